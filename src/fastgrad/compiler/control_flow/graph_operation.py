@@ -33,7 +33,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core import recording
-from fastgrad.core.backward import Entry, walk_backward
+from fastgrad.core.backward import Entry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
@@ -321,7 +321,7 @@ def make_pullback(
                 for value, has_cotangent in zip(graph.results, have, strict=True)
                 if has_cotangent
             ]
-            input_cotangents = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
+            input_cotangents = iter(backward_pass(entries, targets, [[id(x)] for x in sources], list(cotangents)))
             forms: list[Any] = []
             results: list[Tensor] = []
             for need in needs:

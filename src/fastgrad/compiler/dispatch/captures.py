@@ -21,7 +21,7 @@ import numpy as np
 from fastgrad.compiler.dispatch.bytecode import Path, paths_of
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
-from fastgrad.core.array_conversion import short
+from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
@@ -44,7 +44,7 @@ def has_changed(found: Any, wanted: Any) -> bool:
 
 def value_text(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
-    return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
+    return short_repr(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
 class Capture(NamedTuple):

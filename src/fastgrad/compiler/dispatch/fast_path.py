@@ -183,7 +183,7 @@ class _EntryWriter:
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
         self.lines.append(f"if type({name}) is not t{name}: return MISS")
-        self.lines.append(f"{name}_form, {name}_parts = {name}._apart()")
+        self.lines.append(f"{name}_form, {name}_parts = {name}._to_components()")
         self.lines.append(f"if {name}_form != f{name}: return MISS")
         self.lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):

@@ -12,7 +12,7 @@ from fastgrad.compiler.dispatch.signature import COMPOSITES
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
-from fastgrad.core.array_conversion import short
+from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.composite import Composite
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -51,7 +51,7 @@ def as_results(value: Any, name: str) -> Any:
         raise TypeError(f"{name}(): can't return a TensorArray from tf.function; return array.stack().")
     if hasattr(value, "__next__"):
         raise TypeError(
-            f"{name}(): can't return {short(value)} from tf.function: it would run its Python later. Return a list."
+            f"{name}(): can't return {short_repr(value)} from tf.function: it would run its Python later. Return a list."
         )
     tensor = as_tensor_or_none(value)
     if tensor is not None:
@@ -59,7 +59,7 @@ def as_results(value: Any, name: str) -> Any:
     for attribute, attribute_value in getattr(value, "__dict__", {}).items():
         if isinstance(attribute_value, Tensor):
             raise TypeError(
-                f"{name}(): can't return {short(value)}, of type {type(value).__name__}, from tf.function: its attribute "
+                f"{name}(): can't return {short_repr(value)}, of type {type(value).__name__}, from tf.function: its attribute "
                 f"{attribute!r} is a tensor, which a replay could not put into it. Return the tensors, in lists, tuples or dicts."
             )
     return value

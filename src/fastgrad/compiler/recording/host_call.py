@@ -31,6 +31,6 @@ class HostCall(UnlistedOperation):
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Calls the function, hidden from recorders."""
-        with unheard():
+        with hidden_from_recorders():
             results = self._function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else results
