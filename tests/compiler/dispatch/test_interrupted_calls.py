@@ -54,7 +54,7 @@ def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
         context.setattr(locking.recording_lock, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
-    assert is_free(lock)
+    assert is_unplaced(lock)
     assert locking.entry_gate == [0]
     assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
 

@@ -179,7 +179,7 @@ class _EntryWriter:
         )
 
     def _write_composite_check(self, value: Any, kind: type, name: str) -> None:
-        form, tensors = value._apart()
+        form, tensors = value._to_components()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
         self.lines.append(f"if type({name}) is not t{name}: return MISS")
@@ -243,7 +243,7 @@ class _EntryWriter:
             return self._named("same", Tensor(plan[2]))
         if kind is Composite:
             parts_text = ", ".join(self.result_expression(part) for part in plan[1])
-            return f"{self._named('made', plan[2]._together)}({self._named('form', plan[3])}, [{parts_text}])"
+            return f"{self._named('made', plan[2]._from_components)}({self._named('form', plan[3])}, [{parts_text}])"
         if kind is list:
             parts = iter([self.result_expression(part) for part in plan[2]])
             return self._structure_expression(plan[1], parts)

@@ -108,7 +108,7 @@ class Results:
                 self.tensors.append(value)
             return COMPUTED, number
         if isinstance(value, COMPOSITES):
-            form, tensors = value._apart()
+            form, tensors = value._to_components()
             return Composite, [self._plan_of(part) for part in tensors], type(value), form
         if nest.is_nested(value):
             # The structure, with a plan for each leaf.
@@ -149,5 +149,5 @@ def _build_result(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any
         return Tensor(plan[2]) if constant is None else constant
     if kind is Composite:
         composite_type: Any = plan[2]
-        return composite_type._together(plan[3], [_build_result(part, tensors, given) for part in plan[1]])
+        return composite_type._from_components(plan[3], [_build_result(part, tensors, given) for part in plan[1]])
     return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, given) for part in plan[2]])

@@ -105,7 +105,7 @@ class Call:
         if kind is not Tensor and nest.is_nested(value):
             return self._container_key(value, label, kind)
         if kind is not Tensor and isinstance(value, COMPOSITES):
-            form, tensors = value._apart()
+            form, tensors = value._to_components()
             names = ("values", "indices", "dense_shape") if kind is IndexedSlices else map(str, range(len(tensors)))
             parts = [self._structure_key(part, f"{label}.{name}") for name, part in zip(names, tensors, strict=False)]
             return kind, form, tuple(parts)
@@ -203,8 +203,8 @@ def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
         items = [rebuild_value(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
     if isinstance(value, COMPOSITES):
-        form, tensors = value._apart()
-        return kind._together(form, [rebuild_value(part, leaves) for part in tensors])
+        form, tensors = value._to_components()
+        return kind._from_components(form, [rebuild_value(part, leaves) for part in tensors])
     return next(leaves)
 
 

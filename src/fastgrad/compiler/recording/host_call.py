@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 
 
 class HostCall(UnlistedOperation):
