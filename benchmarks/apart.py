@@ -1,4 +1,4 @@
-"""Measurements in processes of their own, where nothing that ran before can be seen."""
+"""Measurements in separate processes, so that none affects another."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def apart(
 
 
 def thread_settings(threads: int) -> dict[str, str]:
-    """What libraries read from the environment: so many threads in each pool, no accelerator, no chatter."""
+    """Returns environment variables for libraries: the size of thread pools, no accelerator, few log messages."""
     return {
         **{f"{pool}_NUM_THREADS": str(threads) for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")},
         "CUDA_VISIBLE_DEVICES": "-1",

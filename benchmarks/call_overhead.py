@@ -1,4 +1,4 @@
-"""What a call of a compiled step costs beyond its native code: `python -m benchmarks.call_overhead`.
+"""The overhead of a call of a compiled step beyond its native code: `python -m benchmarks.call_overhead`.
 
 The step is `tiny_operation`: one argument, ten captured variables, one operation. Beside it stands the bare native call:
 a kernel that does the same arithmetic on the same number of arrays, called from the same Python loop. Slices of both alternate,
@@ -27,7 +27,7 @@ LIMIT = 1.2  # microseconds
 
 @kernel("values: ins[T], arrays: count, out: out[T], x: in[T]", T=("float32",))
 def add_all(values: Any, arrays: int, out: Any, x: Any) -> None:
-    """The sum of a number and of those that `values` points to."""
+    """Adds to `x` the numbers whose addresses are in `values`, as native code."""
     total = x[0]
     for i in range(arrays):
         total += values[i][0]
@@ -35,7 +35,7 @@ def add_all(values: Any, arrays: int, out: Any, x: Any) -> None:
 
 
 def microseconds(call: Callable[[Any], Any], arguments: list[Any]) -> float:
-    """Of one call, in a slice."""
+    """Returns the microseconds of one call, averaged over a slice of calls."""
     some = list(itertools.islice(itertools.cycle(arguments), CALLS))
     began = time.perf_counter()
     for argument in some:
@@ -44,7 +44,7 @@ def microseconds(call: Callable[[Any], Any], arguments: list[Any]) -> float:
 
 
 def main() -> int:
-    """Prints the medians; 0 if the overhead is within the limit, else 1."""
+    """Prints the medians; returns 0 if the overhead is within the limit, else 1."""
     inputs = tiny_operation.inputs()
     program, batches = tiny_operation.tensorflow(tf, inputs)
     step = tf.function(program)
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 class Call:
-    """A call of a compiled function that does next to nothing: by arguments, captured variables, and results."""
+    """The time of a call of a nearly empty compiled function, by its arguments, captured variables and results."""
 
     params = (("one argument", "ten captured variables", "eight arguments", "dict of four", "four results"),)
     param_names = ("call",)

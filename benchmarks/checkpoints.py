@@ -9,7 +9,7 @@ SHAPES = {"200 x (16, 16)": [(16, 16)] * 200, "4 x (1024, 1024)": [(1024, 1024)]
 
 
 class Files:
-    """Writing a checkpoint to a temporary folder, and reading it back."""
+    """The time to write a checkpoint to a temporary folder, and to read it back."""
 
     params = (tuple(SHAPES),)
     param_names = ("variables",)

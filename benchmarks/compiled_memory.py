@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks import data
 from benchmarks.apart import THREADS, apart
-from benchmarks.memory import MEBIBYTE, drift, forget_peak, resident
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
+from benchmarks.memory import MEBIBYTE, drift, reset_peak, resident
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load, peak_bytes
 from benchmarks.peers.workload import Batches, Step
@@ -43,7 +43,7 @@ OUTPUT_LIMIT = 1_024  # bytes of Python objects that live at one time while a st
 
 
 def process_peak(peer: str, inputs: str) -> dict[str, float]:
-    """The peak of a process that imports the peer's library and trains the 784-64-10 MLP from inputs in a file."""
+    """Returns the peak memory of a process that trains the 784-64-10 MLP with the peer's library, from inputs in a file."""
     limit_threads(THREADS)
     with np.load(inputs) as file:
         arrays = dict(file)
@@ -56,7 +56,7 @@ def process_peak(peer: str, inputs: str) -> dict[str, float]:
 
 
 def made(peer: str, workload: str, inputs: data.Inputs) -> tuple[Step, Batches]:
-    """The peer's step and its batches."""
+    """Returns the peer's step of a workload, and its batches."""
     chosen = PEERS[peer]
     program = chosen.program(WORKLOADS[workload])
     if program is None:
@@ -67,12 +67,12 @@ def made(peer: str, workload: str, inputs: data.Inputs) -> tuple[Step, Batches]:
 
 
 def replays_drift(workload: str) -> dict[str, float]:
-    """How much resident memory moves over 100,000 replays."""
+    """Returns the change of resident memory over 100,000 replays."""
     return drift(*made(COMPILED, workload, WORKLOADS[workload].inputs()), REPLAYS)
 
 
 def replay_allocations(workload: str) -> dict[str, float]:
-    """The most bytes that Python and NumPy allocated at one time during replays, the loss they return among them."""
+    """Returns the peak of bytes that Python and NumPy allocate during replays, including the returned loss."""
     step, batches = made(COMPILED, workload, WORKLOADS[workload].inputs())
     some = list(itertools.islice(itertools.cycle(batches), SOME_REPLAYS))
     for batch in some:
@@ -92,7 +92,7 @@ def replay_allocations(workload: str) -> dict[str, float]:
 
 
 def step_memory(mode: str) -> dict[str, float]:
-    """What the deep MLP's step needs besides weights and optimizer state, on batches of 2,048.
+    """Returns the memory of the deep MLP's step on batches of 2,048, without weights and optimizer state.
 
     Eager, the peak of three steps; compiled, what stays and what is touched by ten replays after the recording, whose own
     peak is not counted: the arena and the outputs.
@@ -108,14 +108,14 @@ def step_memory(mode: str) -> dict[str, float]:
         for _ in range(4):
             step(*batches[0])
         give_back()
-    forget_peak()
+    reset_peak()
     for _ in range(3):
         step(*batches[0])
     return {"bytes": resident("VmHWM") - before}
 
 
 def give_back() -> None:
-    """Returns freed memory to the system."""
+    """Returns freed heap memory to the operating system."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
 
@@ -130,7 +130,7 @@ measured = partial(apart, "benchmarks.compiled_memory")
 
 
 def main(command: Sequence[str]) -> int:
-    """Prints the table; with a measurement and its arguments, only that one's numbers as JSON.
+    """Prints the table; with the name and arguments of a measurement, prints its numbers as JSON instead.
 
     Returns:
         0 if every row of fastgrad's is within its limit, else 1.
@@ -145,7 +145,7 @@ def main(command: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=[],
         metavar="NAMES",
         help=f"also the process peaks of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
@@ -161,7 +161,7 @@ def main(command: Sequence[str]) -> int:
         for how, limit in (("cold", COLD_LIMIT), ("from disk", WARM_LIMIT)):
             met &= show(f"process of mlp_small, {how}", partial(peak, COMPILED, inputs), "peak", MEGABYTE, limit, "MB")
         for peer in peers:
-            python = sys.executable if peer in OURS else elsewhere()
+            python = sys.executable if peer in OURS else peers_python()
             show(
                 f"process of mlp_small, {peer}",
                 partial(peak, peer, inputs, python=python),
@@ -181,7 +181,7 @@ def main(command: Sequence[str]) -> int:
 
 
 def arena_over_eager() -> dict[str, Any]:
-    """The compiled step's memory over the eager one's."""
+    """Returns the ratio of the memory of the compiled step to that of the eager step."""
     eager, compiled = (measured("step_memory", mode)["bytes"] for mode in OURS)
     return {"ratio": compiled / eager, "note": f"{compiled / MEBIBYTE:.1f} MiB of {eager / MEBIBYTE:.1f} MiB"}
 
@@ -204,7 +204,7 @@ def show(
 
 
 class Steps:
-    """What the table says about compiled steps, followed over time."""
+    """Memory of compiled steps, as asv tracks it from commit to commit."""
 
     unit = "bytes"
     version = "1"

@@ -25,27 +25,27 @@ GELU = 1.5957691216057308
 
 @fg.elementwise
 def swish(x):
-    """x times the logistic function."""
+    """Returns x times the logistic function of x."""
     return x / (1.0 + math.exp(-x))
 
 
 @fg.elementwise
 def gelu(x):
-    """x times the normal distribution function."""
+    """Returns x times the normal distribution function of x."""
     return 0.5 * x * (1.0 + math.erf(x * 0.7071067811865476))
 
 
 @fg.elementwise
 @numba.njit
 def gelu_tanh(x):
-    """Gelu's form by tanh, which is a logistic function."""
+    """Returns the tanh approximation of gelu of x, as a logistic function."""
     return x / (1.0 + math.exp(-GELU * (x + 0.044715 * x * x * x)))
 
 
 @fg.kernel("(n),()->(n)")
 @numba.njit
 def recurrence(x, decay, out):
-    """y[i] = decay * y[i - 1] + x[i]."""
+    """Writes y[i] = decay * y[i - 1] + x[i] to `out`."""
     total = x[0] * 0
     for i in range(len(x)):
         total = decay * total + x[i]
@@ -55,7 +55,7 @@ def recurrence(x, decay, out):
 @recurrence.gradient
 @numba.njit
 def recurrence_gradient(g, y, x, decay, dx, d_decay):
-    """The cotangent of x; that of the decay is not needed here."""
+    """Writes the cotangent of x to `dx`; that of the decay is not needed here."""
     total = g[0] * 0
     for i in range(len(x) - 1, -1, -1):
         total += g[i]
@@ -70,7 +70,7 @@ Step = Callable[[], float]
 
 
 def fastgrad_step(function: Callable) -> Step:
-    """A compiled step, and the loss that it gives."""
+    """Returns a compiled step of fastgrad around a function, which returns its loss."""
     x, w = fg.constant(X), fg.Variable(W)
 
     @fg.function
@@ -84,7 +84,7 @@ def fastgrad_step(function: Callable) -> Step:
 
 
 def jax_steps(functions: Mapping[str, Callable]) -> dict[str, Step]:
-    """The same by JAX, if it is installed; ``functions`` gives each from the module."""
+    """Returns compiled steps of JAX by name, if it is installed; ``functions`` maps the module to the functions."""
     if importlib.util.find_spec("jax") is None:
         return {}
     import jax
@@ -109,7 +109,7 @@ def jax_steps(functions: Mapping[str, Callable]) -> dict[str, Step]:
 
 
 def torch_steps(functions: Mapping[str, Callable]) -> dict[str, Step]:
-    """The same by PyTorch, if it is installed."""
+    """Returns compiled steps of PyTorch by name, if it is installed."""
     if importlib.util.find_spec("torch") is None:
         return {}
     import torch
@@ -139,7 +139,7 @@ def torch_steps(functions: Mapping[str, Callable]) -> dict[str, Step]:
 
 
 def callback_of_jax(jax):
-    """The user's NumPy function through ``pure_callback``, with its gradient through another."""
+    """Returns a JAX function that calls the user's NumPy function by ``pure_callback``, and its gradient by another."""
 
     def swish(x):
         return x / (1 + np.exp(-x))
@@ -160,7 +160,7 @@ def callback_of_jax(jax):
 
 
 def scan_of_jax(jax):
-    """The recurrence by ``lax.scan`` over columns."""
+    """Returns the recurrence in JAX, by ``lax.scan`` over columns."""
 
     def function(x):
         def forward(total, column):
@@ -173,7 +173,7 @@ def scan_of_jax(jax):
 
 
 def custom_operation_of_torch(torch):
-    """The user's NumPy function as a custom operation of PyTorch."""
+    """Returns the user's NumPy function as a custom operation of PyTorch."""
 
     @torch.library.custom_op("fastgrad_benchmarks::swish", mutates_args=())
     def swish(x: torch.Tensor) -> torch.Tensor:
@@ -196,7 +196,7 @@ def custom_operation_of_torch(torch):
 
 
 def plain_recurrence(x):
-    """The recurrence in operations of fastgrad: a scan over columns."""
+    """Returns the recurrence of x by operations of fastgrad: a scan over columns."""
     columns = fg.transpose(x)
     return fg.transpose(fg.scan(lambda total, column: 0.9 * total + column, columns[1:], initializer=columns[0]))
 
@@ -226,7 +226,7 @@ TABLES: Mapping[str, tuple[Mapping[str, Callable], Mapping[str, Callable], Mappi
 
 
 def measured(steps: Mapping[str, Step], rounds: int) -> dict[str, float]:
-    """Microseconds of a call of each step."""
+    """Returns the microseconds of a call of each step, by name."""
     for step in steps.values():
         for _ in range(4):
             step()
@@ -241,7 +241,7 @@ def measured(steps: Mapping[str, Step], rounds: int) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the tables; 1 if a user's function is slower than the built-in operation."""
+    """Prints the tables; returns 1 if a user's function is slower than the built-in operation, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", choices=[*TABLES])

@@ -1,4 +1,4 @@
-"""The numbers that every benchmark works on: fixed seeds, so that two runs, and two libraries, do the same arithmetic.
+"""Input data of the benchmarks, from fixed seeds, so that all runs and libraries compute with the same numbers.
 
 A training benchmark gets batches whose targets contradict each other (the same inputs come back with other targets).
 Its loss then stays well above zero however long it is timed; a loss of zero would mean timing subnormal numbers.
@@ -16,22 +16,22 @@ DISTINCT_BATCHES = 8
 
 
 def uniform(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
-    """Numbers between -1 and 1."""
+    """Returns uniform random numbers between -1 and 1."""
     return np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(dtype)
 
 
 def zeros(*shape: int) -> np.ndarray:
-    """Zeros, float32."""
+    """Returns zeros, float32."""
     return np.zeros(shape, np.float32)
 
 
 def ones(*shape: int) -> np.ndarray:
-    """Ones, float32."""
+    """Returns ones, float32."""
     return np.ones(shape, np.float32)
 
 
 def permutation(size: int, seed: int = 0) -> np.ndarray:
-    """The numbers below `size`, shuffled."""
+    """Returns the numbers below `size`, shuffled."""
     return np.random.default_rng(seed).permutation(size)
 
 
@@ -60,7 +60,7 @@ def regression(widths: Sequence[int], batch: int = 32, batches: int = BATCHES) -
     return {"x": np.resize(x, (batches, *x.shape[1:])), "y": y, **dense_weights(widths)}
 
 
-def line(points: int = 32) -> Inputs:
+def noisy_line(points: int = 32) -> Inputs:
     """`x` and `y` (1, points) along y = 3x + 2 with noise, and the starting `weight` and `bias`, scalars."""
     x = uniform(1, points, seed=4)
     y = 3.0 * x + 2.0 + 0.3 * uniform(1, points, seed=5)

@@ -1,4 +1,4 @@
-"""The tape: what recording costs, and gradients of chains, of second order, and Jacobians."""
+"""The cost of the tape: recording, gradients of chains, second-order gradients and Jacobians."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Chain:
         self.time_forward_and_gradient(length)
 
     def forward(self) -> Any:
-        """A scalar at the end of the chain."""
+        """Returns the scalar at the end of the chain."""
         y = self.x * 1.0
         for _ in range(self.length):
             y = self.tf.tanh(y) * y
@@ -41,7 +41,7 @@ class Chain:
 
 
 class Higher:
-    """Nested tapes and Jacobians of a dense layer."""
+    """The time of nested tapes and Jacobians of a dense layer."""
 
     version = "1"
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.dashboard.findings import middle
+from benchmarks.dashboard.findings import geometric_mean
 from benchmarks.peers.known import MEASURED
 from benchmarks.peers.operations import EXACT, OPTIMIZERS
 from benchmarks.side_by_side import Measured, measured, verdict
@@ -22,13 +22,13 @@ Case = tuple[str, int]
 
 
 def cases() -> list[Case]:
-    """Names and sizes: optimizers of many small matrices, then of a large one."""
+    """Returns the cases, pairs of a name and a size: operations, then optimizers."""
     functions = [(name, size) for name in EXACT if name not in OPTIMIZERS for size in SIZES]
     return functions + [case for name in OPTIMIZERS for case in ((f"many {name}", SIZES[0]), (name, SIZES[1]))]
 
 
 def row(case: Case, found: Measured) -> str:
-    """One case."""
+    """Returns a row of the table: the result of one case."""
     text = f"{case[0]:<18} {case[1]:>9}"
     if (MEASURED, 1) not in found.seconds:
         return f"{text} {found.problems.get((MEASURED, 1), 'not measured')}"
@@ -37,7 +37,7 @@ def row(case: Case, found: Measured) -> str:
 
 
 def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool]]:
-    """How it compares with each peer, and whether nothing is slower."""
+    """Returns lines that compare fastgrad with each peer, and whether nothing is slower."""
     for peer in PEERS:
         ratios = {
             f"{name} of {size}": found.ratio(peer, 1)
@@ -48,7 +48,7 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool]]:
             slow = [
                 f"{case} {ratio:.2f}" for case, ratio in sorted(ratios.items(), key=lambda one: one[1]) if ratio < LEAST
             ]
-            told = f"{middle(list(ratios.values())):.2f} times the pace of {peer} in the geometric mean"
+            told = f"{geometric_mean(list(ratios.values())):.2f} times the pace of {peer} in the geometric mean"
             yield (
                 f"{told}; {len(slow)} of {len(ratios)} are under {LEAST} of it{': ' * bool(slow)}{', '.join(slow)}",
                 not slow,
@@ -56,7 +56,7 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool]]:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each case, and how it compares; 0 if nothing is slower and all results agree, else 1."""
+    """Prints a row for each case and the comparison; returns 0 if nothing is slower and all results agree, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eager_operations", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, not {ROUNDS}")
     rounds = QUICK_ROUNDS if parser.parse_args(command).quick else ROUNDS

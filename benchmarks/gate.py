@@ -46,7 +46,7 @@ Case = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
 
 
 def eager_add() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """One small eager operation: what a call costs."""
+    """Returns calls of a small eager operation, in fastgrad and in NumPy."""
     import fastgrad as tf
 
     x = data.uniform(16)
@@ -55,7 +55,7 @@ def eager_add() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def eager_gradient() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A dense layer with a tape, eagerly."""
+    """Returns calls of a dense layer with its gradient, eagerly, in fastgrad and in NumPy."""
     import fastgrad as tf
 
     x, kernel = data.uniform(32, 64), data.uniform(64, 32, seed=1)
@@ -74,7 +74,7 @@ def eager_gradient() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def compiled_call() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A call of a compiled step that does next to nothing, beside one call of NumPy."""
+    """Returns calls of a nearly empty compiled step, and of NumPy."""
     import fastgrad as tf
 
     variables = [tf.Variable(float(number)) for number in range(10)]
@@ -83,7 +83,7 @@ def compiled_call() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def compiled_product() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A matrix product with bias and activation, compiled."""
+    """Returns calls of a compiled matrix product with bias and activation, and of NumPy."""
     import fastgrad as tf
 
     x, kernel, bias = data.uniform(64, 128), data.uniform(128, 128, seed=1), data.uniform(128)
@@ -93,7 +93,7 @@ def compiled_product() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def compiled_chain() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Element-wise operations and a mean, compiled into one pass."""
+    """Returns calls of compiled element-wise operations with a mean, and of NumPy."""
     import fastgrad as tf
 
     x = data.uniform(100_000)
@@ -103,7 +103,7 @@ def compiled_chain() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def compiled_training() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A whole step of `mlp_small`, beside its five products in NumPy."""
+    """Returns calls of a compiled step of `mlp_small`, and of its five products in NumPy."""
     import fastgrad as tf
     from benchmarks.peers.workloads import WORKLOADS
 
@@ -130,7 +130,7 @@ CASES: Mapping[str, Case] = {
 
 
 def ratio(case: str) -> float:
-    """fastgrad's time over NumPy's, both on one thread: each the shortest of many short slices, taken in turn.
+    """Returns the ratio of fastgrad's time to NumPy's on one thread: the shortest of many interleaved slices.
 
     Some slices pass without another program on the processor, and what is shortest does not hang on the others.
     """
@@ -153,7 +153,7 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
 
 
 def instructions(call: str, times: int, folder: str) -> int:
-    """How many instructions a process executes that makes so many calls, by valgrind."""
+    """Returns the number of instructions of a process with `times` calls of a case, by valgrind."""
     file = Path(folder, "instructions")
     finished = subprocess.run(
         [
@@ -181,13 +181,13 @@ def instructions(call: str, times: int, folder: str) -> int:
 
 @functools.cache
 def instructions_of_a_call(call: str, folder: str) -> float:
-    """Of a case, or of NumPy: the difference between many calls and few."""
+    """Returns the instructions of a call: the difference between many calls and few, divided by their number."""
     few, many = (instructions(call, times, folder) for times in (FEW_CALLS, MANY_CALLS))
     return (many - few) / (MANY_CALLS - FEW_CALLS)
 
 
 def instructions_over_numpy(call: str, folder: str) -> float:
-    """Instructions of a case's call over those of a call of NumPy."""
+    """Returns the ratio of the instructions of a case's call to those of a call of NumPy."""
     instructions(call, 1, folder)  # compiles what the others find
     ours, numpys = (instructions_of_a_call(which, folder) for which in (call, "numpy"))
     print(f"{INSTRUCTIONS}{call}: {ours:,.0f}, of NumPy's {numpys:,.0f}")
@@ -195,15 +195,15 @@ def instructions_over_numpy(call: str, folder: str) -> float:
 
 
 def make_calls(request: str) -> None:
-    """What runs under valgrind: `compiled_call:100`, say, or `numpy:100`."""
+    """Makes the calls that run under valgrind: a request is `compiled_call:100` or `numpy:100`."""
     which, times = request.split(":")
     call = eager_add()[1] if which == "numpy" else CASES[which]()[0]
     for _ in range(10 + int(times)):
         call()
 
 
-def certainly_slower(measure: Callable[[], float], limit: float, attempts: int = ATTEMPTS) -> tuple[bool, float]:
-    """Whether each of some attempts is beyond the limit; and the best of them."""
+def is_certainly_slower(measure: Callable[[], float], limit: float, attempts: int = ATTEMPTS) -> tuple[bool, float]:
+    """Returns whether all attempts exceed the limit, and the best attempt."""
     best = math.inf
     for _ in range(attempts):
         best = min(best, measure())
@@ -212,8 +212,8 @@ def certainly_slower(measure: Callable[[], float], limit: float, attempts: int =
     return True, best
 
 
-def kind_of_machine() -> str:
-    """What ratios depend on: the processor, to its stepping, and Python's version."""
+def machine_kind() -> str:
+    """Returns the name of the processor with its stepping, and Python's version, on which ratios depend."""
     try:
         described = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -227,7 +227,7 @@ def kind_of_machine() -> str:
 
 
 def limits_of(recorded: Mapping[str, Mapping[str, float]], machine: str) -> dict[str, float]:
-    """For each case, close to what was recorded of this machine; else far above the most of all."""
+    """Returns the limit of each case: near the value recorded on this machine, else far above the largest value of all machines."""
     cases = {case for some in recorded.values() for case in some}
 
     def limit(case: str) -> float:
@@ -240,7 +240,7 @@ def limits_of(recorded: Mapping[str, Mapping[str, float]], machine: str) -> dict
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Measures each case and compares it with its limit.
+    """Measures each case and compares it with its limit; returns 1 if a case is certainly slower, else 0.
 
     Returns:
         0 if no slow-down is certain, else 1.
@@ -259,7 +259,7 @@ def main(command: Sequence[str] | None = None) -> int:
         print(json.dumps({"ratio": ratio(chosen.ratio)}))
         return 0
     recorded: dict[str, dict[str, float]] = json.loads(LIMITS.read_text(encoding="utf-8")) if LIMITS.exists() else {}
-    machine = kind_of_machine()
+    machine = machine_kind()
     limits = {} if chosen.record else limits_of(recorded, machine)
     known = "known" if machine in recorded else "not known, so that limits are far"
     print(f"{machine}: {known}" if limits else f"recording {machine}", flush=True)
@@ -268,7 +268,7 @@ def main(command: Sequence[str] | None = None) -> int:
         limit = limits.get(name, math.inf)
         counted = name.startswith(INSTRUCTIONS)
         try:
-            slower, found[name] = certainly_slower(measure, limit, 1 if counted else ATTEMPTS)
+            slower, found[name] = is_certainly_slower(measure, limit, 1 if counted else ATTEMPTS)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             if not counted:
                 raise

@@ -34,7 +34,7 @@ COPY_BYTES = 1 << 30
 
 @dataclass
 class Program:
-    """One library's training step on the GPU.
+    """A training step of one library on the GPU.
 
     Attributes:
         step: trains on a batch; gives the loss.
@@ -49,12 +49,12 @@ class Program:
     inside: Callable[[], Any] = nullcontext
 
     def losses(self, count: int) -> list[float]:
-        """Those of the first steps."""
+        """Returns the losses of the first steps."""
         with self.inside():
             return [self.value(self.step(*self.batches[n % len(self.batches)])) for n in range(count)]
 
     def seconds(self, steps: int) -> float:
-        """How long as many steps take together."""
+        """Returns the seconds of so many steps."""
         batches = [self.batches[n % len(self.batches)] for n in range(steps)]
         with self.inside():
             begin = time.perf_counter()
@@ -65,7 +65,7 @@ class Program:
 
 
 def on_fastgrad(workload: Workload, inputs: Any, device: str) -> Program:
-    """fastgrad's program on a device."""
+    """Returns fastgrad's program of a workload on a device."""
     import fastgrad as tf
 
     with tf.device(device):
@@ -74,7 +74,7 @@ def on_fastgrad(workload: Workload, inputs: Any, device: str) -> Program:
 
 
 def on_torch(workload: Workload, inputs: Any, kind: str) -> Program:
-    """PyTorch's, eager or compiled with CUDA graphs."""
+    """Returns PyTorch's program of a workload, eager or compiled with CUDA graphs."""
     import torch
 
     if not torch.cuda.is_available():
@@ -91,7 +91,7 @@ def on_torch(workload: Workload, inputs: Any, kind: str) -> Program:
 
 
 def on_jax(workload: Workload, inputs: Any) -> Program:
-    """JAX's."""
+    """Returns JAX's program of a workload."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the others need memory, too
     import jax
 
@@ -103,7 +103,7 @@ def on_jax(workload: Workload, inputs: Any) -> Program:
 
 
 def program_of(library: str, workload: Workload, inputs: Any) -> Program:
-    """A library's program.
+    """Returns a library's program of a workload.
 
     Raises:
         ImportError: the library is not installed, or finds no GPU.
@@ -116,7 +116,7 @@ def program_of(library: str, workload: Workload, inputs: Any) -> Program:
 def measured(
     workload: Workload, libraries: Sequence[str], rounds: int, inputs_of: Callable[[], Any] | None = None
 ) -> dict[str, Any]:
-    """What one workload gives: for each library microseconds a step, or why there are none."""
+    """Returns for each library the microseconds of a step of the workload, or the reason why there are none."""
     inputs = (inputs_of or workload.inputs)()
     wanted = on_fastgrad(workload, inputs, "CPU:0").losses(STEPS)
     programs, found = {}, {}
@@ -141,7 +141,7 @@ def measured(
 
 
 def _times(programs: dict[str, Program], rounds: int) -> dict[str, float]:
-    """Seconds a step, the shortest of several rounds in turns."""
+    """Returns the seconds of a step: the shortest of several interleaved rounds."""
     steps = {}
     for name, program in programs.items():
         program.seconds(WARM_STEPS)  # graphs are captured in the first calls
@@ -154,7 +154,7 @@ def _times(programs: dict[str, Program], rounds: int) -> dict[str, float]:
 
 
 def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
-    """Bytes that the GPU reads and writes in a second when it copies from its memory to its memory."""
+    """Returns the bytes that the GPU reads and writes per second in a copy within its memory."""
     from fastgrad.cuda.devices import available
 
     device = available.device(0)
@@ -173,7 +173,7 @@ def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
 
 
 def add_shares(results: dict[str, Any], bandwidth: float) -> None:
-    """Adds to what was measured how much of the bandwidth it has, and how fast fastgrad is beside the fastest peer."""
+    """Adds to the results the share of the bandwidth, and the ratio of the fastest peer to fastgrad."""
     for one in results.values():
         times = {name: found["microseconds"] for name, found in one["libraries"].items() if "microseconds" in found}
         for name, microseconds in times.items():
@@ -186,7 +186,7 @@ def add_shares(results: dict[str, Any], bandwidth: float) -> None:
 
 
 def surroundings(command: str) -> dict[str, Any]:
-    """Where the results are from."""
+    """Returns the provenance of the results: date, commit, machine and versions."""
     from fastgrad.cuda.devices import available
 
     driver = available.device(0).driver
@@ -199,7 +199,7 @@ def surroundings(command: str) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures, and writes the file; 1 without a GPU."""
+    """Measures and writes the file; returns 1 without a GPU, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the file that is written")
     parser.add_argument("--workloads", nargs="+", default=WORKLOADS)

@@ -14,8 +14,10 @@ FOLDER = RESULTS / "asv"
 BY_PATH = "*/*-existing-py_*.json"
 
 
-def settle(folder: Path = FOLDER, version: str = f"{sys.version_info.major}.{sys.version_info.minor}") -> list[Path]:
-    """Renames what asv wrote, adds it to earlier results of the same commit, and returns the files."""
+def merge_results(
+    folder: Path = FOLDER, version: str = f"{sys.version_info.major}.{sys.version_info.minor}"
+) -> list[Path]:
+    """Renames asv's new result files after Python's version, merges them with earlier ones of the commit, and returns them."""
     settled = []
     for file in sorted(folder.glob(BY_PATH)):
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -33,5 +35,5 @@ def settle(folder: Path = FOLDER, version: str = f"{sys.version_info.major}.{sys
 
 
 if __name__ == "__main__":
-    for one in settle():
+    for one in merge_results():
         print(one.relative_to(RESULTS.parents[1]))

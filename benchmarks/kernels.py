@@ -33,7 +33,7 @@ STREAM_SIZE = 8_000_000
 
 
 def best_seconds(call: Callable[[], Any]) -> float:
-    """Of one call: the shortest of a few slices, as a limit is what was possible."""
+    """Returns the seconds of one call: the shortest of a few slices."""
     call()
     began = time.perf_counter()
     call()
@@ -49,7 +49,7 @@ def best_seconds(call: Callable[[], Any]) -> float:
 
 
 def compiled(function: Callable[..., Any], *tensors: Any) -> Callable[[], Any]:
-    """A call of the compiled function on these."""
+    """Returns a call without arguments of the compiled function on the given operands."""
     import fastgrad as tf
 
     step = tf.function(function)
@@ -92,7 +92,7 @@ class Gemm:
 
 
 class Stream:
-    """What passes over memory once, against a triad that does nothing else."""
+    """Element-wise operations over memory, as a share of the bandwidth of a triad."""
 
     params = (tuple(STREAMS), (1, 2))
     param_names = ("operation", "threads")
@@ -118,7 +118,7 @@ class Stream:
 
 
 class Functions:
-    """Functions of numbers, an element of a vector that stays in the cache."""
+    """Nanoseconds an element of functions such as exp, on a vector in the cache."""
 
     params = (FUNCTIONS, ("float32", "float64"))
     param_names = ("function", "dtype")
@@ -140,7 +140,7 @@ class Functions:
 
 
 class Convolution:
-    """A convolution forwards, and with its gradients."""
+    """The forward pass of a convolution, and its gradients."""
 
     params = (tuple(CONVOLUTIONS), (1, 2))
     param_names = ("size", "threads")
@@ -181,7 +181,7 @@ class Convolution:
 
 
 class Recurrent:
-    """A recurrent layer over a sequence forwards, and with the gradients of its weights."""
+    """The forward pass of a recurrent layer over a sequence, and the gradients of its weights."""
 
     params = (tuple(LAYERS), (1, 2))
     param_names = ("layer", "threads")

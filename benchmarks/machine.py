@@ -1,4 +1,4 @@
-"""What was measured on, and of which commit: what every file of results begins with."""
+"""The machine and the commit of a measurement, with which every file of results begins."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ MEASURED_FOLDERS = ("src", "benchmarks")
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """The date, the commit, the command that measures, the machine, what others take of it now, and our own versions."""
+    """Returns the provenance of results: date, commit, command, machine, the load by other programs, versions."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
@@ -32,7 +32,7 @@ def provenance(command: str) -> dict[str, Any]:
 
 
 def git(*arguments: str) -> str:
-    """What git answers about this checkout; empty where there is none."""
+    """Returns the output of a git command in this checkout; empty if there is none."""
     try:
         finished = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     except OSError:
@@ -41,7 +41,7 @@ def git(*arguments: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, how many of them there are for us, memory and system."""
+    """Returns facts about the machine: processor, number of usable processors, memory, operating system."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": cpu_name(),
@@ -53,17 +53,17 @@ def machine() -> dict[str, Any]:
 
 
 def machine_name() -> str:
-    """A short name for files and folders, the same for equal machines: `amd-epyc-2` has two processors."""
+    """Returns a short name of the machine for files, the same for equal machines: `amd-epyc-2` has two processors."""
     return "-".join([*machine_words(), str(machine()["processors"])])
 
 
 def machine_words() -> list[str]:
-    """What tells processors apart in a name: `amd`, `epyc`."""
+    """Returns the words of the processor's name that identify it: `amd`, `epyc`."""
     return re.findall(r"[a-z0-9]+", re.sub(r"\(.*?\)|@.*|\d+-core|processor|cpu", " ", cpu_name().lower()))
 
 
 def cpu_name() -> str:
-    """The processor's name as the system tells it."""
+    """Returns the processor's name from the operating system."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
@@ -72,7 +72,7 @@ def cpu_name() -> str:
 
 
 def memory_gigabytes() -> int | None:
-    """The size of the memory, where the system tells it."""
+    """Returns the size of the memory in gigabytes; None if unknown."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
     except (AttributeError, OSError, ValueError):
@@ -80,7 +80,7 @@ def memory_gigabytes() -> int | None:
 
 
 def versions() -> dict[str, str]:
-    """Python's and those of the packages that fastgrad stands on."""
+    """Returns the versions of Python and of the packages that fastgrad uses."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -33,21 +33,21 @@ DRIFT_LIMIT = 1.0
 
 
 def resident(field: str = "VmRSS") -> float:
-    """This process's resident memory now, or at its peak (`VmHWM`), in bytes."""
+    """Returns this process's resident memory in bytes: now, or at its peak (`VmHWM`)."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024.0
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def forget_peak() -> None:
-    """Starts a new peak at the present."""
+def reset_peak() -> None:
+    """Resets the peak of resident memory to the present value."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 class Embedding:
-    """A table, an optimizer with its slots, and the rows that a batch touches."""
+    """A benchmark of sparse updates: a table, an optimizer with slots, and the rows of each batch."""
 
     def __init__(self, optimizer: str, rows: int = ROWS, touched: int = TOUCHED) -> None:
         import fastgrad as tf
@@ -66,7 +66,7 @@ class Embedding:
         return float(sum(v.numpy().nbytes for v in [self.table, *self.optimizer.variables]))
 
     def gradient(self) -> Any:
-        """The gradient of the next batch's squared error: rows, never a whole table."""
+        """Returns the gradient of the next batch's squared error, as rows."""
         ids, targets = next(self.batches)
         with self.tf.GradientTape() as tape:
             rows = self.tf.nn.embedding_lookup(self.table, ids)
@@ -74,18 +74,18 @@ class Embedding:
         return tape.gradient(loss, self.table)
 
     def update(self) -> None:
-        """A whole step: lookup, gradient, sparse update."""
+        """Runs a whole step: lookup, gradient, sparse update."""
         self.optimizer.apply_gradients([(self.gradient(), self.table)])
 
 
 def embedding_peak(optimizer: str) -> dict[str, float]:
-    """The peak while rows are updated, over what the table and its slots need."""
+    """Returns the peak memory during sparse updates over the size of the table and its slots."""
     Embedding(optimizer, rows=10 * TOUCHED).update()
     gc.collect()
     before = resident()
     embedding = Embedding(optimizer)
     kept = embedding.kept_bytes()
-    forget_peak()
+    reset_peak()
     for _ in range(UPDATES):
         embedding.update()
     peak = resident("VmHWM") - before
@@ -93,7 +93,7 @@ def embedding_peak(optimizer: str) -> dict[str, float]:
 
 
 def embedding_speed(optimizer: str) -> dict[str, float]:
-    """Seconds of one update from rows and from a dense gradient, and their ratio: slices of each in turn, on two tables.
+    """Returns the seconds of an update from rows and from a dense gradient, and their ratio, interleaved on two tables.
 
     A program makes updates of one kind only, so the first ones of a slice, which find the caches full of the other kind's
     data, are not timed.
@@ -120,7 +120,7 @@ def embedding_speed(optimizer: str) -> dict[str, float]:
 
 
 def steps_drift(workload: str) -> dict[str, float]:
-    """How much resident memory moves over 10,000 training steps after the first 1,000."""
+    """Returns the change of resident memory over 10,000 training steps after the first 1,000."""
     import fastgrad as tf
 
     chosen = WORKLOADS[workload]
@@ -129,7 +129,7 @@ def steps_drift(workload: str) -> dict[str, float]:
 
 
 def drift(step: Step, batches: Batches, steps: int) -> dict[str, float]:
-    """How much resident memory moves over so many calls: looked at now and then, the first tenth not counted."""
+    """Returns the change of resident memory over many calls, sampled regularly, without the first tenth."""
     endless = itertools.cycle(batches)
     seen = []
     for number in range(1, steps + 1):
@@ -148,7 +148,7 @@ MEASUREMENTS: dict[str, Callable[[str], dict[str, float]]] = {
 
 
 def main(command: list[str]) -> int:
-    """Prints the table; with a measurement and its argument, only that one's numbers as JSON.
+    """Prints the table; with the name and argument of a measurement, prints its numbers as JSON instead.
 
     Returns:
         0 if every row is within its limit, else 1.
@@ -181,7 +181,7 @@ def main(command: list[str]) -> int:
 
 
 class EmbeddingUpdate:
-    """What the table says about sparse updates, followed over time."""
+    """Memory and speed of sparse updates, as asv tracks them from commit to commit."""
 
     params = (tuple(SPEED_LIMITS),)
     param_names = ("optimizer",)
@@ -198,7 +198,7 @@ class EmbeddingUpdate:
 
 
 class Steps:
-    """What the table says about growth, followed over time."""
+    """Growth of memory in training, as asv tracks it from commit to commit."""
 
     unit = "bytes"
     version = "1"

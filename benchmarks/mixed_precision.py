@@ -15,7 +15,7 @@ ROUNDS, SECONDS = 40, 1.0
 
 
 def ratio(slow: Callable[[], Any], fast: Callable[[], Any]) -> float:
-    """How many times as long the first takes: shortest of each, called in turns."""
+    """Returns the ratio of the shortest times of two calls, interleaved."""
     best = [float("inf"), float("inf")]
     end = time.perf_counter() + SECONDS
     for number in range(10 * ROUNDS):
@@ -29,7 +29,7 @@ def ratio(slow: Callable[[], Any], fast: Callable[[], Any]) -> float:
 
 
 def training_step(policy: str, width: int) -> Callable[[], Any]:
-    """A call of the compiled step of two wide layers and a head, with Adam."""
+    """Returns a call of the compiled training step of two wide layers and a head, with Adam."""
     import fastgrad as tf
 
     tf.keras.mixed_precision.set_global_policy(policy)

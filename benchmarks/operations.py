@@ -1,4 +1,4 @@
-"""Single eager operations, from sizes where the call is everything to sizes where the kernel is."""
+"""Single eager operations, from small sizes, where the call dominates, to large ones, where the kernel does."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,7 +89,7 @@ CASES: dict[str, Case] = {
 
 
 class Operation:
-    """One call of an operation on about so many elements."""
+    """The time of a call of an eager operation on about `size` elements."""
 
     params = (tuple(CASES), (16, 4_096, 1_048_576))
     param_names = ("operation", "size")

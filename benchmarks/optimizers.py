@@ -1,4 +1,4 @@
-"""Optimizer updates alone: many small variables, where calls count, and one large one, where memory does."""
+"""Optimizer updates: of many small variables, where calls dominate, and of a large one, where memory does."""
 
 from benchmarks import data
 
@@ -19,7 +19,7 @@ SHAPES = {"64 x (16, 16)": [(16, 16)] * 64, "1 x (1024, 1024)": [(1024, 1024)]}
 
 
 class Update:
-    """One `apply_gradients`."""
+    """The time of one `apply_gradients`."""
 
     params = (OPTIMIZERS, tuple(SHAPES))
     param_names = ("optimizer", "variables")

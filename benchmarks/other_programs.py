@@ -1,4 +1,4 @@
-"""How much of the processors' time other programs take, while something is measured and just before.
+"""The share of the processors' time that other programs take during and before a measurement.
 
 Linux counts it in `/proc`: what processors did in `stat`, what each process used beside it. The load average would not do, as it
 has what the run itself did in the minute before. Elsewhere it is unknown.
@@ -23,14 +23,14 @@ USED_BY_ENDED_CHILDREN = slice(13, 15)
 
 @dataclass
 class Share:
-    """Of the processors' time; None until the stretch is over, and where it is not known."""
+    """A share of the processors' time; None until the measurement ends, and where it is unknown."""
 
     value: float | None = None
 
 
 @contextmanager
 def others_share(processors: Collection[int] | None = None, proc: Path = PROC) -> Iterator[Share]:
-    """What programs other than this process and its descendants take of a stretch of time.
+    """Measures, inside a `with`, the share of the processors' time of programs other than this process and its descendants.
 
     Times are counted in hundredths of a second, so that a short stretch of an idle machine may come out a little below zero.
 
@@ -49,14 +49,14 @@ def others_share(processors: Collection[int] | None = None, proc: Path = PROC) -
 
 
 def others_share_now(seconds: float = LOOK_SECONDS) -> float | None:
-    """What they take while this process waits for so long."""
+    """Returns the share of the processors' time of other programs while this process sleeps."""
     with others_share() as found:
         time.sleep(seconds)
     return found.value
 
 
 def _counted(proc: Path, processors: Collection[int] | None) -> dict[str, int] | None:
-    """What these processors did since the system's start, in ticks of its clock."""
+    """Returns the busy and all ticks of these processors since the system's start."""
     if processors is None:
         processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     names = {f"cpu{number}" for number in processors}
@@ -69,7 +69,7 @@ def _counted(proc: Path, processors: Collection[int] | None) -> dict[str, int] |
 
 
 def _used_by_descendants(proc: Path) -> int:
-    """Ticks of all processes that this one started, and they in turn; of the ended ones as soon as their parents know."""
+    """Returns the ticks of all descendants of this process, including ended ones that their parents have waited for."""
     processes: dict[int, list[int]] = {}
     for file in proc.glob("[0-9]*/stat"):
         try:

@@ -7,7 +7,7 @@ BATCH = 64
 
 
 class Epoch:
-    """What a loop over a dataset costs, without any training."""
+    """The time of a loop over a dataset, without training."""
 
     params = (("batch", "shuffle and batch", "map and batch", "batch and map", "batch and prefetch"),)
     param_names = ("pipeline",)

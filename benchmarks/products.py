@@ -10,7 +10,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.dashboard.findings import middle
+from benchmarks.dashboard.findings import geometric_mean
 from benchmarks.peers.known import MEASURED
 from benchmarks.side_by_side import Measured, measured, verdict
 
@@ -29,24 +29,24 @@ Case = tuple[int, int, int]
 
 
 def cases(sizes: Sequence[int]) -> list[Case]:
-    """M, N, K."""
+    """Returns the cases: the sizes m, n, k of the products."""
     return [case for case in itertools.product(sizes, repeat=3) if case[2] >= 64]
 
 
 def operations(case: Case) -> float:
-    """Of one product; a multiply-add counts as two."""
+    """Returns the operations of one product; a multiply-add counts as two."""
     return 2.0 * case[0] * case[1] * case[2]
 
 
 def heading() -> str:
-    """Two lines over the rows."""
+    """Returns the two header lines of the table."""
     group = f"{'GFLOP/s':>8} {'of peak':>7} " + " ".join(f"/ {peer:<5}" for peer in PEERS)
     named = "".join(f" | {f'{threads} thread' + 's' * (threads > 1):<{len(group)}}" for threads in THREADS)
     return f"{'':>14}{named}\n{'M':>4} {'N':>4} {'K':>4}" + f" | {group}" * len(THREADS)
 
 
 def row(case: Case, found: Measured) -> str:
-    """One size."""
+    """Returns a row of the table: the results of one size."""
     text = "{:>4} {:>4} {:>4}".format(*case)
     for threads in THREADS:
         if (MEASURED, threads) not in found.seconds:
@@ -59,7 +59,7 @@ def row(case: Case, found: Measured) -> str:
 
 
 def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | None]]:
-    """What is there, and whether it is what was wanted, if something was."""
+    """Returns lines with the conclusions, and whether each goal is met."""
     for threads in THREADS:
         on = f"{threads} thread" + "s" * (threads > 1)
         done = {case: found for case, found in results.items() if (MEASURED, threads) in found.seconds}
@@ -68,11 +68,11 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | 
             shares = {case: done[case].share(threads, operations(case)) for case in held}
             few = {case: share for case, share in shares.items() if share < OF_PEAK[threads]}
             which = f"{len(held) - len(few)} of {len(held)} sizes" + f" from {LEAST_SHARED} on" * (threads > 1)
-            mean = f"geometric mean {middle(list(shares.values())):.1%}"
+            mean = f"geometric mean {geometric_mean(list(shares.values())):.1%}"
             yield f"{on}: {which} have {OF_PEAK[threads]:.0%} of the peak, {mean}{_worst(few, '.0%')}", not few
         ratios = {case: found.ratio(peer, threads) for case, found in done.items() if (peer := found.fastest(threads))}
         if ratios:
-            mean_ratio = middle(list(ratios.values()))
+            mean_ratio = geometric_mean(list(ratios.values()))
             told = f"{on}: {mean_ratio:.2f} times the pace of the fastest peer in the geometric mean, wanted {WANTED}"
             yield told, mean_ratio >= WANTED
             slow = {case: ratio for case, ratio in ratios.items() if ratio < LEAST}
@@ -81,7 +81,10 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | 
         for peer in PEERS:
             each = [found.ratio(peer, threads) for found in done.values() if (peer, threads) in found.seconds]
             if each:
-                yield f"{on}: {middle(each):.2f} times the pace of {peer}, {min(each):.2f} to {max(each):.2f}", None
+                yield (
+                    f"{on}: {geometric_mean(each):.2f} times the pace of {peer}, {min(each):.2f} to {max(each):.2f}",
+                    None,
+                )
 
 
 def _worst(values: Mapping[Case, float], form: str) -> str:
@@ -93,7 +96,7 @@ def _worst(values: Mapping[Case, float], form: str) -> str:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each size, then what was wanted; 0 if all of that is met, else 1."""
+    """Prints a row for each size, then the goals; returns 0 if all are met, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.products", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"sizes {QUICK} alone, {QUICK_ROUNDS} rounds")
     quick = parser.parse_args(command).quick

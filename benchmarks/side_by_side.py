@@ -1,4 +1,4 @@
-"""Measures small cases in native loops of repeats, in all libraries in turns, each in a process of its own that stands still otherwise."""
+"""Side-by-side measurement of small cases: native loops of repeats, interleaved over libraries in separate processes."""
 
 import contextlib
 import statistics
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.dashboard.findings import NOT_MET
-from benchmarks.peers.__main__ import elsewhere, progress
+from benchmarks.peers.__main__ import peers_python, progress
 from benchmarks.peers.known import MEASURED
 from benchmarks.peers.process import PeerError, PeerProcess
 
@@ -20,7 +20,7 @@ Contestant = tuple[str, int]  # a library, and on how many threads
 
 @dataclass
 class Measured:
-    """What came of one case.
+    """The results of one case.
 
     Attributes:
         seconds: by library and threads, of one repeat in each round.
@@ -33,28 +33,28 @@ class Measured:
     problems: dict[Contestant, str] = field(default_factory=dict)
 
     def median(self, library: str, threads: int) -> float:
-        """Seconds of a repeat."""
+        """Returns the median seconds of a repeat."""
         return statistics.median(self.seconds[library, threads])
 
     def ratio(self, library: str, threads: int) -> float:
-        """The library's time over fastgrad's, the median over rounds."""
+        """Returns the median ratio of a library's time to fastgrad's."""
         pairs = zip(self.seconds[library, threads], self.seconds[MEASURED, threads], strict=True)
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
     def fastest(self, threads: int) -> str | None:
-        """The peer with the smallest median."""
+        """Returns the peer with the smallest median time."""
         peers = [library for library, its in self.seconds if its == threads and library != MEASURED]
         return min(peers, key=lambda library: self.median(library, threads), default=None)
 
     def share(self, threads: int, operations: float) -> float:
-        """Of the peak, each at its best: a repeat is so many operations."""
+        """Returns the best speed as a share of the peak; `operations` is the number in a repeat."""
         return operations / min(self.seconds[MEASURED, threads]) / max(self.peaks[threads])
 
 
 def measured(
     family: str, libraries: Sequence[str], cases: Sequence[Any], threads: Sequence[int], rounds: int, stretch: float
 ) -> Iterator[tuple[Any, Measured]]:
-    """Each case and what came of it, as soon as it is there.
+    """Yields each case with its results, as soon as it is measured.
 
     Args:
         family: of cases, see `benchmarks/peers/repeats.py`.
@@ -68,7 +68,7 @@ def measured(
         running: dict[Contestant, PeerProcess] = {}
         for library in libraries:
             for count in threads:
-                python = sys.executable if library in OWN else elsewhere()
+                python = sys.executable if library in OWN else peers_python()
                 worker = ("benchmarks.peers.repeats", family, library, str(count))
                 running[library, count] = process = PeerProcess(python, count, module=worker)
                 stack.callback(process.close)
@@ -107,7 +107,7 @@ def _one(case: Any, running: dict[Contestant, PeerProcess], rounds: int, stretch
 
 
 def _asked(contestant: Contestant, running: dict[Contestant, PeerProcess], **request: Any) -> dict[str, Any]:
-    """What a process answers, which runs for that long; one that crashed or hung takes no further part."""
+    """Returns the answer of a resumed process; drops a process that crashed or hung."""
     process = running[contestant]
     process.resume()
     try:
@@ -120,5 +120,5 @@ def _asked(contestant: Contestant, running: dict[Contestant, PeerProcess], **req
 
 
 def verdict(line: str, met: bool | None) -> str:
-    """A line about a limit, if it is one; those not met are found by their last words, see `benchmarks.dashboard.findings`."""
+    """Returns a line about a limit; its last words tell if it is not met, see `benchmarks.dashboard.findings`."""
     return line if met is None else f"{line}: {'met' if met else NOT_MET}"

@@ -1,4 +1,4 @@
-"""What a process pays before it trains: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
+"""The start-up cost of a training process: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
 
 Every row has a process of its own, whose clock starts when the library is imported: building the model, the first calls of
 the compiled step, their compilation. "Cold" has an empty folder of compiled kernels and of Python's bytecode, "from disk" the
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.apart import THREADS, apart
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python
 from benchmarks.peers.known import MEASURED, OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load
 from benchmarks.peers.workload import Batches, Step, Workload
@@ -46,7 +46,7 @@ PEER_ROWS = ("mlp_small", "transformer", rnn.LONG.name)
 
 
 def made(peer: str, workload: Workload) -> Callable[[], tuple[Step, Batches]]:
-    """A function that makes the peer's step and batches; its library is imported, the data are there."""
+    """Returns a function that makes the peer's step and batches; its library is imported and the data are loaded."""
     chosen = PEERS[peer]
     program = chosen.program(workload)
     if program is None:
@@ -63,7 +63,7 @@ def made(peer: str, workload: Workload) -> Callable[[], tuple[Step, Batches]]:
 
 
 def first_calls(peer: str, workload: str) -> dict[str, float]:
-    """Seconds from the import to the end of the fourth call, with and without all that is not the first call."""
+    """Returns the seconds of the first call and of the first four calls, each with building the model."""
     make = made(peer, MEASURED_WORKLOADS[workload])
     began = time.perf_counter()
     step, batches = make()
@@ -75,7 +75,7 @@ def first_calls(peer: str, workload: str) -> dict[str, float]:
 
 
 def calls_of_another_size(peer: str, workload: str, what: str) -> dict[str, float]:
-    """Seconds of the first calls with less of each batch, when the step runs compiled with whole ones."""
+    """Returns the seconds of the first calls with smaller batches, after the step was compiled for whole ones."""
     step, batches = made(peer, MEASURED_WORKLOADS[workload])()
     for batch in itertools.islice(itertools.cycle(batches), CALLS):
         float(step(*batch))
@@ -93,18 +93,18 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
 
 
 def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
-    """One row in a process of its own; `folder` is where fastgrad and PyTorch keep what they have compiled."""
+    """Returns one row, measured in a separate process; `folder` is for the compiled code of fastgrad and PyTorch."""
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
     if peer in OURS:  # whose bytecode pip would have written; in a checkout the cold process writes it
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": os.path.join(folder, "bytecode")}
-    python = sys.executable if peer in OURS else elsewhere()
+    python = sys.executable if peer in OURS else peers_python()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
     return apart("benchmarks.start_up", *chosen, python=python, environment=environment)
 
 
 def main(command: Sequence[str]) -> int:
-    """Prints the table; with a measurement and its arguments, only that one's numbers as JSON.
+    """Prints the table; with the name and arguments of a measurement, prints its numbers as JSON instead.
 
     Returns:
         0 if every row is within its limit, else 1.
@@ -117,7 +117,7 @@ def main(command: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=[],
         metavar="NAMES",
         help=f"also time cold starts of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
@@ -151,17 +151,17 @@ def show(peer: str, workload: str, how: str, folder: str, limit: float | None = 
 
 
 def timeraw_import_numpy() -> str:
-    """The part of the import that is not fastgrad's."""
+    """Returns the source of an import of NumPy, the part of the import time that is not fastgrad's."""
     return "import numpy"
 
 
 def timeraw_import_fastgrad() -> tuple[str, str]:
-    """fastgrad on top of NumPy."""
+    """Returns the source of an import of fastgrad, NumPy being imported."""
     return "import fastgrad", "import numpy"
 
 
 class FirstCalls:
-    """Seconds of the first calls of a step in a fresh process, eager and compiled, by what is compiled on the disk."""
+    """Seconds of the first calls of a step in a fresh process, eager and compiled, with and without a disk cache."""
 
     params = (("mlp_small", "transformer"), OURS, ("empty", "filled"))
     param_names = ("workload", "mode", "cache")

@@ -1,4 +1,4 @@
-"""Keeps what the smaller programs print: `python -m benchmarks.tables [NAMES]` writes it into `benchmarks/results/tables/`.
+"""Stores the printed tables of the smaller programs: `python -m benchmarks.tables [NAMES]` writes it into `benchmarks/results/tables/`.
 
 The page and `docs/performance.md` show these lines as they were printed.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.apart import ROOT
 from benchmarks.machine import provenance
 from benchmarks.other_programs import others_share
-from benchmarks.peers.__main__ import names_out_of, warn_if_busy
+from benchmarks.peers.__main__ import names_type, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
 
 FOLDER = RESULTS / "tables"
@@ -35,7 +35,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 @dataclass(frozen=True)
 class Table:
-    """A program that prints measurements.
+    """A benchmark program that prints a table.
 
     Attributes:
         title: what it measures.
@@ -47,7 +47,7 @@ class Table:
 
     @property
     def command(self) -> str:
-        """What one types to see it."""
+        """The command line of the program."""
         return " ".join(("python", "-m", *self.arguments))
 
 
@@ -64,7 +64,7 @@ TABLES: Mapping[str, Table] = {
 
 
 def measure(name: str, folder: Path = FOLDER) -> int:
-    """Runs one, prints what it prints, and writes that; returns its exit status. One that crashed is not written."""
+    """Runs a program, prints and stores its output, and returns its exit status; stores nothing if it crashed."""
     table = TABLES[name]
     facts = provenance(table.command)
     print(f"{table.title} ({table.command})", flush=True)
@@ -90,13 +90,13 @@ def measure(name: str, folder: Path = FOLDER) -> int:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Runs those named, or all.
+    """Runs the named programs, or all; returns the exit status.
 
     Returns:
         0 if each ran to its end, whether or not its limits are met; else 1.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
-    parser.add_argument("names", nargs="?", type=names_out_of(TABLES, "table"), default=list(TABLES), metavar="NAMES")
+    parser.add_argument("names", nargs="?", type=names_type(TABLES, "table"), default=list(TABLES), metavar="NAMES")
     chosen = parser.parse_args(command).names
     warn_if_busy()
     return int(max(measure(name) not in (0, NOT_MET) for name in chosen))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.__main__ import names_out_of, progress
+from benchmarks.peers.__main__ import names_type, progress
 from benchmarks.peers.process import PeerProcess
 from benchmarks.peers.runner import COMPILED, WARM_SECONDS
 from benchmarks.peers.workloads import WORKLOADS
@@ -28,7 +28,7 @@ TIMEOUT = 300.0
 
 
 def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
-    """Of one workload, by round: how many times as fast two threads multiply and add; microseconds of a step on one and on two."""
+    """Returns for each round the gain of arithmetic by a second thread, and the microseconds of a step on one and two threads."""
     peaks: list[float] = []
     times: list[list[float]] = [[] for _ in THREADS]
     with tempfile.TemporaryDirectory() as folder:
@@ -63,10 +63,10 @@ def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each workload; 0 if those that are held to it scale as wanted, else 1."""
+    """Prints a row for each workload; returns 0 if the workloads with a goal reach it, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.thread_scaling", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, not {ROUNDS}")
-    parser.add_argument("--work", type=names_out_of(WORKLOADS, "workload"), default=CHOSEN, metavar="NAMES")
+    parser.add_argument("--work", type=names_type(WORKLOADS, "workload"), default=CHOSEN, metavar="NAMES")
     chosen = parser.parse_args(command)
     print(f"{'step':<14} {'1 thread':>12} {'2 threads':>12} {'ratio':>6}  {'peaks':>5}  {'of them':>7}")
     lines, kept = [], True

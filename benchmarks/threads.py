@@ -1,8 +1,8 @@
-"""So many threads for the compiled steps of this process."""
+"""The number of threads of compiled steps in this process."""
 
 
 def use_threads(threads: int) -> None:
-    """Makes compiled steps use so many."""
+    """Sets the number of threads of compiled steps."""
     from fastgrad.kernels.runtime.thread_pool import team
 
     team.resize(threads)

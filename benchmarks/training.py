@@ -12,14 +12,14 @@ WARM_CALLS = 4
 
 
 def program(workload: Workload, mode: str) -> Program:
-    """What fastgrad runs in this mode."""
+    """Returns the step and batches of a workload in a mode of fastgrad."""
     found = PEERS[mode].program(workload)
     assert found is not None, f"{workload.name} has no program for {mode}"
     return found
 
 
 class Step:
-    """Forward, loss, gradient and update."""
+    """The time of a training step: forward pass, loss, gradient and update."""
 
     params = (tuple(WORKLOADS), OURS, (1, 2))
     param_names = ("workload", "mode", "threads")
@@ -42,7 +42,7 @@ class Step:
 
 
 class Memory:
-    """The most memory of a process that trains a little."""
+    """The peak memory of a process that trains a few steps."""
 
     params = (("mlp_small", "deep_mlp", "transformer", "rnn_32"), OURS)
     param_names = ("workload", "mode")

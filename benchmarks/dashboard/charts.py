@@ -5,19 +5,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.dashboard.findings import EAGER, EAGER_PEERS, FUNCTION, against_fastest, ratio, slope
+from benchmarks.dashboard.findings import EAGER, EAGER_PEERS, FUNCTION, against_fastest, growth_exponent, ratio
 from benchmarks.dashboard.plot import (
     LinearScale,
     LogScale,
-    around,
     duration,
     figure,
     line,
+    log_range,
     number,
     path,
-    plain,
     tag,
     text,
+    tick_text,
 )
 from benchmarks.peers.kernels import REST
 from benchmarks.peers.known import OURS
@@ -28,24 +28,24 @@ LETTER = 7.2  # the width that a letter of a label has at most, on average
 CARD_WIDTH = 380.0
 
 
-def times(value: float) -> str:
-    """A factor."""
+def factor_text(value: float) -> str:
+    """Returns a factor as text, such as "1.4×"."""
     return f"{number(value)}×"
 
 
 def ratio_range(records: Mapping[str, Record]) -> tuple[float, float]:
-    """One axis for the cards of all workloads, so that they can be compared with each other."""
+    """Returns the range of the axis that the cards of all workloads share."""
     found = [
         one.median
         for record in records.values()
         for peer in record.results
         if (one := ratio(record.results, FUNCTION, peer)) is not None
     ]
-    return around(found, room=1.3, holding=(1 / 3, 10.0))
+    return log_range(found, room=1.3, holding=(1 / 3, 10.0))
 
 
 def peer_class(peer: str, value: float) -> str:
-    """fastgrad has its own colours; a faster peer stands out."""
+    """Returns the CSS class of a bar: fastgrad has its own colours, and a faster peer stands out."""
     if peer == FUNCTION:
         return "ours"
     if peer in OURS:
@@ -54,7 +54,7 @@ def peer_class(peer: str, value: float) -> str:
 
 
 def workload_bars(record: Record, low: float, high: float) -> str:
-    """A bar for each peer from our time (1) to its own, on a logarithmic axis, the fastest first."""
+    """Draws a bar for each peer, the ratio of its time to fastgrad's, on a logarithmic axis, the fastest first."""
     timed = sorted(
         (peer for peer, result in record.results.items() if result.microseconds),
         key=lambda peer: record.results[peer].median(),
@@ -71,7 +71,7 @@ def workload_bars(record: Record, low: float, high: float) -> str:
             text(
                 scale(tick),
                 bottom + 13,
-                f"{plain(tick)}{'×' if tick == 1 else ''}",
+                f"{tick_text(tick)}{'×' if tick == 1 else ''}",
                 class_="tick",
                 text_anchor="middle",
             )
@@ -113,7 +113,7 @@ def workload_bars(record: Record, low: float, high: float) -> str:
 
 
 def overview(records: Mapping[str, Record], width: float) -> str:
-    """For each workload the fastest compiled and the fastest eager peer over ours: right of 1 fastgrad is ahead."""
+    """Draws for each workload the ratio of the fastest compiled and eager peers to fastgrad; above 1 fastgrad is faster."""
     rows = [
         (name, against_fastest(record, FUNCTION), against_fastest(record, EAGER, EAGER_PEERS))
         for name, record in records.items()
@@ -123,12 +123,12 @@ def overview(records: Mapping[str, Record], width: float) -> str:
     narrow = width < 500
     names = 14.0 + LETTER * max((len(name) for name, *_ in rows), default=0)
     left, right = (names, width - 18) if narrow else (max(150.0, names), width - 170)
-    scale = LogScale(*around(found, holding=(0.5, 8.0)), left, right)
+    scale = LogScale(*log_range(found, holding=(0.5, 8.0)), left, right)
     top, bottom = 30.0, 34.0 + ROW * len(rows)
     parts = []
     for tick in scale.ticks(5 if narrow else 9):
         parts.append(line(scale(tick), top, scale(tick), bottom, "axis" if tick == 1 else "grid"))
-        parts.append(text(scale(tick), bottom + 15, f"{plain(tick)}×", class_="tick", text_anchor="middle"))
+        parts.append(text(scale(tick), bottom + 15, f"{tick_text(tick)}×", class_="tick", text_anchor="middle"))
     parts.append(text(scale(1) - 7, top - 9, "← peer faster", class_="tick", text_anchor="end"))
     parts.append(text(scale(1) + 7, top - 9, "fastgrad faster →", class_="tick"))
     for row, (name, compiled, eager) in enumerate(rows):
@@ -147,7 +147,7 @@ def overview(records: Mapping[str, Record], width: float) -> str:
             kind = "ahead" if compiled.lost else "ours"
             parts.append(tag("circle", tag("title", about), cx=x, cy=middle, r=5, class_=kind))
             if not narrow:
-                said = f"{times(compiled.median)} {compiled.peer}"
+                said = f"{factor_text(compiled.median)} {compiled.peer}"
                 parts.append(text(right + 14, middle + 4, said, class_="value left"))
     return figure(
         width, bottom + 22, parts, "the fastest peer's time over fastgrad's, by workload", "figure wide-or-not"
@@ -163,13 +163,13 @@ KINDS = (
 
 
 def kind_of(kernel: str) -> str:
-    """Which of `KINDS` a kernel is."""
+    """Returns the kind of a kernel, one of `KINDS`."""
     return next((kind for kind, _, marks in KINDS if any(mark in kernel for mark in marks)), "other")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A kernel in the roofline."""
+class RooflinePoint:
+    """A kernel as a point of the roofline chart."""
 
     about: str
     kind: str
@@ -178,8 +178,10 @@ class Place:
     share: float
 
 
-def places(records: Mapping[str, Record], smallest: float = 0.02, shortest: float = 0.2) -> list[Place]:
-    """The kernels that take a part of their step worth showing, and long enough for the clock."""
+def roofline_points(
+    records: Mapping[str, Record], smallest: float = 0.02, shortest: float = 0.2
+) -> list[RooflinePoint]:
+    """Returns the kernels with at least a share of their step and a duration that can be measured."""
     found = []
     for name, record in records.items():
         rows = record.results[FUNCTION].kernels if FUNCTION in record.results else []
@@ -192,12 +194,12 @@ def places(records: Mapping[str, Record], smallest: float = 0.02, shortest: floa
             speed = row["flops"] / time / 1e3
             about = f"{name}: {row['name']}, {row['operations']}; {row['count']} ×, {duration(time)} in all"
             about += f", {share:.0%} of the step; {number(speed)} GFLOP/s, {number(row['bytes'] / time / 1e3)} GB/s"
-            found.append(Place(about, kind_of(row["name"]), row["flops"] / row["bytes"], speed, share))
+            found.append(RooflinePoint(about, kind_of(row["name"]), row["flops"] / row["bytes"], speed, share))
     return found
 
 
-def roofline(shown: Sequence[Place], flops: float, bandwidth: float, width: float) -> str:
-    """Arithmetic over traffic along the bottom, speed upwards, both logarithmic; the roof is what one thread can do.
+def roofline(shown: Sequence[RooflinePoint], flops: float, bandwidth: float, width: float) -> str:
+    """Draws the roofline: speed over arithmetic intensity, both logarithmic; the roof is the limit of one thread.
 
     Args:
         shown: the kernels.
@@ -208,15 +210,15 @@ def roofline(shown: Sequence[Place], flops: float, bandwidth: float, width: floa
     height = min(440.0, width * 0.95)
     left, right, top, bottom = 46.0, width - 12.0, 26.0, height - 42.0
     ridge = flops / bandwidth
-    xs = LogScale(*around([place.intensity for place in shown], holding=(0.05, 4 * ridge)), left, right)
-    ys = LogScale(*around([place.speed for place in shown], holding=(0.2, flops)), bottom, top)
+    xs = LogScale(*log_range([place.intensity for place in shown], holding=(0.05, 4 * ridge)), left, right)
+    ys = LogScale(*log_range([place.speed for place in shown], holding=(0.2, flops)), bottom, top)
     parts = []
     for tick in xs.ticks(4 if width < 500 else 6):
         parts += [line(xs(tick), top, xs(tick), bottom, "grid")]
-        parts += [text(xs(tick), bottom + 15, plain(tick), class_="tick", text_anchor="middle")]
+        parts += [text(xs(tick), bottom + 15, tick_text(tick), class_="tick", text_anchor="middle")]
     for tick in ys.ticks(6):
         parts += [line(left, ys(tick), right, ys(tick), "grid")]
-        parts += [text(left - 6, ys(tick) + 4, plain(tick), class_="tick", text_anchor="end")]
+        parts += [text(left - 6, ys(tick) + 4, tick_text(tick), class_="tick", text_anchor="end")]
     start = max(xs.low, ys.low / bandwidth)
     parts.append(path([(xs(start), ys(start * bandwidth)), (xs(ridge), ys(flops)), (right, ys(flops))], "roof"))
     parts.append(
@@ -251,7 +253,7 @@ def roofline(shown: Sequence[Place], flops: float, bandwidth: float, width: floa
 
 
 def plain_bars(rows: Sequence[tuple[str, float, str]], unit: str) -> str:
-    """Bars from zero: (peer, value, what to write beside it)."""
+    """Draws bars from zero; a row is (peer, value, label)."""
     left, right = 126.0, CARD_WIDTH - 66.0
     scale = LinearScale(max(value for _, value, _ in rows), left, right)
     bottom = 4.0 + ROW * len(rows)
@@ -268,7 +270,7 @@ def plain_bars(rows: Sequence[tuple[str, float, str]], unit: str) -> str:
 
 
 def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str:
-    """Time of a step by size, both logarithmic, a line for each peer with its fitted exponent.
+    """Draws the time of a step by size, both logarithmic: a line for each peer, with its fitted exponent.
 
     Args:
         axis: what grows.
@@ -278,11 +280,11 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
     left, right, top, bottom = 50.0, width - 142.0, 16.0, height - 36.0
     sizes = sorted({size for points in times_by_peer.values() for size in points})
     values = [time for points in times_by_peer.values() for time in points.values()]
-    xs, ys = LogScale(*around(sizes, room=1.1), left, right), LogScale(*around(values), bottom, top)
+    xs, ys = LogScale(*log_range(sizes, room=1.1), left, right), LogScale(*log_range(values), bottom, top)
     parts = []
     for tick in xs.ticks(5):
         parts += [line(xs(tick), top, xs(tick), bottom, "grid")]
-        parts += [text(xs(tick), bottom + 15, plain(tick), class_="tick", text_anchor="middle")]
+        parts += [text(xs(tick), bottom + 15, tick_text(tick), class_="tick", text_anchor="middle")]
     for tick in ys.ticks(6):
         parts += [line(left, ys(tick), right, ys(tick), "grid")]
         parts += [text(left - 6, ys(tick) + 4, duration(tick), class_="tick", text_anchor="end")]
@@ -292,18 +294,18 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
         placed = [(xs(size), ys(time)) for size, time in sorted(points.items())]
         parts.append(path(placed, f"curve {kind}"))
         parts += [tag("circle", cx=x, cy=y, r=2.5, class_=f"dot {kind}") for x, y in placed]
-        exponent = f" {slope(list(points), list(points.values())):.2f}" if len(points) > 1 else ""
+        exponent = f" {growth_exponent(list(points), list(points.values())):.2f}" if len(points) > 1 else ""
         ends.append((placed[-1][1], f"{peer}{exponent}", kind))
-    for y, said, kind in apart_by(sorted(ends), 13.0, top + 4, bottom):
+    for y, said, kind in spread_labels(sorted(ends), 13.0, top + 4, bottom):
         parts.append(text(right + 6, y + 4, said, class_=f"tick ink-{kind}"))
     parts.append(text(right, height - 4, axis, class_="tick", text_anchor="end"))
     return figure(width, height, parts, f"time of a step by {axis}")
 
 
-def apart_by(
+def spread_labels(
     ends: Sequence[tuple[float, str, str]], gap: float, top: float, bottom: float
 ) -> list[tuple[float, str, str]]:
-    """Moves labels, from the top on, so that none covers another, and up again where that leaves the figure."""
+    """Returns positions of labels that do not overlap and stay within the figure."""
     placed: list[float] = []
     for y, *_ in ends:
         placed.append(max(y, placed[-1] + gap if placed else top))
@@ -315,7 +317,7 @@ def apart_by(
 
 
 def median_of(records: Mapping[str, Record], peer: str, fact: str) -> float | None:
-    """The median over the workloads of something that a peer's process told of itself."""
+    """Returns the median over workloads of a fact that a peer's process reported."""
     found = [
         record.results[peer].facts[fact]
         for record in records.values()

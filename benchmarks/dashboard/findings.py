@@ -1,4 +1,4 @@
-"""What the results say, in numbers and in words: ratios with their spread, losses, slopes."""
+"""Findings in the results: ratios with their spread, lost comparisons, growth exponents."""
 
 import math
 import statistics
@@ -23,7 +23,7 @@ COMPILING = ("fastgrad.function", "torch.compile", "jax", "tf.function", "xla")
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long as one of fastgrad's modes a peer takes: the median of the rounds, and the quartiles."""
+    """The ratio of a peer's time to that of one of fastgrad's modes: the median of the rounds, and the quartiles."""
 
     peer: str
     median: float
@@ -32,12 +32,12 @@ class Ratio:
 
     @property
     def lost(self) -> bool:
-        """The peer is faster."""
+        """True if the peer is faster."""
         return self.median < 1.0
 
     @property
     def undecided(self) -> bool:
-        """The spread has both: the runs do not tell which is faster."""
+        """True if the spread includes 1, so that the runs do not show which is faster."""
         return self.low < 1.0 < self.high
 
     def __str__(self) -> str:
@@ -45,13 +45,13 @@ class Ratio:
 
 
 def ratio(results: Results, ours: str, peer: str) -> Ratio | None:
-    """None where one of them was not timed."""
+    """Returns the ratio of a peer's time to ours; None if one of the two was not timed."""
     values = speedups(results, ours, peer)
     return Ratio(peer, statistics.median(values), *spread(values)) if values else None
 
 
 def fastest(results: Results, among: Sequence[str] | None = None) -> str | None:
-    """The other library's mode with the smallest median, or None if none was timed."""
+    """Returns the mode of another library with the smallest median time; None if none was timed."""
     timed = [
         peer
         for peer, result in results.items()
@@ -61,26 +61,26 @@ def fastest(results: Results, among: Sequence[str] | None = None) -> str | None:
 
 
 def against_fastest(record: Record, ours: str, among: Sequence[str] | None = None) -> Ratio | None:
-    """How the fastest of the others compares with one of our modes."""
+    """Returns the ratio of the fastest of several peers to one of our modes."""
     peer = fastest(record.results, among)
     return ratio(record.results, ours, peer) if peer else None
 
 
-def middle(ratios: Sequence[float]) -> float:
-    """The geometric mean."""
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """Returns the geometric mean of ratios."""
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Something that is not as it should be: where, and what."""
+    """A missed goal: the workload, and a sentence about it."""
 
     where: str
     what: str
 
 
 def lost_to_peers(records: Mapping[str, Record]) -> list[Loss]:
-    """Where the fastest peer is ahead of the compiled step, or may be."""
+    """Returns the workloads in which the fastest peer is, or may be, faster than the compiled step."""
     found = []
     for name, record in records.items():
         for ours in (FUNCTION,):
@@ -91,8 +91,8 @@ def lost_to_peers(records: Mapping[str, Record]) -> list[Loss]:
     return found
 
 
-def lost_eagerly(records: Mapping[str, Record]) -> list[Loss]:
-    """Where an eager peer is ahead of the eager step."""
+def lost_to_eager_peers(records: Mapping[str, Record]) -> list[Loss]:
+    """Returns the workloads in which an eager peer is faster than the eager step."""
     found = []
     for name, record in records.items():
         best = against_fastest(record, EAGER, EAGER_PEERS)
@@ -102,7 +102,7 @@ def lost_eagerly(records: Mapping[str, Record]) -> list[Loss]:
 
 
 def missed_aims(records: Mapping[str, Record]) -> list[Loss]:
-    """What was wanted of the compiled step, or of the eager one, and is not there."""
+    """Returns the missed speed goals of compiled and eager steps."""
     found = []
     for name, record in records.items():
         workload = record.workload
@@ -121,7 +121,7 @@ def missed_aims(records: Mapping[str, Record]) -> list[Loss]:
 
 
 def problems(records: Mapping[str, Record]) -> list[Loss]:
-    """Peers that crashed, failed or disagreed, ours among them."""
+    """Returns the peers, fastgrad included, that crashed, failed or computed other losses."""
     return [
         Loss(name, f"{peer} {result.problem}")
         for name, record in records.items()
@@ -130,8 +130,8 @@ def problems(records: Mapping[str, Record]) -> list[Loss]:
     ]
 
 
-def in_python(records: Mapping[str, Record]) -> list[Loss]:
-    """Operations of compiled steps that have no kernel."""
+def operations_in_python(records: Mapping[str, Record]) -> list[Loss]:
+    """Returns the operations of compiled steps that have no kernel."""
     found = []
     for name, record in records.items():
         kernels = record.results[FUNCTION].kernels if FUNCTION in record.results else []
@@ -142,7 +142,7 @@ def in_python(records: Mapping[str, Record]) -> list[Loss]:
 
 
 def limits_missed(tables: Mapping[str, Mapping[str, Any]]) -> list[Loss]:
-    """The lines of smaller programs that say so of a limit of our own."""
+    """Returns the lines of the stored tables that report a missed limit."""
     return [
         Loss(stored["title"], line.strip().removesuffix(f": {NOT_MET}"))
         for stored in tables.values()
@@ -152,7 +152,7 @@ def limits_missed(tables: Mapping[str, Mapping[str, Any]]) -> list[Loss]:
 
 
 def slower_starts(records: Mapping[str, Record]) -> list[Loss]:
-    """Where another compiling peer is ready sooner from nothing than we are."""
+    """Returns the workloads in which another compiling peer starts faster from an empty cache."""
     found = []
     for name, record in records.items():
         times = {peer: seconds for peer in COMPILING if (seconds := ready_seconds(record, peer, cold=True)) is not None}
@@ -165,7 +165,7 @@ def slower_starts(records: Mapping[str, Record]) -> list[Loss]:
 
 
 def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
-    """From building the model to the end of the fourth call: in a process that finds no compiled code, or in a later one."""
+    """Returns the seconds from building the model to the end of the fourth call, with an empty cache or a filled one."""
     facts: Mapping[str, Any] = record.results[peer].facts if peer in record.results else {}
     if cold:
         facts = facts.get("cold", facts)
@@ -174,15 +174,15 @@ def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
     return facts.get("ready_seconds")
 
 
-def others_share(record: Record) -> float | None:
-    """What other programs took of the processors' time: while steps were timed, or else before; None if unknown."""
+def disturbing_share(record: Record) -> float | None:
+    """Returns the share of the processors' time that other programs took during or before timing; None if unknown."""
     timed = others_while_timed(record.results)
     return timed if timed is not None else record.facts.get("others_before")
 
 
 def disturbed(found: Stored) -> str:
-    """A sentence about what was measured while other programs took much; empty if nothing was."""
-    shares = {name: others_share(record) for name, record in found.records.items()}
+    """Returns a sentence that lists measurements disturbed by other programs; empty if there are none."""
+    shares = {name: disturbing_share(record) for name, record in found.records.items()}
     for name, sweep in found.sweeps.items():
         known = [share for point in sweep["points"] if (share := point.get("others_share")) is not None]
         shares[name] = statistics.fmean(known) if known else sweep.get("others_before")
@@ -194,8 +194,8 @@ def disturbed(found: Stored) -> str:
     return f"Other programs took more than {MATERIAL:.0%} of the processors' time during these, whose times wander: {named}."
 
 
-def slope(sizes: Sequence[float], times: Sequence[float]) -> float:
-    """The exponent of the power law that fits best: least squares on the logarithms."""
+def growth_exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """Returns the exponent of the fitted power law, by least squares on logarithms."""
     xs, ys = [math.log(size) for size in sizes], [math.log(time) for time in times]
     x, y = statistics.fmean(xs), statistics.fmean(ys)
     return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)

@@ -1,4 +1,4 @@
-"""The page: sections of figures, tables and words, in one HTML file that needs nothing beside it."""
+"""The page: sections of figures, tables and text, in one self-contained HTML file."""
 
 import html
 import statistics
@@ -15,13 +15,13 @@ from benchmarks.dashboard.findings import (
     Loss,
     against_fastest,
     disturbed,
-    in_python,
+    disturbing_share,
+    geometric_mean,
     limits_missed,
-    lost_eagerly,
+    lost_to_eager_peers,
     lost_to_peers,
-    middle,
     missed_aims,
-    others_share,
+    operations_in_python,
     problems,
     ready_seconds,
     slower_starts,
@@ -53,7 +53,7 @@ escape = html.escape
 
 
 def page(found: Stored, *, has_asv: bool) -> str:
-    """The whole page."""
+    """Returns the HTML of the whole page."""
     sections = (
         _losses(found),
         _workloads(found.records),
@@ -73,13 +73,13 @@ def page(found: Stored, *, has_asv: bool) -> str:
     )
 
 
-def both(narrow: str, wide: str) -> str:
-    """A figure drawn for phones and once more for anything wider."""
+def responsive_figure(narrow: str, wide: str) -> str:
+    """Returns a figure in two versions: for narrow and for wide screens."""
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def legend(entries: Iterable[tuple[str, str, str]]) -> str:
-    """Colours (as the style's variables), shapes, and what they mean."""
+    """Returns the legend of a figure: colours (CSS variables), shapes and meanings."""
     marks = (
         f'<span><i class="{shape}" style="--c:var(--{colour})"></i>{escape(what)}</span>'
         for colour, shape, what in entries
@@ -88,14 +88,14 @@ def legend(entries: Iterable[tuple[str, str, str]]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is text; cells are escaped."""
+    """Returns an HTML table whose first column is text; cells are escaped."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def listed(losses: Iterable[Loss]) -> str:
-    """A list, each thing with its place."""
+def loss_list(losses: Iterable[Loss]) -> str:
+    """Returns an HTML list of missed goals, each with its workload."""
     return f"<ul>{''.join(f'<li><b>{escape(loss.where)}</b>: {escape(loss.what)}</li>' for loss in losses)}</ul>"
 
 
@@ -117,16 +117,19 @@ def _head(found: Stored, body: str, *, has_asv: bool) -> str:
         )
         figures.append(
             (
-                charts.times(middle([one.median for one in compiled])),
+                charts.factor_text(geometric_mean([one.median for one in compiled])),
                 "as fast as the fastest peer, geometric mean, compiled",
             )
         )
     if eager:
         figures.append(
-            (charts.times(middle([one.median for one in eager])), "as fast as the faster of the eager peers, eagerly")
+            (
+                charts.factor_text(geometric_mean([one.median for one in eager])),
+                "as fast as the faster of the eager peers, eagerly",
+            )
         )
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>" for value, what in figures)
-    overview = both(charts.overview(records, NARROW), charts.overview(records, WIDE))
+    overview = responsive_figure(charts.overview(records, NARROW), charts.overview(records, WIDE))
     return f"""<header>
 <h1>fastgrad: performance</h1>
 <p class="lead">Whole training steps beside PyTorch, JAX and TensorFlow, each at its best, on the same data from the same
@@ -158,13 +161,13 @@ def _losses(found: Stored) -> str:
     records = found.records
     groups = (
         ("Another library is faster than the compiled step", lost_to_peers(records)),
-        ("An eager library is faster than the eager step", lost_eagerly(records)),
+        ("An eager library is faster than the eager step", lost_to_eager_peers(records)),
         ("Less than we wanted", [*missed_aims(records), *limits_missed(found.tables)]),
         ("Another library is ready sooner from nothing", slower_starts(records)),
-        ("Operations without a kernel", in_python(records)),
+        ("Operations without a kernel", operations_in_python(records)),
         ("Crashed or disagreed", problems(records)),
     )
-    said = "".join(f"<h3>{escape(title)}</h3>{listed(losses)}" for title, losses in groups if losses)
+    said = "".join(f"<h3>{escape(title)}</h3>{loss_list(losses)}" for title, losses in groups if losses)
     behind = _eager_behind(records)
     return f'<h2 id="losses">Where we lose</h2>{behind}{said or "<p>Nowhere in these results.</p>"}'
 
@@ -175,7 +178,7 @@ def _eager_behind(records: Mapping[str, Record]) -> str:
     lost = [one for one in found if one.lost]
     if not lost:
         return ""
-    middle_ = 1 / middle([one.median for one in found])
+    middle_ = 1 / geometric_mean([one.median for one in found])
     return (
         f"<p>An eager step pays for each operation: beside the fastest peer, which mostly compiles, it is slower in {len(lost)} of "
         f"{len(found)} workloads, in the geometric mean of all {escape(number(middle_))} times as slow.</p>"
@@ -232,20 +235,22 @@ def _details(record: Record) -> str:
         )
     facts = record.facts
     told = f"<code>{escape(facts['command'])}</code>, {escape(facts['date'][:16].replace('T', ' '))} UTC, commit {escape(facts['commit'][:10])}"
-    share = others_share(record)
+    share = disturbing_share(record)
     told += "" if share is None else f", other programs took {share:.1%} of the processors' time"
     inner = table(("peer", "version", "losses 1, 20", "rounds", "steps/s"), rows) + f'<p class="soft">{told}</p>'
     return f"<details><summary>Versions, losses, command</summary>{inner}</details>"
 
 
 def _roofline(records: Mapping[str, Record]) -> str:
-    shown = charts.places(records)
+    shown = charts.roofline_points(records)
     limits = [record.facts["limits"]["1"] for record in records.values() if "1" in record.facts["limits"]]
     if not shown or not limits:
         return ""
     flops = max(one["flops_per_second"] for one in limits) / 1e9
     bandwidth = max(one["bytes_per_second"] for one in limits) / 1e9
-    drawn = both(charts.roofline(shown, flops, bandwidth, NARROW), charts.roofline(shown, flops, bandwidth, WIDE))
+    drawn = responsive_figure(
+        charts.roofline(shown, flops, bandwidth, NARROW), charts.roofline(shown, flops, bandwidth, WIDE)
+    )
     marks = [(kind, "", what) for kind, what, _ in charts.KINDS]
     return (
         '<h2 id="roofline">Each kernel under the roof</h2><p>A circle is a kernel of a compiled step, on one thread; its area is its '

@@ -15,15 +15,15 @@ from benchmarks.dashboard.findings import (
     FUNCTION,
     against_fastest,
     disturbed,
-    in_python,
+    geometric_mean,
+    growth_exponent,
     limits_missed,
-    lost_eagerly,
+    lost_to_eager_peers,
     lost_to_peers,
-    middle,
     missed_aims,
+    operations_in_python,
     problems,
     ready_seconds,
-    slope,
 )
 from benchmarks.dashboard.plot import duration, number
 from benchmarks.dashboard.stored import Stored, stored
@@ -35,7 +35,7 @@ PLACE = re.compile(r"\{\{ (\w+)(?: (\w+))? \}\}")
 
 
 def document(found: Stored, template: str) -> str:
-    """The template with each `{{ part }}` replaced by what the results say.
+    """Returns the template with each `{{ part }}` replaced by text from the results.
 
     Raises:
         KeyError: the template asks for a part that there is not.
@@ -100,12 +100,12 @@ def _verdict(found: Stored) -> str:
     said = []
     if compiled:
         won = sum(not (one.lost or one.undecided) for one in compiled)
-        mean = number(middle([one.median for one in compiled]))
+        mean = number(geometric_mean([one.median for one in compiled]))
         said.append(
             f"Compiled, {won} of {len(compiled)} steps are faster than the fastest peer, {mean} times in the geometric mean."
         )
     if eager:
-        won, mean = sum(not one.lost for one in eager), number(middle([one.median for one in eager]))
+        won, mean = sum(not one.lost for one in eager), number(geometric_mean([one.median for one in eager]))
         lost = sum(one.lost for one in behind)
         said.append(
             f"Eagerly, {won} of {len(eager)} are faster than the faster eager peer ({mean} times), and {lost} are slower than the "
@@ -131,8 +131,8 @@ def _losses(found: Stored) -> str:
         *lost_to_peers(records),
         *missed_aims(records),
         *limits_missed(found.tables),
-        *lost_eagerly(records),
-        *in_python(records),
+        *lost_to_eager_peers(records),
+        *operations_in_python(records),
         *problems(records),
     ]
     return "\n".join(f"* `{loss.where}`: {loss.what}." for loss in losses) or "* nothing."
@@ -192,12 +192,12 @@ def _growth(found: Stored) -> str:
 
 def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[float, float]) -> str:
     (first, begin), *_, (last, end) = sorted(points.items())
-    fitted = slope(list(points), list(points.values()))
+    fitted = growth_exponent(list(points), list(points.values()))
     return f"| {name} | {peer} | {first:g}: {duration(begin)} | {last:g}: {duration(end)} | {fitted:.2f} |"
 
 
 def main() -> int:
-    """Writes the document; 1 if there are no results."""
+    """Writes the document; returns 1 if there are no results, else 0."""
     try:
         found = stored()
     except (FileNotFoundError, ValueError) as error:

@@ -12,7 +12,7 @@ TEXT_HEIGHT = 12
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
-    """An element; `class_` is `class`, `text_anchor` is `text-anchor`; numbers are cut to a tenth."""
+    """Returns an SVG element; `class_` is `class`, `text_anchor` is `text-anchor`; numbers are rounded to a tenth."""
     words = [f"<{name}"]
     for key, value in attributes.items():
         shown = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else html.escape(str(value))
@@ -21,22 +21,22 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 
 
 def text(x: float, y: float, content: str, **attributes: object) -> str:
-    """Text whose baseline begins at x, y."""
+    """Returns an SVG text whose baseline begins at x, y."""
     return tag("text", html.escape(content), x=float(x), y=float(y), **attributes)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
-    """A straight line."""
+    """Returns an SVG line."""
     return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
 
 
 def path(points: Iterable[tuple[float, float]], class_: str) -> str:
-    """A line through points."""
+    """Returns an SVG path through points."""
     return tag("path", d="M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
 
 
 def figure(width: float, height: float, content: Iterable[str], label: str, class_: str = "") -> str:
-    """A drawing of this size, as wide as its place is; `label` says in words what it shows."""
+    """Returns an SVG drawing that scales to its container; `label` is its description."""
     return tag(
         "svg",
         "".join(content),
@@ -49,7 +49,7 @@ def figure(width: float, height: float, content: Iterable[str], label: str, clas
 
 @dataclass(frozen=True)
 class LogScale:
-    """Positions of positive values between two places, by their logarithms."""
+    """A logarithmic axis: maps positive values to positions."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class LogScale:
         return self.begin + share * (self.end - self.begin)
 
     def ticks(self, most: int) -> list[float]:
-        """Powers of ten within the range; with 2 and 5 between them, or not each one, as there is room."""
+        """Returns ticks: powers of ten in the range, with 2 and 5 between them or with gaps, at most `most`."""
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
 
         def within(values: Iterable[float]) -> list[float]:
@@ -80,7 +80,7 @@ class LogScale:
 
 @dataclass(frozen=True)
 class LinearScale:
-    """Positions of values from zero on."""
+    """A linear axis from zero: maps values to positions."""
 
     high: float
     begin: float
@@ -91,14 +91,14 @@ class LinearScale:
         return self.begin + value / self.high * (self.end - self.begin)
 
 
-def around(values: Sequence[float], *, room: float = 1.25, holding: Sequence[float] = ()) -> tuple[float, float]:
-    """A range for a logarithmic axis that has these values, and those it has to hold, with some room."""
+def log_range(values: Sequence[float], *, room: float = 1.25, holding: Sequence[float] = ()) -> tuple[float, float]:
+    """Returns the range of a logarithmic axis that includes `values` and `holding`, with a margin."""
     every = [*values, *holding]
     return min(every) / room, max(every) * room
 
 
 def number(value: float) -> str:
-    """At most three digits that count: 0.12, 5.05, 31.8, 672, 5,302."""
+    """Returns a number as text with at most three significant digits: 0.12, 5.05, 31.8, 672, 5,302."""
     if value == 0.0:
         return "0"
     if abs(value) >= 99.95:
@@ -106,13 +106,13 @@ def number(value: float) -> str:
     return f"{value:.{2 - math.floor(math.log10(abs(float(f'{value:.3g}'))))}f}"
 
 
-def plain(value: float) -> str:
-    """A tick's number."""
+def tick_text(value: float) -> str:
+    """Returns the text of a tick."""
     return f"{value:,.0f}" if value >= 10_000 else f"{value:g}"
 
 
 def duration(microseconds: float) -> str:
-    """A time in the unit that suits it."""
+    """Returns a time as text, in µs, ms or s."""
     for unit, size in (("µs", 1.0), ("ms", 1e3)):
         if microseconds < 999.5 * size:
             return f"{number(microseconds / size)} {unit}"

@@ -1,4 +1,4 @@
-"""Everything under `benchmarks/results/`: what the page and the document are made of."""
+"""The committed results under `benchmarks/results/`, from which the page and the document are made."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from benchmarks.peers.record import RESULTS, Record, load_records
 
 @dataclass(frozen=True)
 class Stored:
-    """What is committed.
+    """The committed results.
 
     Attributes:
         records: side-by-side runs, by workload (`peers/`).
@@ -25,7 +25,7 @@ class Stored:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Those of the newest side-by-side run."""
+        """The facts about the machine and the commit of the newest side-by-side run."""
         return max((record.facts for record in self.records.values()), key=lambda facts: facts["date"])
 
 

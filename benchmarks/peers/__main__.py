@@ -27,8 +27,8 @@ QUICK = {"rounds": 3, "slice": 0.1, "minutes": 9.0}
 FIRST = ("mlp_small", "transformer", "chain_math", "mlp_tiny", "rnn_32", "adam", "linear_regression", "deep_mlp")
 
 
-def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
-    """A reader of comma-separated names that lists the known ones when it meets another."""
+def names_type(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
+    """Returns an argparse type for comma-separated names, which rejects unknown names with a list of the known ones."""
 
     def read(text: str) -> list[str]:
         names = [name.strip() for name in text.split(",") if name.strip()]
@@ -42,16 +42,16 @@ def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list
 
 
 def peer_and_python(text: str) -> tuple[str, str]:
-    """Reads `PEER=PATH`."""
+    """Parses the option `PEER=PATH`."""
     peer, equals, path = text.partition("=")
     if not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not PEER=PATH")
-    names_out_of(PEERS, "peer")(peer)
+    names_type(PEERS, "peer")(peer)
     return peer, path
 
 
-def positive(number: Callable[[str], float]) -> Callable[[str], float]:
-    """A reader of numbers above zero."""
+def positive_number(number: Callable[[str], float]) -> Callable[[str], float]:
+    """Returns an argparse type for numbers above zero."""
 
     def read(text: str) -> float:
         value = number(text)
@@ -63,34 +63,34 @@ def positive(number: Callable[[str], float]) -> Callable[[str], float]:
     return read
 
 
-def elsewhere() -> str:
-    """The Python that has the peers: named by the environment variable, made by `make peers-env`, or our own."""
+def peers_python() -> str:
+    """Returns the path of the Python that has the peers: from the environment variable, from `make peers-env`, or ours."""
     made = str(PEERS_ENVIRONMENT) if PEERS_ENVIRONMENT.exists() else sys.executable
     return os.environ.get(PYTHON_VARIABLE) or made
 
 
 def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], rounds: int, slice_seconds: float) -> None:
-    """Adds the options that say with whom and how long to measure."""
+    """Adds the options for the peers, threads and durations to a parser."""
     add = parser.add_argument
     add(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=list(peers),
         metavar="NAMES",
         help=f"default: {', '.join(peers)}",
     )
-    add("--rounds", type=positive(int), default=rounds, help=f"timed slices of each peer (default {rounds})")
+    add("--rounds", type=positive_number(int), default=rounds, help=f"timed slices of each peer (default {rounds})")
     add(
         "--slice",
-        type=positive(float),
+        type=positive_number(float),
         default=slice_seconds,
         metavar="SECONDS",
         help=f"length of a slice (default {slice_seconds:g})",
     )
-    add("--threads", type=positive(int), default=2, help="threads of each peer (default 2)")
+    add("--threads", type=positive_number(int), default=2, help="threads of each peer (default 2)")
     add(
         "--minutes",
-        type=positive(float),
+        type=positive_number(float),
         default=float("inf"),
         help="begin nothing that would take longer than this in all, and name what is left out",
     )
@@ -106,8 +106,8 @@ def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], roun
 
 
 def settings_of(chosen: argparse.Namespace) -> Settings:
-    """What the options of `add_measuring` say."""
-    pythons = {peer: sys.executable if peer in OURS else elsewhere() for peer in PEERS} | dict(chosen.python_for)
+    """Returns the settings from the parsed options of `add_measuring`."""
+    pythons = {peer: sys.executable if peer in OURS else peers_python() for peer in PEERS} | dict(chosen.python_for)
     return Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
 
 
@@ -125,7 +125,7 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--work",
-        type=names_out_of(WORKLOADS, "workload"),
+        type=names_type(WORKLOADS, "workload"),
         default=sorted(WORKLOADS, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)),
         metavar="NAMES",
         help="default: all",
@@ -150,7 +150,7 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
 
 
 class Deadline:
-    """Says whether there is time for another one as long as the longest so far."""
+    """A time limit: allows another workload if the longest one so far would fit."""
 
     def __init__(self, minutes: float) -> None:
         self._end = time.monotonic() + minutes * 60
@@ -158,7 +158,7 @@ class Deadline:
         self._began = time.monotonic()
 
     def allows_another(self) -> bool:
-        """To be asked before each; the time since the last question is what one took."""
+        """Returns whether another workload fits; the time since the last call is the duration of the last workload."""
         now = time.monotonic()
         self._longest, self._began = max(self._longest, now - self._began), now
         return now + self._longest <= self._end
@@ -229,7 +229,7 @@ def measured(workload: Workload, peers: Sequence[str], settings: Settings, comma
 
 
 def warn_if_busy() -> None:
-    """Says so when other programs run."""
+    """Prints a warning if other programs use the processors."""
     share = others_share_now()
     if share is not None and share > MATERIAL:
         print(f"other programs take {share:.0%} of the processors' time: the times below will wander\n", flush=True)

@@ -1,4 +1,4 @@
-"""What a compiled step of fastgrad consists of: its kernels with their arithmetic, memory traffic and time."""
+"""The kernels of a compiled step of fastgrad, with their arithmetic, memory traffic and time."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ REST = "the rest"
 
 
 def kernels_of(function: Any) -> list[dict[str, Any]]:
-    """Rows like those of `step.report()`, of the longest kernel first; equal ones are one row with their number.
+    """Returns rows like those of `step.report()`, longest kernel first; equal kernels are one row with their number.
 
     The times are those on one thread, with everything in the caches that fits there.
     """
-    from fastgrad.compiler.programs.profiling import report_of
+    from fastgrad.compiler.programs.profiling import profile
 
     found: dict[tuple[str, str], dict[str, Any]] = {}
     row: dict[str, Any] = {}
     version = function._last
     for tree in version.ways.trees if version is not None else ():  # what loops over a dataset stays Python
-        for step in report_of(tree.program, "").rows:
+        for step in profile(tree.program, "").rows:
             if step.operations:  # else it belongs to the kernel before it
                 row = found.setdefault(
                     (step.name, step.operations),

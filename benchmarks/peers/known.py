@@ -10,7 +10,7 @@ from benchmarks.peers.workload import Program, Step, Workload
 
 @dataclass(frozen=True)
 class Peer:
-    """A library in one of its modes.
+    """A peer: a library in one of its modes, such as eager or compiled.
 
     Attributes:
         name: its name on the command line and in tables.
@@ -34,23 +34,23 @@ class Peer:
 
     @property
     def library(self) -> str:
-        """The name of the library, which several peers may share."""
+        """The name of the library; several peers may be modes of one library."""
         return self.modules[0]
 
     def program(self, workload: Workload) -> Program | None:
-        """The program it runs, or None if the workload has none of its kinds."""
+        """Returns the workload's program for this peer; None if the workload has none."""
         return next((workload.programs[kind] for kind in self.programs if kind in workload.programs), None)
 
     def takes_part(self, workload: Workload) -> bool:
-        """Whether the workload is for peers of its kind; it may still have no program for this one."""
+        """True if the workload is meant for peers of this kind; it may still have no program for this one."""
         return any(kind in workload.programs for kind in self.programs)
 
     def can_compile(self, library: ModuleType) -> bool:
-        """Whether this version of the library has the function that compiles the step."""
+        """True if this version of the library has the function that compiles the step."""
         return not self.compile or hasattr(library, self.compile)
 
     def compiled(self, library: ModuleType, step: Step) -> Step:
-        """The step as this peer runs it."""
+        """Returns the step, compiled if this peer compiles."""
         return getattr(library, self.compile)(step, **self.options) if self.compile else step
 
 

@@ -1,4 +1,4 @@
-"""What the machine could do at best: `python -m benchmarks.peers.limits` prints its arithmetic and its memory traffic as JSON.
+"""The limits of the machine: `python -m benchmarks.peers.limits` prints its arithmetic and memory bandwidth as JSON.
 
 The arithmetic is the rate of fused multiply-adds on vectors of float32 that stay in registers, the memory traffic a triad
 over arrays that fit into no cache; each on one and on two threads. Neither uses fastgrad.
@@ -21,12 +21,12 @@ REPEATS = 5
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """By number of threads, floating-point operations a second and bytes a second; in a process of its own."""
+    """Returns for each number of threads the floating-point operations and bytes per second, measured in a separate process."""
     return apart("benchmarks.peers.limits")
 
 
 def lanes() -> int:
-    """How many float32 fit into the widest vector register."""
+    """Returns the number of float32 lanes of the widest vector register."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
@@ -34,7 +34,7 @@ def lanes() -> int:
 
 
 def source(width: int) -> str:
-    """LLVM IR of `float chains(i64 passes, float a, float b)`: x = a * x + b in each of `CHAINS` registers."""
+    """Returns LLVM IR of `float chains(i64 passes, float a, float b)`: x = a * x + b in each of `CHAINS` registers."""
     vector = f"<{width} x float>"
     numbers = range(CHAINS)
     splat = "\n".join(
@@ -68,7 +68,7 @@ ret float %first
 
 
 class Arithmetic:
-    """Chains of fused multiply-adds in registers, on so many threads."""
+    """A benchmark of peak arithmetic: chains of fused multiply-adds in registers, on several threads."""
 
     def __init__(self, threads: int) -> None:
         import llvmlite.binding as llvm
@@ -87,14 +87,14 @@ class Arithmetic:
         self.flops_per_second()
 
     def flops_per_second(self) -> float:
-        """What it reaches now; a multiply-add counts as two."""
+        """Returns the floating-point operations per second now; a multiply-add counts as two."""
         began = time.perf_counter()
         list(self._pool.map(lambda _: self._chains(PASSES, 0.5, 1.0), range(self._threads)))
         return 2 * self._width * CHAINS * PASSES * self._threads / (time.perf_counter() - began)
 
 
 def main() -> None:
-    """Prints the best of a few repeats: a limit is what was possible once."""
+    """Prints the best of a few repeats as JSON."""
     found: dict[str, dict[str, float]] = {}
     for threads in reversed(THREADS):  # the second time on fewer processors
         limit_threads(threads)

@@ -45,7 +45,7 @@ OF_TWO = ("add", "pow")
 
 
 def inputs_of(case: tuple[str, int]) -> Inputs:
-    """What the operation gets."""
+    """Returns the input arrays of a case."""
     name, size = case
     operation = name.removeprefix("many ")
     if operation in OPTIMIZERS:
@@ -58,7 +58,7 @@ def inputs_of(case: tuple[str, int]) -> Inputs:
 
 
 def error_of(case: tuple[str, int], inputs: Inputs, found: np.ndarray) -> float:
-    """How far a result is from float64's, over the greatest number in it."""
+    """Returns the largest error of a result against float64, relative to the largest number in it."""
     exact = EXACT[case[0].removeprefix("many ")](*[one.astype(np.float64) for one in inputs])
     return float(np.max(np.abs(found - exact)) / max(float(np.max(np.abs(exact))), 1.0))
 
@@ -73,7 +73,7 @@ def _calls(function: Callable[..., Any], operands: Sequence[Any]) -> Repeat:
 
 
 def fastgrad_operation(case: tuple[str, int], inputs: Inputs, threads: int) -> Repeat:
-    """Eager tensors; `apply_gradients`."""
+    """Returns a function that repeats a case with fastgrad's eager tensors and optimizers."""
     import fastgrad as tf
     from benchmarks.threads import use_threads
 
@@ -102,7 +102,7 @@ def fastgrad_operation(case: tuple[str, int], inputs: Inputs, threads: int) -> R
 
 
 def numpy_operation(case: tuple[str, int], inputs: Inputs, threads: int) -> Repeat:
-    """NumPy's functions, where it has one."""
+    """Returns a function that repeats a case with NumPy."""
     name = case[0]
     functions = {
         "pow": np.power,
@@ -118,7 +118,7 @@ def numpy_operation(case: tuple[str, int], inputs: Inputs, threads: int) -> Repe
 
 
 def torch_operation(case: tuple[str, int], inputs: Inputs, threads: int) -> Repeat:
-    """Eager tensors; fused optimizers where there are, else those over lists of tensors."""
+    """Returns a function that repeats a case with PyTorch's eager tensors and fused or multi-tensor optimizers."""
     import torch
 
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""A peer's process as the runner sees it: asked over pipes, stopped while others are timed, ended in any case."""
+"""The process of a peer: gets requests over pipes, is stopped while others are timed, and always ends."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ LAST_LINES = 15
 
 
 class PeerError(Exception):
-    """A peer crashed, hung or answered nonsense; `output` is the end of what its process printed."""
+    """An error of a peer: it crashed, hung or sent an invalid answer; `output` has the last lines of its process."""
 
     def __init__(self, message: str, output: str) -> None:
         super().__init__(message)
@@ -53,11 +53,11 @@ class PeerProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     def processors(self) -> Collection[int] | None:
-        """Those that the process may use; None is all that we may."""
+        """The processors that the process may use; None for all of ours."""
         if not hasattr(os, "sched_getaffinity"):
             return None
         try:
@@ -96,7 +96,7 @@ class PeerProcess:
         return PeerError(f"its process {reason}", self.output())
 
     def output(self) -> str:
-        """The last lines of what the process wrote."""
+        """Returns the last lines that the process printed."""
         if self._log.closed:
             return ""
         size = self._log.seek(0, os.SEEK_END)
@@ -104,13 +104,13 @@ class PeerProcess:
         return "\n".join(self._log.read().decode(errors="replace").splitlines()[-LAST_LINES:])
 
     def stop(self) -> None:
-        """Makes the process stand still, with all its threads and children; returns when it does."""
+        """Stops the process with its threads and children (SIGSTOP); returns when it has stopped."""
         self._signal(signal.SIGSTOP)
         if hasattr(os, "waitid") and self._process.poll() is None:
             os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
-        """Lets a stopped process run again."""
+        """Resumes a stopped process (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -22,7 +22,7 @@ STEPS = 256
 
 
 def inputs_of(case: Sequence[int]) -> Inputs:
-    """A and B for the sizes m, n, k."""
+    """Returns the matrices A and B of a case of sizes m, n, k."""
     m, n, k = case
     a, b = aligned(m, k), aligned(k, n)
     a[...], b[...] = data.uniform(m, k), data.uniform(k, n, seed=1)
@@ -30,20 +30,20 @@ def inputs_of(case: Sequence[int]) -> Inputs:
 
 
 def aligned(rows: int, columns: int) -> np.ndarray:
-    """Memory that begins with a cache line, as what libraries allocate for themselves does; NumPy's begins within one."""
+    """Returns a matrix whose memory is aligned to a cache line, as libraries allocate it; NumPy does not."""
     memory = np.empty(4 * rows * columns + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + 4 * rows * columns].view(np.float32).reshape(rows, columns)
 
 
 def error_of(case: Sequence[int], inputs: Inputs, found: np.ndarray) -> float:
-    """How far a product is from float64's, over the sums of what is added up without signs."""
+    """Returns the largest error of a product against float64, relative to the sums of absolute terms."""
     a, b = (one.astype(np.float64) for one in inputs)
     return float(np.max(np.abs(found - a @ b) / (np.abs(a) @ np.abs(b))))
 
 
 def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
-    """The steps of a program, as many of them as wanted."""
+    """Returns a function that repeats a product as steps of one program of fastgrad."""
     a, b = inputs
     from benchmarks.threads import use_threads
     from fastgrad.compiler.programs.frame import shares_of
@@ -88,7 +88,7 @@ ret void
 
 
 def numpy_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
-    """Calls of the `cblas_sgemm` that NumPy's wheels bring; where there is none, of `np.matmul`."""
+    """Returns a function that repeats a product by the `cblas_sgemm` of NumPy's wheels, else by `np.matmul`."""
     a, b = inputs
     c = aligned(len(a), b.shape[1])
     found = sorted(Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas64_*"))
@@ -122,7 +122,7 @@ def numpy_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
 
 
 def torch_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
-    """`torch.mm` into memory that is there, in a loop of TorchScript."""
+    """Returns a function that repeats `torch.mm` into allocated memory, in a loop of TorchScript."""
     a, b = inputs
     import torch
 
@@ -140,7 +140,7 @@ def torch_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
 
 
 def jax_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
-    """A loop inside of `jit`, in which a number of A is written in each trip so that XLA can't do the product before the loop."""
+    """Returns a jitted loop that repeats a product; each iteration writes to A so that XLA can't hoist the product."""
     a, b = inputs
     import jax
 

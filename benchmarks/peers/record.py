@@ -1,4 +1,4 @@
-"""Results as files: what is measured of a workload becomes JSON, and comes back from it for tables and pages."""
+"""The files of results: conversion of the measurements of a workload to and from JSON."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ DIGITS = 5
 
 @dataclass(frozen=True)
 class Record:
-    """One workload's results with all that is needed to understand them.
+    """The results of one workload, with the provenance.
 
     Attributes:
         workload: its name, its words, what was wanted; without programs when it comes from a file.
@@ -34,7 +34,7 @@ class Record:
     facts: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, round by round."""
+        """Returns the record as JSON data, with the values of each round."""
         workload = self.workload
         return {
             "format": FORMAT,
@@ -58,7 +58,7 @@ class Record:
 
     @property
     def compares(self) -> bool:
-        """Whether another library was timed, too."""
+        """True if another library was timed, too."""
         return any(result.microseconds for peer, result in self.results.items() if peer not in OURS)
 
     def save(self, folder: Path = FOLDER) -> Path:
@@ -83,7 +83,7 @@ def _peer_as_json(peer: str, result: PeerResult) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Measured numbers to a few digits; losses, which are compared, to nine."""
+    """Returns a value with measured numbers rounded to a few digits; losses keep nine."""
     if isinstance(value, dict):
         return {name: _rounded(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def _rounded(value: Any) -> Any:
 
 
 def record_from(stored: Mapping[str, Any]) -> Record:
-    """What `Record.as_json` gave.
+    """Returns the record from the JSON data of `Record.as_json`.
 
     Raises:
         ValueError: another version of this program wrote it.
@@ -132,7 +132,7 @@ def _peer_from(stored: Mapping[str, Any]) -> PeerResult:
 
 
 def load_records(folder: Path = FOLDER) -> dict[str, Record]:
-    """By workload, what is stored in a folder.
+    """Returns the stored records of a folder, by workload.
 
     Raises:
         ValueError: a file is no such results; it is named.
@@ -148,7 +148,7 @@ def load_records(folder: Path = FOLDER) -> dict[str, Record]:
 
 
 def write_json(file: Path, content: Any) -> Path:
-    """Writes small JSON, so that a list of numbers is one line and a difference can be read."""
+    """Writes JSON with each list of numbers in one line, so that diffs are readable."""
     file.write_text(_lines(content) + "\n", encoding="utf-8")
     return file
 

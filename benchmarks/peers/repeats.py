@@ -1,4 +1,4 @@
-"""One library's process for what is measured in native loops: `python -m benchmarks.peers.repeats FAMILY LIBRARY THREADS`.
+"""The process of a library that repeats a case in native loops: `python -m benchmarks.peers.repeats FAMILY LIBRARY THREADS`.
 
 Driven by lines of JSON over its pipes, like `worker.py`. `{"do": "prepare", "case": …}` makes a case of a family ready (`products.py`, `operations.py`) and answers how
 far its result is from float64's, and how long one repeat takes; `{"do": "slice", "repeats": n}` with the seconds of one repeat, the
@@ -24,7 +24,7 @@ Repeat = Callable[[int], Any]
 
 
 def main() -> None:
-    """Answers one line of JSON for each line of JSON; what libraries print goes to standard error."""
+    """Reads requests as lines of JSON and prints an answer for each; output of libraries goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     die_with_parent()
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 class Repeats:
-    """A library that repeats one case after the other."""
+    """A library in this process that repeats cases."""
 
     def __init__(self, family: Any, library: str, threads: int) -> None:
         self._family = family
@@ -60,7 +60,7 @@ class Repeats:
             self._peak = Arithmetic(threads).flops_per_second
 
     def prepare(self, case: Any) -> dict[str, Any]:
-        """Makes ready, compares, and times one repeat."""
+        """Prepares a case, compares its result with float64, and times one repeat."""
         inputs = self._family.inputs_of(case)
         self._repeat = self._prepare(case, inputs, self._threads)
         error = self._family.error_of(case, inputs, np.asarray(self._repeat(1), np.float64))
@@ -71,7 +71,7 @@ class Repeats:
         return {"error": error, "seconds": seconds / repeats}
 
     def slice(self, repeats: int) -> dict[str, Any]:
-        """Seconds of a repeat; with the peak in operations a second."""
+        """Returns the seconds of a repeat, and the peak in operations per second."""
         peaks = [self._peak()] if self._peak else []
         self._seconds(max(1, repeats // 4))
         best = min(self._seconds(repeats) for _ in range(STRETCHES)) / repeats

@@ -1,4 +1,4 @@
-"""Results as a table for people, and as a summary in Markdown."""
+"""Tables of results: for a terminal, and as a summary in Markdown."""
 
 import statistics
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from benchmarks.peers.workload import FASTEST, Workload
 
 
 def fastest_peer(results: Results) -> str | None:
-    """The other library's mode with the smallest median time, or None if none was timed."""
+    """Returns the mode of another library with the smallest median time; None if none was timed."""
     timed = [peer for peer, result in results.items() if result.microseconds and peer not in OURS]
     return min(timed, key=lambda peer: results[peer].median(), default=None)
 
 
 def spread(values: list[float]) -> tuple[float, float]:
-    """The quartiles of the rounds' values."""
+    """Returns the quartiles of the rounds' values."""
     if len(values) < 2:
         return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -23,12 +23,12 @@ def spread(values: list[float]) -> tuple[float, float]:
 
 
 def speedups(results: Results, ours: str, peer: str | None) -> list[float]:
-    """By round, how many times as long as `ours` a peer took; empty if there is nothing to compare."""
+    """Returns for each round the ratio of a peer's time to that of `ours`; empty if one was not timed."""
     return results[peer].ratios(results[ours]) if peer in results and ours in results else []
 
 
 def triad_shares(workload: Workload, results: Results, ours: str) -> list[float]:
-    """By round, the bytes a second that the step moves over what the triad in the same process reached."""
+    """Returns for each round the bandwidth of the step as a share of that of the triad in the same process."""
     if ours not in results:
         return []
     result = results[ours]
@@ -36,7 +36,7 @@ def triad_shares(workload: Workload, results: Results, ours: str) -> list[float]
 
 
 def table(workload: Workload, results: Results, settings: Settings) -> str:
-    """The rows of one workload: medians over the rounds, quartiles in parentheses."""
+    """Returns the table of one workload: medians over the rounds, quartiles in parentheses."""
     rounds = max((len(result.microseconds) for result in results.values()), default=0)
     how = f"{rounds} rounds of {settings.slice_seconds:g} s, {settings.threads} threads"
     measured = [ours for ours in OURS if ours in results and results[ours].microseconds]
@@ -67,7 +67,7 @@ def table(workload: Workload, results: Results, settings: Settings) -> str:
 
 
 def findings(workload: Workload, results: Results) -> list[str]:
-    """How fastgrad's modes compare with the fastest peer and, where memory is the limit, with the triad."""
+    """Returns sentences that compare fastgrad's modes with the fastest peer and, if memory is the limit, with the triad."""
     lines = []
     fastest = fastest_peer(results)
     for ours in OURS:
@@ -94,12 +94,12 @@ def findings(workload: Workload, results: Results) -> list[str]:
 
 
 def verdict(value: float, wanted: float | None) -> str:
-    """Whether a value reaches what was wanted, in words."""
+    """Returns a text that says whether a value reaches its goal."""
     return "" if wanted is None else f"; wanted {wanted:g}: {'met' if value >= wanted else 'NOT MET'}"
 
 
 def summary(workloads: Mapping[str, Workload], done: Mapping[str, Results]) -> str:
-    """One row a workload in Markdown: the fastest peer, and how many times as long as fastgrad's modes it takes."""
+    """Returns a Markdown table with a row for each workload: the fastest peer and its ratios to fastgrad's modes."""
     lines = [
         "| workload | fastest peer | µs | " + " | ".join(f"{ours}, µs | x" for ours in OURS) + " | wanted |",
         "| --- | --- | ---: | " + "---: | " * (2 * len(OURS)) + "--- |",

@@ -23,7 +23,7 @@ SLICE_TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and with what to measure.
+    """The settings of a run: threads, rounds, durations, Pythons.
 
     Attributes:
         rounds: timed slices of each peer.
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass
 class PeerResult:
-    """What came of one peer.
+    """The result of one peer: its facts, losses, times, or its problem.
 
     Attributes:
         problem: why it was not timed, or no longer; empty if all went well.
@@ -67,11 +67,11 @@ class PeerResult:
     kernels: list[dict[str, Any]] = field(default_factory=list)
 
     def median(self) -> float:
-        """The middle one of the rounds' times, in microseconds a step."""
+        """The median of the rounds' times, in microseconds a step."""
         return statistics.median(self.microseconds.values())
 
     def ratios(self, other: "PeerResult") -> list[float]:
-        """This peer's time over the other's, in each round that has both."""
+        """Returns for each round the ratio of this peer's time to another's."""
         return [time / other.microseconds[r] for r, time in self.microseconds.items() if r in other.microseconds]
 
 
@@ -79,7 +79,7 @@ Results = dict[str, PeerResult]
 
 
 def others_while_timed(results: Results) -> float | None:
-    """The share of the processors' time that other programs took in all slices together; None if unknown."""
+    """Returns the share of the processors' time that other programs took in all slices; None if unknown."""
     shares = [share for result in results.values() for share in result.others.values()]
     return round(max(0.0, statistics.fmean(shares)), 3) if shares else None
 
@@ -89,7 +89,7 @@ COMPILED = tuple(peer for peer in OURS if PEERS[peer].compile)
 
 
 def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
-    """For each peer whose losses are not the others', where they part.
+    """Returns for each peer with other losses than the reference a sentence with the first step that differs.
 
     The measure is the peer that most libraries agree with (modes of one library count once); fastgrad is the
     measure only without other peers.
@@ -118,7 +118,7 @@ def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS
 
 
 def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Callable[[str], None]) -> Iterator[Results]:
-    """Measures a workload; yields the same results object after each stage, so that an interrupt loses nothing.
+    """Measures a workload in all peers; yields the same results object after each stage, so that an interrupt loses nothing.
 
     Args:
         workload: what to run.
@@ -171,7 +171,7 @@ def _problems_into(result: PeerResult) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Preparation:
-    """The first steps of a peer, up to where it can be timed; `kept` is a folder for what it has compiled."""
+    """The preparation of a peer for timing: its first steps; `kept` is a folder for compiled code."""
 
     workload: Workload
     peer: str
@@ -180,7 +180,7 @@ class _Preparation:
     kept: Path
 
     def process(self, result: PeerResult, processes: contextlib.ExitStack) -> PeerProcess | None:
-        """The peer's process, standing still after its first steps; None, and why in the result, if there is none."""
+        """Returns the peer's process, stopped after its first steps; None, with the reason in the result, if it failed."""
         known = PEERS[self.peer]
         if known.program(self.workload) is None:
             result.problem, result.absent = "has no program for this workload", True

@@ -1,4 +1,4 @@
-"""How a step's time grows: `python -m benchmarks.peers.scaling` runs four workloads with batch, width and length over two decades.
+"""The growth of a step's time with its size: `python -m benchmarks.peers.scaling` runs four workloads with batch, width and length over two decades.
 
 Each size is a run like those of `benchmarks.peers`, of few peers and short; a file for each sweep goes to
 `benchmarks/results/scaling/`.
@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import data
 from benchmarks.data import Inputs
 from benchmarks.machine import provenance
-from benchmarks.peers.__main__ import Deadline, add_measuring, names_out_of, progress, settings_of, warn_if_busy
+from benchmarks.peers.__main__ import Deadline, add_measuring, names_type, progress, settings_of, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
 from benchmarks.peers.runner import Results, others_while_timed, run
 from benchmarks.peers.workloads import WORKLOADS, deep_mlp, rnn, transformer
@@ -29,7 +29,7 @@ FEW = 4  # batches: large ones would fill the memory
 
 @dataclass(frozen=True)
 class Sweep:
-    """A workload in several sizes.
+    """A workload measured in several sizes.
 
     Attributes:
         workload: whose programs are run.
@@ -47,17 +47,17 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """Of the file and on the command line."""
+        """The name of the sweep, for its file and the command line."""
         return f"{self.workload}_{self.axis}"
 
 
 def classifier(widths: Callable[[int], Sequence[int]], batch: Callable[[int], int]) -> Callable[[int], Inputs]:
-    """Data and weights of a classifier whose widths, or batch, follow from the size."""
+    """Returns a function from a size to the data and weights of a classifier of that width or batch."""
     return lambda size: data.classification(widths(size), batch(size), FEW)
 
 
 def deep(width: int, layers: int) -> tuple[int, ...]:
-    """The widths of the deep network."""
+    """Returns the widths of the layers of the deep network."""
     return (width,) * (layers + 1) + (10,)
 
 
@@ -123,7 +123,7 @@ SWEEPS = {
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Runs the sweeps named, or all, and writes each when it is through.
+    """Runs the named sweeps, or all, and writes the results of each.
 
     Returns:
         0; 1 if a peer crashed or disagreed; 130 if the user interrupted, after writing the sizes that are done.
@@ -131,7 +131,7 @@ def main(command: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if command is None else list(command)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.scaling", description=__doc__)
     parser.add_argument(
-        "--sweep", type=names_out_of(SWEEPS, "sweep"), default=list(SWEEPS), metavar="NAMES", help="default: all"
+        "--sweep", type=names_type(SWEEPS, "sweep"), default=list(SWEEPS), metavar="NAMES", help="default: all"
     )
     parser.add_argument(
         "--results", type=Path, default=FOLDER, metavar="FOLDER", help="default: benchmarks/results/scaling"
@@ -176,7 +176,7 @@ def main(command: Sequence[str] | None = None) -> int:
 
 
 def point(size: int, results: Results) -> dict[str, Any]:
-    """What is written of a size."""
+    """Returns the results of a size as JSON data."""
     peers = {
         peer: {"problem": result.problem, "microseconds": [float(f"{t:.5g}") for t in result.microseconds.values()]}
         for peer, result in results.items()
@@ -185,7 +185,7 @@ def point(size: int, results: Results) -> dict[str, Any]:
 
 
 def row(name: str, size: int, results: Results) -> str:
-    """What is printed of a size."""
+    """Returns the printed row of a size."""
     cells = [
         f"{peer} {f'{result.median():.1f} us' if result.microseconds else result.problem or 'not timed'}"
         for peer, result in results.items()

@@ -19,12 +19,12 @@ BETAS = (0.9, 0.999)
 
 
 def batches(convert: Callable[[Any], Any], inputs: Inputs, *names: str) -> Batches:
-    """The batches of these inputs, each along its first axis, as tensors that `convert` makes."""
+    """Returns the batches of the inputs, sliced along the first axis, as tensors made by `convert`."""
     return [tuple(map(convert, arrays)) for arrays in zip(*(inputs[name] for name in names), strict=True)]
 
 
 def tensorflow_step(tf: ModuleType, loss_function: Step, variables: Sequence[Any], optimizer: Any) -> Step:
-    """The step of a TensorFlow user; `tf` is TensorFlow or fastgrad, `optimizer` one of Keras's."""
+    """Returns a training step in TensorFlow; `tf` is TensorFlow or fastgrad, `optimizer` one of Keras's."""
     optimizer.build(variables)
 
     def step(*batch: Any) -> Any:
@@ -46,7 +46,7 @@ def torch_step(
     *,
     compiled: bool = False,
 ) -> Step:
-    """The step of a PyTorch user with the fused `optimizer` ("Adam" or "SGD"), or the whole of it in one compiled graph.
+    """Returns a training step in PyTorch with the fused `optimizer` ("Adam" or "SGD"), or as one compiled graph.
 
     `backward` and the optimizers' classes break a compiled step into pieces; a gradient asked for by
     `torch.autograd.grad` and an update in place do not, and are several times as fast.
@@ -82,7 +82,7 @@ def _compiled_torch_step(
 
 
 def torch_sgd(torch: ModuleType, parameters: Sequence[Any], rate: float) -> Callable[[Sequence[Any]], None]:
-    """Gradient descent in place, for a compiled step."""
+    """Returns an in-place gradient descent update for a compiled step."""
 
     def update(gradients: Sequence[Any]) -> None:
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -92,7 +92,7 @@ def torch_sgd(torch: ModuleType, parameters: Sequence[Any], rate: float) -> Call
 
 
 def torch_adam(torch: ModuleType, parameters: Sequence[Any], rate: float) -> Callable[[Sequence[Any]], None]:
-    """Adam in place, for a compiled step."""
+    """Returns an in-place Adam update for a compiled step."""
     first, second = BETAS
     means = [torch.zeros_like(parameter) for parameter in parameters]
     squares = [torch.zeros_like(parameter) for parameter in parameters]
@@ -114,7 +114,7 @@ UPDATES = {"SGD": torch_sgd, "Adam": torch_adam}
 
 
 def jax_step(jax: ModuleType, loss_function: Step, parameters: Any, optimizer: Any) -> Step:
-    """One jitted function from parameters and optimizer state to the next ones, whose buffers it reuses.
+    """Returns a jitted training step in JAX from parameters and optimizer state to new ones, with donated buffers.
 
     Args:
         jax: the library.

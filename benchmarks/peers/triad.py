@@ -1,4 +1,4 @@
-"""How fast this process can move memory: `a = b + s * c` over arrays that fit into no cache."""
+"""The memory bandwidth of this process, by the triad `a = b + s * c` over arrays larger than the caches."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ class Triad:
         list(self._pool.map(lambda part: self._loop(*part, np.float32(0.5)), self._parts))
 
     def bytes_per_second(self) -> float:
-        """What it reaches now, over a tenth of a second and at least three passes."""
+        """Returns the bandwidth now, over a tenth of a second and at least three passes."""
         passes = 0
         began = time.perf_counter()
         while (seconds := time.perf_counter() - began) < SECONDS or passes < 3:

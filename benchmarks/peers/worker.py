@@ -37,7 +37,7 @@ WORDS = 200
 
 
 def main() -> None:
-    """Answers one line of JSON for each line of JSON; what libraries print goes to standard error."""
+    """Reads requests as lines of JSON and prints an answer for each; output of libraries goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     die_with_parent()
@@ -65,30 +65,30 @@ def main() -> None:
 
 
 class MissingError(Exception):
-    """The peer's library, or what of it is measured, is not there."""
+    """An error: the peer's library, or a needed function of it, is missing."""
 
 
 def first_words(error: Exception) -> str:
-    """The kind of an error and the first line of its message that says something, cut to a line of a table."""
+    """Returns an error's class and the first line of its message, shortened for a table."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:WORDS]
 
 
 def die_with_parent() -> None:
-    """A stopped process notices nothing, so the kernel (Linux) ends it when the runner is gone."""
+    """Makes Linux kill this process when the runner ends, even while it is stopped."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def limit_threads(threads: int) -> None:
-    """Keeps to so many processors: libraries that size their pools by them (XLA does) can't be told in another way."""
+    """Limits this process to so many processors, by which libraries such as XLA size their thread pools."""
     if hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0), key=lambda number: (place_in_core(number), number))
         os.sched_setaffinity(0, processors[:threads])
 
 
 def place_in_core(processor: int) -> int:
-    """0 for the first hardware thread of its core, 1 for the second: the same core twice is no second thread."""
+    """Returns the index of a hardware thread within its core: 0 for the first, 1 for the second."""
     siblings = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
     try:
         spans = [span.split("-") for span in siblings.read_text(encoding="ascii").strip().split(",")]
@@ -98,7 +98,7 @@ def place_in_core(processor: int) -> int:
 
 
 def load(peer: Peer, threads: int) -> ModuleType:
-    """Imports the peer's library and sets its number of threads.
+    """Imports the peer's library, sets its number of threads, and returns the module.
 
     Raises:
         MissingError: it is not installed, or has no function that compiles a step.
@@ -119,14 +119,14 @@ def load(peer: Peer, threads: int) -> ModuleType:
 
 
 def arithmetic(threads: int) -> Any:
-    """What measures the peak; of fastgrad's processes alone, as it needs llvmlite."""
+    """Returns the benchmark of peak arithmetic; only in fastgrad's processes, as it needs llvmlite."""
     from benchmarks.peers.limits import Arithmetic
 
     return Arithmetic(threads)
 
 
 def peak_bytes() -> int:
-    """The largest resident memory of this process so far."""
+    """Returns the largest resident memory of this process so far."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
@@ -137,7 +137,7 @@ def peak_bytes() -> int:
 
 
 class Training:
-    """A workload's step in this process, ready to be run and timed."""
+    """The training step of a workload in this process."""
 
     def __init__(self, peer: Peer, request: dict[str, Any]) -> None:
         limit_threads(request["threads"])
@@ -158,7 +158,7 @@ class Training:
         self.batches: Iterator[tuple[Any, ...]] = itertools.cycle(batches)
 
     def start(self) -> dict[str, Any]:
-        """The first calls: their losses, and how long it took until a compiled step is compiled."""
+        """Runs the first calls; returns their losses and the seconds until the step was compiled."""
         began = time.perf_counter()
         losses = [float(self.step(*next(self.batches)))]
         first = time.perf_counter() - began
@@ -172,7 +172,7 @@ class Training:
         }
 
     def prepare(self) -> dict[str, Any]:
-        """The first calls, more losses, and how many steps fit into a second."""
+        """Runs the first calls and more steps; returns losses and the number of steps per second."""
         started = self.start()
         started["losses"] += [float(self.step(*next(self.batches))) for _ in range(LOSSES - FIRST_CALLS)]
         self.run(CALIBRATION_SECONDS / 4)

@@ -1,4 +1,4 @@
-"""What a workload's file provides."""
+"""The description of a workload: name, inputs, programs of the peers, speed goals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Program = Callable[[ModuleType, Inputs], tuple[Step, Batches]]
 
 @dataclass(frozen=True)
 class Workload:
-    """One training step, written once for every kind of library.
+    """A workload: a training step, written once for each kind of library.
 
     Attributes:
         name: its name on the command line and in tables.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from numpy import bool_ as _bool_
 
-from fastgrad.compiler.dispatch.eagerly import enable_op_determinism as _enable_op_determinism
-from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly as functions_run_eagerly
-from fastgrad.compiler.dispatch.eagerly import run_functions_eagerly as run_functions_eagerly
+from fastgrad.compiler.dispatch.eager_execution import enable_op_determinism as _enable_op_determinism
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as functions_run_eagerly
+from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly
 from fastgrad.core import settings_version as _mutation
 from fastgrad.core.argument_checks import checked_integer as _checked_integer
 from fastgrad.core.placement import device_named as _device_named

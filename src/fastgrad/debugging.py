@@ -6,8 +6,8 @@ from typing import Any as _Any
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly as _functions_run_eagerly
-from fastgrad.compiler.dispatch.eagerly import run_functions_eagerly as _run_functions_eagerly
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as _functions_run_eagerly
+from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as _run_functions_eagerly
 from fastgrad.core.operation import FLOATING as _FLOATING
 from fastgrad.core.recording import Recorder as _Recorder
 from fastgrad.core.recording import start as _start

@@ -15,8 +15,8 @@ import pytest
 
 from benchmarks.apart import ROOT
 from benchmarks.dashboard import __main__ as command_line
-from benchmarks.dashboard.charts import LETTER, apart_by, overview
-from benchmarks.dashboard.findings import slope
+from benchmarks.dashboard.charts import LETTER, overview, spread_labels
+from benchmarks.dashboard.findings import growth_exponent
 from benchmarks.dashboard.page import NARROW, page
 from benchmarks.dashboard.performance import DOCUMENT, TEMPLATE, document
 from benchmarks.dashboard.plot import LogScale, duration, number
@@ -263,10 +263,10 @@ def test_times_have_the_unit_that_suits_them() -> None:
 
 def test_the_slope_of_a_power_law_is_its_exponent() -> None:
     sizes = [1.0, 3.0, 10.0, 100.0]
-    assert math.isclose(slope(sizes, [5.0 * size**1.5 for size in sizes]), 1.5)
+    assert math.isclose(growth_exponent(sizes, [5.0 * size**1.5 for size in sizes]), 1.5)
 
 
 def test_labels_that_would_cover_each_other_are_moved_apart() -> None:
-    moved = [y for y, *_ in apart_by([(10.0, "a", ""), (11.0, "b", ""), (99.0, "c", "")], 12.0, 0.0, 100.0)]
+    moved = [y for y, *_ in spread_labels([(10.0, "a", ""), (11.0, "b", ""), (99.0, "c", "")], 12.0, 0.0, 100.0)]
     assert moved == [10.0, 22.0, 99.0]
-    assert [y for y, *_ in apart_by([(99.0, "a", ""), (99.5, "b", "")], 12.0, 0.0, 100.0)] == [88.0, 100.0]
+    assert [y for y, *_ in spread_labels([(99.0, "a", ""), (99.5, "b", "")], 12.0, 0.0, 100.0)] == [88.0, 100.0]

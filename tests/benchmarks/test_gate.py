@@ -20,7 +20,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, float
     found = {**dict.fromkeys(gate.CASES, 2.2), **dict.fromkeys(COUNTED, 10.2)}
     file = tmp_path / "gate.json"
     file.write_text(json.dumps({"this": RECORDED}))
-    monkeypatch.setattr(gate, "kind_of_machine", lambda: "this")
+    monkeypatch.setattr(gate, "machine_kind", lambda: "this")
     monkeypatch.setattr(gate, "LIMITS", file)
     monkeypatch.setattr(gate, "_ratio_apart", found.__getitem__)
     monkeypatch.setattr(gate.shutil, "which", lambda name: f"/usr/bin/{name}")
@@ -47,7 +47,7 @@ def test_on_a_machine_that_is_not_known_only_far_more_fails(
     measured: dict[str, float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Processors differ by more than what a change may cost."""
-    monkeypatch.setattr(gate, "kind_of_machine", lambda: "another")
+    monkeypatch.setattr(gate, "machine_kind", lambda: "another")
     gate.LIMITS.write_text(json.dumps({"this": RECORDED, "that": RECORDED | {"eager_add": 3.0}}))
     measured |= {"eager_add": 5.9, "compiled_call": 3.9}
     assert gate.main([]) == 0
@@ -58,19 +58,19 @@ def test_on_a_machine_that_is_not_known_only_far_more_fails(
 
 def test_one_attempt_within_the_limit_is_no_certain_slow_down() -> None:
     attempts = iter([5.0, 4.0, 1.0])
-    assert gate.certainly_slower(lambda: next(attempts), 2.0) == (False, 1.0)
+    assert gate.is_certainly_slower(lambda: next(attempts), 2.0) == (False, 1.0)
     attempts = iter([5.0, 4.0, 3.0])
-    assert gate.certainly_slower(lambda: next(attempts), 2.0) == (True, 3.0)
+    assert gate.is_certainly_slower(lambda: next(attempts), 2.0) == (True, 3.0)
 
 
 def test_a_machine_is_recorded_beside_the_others(measured: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "kind_of_machine", lambda: "new")
+    monkeypatch.setattr(gate, "machine_kind", lambda: "new")
     assert gate.main(["--record"]) == 0
     assert json.loads(gate.LIMITS.read_text()) == {"this": RECORDED, "new": measured}
 
 
 def test_the_kind_of_a_machine_has_the_stepping_and_python() -> None:
-    words = gate.kind_of_machine().split("-")
+    words = gate.machine_kind().split("-")
     assert words[-1] == f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 

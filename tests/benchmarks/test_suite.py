@@ -88,9 +88,9 @@ def test_results_are_named_after_the_version_of_python_and_added_to_those_of_the
 
     (tmp_path / "machine").mkdir()
     write(first=1, second=1)
-    history.settle(tmp_path, "3.11")
+    history.merge_results(tmp_path, "3.11")
     write(second=2)
-    (file,) = history.settle(tmp_path, "3.11")
+    (file,) = history.merge_results(tmp_path, "3.11")
     assert list((tmp_path / "machine").iterdir()) == [file]
     assert file.name == "abc-existing-py3.11.json"
     assert "/some" not in file.read_text()

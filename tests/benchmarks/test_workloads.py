@@ -260,7 +260,7 @@ def with_norms(inputs: Inputs) -> Inputs:
 XY = ("x", "y")
 SMALL_NETWORK: dict[str, Any] = {"batch": 5, "distinct": LOSSES, "count": LOSSES}
 SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
-    "linear_regression": (data.line(), line_loss, sgd(linear_regression.RATE), XY),
+    "linear_regression": (data.noisy_line(), line_loss, sgd(linear_regression.RATE), XY),
     "mlp_small": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
     "mlp_tiny": (data.regression((8, 16, 1), 32, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
     "mlp_middle": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.LARGE_RATE), XY),

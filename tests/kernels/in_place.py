@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import ON_HOST, Compiler, for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InObject
+from fastgrad.compiler.programs.aliasing import ON_HOST, KernelCompiler, compiled_for_places
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller
 from fastgrad.kernels.runtime.launch import Launches
 
 
@@ -15,7 +15,7 @@ def written_over(
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
     places: Mapping[int, int],
-    compiler: Compiler = ON_HOST,
+    compiler: KernelCompiler = ON_HOST,
 ) -> Launches:
     """The launches for results that are the memory of operands.
 
@@ -27,10 +27,10 @@ def written_over(
     """
     values = [Value(x.shape, x.dtype, number) for number, x in enumerate((*inputs, *outputs))]
     node = Node(Kind.OPERATION, None, tuple(values[: len(inputs)]), tuple(values[len(inputs) :]))
-    given = tuple([InObject(number) for number in range(len(inputs))])
-    results = tuple([given[places[i]] if i in places else InObject(len(inputs) + i) for i in range(len(outputs))])
+    given = tuple([InCaller(number) for number in range(len(inputs))])
+    results = tuple([given[places[i]] if i in places else InCaller(len(inputs) + i) for i in range(len(outputs))])
     sizes = [np.dtype(dtype).itemsize * size for dtype, size in found.scratch]
     scratch = tuple([InArena(sum(sizes[:number])) for number in range(len(sizes))])
-    launches = for_places(Action(node, found, given, results, scratch), compiler).launches
+    launches = compiled_for_places(Action(node, found, given, results, scratch), compiler).launches
     assert launches is not None
     return launches

@@ -18,24 +18,24 @@ GRADIENTS = 2
 
 
 def inputs(pairs: int = PAIRS, shape: tuple[int, int] = SHAPE) -> Inputs:
-    """Kernels and biases in turn, `value0`, …, and for each its gradients in two steps, `gradient0`, … (2, …)."""
+    """Returns kernels and biases alternately, `value0`, …, and their gradients in two steps, `gradient0`, … (2, …)."""
     shapes = [shape, shape[1:]] * pairs
     values = {f"value{i}": uniform(*one, seed=100 + i) for i, one in enumerate(shapes)}
     return values | {f"gradient{i}": uniform(GRADIENTS, *one, seed=200 + i) for i, one in enumerate(shapes)}
 
 
 def numbered(inputs: Inputs, name: str) -> list[np.ndarray]:
-    """`name0`, `name1`, … in order."""
+    """Returns the inputs `name0`, `name1`, … in order."""
     return [inputs[f"{name}{i}"] for i in range(sum(key.startswith(name) for key in inputs))]
 
 
 def gradients(convert: Any, inputs: Inputs) -> Batches:
-    """The gradients of each step."""
+    """Returns the gradients of each step as tensors."""
     return [tuple(map(convert, arrays)) for arrays in zip(*numbered(inputs, "gradient"))]
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad. What the step returns is a part of the result."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad. The step returns a part of the result."""
     variables = [tf.Variable(value) for value in numbered(inputs, "value")]
     optimizer = tf.keras.optimizers.Adam(RATE, epsilon=EPSILON)
     optimizer.build(variables)
@@ -48,7 +48,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in PyTorch, by the fused Adam."""
+    """Returns the step and its batches in PyTorch, with the fused Adam."""
     parameters = [torch.nn.Parameter(torch.tensor(value)) for value in numbered(inputs, "value")]
     optimizer = torch.optim.Adam(parameters, lr=RATE, eps=EPSILON, fused=True)
 
@@ -63,7 +63,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same, as formulas that Inductor fuses."""
+    """Returns the step and its batches in PyTorch, with Adam as formulas that Inductor fuses."""
     parameters = [torch.tensor(value) for value in numbered(inputs, "value")]
     update = UPDATES["Adam"](torch, parameters, RATE)
 
@@ -75,7 +75,7 @@ def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     optimizer = optax.adam(RATE, eps=EPSILON)

@@ -1,4 +1,4 @@
-"""A step whose way depends on values: a loop of one to five trips, differentiated through, and a branch.
+"""A step with control flow by values: a differentiated loop of one to five iterations, and a branch.
 
 The state shrinks by half and moves by at most a quarter in each trip, so that the trips a batch takes lie between one
 and five whatever the weights are. Libraries that trace Python once mask what a trip or a branch not taken would do.
@@ -37,7 +37,7 @@ def inputs(count: int = BATCHES) -> Inputs:
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(inputs[name]) for name in NAMES]
     kernel, bias, output = variables
 
@@ -56,7 +56,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def xla(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same with masks: XLA has no gradient of a loop whose trips are not bounded."""
+    """Returns the step and its batches in TensorFlow with masks: XLA has no gradient of a loop of unknown length."""
     variables = [tf.Variable(inputs[name]) for name in NAMES]
     kernel, bias, output = variables
 
@@ -74,7 +74,7 @@ def xla(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in PyTorch, as plain Python."""
+    """Returns the step and its batches in PyTorch, with branches and loops in Python."""
     parameters = [torch.nn.Parameter(torch.tensor(inputs[name])) for name in NAMES]
     kernel, bias, output = parameters
 
@@ -92,7 +92,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same with masks, in one compiled graph."""
+    """Returns the step and its batches in PyTorch with masks, as one compiled graph."""
     parameters = [torch.nn.Parameter(torch.tensor(inputs[name])) for name in NAMES]
     kernel, bias, output = parameters
 
@@ -110,7 +110,7 @@ def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same with masks: a loop of unknown length has no gradient in JAX, and conditions cost more than what they save."""
+    """Returns the step and its batches in JAX with masks: a loop of unknown length has no gradient, and conditions cost more than they save."""
     import optax
 
     np = jax.numpy

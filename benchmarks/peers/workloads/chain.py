@@ -19,7 +19,7 @@ def inputs(size: int) -> Inputs:
 
 
 def cheap(maximum: Any, where: Any, x: Any, weight: Any) -> Any:
-    """Twelve additions, products, maxima and selections, the last a square, so that the weights stay bounded."""
+    """Returns twelve cheap operations of x and weight: additions, products, maxima, selections, and a final square."""
     h = x * weight
     h = h + 0.5
     h = maximum(h, weight)
@@ -35,7 +35,7 @@ def cheap(maximum: Any, where: Any, x: Any, weight: Any) -> Any:
 
 
 def mathematical(nn: Any, x: Any, weight: Any) -> Any:
-    """Twelve operations with sin, exp and tanh; bounded for every weight, and each value is needed again backwards."""
+    """Returns twelve operations of x and weight with sin, exp and tanh; each value is needed in the backward pass."""
     h = x * weight
     h = nn.sin(h)
     h = h + weight
@@ -51,7 +51,7 @@ def mathematical(nn: Any, x: Any, weight: Any) -> Any:
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs, *, math: bool) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     weight = tf.Variable(inputs["weight"])
 
     def loss_function(x: Any) -> Any:
@@ -62,7 +62,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs, *, math: bool) -> tuple[Step, Bat
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, math: bool, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     weight = torch.nn.Parameter(torch.tensor(inputs["weight"]))
 
     def loss_function(x: Any) -> Any:
@@ -73,7 +73,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, math: bool, compiled: bool = Fal
 
 
 def jax(jax: ModuleType, inputs: Inputs, *, math: bool) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     nn = jax.numpy
@@ -86,7 +86,7 @@ def jax(jax: ModuleType, inputs: Inputs, *, math: bool) -> tuple[Step, Batches]:
 
 
 def programs(math: bool) -> dict[str, Any]:
-    """The programs of one of the two chains."""
+    """Returns the programs of a chain, by kind of library."""
     return {
         "tensorflow": partial(tensorflow, math=math),
         "torch": partial(torch, math=math),

@@ -60,17 +60,17 @@ def inputs(
 
 
 def depth(inputs: Inputs) -> int:
-    """The number of convolutions."""
+    """Returns the number of convolutions."""
     return sum(name.startswith("filters") for name in inputs)
 
 
 def weights(inputs: Inputs) -> Inputs:
-    """The inputs that are trained."""
+    """Returns the inputs that are trained."""
     return {name: value for name, value in inputs.items() if name not in ("x", "y")}
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     layers, norms = tf.keras.layers, "gamma0" in inputs
     parts = []
     for layer in range(depth(inputs)):
@@ -98,7 +98,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     nn, norms = torch.nn, "gamma0" in inputs
     parts: list[Any] = []
     for layer in range(depth(inputs)):
@@ -127,7 +127,7 @@ def _pairs(inputs: Inputs) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX, but without the moving averages of the statistics."""
+    """Returns the step and its batches in JAX, without the moving averages of batch statistics."""
     import optax
 
     jnp, layers, norms = jax.numpy, depth(inputs), "gamma0" in inputs

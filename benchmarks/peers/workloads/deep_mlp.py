@@ -16,13 +16,13 @@ NORM_EPSILON = 1e-5
 
 
 def kernels_and_biases(inputs: Inputs) -> list[tuple[Any, Any]]:
-    """The layers' weights, the output layer's last."""
+    """Returns the weights of the layers; those of the output layer are last."""
     layers = sum(name.startswith("kernel") for name in inputs)
     return [(inputs[f"kernel{i}"], inputs[f"bias{i}"]) for i in range(layers)]
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     layers: list[Any] = []
     weights: list[Any] = []
     *hidden, output = kernels_and_biases(inputs)
@@ -48,7 +48,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     layers: list[Any] = []
     *hidden, output = kernels_and_biases(inputs)
     for kernel, bias in hidden:
@@ -64,7 +64,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def dense(torch: ModuleType, kernel: Any, bias: Any) -> Any:
-    """PyTorch's layer with these weights."""
+    """Returns a PyTorch linear layer with these weights."""
     layer = torch.nn.Linear(*kernel.shape)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(kernel.T.copy()))
@@ -73,7 +73,7 @@ def dense(torch: ModuleType, kernel: Any, bias: Any) -> Any:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     np = jax.numpy

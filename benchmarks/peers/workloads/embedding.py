@@ -19,7 +19,7 @@ EXAMPLES = 256
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     table = tf.Variable(inputs["table"], name="table")
     optimizer = tf.keras.optimizers.Adagrad(RATE, epsilon=EPSILON)
     optimizer.build([table])
@@ -37,7 +37,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Ba
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batches]:
-    """What a PyTorch user writes."""
+    """Returns the step and its batches in PyTorch."""
     table = torch.nn.Embedding.from_pretrained(torch.tensor(inputs["table"]), freeze=False, sparse=not dense)
     settings = {"lr": RATE, "initial_accumulator_value": START, "eps": EPSILON}
     optimizer = torch.optim.Adagrad(table.parameters(), **settings, fused=dense)  # the fused one takes no sparse rows
@@ -53,7 +53,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batc
 
 
 def torch_compiled(torch: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batches]:
-    """The same in one compiled graph; the sparse one takes rows out and puts them back."""
+    """Returns the step and its batches in PyTorch as one compiled graph; the sparse update gathers rows and writes them back."""
     table = torch.tensor(inputs["table"])
     squares = torch.full_like(table, START)
 
@@ -78,7 +78,7 @@ def torch_compiled(torch: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[S
 
 
 def jax(jax: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batches]:
-    """The same in JAX; the sparse one takes rows out and puts them back."""
+    """Returns the step and its batches in JAX; the sparse update gathers rows and writes them back."""
     import optax
 
     np = jax.numpy

@@ -25,7 +25,7 @@ def inputs(examples: int = EXAMPLES, features: int = FEATURES, units: int = UNIT
 
 
 def network(keras: ModuleType, inputs: Inputs) -> tuple[Any, Any]:
-    """The model and its loss."""
+    """Returns the Keras model and its loss."""
     *hidden, (_, bias) = layers(inputs)
     dense = [keras.layers.Dense(one.size, activation="relu") for _, one in hidden]
     model = keras.Sequential([keras.Input((inputs["x"].shape[-1],)), *dense, keras.layers.Dense(bias.size)])
@@ -34,7 +34,7 @@ def network(keras: ModuleType, inputs: Inputs) -> tuple[Any, Any]:
 
 
 def fit(library: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a Keras user writes; `library` is Keras, or has it."""
+    """Returns `fit` as the step, and its batches; `library` is Keras, or has it."""
     keras = getattr(library, "keras", library)
     model, criterion = network(keras, inputs)
     model.compile(keras.optimizers.SGD(RATE), criterion)
@@ -47,7 +47,7 @@ def fit(library: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def loop(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same by hand; `tf` is TensorFlow or fastgrad."""
+    """Returns an epoch as a loop over batches, and these; `tf` is TensorFlow or fastgrad."""
     model, criterion = network(tf.keras, inputs)
     dataset = tf.data.Dataset.from_tensor_slices((inputs["x"], inputs["y"])).batch(BATCH).prefetch(2)
     count = len(dataset)

@@ -17,7 +17,7 @@ NAMES = ("kernel0", "bias0", "kernel1", "bias1", "kernel2", "bias2")
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(inputs[name]) for name in NAMES]
     kernel0, bias0, kernel1, bias1, kernel2, bias2 = variables
 
@@ -35,7 +35,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     parameters = [torch.nn.Parameter(torch.tensor(inputs[name])) for name in NAMES]
     kernel0, bias0, kernel1, bias1, kernel2, bias2 = parameters
 
@@ -55,7 +55,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     np = jax.numpy

@@ -13,7 +13,7 @@ RATE = 0.05
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     weight = tf.Variable(inputs["weight"], name="weight")
     bias = tf.Variable(inputs["bias"], name="bias")
 
@@ -25,7 +25,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     weight = torch.nn.Parameter(torch.tensor(inputs["weight"]))
     bias = torch.nn.Parameter(torch.tensor(inputs["bias"]))
 
@@ -37,7 +37,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     np = jax.numpy
@@ -54,7 +54,7 @@ WORKLOADS = (
     Workload(
         "linear_regression",
         "weight * x + bias on 32 points, squared error, SGD",
-        data.line,
+        data.noisy_line,
         {"tensorflow": tensorflow, "torch": torch, "torch.compile": partial(torch, compiled=True), "jax": jax},
         wanted={FASTEST: 5.0},
     ),

@@ -15,13 +15,13 @@ LARGE_RATE = 2e-5
 
 
 def layers(inputs: Inputs) -> list[tuple[Any, Any]]:
-    """Kernel and bias of each layer in order."""
+    """Returns the kernel and bias of each layer in order."""
     count = sum(name.startswith("kernel") for name in inputs)
     return [(inputs[f"kernel{i}"], inputs[f"bias{i}"]) for i in range(count)]
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs, *, rate: float = RATE) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     *hidden, (_, bias) = layers(inputs)
     dense = [tf.keras.layers.Dense(one.size, activation="relu") for _, one in hidden]
     model = tf.keras.Sequential([*dense, tf.keras.layers.Dense(bias.size)])
@@ -42,7 +42,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs, *, rate: float = RATE) -> tuple[S
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, rate: float = RATE, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     modules: list[Any] = []
     for kernel, bias in layers(inputs):
         linear = torch.nn.Linear(*kernel.shape)
@@ -61,7 +61,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, rate: float = RATE, compiled: bo
 
 
 def jax(jax: ModuleType, inputs: Inputs, *, rate: float = RATE) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     parameters = [tuple(map(jax.numpy.array, layer)) for layer in layers(inputs)]
@@ -81,7 +81,7 @@ def jax(jax: ModuleType, inputs: Inputs, *, rate: float = RATE) -> tuple[Step, B
 
 
 def programs(rate: float) -> dict[str, Any]:
-    """The programs at this learning rate."""
+    """Returns the programs with a learning rate, by kind of library."""
     return {
         "tensorflow": partial(tensorflow, rate=rate),
         "torch": partial(torch, rate=rate),

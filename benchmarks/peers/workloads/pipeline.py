@@ -30,7 +30,7 @@ def inputs(examples: int = EXAMPLES, features: int = FEATURES, units: int = UNIT
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad. The epoch stays Python, what is called in it may be compiled."""
+    """Returns an epoch in Python over compiled steps, as a TensorFlow user writes it; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(weight) for layer in layers(inputs) for weight in layer]
     kernel0, bias0, kernel1, bias1 = variables
     dataset = tf.data.Dataset.from_tensor_slices((inputs["x"], inputs["y"])).batch(BATCH)
@@ -52,7 +52,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch, with a loader in the process itself."""
+    """Returns the epoch and its batches in PyTorch, with a loader in the same process."""
     parameters = [torch.nn.Parameter(torch.tensor(weight)) for layer in layers(inputs) for weight in layer]
     kernel0, bias0, kernel1, bias1 = parameters
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(inputs["x"]), torch.from_numpy(inputs["y"]))
@@ -75,7 +75,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     parameters = [tuple(map(jax.numpy.array, layer)) for layer in layers(inputs)]

@@ -35,7 +35,7 @@ def inputs(
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     layers = tf.keras.layers
     hidden = inputs["bias0"].size
     model = tf.keras.Sequential(
@@ -58,7 +58,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a PyTorch user writes."""
+    """Returns the step and its batches in PyTorch."""
     table = torch.nn.Embedding.from_pretrained(torch.tensor(inputs["table"]), freeze=False, sparse=True)
     head = torch.nn.Sequential(
         torch.nn.Flatten(),
@@ -90,7 +90,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in one compiled graph, which takes rows out and puts them back."""
+    """Returns the step and its batches in PyTorch as one compiled graph, which gathers rows and writes them back."""
     table = torch.tensor(inputs["table"])
     squares = torch.full_like(table, START)
     weights = {name: torch.tensor(inputs[name]) for name in HEAD}
@@ -116,7 +116,7 @@ def torch_compiled(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX, which takes rows out and puts them back."""
+    """Returns the step and its batches in JAX, which gathers rows and writes them back."""
     jnp = jax.numpy
     parameters = {name: jnp.array(inputs[name]) for name in ("table", *HEAD)}
     totals = jax.tree.map(lambda value: jnp.full_like(value, START), parameters)

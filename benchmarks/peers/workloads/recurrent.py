@@ -39,7 +39,7 @@ def inputs(
 
 
 def tensorflow(kind: str, tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     layers = tf.keras.layers
     units = inputs["recurrent"].shape[0]
     layer = layers.LSTM(units) if kind == "lstm" else layers.GRU(units)
@@ -58,7 +58,7 @@ def tensorflow(kind: str, tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches
 
 
 def _as_torch(kind: str, weights: np.ndarray) -> np.ndarray:
-    """Columns of gates as PyTorch has them: those of a GRU are r, z and the candidate, not z, r and the candidate."""
+    """Returns weights with the gates in PyTorch's order: for a GRU r, z, candidate instead of z, r, candidate."""
     if kind == "gru":
         z, r, candidate = np.split(weights, 3, axis=-1)
         weights = np.concatenate([r, z, candidate], axis=-1)
@@ -66,7 +66,7 @@ def _as_torch(kind: str, weights: np.ndarray) -> np.ndarray:
 
 
 def torch(kind: str, torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     units, features = inputs["recurrent"].shape[0], inputs["kernel"].shape[0]
     layer = (torch.nn.LSTM if kind == "lstm" else torch.nn.GRU)(features, units, batch_first=True)
     head = torch.nn.Linear(units, 1)
@@ -90,7 +90,7 @@ def torch(kind: str, torch: ModuleType, inputs: Inputs, *, compiled: bool = Fals
 
 
 def jax(kind: str, jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX: the projection of all inputs, then a scan."""
+    """Returns the step and its batches in JAX: the projection of all inputs, then a scan."""
     import optax
 
     jnp, sigmoid, tanh = jax.numpy, jax.nn.sigmoid, jax.numpy.tanh
@@ -123,7 +123,7 @@ def jax(kind: str, jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def workload(kind: str, wanted: float, **more: Any) -> Workload:
-    """One of the two layers."""
+    """Returns the workload of an LSTM or a GRU."""
     return Workload(
         kind,
         f"{kind.upper()}, {STEPS} steps of {FEATURES} to {UNITS} units, batch {BATCH}, dense head, squared error, Adam",

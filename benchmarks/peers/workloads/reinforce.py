@@ -35,13 +35,13 @@ def inputs(episodes: int = EPISODES, length: int = LENGTH, units: int = UNITS, c
 
 
 def discounts(length: int) -> np.ndarray:
-    """The matrix (length, length) that makes returns of rewards: what comes k steps later counts `DISCOUNT ** k`."""
+    """Returns the matrix (length, length) from rewards to discounted returns: k steps later counts `DISCOUNT ** k`."""
     later = np.subtract.outer(np.arange(length), np.arange(length))
     return np.where(later >= 0, DISCOUNT ** np.maximum(later, 0), 0.0).astype(np.float32)
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(inputs[name]) for name in NAMES]
     kernel0, bias0, kernel1, bias1 = variables
     discount = tf.constant(discounts(inputs["rewards"].shape[-1]))
@@ -60,7 +60,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     nn = torch.nn.functional
     parameters = [torch.nn.Parameter(torch.tensor(inputs[name])) for name in NAMES]
     kernel0, bias0, kernel1, bias1 = parameters
@@ -80,7 +80,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     nn = jax.numpy

@@ -29,7 +29,7 @@ def inputs(steps: int, count: int = BATCHES, *, batch: int = BATCH, units: int =
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(inputs[name]) for name in NAMES]
     kernel, recurrent, bias, output, offset = variables
 
@@ -44,7 +44,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     parameters = [torch.nn.Parameter(torch.tensor(inputs[name])) for name in NAMES]
     kernel, recurrent, bias, output, offset = parameters
 
@@ -59,7 +59,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX, as a scan: unrolled it is no faster."""
+    """Returns the step and its batches in JAX, with a scan over time: unrolled it is no faster."""
     import optax
 
     np = jax.numpy
@@ -77,7 +77,7 @@ def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def workload(steps: int) -> Workload:
-    """The cell in a loop of so many steps."""
+    """Returns the workload of the cell in a loop of so many steps."""
     return Workload(
         f"rnn_{steps}",
         f"a cell of {UNITS} units written by hand, {steps} steps of {FEATURES}, batch {BATCH}, squared error, Adam",

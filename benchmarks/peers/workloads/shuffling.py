@@ -24,7 +24,7 @@ def inputs(examples: int = EXAMPLES, features: int = FEATURES) -> Inputs:
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     count = len(inputs["x"])
     dataset = tf.data.Dataset.from_tensor_slices((inputs["x"], inputs["y"]))
     dataset = dataset.shuffle(count).batch(BATCH).prefetch(tf.data.AUTOTUNE)
@@ -39,7 +39,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in PyTorch, with a loader in the process itself that takes indices by the batch."""
+    """Returns the epoch and its batches in PyTorch, with a loader in the same process that takes indices by the batch."""
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(inputs["x"]), torch.from_numpy(inputs["y"]))
     sampler = torch.utils.data.BatchSampler(torch.utils.data.RandomSampler(dataset), BATCH, drop_last=False)
     loader = torch.utils.data.DataLoader(dataset, sampler=sampler, batch_size=None)
@@ -54,7 +54,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     x, y = inputs["x"], inputs["y"]
     random = np.random.default_rng(64)
 

@@ -17,7 +17,7 @@ def inputs(count: int = 64) -> Inputs:
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     variables = [tf.Variable(value) for value in inputs["values"]]
 
     def step(x: Any) -> Any:
@@ -27,7 +27,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     parameters = list(torch.from_numpy(inputs["values"].copy()))
 
     def step(x: Any) -> Any:
@@ -37,7 +37,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """A jitted function of the variables: those it captured would be constants."""
+    """Returns a jitted function of the variables, which would be constants if it captured them, and its batches."""
     variables = tuple(map(jax.numpy.array, inputs["values"]))
     add = jax.jit(sum)
 

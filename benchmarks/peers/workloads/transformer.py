@@ -49,17 +49,17 @@ def inputs(batch: int = BATCH, length: int = LENGTH, count: int = BATCHES, *, wi
 
 
 def matrix(rows: int, columns: int, seed: int) -> np.ndarray:
-    """A Glorot-uniform kernel."""
+    """Returns a Glorot-uniform kernel."""
     return uniform(rows, columns, seed=seed) * np.float32(math.sqrt(6.0 / (rows + columns)))
 
 
 def weights(inputs: Inputs) -> Inputs:
-    """The inputs that are trained."""
+    """Returns the inputs that are trained."""
     return {name: value for name, value in inputs.items() if name not in ("x", "y")}
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a Keras user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a Keras user writes them; `tf` is TensorFlow or fastgrad."""
     layers, values = tf.keras.layers, weights(inputs)
     width = values["embedding"].shape[1]
     shape = (None, None, width)
@@ -106,7 +106,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch, with its attention and layer normalization."""
+    """Returns the step and its batches in PyTorch, with its attention and layer normalization."""
     nn = torch.nn.functional
     p = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in weights(inputs).items()}
 
@@ -135,7 +135,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX."""
+    """Returns the step and its batches in JAX."""
     import optax
 
     parameters = {name: jax.numpy.array(value) for name, value in weights(inputs).items()}

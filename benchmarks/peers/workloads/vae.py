@@ -35,12 +35,12 @@ def inputs(
 
 
 def weights(inputs: Inputs) -> Inputs:
-    """The inputs that are trained."""
+    """Returns the inputs that are trained."""
     return {name: value for name, value in inputs.items() if name.startswith(("encoder", "decoder"))}
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    """Returns the step and its batches, as a TensorFlow user writes them; `tf` is TensorFlow or fastgrad."""
     layers, values = tf.keras.layers, weights(inputs)
 
     def network(name: str) -> Any:
@@ -65,7 +65,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
-    """The same in PyTorch."""
+    """Returns the step and its batches in PyTorch."""
     nn = torch.nn.functional
     p = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in weights(inputs).items()}
 
@@ -85,7 +85,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
 
 
 def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
-    """The same in JAX, whose draws follow from the number of the batch."""
+    """Returns the step and its batches in JAX; random draws follow from the number of the batch."""
     import optax
 
     numpy = jax.numpy

@@ -10,19 +10,19 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.cache import KEYS, Cache, Version
+from fastgrad.compiler.dispatch.cache import MOST_KEYS, Cache, Version
 from fastgrad.compiler.dispatch.captures import MISS, Captures
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
-from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
-from fastgrad.compiler.dispatch.element_loops import gives_elements, in_pieces
-from fastgrad.compiler.dispatch.fast_path import entry_of
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
+from fastgrad.compiler.dispatch.element_loops import is_dataset, with_element_loops
+from fastgrad.compiler.dispatch.fast_path import make_entry
 from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
 from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.compiler.dispatch.results import Results, as_results
-from fastgrad.compiler.dispatch.retracing import Retracing, warn_of
-from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
-from fastgrad.compiler.dispatch.traces import NotCompiled, Way
-from fastgrad.compiler.dispatch.verify import verified
+from fastgrad.compiler.dispatch.retracing import Retracing, warn_of_failure
+from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, eager_leaf, rebuild_value, traced_arguments
+from fastgrad.compiler.dispatch.traces import NotCompiled, Trace
+from fastgrad.compiler.dispatch.verify import checked_replay
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
@@ -36,10 +36,10 @@ from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
 
 _NOT_SEARCHED, _RETRY = object(), object()
 
-RECENT = 4
+MOST_RECENT_ENTRIES = 4
 """The number of recent entries that a call tries before it takes the slow path."""
 
-ENTRIES = 4
+MOST_ENTRIES = 4
 """The most forms of a call (by position or name, tensors or arrays) with an entry of their own."""
 
 
@@ -115,7 +115,7 @@ class Function:
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
-        """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
+        """The slow path of a call: splits it into key and arrays, looks up its recordings, and replays or records."""
         if dispatchers and defers():
             tensors = nest.flatten((args, kwargs), expand_composites=True)
             return call_without_deferral(self._call, tensors, args, kwargs, is_first)
@@ -124,10 +124,10 @@ class Function:
         active = recorders.active
         if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
             return self._run(arguments, call)
-        objects = self._objects(call)
+        objects = self._objects_known_by_identity(call)
         recordings = self._recordings
         key = self._cache.get(call)
-        if key is None and any(map(gives_elements, call.values)) and self._function_with_element_loops() is not None:
+        if key is None and any(map(is_dataset, call.values)) and self._function_with_element_loops() is not None:
             key = self._cache.add(call)
             key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
@@ -139,12 +139,12 @@ class Function:
             try:
                 if not active:
                     version.ways.prepare()
-                result = locking.replayed(lambda: self._replay(args, kwargs, arguments, call, version))
-                if result is locking.NOT_MINE:
+                result = locking.run_as_replay(lambda: self._replay(args, kwargs, arguments, call, version))
+                if result is locking.LOCK_NOT_FREE:
                     return self._run(arguments, call)
             except NotCompiled as failure:
                 key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
-                warn_of(self.__name__, failure)
+                warn_of_failure(self.__name__, failure)
                 return self._run(arguments, call)
             if result is not None:
                 return result[0]
@@ -156,8 +156,8 @@ class Function:
             self._retracing.note(call, key, version is not None)
             return self._record_with_capacity(arguments, call, objects, version, put_back)
 
-        result = locking.recorded(record)
-        if result is locking.NOT_MINE:
+        result = locking.run_as_recording(record)
+        if result is locking.LOCK_NOT_FREE:
             return self._run(arguments, call)
         if result is _RETRY:
             return self._call(args, kwargs, is_first)
@@ -170,14 +170,14 @@ class Function:
         self._last = version
         if recorders.active:
             traced = version.ways.call(call.tensors())
-            return None if traced is None else (traced[0].results.first(traced[1], call.given),)
+            return None if traced is None else (traced[0].results.build_first(traced[1], call.given),)
         if self._verifications_left:
 
             def replayed() -> Any:
                 outcome = version.ways.replay(call.arrays)
-                return None if outcome is None else outcome[0].results.packed(outcome[1], call.given)
+                return None if outcome is None else outcome[0].results.build(outcome[1], call.given)
 
-            outcome = verified(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
+            outcome = checked_replay(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
             self._verifications_left -= outcome is not None
             return None if outcome is None else (outcome,)
         outcome = version.ways.replay(call.arrays)
@@ -187,8 +187,8 @@ class Function:
         if entry is not None:
             self._entry = entry
             others = [other for other in self._recent if other.layout != entry.layout]
-            self._recent = (entry, *others[: RECENT - 1])
-        return (outcome[0].results.packed(outcome[1], call.given),)
+            self._recent = (entry, *others[: MOST_RECENT_ENTRIES - 1])
+        return (outcome[0].results.build(outcome[1], call.given),)
 
     def _entry_for(
         self,
@@ -197,31 +197,31 @@ class Function:
         arguments: dict[str, Any],
         call: Call,
         version: Version,
-        way: Way,
+        way: Trace,
     ) -> Any:
-        """Returns straight-line code for calls like this one."""
+        """Returns the fast-path entry for calls of this form, made if needed; None if there is none."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
         entry_tree, entry = version.entries.get(form, (None, None))
         if entry_tree is not tree:
             if way not in tree.ways:
                 return None
-            if len(version.entries) >= ENTRIES:
+            if len(version.entries) >= MOST_ENTRIES:
                 version.entries.clear()
             parameter_kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
-            entry = entry_of(args, kwargs, arguments, parameter_kinds, call, version.captures, tree, self._instance)
+            entry = make_entry(args, kwargs, arguments, parameter_kinds, call, version.captures, tree, self._instance)
             if entry is not None:
                 entry.layout = id(version), form
             version.entries[form] = tree, entry
         return entry
 
-    def _objects(self, call: Call) -> list[Any]:
+    def _objects_known_by_identity(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
     def _function_with_element_loops(self) -> Any:
         """Returns the Python function with recorded bodies of its loops over datasets; None if it has none."""
         if self._pieces is _NOT_SEARCHED:
-            self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
+            self._pieces = with_element_loops(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
     def _function_with_program_loops(self) -> Any:
@@ -232,13 +232,13 @@ class Function:
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
         """Runs the Python function, or ``python`` if given, inside the active recordings."""
-        leaves = iter([as_passed(value) for value in call.values])
-        passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
+        leaves = iter([eager_leaf(value) for value in call.values])
+        passed = {name: rebuild_value(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        return as_results(self._called(self._python_callable(python), args, kwargs), self.__name__)
+        return as_results(self._call_python(self._python_callable(python), args, kwargs), self.__name__)
 
-    def _called(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Returns the value of the Python function.
+    def _call_python(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Calls the Python function and returns its value.
 
         Raises:
             OutOfRangeError: it takes an element of a dataset's iterator that has none left.
@@ -258,7 +258,7 @@ class Function:
         return functools.partial(python, self._instance())
 
     def _record_with_capacity(self, *given: Any) -> Any:
-        """Records as ``_record``; restarts while a loop that only a gradient runs has too small a capacity."""
+        """Calls ``_record``; repeats it while a loop that only a gradient runs has too small a capacity."""
         last_error: GuardError | None = None
         while True:
             try:
@@ -276,9 +276,9 @@ class Function:
         With ``put_back`` the state is restored, and ``MISS`` returned, if the recording may be replayed.
         """
         read_floats: dict[str, int] = {}
-        tensors, leaves = stand_ins(call, read_floats.__setitem__)
+        tensors, leaves = traced_arguments(call, read_floats.__setitem__)
         leaf_iterator = iter(leaves)
-        passed = {name: rebuilt(value, leaf_iterator) for name, value in arguments.items()}
+        passed = {name: rebuild_value(value, leaf_iterator) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
         captures_before = Captures(self._python_callable(), arguments, objects)
         recording = Recording(tensors)
@@ -286,7 +286,7 @@ class Function:
         ran = False
         try:
             with recording:
-                value = self._called(self._python_callable(), args, kwargs)
+                value = self._call_python(self._python_callable(), args, kwargs)
                 ran = True
                 value = as_results(value, self.__name__)
                 # A float whose Python value was read is part of the key from now on, not an array of later calls.
@@ -297,11 +297,11 @@ class Function:
                 if recording.gave_up:
                     self.gave_up = True
                     self._cache.add(call).runs_eagerly = True
-                    return results.first(
+                    return results.build_first(
                         result_tensors, [x for number, x in enumerate(call.given) if number not in by_value]
                     )
-                trace = Way(recording, results, len(inputs), by_value)
-            settled = self._settled(captures_before, recording)
+                trace = Trace(recording, results, len(inputs), by_value)
+            settled = self._numbers_changed_by_function(captures_before, recording)
         except BaseException as error:
             if ran and self._runs_unrecorded and isinstance(error, (TraceError, TypeError)):
                 self.gave_up = True
@@ -327,26 +327,26 @@ class Function:
         captures = Captures(self._python_callable(), arguments, objects, settled)
         if created:
             key.made_variables = captures  # the next call is recorded again, and makes none
-            return results.first(result_tensors, call.given)
-        if version is None or version not in key.versions or not version.captures.hold(objects):
+            return results.build_first(result_tensors, call.given)
+        if version is None or version not in key.versions or not version.captures.are_unchanged(objects):
             version = key.add(captures)
         version.ways.add(trace)
         self._last = version
         if put_back:
             saved.restore()
             return MISS
-        return results.first(result_tensors, call.given)
+        return results.build_first(result_tensors, call.given)
 
-    def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:
-        """Returns the captured numbers that the function itself has changed: a side effect, only during recording.
+    def _numbers_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
+        """Returns the labels of captured names that the function itself has changed while it was recorded.
 
         Raises:
             TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.
         """
-        changes = before.moved()
+        changes = before.changed_values()
         for label, value in [] if recording.created else changes.items():
             leaves = nest.flatten(value) if nest.is_nested(value) else [value]
-            if any(isinstance(item, Tensor) and recording.knows(item) for item in leaves):
+            if any(isinstance(item, Tensor) and recording.may_vary(item) for item in leaves):
                 raise TraceError(
                     f"{self.__name__}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay runs "
                     "no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
@@ -357,7 +357,7 @@ class Function:
         """Refuses functions that make variables at every call."""
         key = self._cache.get(call)
         captures = None if key is None else key.made_variables
-        is_repeated = captures is not None and captures.hold(objects)
+        is_repeated = captures is not None and captures.are_unchanged(objects)
         lost = any(variable() is None for variable in created)
         if is_repeated or lost:
             saved.restore()
@@ -405,7 +405,7 @@ class Function:
         Args:
             *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
         """
-        arguments = self._signature.chosen(args, kwargs)
+        arguments = self._signature.bind_specs(args, kwargs)
 
         def called(chosen: dict[str, Any]) -> Any:
             args, kwargs = self._signature.unbind(chosen)
@@ -460,7 +460,7 @@ class Function:
     def cache_info(self) -> CacheInfo:
         """Returns counts of the recordings."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
-        return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
+        return CacheInfo(self._recordings, len(self._cache), programs, MOST_KEYS)
 
     def __copy__(self) -> Function:
         return self._unrecorded_copy(self._python)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, row_code
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_postorder
 from fastgrad.custom.functions import function_from_source
@@ -65,7 +65,7 @@ def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) 
     lines.append(f"    return {', '.join([expressions[id(term)] for term in results])}")
     source = "\n".join([f"def {name}({arguments}):", *lines]) + "\n"
     filename = f"<fastgrad function {name} {digest(source.encode())[:12]}>"
-    return function_from_source(name, source, filename, dict(NAMES))
+    return function_from_source(name, source, filename, dict(KERNEL_GLOBALS))
 
 
 def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
@@ -74,9 +74,9 @@ def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
         return f"x{term.value}"
     if term.row is None:
         value = np.asarray(term.value).item()
-        return repr(value) if term.dtype in BOOLEAN else constant(value, term.dtype)
+        return repr(value) if term.dtype in BOOLEAN else constant_expression(value, term.dtype)
     inputs = [operand.dtype for operand in term.operands]
-    translation = translated(term.row.name, operands, inputs, term.dtype, term.attributes)
+    translation = row_code(term.row.name, operands, inputs, term.dtype, term.attributes)
     if translation is None or translation[1] not in (None, dtype):
         raise NotFollowedError(f"{term.row.name} has no expression")
     return translation[0]

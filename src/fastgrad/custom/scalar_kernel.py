@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
+from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad.core.operation import FLOATING
 from fastgrad.custom.formula import promoted
 from fastgrad.custom.functions import function_from_source
@@ -95,14 +95,14 @@ def _build_kernel(
         "first: int",
         "last: int",
     ]
-    loaded_values = [loaded(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
+    loaded_values = [load_code(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
     call = f"function({', '.join(loaded_values)})"
     value = call if output_dtype.kind == "b" else f"{output_dtype.name}({call})"
     name = f"{function.__name__}_{digest(f'{content} {inputs}'.encode())[:12]}"
     lines = [
         f"def {name}({', '.join([parameter.partition(':')[0] for parameter in parameters])}):",
         "    for k in range(first, last):",
-        f"        y[k] = {stored(value, output_dtype)}",
+        f"        y[k] = {store_code(value, output_dtype)}",
     ]
     source = "\n".join(lines) + "\n"
     filename = f"<fastgrad kernel {name}>"

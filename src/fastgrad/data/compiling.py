@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from fastgrad.compiler.dispatch.captures import MISS
-from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core import nest

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.captures import MISS
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED
-from fastgrad.compiler.dispatch.traces import Way
+from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.host_call import HostCall
@@ -41,7 +41,7 @@ class Replay:
             the recorded shapes and dtypes. It raises GuardError as a call does.
     """
 
-    def __init__(self, way: Way, arrays: Sequence[Any]) -> None:
+    def __init__(self, way: Trace, arrays: Sequence[Any]) -> None:
         graph, self._results = way.graph, way.results
         random_states = {id(generator._state) for generator, _ in default_states()}
         assigned = {id(node.payload) for node in graph.nodes if node.kind is Kind.ASSIGN}
@@ -112,7 +112,7 @@ class Replay:
         elif plan[0] in (COMPUTED, ARGUMENT):
             text.append(f"    return {_leaf_expression(*plan)}")
         else:
-            scope["packed"] = self._results.packed
+            scope["packed"] = self._results.build
             text.append(f"    return packed([{', '.join(results)}], leaves)")
         body = [f"    {line}" for line in text]
         exec(_compiled_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
@@ -133,7 +133,7 @@ class Replay:
             results = through_host(lambda host_arrays: self._compute(*host_arrays), arrays)
         else:
             results = self._compute(*arrays)
-        return self._results.packed(results, leaves)
+        return self._results.build(results, leaves)
 
 
 def _operation_lines(call: str, outputs: list[str]) -> list[str]:

@@ -195,10 +195,10 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 
     results: list[Tensor] | None
     if count:
-        from fastgrad.compiler.control_flow.batching import rows_at_once
+        from fastgrad.compiler.control_flow.batching import vectorized
 
         rows = [flat[position] for position in row_positions]
-        results = rows_at_once(lambda row: trip([], row)[1], rows)
+        results = vectorized(lambda row: trip([], row)[1], rows)
         if results is None:
             if not fallback_to_while_loop:
                 raise ValueError(

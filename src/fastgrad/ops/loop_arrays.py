@@ -283,7 +283,7 @@ def loop_arrays(
         watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessRecorder)])
         return []
 
-    tracer.written_down(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])
+    tracer.record_function(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])
     if not watched:
         return None
     try:

@@ -108,7 +108,7 @@ def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
     tensor_positions = [
         item_position
         for item_position, item in enumerate(items)
-        if isinstance(item, Tensor) and item._array.size == 1 and item.dtype.is_integer and tracer.follows(item)
+        if isinstance(item, Tensor) and item._array.size == 1 and item.dtype.is_integer and tracer.varies(item)
     ]
     if not tensor_positions:
         return None

@@ -286,7 +286,7 @@ class TensorArray:
         """
         if self._whole is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
             tracer = control_flow_of()
-            if tracer is not None and tracer.follows(index):
+            if tracer is not None and tracer.varies(index):
                 # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
                 scalar_index = TABLE["reshape"](index, shape=())
                 return TABLE["gather"](self._whole, scalar_index, axis=0, batch_dims=0)

@@ -5,12 +5,12 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.compiler.dispatch import eagerly
+from fastgrad.compiler.dispatch import eager_execution
 
 
 @pytest.fixture(autouse=True)
 def determinism(monkeypatch):
-    monkeypatch.setattr(eagerly, "_determinism", [False])
+    monkeypatch.setattr(eager_execution, "_op_determinism", [False])
     tf.config.experimental.enable_op_determinism()
 
 

@@ -59,3 +59,14 @@ def test_any_text_may_be_the_name_of_an_argument(names):
     for i in range(4):
         given = {names[0]: (tf.constant(float(i)), tf.constant(0.0)), names[1]: tf.constant(7.0)}
         assert float(function(**given)) == i + 70.0
+
+
+@pytest.mark.parametrize("dense_shape", [None, (5, 3)])
+def test_indexed_slices_are_arguments_and_results_of_generated_code(dense_shape):
+    function = tf.function(lambda s: tf.IndexedSlices(s.values * 2.0, s.indices, s.dense_shape), verify=1)
+    for i in range(4):
+        result = function(tf.IndexedSlices(tf.fill((2, 3), float(i)), tf.constant([0, i]), dense_shape))
+        assert result.values.numpy().tolist() == [[2.0 * i] * 3] * 2
+        assert result.indices.numpy().tolist() == [0, i]
+        assert (result.dense_shape is None) == (dense_shape is None)
+    assert "def entry" in function.source()

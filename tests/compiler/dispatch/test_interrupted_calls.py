@@ -47,15 +47,15 @@ def called(calls):
 
 @pytest.mark.parametrize("calls", [0, 1, 4])
 def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
-    step, lock = called(calls), locking.turns.lock
+    step, lock = called(calls), locking.recording_lock.lock
     with monkeypatch.context() as context:
         context.setattr(step, "_entry", lambda args, kwargs: MISS)
         context.setattr(step, "_recent", ())
-        context.setattr(locking.turns, "lock", Interrupted(lock))
+        context.setattr(locking.recording_lock, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
     assert is_unplaced(lock)
-    assert locking.gate == [0]
+    assert locking.entry_gate == [0]
     assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
 
 

@@ -583,3 +583,14 @@ def test_a_function_within_the_body_may_capture_what_the_loop_changes():
         return s
 
     assert compare(doubled, 3, 5, 0, 7) == 1
+
+
+def test_a_function_of_a_module_changes_no_object():
+    @tf.function
+    def sums(x, n):
+        for _ in tf.range(n):
+            x = tf.add(x, 1.0)
+        return x
+
+    assert [float(sums(tf.constant(0.0), tf.constant(n))) for n in (3, 4, 5)] == [3.0, 4.0, 5.0]
+    assert sums.experimental_get_tracing_count() == 1

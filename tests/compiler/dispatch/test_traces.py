@@ -9,7 +9,7 @@ from fastgrad.compiler.dispatch import traces
 
 def _compiled(monkeypatch, tree):
     """What `tree` is called with goes on; returns the results of three calls of a compiled function."""
-    monkeypatch.setattr(traces, "Tree", tree)
+    monkeypatch.setattr(traces, "CompiledTree", tree)
     step = tf.function(lambda x: tf.tanh(x) * 2.0)
     return [step(tf.constant([0.5, 1.0])).numpy() for _ in range(3)]
 
@@ -22,7 +22,7 @@ def test_garbage_is_collected_after_a_compilation_as_before_it(monkeypatch, befo
         seen.append(gc.isenabled())
         return original(*args)
 
-    original = traces.Tree
+    original = traces.CompiledTree
     (gc.enable if before else gc.disable)()
     try:
         for y in _compiled(monkeypatch, tree):

@@ -173,7 +173,7 @@ def test_the_gradient_of_a_layers_bias_is_made_by_the_products_kernel(activation
     assert len(nodes) == 2
     kernels = [launch.kernel.__name__ for node in nodes for launch in launches_of(node).launches]
     assert set(kernels) <= {"gemm", "add_blocks"}
-    monkeypatch.setattr(epilogues, "joined_with_sums", joined_with_map)
+    monkeypatch.setattr(epilogues, "joined_with_map_or_sums", joined_with_map)
     assert not summed(for_host(graph))
     monkeypatch.undo()
 

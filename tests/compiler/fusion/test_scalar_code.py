@@ -8,7 +8,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.core.operation import HALVES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
@@ -79,7 +79,7 @@ def attributes_of(row):
 
 def text_of(row, dtype):
     kinds = kinds_of(row, dtype)
-    return translated(row.name, ["x"] * len(kinds), kinds, output_of(row, kinds), attributes_of(row))
+    return row_code(row.name, ["x"] * len(kinds), kinds, output_of(row, kinds), attributes_of(row))
 
 
 ROWS = [
@@ -94,12 +94,12 @@ ROWS = [
 
 def test_which_rows_are_translated():
     for row in ROWS:
-        for dtype in DTYPES & (row.dtypes if row.name != "where" else DTYPES):
+        for dtype in FUSIBLE_DTYPES & (row.dtypes if row.name != "where" else FUSIBLE_DTYPES):
             refuses = row.name in REFUSING and dtype.kind in "iu"
             assert (text_of(row, dtype) is None) == refuses, f"{row.name} of {dtype}"
     for name in itertools.chain(*UNTRANSLATED.values()):
         assert TABLE[name].form is Form.ELEMENTWISE
-        assert translated(name, ["x"], [np.dtype(np.float32)], np.dtype(np.float32), {}) is None
+        assert row_code(name, ["x"], [np.dtype(np.float32)], np.dtype(np.float32), {}) is None
 
 
 def numbers_of(dtype):
@@ -283,7 +283,7 @@ def test_casts(dtype):
 def test_a_cast_whose_result_depends_on_places_runs_as_it_is():
     for name in FLOATS:
         given = tf.as_dtype(name).numpy
-        assert translated("cast", ["x"], [given], np.dtype(np.uint32), {"dtype": "uint32"}) is None
+        assert row_code("cast", ["x"], [given], np.dtype(np.uint32), {"dtype": "uint32"}) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

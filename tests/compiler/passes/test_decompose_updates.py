@@ -37,7 +37,7 @@ class Training:
 
 @pytest.fixture
 def from_few_bytes(monkeypatch):
-    monkeypatch.setattr(module, "LARGE", 4 * SHAPE[0] * SHAPE[1])
+    monkeypatch.setattr(module, "LEAST_UPDATE_BYTES", 4 * SHAPE[0] * SHAPE[1])
 
 
 def assert_same_state(make, dtype, change=lambda training, number: None):
@@ -49,7 +49,7 @@ def assert_same_state(make, dtype, change=lambda training, number: None):
         change(apart, number)
         one(tf.constant(x))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "LARGE", 1 << 30)
+            patch.setattr(module, "LEAST_UPDATE_BYTES", 1 << 30)
             other(tf.constant(x))
         for found, wanted in zip(fused.state(), apart.state(), strict=True):
             np.testing.assert_array_equal(found, wanted)

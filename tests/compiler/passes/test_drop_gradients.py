@@ -38,7 +38,7 @@ def test_gradients_of_the_users_own_in_a_branch():
     graph = record(lambda x: tf.cond(x[0] > 0.0, lambda: own(x), lambda: x), X)
     (branches,) = [node.payload for node in graph.nodes if node.payload.__class__.__name__ == "Branches"]
     kinds = [[type(n.payload).__name__ for n in branch.graph.nodes] for branch in branches.branches]
-    assert "OwnGradient" in kinds[1]
+    assert "CustomGradient" in kinds[1]
     dropped = drop_gradients(branches.branches[1].graph)
     validate(dropped)
-    assert "OwnGradient" not in [type(node.payload).__name__ for node in dropped.nodes]
+    assert "CustomGradient" not in [type(node.payload).__name__ for node in dropped.nodes]

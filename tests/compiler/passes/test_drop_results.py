@@ -3,6 +3,8 @@
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
@@ -13,9 +15,7 @@ X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
 
 
 def counts(graph):
-    return [
-        len(node.outputs) for node in graph.nodes if node.payload.__class__.__name__ in {"Loop", "_Keeping", "Branches"}
-    ]
+    return [len(node.outputs) for node in graph.nodes if isinstance(node.payload, (Loop, Branches))]
 
 
 def with_gradient(x):

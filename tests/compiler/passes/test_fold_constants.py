@@ -7,7 +7,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.fold_constants import LIMIT, fold_constants
+from fastgrad.compiler.passes.fold_constants import MOST_FOLDED_BYTES, fold_constants
 from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, names, operations, record
 
@@ -55,7 +55,7 @@ def test_what_would_be_large_stays_small():
 
     graph = folded(program, X)
     assert "multiply" in operations(graph)
-    assert max(c.nbytes for c in constants(graph)) <= LIMIT
+    assert max(c.nbytes for c in constants(graph)) <= MOST_FOLDED_BYTES
 
 
 def test_a_large_constant_may_become_another_of_its_size():

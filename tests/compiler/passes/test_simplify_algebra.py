@@ -6,7 +6,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.exact_casts import holds
+from fastgrad.compiler.passes.exact_casts import is_lossless_cast
 from fastgrad.compiler.passes.simplify_algebra import RULES, simplify_algebra
 from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
@@ -198,13 +198,13 @@ def test_casts_that_lose_nothing():
             values = np.array([largest, 1], narrow)
             if narrow.kind not in "biuc":
                 values = np.array([largest, ml_dtypes.finfo(narrow).smallest_subnormal, np.inf, np.nan, -0.0], narrow)
-            if holds(wide, narrow):
+            if is_lossless_cast(wide, narrow):
                 there = values.astype(wide)
                 there = there if narrow.kind == "c" else there.real
                 assert there.astype(narrow).tobytes() == values.tobytes(), (wide, narrow)
-    assert holds(np.dtype("f4"), np.dtype("i2"))
-    assert holds(np.dtype("c8"), np.dtype(ml_dtypes.bfloat16))
-    assert holds(np.dtype("f8"), np.dtype("u4"))
+    assert is_lossless_cast(np.dtype("f4"), np.dtype("i2"))
+    assert is_lossless_cast(np.dtype("c8"), np.dtype(ml_dtypes.bfloat16))
+    assert is_lossless_cast(np.dtype("f8"), np.dtype("u4"))
     for wide, narrow in [
         ("f8", "i8"),
         ("f4", "i4"),
@@ -215,6 +215,6 @@ def test_casts_that_lose_nothing():
         ("i8", "f2"),
         ("?", "u1"),
     ]:
-        assert not holds(np.dtype(wide), np.dtype(narrow))
-    assert not holds(np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
-    assert not holds(np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16))
+        assert not is_lossless_cast(np.dtype(wide), np.dtype(narrow))
+    assert not is_lossless_cast(np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+    assert not is_lossless_cast(np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16))

@@ -10,7 +10,7 @@ from fastgrad.compiler.graph.graph import validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.merge_common import merge_common
-from fastgrad.compiler.passes.sink_transposes import _before, _perm_of_parts, sink_transposes
+from fastgrad.compiler.passes.sink_transposes import _perm_below_reshape, _permuted_back, sink_transposes
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
 from fastgrad.core.operation import TABLE
@@ -216,10 +216,10 @@ def test_transposes_behind_reshapes(data):
         parts.append(data.draw(st.sampled_from([n for n in range(1, left + 1) if left % n == 0])))
         left //= parts[-1]
     parts.append(left)
-    found = _perm_of_parts(shape, tuple(parts), perm)
+    found = _perm_below_reshape(shape, tuple(parts), perm)
     if found is not None:
-        base = np.arange(np.prod(shape)).reshape(_before(shape, perm))
-        after = base.reshape(_before(tuple(parts), found)).transpose(found)
+        base = np.arange(np.prod(shape)).reshape(_permuted_back(shape, perm))
+        after = base.reshape(_permuted_back(tuple(parts), found)).transpose(found)
         np.testing.assert_array_equal(after, base.transpose(perm).reshape(parts))
     elif parts == list(shape):
         raise AssertionError("a reshape that changes nothing")

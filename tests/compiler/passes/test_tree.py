@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import Apart, tree_of
+from fastgrad.compiler.passes.tree import NotOneTree, tree_of
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
 from tests.compiler.test_replay import record
@@ -51,7 +51,7 @@ def kind(request, monkeypatch):
 
         found = plan.launches_of
         monkeypatch.setattr(
-            plan, "launches_of", lambda node, *of: None if node.kind in plan.COMPUTES else found(node, *of)
+            plan, "launches_of", lambda node, *of: None if node.kind in plan.COMPUTING_KINDS else found(node, *of)
         )
     return request.param
 
@@ -165,13 +165,13 @@ def test_recordings_that_part_before_a_guard_are_no_tree():
         return y if x[0] > 0.0 else -y
 
     graphs = [record(step, np.array([value, 1.0]))[0] for value in (1.0, -1.0)]
-    with pytest.raises(Apart):
+    with pytest.raises(NotOneTree):
         Program(*graphs)
 
 
 def test_the_same_way_twice_is_no_tree():
     graphs = [record(lambda x: x + 1.0 if x[0] > 0.0 else x, np.array([value, 1.0]))[0] for value in (1.0, 2.0)]
-    with pytest.raises(Apart):
+    with pytest.raises(NotOneTree):
         tree_of(graphs)
 
 

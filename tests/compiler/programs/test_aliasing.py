@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import ON_HOST, check_apart, for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, InPython
+from fastgrad.compiler.programs.aliasing import ON_HOST, check_no_overlap, compiled_for_places
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
@@ -22,7 +22,7 @@ NODE = Node(
 
 def checked(inputs, outputs, in_place=()):
     places = [[InPython() if at is None else InArena(at) for at in offsets] for offsets in (inputs, outputs)]
-    check_apart(NODE, Launches((), in_place=in_place), *places)
+    check_no_overlap(NODE, Launches((), in_place=in_place), *places)
 
 
 def test_memory_of_their_own():
@@ -74,7 +74,7 @@ def launched(inputs, outputs, launch=None):
     places = [tuple([InArena(at) for at in offsets]) for offsets in (inputs, outputs)]
     operands = Input(0), Input(1), Output(0)
     found = Launches((Launch(difference[FLOAT32], operands, 4) if launch is None else launch,))
-    return for_places(Action(NODE, found, *places), ON_HOST).launches.launches[0]
+    return compiled_for_places(Action(NODE, found, *places), ON_HOST).launches.launches[0]
 
 
 def in_place_of(launch):
@@ -102,14 +102,14 @@ def test_variables_and_results_of_the_caller_are_compared_too():
     found = Launches((Launch(difference[FLOAT32], (Input(0), Input(1), Output(0)), 4),))
 
     def kernel_for(inputs, output):
-        action = for_places(Action(NODE, found, inputs, (output, InArena(64))), ON_HOST)
+        action = compiled_for_places(Action(NODE, found, inputs, (output, InArena(64))), ON_HOST)
         return in_place_of(action.launches.launches[0])
 
-    assert kernel_for((InMemory(array[:4]), InObject(0)), InMemory(array[:4])) == ((2, 0),)
-    assert kernel_for((InMemory(array[:4]), InObject(0)), InMemory(array[4:])) == ()
-    assert kernel_for((InObject(1), InObject(0)), InObject(0)) == ((2, 1),)
+    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[:4])) == ((2, 0),)
+    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[4:])) == ()
+    assert kernel_for((InCaller(1), InCaller(0)), InCaller(0)) == ((2, 1),)
     with pytest.raises(InternalError, match="x and out"):
-        kernel_for((InMemory(array[:4]), InObject(0)), InMemory(array[2:6]))
+        kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[2:6]))
 
 
 def test_a_kernel_that_is_called_may_not_touch_what_its_caller_takes_for_its_own():

@@ -85,18 +85,18 @@ def test_a_program_is_not_left_within_a_chain(monkeypatch):
     starts = [int(start) for start in re.findall(r"go_on\(words, (\d+), \d+\)", program.source)]
     assert starts
     assert not frame.Frame(program.plan).inside.intersection(starts)
-    monkeypatch.setattr(chains, "LONGEST", 1.0)
+    monkeypatch.setattr(chains, "MOST_CHAIN_NANOSECONDS", 1.0)
     assert not chains_in(program)
 
 
 def test_arrays_meet_where_another_share_would_touch_what_is_written():
     rows = Access(Extent("arena", 0, 1024), True, 256)
-    assert not rows.meets(Access(Extent("arena", 0, 1024), False, 256))  # each share its part
-    assert rows.meets(Access(Extent("arena", 0, 1024), False, None))  # all of it
-    assert rows.meets(Access(Extent("arena", 512, 1536), False, 256))  # parts lie elsewhere
-    assert rows.meets(Access(Extent("arena", 0, 512), True, 128))
-    assert not rows.meets(Access(Extent("arena", 1024, 2048), True, None))
-    assert not rows.meets(Access(Extent("another", 0, 1024), False, None))
-    assert not Access(Extent("arena", 0, 1024), False, 256).meets(
+    assert not rows.conflicts_with(Access(Extent("arena", 0, 1024), False, 256))  # each share its part
+    assert rows.conflicts_with(Access(Extent("arena", 0, 1024), False, None))  # all of it
+    assert rows.conflicts_with(Access(Extent("arena", 512, 1536), False, 256))  # parts lie elsewhere
+    assert rows.conflicts_with(Access(Extent("arena", 0, 512), True, 128))
+    assert not rows.conflicts_with(Access(Extent("arena", 1024, 2048), True, None))
+    assert not rows.conflicts_with(Access(Extent("another", 0, 1024), False, None))
+    assert not Access(Extent("arena", 0, 1024), False, 256).conflicts_with(
         Access(Extent("arena", 0, 64), False, None)
     )  # both only read

@@ -31,10 +31,10 @@ def texts(kind):
 @pytest.fixture
 def few_known(monkeypatch):
     """Kernels are forgotten as soon as there is another one."""
-    monkeypatch.setattr(kernel_writer, "MOST_BUILT", 1)
-    monkeypatch.setattr(emit, "MOST_KNOWN", 1)
-    emit._known.clear()
-    kernel_writer._built.clear()
+    monkeypatch.setattr(kernel_writer, "MOST_KERNELS", 1)
+    monkeypatch.setattr(emit, "MOST_GROUPS", 1)
+    emit._launches_by_group.clear()
+    kernel_writer._kernels.clear()
 
 
 @pytest.fixture
@@ -80,18 +80,18 @@ def test_the_text_of_a_program_goes_with_it():
 
 
 def test_kernels_of_many_structures_are_bounded(monkeypatch):
-    monkeypatch.setattr(kernel_writer, "MOST_BUILT", 6)
-    monkeypatch.setattr(emit, "MOST_KNOWN", 6)
-    emit._known.clear()
-    kernel_writer._built.clear()
+    monkeypatch.setattr(kernel_writer, "MOST_KERNELS", 6)
+    monkeypatch.setattr(emit, "MOST_GROUPS", 6)
+    emit._launches_by_group.clear()
+    kernel_writer._kernels.clear()
     before = texts("kernel")
     kept = Program(record(structure(0), X)[0])
     for number in range(1, 24):
         compiled = Program(record(structure(number), X)[0])
         wanted = structure(number)(tf.constant(X))
         np.testing.assert_allclose(compiled([X])[0], wanted, rtol=1e-6)
-        assert len(kernel_writer._built) <= 6
-        assert len(emit._known) <= 6
+        assert len(kernel_writer._kernels) <= 6
+        assert len(emit._launches_by_group) <= 6
     np.testing.assert_allclose(kept([X])[0], structure(0)(tf.constant(X)), rtol=1e-6)
     del compiled
     assert len(texts("kernel") - before) <= 6 + 1
@@ -106,7 +106,7 @@ def test_a_kernel_that_was_forgotten_is_built_again():
 
 
 def test_programs_of_keys_that_are_given_up_go(monkeypatch, made):
-    monkeypatch.setattr(cache, "KEYS", 4)
+    monkeypatch.setattr(cache, "MOST_KEYS", 4)
     before = texts("program")
     step = tf.function(structure(3))
     for size in range(1, 9):
@@ -137,7 +137,7 @@ def test_the_code_of_kernels_goes_with_their_programs():
 @pytest.mark.filterwarnings("ignore:.* is being recorded for the")
 @pytest.mark.usefixtures("few_known")
 def test_code_that_another_thread_runs_stays(monkeypatch):
-    monkeypatch.setattr(cache, "KEYS", 1)
+    monkeypatch.setattr(cache, "MOST_KEYS", 1)
     step = tf.function(structure(5))
     sizes = [range(1, 30), range(30, 60)]
 

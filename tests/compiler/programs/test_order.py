@@ -8,8 +8,8 @@ from fastgrad.compiler.fusion import product_updates
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.passes import rematerialize
 from fastgrad.compiler.programs import order, pipeline, program
-from fastgrad.compiler.programs.buffers import InMemory
-from fastgrad.compiler.programs.order import freed_early
+from fastgrad.compiler.programs.buffers import InStatic
+from fastgrad.compiler.programs.order import move_frees_up
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
@@ -21,9 +21,9 @@ ROWS, WIDTH, LAYERS = 256, 32, 6
 @pytest.fixture
 def scarce(monkeypatch):
     """Memory is scarce for small programs, and variables are large."""
-    monkeypatch.setattr(order, "LEAST", 1)
-    monkeypatch.setattr(rematerialize, "LEAST", 1)
-    monkeypatch.setattr(product_updates, "LARGE", 1)
+    monkeypatch.setattr(order, "LEAST_PEAK", 1)
+    monkeypatch.setattr(rematerialize, "LEAST_PEAK", 1)
+    monkeypatch.setattr(product_updates, "LEAST_ELEMENTS", 1)
 
 
 def training_step():
@@ -68,7 +68,7 @@ def trained(early, monkeypatch):
 @pytest.mark.usefixtures("scarce")
 def test_products_with_updates_let_go_of_what_they_read(monkeypatch):
     late, wanted = trained(lambda graph: graph, monkeypatch)
-    early, found = trained(freed_early, monkeypatch)
+    early, found = trained(move_frees_up, monkeypatch)
     assert found == wanted
     array = ROWS * WIDTH * 4
     assert early.arena_bytes <= late.arena_bytes - 3 * array
@@ -78,10 +78,10 @@ def test_products_with_updates_let_go_of_what_they_read(monkeypatch):
 
 @pytest.mark.usefixtures("scarce")
 def test_updates_stay_in_the_memory_of_their_variables(monkeypatch):
-    compiled, _ = trained(freed_early, monkeypatch)
+    compiled, _ = trained(move_frees_up, monkeypatch)
     updates = [a for a in compiled.plan.actions if "apply_update" in getattr(a.node.payload, "name", "")]
     assert len(updates) > LAYERS
-    assert all(isinstance(place, InMemory) for action in updates for place in action.outputs)
+    assert all(isinstance(place, InStatic) for action in updates for place in action.outputs)
     assert not any(action.node.kind is Kind.ASSIGN for action in compiled.plan.actions)
 
 
@@ -113,4 +113,4 @@ def test_nothing_goes_before_what_may_stop_or_what_reads_the_old_value():
 
 def test_small_programs_are_left_as_they_are():
     graph, _ = record(lambda x: tf.sort(tf.nn.relu(x)), np.ones((3, 4), np.float32))
-    assert freed_early(graph) is graph
+    assert move_frees_up(graph) is graph

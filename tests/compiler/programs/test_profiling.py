@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.programs.profiling import report_of
+from fastgrad.compiler.programs.profiling import profile
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.test_replay import record
 
@@ -27,7 +27,7 @@ def program_of_a_step(counts):
 def test_rows_are_the_steps():
     program, w = program_of_a_step(False)
     before = w.numpy()
-    report = report_of(program, "step")
+    report = profile(program, "step")
     np.testing.assert_array_equal(w, before)
     steps = sum(len(a.launches.launches) if a.launches else 1 for a in program.plan.actions)
     assert len(report.rows) == steps
@@ -44,14 +44,14 @@ def test_rows_are_the_steps():
 
 def test_a_batch_of_products_counts_each_once():
     graph, _ = record(lambda x: tf.matmul(x, x, transpose_b=True), np.full((6, 5, 4), 0.3))
-    rows = report_of(Program(graph), "products").rows
+    rows = profile(Program(graph), "products").rows
     assert sum(row.flops for row in rows if "matmul" in row.operations) == 2 * 6 * 5 * 4 * 5
 
 
 def test_what_several_kernels_do_is_told_of_the_one_that_does_most():
     arrays = np.ones((100, 8), np.float32), np.arange(60), np.ones((8, 4), np.float32)
     graph, _ = record(lambda x, ids, w: tf.gather(x, ids) @ w, *arrays)
-    look, product = report_of(Program(graph), "rows").rows
+    look, product = profile(Program(graph), "rows").rows
     assert (look.name, look.operations, look.flops) == ("ids_outside", "", 0)
     assert product.name == "gemm"
     assert product.flops >= 2 * 60 * 8 * 4
@@ -65,7 +65,7 @@ READ = COUNT * WIDTH * 4  # bytes of the rows that are meant
 
 def rows_of(function, *arrays):
     graph, _ = record(function, *arrays)
-    return [row for row in report_of(Program(graph), "rows").rows if row.name != "copy_bytes"]
+    return [row for row in profile(Program(graph), "rows").rows if row.name != "copy_bytes"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_update_of_rows_counts_the_rows_that_it_changes(make, tables):
     for _ in range(3):
         step(tf.constant(IDS))
     (tree,) = step._last.ways.trees
-    rows = report_of(tree.program, "step").rows
+    rows = profile(tree.program, "step").rows
     update = next(row for row in rows if "apply_update" in row.operations)
     live = ROWS if tables > 1 and "live" in update.operations else 0  # a byte a row
     assert 0 < update.flops <= tables * COUNT * WIDTH
@@ -133,7 +133,7 @@ def test_an_update_of_rows_counts_the_rows_that_it_changes(make, tables):
 
 
 def test_text_and_page():
-    report = report_of(program_of_a_step(True)[0], "a <step>")
+    report = profile(program_of_a_step(True)[0], "a <step>")
     text = str(report)
     assert text.startswith(f"a <step>: {report.kernels} kernels")
     assert len(text.splitlines()) == 3 + len(report.rows)
@@ -166,7 +166,7 @@ def test_functions_report_their_kernels_and_call_nothing_of_the_users():
 
 def test_the_table_has_a_line_for_each_operation():
     graph, _ = record(lambda x: tf.stack([x, tf.sin(x), tf.cos(x)]), np.full((5, 4), 0.3))
-    report = report_of(Program(graph), "step")
+    report = profile(Program(graph), "step")
     copies = [row for row in report.rows if row.name == "move"]
     assert len(copies) > 1
     assert [row.further for row in copies] == [False, *[True] * (len(copies) - 1)]
@@ -179,5 +179,5 @@ def test_the_table_has_a_line_for_each_operation():
 
 def test_the_end_of_a_way_is_no_line_of_the_table():
     program, _ = program_of_a_step(True)
-    report = report_of(program, "step")
+    report = profile(program, "step")
     assert not any(line.startswith("halt") for line in str(report).splitlines())

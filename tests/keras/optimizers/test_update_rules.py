@@ -128,7 +128,7 @@ def test_dtypes(pair, compiled, dtype):
 
 @BOTH
 def test_compiled_steps_have_the_kernels_of_the_built_in_optimizer(pair, monkeypatch):
-    monkeypatch.setattr(decompose_updates, "LARGE", 1 << 12)
+    monkeypatch.setattr(decompose_updates, "LEAST_UPDATE_BYTES", 1 << 12)
     kernels = []
     for make in pair:
         training = Training(make(RATE))

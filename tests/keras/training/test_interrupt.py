@@ -10,7 +10,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.compiler.dispatch import eagerly
+from fastgrad.compiler.dispatch import eager_execution
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
@@ -56,7 +56,7 @@ def interrupted(model, seconds, **options):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was just being opened
 def test_the_model_is_that_of_a_whole_number_of_steps(monkeypatch):
-    monkeypatch.setattr(eagerly, "_determinism", [False])
+    monkeypatch.setattr(eager_execution, "_op_determinism", [False])
     tf.config.experimental.enable_op_determinism()
     numbers = random.Random(4)
     seen = set()

@@ -109,8 +109,8 @@ def small_work_is_shared(threads: int) -> Iterator[None]:
     before = tf.config.get_num_threads()
     kept = [
         (eager_launch, "SHARED_FROM"),
-        (frame, "SHARED_FROM"),
-        (frame, "SHARE"),
+        (frame, "LEAST_SHARED_STEP"),
+        (frame, "LEAST_SHARE"),
         (launch, "np"),
         (eager_launch, "np"),
     ]

@@ -48,11 +48,11 @@ def interrupted(work: Callable[[], Any], seconds: float) -> bool:
 def check_nothing_is_held() -> None:
     """No lock, no recorder, no gate is left from an interrupted call."""
     assert recorders.active == ()
-    assert locking.gate == [0]
+    assert locking.entry_gate == [0]
     assert not team.lock.locked()
 
     def acquire() -> bool:
-        for lock in (locking.turns.lock, writing.lock):
+        for lock in (locking.recording_lock.lock, writing.lock):
             assert lock.acquire(timeout=5), lock
             lock.release()
         return True

@@ -13,7 +13,7 @@ from fastgrad.compiler.fusion import emit, fuse_to_fit, group
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes import simplify_algebra
 from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
-from fastgrad.compiler.programs.buffers import InArena, InMemory, InObject
+from fastgrad.compiler.programs.buffers import InArena, InCaller, InStatic
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
@@ -78,18 +78,24 @@ class Reached:
             }
             stack.enter_context(mock.patch.dict(simplify_algebra.RULES, rules))
             replace(program, "plan", self._planned(program.plan))
-            replace(emit, "_launches", self._group(emit._launches))
-            replace(group.Group, "with_all_of", self._joined(group.Group.with_all_of))
-            replace(plan._Planner, "_inherited", self._inherited(plan._Planner._inherited))
-            replace(plan._Line, "_add", self._aliased(plan._Line._add))
+            replace(emit, "_make_launches", self._group(emit._make_launches))
+            replace(group.Group, "merged_with", self._joined(group.Group.merged_with))
+            replace(
+                plan._Planner,
+                "_offset_of_overwritten_input",
+                self._inherited(plan._Planner._offset_of_overwritten_input),
+            )
+            replace(plan._NodeSequence, "_add", self._aliased(plan._NodeSequence._add))
             replace(plan._Planner, "_place_assigned", self._assigned(plan._Planner._place_assigned))
             replace(
                 plan._Planner,
-                "_copy_out",
-                self._copied("plan: result is a variable's value, copied before it changes", plan._Planner._copy_out),
+                "_copy_read_results",
+                self._copied(
+                    "plan: result is a variable's value, copied before it changes", plan._Planner._copy_read_results
+                ),
             )
-            replace(plan._Planner, "_end", self._ended(plan._Planner._end))
-            replace(plan._Planner, "_act", self._acted(plan._Planner._act))
+            replace(plan._Planner, "_end_part", self._ended(plan._Planner._end_part))
+            replace(plan._Planner, "_add_action", self._acted(plan._Planner._add_action))
             replace(frame, "chains_of", self._chained(chains.chains_of))
             yield
 
@@ -145,7 +151,7 @@ class Reached:
                 if isinstance(place, InArena):
                     count["plan: memory of the arena reused"] += place.offset in offsets
                     offsets.add(place.offset)
-                elif isinstance(place, InObject) and action.node.payload is not None:
+                elif isinstance(place, InCaller) and action.node.payload is not None:
                     count["plan: result in the caller's array"] += 1
 
     def _group(self, function: Any) -> Any:
@@ -220,9 +226,9 @@ class Reached:
                 if action.node.kind is Kind.GUARD or not action.outputs:
                     continue
                 (place,) = action.outputs
-                if isinstance(place, InObject):
+                if isinstance(place, InCaller):
                     self.counts["plan: result copied out"] += 1
-                elif isinstance(place, InMemory):
+                elif isinstance(place, InStatic):
                     self.counts["plan: new value of a variable copied at the end"] += 1
                 else:
                     self.counts["plan: value of one variable saved for another"] += 1

@@ -11,32 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastgrad.compiler.control_flow.control_flow import ControlFlow
-from fastgrad.compiler.control_flow.graph_operation import called
+from fastgrad.compiler.control_flow.graph_operation import call_primitive
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.recording import control_flow_of
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, rule_of
 
 
-class _NoRecorder:
-    """Replaces the surrounding recording if there is none."""
-
-    def knows(self, tensor: Tensor) -> bool:
-        """Returns False: no tensor varies between runs."""
-        return False
-
-    def disown(self, tensors: Sequence[Tensor]) -> None:
-        """Does nothing."""
-
-    def on_create(self, variable: Any) -> None:
-        """Does nothing."""
-
-
-def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
-    """Runs a function of one row of each tensor for all rows.
+def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
+    """Returns the stacked results of a function of one row, run for all rows of the tensors at once.
 
     Args:
         function: takes and returns lists of tensors.
@@ -46,18 +33,20 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
         The results, stacked; None if the function can't be run for all rows at once: it changes state, draws random numbers,
         depends on values of its row in Python, or has an operation without a batching rule.
     """
-    tracer = control_flow_of() or ControlFlow(_NoRecorder())  # type: ignore[arg-type]
-    part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
-    if part is None or part.state.written or part.looks.results:
+    tracer = control_flow_of() or ControlFlow(
+        Recording([])
+    )  # without a surrounding recording no tensor varies between runs
+    part = tracer.record_function(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
+    if part is None or part.state.written or part.outer_guards.results:
         return None
     graph = drop_dead(decompose(part.graph))
     try:
-        return _run(graph, tensors, part)
+        return _run_batched(graph, tensors, part)
     except Exception:  # noqa: BLE001  # the run row by row succeeds, or raises the error
         return None
 
 
-def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
+def _run_batched(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
     rows = len(tensors[0]._array)
     batched: dict[int, Batched] = {}
     if any(not _is_batchable(node, known_rows) for node, known_rows in _nodes_with_row_dependence(graph, part.given)):
@@ -73,12 +62,12 @@ def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
             batched[id(node.outputs[0])] = Batched(node.payload._read_as_stored(), False)
         else:
             inputs = [batched[id(value)] for value in node.inputs]
-            batched.update(_results(node, inputs, rows))
+            batched.update(_batched_results(node, inputs, rows))
     return [broadcast_rows(batched[id(value)], rows) for value in graph.results]
 
 
 def _nodes_with_row_dependence(graph: Graph, given: int) -> list[tuple[Node, bool]]:
-    """Returns the nodes, each with whether it depends on a row."""
+    """Returns pairs: each node, and whether an input of it depends on a row."""
     depends: set[int] = set()
     dependence = []
     for node in graph.nodes:
@@ -97,9 +86,9 @@ def _is_batchable(node: Node, has_rows: bool) -> bool:
     return rule_of(node.payload) is not None
 
 
-def _results(node: Node, inputs: list[Batched], rows: int) -> dict[int, Batched]:
+def _batched_results(node: Node, inputs: list[Batched], rows: int) -> dict[int, Batched]:
     if not any(x.has_rows for x in inputs):
-        tensors = called(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
+        tensors = call_primitive(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
         return {id(v): Batched(y, False) for v, y in zip(node.outputs, tensors, strict=False)}
     rule = rule_of(node.payload)
     if rule is None:

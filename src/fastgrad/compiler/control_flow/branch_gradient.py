@@ -6,25 +6,30 @@ other branches with zeros. Forward and gradient are both branches, and so are al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation, Pullback, made_pullback
-from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.scan_gradient import ran, zeros_like
-from fastgrad.compiler.control_flow.structured import leads, spread_out, wanted
+from fastgrad.compiler.control_flow.control_flow_operation import ReturnsResiduals, gradient_reaches
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
+from fastgrad.compiler.control_flow.graph_operation import (
+    GraphOperation,
+    make_pullback,
+    residuals_read,
+    variant_and_pullback,
+)
+from fastgrad.compiler.control_flow.scan_gradient import run_pullback, zeros_like
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor
 
 
-def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
-    """Returns branches that also return the residuals.
+def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+    """Returns branches that return the residuals of their gradient as further results.
 
     Args:
         branches: the branches themselves.
@@ -38,22 +43,14 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
     arrays = [x._on_host() for x in inputs[1:]]
     graphs_and_residuals = []
     try:
-        with apart():
-            for branch in branches.branches:
-                tensors = [Tensor(x) for x in arrays]
-                variant, results = branch.ran_forward(
-                    flags[1:], tensors, lambda forward: interpret(forward.graph, arrays)
-                )
-                reached = leads(branch.graph, flags[1:])
-                have = (*reached, *[False] * (len(results) - branches.gives))
-                cotangents = [np.ones_like(y) for y, has_cotangent in zip(results, have, strict=True) if has_cotangent]
-                tensors += [Tensor(x) for x in (*results, *cotangents)]
-                pullback = made_pullback(variant, flags[1:], have, tensors, dense=True)
-                if pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes):
-                    return None
-                graphs_and_residuals.append(
-                    (variant.graph, _read(variant.graph, pullback, len(arrays), branches.gives))
-                )
+        for branch in branches.branches:
+            reached = gradient_reaches(branch.graph, flags[1:])
+            made = variant_and_pullback(branch, flags[1:], reached, arrays)
+            if made is None:
+                return None
+            graph, pullback = made[0].graph, made[1]
+            residuals = residuals_read(graph, pullback, len(arrays), graph.results[: branches.gives])
+            graphs_and_residuals.append((graph, residuals))
     except Exception:  # noqa: BLE001  # a branch raises its error when it is taken
         return None
     slots: list[Value] = []
@@ -65,20 +62,12 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 slots.append(value)
             else:
                 free.remove(slot)
-    graphs = [_filled(graph, read, slots, branches.gives) for graph, read in graphs_and_residuals]
-    return _Keeping(branches, [GraphOperation(graph, "branch") for graph in graphs])
+    graphs = [_with_residual_results(graph, read, slots, branches.gives) for graph, read in graphs_and_residuals]
+    return _ResidualBranches(branches, [GraphOperation(graph, "branch") for graph in graphs], branches.name)
 
 
-def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Value]:
-    """Returns the values that a gradient reads, other than inputs and results."""
-    available = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
-    available |= {id(value) for value in graph.results[:gives]}
-    read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
-    return list({id(value): value for value in read if id(value) not in available}.values())
-
-
-def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
-    """Returns a branch's graph with a result for each slot: a residual, or zeros."""
+def _with_residual_results(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
+    """Returns the graph of a branch with a further result for each slot: a residual of the branch, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:gives])
     remaining = list(read)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
@@ -95,43 +84,22 @@ def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> 
     return Graph(nodes, results)
 
 
-class _Keeping(Branches):
-    """Branches that also return the residuals; a branch without a residual returns zeros for it."""
+class _ResidualBranches(ReturnsResiduals, Branches):
+    """Branches with residuals as further results; a branch returns zeros for the residuals of other branches."""
 
-    def __init__(self, origin: Branches, branches: Sequence[GraphOperation]) -> None:
-        super().__init__(branches, origin.name)
-        self._made_of = origin  # keeps it alive, so that equal branches are the same object (equal_graphs.py)
-        self._backwards: dict[tuple[Flags, Flags], Branches] = {}
-
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """Returns None: the residuals are among the results already."""
-
-    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        results = y if type(y) is tuple else (y,)
-        needs, have, cotangents = wanted(needs, g, inputs)
-        needs = self.leading(needs, have)
-        if True not in needs:
-            return [None] * len(inputs)
-        gradient = self._backwards.get((needs, have))
-        if gradient is None:
-            with apart():
-                gradient = self._backwards[needs, have] = self._backward(needs, have, inputs, results, cotangents)
-        return spread_out(needs, gradient(*inputs, *results, *cotangents))
-
-    def _backward(
-        self, needs: Flags, have: Flags, inputs: Sequence[Tensor], results: Sequence[Tensor], given: Sequence[Tensor]
-    ) -> Branches:
+    def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
         graphs = []
         for branch in self.branches:
             # For a branch that was not taken, only the shapes of these results are right.
-            arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *results, *given)]
-            pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
+            arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *y, *compress(g, have))]
+            pullback = make_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:
-                cotangents = ran(pullback, arguments)
+                cotangents = run_pullback(pullback, arguments)
                 needed_cotangents = [
                     zeros_like(x) if cotangent is None else cotangent
                     for x, cotangent, need in zip(arguments, cotangents, needs[1:], strict=False)
                     if need
                 ]
             graphs.append(recorder.graph(needed_cotangents))
-        return Branches([GraphOperation(graph, "branch_gradient") for graph in graphs], f"{self.name}_gradient")
+        gradient = Branches([GraphOperation(graph, "branch_gradient") for graph in graphs], f"{self.name}_gradient")
+        return lambda inputs, y, g: gradient(*inputs, *y, *compress(g, have))

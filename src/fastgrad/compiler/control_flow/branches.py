@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
-from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.structured import Structured, leads
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
 
 
-class Branches(Structured):
-    """Runs one of several graphs.
+class Branches(ControlFlowOperation):
+    """An operation that runs one of several graphs, selected by an index.
 
     The inputs are an index, which is a boolean or an integer of one element, and the inputs of the graphs. An index out of
     range selects the last graph.
@@ -36,44 +36,44 @@ class Branches(Structured):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self.rooms = [loop for branch in branches for loop in branch.rooms]
+        self.bounded_loops = [loop for branch in branches for loop in branch.bounded_loops]
         self._reduced: dict[Flags, Branches] = {}
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """The graphs of the branches, for text."""
+        """The graphs of the branches by name, for the text of a graph."""
         return {f"branch {number}": branch.graph for number, branch in enumerate(self.branches)}
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """Returns the kernel of branches that are all native."""
         return launches_of_branches(self, inputs, outputs)
 
-    def chosen(self, index: np.ndarray) -> int:
-        """Returns the number of the branch for an index."""
+    def branch_number(self, index: np.ndarray) -> int:
+        """Returns the number of the branch that an index selects."""
         number = int(index.reshape(()))
         return number if 0 <= number < len(self.branches) else len(self.branches) - 1
 
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results of the branch."""
-        return self.branches[self.chosen(index)].run(*arrays)
+        """Returns the results of the selected branch, as arrays."""
+        return self.branches[self.branch_number(index)].run(*arrays)
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results of the branch, computed by operations."""
-        return self.branches[self.chosen(inputs[0]._on_host())](*inputs[1:])
+        """Returns the results of the selected branch, computed by operations on tensors."""
+        return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
     @property
     def result_count(self) -> int:
         """The number of results."""
         return self.gives
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
         """Returns branches with residuals as further results; None if their gradient is computed again each time."""
-        from fastgrad.compiler.control_flow.branch_gradient import keeping
+        from fastgrad.compiler.control_flow.branch_gradient import branches_with_residuals
 
-        return keeping(self, flags, inputs)
+        return branches_with_residuals(self, flags, inputs)
 
-    def kept(self, used: Flags) -> Flags:
-        """Returns flags of the results that must stay if only the results ``used`` are read."""
+    def results_to_keep(self, used: Flags) -> Flags:
+        """Returns flags of the results that can't be removed if only the results ``used`` are read: ``used`` itself."""
         return used
 
     def with_results(self, kept: Flags) -> Branches:
@@ -84,14 +84,6 @@ class Branches(Structured):
             reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
         return reduced
 
-    def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on, in some branch."""
-        flags = [False] * len(needs)
-        for position, need in enumerate(needs):
-            if need:
-                alone = tuple([other == position for other in range(1, len(needs))])
-                reached = [leads(branch.graph, alone) for branch in self.branches]
-                flags[position] = any(
-                    h and any(column) for h, column in zip(have, zip(*reached, strict=True), strict=True)
-                )
-        return tuple(flags)
+    def _results_reached(self, flags: Flags) -> Iterable[bool]:
+        reached = [gradient_reaches(branch.graph, flags[1:]) for branch in self.branches]
+        return map(any, zip(*reached, strict=True))

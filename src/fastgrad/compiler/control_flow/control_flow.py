@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
-from fastgrad.compiler.control_flow.equal_graphs import shared
+from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
-from fastgrad.compiler.control_flow.loops import Loop, trips_of
-from fastgrad.compiler.control_flow.of_graphs import is_outgrown, rooms_of
-from fastgrad.compiler.control_flow.own_gradient import OwnGradient
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
+from fastgrad.compiler.control_flow.loops import Loop, trip_count
+from fastgrad.compiler.control_flow.shared_operations import shared_operation
+from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.made_operation import is_differentiable
-from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
 from fastgrad.core.operation import TABLE
@@ -56,31 +56,31 @@ class _InnerRecording(Recording):
         self.made: list[Tensor] = []
         self.drawn = Saved()
 
-    def knows(self, tensor: Tensor) -> bool:
+    def may_vary(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
-        return super().knows(tensor) or self._is_outside(tensor)
+        return super().may_vary(tensor) or self._varies_outside(tensor)
 
-    def _is_outside(self, tensor: Tensor) -> bool:
-        return self._outer_recorder.knows(tensor) or any(listener.watches(tensor) for listener in self._listeners)
+    def _varies_outside(self, tensor: Tensor) -> bool:
+        return self._outer_recorder.may_vary(tensor) or any(listener.watches(tensor) for listener in self._listeners)
 
-    def _value(self, tensor: Tensor) -> Value:
-        if id(tensor) not in self._values and id(tensor) not in self._made_here and self._is_outside(tensor):
-            self._node(Kind.ARGUMENT, self._argument_count + len(self.outside), outputs=(tensor,))
+    def _value_of(self, tensor: Tensor) -> Value:
+        if id(tensor) not in self._values and id(tensor) not in self._made_here and self._varies_outside(tensor):
+            self._add_node(Kind.ARGUMENT, self._argument_count + len(self.outside), outputs=(tensor,))
             self.outside.append(tensor)
-        return super()._value(tensor)
+        return super()._value_of(tensor)
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """Records an operation as a node."""
         super().on_operation(operation, inputs, outputs, attributes)
-        if self.has_own_gradients:
-            self._fail(f"{operation.name}: its gradient can't be written down")
+        if self.has_custom_gradients:
+            self._set_failure(f"{operation.name}: its gradient can't be written down")
         if operation.run is not None:
             self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """Notes that a program made variables; it is recorded again the next time, when they exist."""
+        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -98,21 +98,21 @@ class _InnerRecording(Recording):
         self.made.append(tensor)
 
 
-class _Part(NamedTuple):
-    """A recorded function.
+class _RecordedFunction(NamedTuple):
+    """A function recorded as a graph, with what it reads and changes outside.
 
     Attributes:
         graph: its arguments are those given, then ``outside``.
         outside: tensors that it reads of its surroundings.
         state: that it reads and changes.
-        looks: the guards on values of the surroundings, and the nodes that compute these values.
+        outer_guards: the guards on values of the surroundings, and the nodes that compute these values.
         given: number of the arguments given.
     """
 
     graph: Graph
     outside: list[Tensor]
     state: State
-    looks: Graph
+    outer_guards: Graph
     given: int
 
 
@@ -126,8 +126,8 @@ class ControlFlow:
     def __init__(self, recorder: Recording) -> None:
         self._recorder = recorder
 
-    def own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
-        """Records a user-defined gradient as a graph, as a later gradient of the program has no tape that knows it.
+    def record_custom_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
+        """Records a user-defined gradient as the graph of a ``CustomGradient`` operation.
 
         Returns:
             The operation that has it, and the further values that it reads, after the results and the inputs; None if it can't be
@@ -151,21 +151,21 @@ class ControlFlow:
             return [cotangent for cotangent in dense if cotangent is not None]
 
         cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
-        part = self.written_down(backward, cotangents)
+        part = self.record_function(backward, cotangents)
         if part is None or part.state.written or not _add_outer_guards([part]):
             return None
         graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
-        gradient_operation = OwnGradient(
+        gradient_operation = CustomGradient(
             operation.name, len(outputs), GraphOperation(graph, operation.name), has_cotangent
         )
         return gradient_operation, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
 
-    def follows(self, tensor: Tensor) -> bool:
+    def varies(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
-        return self._recorder.knows(tensor)
+        return self._recorder.may_vary(tensor)
 
     def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
-        """Records one of several functions as an operation.
+        """Records several functions as a ``Branches`` operation that runs one of them.
 
         Args:
             index: of the function, a boolean or integer of one element; any other integer means the last.
@@ -174,7 +174,7 @@ class ControlFlow:
         Returns:
             Whether it was recorded, and the result of the function.
         """
-        if not self._recorder.knows(index) or index._array.dtype.kind not in "biufc":
+        if not self._recorder.may_vary(index) or index._array.dtype.kind not in "biufc":
             return False, None
         if index._array.dtype.kind in "fc":
             index = TABLE["not_equal"](index, convert_to_tensor(np.zeros((), index._array.dtype)))
@@ -187,19 +187,19 @@ class ControlFlow:
 
             return leaves
 
-        parts: list[_Part] = []
+        parts: list[_RecordedFunction] = []
         for function in functions:
-            part = self.written_down(flat(function), [])
-            if part is None or not _alike(structures[0], structures[-1], parts, part):
+            part = self.record_function(flat(function), [])
+            if part is None or not _return_same_structure(structures[0], structures[-1], parts, part):
                 return False, None
             parts.append(part)
-        state = _joined(part.state for part in parts)
+        state = _union_of_states(part.state for part in parts)
         if not _add_outer_guards(parts):
             return False, None
         outside = _unique_tensors(x for part in parts for x in part.outside)
         inputs = [*outside, *[v._read_as_stored() for v in state.read]]
         graphs = [explicit_state(_renumbered_graph(part, outside), len(outside), state) for part in parts]
-        operation = shared(
+        operation = shared_operation(
             graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
         )
         results = operation(index, *inputs)
@@ -221,7 +221,7 @@ class ControlFlow:
         reverse: bool = False,
         least: int = 0,
     ) -> tuple[list[Tensor], list[Tensor]] | None:
-        """Records a loop as an operation.
+        """Records a loop as a ``Loop`` operation.
 
         Args:
             trip: one iteration: maps the carried values and a row of each tensor to the next carried values and the stacked ones.
@@ -244,30 +244,30 @@ class ControlFlow:
             next_carried, stacked_values = trip(arguments[:count], arguments[count:])
             return [*next_carried, *stacked_values]
 
-        rooms: list[int] | None = None
+        capacities: list[int] | None = None
         while True:
-            part = self.written_down(body, [*carried, *first_rows])
-            if part is None or not _fits(part.graph.results, carried):
+            part = self.record_function(body, [*carried, *first_rows])
+            if part is None or not _have_types_of(part.graph.results, carried):
                 return None
             test = None
             if condition is not None:
-                test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
+                test = self.record_function(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
                 if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
                     return None
             if not _add_outer_guards([part] if test is None else [part, test]):
                 return None
             try:
-                return self._looped(part, test, list(carried), list(rows), limit, bool(reverse), least)
+                return self._make_and_run_loop(part, test, list(carried), list(rows), limit, bool(reverse), least)
             except GuardError:
-                previous_rooms, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
-                if not is_outgrown(rooms_of(part.graph)) or rooms == previous_rooms:
+                previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
+                if not overflows(bounded_loops(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
-    def _looped(
+    def _make_and_run_loop(
         self,
-        part: _Part,
-        test: _Part | None,
+        part: _RecordedFunction,
+        test: _RecordedFunction | None,
         carried: list[Tensor],
         rows: list[Tensor],
         limit: Tensor | None,
@@ -277,13 +277,13 @@ class ControlFlow:
         recorded_parts = [part] if test is None else [part, test]
         outside = _unique_tensors(x for recorded in recorded_parts for x in recorded.outside)
         written = part.state.written
-        read = _joined(recorded.state for recorded in recorded_parts).read
+        read = _union_of_states(recorded.state for recorded in recorded_parts).read
         fixed = [v for v in read if not any(v is w for w in written)]
         # Gradients of reads of a variable that changes flow to the variable before the loop.
         handles = [
             v for v in written if is_differentiable(v._array.dtype) and any(v is other for other in part.state.read)
         ]
-        layout = _Layout(len(carried), len(rows), len(outside), len(written))
+        layout = _LoopLayout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
         body = layout.body(explicit_state(_renumbered_graph(part, outside), layout.given, state, handles))
         condition = None
@@ -301,7 +301,7 @@ class ControlFlow:
 
         def make_loop(most: int | None = None, origin: Loop | None = None) -> Loop:
             graphs = [body] if condition is None else [body, condition]
-            loop: Loop = shared(
+            loop: Loop = shared_operation(
                 graphs,
                 (*form.items(), most),
                 lambda: Loop(
@@ -324,24 +324,24 @@ class ControlFlow:
         inputs += [] if limit is None else [limit]
         operation = make_loop()
         if condition is not None and len(body.results) > layout.carried + layout.written:
-            trips = trips_of(operation, [x._array for x in inputs])
-            operation = make_loop(max(least, trips, operation.room), operation)
+            trips = trip_count(operation, [x._array for x in inputs])
+            operation = make_loop(max(least, trips, operation.needed_capacity), operation)
         results = operation(*inputs)
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
 
-    def written_down(
+    def record_function(
         self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
-    ) -> _Part | None:
-        """Returns a function as a graph, without side effects; None if it can't be recorded.
+    ) -> _RecordedFunction | None:
+        """Returns the recording of a function, whose side effects are undone; None if it can't be recorded.
 
         Args:
             function: takes and returns lists of tensors.
             arguments: its arguments for the recording.
         """
         listeners = recorders.active
-        with apart():
+        with hidden_from_recordings():
             # The function may assign a variable that shares memory with a tensor.
             copies = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
             inner_recorder = _InnerRecording(copies, self._recorder, listeners)
@@ -356,7 +356,7 @@ class ControlFlow:
                 inner_recorder.drawn.restore()
         for variable in inner_recorder.created:
             self._recorder.on_create(variable)
-        self._recorder.disown([*copies, *inner_recorder.made])
+        self._recorder.refuse_tensors([*copies, *inner_recorder.made])
         if graph is None or inner_recorder.created:
             return None
         looks = _guards_of_outer_values(graph, len(copies))
@@ -364,13 +364,13 @@ class ControlFlow:
             return None
         graph = Graph([node for node in graph.nodes if node.kind is not Kind.GUARD], graph.results)
         try:
-            return _Part(graph, inner_recorder.outside, state_of(graph), looks, len(copies))
+            return _RecordedFunction(graph, inner_recorder.outside, state_of(graph), looks, len(copies))
         except TraceError:
             return None
 
 
-class _Layout(NamedTuple):
-    """The numbers of a loop's inputs, and their order in its graphs."""
+class _LoopLayout(NamedTuple):
+    """The order of a loop's inputs: in the recorded graphs, and in the graphs of the operation."""
 
     carried: int
     rows: int
@@ -383,7 +383,7 @@ class _Layout(NamedTuple):
         return self.carried + self.rows + self.outside
 
     def arguments(self, graph: Graph) -> Graph:
-        """Returns the graph with variables that change among the carried values."""
+        """Returns the graph with its arguments renumbered: variables that change follow the carried values."""
 
         def new_position(position: int) -> int:
             if position < self.carried:
@@ -394,10 +394,10 @@ class _Layout(NamedTuple):
                 return position - self.given + self.carried
             return position
 
-        return _graph_with_argument_numbers(graph, new_position)
+        return with_argument_numbers(graph, new_position)
 
     def body(self, graph: Graph) -> Graph:
-        """Returns the graph of an iteration, with results in the same order."""
+        """Returns the graph of an iteration with renumbered arguments, and results in the order of the carried values."""
         carried_end, written_start = self.carried, len(graph.results) - self.written
         results = [
             *graph.results[:carried_end],
@@ -433,46 +433,38 @@ def _guards_of_outer_values(graph: Graph, given: int) -> Graph | None:
     return Graph(reversed(kept_nodes), results)
 
 
-def _add_outer_guards(parts: Sequence[_Part]) -> bool:
-    """Adds the guards of the parts to the surrounding program; returns False if a part changes a guarded value."""
+def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
+    """Adds the guards of recorded functions to the surrounding program; returns False if a function changes a guarded value."""
     written = {id(v) for part in parts for v in part.state.written}
     for part in parts:
-        if any(node.kind is Kind.READ and id(node.payload) in written for node in part.looks.nodes):
+        if any(node.kind is Kind.READ and id(node.payload) in written for node in part.outer_guards.nodes):
             return False
     for part in parts:
         tensors: dict[int, Tensor] = {}
-        for node in part.looks.nodes:
+        for node in part.outer_guards.nodes:
             if node.kind is Kind.ARGUMENT:
                 tensors[id(node.outputs[0])] = part.outside[node.payload - part.given]
             elif node.kind is Kind.READ:
                 tensors[id(node.outputs[0])] = node.payload._read_as_stored()
-        run_nodes(part.looks, tensors)
-        for node in part.looks.nodes:
+        run_nodes(part.outer_guards, tensors)
+        for node in part.outer_guards.nodes:
             if node.kind is Kind.GUARD:
                 tensors[id(node.inputs[0])]._looked_at(node.payload[0])
     return True
 
 
-def _graph_with_argument_numbers(graph: Graph, number: Callable[[int], int]) -> Graph:
-    nodes = [
-        Node(Kind.ARGUMENT, number(node.payload), outputs=node.outputs) if node.kind is Kind.ARGUMENT else node
-        for node in graph.nodes
-    ]
-    return Graph(nodes, graph.results)
-
-
-def _renumbered_graph(part: _Part, outside: list[Tensor]) -> Graph:
-    """Returns a part's graph whose arguments, after those given, are ``outside``."""
+def _renumbered_graph(part: _RecordedFunction, outside: list[Tensor]) -> Graph:
+    """Returns the graph of a recorded function with arguments renumbered: those given, then the tensors of ``outside``."""
     number_of = {id(x): number for number, x in enumerate(outside, part.given)}
     numbers = [*range(part.given), *[number_of[id(x)] for x in part.outside]]
-    return _graph_with_argument_numbers(part.graph, lambda position: numbers[position])
+    return with_argument_numbers(part.graph, numbers.__getitem__)
 
 
 def _unique_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:
     return list({id(x): x for x in tensors}.values())
 
 
-def _joined(states: Iterable[State]) -> State:
+def _union_of_states(states: Iterable[State]) -> State:
     """Returns all variables of several states. Written variables are also read, for parts that do not write them."""
     read: dict[int, Variable] = {}
     written: dict[int, Variable] = {}
@@ -482,12 +474,12 @@ def _joined(states: Iterable[State]) -> State:
     return State(tuple(read.values()), tuple(written.values()))
 
 
-def _fits(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
+def _have_types_of(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
     return all((y.shape, y.dtype) == (x._array.shape, x._array.dtype) for y, x in zip(results, carried, strict=False))
 
 
-def _alike(structure: Any, other: Any, parts: list[_Part], part: _Part) -> bool:
-    """True if two branches return the same structure, shapes and dtypes."""
+def _return_same_structure(structure: Any, other: Any, parts: list[_RecordedFunction], part: _RecordedFunction) -> bool:
+    """True if two branches return results of the same structure, shapes and dtypes."""
     try:
         nest.assert_same_structure(structure, other)
     except (TypeError, ValueError):

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.compiler.recording.record import TraceError
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form
 from fastgrad.core.variable import Variable
 
 
 class State(NamedTuple):
-    """The variables that a graph reads, and those that it assigns to, each once, in order."""
+    """The variables that a graph reads, and the variables that it assigns, each once, in order."""
 
     read: tuple[Variable, ...]
     written: tuple[Variable, ...]
@@ -45,7 +45,7 @@ def state_of(graph: Graph) -> State:
 
 
 def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
-    """Returns the graph without state.
+    """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:
         graph: of kinds that ``state_of`` takes; it is not changed.
@@ -59,61 +59,63 @@ def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Var
     Returns:
         A graph of arguments, constants, operations and guards.
     """
-    return _Writer(graph, count, state, handles).graph
+    return _StateRewriter(graph, count, state, handles).graph
 
 
-class _Writer:
+class _StateRewriter:
+    """Rewrites a graph node by node, with variables as arguments and results."""
+
     def __init__(self, graph: Graph, count: int, state: State, handles: Sequence[Variable]) -> None:
         numbers = [value.number for node in graph.nodes for value in node.outputs]
         self._numbers = itertools.count(max(numbers, default=-1) + 1)
         self._nodes: list[Node] = []
         self._stands_for: dict[int, Value] = {}
         argument_numbers = itertools.count(count)
-        self._now = {id(v): self._argument(next(argument_numbers), v) for v in state.read}
+        self._now = {id(v): self._argument_of(next(argument_numbers), v) for v in state.read}
         self._handles = dict(self._now)
-        self._handles |= {id(v): self._argument(next(argument_numbers), v) for v in handles}
+        self._handles |= {id(v): self._argument_of(next(argument_numbers), v) for v in handles}
         for node in graph.nodes:
-            self._write(node)
-        results = [self._of(value) for value in graph.results]
+            self._add_node(node)
+        results = [self._rewritten_value(value) for value in graph.results]
         self.graph = Graph(self._nodes, [*results, *[self._now[id(v)] for v in state.written]])
 
-    def _argument(self, position: int, variable: Variable) -> Value:
-        value = self._value(variable._array.shape, variable._array.dtype)
+    def _argument_of(self, position: int, variable: Variable) -> Value:
+        value = self._new_value(variable._array.shape, variable._array.dtype)
         self._nodes.append(Node(Kind.ARGUMENT, position, outputs=(value,)))
         return value
 
-    def _value(self, shape: tuple[int, ...], dtype: np.dtype) -> Value:
+    def _new_value(self, shape: tuple[int, ...], dtype: np.dtype) -> Value:
         return Value(shape, dtype, next(self._numbers))
 
-    def _of(self, value: Value) -> Value:
+    def _rewritten_value(self, value: Value) -> Value:
         return self._stands_for.get(id(value), value)
 
-    def _write(self, node: Node) -> None:
+    def _add_node(self, node: Node) -> None:
         if node.kind is Kind.READ:
-            self._stands_for[id(node.outputs[0])] = self._read(node.payload)
+            self._stands_for[id(node.outputs[0])] = self._read_variable(node.payload)
         elif node.kind is Kind.ASSIGN:
-            self._now[id(node.payload)] = self._of(node.inputs[0])
+            self._now[id(node.payload)] = self._rewritten_value(node.inputs[0])
         else:
-            inputs = tuple([self._of(value) for value in node.inputs])
+            inputs = tuple([self._rewritten_value(value) for value in node.inputs])
             self._nodes.append(Node(node.kind, node.payload, inputs, node.outputs, node.attributes))
 
-    def _read(self, variable: Variable) -> Value:
+    def _read_variable(self, variable: Variable) -> Value:
         current, handle = self._now[id(variable)], self._handles[id(variable)]
         if current is handle or not is_differentiable(current.dtype):
             return current
-        value = self._value(current.shape, current.dtype)
+        value = self._new_value(current.shape, current.dtype)
         self._nodes.append(Node(Kind.OPERATION, value_read, (current, handle), (value,)))
         return value
 
 
-class _ValueRead(MadeOperation):
+class _ValueRead(UnlistedOperation):
     """A read of a variable after an assignment: its gradient flows to the variable, not to the assigned value."""
 
     gradient: Any = (None, lambda g, y, now, handle: g)
     passes_on = 1
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """Returns ``now``."""
+        """Returns ``now``, the assigned value."""
         return now
 
 

@@ -10,20 +10,28 @@ All graphs are made at their first use, once for each set of inputs and results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, keep, rooms_of
+from fastgrad.compiler.control_flow.graph_based_operation import (
+    Flags,
+    GraphBasedOperation,
+    bounded_loops,
+    cache_value,
+    differentiable_parts,
+)
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
-from fastgrad.compiler.recording.record import Recording, TraceError, apart
+from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core import recording
 from fastgrad.core.backward import Entry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
@@ -31,24 +39,13 @@ from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
-_RECOMPUTED = frozenset(
-    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum", "where"}
-)
-_RECOMPUTED |= {
-    "broadcast_to",
-    "spread",
-    "greater",
-    "greater_equal",
-    "less",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "masked",
-}
+_RECOMPUTED = frozenset({"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"})
+_RECOMPUTED |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
+_RECOMPUTED |= {"greater", "greater_equal", "less", "less_equal"}
 # Element-wise operations that cost less than a read of their result from memory.
 
 
-class GraphOperation(OfGraphs):
+class GraphOperation(GraphBasedOperation):
     """A graph of arguments, constants, operations and guards as an operation.
 
     Args:
@@ -77,11 +74,11 @@ class GraphOperation(OfGraphs):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self.rooms = rooms_of(graph)
+        self.bounded_loops = bounded_loops(graph)
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results, in arrays of their own."""
+        """Returns the results in new arrays."""
         if any(recorder.follows_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
@@ -90,7 +87,7 @@ class GraphOperation(OfGraphs):
         return tuple(self.program()(arrays))
 
     def program(self) -> Program:
-        """Returns the compiled program."""
+        """Returns the compiled program of the graph, compiled at the first call."""
         if self._program is None:
             self._program = Program(self.graph)
         return self._program
@@ -102,20 +99,13 @@ class GraphOperation(OfGraphs):
         """The number of results."""
         return len(self.graph.results)
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
         """Returns a variant with the residuals after the results."""
-        return _variant(self, flags, inputs)
+        return _variant_with_residuals(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        results = y if type(y) is tuple else (y,)
-        cotangents = g if type(g) is tuple else (g,)
-        needs = tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)])
-        have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
-        tensors = [
-            *inputs,
-            *results,
-            *[cotangent for cotangent, present in zip(cotangents, have, strict=True) if present],
-        ]
+        needs, have, cotangents = differentiable_parts(needs, g, inputs)
+        tensors = [*inputs, *(y if type(y) is tuple else (y,)), *cotangents]
         pullback = self.pullback(needs, have, tensors)
         try:
             return pullback(tensors)
@@ -124,13 +114,7 @@ class GraphOperation(OfGraphs):
             return self.pullback(needs, have, tensors, rebuild=True)(tensors)
 
     def pullback(
-        self,
-        needs: Flags,
-        have: Flags,
-        tensors: Sequence[Tensor],
-        *,
-        dense: bool = False,
-        rebuild: bool = False,
+        self, needs: Flags, have: Flags, tensors: Sequence[Tensor], *, dense: bool = False, rebuild: bool = False
     ) -> Pullback:
         """Returns the function from cotangents of results to cotangents of inputs.
 
@@ -144,8 +128,8 @@ class GraphOperation(OfGraphs):
         key = needs, have, dense
         gradient = None if rebuild else self._pullbacks.get(key)
         if gradient is None:
-            gradient = made_pullback(self, needs, have, tensors, dense)
-            keep(self._pullbacks, key, gradient)
+            gradient = make_pullback(self, needs, have, tensors, dense)
+            cache_value(self._pullbacks, key, gradient)
         return gradient
 
 
@@ -164,7 +148,7 @@ class Pullback(NamedTuple):
     forms: tuple[Any, ...]
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Any]:
-        """Returns for each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
+        """Returns the cotangent of each input: a tensor, an ``IndexedSlices``, or None."""
         cotangents = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
         return [
             None
@@ -179,26 +163,38 @@ class Pullback(NamedTuple):
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
 
 
-def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
+def run_nodes(
+    graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = (), guards: bool = False
+) -> list[Entry]:
     """Runs nodes as operations on tensors, under the active recorders.
 
     Args:
         graph: its nodes run.
         known: tensors by the ids of values; new tensors are added. Known values are not computed again.
         sources: tensors with respect to which there will be gradients.
+        guards: whether guards run, too, so that they are recorded.
 
     Returns:
         The entries of a tape that watches ``sources``.
+
+    Raises:
+        GuardError: a guard has another outcome.
     """
     entries = []
     tracked = set(map(id, sources))
     for node in graph.nodes:
         if node.kind is Kind.CONSTANT:
             known[id(node.outputs[0])] = constant_tensor(node.payload)
+        elif node.kind is Kind.GUARD and guards:
+            kind, expected = node.payload
+            scalar = known[id(node.inputs[0])]
+            outcome = bool(scalar) if kind == "bool" else int(scalar)
+            if outcome != expected:
+                raise GuardError(node, outcome)
         elif node.kind is Kind.OPERATION:
             inputs = tuple([known[id(value)] for value in node.inputs])
             if not all(id(value) in known for value in node.outputs):
-                results = called(node.payload, inputs, node.attributes)
+                results = call_primitive(node.payload, inputs, node.attributes)
                 for value, tensor in zip(node.outputs, results, strict=False):
                     known.setdefault(id(value), tensor)
             outputs = tuple([known[id(value)] for value in node.outputs])
@@ -210,17 +206,17 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
     return entries
 
 
-def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
-    """Returns the results of an operation as a primitive: some rows of the table are also public functions."""
-    is_made_operation = isinstance(operation, MadeOperation)
+def call_primitive(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Calls an operation directly, without the public function that a row of the table may also be; returns the results."""
+    is_made_operation = isinstance(operation, UnlistedOperation)
     results = (
         operation(*inputs, **attributes) if is_made_operation else Operation.__call__(operation, *inputs, **attributes)
     )
     return results if type(results) is tuple else (results,)
 
 
-def _own(tensor: Tensor) -> Tensor:
-    """Returns the same values as a new tensor, which no recorder knows, to be an argument."""
+def _new_argument(tensor: Tensor) -> Tensor:
+    """Returns a new tensor of the same values, unknown to recorders, as the argument of a recording."""
     return Tensor(tensor._on_host())
 
 
@@ -232,8 +228,8 @@ def arguments_of(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
 # ---- making variants ---------------------------------------------------------------------------------------
 
 
-class _Listener(recording.Recorder):
-    """Notes the inputs of operations."""
+class _InputCollector(recording.Recorder):
+    """A recorder that collects the inputs of operations."""
 
     def __init__(self) -> None:
         self.read: dict[int, Tensor] = {}
@@ -241,47 +237,32 @@ class _Listener(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Notes the inputs."""
+        """Adds the inputs of an operation."""
         self.read.update([(id(x), x) for x in inputs])
 
 
-def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
-    with apart():
-        arguments = [_own(x) for x in inputs]
+def _variant_with_residuals(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+    with hidden_from_recordings():
+        arguments = [_new_argument(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
             tensors_by_value = arguments_of(operation.graph, arguments)
-            _run_with_guards(operation.graph, tensors_by_value)
+            run_nodes(operation.graph, tensors_by_value, guards=True)
         results = [tensors_by_value[id(value)] for value in operation.graph.results]
-        listener = _Listener()
+        listener = _InputCollector()
         recording.start(listener)
         try:
             tape.gradient(results, [x for x, flag in zip(arguments, flags, strict=True) if flag])
         finally:
             recording.stop(listener)
         visible_ids = {id(x) for x in (*arguments, *results)}
-        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in visible_ids]
+        read = [x for x in listener.read.values() if recorder.has_varying_value(x) and id(x) not in visible_ids]
         graph = recorder.graph([*results, *read])
     count = len(results)
     residuals = _residuals_worth_keeping(graph, count)
-    if not residuals and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
+    if not residuals and not any(isinstance(node.payload, UnlistedOperation) for node in graph.nodes):
         return operation
     return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *residuals]), operation.name)
-
-
-def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
-    """Runs all nodes; guards run as guards, so that they are recorded, too."""
-    start = 0
-    for position, node in enumerate(graph.nodes):
-        if node.kind is Kind.GUARD:
-            run_nodes(Graph(graph.nodes[start:position], ()), known)
-            start = position + 1
-            kind, expected = node.payload
-            scalar = known[id(node.inputs[0])]
-            outcome = bool(scalar) if kind == "bool" else int(scalar)  # recorded as a guard again
-            if outcome != expected:
-                raise GuardError(node, outcome)
-    run_nodes(Graph(graph.nodes[start:], ()), known)
 
 
 def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:
@@ -309,7 +290,7 @@ def _is_cheap(node: Node) -> bool:
 # ---- making pullbacks ---------------------------------------------------------------------------------------
 
 
-def made_pullback(
+def make_pullback(
     operation: GraphOperation,
     needs: Flags,
     have: Flags,
@@ -317,7 +298,7 @@ def made_pullback(
     dense: bool,
     given: Sequence[Value] | None = None,
 ) -> Pullback:
-    """Makes the gradient of an operation; see ``GraphOperation.pullback``.
+    """Returns a new gradient of an operation; see ``GraphOperation.pullback``.
 
     Args:
         operation, needs, have, dense: as there.
@@ -326,8 +307,8 @@ def made_pullback(
     """
     graph, count = operation.graph, len(needs)
     given = graph.results if given is None else given
-    with apart():
-        arguments = [_own(x) for x in tensors]
+    with hidden_from_recordings():
+        arguments = [_new_argument(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:
             tensors_by_value = arguments_of(graph, inputs)
@@ -360,19 +341,62 @@ def made_pullback(
     return Pullback(GraphOperation(backward, f"{operation.name}_gradient"), tuple(used), tuple(forms))
 
 
+def variant_and_pullback(
+    operation: GraphOperation, flags: Flags, reached: Flags, arrays: Sequence[np.ndarray]
+) -> tuple[GraphOperation, Pullback] | None:
+    """Returns a variant with residuals and its dense pullback; None if the gradient depends on values in Python.
+
+    Args:
+        operation: the operation.
+        flags: for each input whether its cotangent is wanted.
+        reached: for each result whether it has a cotangent.
+        arrays: inputs that the operation takes.
+    """
+    with hidden_from_recordings():
+        tensors = [Tensor(x) for x in arrays]
+        variant, results = operation.run_variant(flags, tensors, lambda forward: interpret(forward.graph, arrays))
+        have = (*reached, *[False] * (len(results) - len(reached)))
+        cotangents = [np.ones_like(y) for y in compress(results, have)]
+        tensors += [Tensor(x) for x in (*results, *cotangents)]
+        pullback = make_pullback(variant, flags, have, tensors, dense=True)
+    has_guards = pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes)
+    return None if has_guards else (variant, pullback)
+
+
+def residuals_read(graph: Graph, pullback: Pullback, count: int, results: Sequence[Value]) -> list[Value]:
+    """Returns the results of a graph that its pullback reads, other than arguments and the given ``results``.
+
+    Args:
+        graph: of a variant with residuals.
+        pullback: of the variant.
+        count: the number of the graph's inputs.
+        results: values that are at hand anyway.
+    """
+    at_hand = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    at_hand |= {id(value) for value in results}
+    read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
+    return list({id(value): value for value in read if id(value) not in at_hand}.values())
+
+
 def without_unread_arguments(graph: Graph, first: int = 0) -> tuple[Graph, list[int]]:
     """Removes unread arguments with numbers from ``first`` on; returns the graph and the numbers of the other arguments."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
     stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
     numbers = {number: position for position, number in enumerate([*range(first), *stay])}
+    return with_argument_numbers(graph, numbers.get), stay
+
+
+def with_argument_numbers(graph: Graph, new_number: Callable[[int], int | None]) -> Graph:
+    """Returns the graph with its arguments renumbered by ``new_number``, and without those for which it returns None."""
     nodes = []
     for node in graph.nodes:
-        if node.kind is not Kind.ARGUMENT:
+        number = new_number(node.payload) if node.kind is Kind.ARGUMENT else node.payload
+        if node.kind is not Kind.ARGUMENT or number == node.payload:
             nodes.append(node)
-        elif node.payload in numbers:
-            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
-    return Graph(nodes, graph.results), stay
+        elif number is not None:
+            nodes.append(replace(node, payload=number))
+    return Graph(nodes, graph.results)
 
 
 # ---- graphs with state ----------------------------------------------------------------------------------------

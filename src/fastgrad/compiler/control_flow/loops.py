@@ -7,15 +7,15 @@ iterations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_loops import launches_of_loop
-from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.structured import Structured, leads
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core.operation import TABLE
@@ -24,8 +24,8 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.kernels.runtime.launch import Launches
 
 
-class Loop(Structured):
-    """Iterations of one graph.
+class Loop(ControlFlowOperation):
+    """An operation that runs a graph repeatedly: a scan, or a loop with a condition.
 
     Its inputs are the carried values, tensors of which each iteration takes one row, the values that all iterations read
     (captured), and, if it is ``limited`` or ``counted``, a number of iterations. Its results are the carried values after the last
@@ -49,8 +49,8 @@ class Loop(Structured):
         rows: number of tensors whose rows are taken.
         length: the number of rows of stacked results.
         gives: number of results, without the number of iterations.
-        room: the capacity that loops made from it have needed so far. It is the only thing about a loop that changes, as equal
-            loops are one object (equal_graphs.py).
+        needed_capacity: the capacity that loops made from it have needed so far. It is the only thing about a loop that changes, as equal
+            loops are one object (shared_operations.py).
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Loop(Structured):
         self.length = most or trips or 0
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
-        self.room = 0
+        self.needed_capacity = 0
         self._reduced: dict[Flags, Loop] = {}
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """The graphs of the loop, for text."""
+        """The graphs of the loop by name, for the text of a graph."""
         condition = {} if self.condition is None else {"condition": self.condition.graph}
         return {**condition, "trip": self.body.graph}
 
@@ -91,7 +91,7 @@ class Loop(Structured):
         names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
         return {name: getattr(self, name) for name in names}
 
-    def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
+    def split_inputs(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Returns the inputs as carried values, rows, captured values, and the number of iterations if there is one."""
         listed = list(inputs)
         number = listed.pop() if self.limited or self.counted else None
@@ -99,46 +99,49 @@ class Loop(Structured):
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
     @property
-    def rooms(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
-        """The loops in it that have a capacity."""
+    def bounded_loops(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
+        """The loops with a capacity: this one, and loops in its graphs."""
         operations = [self.body] if self.condition is None else [self.body, self.condition]
-        return [*([] if self.most is None else [self]), *[loop for operation in operations for loop in operation.rooms]]
+        return [
+            *([] if self.most is None else [self]),
+            *[loop for operation in operations for loop in operation.bounded_loops],
+        ]
 
-    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """Returns whether there is another iteration, given arrays.
+    def has_next_iteration(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
+        """True if another iteration follows ``done`` iterations, given arrays.
 
         Raises:
             GuardError: its number is beyond the capacity.
         """
         if self.condition is None:
-            return done < self.total(number)
+            return done < self.row_count(number)
         if number is not None and done >= int(number):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
         if self.most is not None and done >= self.most:
-            raise self.outgrown()
+            raise self.double_capacity()
         return True
 
-    def outgrown(self) -> GuardError:
-        """Returns the error for more iterations than the capacity, and doubles the capacity at the origin."""
+    def double_capacity(self) -> GuardError:
+        """Doubles the capacity that the origin notes; returns the error to raise for too many iterations."""
         assert self.most is not None
         assert self.origin is not None
-        self.origin.room = max(self.origin.room, 2 * self.most)
+        self.origin.needed_capacity = max(self.origin.needed_capacity, 2 * self.most)
         return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
-    def total(self, number: Any) -> int:
-        """Returns the number of iterations, if rows decide it."""
+    def row_count(self, number: Any) -> int:
+        """Returns the number of iterations of a loop over rows."""
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results."""
-        carried, rows, captured, number = self.parts(arrays)
+        """Returns the results, as arrays."""
+        carried, rows, captured, number = self.split_inputs(arrays)
         stacks = self.empty_stacks()
-        total = self.total(number)
+        total = self.row_count(number)
         iteration = 0
-        while self.goes_on(iteration, carried, captured, number):
-            row = self.row_of(iteration, total)
+        while self.has_next_iteration(iteration, carried, captured, number):
+            row = self.row_number(iteration, total)
             outputs = self.body.run(*carried, *[x[row, ...] for x in rows], *captured)
             carried = list(outputs[: self.carried])
             for stack, y in zip(stacks, outputs[self.carried :], strict=True):
@@ -147,29 +150,29 @@ class Loop(Structured):
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
-        """Returns memory for the stacked results."""
+        """Returns zero arrays for the stacked results."""
         return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """Returns the kernel of a loop whose iterations are all native."""
         return launches_of_loop(self, inputs, outputs)
 
-    def row_of(self, done: int, total: int) -> int:
-        """Returns the row that comes after ``done`` of ``total`` iterations."""
+    def row_number(self, done: int, total: int) -> int:
+        """Returns the number of the row of the next iteration, after ``done`` of ``total`` iterations."""
         return total - 1 - done if self.reverse else done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results, computed by operations."""
-        carried, rows, captured, number = self.parts(inputs)
+        """Returns the results, computed by operations on tensors."""
+        carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
         sliced = [x if type(x) is tuple else (x,) for x in sliced]
         columns = [[constant_tensor(row) for row in stack] for stack in self.empty_stacks()]
         fixed = [x._on_host() for x in captured]
-        total = self.total(number)
+        total = self.row_count(number)
         iteration = 0
-        while self.goes_on(iteration, [x._on_host() for x in carried], fixed, number):
-            row = self.row_of(iteration, total)
+        while self.has_next_iteration(iteration, [x._on_host() for x in carried], fixed, number):
+            row = self.row_number(iteration, total)
             outputs = self.body(*carried, *[x[row] for x in sliced], *captured)
             carried = list(outputs[: self.carried])
             for column, y in zip(columns, outputs[self.carried :], strict=True):
@@ -183,14 +186,14 @@ class Loop(Structured):
         """The number of results."""
         return self.gives + self.counts
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
         """Returns the loop with residuals as further results; None if its gradient is computed again each time."""
-        from fastgrad.compiler.control_flow.scan_gradient import keeping
+        from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
 
-        return keeping(self, flags, inputs)
+        return loop_with_residuals(self, flags, inputs)
 
-    def kept(self, used: Flags) -> Flags:
-        """Returns flags of the results that must stay if only ``used`` are read: carried values always stay."""
+    def results_to_keep(self, used: Flags) -> Flags:
+        """Returns flags of the results that can't be removed if only ``used`` are read: carried values always stay."""
         return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:
@@ -206,42 +209,33 @@ class Loop(Structured):
 
     # ---- dependencies --------------------------------------------------------------------------------
 
-    def body_flags(self, flags: Flags) -> tuple[Flags, Flags]:
+    def body_dependencies(self, flags: Flags) -> tuple[Flags, Flags]:
         """Returns flags of the body's inputs and results that depend on a marked input in some iteration."""
-        carried, rows, captured, _ = self.parts(flags)
+        carried, rows, captured, _ = self.split_inputs(flags)
         while True:
             inputs = (*carried, *rows, *captured)
-            results = leads(self.body.graph, inputs)
+            results = gradient_reaches(self.body.graph, inputs)
             reached_carried = [a or b for a, b in zip(carried, results, strict=False)]
             if reached_carried == carried:
                 return inputs, results
             carried = reached_carried
 
-    def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on."""
-        flags = [False] * len(needs)
-        for position, need in enumerate(needs):
-            if need:
-                inputs, results = self.body_flags(tuple([other == position for other in range(len(needs))]))
-                # Without an iteration the carried inputs are the results.
-                reached = (
-                    *[a or b for a, b in zip(inputs, results, strict=False)][: self.carried],
-                    *results[self.carried :],
-                )
-                flags[position] = any(h and r for h, r in zip(have, reached, strict=True))
-        return tuple(flags)
+    def _results_reached(self, flags: Flags) -> Iterable[bool]:
+        inputs, results = self.body_dependencies(flags)
+        # Without an iteration the carried inputs are the results.
+        return [result or (i < self.carried and inputs[i]) for i, result in enumerate(results)]
 
 
-def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
+def trip_count(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
     """Returns the number of iterations of a loop with a condition.
 
     Args:
         loop: the loop.
         arrays: its inputs.
     """
-    carried, _, captured, number = loop.parts([moved(array, None) for array in arrays])
+    carried, _, captured, number = loop.split_inputs([moved(array, None) for array in arrays])
     iteration = 0
-    while loop.goes_on(iteration, carried, captured, number):
+    while loop.has_next_iteration(iteration, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])
         iteration += 1
     return iteration

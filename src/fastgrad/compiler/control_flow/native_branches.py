@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.native_loops import WORDS, is_one_call, table
+from fastgrad.compiler.control_flow.native_loops import WORDS, address_table, is_single_native_call
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import SHARED, work_of
+from fastgrad.compiler.programs.cost import MOST_UNSHARED, work_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.kernels.runtime import looping
 from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 
 
 def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches | None:
-    """Returns the kernel of branches.
+    """Returns the launches of branches: a kernel that runs the program of the selected branch.
 
     Args:
         branches: a ``Branches``.
@@ -27,20 +27,20 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     """
     plans = [branch.program().plan for branch in branches.branches]
     longest = max([work_of(plan).nanoseconds for plan in plans])
-    if not all(map(is_one_call, plans)) or longest > SHARED:
+    if not all(map(is_single_native_call, plans)) or longest > MOST_UNSHARED:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in looping.run_branch.variables["T"]:
         return None
     following: Any = 0
     for plan in reversed(plans):
-        following = _branch(plan, outputs, following)
+        following = _branch_launch(plan, outputs, following)
     operands = (
         Input(0),
         following,
         len(plans),
-        table([Input(i) for i in range(len(inputs))]),
-        table([Output(i) for i in range(len(outputs))]),
+        address_table([Input(i) for i in range(len(inputs))]),
+        address_table([Output(i) for i in range(len(outputs))]),
         Scratch(0),
     )
     word_count = max([len(plan.arguments) + len(plan.results) for plan in plans])
@@ -48,7 +48,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     return Launches((launch,), ((WORDS, word_count),))
 
 
-def _branch(plan: Plan, outputs: Any, following: Any) -> Launch:
+def _branch_launch(plan: Plan, outputs: Any, following: Any) -> Launch:
     returned = plan.stretches[0].returned
     layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
     layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]

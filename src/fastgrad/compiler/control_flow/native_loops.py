@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import SHARED, Work, work_of
+from fastgrad.compiler.programs.cost import MOST_UNSHARED, Work, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import SPENT
@@ -20,7 +20,7 @@ WORDS: np.dtype = np.dtype(np.int64)
 
 
 def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
-    """Returns the kernel of a loop.
+    """Returns the launches of a loop: a kernel that runs all iterations, and copies of equal results.
 
     Args:
         loop: a ``Loop``.
@@ -32,41 +32,41 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     """
     plan = loop.body.program().plan
     work = work_of(plan)
-    if not is_one_call(plan) or work.nanoseconds > SHARED:
+    if not is_single_native_call(plan) or work.nanoseconds > MOST_UNSHARED:
         return None
-    layout, buffers = _arrays(loop, plan)
+    layout, buffers = _array_records(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
-        return _over_rows(loop, inputs, outputs, plan, work, layout, carried, buffers)
+        return _launches_of_row_loop(loop, inputs, outputs, plan, work, layout, carried, buffers)
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
 Layout = list[tuple[int, int, int]]
 
 
-def _over_rows(
+def _launches_of_row_loop(
     loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
         Inner(lambda: Frame(plan)),
         work.steps,
-        table([Input(i) for i in range(len(inputs))]),
-        table([Output(i) for i in range(len(outputs))]),
-        table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        _words(layout),
-        _words([*carried, (0, 0)]),
+        address_table([Input(i) for i in range(len(inputs))]),
+        address_table([Output(i) for i in range(len(outputs))]),
+        address_table([Scratch(2 + i) for i in range(2 * len(buffers))]),
+        _constant_words(layout),
+        _constant_words([*carried, (0, 0)]),
         loop.carried,
         trips,
         int(loop.reverse),
         SPENT,
-        int(50.0 + own_cost_of(plan)),
+        int(50.0 + cost_without_loops(plan)),
         Scratch(0),
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches((launch, *_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
+    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
 
 
 def _launches_of_while(
@@ -74,11 +74,11 @@ def _launches_of_while(
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
-    if not is_one_call(test) or test_work.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
+    if not is_single_native_call(test) or test_work.nanoseconds > MOST_UNSHARED or test.results[0].dtype.kind != "b":
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
+    test_layout: Layout = [_argument_record(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -86,33 +86,36 @@ def _launches_of_while(
         work.steps,
         Inner(lambda: Frame(test)),
         test_work.steps,
-        table([Input(i) for i in range(len(inputs))]),
-        table([Output(i) for i in range(len(outputs))]),
-        table([Scratch(2 + i) for i in range(2 * len(memory))]),
-        _words(layout),
-        _words(test_layout),
-        _words([*carried, (0, 0)]),
+        address_table([Input(i) for i in range(len(inputs))]),
+        address_table([Output(i) for i in range(len(outputs))]),
+        address_table([Scratch(2 + i) for i in range(2 * len(memory))]),
+        _constant_words(layout),
+        _constant_words(test_layout),
+        _constant_words([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
         1 << 62 if loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
         SPENT,
-        int(100.0 + own_cost_of(plan) + own_cost_of(test)),
+        int(100.0 + cost_without_loops(plan) + cost_without_loops(test)),
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds))
+    launch = Launch(
+        looping.run_while[()], operands, 1, USUAL_TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds)
+    )
     return Launches(
-        (launch, *_copies(loop, plan, outputs)), _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory)
+        (launch, *_result_copies(loop, plan, outputs)),
+        _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory),
     )
 
 
-TRIPS = 8
+USUAL_TRIPS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
-def _words(records: Sequence[tuple[int, ...]]) -> Constant:
+def _constant_words(records: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(records, np.int64).reshape(-1))
 
 
@@ -120,13 +123,13 @@ def _scratch_of_loop(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tup
     return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
 
 
-def is_one_call(plan: Plan) -> bool:
-    """True if a program is one native call with one trace, and has arrays."""
+def is_single_native_call(plan: Plan) -> bool:
+    """True if a program is one native call of a single trace."""
     return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
 
 
-def own_cost_of(plan: Plan) -> float:
-    """Returns about how many nanoseconds a program takes without its loops, which count their own iterations."""
+def cost_without_loops(plan: Plan) -> float:
+    """Returns the estimated nanoseconds of a program without its loops, whose kernels count their own iterations."""
     loops = [
         launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
     ]
@@ -137,13 +140,13 @@ def _is_loop(launch: Launch) -> bool:
     return launch.kernel is looping.run_rows[()] or launch.kernel is looping.run_while[()]
 
 
-def table(operands: Sequence[Any]) -> Launch:
+def address_table(operands: Sequence[Any]) -> Launch:
     """Returns the launch operand that is a table of the addresses of arrays."""
     return Launch(looping.addresses[()], (tuple(operands),))
 
 
-def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
-    """Returns for each result of an iteration's program the loop's results of which it is a row."""
+def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
+    """Returns for each result of an iteration's program the numbers of the loop's stacked results that take it as a row."""
     returned = plan.stretches[0].returned
     return [
         [
@@ -155,11 +158,11 @@ def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
-    """Returns a record for each array of an iteration, and the sizes of the results that are only carried on."""
-    layout: Layout = [_argument(loop, number, size_of(value)) for number, value in plan.arguments]
+def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+    """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
+    layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
-    for value, stacked in zip(plan.results, _stacked(loop, plan), strict=True):
+    for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:
             layout.append((looping.STACKED, stacked[0], size_of(value)))
         else:
@@ -168,10 +171,10 @@ def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
     return layout, buffers
 
 
-def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
-    """Returns the steps after the loop that copy results that are the same as others."""
+def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
+    """Returns the launches that copy a stacked result to other results with the same values."""
     copies = []
-    for source, *targets in filter(None, _stacked(loop, plan)):
+    for source, *targets in filter(None, _stacked_results(loop, plan)):
         size = size_of(outputs[source])
         copies += [
             Launch(moving.copy_bytes[()], (Output(source), Output(target), size), -(-size // 64)) for target in targets
@@ -179,7 +182,7 @@ def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     return copies
 
 
-def _argument(loop: Any, number: int, size: int) -> tuple[int, int, int]:
+def _argument_record(loop: Any, number: int, size: int) -> tuple[int, int, int]:
     if number < loop.carried:
         return looping.CARRIED, number, size
     return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size

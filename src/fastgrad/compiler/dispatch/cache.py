@@ -10,12 +10,12 @@ from typing import Any
 
 from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.dispatch.traces import Ways
+from fastgrad.compiler.dispatch.traces import Traces
 
-KEYS = 64
+MOST_KEYS = 64
 """The most keys of a function; the least recently used are dropped."""
 
-VERSIONS = 8
+MOST_VERSIONS = 8
 """The most versions of a key, for different captured values."""
 
 
@@ -30,7 +30,7 @@ class Version:
 
     def __init__(self, captures: Captures) -> None:
         self.captures = captures
-        self.ways = Ways()
+        self.ways = Traces()
         self.entries: dict[Any, Any] = {}
 
 
@@ -53,17 +53,17 @@ class Key:
         self.changed: tuple[str, str, str] | None = None
 
     def version(self, objects: list[Any]) -> Version | None:
-        """Returns the version whose captured values are the current ones."""
+        """Returns the version whose captured values are unchanged, and moves it to the front; None if there is none."""
         for version in list(self.versions):
-            if version.captures.hold(objects):
+            if version.captures.are_unchanged(objects):
                 if version is not self.versions[0]:
                     self.versions.remove(version)
                     self.versions.insert(0, version)
                 return version
-        gone = [version for version in self.versions if version.captures.holds_on()]
+        gone = [version for version in self.versions if version.captures.keeps_unused_variable()]
         if gone:
             self.versions = [version for version in self.versions if version not in gone]
-            self.changed, gone = gone[0].captures.change(), []
+            self.changed, gone = gone[0].captures.first_change(), []
             self._on_drop()
         return None
 
@@ -79,9 +79,9 @@ class Key:
                 on_drop()
 
         version_of = weakref.ref(version)
-        captures.on_gone(gone)
+        captures.call_on_deletion(gone)
         self.versions.insert(0, version)
-        del self.versions[VERSIONS:]
+        del self.versions[MOST_VERSIONS:]
         return version
 
 
@@ -103,7 +103,7 @@ class Cache:
         return iter(list(self._keys.values()))
 
     def get(self, call: Call) -> Key | None:
-        """Returns the recordings of calls like this one."""
+        """Returns the recordings of calls with the same key; None if there are none."""
         key = self._keys.get(call.key)
         if key is not None and len(self._keys) > 1:
             with contextlib.suppress(KeyError):  # another thread may have dropped it just now
@@ -111,23 +111,23 @@ class Cache:
         return key
 
     def add(self, call: Call) -> Key:
-        """Returns the key of calls like this one, made if needed; it is dropped when one of its objects is deleted."""
+        """Returns the recordings of calls with the same key, made if needed; they are dropped when an object of the key is deleted."""
         key = self._keys.get(call.key)
         if key is None:
             key = self._keys[call.key] = Key(self._on_drop)
-            forget = _Forget(self._keys, call.key, self._on_drop)
+            forget = _KeyRemoval(self._keys, call.key, self._on_drop)
             for value in call.objects:
                 try:
                     key.watches.append(weakref.ref(value, forget))
                 except TypeError:
                     continue  # it is held until the key is dropped
-            while len(self._keys) > KEYS:
+            while len(self._keys) > MOST_KEYS:
                 self._keys.popitem(last=False)
         return key
 
 
-class _Forget:
-    """Drops a key, unless its cache is gone."""
+class _KeyRemoval:
+    """A callback of deleted objects that drops a key from the cache."""
 
     def __init__(self, keys: OrderedDict[Any, Key], key: Any, dropped: Callable[[], None]) -> None:
         self._keys = keys

@@ -13,42 +13,42 @@ import keyword
 import os
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
 
 from fastgrad.compiler.dispatch.bytecode import Path, paths_of
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
 from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
 _VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
-_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
+_UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STDLIB = os.path.dirname(os.__file__)
 _MOST_CAPTURES = 1000
-_MOST_HELD = 100
+_MOST_CONTAINER_ITEMS = 100
 _ABSENT = object()
 MISS = object()
 """The result of generated code if a value has changed."""
 
 
-def differs(found: Any, wanted: Any) -> bool:
+def has_changed(found: Any, wanted: Any) -> bool:
     """True if a number or string has changed: other type, other value or another sign of zero."""
     if type(found) is not type(wanted):
         return True
     return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
     return short_repr(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
-class Capture:
-    """One captured name.
+class Capture(NamedTuple):
+    """A captured name, its value at the recording, and a test for changes.
 
     Attributes:
         label: as the user writes it, ``config.rate``.
@@ -58,12 +58,11 @@ class Capture:
         held: whether the recording keeps the value alive, as it does with variables.
     """
 
-    __slots__ = ("get", "held", "holds", "label", "shown")
-
-    def __init__(
-        self, label: str, get: Callable[[], Any], shown: str, holds: Callable[[Any], bool], held: bool = False
-    ) -> None:
-        self.label, self.get, self.shown, self.holds, self.held = label, get, shown, holds, held
+    label: str
+    get: Callable[[], Any]
+    shown: str
+    holds: Callable[[Any], bool]
+    held: bool = False
 
 
 class Captures:
@@ -89,7 +88,7 @@ class Captures:
     ) -> None:
         self._settled = settled
         self.lines: list[str] = []
-        self.scope: dict[str, Any] = {"MISS": MISS, "differs": differs, "mutations": settings_version.count}
+        self.scope: dict[str, Any] = {"MISS": MISS, "differs": has_changed, "mutations": settings_version.count}
         self._found: list[Capture] = []
         self._names: dict[int, str] = {}  # by object: its name in the generated code
         self._captured_expressions: set[Any] = set()
@@ -105,22 +104,16 @@ class Captures:
             self._alive.append(item)
         for name, value in arguments.items():
             self._labels.setdefault(id(value), name)
-            self._enter(value)
-        self._function(function, arguments)
+            self._capture_names_read_by(value)
+        self._capture_function(function, arguments)
         self._watch_settings()
-        self._names, self._captured_expressions, self._analysed_functions, self._alive, self._labels = (
-            {},
-            set(),
-            set(),
-            [],
-            {},
-        )
-        self._held = set()
-        self._root = None
+        for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
+            state.clear()
+        self._alive, self._root = [], None
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
-    def hold(self, objects: Sequence[Any]) -> bool:
-        """True if all values are unchanged; ``objects`` are those of the call, in the same order."""
+    def are_unchanged(self, objects: Sequence[Any]) -> bool:
+        """True if all captured values are unchanged; ``objects`` are the call's arguments known by identity."""
         if self._check is None:
             body = "\n        ".join([*self.lines, "return True"])
             text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return MISS\n"
@@ -128,11 +121,11 @@ class Captures:
             self._check = self.scope["check"]
         return self._check(objects) is True
 
-    def on_gone(self, told: Callable[[], None]) -> None:
-        """Calls ``told`` when a captured object is deleted."""
+    def call_on_deletion(self, told: Callable[[], None]) -> None:
+        """Registers a callback for the deletion of a captured object."""
         self._gone_callbacks.append(told)
 
-    def moved(self) -> dict[str, Any]:
+    def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""
         changes: dict[str, Any] = {}
         for capture in self._found:
@@ -144,31 +137,29 @@ class Captures:
                 changes[capture.label] = current
         return changes
 
-    def holds_on(self) -> bool:
-        """True if it keeps a variable alive that its name no longer refers to."""
-        changes = self.moved()
+    def keeps_unused_variable(self) -> bool:
+        """True if a captured variable is kept alive although its name now refers to another object."""
+        changes = self.changed_values()
         return any(capture.held and capture.label in changes for capture in self._found)
 
-    def change(self) -> tuple[str, str, str] | None:
+    def first_change(self) -> tuple[str, str, str] | None:
         """Returns the first captured name that has changed: its label, its old and its new value."""
-        changes = self.moved()
-        return next(((c.label, c.shown, shown(changes[c.label])) for c in self._found if c.label in changes), None)
+        changes = self.changed_values()
+        return next(((c.label, c.shown, value_text(changes[c.label])) for c in self._found if c.label in changes), None)
 
     # ---- reads -------------------------------------------------------------------------------------------
 
-    def _function(self, function: Any, bound: dict[str, Any]) -> None:
+    def _capture_function(self, function: Any, bound: dict[str, Any]) -> None:
         """Captures the names that a Python function reads; ``bound`` are its known arguments."""
         while isinstance(function, functools.partial):
-            bound = {**_bound(function), **bound}
+            bound = {**_bound_arguments(function), **bound}
             function = function.func
         if isinstance(function, MethodType):
-            code = getattr(function.__func__, "__code__", None)
-            if code is not None and code.co_argcount:
-                bound = {**bound, code.co_varnames[0]: function.__self__}
+            bound = {**bound, **_self_argument(function.__func__, function.__self__)}
             function = function.__func__
         function = _undecorated_function(function)
         if not isinstance(function, FunctionType):
-            self._called(function)
+            self._capture_call_method(function)
             return
         code = function.__code__
         key = (id(function), tuple([(name, id(value)) for name, value in bound.items()]))
@@ -180,15 +171,15 @@ class Captures:
         for path in paths_of(code):
             if path.kind != "held":
                 containers += [
-                    value for value in self._path(path, function, code, bound) if _is_filled_container(value)
+                    value for value in self._capture_path(path, function, code, bound) if _is_filled_container(value)
                 ]
         held_paths = [path for path in paths_of(code) if path.kind == "held"]
         if held_paths:
             for item in _contained_objects(containers):
                 for path in held_paths:
-                    self._attributes(item, path.attributes, f"a held {type(item).__name__}")
+                    self._capture_attributes(item, path.attributes, f"a held {type(item).__name__}")
 
-    def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+    def _capture_path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":
@@ -207,7 +198,7 @@ class Captures:
                 value = (function.__closure__ or ())[number].cell_contents
             except ValueError:
                 return []
-            weak = reference(function)
+            weak = weak_or_strong_reference(function)
             if function is self._root:  # it stays alive anyway, with its cells
                 holder = self._holder_name((function.__closure__ or ())[number])
             else:
@@ -215,25 +206,25 @@ class Captures:
             self._capture_value(
                 f"{holder}.cell_contents", name, value, lambda: weak().__closure__[number].cell_contents
             )
-        return self._attributes(value, path.attributes, name)
+        return self._capture_attributes(value, path.attributes, name)
 
-    def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
-        """Captures attributes one after the other; returns their values."""
+    def _capture_attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
+        """Captures a chain of attributes ``a.b.c`` of a value; returns the values along it."""
         values = [value]
         for attribute in attributes:
             holder, label = value, f"{label}.{attribute}"
             value = self._plain_attribute(holder, attribute)
             if value is _ABSENT:
                 break
-            get = functools.partial(_current_attribute, reference(holder), attribute)
-            self._capture_value(_access(self._holder_name(holder), attribute), label, value, get)
+            get = functools.partial(_current_attribute, weak_or_strong_reference(holder), attribute)
+            self._capture_value(_attribute_expression(self._holder_name(holder), attribute), label, value, get)
             values.append(value)
         return values
 
     def _plain_attribute(self, holder: Any, name: str) -> Any:
         """Returns a plain attribute's value; for a user's method or property, captures what that reads instead."""
         if isinstance(holder, ModuleType):
-            library = holder.__name__.partition(".")[0] in _LIBRARIES or _is_in_stdlib(
+            library = holder.__name__.partition(".")[0] in _UNSEARCHED_LIBRARIES or _is_in_stdlib(
                 getattr(holder, "__file__", None)
             )
             return _ABSENT if library else holder.__dict__.get(name, _ABSENT)
@@ -241,7 +232,7 @@ class Captures:
         declared = next((kind.__dict__[name] for kind in owner.__mro__ if name in kind.__dict__), _ABSENT)
         if isinstance(declared, property):
             if declared.fget is not None:
-                self._method(declared.fget, holder)
+                self._capture_method(declared.fget, holder)
             return _ABSENT
         if isinstance(declared, MemberDescriptorType):
             return getattr(holder, name, _ABSENT)
@@ -251,19 +242,17 @@ class Captures:
         if not isinstance(holder, type) and name in instance_attributes:
             return instance_attributes[name]
         if isinstance(declared, (staticmethod, classmethod)):
-            self._method(declared.__func__, owner)
+            self._capture_method(declared.__func__, owner)
             return _ABSENT
-        if declared is _ABSENT or hasattr(type(declared), "__get__"):
-            if declared is not _ABSENT:
-                self._method(declared, holder)
+        if hasattr(type(declared), "__get__"):
+            self._capture_method(declared, holder)
             return _ABSENT
         return declared
 
-    def _method(self, function: Any, holder: Any) -> None:
+    def _capture_method(self, function: Any, holder: Any) -> None:
         function = _undecorated_function(function)
-        code = getattr(function, "__code__", None)
-        if code is not None:
-            self._function(function, {code.co_varnames[0]: holder} if code.co_argcount else {})
+        if hasattr(function, "__code__"):
+            self._capture_function(function, _self_argument(function, holder))
 
     # ---- comparisons -------------------------------------------------------------------------------------
 
@@ -273,67 +262,64 @@ class Captures:
         self._captured_expressions.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
+        if isinstance(value, _VALUE_TYPES) and label in self._settled:
+            return
         number = len(self._found)
         self.lines.append(f"v{number} = {expression}")
-        if isinstance(value, _VALUE_TYPES) and label in self._settled:
-            self.lines.pop()
-            return
         if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
-            self._found.append(Capture(label, get, short_repr(value), lambda found: not differs(found, value)))
+            self._found.append(Capture(label, get, short_repr(value), lambda found: not has_changed(found, value)))
             return
-        weak = reference(value, _GoneCallback(self._gone_callbacks))
-        # Programs hold variables, too; containers have no weak references.
-        if isinstance(value, Variable) or not isinstance(weak, ref):
-            self.scope[f"k{number}"] = value
-            self.lines.append(f"if v{number} is not k{number}: return MISS")
-        else:
-            self.scope[f"k{number}"] = weak
-            self.lines.append(f"if v{number} is not k{number}(): return MISS")
+        weak = weak_or_strong_reference(value, _GoneCallback(self._gone_callbacks))
         is_variable = isinstance(value, Variable)
-        self._found.append(Capture(label, get, shown(value), lambda found: found is weak(), is_variable))
+        is_held = is_variable or not isinstance(
+            weak, ref
+        )  # programs hold variables, too; containers have no weak references
+        self.scope[f"k{number}"] = value if is_held else weak
+        self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return MISS")
+        self._found.append(Capture(label, get, value_text(value), lambda found: found is weak(), is_variable))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")
         self._alive.append(value)
-        self._enter(value)
+        self._capture_names_read_by(value)
 
-    def _enter(self, value: Any) -> None:
+    def _capture_names_read_by(self, value: Any) -> None:
         """Captures the names that a captured function or object reads when it is called."""
         if (
             isinstance(value, (FunctionType, MethodType, functools.partial))
             or _undecorated_function(value) is not value
         ):
-            self._function(value, {})
+            self._capture_function(value, {})
             for gradient in getattr(value, "gradient_functions", ()):
-                self._function(gradient, {})
+                self._capture_function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
-            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
+            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_CONTAINER_ITEMS]:
                 if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
                     self._alive.append(item)
-                    self._enter(item)
+                    self._capture_names_read_by(item)
         elif not isinstance(value, (ModuleType, type)):
-            self._called(value)
+            self._capture_call_method(value)
 
-    def _called(self, value: Any) -> None:
+    def _capture_call_method(self, value: Any) -> None:
         kind = type(value)
         if isinstance(value, Variable):
-            weak = reference(value)
+            weak = weak_or_strong_reference(value)
             self._settings.append(lambda: weak()._trainable)
             return
         settings = getattr(kind, "_recorded_settings", None)
         if settings is not None:
-            weak = reference(value)
+            weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
             for part in value._recorded_parts():
-                self._function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
+                self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
             return
         for name in ("__call__", "call"):
             method = getattr(kind, name, None)
             if isinstance(method, FunctionType):
-                self._method(method, value)
+                self._capture_method(method, value)
 
     def _holder_name(self, holder: Any) -> str:
         name = self._names.get(id(holder))
@@ -344,7 +330,7 @@ class Captures:
             if isinstance(holder, (dict, CellType)):
                 self.scope[name] = holder  # the globals of a module, or a cell of the function
             else:
-                self.scope[f"w{number}"] = reference(holder)
+                self.scope[f"w{number}"] = weak_or_strong_reference(holder)
                 self.lines.append(f"{name} = w{number}()")
         return name
 
@@ -368,7 +354,7 @@ class Captures:
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
 
 
-def _access(holder: str, attribute: str) -> str:
+def _attribute_expression(holder: str, attribute: str) -> str:
     """Returns an expression for an attribute; a name that is no identifier needs ``getattr``."""
     is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
     return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
@@ -383,12 +369,12 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
     objects: dict[int, Any] = {}
     queue = list(containers)
     for container in queue:
-        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_HELD]:
-            if _is_filled_container(item) and len(queue) < _MOST_HELD:
+        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_CONTAINER_ITEMS]:
+            if _is_filled_container(item) and len(queue) < _MOST_CONTAINER_ITEMS:
                 queue.append(item)
             elif not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
-    return list(objects.values())[:_MOST_HELD]
+    return list(objects.values())[:_MOST_CONTAINER_ITEMS]
 
 
 def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
@@ -396,7 +382,7 @@ def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
 
 
 class _GoneCallback:
-    """Calls the functions in a list when an object is deleted; it refers to nothing else."""
+    """A weak reference's callback that calls the functions in a list."""
 
     def __init__(self, told: list[Callable[[], None]]) -> None:
         self._callbacks = told
@@ -406,7 +392,7 @@ class _GoneCallback:
             tell()
 
 
-def _bound(function: functools.partial[Any]) -> dict[str, Any]:
+def _bound_arguments(function: functools.partial[Any]) -> dict[str, Any]:
     """Returns the arguments that a partial function has already, by the names of the parameters."""
     code = getattr(_undecorated_function(function.func), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()
@@ -434,7 +420,7 @@ def _self_argument(function: Any, holder: Any) -> dict[str, Any]:
 
 def _is_user_function(function: FunctionType) -> bool:
     module = (function.__globals__.get("__name__") or "").partition(".")[0]
-    return module not in _LIBRARIES and not _is_in_stdlib(function.__code__.co_filename)
+    return module not in _UNSEARCHED_LIBRARIES and not _is_in_stdlib(function.__code__.co_filename)
 
 
 def _is_in_stdlib(filename: str | None) -> bool:

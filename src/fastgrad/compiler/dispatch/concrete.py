@@ -29,7 +29,7 @@ class ConcreteFunction:
     ) -> None:
         self._call = call
         self.__name__ = self.name = name
-        self.arguments = {key: nest.map_structure(_spec, value) for key, value in arguments.items()}
+        self.arguments = {key: nest.map_structure(_spec_of_tensor, value) for key, value in arguments.items()}
         self._places: dict[str, tuple[str, Any]] = {}  # for each argument of a call its parameter, and its place there
         self._positional_names: list[str] = []
         for key, value in self.arguments.items():
@@ -43,7 +43,7 @@ class ConcreteFunction:
             self._places |= several
             if kinds[key] not in {Parameter.VAR_KEYWORD, Parameter.KEYWORD_ONLY}:
                 self._positional_names += several
-        self._open = [key for key in self._places if _has_spec(self._chosen(key))]
+        self._open = [key for key in self._places if _has_spec(self._fixed_value(key))]
 
     @property
     def structured_input_signature(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -51,14 +51,14 @@ class ConcreteFunction:
         return tuple(self.arguments.values()), {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns the result for these tensors.
+        """Calls the function with these tensors and the fixed Python values.
 
         Raises:
             TypeError: another number of tensors, one that does not fit its spec, or another value than the fixed one.
         """
         names = self._positional_names
         if len(args) > len(names) or any(
-            not _has_spec(self._chosen(key)) and not _same(value, self._chosen(key))
+            not _has_spec(self._fixed_value(key)) and not _equals_fixed_value(value, self._fixed_value(key))
             for key, value in zip(names, args, strict=False)
         ):
             names = self._open
@@ -73,17 +73,17 @@ class ConcreteFunction:
         if missing:
             raise TypeError(f"{self.name}(): missing tensors for {missing}.")
         for key, value in passed.items():
-            self._check(key, value)
-        return self._call(self._packed(passed))
+            self._check_argument(key, value)
+        return self._call(self._arguments_by_parameter(passed))
 
-    def _chosen(self, key: str) -> Any:
+    def _fixed_value(self, key: str) -> Any:
         name, index = self._places[key]
         return self.arguments[name] if index is None else self.arguments[name][index]
 
-    def _check(self, key: str, value: Any) -> None:
-        chosen = self._chosen(key)
+    def _check_argument(self, key: str, value: Any) -> None:
+        chosen = self._fixed_value(key)
         if not _has_spec(chosen):
-            if not _same(value, chosen):
+            if not _equals_fixed_value(value, chosen):
                 raise TypeError(f"{self.name}(): {key!r} is {chosen!r} in this concrete function, got {value!r}.")
             return
         for spec, item in zip(nest.flatten(chosen), nest.flatten(value), strict=True):
@@ -93,7 +93,7 @@ class ConcreteFunction:
                     f"{self.name}(): {key!r} has shape {item.shape} and dtype {item.dtype.name}, which does not fit {spec}."
                 )
 
-    def _packed(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _arguments_by_parameter(self, given: dict[str, Any]) -> dict[str, Any]:
         """Returns the arguments by the names of the parameters."""
         result = dict(self.arguments)
         for key, value in given.items():
@@ -111,10 +111,10 @@ def _has_spec(value: Any) -> bool:
     return any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value))
 
 
-def _same(value: Any, chosen: Any) -> bool:
-    """True if a value equals the fixed one; a tensor never equals a Python value."""
+def _equals_fixed_value(value: Any, chosen: Any) -> bool:
+    """True if a value equals a fixed Python value; tensors never do."""
     return value is chosen or (type(value) is type(chosen) and not isinstance(value, Tensor) and bool(value == chosen))
 
 
-def _spec(value: Any) -> Any:
+def _spec_of_tensor(value: Any) -> Any:
     return TensorSpec(value.shape, value.dtype) if isinstance(value, (Tensor, np.ndarray)) else value

@@ -11,44 +11,45 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Sequence
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    CHANGEABLE,
+    MUTABLE_TYPES,
     PREFIX,
-    UNSET,
-    Scan,
-    compiled,
-    definition_of,
+    UNSET_NAME,
+    LoopRewriter,
+    NameScan,
+    assigned_before_read,
+    compile_trees,
     function_definition,
-    given_first,
     new_objects,
+    syntax_tree_of,
     unset,
 )
 from fastgrad.compiler.dispatch.signature import NoKey
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import constant_tensor
 
-_MOST_NESTED = 3
+_MOST_NESTED_LOOPS = 3
 
 
-def gives_elements(value: Any) -> bool:
-    """True if a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
+def is_dataset(value: Any) -> bool:
+    """True if a value is a dataset or its iterator, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
         iterables = value.__reduce__()[1]
-        return any(map(gives_elements, iterables[:1] if type(value) is enumerate else iterables))
+        return any(map(is_dataset, iterables[:1] if type(value) is enumerate else iterables))
     return getattr(type(value), "gives_elements", False) is True
 
 
 def _may_run_by_element(value: Any) -> bool:
-    return not recorders.active and gives_elements(value)
+    return not recorders.active and is_dataset(value)
 
 
-class Trip:
-    """One recorded iteration of a loop.
+class RecordedLoopBody:
+    """The body of a loop over a dataset as a recorded function, called for each element.
 
     Args:
         body: the loop's body as a function of the values of ``names``.
@@ -70,9 +71,9 @@ class Trip:
         self._function: Any = recorded(body)
 
     def __call__(self, found: dict[str, Any]) -> Any:
-        """Returns the results of the body for the local names of the function around the loop."""
+        """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
         values = [found.get(name, unset) for name in self._names]
-        if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
+        if any(isinstance(found.get(name), MUTABLE_TYPES) for name in self._extended):
             self._function = None  # other names may stand for the same object
         if self._function is None:
             return self._body(*values)
@@ -91,14 +92,14 @@ class Trip:
         return result
 
 
-def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
+def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
     """Returns the function with recorded bodies of its loops over datasets; None if it has no such loop, or no source.
 
     Args:
         function: a Python function.
         recorded: makes a recorded function of a Python function.
     """
-    definition = definition_of(function)
+    definition = syntax_tree_of(function)
     if definition is None:
         return None
     rewriter = _Rewriter(definition, function)
@@ -107,15 +108,15 @@ def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., An
         return None
     trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_run_by_element}
-    rewritten, functions, cells = compiled(definition, function, bodies, objects)
+    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{PREFIX}elements": _may_run_by_element}
+    rewritten, functions, cells = compile_trees(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
-        cells[trip].cell_contents = Trip(body, loop.names, loop.targets, loop.extended, recorded)
+        cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
     return rewritten
 
 
-class _Loop(NamedTuple):
-    """The body of a loop as a function.
+class _LoopBody(NamedTuple):
+    """The syntax tree of a loop's body as a function, with its names.
 
     Attributes:
         body: the function.
@@ -134,27 +135,23 @@ class _Loop(NamedTuple):
     ends: bool
 
 
-class _Rewriter:
-    """Replaces loops' bodies by calls.
+class _Rewriter(LoopRewriter):
+    """Replaces the bodies of loops over datasets by calls.
 
     Attributes:
         loops: the loops that can be replaced.
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
-        code = function.__code__
-        self._function = function
-        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        scan = Scan(definition.body)
-        self._loads, self._captured = scan.loads, scan.captured
-        self.loops: list[_Loop] = []
+        super().__init__(definition, function)
+        self.loops: list[_LoopBody] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
-        """Returns statements that call the recorded body of each possible loop if it is over a dataset."""
+        """Returns the statements with calls of recorded bodies in place of loops over datasets."""
         rewritten: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, ast.For):
-                rewritten += self._converted_loop(statement, depth)
+                rewritten += self._convert_loop(statement, depth)
                 continue
             if isinstance(statement, (ast.If, ast.While, ast.With, ast.Try)):
                 for field in ("body", "orelse", "finalbody"):
@@ -163,9 +160,9 @@ class _Rewriter:
             rewritten.append(statement)
         return rewritten
 
-    def _converted_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
+    def _convert_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
         number = len(self.loops)
-        trip = self._trip(loop, number) if depth < _MOST_NESTED else None
+        trip = self._body_function(loop, number) if depth < _MOST_NESTED_LOOPS else None
         if trip is not None:
             self.loops.append(trip)
         loop.body = self.statements(loop.body, depth + 1)
@@ -176,7 +173,7 @@ class _Rewriter:
         call = f"({names},) = {PREFIX}trip{number}(locals())" if names else f"{PREFIX}trip{number}(locals())"
         lines = [f"{over} = 0", f"if {PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
         lines += [f"        if {left}: break"] if trip.ends else []
-        lines += [f"    if locals().get({name!r}) is {UNSET}: del {name}" for name in trip.results]
+        lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in trip.results]
         opening, choice = ast.parse("\n".join(lines)).body
         assert isinstance(opening, ast.Assign)
         assert isinstance(choice, ast.If)
@@ -189,54 +186,41 @@ class _Rewriter:
         choice.orelse = [ast.For(loop.target, ast.Name(over, ast.Load()), loop.body, loop.orelse)]
         return [ast.copy_location(opening, loop), choice]
 
-    def _trip(self, loop: ast.For, number: int) -> _Loop | None:
-        """Returns the body as a function; None if it must stay."""
-        scan, head = Scan(loop.body), Scan([loop.target])
-        if scan.refused or head.changes:
+    def _body_function(self, loop: ast.For, number: int) -> _LoopBody | None:
+        """Returns a loop's body as a function's syntax tree; None if the loop can't be converted."""
+        scan, head = NameScan(loop.body), NameScan([loop.target])
+        if head.changes or self._has_outer_effects(scan, new_objects(loop.body), scan):
             return None
-        assigned_first, created = given_first(loop.body), new_objects(loop.body)
-        if any(name not in created and not self._is_module(name) for name in scan.changes):
-            return None
-        captured = self._captured - scan.captured
-        if any(captured[name] for name in scan.stores):
-            return None
-        later_loads = self._loads - scan.loads
-        results = tuple(sorted([name for name in scan.stores if name not in assigned_first or later_loads[name] > 0]))
-        names = {
-            *head.stores,
-            *results,
-            *[name for name in scan.loads if name in self._locals and name not in assigned_first],
-        }
+        assigned_first = assigned_before_read(loop.body)
+        results = tuple(sorted((scan.stores - assigned_first) | (scan.stores & self._names_read_later(scan))))
+        names = {*head.stores, *results, *(self._locals.intersection(scan.loads) - assigned_first)}
         body = copy.deepcopy(loop.body)
-        ends = Ends(results, scan.ends)
+        ends = JumpsAsReturns(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
-        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.result(False)])
-        return _Loop(
+        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)])
+        return _LoopBody(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )
 
-    def _is_module(self, name: str) -> bool:
-        return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)
 
-
-class Ends(ast.NodeTransformer):
+class JumpsAsReturns(ast.NodeTransformer):
     """Turns ``continue`` and ``break`` of a loop into returns from the function of its body."""
 
     def __init__(self, results: Sequence[str], ends: bool) -> None:
         self._results, self._ends = results, ends
 
-    def result(self, left: bool) -> ast.stmt:
-        """Returns the return statement."""
+    def return_statement(self, left: bool) -> ast.stmt:
+        """Returns the return statement of the results; ``left`` tells whether the loop ends."""
         items = [repr(left)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:
-        """Replaces the end of an iteration."""
-        return ast.copy_location(self.result(False), node)
+        """Replaces ``continue`` by a return."""
+        return ast.copy_location(self.return_statement(False), node)
 
     def visit_Break(self, node: ast.Break) -> Any:
-        """Replaces the end of the loop."""
-        return ast.copy_location(self.result(True), node)
+        """Replaces ``break`` by a return."""
+        return ast.copy_location(self.return_statement(True), node)
 
     def _unchanged_node(self, node: Any) -> Any:
         return node

@@ -7,9 +7,7 @@ program, and builds the result. If anything differs it returns ``MISS``, and the
 from __future__ import annotations
 
 import itertools
-import linecache
 import re
-import weakref
 from collections.abc import Callable, Iterable
 from inspect import Parameter
 from typing import Any
@@ -17,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.captures import MISS, Captures, differs
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.captures import MISS, Captures, has_changed
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAME
-from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
+from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.programs.program import Unfit
+from fastgrad.compiler.programs.generated_source import executed
+from fastgrad.compiler.programs.program import UnfitArray
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.placement import placement
@@ -32,31 +31,33 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing, writing
 from fastgrad.kernels.codegen.locks import give_back
 
-_numbers = itertools.count()
+_entry_numbers = itertools.count()
 _MOST_LEAVES = 1000
 
 
-def names_of(kwargs: Iterable[str]) -> dict[str, str]:
-    """Returns the names in generated code of arguments passed by name: numbered, as a user's name may be any string."""
+def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
+    """Returns the variable in generated code of each keyword argument: numbered, as a user's name may be any string."""
     return {key: f"b{number}" for number, key in enumerate(kwargs)}
 
 
 class _NoEntry(Exception):
-    """There is no straight-line code for this layout."""
+    """Raised if a call has no straight-line code."""
 
 
-class _Writer:
-    def __init__(self, call: Call, captures: Captures, tree: Tree, instance: Callable[[], Any] | None) -> None:
+class _EntryWriter:
+    """Writes the Python source of an entry."""
+
+    def __init__(self, call: Call, captures: Captures, tree: CompiledTree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
-        self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        self.scope |= {"MISS": MISS, "differs": has_changed, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
-        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": Unfit}
+        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnfitArray}
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
-        self.scope |= {"recorders": recorders, "gate": locking.gate, "writing": writing, "give_back": give_back}
+        self.scope |= {"recorders": recorders, "gate": locking.entry_gate, "writing": writing, "give_back": give_back}
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []
@@ -71,31 +72,31 @@ class _Writer:
 
     # ---- arguments -----------------------------------------------------------------------------------------
 
-    def arguments(
+    def write_argument_checks(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
     ) -> None:
-        """Compares all arguments of a call; arguments that have their defaults can't have changed."""
+        """Writes the comparisons of all arguments of a call with those of the last call."""
         position = 0
-        named = names_of(kwargs)
+        named = keyword_variables(kwargs)
         for name, value in arguments.items():
             if kinds[name] is Parameter.VAR_POSITIONAL:
                 for item in value:
-                    self.argument(item, f"a{position}")
+                    self.write_argument_check(item, f"a{position}")
                     position += 1
             elif kinds[name] is Parameter.VAR_KEYWORD:
                 for key in sorted(value):
-                    self.argument(value[key], named[key])
+                    self.write_argument_check(value[key], named[key])
             elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
-                self.argument(args[position], f"a{position}")
+                self.write_argument_check(args[position], f"a{position}")
                 position += 1
             elif name in kwargs:
-                self.argument(kwargs[name], named[name])
+                self.write_argument_check(kwargs[name], named[name])
             else:
-                self._default(value)
-        self._check_distinct()
+                self._add_default(value)
+        self._write_distinctness_check()
 
-    def _check_distinct(self) -> None:
-        """Checks that tensors that were distinct in the last call are distinct again."""
+    def _write_distinctness_check(self) -> None:
+        """Writes the check that tensors that were distinct objects in the last call are distinct again."""
         alike: dict[Any, list[str]] = {}
         for number, name in self._tensors.items():
             alike.setdefault(self._call.leaves[number], []).append(name)
@@ -108,24 +109,24 @@ class _Writer:
                     f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return MISS"
                 )
 
-    def _default(self, value: Any) -> None:
+    def _add_default(self, value: Any) -> None:
         for item in nest.flatten(value):
             leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
             if leaf[0] in ("tensor", "same as", "float"):
                 raise _NoEntry
             if leaf[0] == "object":
-                self.scope[f"default{self._leaf}"] = reference(item)
+                self.scope[f"default{self._leaf}"] = weak_or_strong_reference(item)
                 self.objects.append(f"default{self._leaf}()")
             self._leaf += 1
 
-    def argument(self, value: Any, name: str) -> None:
-        """Compares one argument, whose value in the last call was ``value``."""
+    def write_argument_check(self, value: Any, name: str) -> None:
+        """Writes the comparison of an argument with ``value``, its value in the last call."""
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
-            self._nested(value, kind, name)
+            self._write_structure_check(value, kind, name)
             return
-        if isinstance(value, Composite):
-            self._add_composite(value, kind, name)
+        if isinstance(value, COMPOSITES):
+            self._write_composite_check(value, kind, name)
             return
         if self._leaf > _MOST_LEAVES:
             raise _NoEntry
@@ -133,7 +134,7 @@ class _Writer:
         self._leaf += 1
         match leaf[0]:
             case "tensor":
-                self._array(value, kind, name, leaf)
+                self._write_array_check(value, kind, name, leaf)
             case "same as":
                 self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
             case "float":
@@ -142,7 +143,7 @@ class _Writer:
                 self.arrays.append(array)
                 self.given.append(name)
             case "object":
-                self.scope[f"w{name}"] = reference(value)
+                self.scope[f"w{name}"] = weak_or_strong_reference(value)
                 self.lines.append(f"if {name} is not w{name}(): return MISS")
                 self.objects.append(name)
             case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
@@ -152,7 +153,7 @@ class _Writer:
                 self.scope[f"k{name}"] = value
                 self.lines.append(f"if {name} is not k{name}: return MISS")
 
-    def _array(self, value: Any, kind: type, name: str, leaf: Any) -> None:
+    def _write_array_check(self, value: Any, kind: type, name: str, leaf: Any) -> None:
         number = len(self.arrays)
         dtype = self.scope[f"d{number}"] = leaf[2]
         if kind is Tensor:
@@ -177,7 +178,7 @@ class _Writer:
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
 
-    def _add_composite(self, value: Any, kind: type, name: str) -> None:
+    def _write_composite_check(self, value: Any, kind: type, name: str) -> None:
         form, tensors = value._to_components()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
@@ -186,31 +187,37 @@ class _Writer:
         self.lines.append(f"if {name}_form != f{name}: return MISS")
         self.lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
-            self.argument(tensor, f"{name}_{number}")
+            self.write_argument_check(tensor, f"{name}_{number}")
 
-    def _nested(self, value: Any, kind: type, name: str) -> None:
+    def _named(self, prefix: str, value: Any) -> str:
+        """Returns a new name in the generated code for a value."""
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def _write_structure_check(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
         self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
         if kind is dict:
             for number, key in enumerate(sorted(value)):
-                self.lines.append(f"{name}_{number} = {name}[{self._key(key)}]")
-                self.argument(value[key], f"{name}_{number}")
+                self.lines.append(f"{name}_{number} = {name}[{self._key_expression(key)}]")
+                self.write_argument_check(value[key], f"{name}_{number}")
         elif isinstance(value, (list, tuple)):
             if len(value) > _MOST_LEAVES:
                 raise _NoEntry
             for number, item in enumerate(value):
                 self.lines.append(f"{name}_{number} = {name}[{number}]")
-                self.argument(item, f"{name}_{number}")
+                self.write_argument_check(item, f"{name}_{number}")
         else:
             raise _NoEntry
 
     # ---- results -------------------------------------------------------------------------------------------
 
-    def returns(self, tree: Tree) -> list[str]:
+    def return_statements(self, tree: CompiledTree) -> list[str]:
         """Returns the statements that return the result, for each trace of the program."""
         lines: list[str] = []
         for number, trace in enumerate(tree.ways):
-            expression = self.result(trace.results.plan)
+            expression = self.result_expression(trace.results.plan)
             statements = [f"r{i} = Tensor(found[{i}])" for i in range(trace.results.count)]
             if expression == "r0":
                 statements, expression = [], "Tensor(found[0])"
@@ -220,7 +227,7 @@ class _Writer:
             lines += statements
         return lines
 
-    def result(self, plan: Any) -> str:
+    def result_expression(self, plan: Any) -> str:
         """Returns an expression that builds the result from the arrays ``found``."""
         kind = plan[0]
         if kind is COMPUTED:
@@ -231,60 +238,49 @@ class _Writer:
                 raise _NoEntry
             return name
         if kind is SAME:
-            number = len(self.scope)
-            self.scope[f"same{number}"] = plan[1]
-            return "None" if plan[1] is None else f"same{number}"
+            return "None" if plan[1] is None else self._named("same", plan[1])
         if kind is CONSTANT and plan[1]() is None:
-            number = len(self.scope)
-            self.scope[f"same{number}"] = Tensor(plan[2])
-            return f"same{number}"
+            return self._named("same", Tensor(plan[2]))
         if kind is Composite:
-            number = len(self.scope)
-            self.scope |= {f"made{number}": plan[2]._from_components, f"form{number}": plan[3]}
-            return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
+            parts_text = ", ".join(self.result_expression(part) for part in plan[1])
+            return f"{self._named('made', plan[2]._from_components)}({self._named('form', plan[3])}, [{parts_text}])"
         if kind is list:
-            parts = iter([self.result(part) for part in plan[2]])
-            return self._structure_text(plan[1], parts)
+            parts = iter([self.result_expression(part) for part in plan[2]])
+            return self._structure_expression(plan[1], parts)
         raise _NoEntry
 
-    def _structure_text(self, value: Any, parts: Any) -> str:
+    def _structure_expression(self, value: Any, parts: Any) -> str:
         kind = type(value)
         if not nest.is_nested(value):
             return str(next(parts))
         if kind is dict:
-            texts = {key: self._structure_text(value[key], parts) for key in sorted(value)}
-            return "{" + ", ".join(f"{self._key(key)}: {texts[key]}" for key in value) + "}"
+            texts = {key: self._structure_expression(value[key], parts) for key in sorted(value)}
+            return "{" + ", ".join(f"{self._key_expression(key)}: {texts[key]}" for key in value) + "}"
         if kind is tuple or kind is list or hasattr(value, "_fields"):
-            items = "".join(self._structure_text(item, parts) + ", " for item in value)
+            items = "".join(self._structure_expression(item, parts) + ", " for item in value)
             if kind is list:
                 return f"[{items}]"
             if kind is tuple:
                 return f"({items})"
-            number = len(self.scope)
-            self.scope[f"named{number}"] = kind
-            return f"named{number}({items})"
+            return f"{self._named('named', kind)}({items})"
         raise _NoEntry
 
-    def _key(self, key: Any) -> str:
-        """Returns an expression for a key of a dict: only plain strings and numbers are written literally."""
-        if type(key) in (str, int, bool):
-            return repr(key)
-        number = len(self.scope)
-        self.scope[f"key{number}"] = key
-        return f"key{number}"
+    def _key_expression(self, key: Any) -> str:
+        """Returns the expression of a key of a dict: a literal for plain strings and numbers, else a name."""
+        return repr(key) if type(key) in (str, int, bool) else self._named("key", key)
 
 
-def entry_of(
+def make_entry(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     arguments: dict[str, Any],
     kinds: dict[str, Any],
     call: Call,
     captures: Captures,
-    tree: Tree,
+    tree: CompiledTree,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
-    """Returns a function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no code.
+    """Returns generated code ``(args, kwargs)`` that replays calls of this form, or returns ``MISS``; None if it can't be generated.
 
     Args:
         args, kwargs: the call, unchanged.
@@ -295,17 +291,17 @@ def entry_of(
         tree: the program to replay.
         instance: returns the object whose method it is.
     """
-    writer = _Writer(call, captures, tree, instance)
+    writer = _EntryWriter(call, captures, tree, instance)
     try:
-        writer.arguments(args, kwargs, arguments, kinds)
-        returns = writer.returns(tree)
+        writer.write_argument_checks(args, kwargs, arguments, kinds)
+        returns = writer.return_statements(tree)
     except (_NoEntry, TypeError):
         return None
     names = "".join(f"a{i}, " for i in range(len(args)))
     opening = [f"({names}) = args" if args else "if args: return MISS"]
     if kwargs:
         opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
-        opening += [f"{name} = kwargs[{key!r}]" for key, name in names_of(kwargs).items()]
+        opening += [f"{name} = kwargs[{key!r}]" for key, name in keyword_variables(kwargs).items()]
     else:
         opening.append("if kwargs: return MISS")
     arrays = "".join(f"{name}, " for name in writer.arrays)
@@ -343,10 +339,6 @@ def entry_of(
             "",
         ]
     )
-    filename = f"<fastgrad entry {next(_numbers)}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), writer.scope)  # noqa: S102 - our own text
-    entry: Any = writer.scope.pop("entry")
+    entry = executed(source, f"<fastgrad entry {next(_entry_numbers)}>", writer.scope, "entry")
     entry.source = source
-    weakref.finalize(entry, linecache.cache.pop, filename, None)
     return entry

@@ -12,61 +12,36 @@ import operator
 import textwrap
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 PREFIX = "_fastgrad_"
-UNSET = f"{PREFIX}unset"
-_CHANGING = frozenset(
-    {
-        "append",
-        "appendleft",
-        "extend",
-        "extendleft",
-        "insert",
-        "add",
-        "update",
-        "pop",
-        "popleft",
-        "popitem",
-        "remove",
-        "discard",
-        "clear",
-        "setdefault",
-        "sort",
-        "reverse",
-        "rotate",
-        "move_to_end",
-        "difference_update",
-        "intersection_update",
-        "symmetric_difference_update",
-        "fill",
-        "put",
-        "partition",
-        "resize",
-    }
-)
-"""The names of methods that change a container."""
-_CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
-CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
+UNSET_NAME = f"{PREFIX}unset"
+_MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
+_MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
+_MUTATING_METHODS |= {"add", "discard", "update", "difference_update", "intersection_update"}
+_MUTATING_METHODS |= {"symmetric_difference_update", "fill", "put", "partition", "resize"}
+"""The names of methods that change a container: of lists, deques and dicts, sets, arrays."""
+_MUTATING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
+MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""
 _SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
-class Unset:
-    """The value of a name that has no value yet."""
+class UnsetType:
+    """The type of ``unset``, the value of local names without a value."""
 
     def __repr__(self) -> str:
         return "<no value yet>"
 
 
-unset = Unset()
+unset = UnsetType()
 
 
-def definition_of(function: Any) -> ast.FunctionDef | None:
-    """Returns a function's syntax tree; None if it has no source, or if a function compiled from it would differ.
+def syntax_tree_of(function: Any) -> ast.FunctionDef | None:
+    """Returns a function's syntax tree; None if its source is missing or would compile to another function.
 
     Args:
         function: any callable.
@@ -81,7 +56,7 @@ def definition_of(function: Any) -> ast.FunctionDef | None:
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     definition = tree.body[0] if tree.body else None
-    if not isinstance(definition, ast.FunctionDef) or not _is_plain(definition, function):
+    if not isinstance(definition, ast.FunctionDef) or not _can_be_recompiled(definition, function):
         return None
     ast.increment_lineno(tree, first_line - 1)
     if not _is_source_of(definition, function):
@@ -89,7 +64,7 @@ def definition_of(function: Any) -> ast.FunctionDef | None:
     return definition
 
 
-def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
+def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> bool:
     if definition.name != function.__name__ or "__class__" in function.__code__.co_freevars:
         return False
     for node in ast.walk(definition):
@@ -104,13 +79,13 @@ def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
 
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    """True if a text is that of the function: not of a function that it wraps, and not edited since."""
+    """True if a syntax tree compiles to the function's bytecode: it was not edited since, nor that of a wrapped function."""
     code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
-    """Yields the instructions of code, without all that depends on the module: how methods are loaded, and offsets."""
+    """Yields the instructions of code as text, without offsets and other details that depend on the module."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
         name = _EQUAL_OPCODES.get(instruction.opname, instruction.opname)
@@ -135,7 +110,7 @@ _FUTURE_FLAGS = functools.reduce(
 def _compiled_codes(
     definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType
 ) -> dict[str, CodeType]:
-    """Returns the code of definitions, by name; they see the function's closure and these names."""
+    """Returns the code objects of function trees, by name, compiled with the function's closure and further ``names``."""
     for definition in definitions:
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
@@ -149,7 +124,7 @@ def _compiled_codes(
     return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
-def compiled(
+def compile_trees(
     definition: ast.FunctionDef,
     function: FunctionType,
     inner: Sequence[tuple[ast.FunctionDef, str]],
@@ -196,8 +171,8 @@ def function_definition(name: str, parameters: Iterable[str], body: list[ast.stm
     return definition
 
 
-class Scan(ast.NodeVisitor):
-    """The use of names in statements.
+class NameScan(ast.NodeVisitor):
+    """An analysis of statements: the names that they read, assign and change.
 
     Attributes:
         stores: names that they assign.
@@ -237,18 +212,18 @@ class Scan(ast.NodeVisitor):
             self.extended.add(node.target.id)
         self.generic_visit(node)
 
-    def _part(self, node: Any) -> None:
+    def _visit_attribute_or_item(self, node: Any) -> None:
         if not isinstance(node.ctx, ast.Load):
             self.changes.add(root_name(node))
         self.generic_visit(node)
 
-    visit_Attribute = visit_Subscript = _part
+    visit_Attribute = visit_Subscript = _visit_attribute_or_item
 
     def visit_Call(self, node: ast.Call) -> None:
         """Notes that ``xs.append(x)`` and ``next(xs)`` change xs."""
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATING_METHODS:
             self.changes.add(root_name(node.func))
-        elif isinstance(node.func, ast.Name) and node.func.id in _CHANGING_FUNCTIONS:
+        elif isinstance(node.func, ast.Name) and node.func.id in _MUTATING_FUNCTIONS:
             self.changes.add(root_name(node.args[0]) if node.args else "")
         self.generic_visit(node)
 
@@ -258,9 +233,9 @@ class Scan(ast.NodeVisitor):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
 
-    def _inner(self, node: Any) -> None:
-        """Notes an inner scope: it reads, and may change objects; a definition assigns its name."""
-        scan = Scan(ast.iter_child_nodes(node))
+    def _visit_scope(self, node: Any) -> None:
+        """Notes the names that an inner scope reads and changes; a definition assigns its name."""
+        scan = NameScan(ast.iter_child_nodes(node))
         self.loads += scan.loads
         at_once = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))
         self.captured += scan.captured if at_once else scan.loads
@@ -269,36 +244,36 @@ class Scan(ast.NodeVisitor):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             self.stores.add(node.name)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _inner
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _inner
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _visit_scope
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_scope
 
-    def _refuse(self, node: Any) -> None:
+    def _visit_refused(self, node: Any) -> None:
         self.refused = True
         self.generic_visit(node)
 
     visit_ExceptHandler = visit_Return = visit_Yield = visit_YieldFrom = visit_Await = visit_AsyncFor = (
         visit_AsyncWith
-    ) = _refuse
-    visit_Match = visit_TryStar = visit_ImportFrom = _refuse
+    ) = _visit_refused
+    visit_Match = visit_TryStar = visit_ImportFrom = _visit_refused
 
     def visit_Import(self, node: ast.Import) -> None:
         """Notes names of modules."""
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
-    def _loop(self, node: Any) -> None:
-        self.refused |= jumps(node.orelse)  # jumps in `else` belong to the enclosing loop
+    def _visit_loop(self, node: Any) -> None:
+        self.refused |= has_jump(node.orelse)  # jumps in `else` belong to the enclosing loop
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
 
-    visit_For = visit_While = _loop
+    visit_For = visit_While = _visit_loop
 
     def visit_Break(self, node: ast.Break) -> None:
         """Notes the end of an enclosing loop."""
         self.ends |= not self._loops
 
 
-def jumps(statements: Iterable[ast.stmt]) -> bool:
+def has_jump(statements: Iterable[ast.stmt]) -> bool:
     """True if a ``break`` or ``continue`` among the statements belongs to an enclosing loop."""
     for statement in statements:
         if isinstance(statement, (ast.Break, ast.Continue)):
@@ -311,11 +286,46 @@ def jumps(statements: Iterable[ast.stmt]) -> bool:
                 *getattr(statement, "finalbody", ()),
                 *handlers,
             ]
-            if jumps(nested):
+            if has_jump(nested):
                 return True
-        elif isinstance(statement, (ast.For, ast.While)) and jumps(statement.orelse):
+        elif isinstance(statement, (ast.For, ast.While)) and has_jump(statement.orelse):
             return True
     return False
+
+
+class LoopRewriter:
+    """The base of classes that replace loops of a function by calls.
+
+    Args:
+        definition: the function's syntax tree.
+        function: the function.
+    """
+
+    def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
+        code = function.__code__
+        self._function = function
+        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
+        scan = NameScan(definition.body)
+        self._loads, self._captured = scan.loads, scan.captured
+
+    def _names_read_later(self, scan: NameScan) -> set[str]:
+        """Returns the local names that the function also reads outside the statements of a scan."""
+        return set(self._locals.intersection(self._loads - scan.loads))
+
+    def _has_outer_effects(self, scan: NameScan, new: set[str], around: NameScan) -> bool:
+        """True if statements change objects that others may see, or names that functions capture.
+
+        Args:
+            scan: of the statements.
+            new: the names whose objects the statements make.
+            around: the scan of the statements within which functions may capture names.
+        """
+        captured = self._captured - around.captured
+        changes = any(name not in new and not self._is_module(name) for name in scan.changes)
+        return scan.refused or changes or any(captured[name] for name in around.stores)
+
+    def _is_module(self, name: str) -> bool:
+        return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)
 
 
 def root_name(node: Any) -> str:
@@ -330,10 +340,10 @@ def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
     shared: set[str] = set()
     for node in [node for statement in statements for node in ast.walk(statement)]:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new_object(node.value):
-            shared |= Scan([node]).stores
+            shared |= NameScan([node]).stores
         elif isinstance(node, ast.For):
-            shared |= Scan([node.target]).stores
-    return given_first(statements) - shared
+            shared |= NameScan([node.target]).stores
+    return assigned_before_read(statements) - shared
 
 
 def _is_new_object(value: ast.expr | None) -> bool:
@@ -342,53 +352,44 @@ def _is_new_object(value: ast.expr | None) -> bool:
     return not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
 
 
-def given_first(statements: Sequence[ast.stmt]) -> set[str]:
-    """Returns the names that are certainly assigned before any of the statements reads them."""
-    assigned: set[str] = set()
-    read: set[str] = set()
-    for statement in statements:
-        if isinstance(statement, ast.With):
-            items = Scan(statement.items)
-            read |= set(items.loads) - assigned
-            assigned |= items.stores - read
-            body_scan = Scan(statement.body)
-            assigned |= given_first(statement.body) - read
-            read |= set(body_scan.loads) - assigned
-            continue
-        scan = Scan([statement])
-        read |= set(scan.loads) - assigned
-        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
-            assigned |= scan.stores - read
-    return assigned - read
+def assigned_before_read(statements: Sequence[ast.stmt]) -> set[str]:
+    """Returns the names that the statements certainly assign, and read only after that."""
+    read_first, assigned = _read_and_assigned(statements, set())
+    return assigned - read_first
 
 
-def exposed(statements: Sequence[ast.stmt]) -> set[str]:
-    """Returns the names that may be read before the statements assign them."""
-    return _exposed_names(statements, set())[0]
+def read_before_assigned(statements: Sequence[ast.stmt]) -> set[str]:
+    """Returns the names that the statements may read before they assign them."""
+    return _read_and_assigned(statements, set())[0]
 
 
-def _exposed_names(statements: Sequence[ast.stmt], given: set[str]) -> tuple[set[str], set[str]]:
-    """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end."""
-    result: set[str] = set()
-    given = set(given)
+def _read_and_assigned(statements: Sequence[ast.stmt], assigned: set[str]) -> tuple[set[str], set[str]]:
+    """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end.
+
+    Args:
+        statements: in their order.
+        assigned: the names that are assigned before them.
+    """
+    read_first: set[str] = set()
+    assigned = set(assigned)
     for statement in statements:
         if isinstance(statement, (ast.If, ast.While)):
-            result |= set(Scan([statement.test]).loads) - given
-            first, second = _exposed_names(statement.body, given), _exposed_names(statement.orelse, given)
-            result |= first[0] | second[0]
-            given |= first[1] & second[1] if isinstance(statement, ast.If) else set()
+            read_first |= set(NameScan([statement.test]).loads) - assigned
+            first, second = _read_and_assigned(statement.body, assigned), _read_and_assigned(statement.orelse, assigned)
+            read_first |= first[0] | second[0]
+            assigned |= first[1] & second[1] if isinstance(statement, ast.If) else set()
         elif isinstance(statement, ast.For):
-            result |= set(Scan([statement.iter, statement.target]).loads) - given
-            result |= _exposed_names(statement.body, given | Scan([statement.target]).stores)[0]
-            result |= _exposed_names(statement.orelse, given)[0]
+            read_first |= set(NameScan([statement.iter, statement.target]).loads) - assigned
+            read_first |= _read_and_assigned(statement.body, assigned | NameScan([statement.target]).stores)[0]
+            read_first |= _read_and_assigned(statement.orelse, assigned)[0]
         elif isinstance(statement, ast.With):
-            items = Scan(statement.items)
-            result |= set(items.loads) - given
-            inner = _exposed_names(statement.body, given | items.stores)
-            result, given = result | inner[0], inner[1]
+            items = NameScan(statement.items)
+            read_first |= set(items.loads) - assigned
+            inner = _read_and_assigned(statement.body, assigned | items.stores)
+            read_first, assigned = read_first | inner[0], inner[1]
         else:
-            scan = Scan([statement])
-            result |= set(scan.loads) - given
+            scan = NameScan([statement])
+            read_first |= set(scan.loads) - assigned
             if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
-                given |= scan.stores
-    return result, given
+                assigned |= scan.stores
+    return read_first, assigned

@@ -17,7 +17,7 @@ class Identity:
 
     def __init__(self, target: Any, gone: Callable[[Any], None] | None = None) -> None:
         self._number = id(target)
-        self.get = reference(target, gone)
+        self.get = weak_or_strong_reference(target, gone)
 
     def __hash__(self) -> int:
         return self._number
@@ -33,7 +33,7 @@ class Identity:
         return "an object that is gone" if referent is None else f"{type(referent).__name__} at {self._number:#x}"
 
 
-def reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:
+def weak_or_strong_reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:
     """Returns a function that returns ``target`` while it lives, else None."""
     try:
         return weakref.ref(target, gone)

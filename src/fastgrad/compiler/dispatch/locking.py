@@ -9,72 +9,72 @@ from typing import Any
 from fastgrad.core.variable import writing
 from fastgrad.kernels.codegen.locks import give_back, new_rlock
 
-gate = [0]
+entry_gate = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
 
-eagerly = [False]
+runs_eagerly = [False]
 """Whether functions run eagerly."""
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 """Seconds to wait for another thread's recording, which may itself be waiting for this thread."""
 
 
-NOT_MINE = object()
-"""The result of ``recorded`` and ``replayed`` if the lock is not free in time: another thread's recording takes too long."""
+LOCK_NOT_FREE = object()
+"""The result of ``run_as_recording`` and ``run_as_replay`` if the lock is not free in time: another thread's recording takes too long."""
 
 
-class _Turns:
-    """The lock of recordings and replays."""
+class _RecordingLock:
+    """The holder of the lock of recordings and replays."""
 
     def __init__(self) -> None:
         self.lock = new_rlock()
 
 
-turns = _Turns()
+recording_lock = _RecordingLock()
 
 
 def _reset_gate() -> None:
     """Resets the gate in a forked child, which has no other thread that records."""
-    gate[0] = int(eagerly[0])
+    entry_gate[0] = int(runs_eagerly[0])
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_gate)
 
 
-def recorded(work: Callable[[], Any]) -> Any:
-    """Returns ``work()``, run as a recording under the lock; or ``NOT_MINE``."""
+def run_as_recording(work: Callable[[], Any]) -> Any:
+    """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def record() -> Any:
-        gate[0] += 1
+        entry_gate[0] += 1
         try:
             with writing.lock:
                 pass  # waits for the end of running replays
             return work()
         finally:
-            gate[0] -= 1
+            entry_gate[0] -= 1
 
-    return _locked(record)
+    return _run_locked(record)
 
 
-def replayed(work: Callable[[], Any]) -> Any:
-    """Returns ``work()``, run as a replay under the lock; or ``NOT_MINE``."""
+def run_as_replay(work: Callable[[], Any]) -> Any:
+    """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def replay() -> Any:
         with writing.lock:
             return work()
 
-    return _locked(replay)
+    return _run_locked(replay)
 
 
 # Not a context manager: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
-def _locked(work: Callable[[], Any]) -> Any:
+def _run_locked(work: Callable[[], Any]) -> Any:
     acquired = None
     try:
-        acquired = turns.lock.acquire(timeout=_PATIENCE)
-        return work() if acquired else NOT_MINE
+        acquired = recording_lock.lock.acquire(timeout=_TIMEOUT)
+        return work() if acquired else LOCK_NOT_FREE
     finally:
         if acquired:
-            turns.lock.release()
+            recording_lock.lock.release()
         elif acquired is None:
-            give_back(turns.lock)
+            give_back(recording_lock.lock)

@@ -27,15 +27,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    CHANGEABLE,
+    MUTABLE_TYPES,
     PREFIX,
-    Scan,
-    compiled,
-    definition_of,
-    exposed,
+    LoopRewriter,
+    NameScan,
+    compile_trees,
     function_definition,
-    jumps,
+    has_jump,
     new_objects,
+    read_before_assigned,
+    syntax_tree_of,
     unset,
 )
 from fastgrad.core import nest
@@ -47,24 +48,24 @@ from fastgrad.ops.creation import range as tensor_range
 from fastgrad.ops.creation import range_operands
 from fastgrad.ops.tensor_array import TensorArray
 
-_NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
-_MOST_NESTED = 3
-_PURE = (
-    ast.Name,
-    ast.Constant,
-    ast.Compare,
-    ast.BoolOp,
-    ast.UnaryOp,
-    ast.BinOp,
-    ast.Attribute,
-    ast.Subscript,
-    ast.Tuple,
+_NUMERIC_TYPES = (bool, int, float, np.generic, np.ndarray, Tensor)
+_MOST_NESTED_LOOPS = 3
+_PURE_NODES = (
+    ast.Name
+    | ast.Constant
+    | ast.Compare
+    | ast.BoolOp
+    | ast.UnaryOp
+    | ast.BinOp
+    | ast.Attribute
+    | ast.Subscript
+    | ast.Tuple
 )
 
 
 def with_program_loops(function: Any) -> Any:
     """Returns the function with loops that a program can run; the function itself if it has none, or no source."""
-    definition = definition_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
+    definition = syntax_tree_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
     if definition is None:
         return function
     converter = _Converter(definition, function)
@@ -80,13 +81,13 @@ def _has_loop(code: CodeType) -> bool:
 # ---- at run time -------------------------------------------------------------------------------------------
 
 
-def _follows(value: Any) -> bool:
+def _varies(value: Any) -> bool:
     tracer = control_flow_of()
-    return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.follows(value)
+    return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.varies(value)
 
 
 def _is_tensor_test(value: Any) -> bool:
-    """True if a test is a tensor, which a loop of a program may compute again in each iteration."""
+    """True if a loop's test is a scalar tensor, so that a program can compute it in each iteration."""
     return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
 
 
@@ -96,17 +97,17 @@ class _Range:
     def __init__(self, start: Tensor, limit: Tensor, delta: int) -> None:
         self.start, self.limit, self.delta = start, limit, delta
 
-    def goes_on(self, index: Tensor) -> Any:
-        """Returns whether there is an iteration with this index."""
+    def has_next_iteration(self, index: Tensor) -> Any:
+        """Returns whether the range has this index, as a tensor."""
         return TABLE["less" if self.delta > 0 else "greater"](index, self.limit)
 
 
-def _ranged(*args: Any, **kwargs: Any) -> Any:
+def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     """Returns the sequence of a loop over ``tf.range(*args, **kwargs)``: a ``_Range`` if tensors decide its length."""
-    if control_flow_of() is None or not any(map(_follows, [*args, *kwargs.values()])):
+    if control_flow_of() is None or not any(map(_varies, [*args, *kwargs.values()])):
         return tensor_range(*args, **kwargs)
     start, limit, delta, dtype = range_operands(*args, **kwargs)
-    if not dtype.is_integer or _follows(delta) or not int(delta):
+    if not dtype.is_integer or _varies(delta) or not int(delta):
         return tensor_range(*args, **kwargs)
     start_tensor, limit_tensor = (
         TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit)
@@ -114,7 +115,7 @@ def _ranged(*args: Any, **kwargs: Any) -> Any:
     return _Range(start_tensor, limit_tensor, int(delta))
 
 
-def _elements(over: Any) -> Any:
+def _range_elements(over: Any) -> Any:
     if not isinstance(over, _Range):
         return over
     return tensor_range(over.start, over.limit, over.delta, over.start.dtype)
@@ -137,13 +138,13 @@ def _negated(value: Any) -> Any:
 
 def _are_numbers(values: Any) -> bool:
     """True if values are numbers and arrays; False for variables, whose number changes when they are assigned."""
-    return all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values))
+    return all(isinstance(leaf, (*_NUMERIC_TYPES, TensorArray)) for leaf in nest.flatten(values))
 
 
-def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
+def _carried_tensors(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
     """Returns the loop's variables as tensors; None if one is not a number, has no value, or changes in place."""
     values = {name: scope.get(name, unset) for name in names}
-    in_place = any(isinstance(scope.get(name), CHANGEABLE) for name in extended)
+    in_place = any(isinstance(scope.get(name), MUTABLE_TYPES) for name in extended)
     if in_place or not _are_numbers(values):
         return None
     return dict(
@@ -151,8 +152,8 @@ def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[
     )
 
 
-class _Part:
-    """A part of a function as a function of names.
+class _PartFunction:
+    """A part of a function's source, compiled as a function of local names.
 
     Attributes:
         function: takes the values of ``names``, returns those of ``results``.
@@ -171,8 +172,8 @@ class _Part:
     def __call__(self, scope: dict[str, Any]) -> Any:
         return self.function(*[scope.get(name, unset) for name in self.names])
 
-    def numbers(self, scope: dict[str, Any]) -> Any:
-        """Returns the results of the function.
+    def numeric_results(self, scope: dict[str, Any]) -> Any:
+        """Returns the results of the function, which must be numbers.
 
         Raises:
             TypeError: a result is not a number.
@@ -184,7 +185,7 @@ class _Part:
 
 
 class _Loop:
-    """A loop that the program runs, if possible.
+    """A converted loop: runs as a loop of the program, if possible.
 
     Args:
         body: returns whether the loop ends, if ``ends``, and its results.
@@ -193,17 +194,17 @@ class _Loop:
         test: of a ``while`` loop; returns its value only.
     """
 
-    def __init__(self, body: _Part, ends: bool, target: str | None, test: _Part | None) -> None:
+    def __init__(self, body: _PartFunction, ends: bool, target: str | None, test: _PartFunction | None) -> None:
         self._body, self._ends, self._target, self._test = body, ends, target, test
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
-        """Returns the values of the body's results after the loop; None if Python must run it."""
+        """Runs the loop in the program; returns the final values of its results, None if Python must run it."""
         if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
             return None
         test = self._test
         if test is not None and (any(name not in scope for name in test.names) or not _is_tensor_test(test(scope))):
             return None
-        carried = _carried(scope, self._body.results, self._body.extended)
+        carried = _carried_tensors(scope, self._body.results, self._body.extended)
         if carried is None:
             return None
         variables: list[Any] = [carried]
@@ -212,39 +213,39 @@ class _Loop:
         if self._target is not None:
             variables.append(over.start)
 
-        def goes_on(now: dict[str, Any], *rest: Any) -> Any:
+        def has_next_iteration(now: dict[str, Any], *rest: Any) -> Any:
             def another() -> Any:
-                return over.goes_on(rest[-1]) if test is None else test({**scope, **now})
+                return over.has_next_iteration(rest[-1]) if test is None else test({**scope, **now})
 
             return cond(rest[0], lambda: constant_tensor(np.array(False)), another) if self._ends else another()
 
         def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
             local_values = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
-            outcome = self._body.numbers(local_values)
+            outcome = self._body.numeric_results(local_values)
             next_values: list[Any] = [dict(zip(self._body.results, outcome[-len(now) :] if now else (), strict=True))]
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
 
-        outcome = recorded_loop(goes_on, trip, variables, None)
+        outcome = recorded_loop(has_next_iteration, trip, variables, None)
         return None if outcome is None else tuple([outcome[0][name] for name in self._body.results])
 
 
 class _Branch:
-    """An ``if`` within a loop of a program.
+    """A converted ``if`` within a loop: runs as branches of the program, if possible.
 
     Args:
         true, false: the branches; both return the values of the same names.
     """
 
-    def __init__(self, true: _Part, false: _Part) -> None:
+    def __init__(self, true: _PartFunction, false: _PartFunction) -> None:
         self._true, self._false = true, false
 
     def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
         """Returns the values of the changed names; None if Python must choose by ``test``."""
-        if not _follows(test):
+        if not _varies(test):
             return None
         is_recorded, values = control_flow_of().branch(
-            test, (lambda: self._false.numbers(scope), lambda: self._true.numbers(scope))
+            test, (lambda: self._false.numeric_results(scope), lambda: self._true.numeric_results(scope))
         )
         return tuple(values) if is_recorded else None
 
@@ -252,8 +253,8 @@ class _Branch:
 # ---- the source --------------------------------------------------------------------------------------------
 
 
-class _Converter:
-    """Adds calls before loops, and before branches within them.
+class _Converter(LoopRewriter):
+    """Adds calls of converted loops and branches to a function's syntax tree.
 
     Attributes:
         parts: the functions of the bodies, branches and tests.
@@ -261,38 +262,36 @@ class _Converter:
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
-        code = function.__code__
-        self._function = function
-        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        scan = Scan(definition.body)
-        self._loads, self._captured = scan.loads, scan.captured
+        super().__init__(definition, function)
         self._count = 0
-        self.parts: list[_Part] = []
+        self.parts: list[_PartFunction] = []
         self.calls: dict[str, Any] = {}
 
     def function(self, definition: ast.FunctionDef) -> FunctionType:
         """Returns the function of the converted tree."""
-        objects = {f"{PREFIX}{f.__name__.strip('_')}": f for f in (_ranged, _elements, _both, _either, _negated)}
+        objects = {
+            f"{PREFIX}{f.__name__.strip('_')}": f for f in (_range_sequence, _range_elements, _both, _either, _negated)
+        }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
-        converted, functions, _ = compiled(definition, self._function, part_definitions, {**objects, **self.calls})
+        converted, functions, _ = compile_trees(definition, self._function, part_definitions, {**objects, **self.calls})
         for part, function in zip(self.parts, functions, strict=True):
             part.function = function
         return converted
 
     def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
-        """Returns the statements with loops that the program may run; with such branches, too, if ``inside`` a loop."""
+        """Returns the statements with converted loops, and converted branches if they are ``inside`` a loop."""
         result: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, (ast.For, ast.While)):
-                result += self._loop(statement, depth, inside)
+                result += self._convert_loop(statement, depth, inside)
             elif isinstance(statement, ast.If) and inside:
-                result += self._branch(statement, depth)
+                result += self._convert_branch(statement, depth)
             else:
-                result.append(self._within(statement, depth, inside))
+                result.append(self._convert_inner_statements(statement, depth, inside))
         return result
 
-    def _within(self, statement: ast.stmt, depth: int, inside: bool) -> ast.stmt:
+    def _convert_inner_statements(self, statement: ast.stmt, depth: int, inside: bool) -> ast.stmt:
         if isinstance(statement, (ast.If, ast.With, ast.For, ast.While)):
             statement = copy.copy(statement)
             for field in ("body", "orelse"):
@@ -300,14 +299,14 @@ class _Converter:
                     setattr(statement, field, self.statements(getattr(statement, field), depth, inside))
         return statement
 
-    def _loop(self, loop: ast.For | ast.While, depth: int, inside: bool) -> list[ast.stmt]:
-        plain = self._within(loop, depth + 1, False)
-        scan = Scan(loop.body)
+    def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside: bool) -> list[ast.stmt]:
+        plain = self._convert_inner_statements(loop, depth + 1, False)
+        scan = NameScan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
-        if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED:
+        if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED_LOOPS:
             return [plain]
-        if self._has_outer_effects(scan, new_objects(loop.body), Scan([loop])):
+        if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
         self._count += 1
         left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
@@ -315,26 +314,25 @@ class _Converter:
         if lowered is None:
             return [plain]
         target = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else None
-        loop_scan = Scan([*loop.body, *([] if test is None else [test])])
-        later_loads = self._loads - loop_scan.loads
-        of_test = set() if test is None else set(Scan([test]).loads)
-        needed = (exposed(loop.body) - {target}) | of_test | {name for name in self._locals if later_loads[name] > 0}
+        loop_scan = NameScan([*loop.body, *([] if test is None else [test])])
+        of_test = set() if test is None else set(NameScan([test]).loads)
+        needed = (read_before_assigned(loop.body) - {target}) | of_test | self._names_read_later(loop_scan)
         results = sorted((scan.stores if target is None else scan.stores | {target}) & needed)
         flag_setup = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
         body_statements = [*flag_setup, *self.statements(lowered, depth + 1, True)]
         names = sorted({*scan.stores, *loop_scan.loads, *([] if target is None else [target])} & self._locals)
-        body = self._part(body_statements, names, results, [left] if scan.ends else [])
+        body = self._add_part(body_statements, names, results, [left] if scan.ends else [])
         tested = None
         if test is not None:
-            tested = self._part(
+            tested = self._add_part(
                 [ast.Return(_TestConverter().visit(copy.deepcopy(test)))], sorted(of_test & self._locals), (), None
             )
-        call_text = self._called(_Loop(body, scan.ends, target, tested))
+        call_text = self._add_call(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
         lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
         lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {PREFIX}ranged()")
+            lines.insert(0, f"{over} = {PREFIX}range_sequence()")
         opening = ast.parse("\n".join(lines)).body
         choice = opening[-1]
         assert isinstance(choice, ast.If)
@@ -344,31 +342,30 @@ class _Converter:
             assert isinstance(loop.iter, ast.Call)
             first_line: Any = opening[0]
             first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{PREFIX}elements({over})", mode="eval").body
-        return _placed(opening, loop)
+            plain.iter = ast.parse(f"{PREFIX}range_elements({over})", mode="eval").body
+        return _with_line_numbers(opening, loop)
 
-    def _branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
-        plain = self._within(branch, depth, True)
+    def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
+        plain = self._convert_inner_statements(branch, depth, True)
         assert isinstance(plain, ast.If)
         plain.test = _TestConverter().visit(copy.deepcopy(branch.test))
-        scan = Scan([*branch.body, *branch.orelse])
+        scan = NameScan([*branch.body, *branch.orelse])
         created = new_objects(branch.body) & new_objects(branch.orelse)
-        if jumps([*branch.body, *branch.orelse]) or self._has_outer_effects(scan, created, scan):
+        jumps_out = has_jump([*branch.body, *branch.orelse])
+        if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
-        later_loads = self._loads - scan.loads
-        needed = (
-            exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later_loads[name] > 0}
-        )
+        needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
         results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
         self._count += 1
         names = sorted(
             {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
         )
         parts = [
-            self._part(self.statements(body, depth, True), names, results, []) for body in (branch.body, branch.orelse)
+            self._add_part(self.statements(body, depth, True), names, results, [])
+            for body in (branch.body, branch.orelse)
         ]
         test = f"{PREFIX}test{self._count}"
-        call_text = self._called(_Branch(*parts))
+        call_text = self._add_call(_Branch(*parts))
         lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
         lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         opening = ast.parse("\n".join(lines)).body
@@ -377,27 +374,21 @@ class _Converter:
         assert isinstance(choice, ast.If)
         assignment.value, plain.test = plain.test, ast.Name(test, ast.Load())
         choice.body = [plain]
-        return _placed(opening, branch)
+        return _with_line_numbers(opening, branch)
 
-    def _has_outer_effects(self, scan: Scan, new: set[str], around: Scan) -> bool:
-        """True if statements change other objects than their own, or names that functions capture."""
-        captured = self._captured - around.captured
-        changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
-        return scan.refused or scan.compares_objects or changes
-
-    def _part(
+    def _add_part(
         self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
-    ) -> _Part:
-        """Adds a function of names. It returns ``before``, then ``results``; None if it has its own return."""
+    ) -> _PartFunction:
+        """Adds a function made of statements; it returns ``before``, then ``results``, unless ``before`` is None."""
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
         definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
-        part = _Part(definition, names, results, Scan(body).extended)
+        part = _PartFunction(definition, names, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
-    def _called(self, what: Any) -> str:
+    def _add_call(self, what: Any) -> str:
         name = f"{PREFIX}call{len(self.calls)}"
         self.calls[name] = what
         return name
@@ -407,22 +398,24 @@ class _Converter:
         if not isinstance(call, ast.Call) or not isinstance(loop.target, ast.Name):
             return False
         plain = not any(isinstance(x, ast.Starred) for x in call.args) and all(x.arg is not None for x in call.keywords)
-        return plain and self._value(call.func) is tensor_range
+        return plain and self._lookup(call.func) is tensor_range
 
     def _is_pure(self, test: ast.expr) -> bool:
-        """True if an expression may be evaluated once more: it calls only functions of modules."""
+        """True if an expression can be evaluated twice: it calls only functions of modules."""
         for node in ast.walk(test):
             if isinstance(node, ast.Call):
-                if not isinstance(node.func, ast.Attribute) or not isinstance(self._value(node.func.value), ModuleType):
+                if not isinstance(node.func, ast.Attribute) or not isinstance(
+                    self._lookup(node.func.value), ModuleType
+                ):
                     return False
-            elif isinstance(node, ast.expr) and not isinstance(node, _PURE):
+            elif isinstance(node, ast.expr) and not isinstance(node, _PURE_NODES):
                 return False
         return True
 
-    def _value(self, node: ast.expr) -> Any:
+    def _lookup(self, node: ast.expr) -> Any:
         """Returns the value of a dotted name that is not local; None if it is unknown."""
         if isinstance(node, ast.Attribute):
-            holder = self._value(node.value)
+            holder = self._lookup(node.value)
             return getattr(holder, node.attr, None) if isinstance(holder, ModuleType) else None
         if not isinstance(node, ast.Name) or node.id in self._locals:
             return None
@@ -435,8 +428,8 @@ class _Converter:
         return function.__globals__.get(node.id)
 
 
-def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
-    """Returns the statements; new ones get the line of another statement."""
+def _with_line_numbers(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
+    """Returns the statements; generated nodes get the line number of another statement."""
     for statement in statements:
         for node in ast.walk(statement):
             if hasattr(node, "lineno") and node.lineno < where.lineno:
@@ -460,7 +453,7 @@ def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast
             return result or [ast.copy_location(ast.Pass(), statement)]
         if isinstance(statement, ast.Break):
             return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
-        if isinstance(statement, ast.If) and jumps([statement]):
+        if isinstance(statement, ast.If) and has_jump([statement]):
             following = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
@@ -473,7 +466,7 @@ def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast
                 *result,
                 ast.copy_location(ast.If(statement.test, branches[0] or [ast.Pass()], branches[1]), statement),
             ]
-        if jumps([statement]):
+        if has_jump([statement]):
             return None
         result.append(statement)
     return result

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.compiler.dispatch.cache import Version
-from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.programs.profiling import report_of, text_of
+from fastgrad.compiler.programs.profiling import profile, program_text
 from fastgrad.core.operation import in_python_because
 from fastgrad.kernels.codegen.build import full_name
 
@@ -31,7 +31,9 @@ def source_text(version: Version | None) -> str:
     if not trees:
         return "Nothing is compiled yet: what is recorded is compiled when it is called for again."
     entries = [entry.source for _, entry in version.entries.values() if entry is not None]
-    programs = [f"# ---- program {number}: its steps\n\n{text_of(tree.program)}" for number, tree in enumerate(trees)]
+    programs = [
+        f"# ---- program {number}: its steps\n\n{program_text(tree.program)}" for number, tree in enumerate(trees)
+    ]
     calls = [*entries, *[tree.program.source for tree in trees]]
     return "\n".join([*programs, "# ---- how a call comes to the program\n", *calls])
 
@@ -66,21 +68,21 @@ def kernel_texts(
 
 
 def report_text(name: str, version: Version | None) -> str:
-    """Returns a summary of a version, in numbers."""
+    """Returns a summary of a version: numbers of operations, kernels and bytes, and a profile."""
     if version is None:
         return _NOTHING_RECORDED
-    lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]
+    lines = [f"{name}: {_plural(len(version.ways), 'recorded way')}, {_plural(len(version.ways.trees), 'program')}:"]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
-        lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
+        lines += ["", str(profile(tree.program, f"{name}, program {number}"))]
     return "\n".join(lines)
 
 
-def _counted(number: int, what: str) -> str:
+def _plural(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _program_lines(tree: Tree) -> list[str]:
+def _program_lines(tree: CompiledTree) -> list[str]:
     recorded = [sum(node.kind is Kind.OPERATION for node in trace.graph.nodes) for trace in tree.ways]
     actions = tree.program.plan.actions
     kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
+from fastgrad.compiler.dispatch.signature import COMPOSITES
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
 from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.composite import Composite
-from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
@@ -39,7 +39,7 @@ def as_results(value: Any, name: str) -> Any:
     if nest.is_nested(value):
         flat = [as_results(item, name) for item in nest.flatten(value)]
         return nest.pack_sequence_as(value, flat)
-    if isinstance(value, (IndexedSlices, Composite)):
+    if isinstance(value, COMPOSITES):
         return value
     if isinstance(value, Variable):
         return Variable.value(value)
@@ -85,45 +85,42 @@ class Results:
         self.tensors: list[Tensor] = []
         self._places = {id(tensor): position for position, tensor in enumerate(arguments)}
         self._numbers: dict[int, int] = {}
-        self.plan = self._planned(value)
+        self.plan = self._plan_of(value)
         self.count = len(self.tensors)
         self._recording = None
         self.is_single = self.plan == (COMPUTED, 0)
 
-    def done(self) -> list[Tensor]:
-        """Returns ``tensors`` and drops them: they are needed only until the graph is written."""
+    def take_tensors(self) -> list[Tensor]:
+        """Returns ``tensors`` and forgets them, so that they can be deleted once the graph is made."""
         taken_tensors, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
         return taken_tensors
 
-    def _planned(self, value: Any) -> Any:
+    def _plan_of(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             position = self._places.get(id(value))
             if position is not None:
                 return ARGUMENT, position
-            if self._recording is not None and self._recording.takes_as_constant(value):
-                return CONSTANT, reference(value), value._array
+            if self._recording is not None and self._recording.is_constant_result(value):
+                return CONSTANT, weak_or_strong_reference(value), value._array
             number = self._numbers.setdefault(id(value), len(self.tensors))
             if number == len(self.tensors):
                 self.tensors.append(value)
             return COMPUTED, number
-        if isinstance(value, IndexedSlices):
-            shape = value.dense_shape
-            return IndexedSlices, [self._planned(part) for part in (value.values, value.indices, shape)]
-        if isinstance(value, Composite):
+        if isinstance(value, COMPOSITES):
             form, tensors = value._to_components()
-            return Composite, [self._planned(part) for part in tensors], type(value), form
+            return Composite, [self._plan_of(part) for part in tensors], type(value), form
         if nest.is_nested(value):
             # The structure, with a plan for each leaf.
             return (
                 list,
                 value if not nest.flatten(value) else nest.map_structure(lambda _: 0, value),
-                [self._planned(item) for item in nest.flatten(value)],
+                [self._plan_of(item) for item in nest.flatten(value)],
             )
         return SAME, value
 
-    def packed(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
-        """Returns the result of a call.
+    def build(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
+        """Returns the result of a replayed call, with the original structure.
 
         Args:
             arrays: the results of the program.
@@ -131,14 +128,14 @@ class Results:
         """
         if self.is_single:
             return Tensor(arrays[0])
-        return _packed(self.plan, [Tensor(array) for array in arrays], given)
+        return _build_result(self.plan, [Tensor(array) for array in arrays], given)
 
-    def first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
-        """Returns the result of the recording itself, whose tensors are ``tensors``."""
-        return _packed(self.plan, tensors, given)
+    def build_first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+        """Returns the result of the recorded call, made of the recording's tensors."""
+        return _build_result(self.plan, tensors, given)
 
 
-def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+def _build_result(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
     kind = plan[0]
     if kind is COMPUTED:
         return tensors[plan[1]]
@@ -150,9 +147,7 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
     if kind is CONSTANT:
         constant = plan[1]()
         return Tensor(plan[2]) if constant is None else constant
-    if kind is IndexedSlices:
-        return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
     if kind is Composite:
         composite_type: Any = plan[2]
-        return composite_type._from_components(plan[3], [_packed(part, tensors, given) for part in plan[1]])
-    return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])
+        return composite_type._from_components(plan[3], [_build_result(part, tensors, given) for part in plan[1]])
+    return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, given) for part in plan[2]])

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad.compiler.dispatch.cache import Key
-from fastgrad.compiler.dispatch.captures import shown
+from fastgrad.compiler.dispatch.captures import value_text
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.recording.location import text
+from fastgrad.compiler.recording.location import line_text
 
 _WARN_AFTER = 8
 _WARN_AFTER_TRACES = 64
@@ -19,7 +19,7 @@ _Line = tuple[str, int] | None
 
 
 class Retracing:
-    """Counts the causes of recordings.
+    """Counts what caused recordings, and warns when there are many.
 
     Args:
         name: the function's.
@@ -42,7 +42,7 @@ class Retracing:
             key: the recordings of such calls.
             known: whether one of these recordings has the same captured values.
         """
-        described_now = described(call)
+        described_now = leaf_descriptions(call)
         described_before, self._last = self._last, described_now
         if key is not None and key.versions and known:
             self._trace_count += 1
@@ -59,21 +59,21 @@ class Retracing:
         if described_before is None:
             return
         if key is not None and (key.versions or key.changed):
-            changed = key.changed or key.versions[0].captures.change()
+            changed = key.changed or key.versions[0].captures.first_change()
             key.changed = None
             if changed is not None:
-                self._change(f"the captured name {changed[0]!r}", changed[1], changed[2])
+                self._count_change(f"the captured name {changed[0]!r}", changed[1], changed[2])
         else:
             for label in {**described_now, **described_before}:
                 old_text, new_text = described_before.get(label, "not there"), described_now.get(label, "not there")
                 if old_text != new_text:
-                    self._change(f"the argument {label!r}", old_text, new_text)
+                    self._count_change(f"the argument {label!r}", old_text, new_text)
         if self._count >= self._next and self._changes:
             self._next = 2 * self._count
             self._warn()
 
     def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
-        """Notes the numbers from tensors on which Python's control flow depended in a recording, and their lines."""
+        """Counts the different numbers from tensors that decided Python's control flow, by line; warns if there are many."""
         numbers_by_line: dict[_Line, list[int]] = {}
         for line, number in numbers:
             numbers_by_line.setdefault(line, []).append(number)
@@ -83,14 +83,14 @@ class Retracing:
             if len(known) > limit:
                 self._numbers[line] = known, 2 * len(known)
                 warnings.warn(
-                    f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
+                    f"{self._name}(): at {line_text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
                     f"tensors' values; now it is {several[-1]}, and it has been {len(known)} different ones. Each is a way of its own, "
                     "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
                     "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
                     stacklevel=5,
                 )
 
-    def _change(self, what: str, before: str, now: str) -> None:
+    def _count_change(self, what: str, before: str, now: str) -> None:
         self._changes[what] += 1
         self._shown[what] = before, now
 
@@ -105,8 +105,8 @@ class Retracing:
         )
 
 
-def warn_of(name: str, failure: Exception) -> None:
-    """Warns that the compiler failed for a function."""
+def warn_of_failure(name: str, failure: Exception) -> None:
+    """Warns that the compiler failed for a function, which runs eagerly from now on."""
     cause = failure.__cause__
     warnings.warn(
         f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "
@@ -115,14 +115,16 @@ def warn_of(name: str, failure: Exception) -> None:
     )
 
 
-def described(call: Call) -> dict[str, str]:
+def leaf_descriptions(call: Call) -> dict[str, str]:
     """Returns the leaves of a call by their labels, as text."""
-    return {label: _text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)}
+    return {
+        label: _leaf_text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)
+    }
 
 
-def _text(leaf: Any, value: Any) -> str:
+def _leaf_text(leaf: Any, value: Any) -> str:
     if leaf[0] == "tensor":
         return f"a tensor of shape {list(leaf[1])} and dtype {leaf[2]}"
     if leaf[0] == "same as":
         return "the same tensor as another argument"
-    return "a float" if leaf[0] == "float" else shown(value)
+    return "a float" if leaf[0] == "float" else value_text(value)

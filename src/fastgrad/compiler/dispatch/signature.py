@@ -25,11 +25,16 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 
-_BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
+_TYPES_COMPARED_BY_VALUE = frozenset(
+    [bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset]
+)
+
+COMPOSITES = (Composite, IndexedSlices)
+"""The types of values made of several tensors."""
 
 
 class NoKey(TypeError):
-    """An argument is known by identity, but its value may change."""
+    """Raised for an argument known by identity whose value may change."""
 
 
 class Floats:
@@ -62,7 +67,7 @@ class Floats:
 
 
 class Call:
-    """One call; calls with the same ``key`` may share a program.
+    """The arguments of a call, split into a hashable key and arrays; calls with equal keys share a program.
 
     Attributes:
         key: hashable; the structure, and for each leaf its shape and dtype, its value or its identity.
@@ -85,49 +90,50 @@ class Call:
         self.leaves: list[Any] = []
         self.values: list[Any] = []
         self.objects: list[Any] = []
-        structure = tuple([(name, self._describe(value, name)) for name, value in arguments.items()])
+        structure = tuple([(name, self._structure_key(value, name)) for name, value in arguments.items()])
         self.key = (structure, tuple(self.leaves), placement.chosen)
 
     def tensors(self) -> list[Tensor]:
-        """Returns the inputs of the program as tensors; passed tensors are returned unchanged."""
+        """Returns the arrays of the call as tensors; tensors that the caller passed are returned themselves."""
         return [
             value if isinstance(value, Tensor) else Tensor(array)
             for value, array in zip(self.given, self.arrays, strict=True)
         ]
 
-    def _describe(self, value: Any, label: str) -> Any:
+    def _structure_key(self, value: Any, label: str) -> Any:
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
-            return self._describe_nested(value, label, kind)
-        if kind is IndexedSlices:
-            parts = {"values": value.values, "indices": value.indices, "dense_shape": value.dense_shape}
-            return kind, tuple([self._describe(part, f"{label}.{name}") for name, part in parts.items()])
-        if kind is not Tensor and issubclass(kind, Composite):
+            return self._container_key(value, label, kind)
+        if kind is not Tensor and isinstance(value, COMPOSITES):
             form, tensors = value._to_components()
-            return kind, form, tuple([self._describe(part, f"{label}.{i}") for i, part in enumerate(tensors)])
+            names = ("values", "indices", "dense_shape") if kind is IndexedSlices else map(str, range(len(tensors)))
+            parts = [self._structure_key(part, f"{label}.{name}") for name, part in zip(names, tensors, strict=False)]
+            return kind, form, tuple(parts)
         self.labels.append(label)
         self.values.append(value)
-        self.leaves.append(self._leaf(value, kind, label))
+        self.leaves.append(self._leaf_key(value, kind, label))
         return None
 
-    def _describe_nested(self, value: Any, label: str, kind: type) -> Any:
+    def _container_key(self, value: Any, label: str, kind: type) -> Any:
         if isinstance(value, Mapping):
             # As in TensorFlow: the order of a dict's keys does not matter to the program.
-            return kind, tuple([(key, self._describe(value[key], f"{label}[{key!r}]")) for key in _sorted(value)])
+            return kind, tuple(
+                [(key, self._structure_key(value[key], f"{label}[{key!r}]")) for key in _sorted_keys(value)]
+            )
         names = getattr(value, "_fields", None)
         labels = [f"{label}.{name}" for name in names] if names else [f"{label}[{i}]" for i in range(len(value))]
-        return kind, tuple([self._describe(item, name) for item, name in zip(value, labels, strict=True)])
+        return kind, tuple([self._structure_key(item, name) for item, name in zip(value, labels, strict=True)])
 
-    def _leaf(self, value: Any, kind: type, label: str) -> Any:
+    def _leaf_key(self, value: Any, kind: type, label: str) -> Any:
         if kind is Tensor or isinstance(value, Tensor):
             alias = self._seen.get(id(value))
             if alias is not None:
                 return "same as", alias
             self._seen[id(value)] = len(self.leaves)
             # A program that changes the variable must not see the change through its argument.
-            return self._array(value._array if value._owner is None else value._array.copy(), value)
+            return self._array_key(value._array if value._owner is None else value._array.copy(), value)
         if kind is np.ndarray or isinstance(value, (np.ndarray, np.generic)):
-            return self._array(array_of(value), value)
+            return self._array_key(array_of(value), value)
         if kind is float:
             if self._floats.is_input(label, value):
                 self.given.append(value)
@@ -138,14 +144,14 @@ class Call:
             return kind, (value.start, value.stop, value.step)
         if kind is TensorShape:
             return kind, str(value)
-        if kind in _BY_VALUE or isinstance(value, enum.Enum):
+        if kind in _TYPES_COMPARED_BY_VALUE or isinstance(value, enum.Enum):
             return kind, value
         if not isinstance(value, (Variable, Scalar)):
             _check_hashable(value, label)
         self.objects.append(value)
         return "object", Identity(value)
 
-    def _array(self, array: np.ndarray, given: Any) -> Any:
+    def _array_key(self, array: np.ndarray, given: Any) -> Any:
         device = device_of(array)
         if device is not None:
             self.arrays.append(array)
@@ -172,15 +178,15 @@ def _check_hashable(value: Any, label: str) -> None:
         ) from None
 
 
-def _sorted(mapping: Mapping[Any, Any]) -> list[Any]:
+def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
     try:
         return sorted(mapping)
     except TypeError:
         return list(mapping)
 
 
-def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
-    """Returns an argument for the recorded function, in new containers.
+def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
+    """Returns an argument with replaced leaves, in new containers.
 
     Args:
         value: the argument that the caller passed.
@@ -189,24 +195,21 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     kind = type(value)
     if kind is not Tensor and nest.is_nested(value):
         if isinstance(value, Mapping):
-            rebuilt_items = {key: rebuilt(value[key], leaves) for key in _sorted(value)}
+            rebuilt_items = {key: rebuild_value(value[key], leaves) for key in _sorted_keys(value)}
             items: Any = {key: rebuilt_items[key] for key in value}
             if kind is dict:
                 return items
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
-        items = [rebuilt(item, leaves) for item in value]
+        items = [rebuild_value(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
-    if kind is IndexedSlices:
-        parts = [rebuilt(part, leaves) for part in (value.values, value.indices, value.dense_shape)]
-        return IndexedSlices(*parts)
-    if kind is not Tensor and issubclass(kind, Composite):
+    if isinstance(value, COMPOSITES):
         form, tensors = value._to_components()
-        return kind._from_components(form, [rebuilt(part, leaves) for part in tensors])
+        return kind._from_components(form, [rebuild_value(part, leaves) for part in tensors])
     return next(leaves)
 
 
 class Signature:
-    """The names of the arguments of a Python function's calls.
+    """The signature of a Python function: names arguments, and converts them to ``input_signature``.
 
     Args:
         function: the function.
@@ -258,11 +261,11 @@ class Signature:
             raise TypeError(f"{self._name}(): {error}") from None
         bound.apply_defaults()
         if self._specs is not None:
-            self._fit(bound)
+            self._convert_to_specs(bound)
         return dict(bound.arguments)
 
-    def chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Does the same as ``bind`` for arguments that may be specs; without any, takes those of ``input_signature``."""
+    def bind_specs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Returns arguments, which may be specs, by the names of the parameters; without any, the specs of ``input_signature``."""
         positional = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
         bound = self.whole.bind(*positional, **kwargs)
         bound.apply_defaults()
@@ -273,19 +276,19 @@ class Signature:
         bound = inspect.BoundArguments(self.whole, arguments)
         return bound.args, bound.kwargs
 
-    def _fit(self, bound: inspect.BoundArguments) -> None:
+    def _convert_to_specs(self, bound: inspect.BoundArguments) -> None:
         """Converts the arguments to tensors of ``input_signature``."""
         specs = self._specs or []
         values = bound.args
         if len(values) < len(specs) or any(
-            value is not self._default(i) for i, value in enumerate(values[len(specs) :], len(specs))
+            value is not self._default_of(i) for i, value in enumerate(values[len(specs) :], len(specs))
         ):
             raise TypeError(
                 f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(values)}: {short_repr(values)}."
             )
         names = list(self.whole.parameters)
         for position, (spec, value) in enumerate(zip(specs, values, strict=False)):
-            packed = self._fitted_structure(value, spec, position)
+            packed = self._convert_structure(value, spec, position)
             name = names[position] if position < len(names) else names[-1]
             if self.whole.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
                 items = list(bound.arguments[name])
@@ -294,9 +297,9 @@ class Signature:
             else:
                 bound.arguments[name] = packed
 
-    def _fitted_structure(self, value: Any, spec: Any, position: int) -> Any:
+    def _convert_structure(self, value: Any, spec: Any, position: int) -> Any:
         if not nest.is_nested(spec):
-            return self._fitted(value, spec, position)
+            return self._convert_leaf(value, spec, position)
         if (
             not nest.is_nested(value)
             or len(value) != len(spec)
@@ -306,15 +309,17 @@ class Signature:
                 f"{self._name}(): argument {position} does not have the structure of {spec}: input_signature."
             )
         if isinstance(spec, Mapping):
-            return {key: self._fitted_structure(value[key], spec[key], position) for key in spec}
-        items = [self._fitted_structure(item, item_spec, position) for item, item_spec in zip(value, spec, strict=True)]
+            return {key: self._convert_structure(value[key], spec[key], position) for key in spec}
+        items = [
+            self._convert_structure(item, item_spec, position) for item, item_spec in zip(value, spec, strict=True)
+        ]
         return type(spec)(*items) if hasattr(spec, "_fields") else type(spec)(items)
 
-    def _default(self, position: int) -> Any:
+    def _default_of(self, position: int) -> Any:
         parameters = list(self.whole.parameters.values())
         return parameters[position].default if position < len(parameters) else inspect.Parameter.empty
 
-    def _fitted(self, value: Any, spec: Any, position: int) -> Any:
+    def _convert_leaf(self, value: Any, spec: Any, position: int) -> Any:
         if not isinstance(spec, TensorSpec):
             return value
         if isinstance(value, Variable):
@@ -333,7 +338,7 @@ class Signature:
         return tensor
 
 
-def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
+def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
     """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
 
     They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
@@ -366,7 +371,7 @@ def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor]
     return tensors, leaves
 
 
-def as_passed(value: Any) -> Any:
+def eager_leaf(value: Any) -> Any:
     """Returns a leaf for a function that is not recorded, or is inside another's recording: arrays become tensors."""
     if isinstance(value, (np.ndarray, np.generic)):
         return constant_tensor(array_of(value))

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
-from fastgrad.compiler.control_flow.of_graphs import is_outgrown, rooms_of
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import Apart
-from fastgrad.compiler.programs.program import Program, Unfit
-from fastgrad.compiler.recording.made_operation import watched
+from fastgrad.compiler.passes.tree import NotOneTree
+from fastgrad.compiler.programs.program import Program, UnfitArray
 from fastgrad.compiler.recording.record import Recording
+from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing
 from fastgrad.kernels.codegen.gc_pause import collecting_later
 from fastgrad.kernels.codegen.locks import new_rlock
 
-MOST = 128
+MOST_TRACES = 128
 """The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
 
 _MOST_ALWAYS_REBUILT = 8
@@ -31,11 +31,11 @@ _MOST_ALWAYS_REBUILT = 8
 
 
 class NotCompiled(Exception):
-    """The compiler failed by an internal error, which is the cause."""
+    """Raised if the compiler fails by an internal error, which is the cause."""
 
 
-class Way:
-    """One trace: a recording for one set of guard outcomes.
+class Trace:
+    """A trace: a recording for one set of guard outcomes.
 
     Args:
         recording: of a run that has ended.
@@ -46,19 +46,19 @@ class Way:
     Attributes:
         graph: the recorded graph.
         results: how the results are put together.
-        rooms: loops in it that are made for a limited number of iterations.
+        bounded_loops: loops in it that are made for a limited number of iterations.
         device: the GPU that it ran on; None for the host.
     """
 
     def __init__(
         self, recording: Recording, results: Results, count: int, by_value: Mapping[int, np.ndarray] | None = None
     ) -> None:
-        self.graph = with_constants(recording.graph(results.done()), by_value or {})
+        self.graph = with_constants(recording.graph(results.take_tensors()), by_value or {})
         self.results = results
-        self.rooms = rooms_of(self.graph)
+        self.bounded_loops = bounded_loops(self.graph)
         self.device = recording.device
         self._count = count
-        self._has_own_gradients = recording.has_own_gradients
+        self._has_custom_gradients = recording.has_custom_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
         self._call: StatefulCall | None = None
 
@@ -77,10 +77,10 @@ class Way:
 
         This is so if the function computes gradients itself, or if a tape watches a tensor that it captures.
         """
-        if self._has_own_gradients:
+        if self._has_custom_gradients:
             return True
         captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
-        return any(watched(captured))
+        return any(are_watched(captured))
 
 
 def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
@@ -98,8 +98,8 @@ def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
     return Graph([changed(node) for node in graph.nodes], graph.results)
 
 
-class Tree:
-    """A program of several traces.
+class CompiledTree:
+    """The compiled program of one or several traces.
 
     Attributes:
         ways: the traces, by their numbers in the program.
@@ -108,7 +108,7 @@ class Tree:
         shared: the value of ``sharing.last`` when no tensor shared memory that the program writes.
     """
 
-    def __init__(self, ways: Sequence[Way]) -> None:
+    def __init__(self, ways: Sequence[Trace]) -> None:
         self.ways = tuple(ways)
         device = next((trace.device for trace in ways if trace.device is not None), None)
         graphs = [trace.graph for trace in ways]
@@ -116,30 +116,30 @@ class Tree:
         self.single = self.program.single() if self.program.plan.native else None
         self.shared = [-1]
 
-    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
-        """Runs the program; returns the trace that it took and the results. For one caller at a time.
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]]:
+        """Runs the program; returns the taken trace and the results. Only one thread may call it at a time.
 
         Raises:
             GuardError: a guard has an outcome without a trace; nothing has changed.
         """
         try:
             if self.single is None:
-                raise Unfit
+                raise UnfitArray
             if self.shared[0] != sharing.last:
                 self.shared[0] = sharing.last
                 self.program.release()
             number, results = self.single(*arrays)
-        except Unfit:
+        except UnfitArray:
             number, results = self.program.replay(arrays)
         return self.ways[number], results
 
 
-class Ways:
-    """All traces of one key; those that were called again are compiled, as one tree if possible."""
+class Traces:
+    """All traces of one key: compiled ones in trees, and new ones that wait for compilation."""
 
     def __init__(self) -> None:
-        self.trees: list[Tree] = []
-        self._waiting: list[Way] = []
+        self.trees: list[CompiledTree] = []
+        self._waiting: list[Trace] = []
         self._lock = new_rlock()
 
     def __len__(self) -> int:
@@ -148,23 +148,23 @@ class Ways:
     def __iter__(self) -> Any:
         return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
 
-    def add(self, way: Way) -> None:
+    def add(self, way: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not is_outgrown(trace.rooms)]
-            usable = usable if len(usable) < MOST else usable[-MOST // 2 + 1 :]
+            usable = [trace for trace in self if not overflows(trace.bounded_loops)]
+            usable = usable if len(usable) < MOST_TRACES else usable[-MOST_TRACES // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable
             self._waiting.append(way)
 
     def prepare(self) -> None:
-        """Compiles the first traces, which may take seconds, before a lock is held that other threads wait for."""
+        """Compiles waiting first traces, before the lock that other threads wait for is taken."""
         if not self.trees:
             with self._lock:
                 if not self.trees and self._waiting:
                     self._compile()
 
-    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]] | None:
         """Replays the trace that the values select; None if it was never recorded, and then nothing has changed."""
         for tree in self.trees:
             try:
@@ -178,7 +178,7 @@ class Ways:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles the traces that wait, together with the first tree if that pays; after a failure they still wait.
+        """Compiles the waiting traces, together with the first tree if that is cheap; after a failure they still wait.
 
         Raises:
             MemoryError: there is too little memory now.
@@ -186,25 +186,25 @@ class Ways:
         """
         try:
             with collecting_later():
-                self.trees, self._waiting = self._compiled(), []
+                self.trees, self._waiting = self._compiled_trees(), []
         except MemoryError:
             raise
         except Exception as error:
             raise NotCompiled(error) from error
 
-    def _compiled(self) -> list[Tree]:
-        """Returns the trees, with the traces that wait."""
+    def _compiled_trees(self) -> list[CompiledTree]:
+        """Returns the trees with the waiting traces compiled."""
         first_traces = self.trees[0].ways if self.trees else ()
         loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
         if len(first_traces) < _MOST_ALWAYS_REBUILT or 4 * len(loose) >= len(first_traces):
             try:
-                return [Tree([*first_traces, *loose])]
-            except Apart:
+                return [CompiledTree([*first_traces, *loose])]
+            except NotOneTree:
                 pass  # they differ without a guard: each becomes a separate program
-        return [*self.trees, *[Tree([trace]) for trace in self._waiting]]
+        return [*self.trees, *[CompiledTree([trace]) for trace in self._waiting]]
 
-    def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
-        """Does the same as ``replay``, on tensors and under tapes."""
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Trace, list[Tensor]] | None:
+        """Runs the trace that the values select on tensors, under tapes; None if it was never recorded."""
         for trace in self:
             try:
                 return trace, trace.call(tensors)

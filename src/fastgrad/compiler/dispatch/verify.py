@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.traces import Way
+from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import nest
-from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InternalError
 
 
-def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
-    """Returns the result of ``replay``, after comparing it and the new state with those of ``eager``.
+def checked_replay(name: str, ways: Iterable[Trace], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
+    """Returns the result of ``replay``, after comparing result and variables with those of ``eager``.
 
     Args:
         name: the function's.
@@ -36,31 +35,28 @@ def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: C
                 changed[id(node.payload)] = node.payload
     state_before = Saved(changed.values())
     eager_result = eager()
-    state_after = state_before.now()
+    state_after = state_before.current_values()
     state_before.restore()
     replayed_result = replay()
     if replayed_result is None:
         return None
     try:
-        for position, (a, b) in enumerate(zip(_leaves(replayed_result), _leaves(eager_result), strict=True)):
-            _compare(name, f"result {position}", a, b)
+        for position, (a, b) in enumerate(zip(_leaf_arrays(replayed_result), _leaf_arrays(eager_result), strict=True)):
+            _check_equal(name, f"result {position}", a, b)
         for variable, value in state_after.items():
-            _compare(name, f"the variable {variable.name!r}", variable._array, value)
+            _check_equal(name, f"the variable {variable.name!r}", variable._array, value)
     except InternalError:
         state_after.restore()
         raise
     return replayed_result
 
 
-def _leaves(result: Any) -> Sequence[Any]:
-    leaves: list[Any] = []
-    for leaf in nest.flatten(result):
-        parts = (leaf.values, leaf.indices) if isinstance(leaf, IndexedSlices) else (leaf,)
-        leaves += [part._array if isinstance(part, Tensor) else part for part in parts]
-    return leaves
+def _leaf_arrays(result: Any) -> Sequence[Any]:
+    leaves = nest.flatten(result, expand_composites=True)
+    return [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
-def _compare(name: str, what: str, found: Any, wanted: Any) -> None:
+def _check_equal(name: str, what: str, found: Any, wanted: Any) -> None:
     if not isinstance(found, np.ndarray) or not isinstance(wanted, np.ndarray):
         return
     if found.shape == wanted.shape and found.dtype == wanted.dtype:
@@ -76,9 +72,9 @@ def _compare(name: str, what: str, found: Any, wanted: Any) -> None:
                 return
     raise InternalError(
         f"{name}(): tf.function(verify=...): {what} of the replay is not what the Python function gives: "
-        f"{_shown(found)} instead of {_shown(wanted)}. Please report it; tf.config.run_functions_eagerly(True) avoids it."
+        f"{_array_text(found)} instead of {_array_text(wanted)}. Please report it; tf.config.run_functions_eagerly(True) avoids it."
     )
 
 
-def _shown(array: np.ndarray) -> str:
+def _array_text(array: np.ndarray) -> str:
     return f"{array.dtype.name}{list(array.shape)} {np.array2string(array, threshold=8, precision=6)}"

@@ -22,15 +22,15 @@ from fastgrad.kernels.gemm.epilogue import by_rows
 from fastgrad.kernels.gemm.form import rows_of_unit
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 
-MOST_ROWS = 128
+MOST_BLOCK_ROWS = 128
 """The most rows of a block."""
 
-LEAST, LEAST_OF_BLOCKS = 1 << 11, 1 << 13
+LEAST_ELEMENTS, LEAST_ELEMENTS_OF_BLOCKS = 1 << 11, 1 << 13
 """The least elements for which this is faster: with one block, and with several."""
 
 
 class BlockKernels(NamedTuple):
-    """The kernels of a group that sums columns of a product. Operands are the group's.
+    """The kernels of a group with column sums of a product; their operands are those of the group.
 
     Attributes:
         first: over parts of blocks of rows.
@@ -50,24 +50,24 @@ class BlockKernels(NamedTuple):
     separate: set[tuple[int, int]]
 
     def over_rows(self, first: Launch) -> Launch:
-        """Returns the first kernel on other operands, as a kernel whose units are rows."""
+        """Returns the first kernel, on other operands, with rows as units instead of parts of blocks."""
         return by_rows(first, self.rows, self.block)
 
 
 def sums_columns(fused: Any, place: int, product: Node) -> bool:
-    """True if a group is a map of a product, which it reads once, with sums of columns that no other step reads.
+    """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
     Args:
         fused: the group.
         place: the number of its input that is the product.
         product: of matrices.
     """
-    if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST:
+    if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST_ELEMENTS:
         return False
     if row_name(product) not in ("matmul", "wide_product"):
         return False
     unit = rows_of_unit(product.inputs, **product.attributes)
-    if unit is None or (fused.count_of("r") > _block(unit) and fused.count < LEAST_OF_BLOCKS):
+    if unit is None or (fused.count_of("r") > _rows_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_BLOCKS):
         return False
     shape = product.outputs[0].shape
     if not fused.reads_in_order(place):
@@ -80,11 +80,11 @@ def sums_columns(fused: Any, place: int, product: Node) -> bool:
 
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:
-    """Returns the kernels of a group that sums columns of a product."""
+    """Returns the kernels of a group with column sums of a product."""
     unit = rows_of_unit(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])
-    block = _block(unit)
+    block = _rows_of_block(unit)
     blocks = -(-rows // block)
     reduction = reduction_launches(fused, block)
     block_sum_launches = _launches_adding_blocks(fused, blocks) if blocks > 1 else ()
@@ -93,9 +93,9 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     )
 
 
-def _block(unit: int) -> int:
+def _rows_of_block(unit: int) -> int:
     """Returns the rows of a block, a multiple of 8, for a product with ``unit`` rows in a unit."""
-    return max(rows for rows in range(8, MOST_ROWS + 1, 8) if unit % rows == 0)
+    return max(rows for rows in range(8, MOST_BLOCK_ROWS + 1, 8) if unit % rows == 0)
 
 
 def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:

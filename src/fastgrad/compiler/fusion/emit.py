@@ -13,7 +13,7 @@ from typing import Any
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
 from fastgrad.compiler.fusion.fused import Fused, Source, natural_strides
 from fastgrad.compiler.fusion.kernel_writer import Writer
-from fastgrad.compiler.fusion.stages import BLOCK, Elements
+from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, Elements
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
@@ -26,21 +26,21 @@ def launches_of_group(fused: Fused) -> Launches:
         for step in fused.steps
     ]
     key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
-    launches = _known.get(key)
+    launches = _launches_by_group.get(key)
     if launches is None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        launches = _known[key] = _launches(fused)
+        if len(_launches_by_group) >= MOST_GROUPS:
+            _launches_by_group.clear()
+        launches = _launches_by_group[key] = _make_launches(fused)
     return launches
 
 
-MOST_KNOWN = 1024
-_known: dict[tuple[Any, ...], Launches] = {}
+MOST_GROUPS = 1024
+_launches_by_group: dict[tuple[Any, ...], Launches] = {}
 
 
-def _launches(fused: Fused) -> Launches:
+def _make_launches(fused: Fused) -> Launches:
     if not fused.steps:
-        return _copy(fused)
+        return _copy_launches(fused)
     if "r" in fused.roles:
         launches, scratch, free, separate = reduction_launches(fused)
     else:
@@ -50,7 +50,7 @@ def _launches(fused: Fused) -> Launches:
     return Launches(launches, scratch, tuple(pairs))
 
 
-def _copy(fused: Fused) -> Launches:
+def _copy_launches(fused: Fused) -> Launches:
     (source,) = fused.inputs
     layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
     launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
@@ -59,7 +59,7 @@ def _copy(fused: Fused) -> Launches:
 
 
 def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """Returns the kernel of a group without a reduction, by elements, and the pairs that must not share memory."""
+    """Returns the launch of a group without a reduction, and pairs (output, array) that must not share memory."""
     writer = Writer(fused)
     dims = range(len(fused.sizes))
     constant_inputs, row_inputs, element_inputs = writer.split_by_level(kept=False)
@@ -80,8 +80,8 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
             elements.write(f"for j in range({start}, {stop})", None)
             return
         writer.line(f"end = {stop}")
-        with writer.block(f"for low in range({start}, end, {BLOCK})"):
-            elements.write(f"for lane in range(least({BLOCK}, end - low))", "j = low + lane")
+        with writer.block(f"for low in range({start}, end, {BLOCK_ELEMENTS})"):
+            elements.write(f"for lane in range(least({BLOCK_ELEMENTS}, end - low))", "j = low + lane")
 
     if len(dims) == 1:
         loop("first", "last")
@@ -98,13 +98,13 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
     natural = [
-        Input(array) for array, readers in sources.items() if all(_is_natural(fused, reader) for reader in readers)
+        Input(array) for array, readers in sources.items() if all(_is_in_order(fused, reader) for reader in readers)
     ]
     return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
 
 
 def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
-    """Returns the steps that read no other inputs, which a loop over the other inputs computes once.
+    """Returns the steps that depend only on ``inputs``, so that an inner loop need not repeat them.
 
     LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
     operation, and does not cache its results.
@@ -129,7 +129,7 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
     for array, sources in readers.items():
         (i, *others) = sources
         source = fused.inputs[i]
-        if others or not _is_natural(fused, source):
+        if others or not _is_in_order(fused, source):
             continue
         for output, number in enumerate(fused.outputs):
             step = fused.steps[number - input_count]
@@ -138,8 +138,8 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-def _is_natural(fused: Fused, source: Source) -> bool:
-    """True if elements are read in their order, each for the result of the same number."""
+def _is_in_order(fused: Fused, source: Source) -> bool:
+    """True if a source is read in order: element i for result i."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
     dimensions = zip(sizes, source.strides, natural_strides(sizes), strict=True)
     return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)

@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, finished, lane_type, neutral, total_type
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import Writer
 from fastgrad.compiler.fusion.phases import Phase, Schedule
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
 from fastgrad.compiler.fusion.scalar_casts import BOOL
-from fastgrad.compiler.fusion.stages import Elements, is_function
+from fastgrad.compiler.fusion.stages import Elements, is_costly_function
 from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
-ROW = 1024
+SHORT_ROW = 1024
 """Rows with fewer elements share lanes, if several rows are reduced to one value."""
 
 
@@ -65,8 +65,8 @@ def lane_of(step: Step) -> str:
     return lane_type(step.inputs[0])
 
 
-class Emitter:
-    """The common part of both emitters.
+class ReductionEmitter:
+    """The base of the writers of reduction kernels, for CPUs and GPUs.
 
     Attributes:
         kept, reduced: dimensions.
@@ -87,7 +87,7 @@ class Emitter:
         self.count = prod(fused.sizes)
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
         self.kept_count = self.count // self.reduced_count
-        self.pieces = self._pieces()
+        self.pieces = self._piece_count()
         self.part = part or self._part_size()
         self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
@@ -97,39 +97,39 @@ class Emitter:
         if self.parts > 1:
             for number in self.schedule.phases[0].reductions:
                 self.partial[number] = Scratch(len(self.scratch))
-                self.scratch.append((np.dtype(self.total(self.step(number))), self.kept_count * self.parts))
+                self.scratch.append((np.dtype(self.total_of(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
-        """Returns the step of this number."""
+        """Returns the step with a number; steps are counted after the group's inputs."""
         return self.fused.steps[number - self.first]
 
     def stays_whole(self) -> bool:
         """True if reductions are not cut."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
-    def total(self, step: Step) -> str:
+    def total_of(self, step: Step) -> str:
         """Returns the dtype of a reduction's totals."""
         return total_type(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
-        """Returns one launch, or two: one for the parts and one that combines them."""
+        """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
         writer = self.writer
         writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
-        self._kernel()
+        self._write_kernel()
         part_launch = writer.launch(self.pieces * self.parts)
         return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
 
-    def _pieces(self) -> int:
+    def _piece_count(self) -> int:
         """Returns the number of pieces of work without cutting reductions."""
         raise NotImplementedError
 
     def _part_size(self) -> int:
         raise NotImplementedError
 
-    def _kernel(self) -> None:
+    def _write_kernel(self) -> None:
         raise NotImplementedError
 
-    def _spread(self) -> tuple[int, int]:
+    def _part_strides(self) -> tuple[int, int]:
         """Returns two strides in the array of parts: between neighbouring results, between parts of one result."""
         raise NotImplementedError
 
@@ -139,10 +139,10 @@ class Emitter:
         _, outer_inputs, _ = self.writer.split_by_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
-    def _elements(
+    def _write_elements(
         self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
     ) -> None:
-        """Writes the loop over elements.
+        """Writes the loop over the elements of the innermost dimension.
 
         Args:
             phase: the phase of the loop.
@@ -157,16 +157,18 @@ class Emitter:
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
         def combine() -> None:
-            self._earlier(position, phase.reductions)
+            self._load_earlier_values(position, phase.reductions)
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands
                 operand_text = REDUCTIONS[step.row.name].before.format(f"v{operand}")
                 target = lane.format(number)
-                writer.line(f"{target} = {operand_text}" if apart else combined(combine_of(step), target, operand_text))
+                writer.line(
+                    f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
+                )
 
         def load_earlier(steps: list[int]) -> None:
-            self._earlier(position, steps)
+            self._load_earlier_values(position, steps)
 
         elements = Elements(
             writer, inputs, phase.reads, phase.steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
@@ -175,24 +177,24 @@ class Emitter:
             elements.stages = [phase.steps]
         elements.write(head, index)
 
-    def _earlier(self, position: int, steps: list[int]) -> None:
+    def _load_earlier_values(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
 
-    def _fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
+    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
         """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"fill({array}{number}, used, {neutral(combine_of(step), dtype_of(step))})")
+            self.writer.line(f"fill({array}{number}, used, {neutral_element(combine_of(step), dtype_of(step))})")
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
-    def _results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
+    def _write_results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
             if "reduced" in REDUCTIONS[step.row.name].after:
                 writer.number("reduced", self.reduced_count)
-            writer.line(f"v{number} = {finished(step.row.name, f'total{number}', step.output)}")
+            writer.line(f"v{number} = {reduction_result(step.row.name, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
         for number in phase.kept:
@@ -210,47 +212,47 @@ class Emitter:
         writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
-            writer.line(f"lanes{number} = local_array({self.total(self.step(number))}, {LANES})")
+            writer.line(f"lanes{number} = local_array({self.total_of(self.step(number))}, {LANES})")
         parts = writer.number("parts", self.parts)
-        beside, across = self._spread()
+        beside, across = self._part_strides()
         with writer.block("for p in range(first, last)"):
             writer.line(f"used = padded(least({LANES}, {parts}))")
             writer.line(f"at = p * {writer.number('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), self.total(step))})")
-                name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
+                writer.line(f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_of(step))})")
+                name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
-                    writer.line(combined(combine_of(step), f"lanes{number}[lane]", partial_text))
+                    writer.line(combine_code(combine_of(step), f"lanes{number}[lane]", partial_text))
                 writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
-            self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+            self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(f"parts{number}", f"out[{self.total(self.step(number))}]", self.partial[number])
+        name = self.writer.array(f"parts{number}", f"out[{self.total_of(self.step(number))}]", self.partial[number])
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
-class _AlongRows(Emitter):
+class _AlongRows(ReductionEmitter):
     """Kernels that reduce the innermost dimension; a piece is an element of the result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
         self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
 
-    def _pieces(self) -> int:
+    def _piece_count(self) -> int:
         return self.kept_count
 
     def _part_size(self) -> int:
         return PART
 
-    def _spread(self) -> tuple[int, int]:
+    def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
 
-    def _kernel(self) -> None:
+    def _write_kernel(self) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
@@ -272,57 +274,57 @@ class _AlongRows(Emitter):
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
-                    kind = lane_of(self.step(number)) if self.short else self.total(self.step(number))
-                    writer.line(f"total{number} = {neutral(combine_of(self.step(number)), kind)}")
+                    kind = lane_of(self.step(number)) if self.short else self.total_of(self.step(number))
+                    writer.line(f"total{number} = {neutral_element(combine_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
-                        self._loops(phase, start, stop)
+                        self._write_phase_loops(phase, start, stop)
                 if self.parts > 1:
                     for number in phase.reductions:
                         self._store_part(number, "u")
                 else:
-                    self._results(writer, phase, "p", last_kept_index)
+                    self._write_results(writer, phase, "p", last_kept_index)
 
-    def _loops(self, phase: Phase, start: str, stop: str) -> None:
+    def _write_phase_loops(self, phase: Phase, start: str, stop: str) -> None:
         writer, outer_dims = self.writer, self.reduced[:-1]
         n = writer.size(self.dims[-1])
         if not outer_dims:
-            self._row(phase, start, stop)
-        elif self.fused.sizes[-1] >= ROW or not phase.reductions:
+            self._write_row_loop(phase, start, stop)
+        elif self.fused.sizes[-1] >= SHORT_ROW or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
                 writer.decode("q", outer_dims)
-                self._row(phase, *_inside(start, stop, n))
+                self._write_row_loop(phase, *_row_bounds(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
             rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
-                self._fill(phase)
+                self._write_fill(phase)
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
                     writer.decode("q", outer_dims)
-                    self._write_lane_loop(phase, *_inside(start, stop, n))
+                    self._write_lane_loop(phase, *_row_bounds(start, stop, n))
                 self._write_lane_totals(phase)
 
-    def _row(self, phase: Phase, start: str, stop: str) -> None:
+    def _write_row_loop(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
         writer = self.writer
         if self.short or not phase.reductions:
             self._outer_loads(phase)
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
-            apart = bool(phase.reductions) and any(is_function(self.step(i)) for i in phase.steps)
+            apart = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if apart else "total{0}"
-            self._elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
+            self._write_elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
                         row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
-                        writer.line(combined(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
+                        writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
-            self._fill(phase)
+            self._write_fill(phase)
             self._write_lane_loop(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
             self._write_lane_totals(phase)
 
@@ -333,34 +335,34 @@ class _AlongRows(Emitter):
         writer.line(f"end = {stop}")
         with writer.block(f"for start in range({start}, end, {LANES})"):
             head = f"for lane in range(least({LANES}, end - start))"
-            self._elements(phase, head, "j = start + lane", "lanes{0}[lane]")
+            self._write_elements(phase, head, "j = start + lane", "lanes{0}[lane]")
 
     def _write_lane_totals(self, phase: Phase) -> None:
         for number in phase.reductions:
             combine = combine_of(self.step(number))
-            self.writer.line(combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
+            self.writer.line(combine_code(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
-class _AcrossRows(Emitter):
+class _AcrossRows(ReductionEmitter):
     """Kernels that keep the innermost dimension; a piece is a tile of it."""
 
-    def _pieces(self) -> int:
+    def _piece_count(self) -> int:
         innermost_size = self.fused.sizes[-1]
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
     def _part_size(self) -> int:
         return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
 
-    def _spread(self) -> tuple[int, int]:
+    def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count
 
-    def _kernel(self) -> None:
+    def _write_kernel(self) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
                 writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
-                writer.line(f"totals{number} = local_array({self.total(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total_of(self.step(number))}, {LANES})")
         for number in self.schedule.later:
             writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
         writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
@@ -380,23 +382,23 @@ class _AcrossRows(Emitter):
             writer.decode("p", self.kept[:-1])
             for number, phase in enumerate(self.schedule.phases):
                 with writer.scope():
-                    self._phase(number, phase, start, stop)
+                    self._write_phase(number, phase, start, stop)
 
-    def _phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
+    def _write_phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
-        self._fill(phase, "totals", self.total)
+        self._write_fill(phase, "totals", self.total_of)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
-            self._fill(phase)
+            self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
-                self._elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
+                self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
                     for number in phase.reductions:
                         combine = combine_of(self.step(number))
-                        writer.line(combined(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
+                        writer.line(combine_code(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
         if not phase.kept:
             return
         with writer.block("for lane in range(used)"):
@@ -407,14 +409,14 @@ class _AcrossRows(Emitter):
                 for number in phase.reductions:
                     self._store_part(number, f"band * {n} + j")
                 return
-            self._earlier(position, phase.kept)
-            self._results(writer, phase, f"band * {n} + j", "j")
+            self._load_earlier_values(position, phase.kept)
+            self._write_results(writer, phase, f"band * {n} + j", "j")
             for number in phase.kept:
                 if number in self.schedule.later:
                     value = f"1 if v{number} else 0" if self.step(number).output == BOOL else f"v{number}"
                     writer.line(f"values{number}[lane] = {value}")
 
-    def _earlier(self, position: int, steps: list[int]) -> None:
+    def _load_earlier_values(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
         kept_now = {i for phase in self.schedule.phases[position:] for i in phase.kept}
         read = {i for number in steps for i in self.step(number).operands}
@@ -424,12 +426,12 @@ class _AcrossRows(Emitter):
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
-def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
+def _row_bounds(start: str, stop: str, n: str) -> tuple[str, str]:
     """Returns the first and the end index of row q, of n elements, between the elements ``start`` and ``stop``."""
     return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
 
 
-def combined(combine: str, target: str, found: str) -> str:
+def combine_code(combine: str, target: str, found: str) -> str:
     """Returns the statement that combines an element with a lane or total."""
     if combine == "sum":
         return f"{target} += {found}"

@@ -18,7 +18,7 @@ from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
+MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 """Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
 
 
@@ -43,20 +43,20 @@ class Product(Payload):
         return f"{self.node.payload.name}+{self.fused.name}"
 
     @property
-    def beside(self) -> frozenset[int]:
-        """The numbers of inputs that the group reads element by element, each for the element of the same number."""
+    def inputs_read_in_order(self) -> frozenset[int]:
+        """The numbers of the node's inputs whose element i the group reads only for result i."""
         return frozenset([self.moved(number) for _, number in in_place_pairs(self.fused) if number != self.place])
 
     def moved(self, number: int) -> int:
-        """Returns the number of the node's input for this number of the group's."""
+        """Returns the number of the node's input that is this input of the group."""
         return number + 2 - (number > self.place)
 
 
-Join = Callable[[Node, Node, int], Node | None]
+JoinRule = Callable[[Node, Node, int], Node | None]
 """Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
 
 
-def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
+def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: JoinRule | None = None) -> Graph:
     """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
@@ -64,7 +64,7 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
         takes: whether a product can be followed; by default, on a CPU.
         join: joins the two nodes; by default, on a CPU, to a `Product`.
     """
-    takes, join = takes or can_begin, join or joined_with_sums
+    takes, join = takes or can_take_epilogue, join or joined_with_map_or_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
@@ -89,8 +89,8 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
     return Graph([node for node in nodes if id(node) not in merged_ids], graph.results)
 
 
-def can_begin(product: Node) -> bool:
-    """True if the CPU's kernel of this product can apply an element-wise group (a map) to its result."""
+def can_take_epilogue(product: Node) -> bool:
+    """True if the CPU kernel of a product can apply an element-wise epilogue to its result."""
     candidate = _launches(product)
     return candidate is not None and candidate.launches[0].kernel.__name__ in (
         "gemm",
@@ -101,7 +101,7 @@ def can_begin(product: Node) -> bool:
 
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
-    """Returns the launches of a product with the element-wise group ``following``; None if no kernel takes such a group."""
+    """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
     if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
@@ -110,8 +110,8 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
     return None if followed is None or followed.scratch else followed
 
 
-def _can_follow(fused: Any, place: int, product: Node) -> bool:
-    """True if a group is element-wise and reads all of this product once, each element for the element of the same number."""
+def _is_elementwise_epilogue(fused: Any, place: int, product: Node) -> bool:
+    """True if a group is element-wise and reads a product once, element i for element i."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
     if fused.count != prod(product.outputs[0].shape):
@@ -120,17 +120,17 @@ def _can_follow(fused: Any, place: int, product: Node) -> bool:
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
-    """Returns a product and the element-wise group (map) that follows it as one node; None if the node is no such group."""
-    return _joined(product, node, place) if _can_follow(node.payload, place, product) else None
+    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no such map."""
+    return _joined_node(product, node, place) if _is_elementwise_epilogue(node.payload, place, product) else None
 
 
-def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
-    """Does the same as ``joined_with_map``, also for element-wise groups with sums of columns, on a CPU."""
-    follows = _can_follow(node.payload, place, product) or sums_columns(node.payload, place, product)
-    return _joined(product, node, place) if follows else None
+def joined_with_map_or_sums(product: Node, node: Node, place: int) -> Node | None:
+    """Returns a product joined with a map, or with a map with column sums, as one node for a CPU; None if the node is neither."""
+    follows = _is_elementwise_epilogue(node.payload, place, product) or sums_columns(node.payload, place, product)
+    return _joined_node(product, node, place) if follows else None
 
 
-def _joined(product: Node, node: Node, place: int) -> Node:
+def _joined_node(product: Node, node: Node, place: int) -> Node:
     fused = node.payload
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
     steps = [inner_node for inner_node in fused.graph.nodes if inner_node.kind is not Kind.ARGUMENT]
@@ -140,7 +140,7 @@ def _joined(product: Node, node: Node, place: int) -> Node:
 
 def launches_of_product(
     payload: Product,
-    map_of: MapOf = map_launch,
+    map_of: MapLaunch = map_launch,
     apart: bool = False,
     then: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:

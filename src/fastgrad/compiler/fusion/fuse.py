@@ -13,19 +13,19 @@ from math import prod
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, is_copy_of_ones
-from fastgrad.compiler.fusion.group import Group, count_of, is_reduction, reads_directly
-from fastgrad.compiler.fusion.views import View, can_be_copied, copied, keeps_order, views_of
+from fastgrad.compiler.fusion.group import Group, element_count, fusible_dtype, is_reduction
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, only_drops_unit_dimensions
+from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, keeps_order, view_layouts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.movement.layout import Layout, contiguous
 
-MOST_OPEN = 2
+MOST_OPEN_GROUPS = 2
 """The most groups with the same number of elements that may be open at a time."""
 
-SMALL = 4096
+MOST_CONSTANT_BYTES = 4096
 """Bytes up to which index maps of constants are evaluated at compile time."""
 
 _NEAR_ELEMENTS = 65536
@@ -40,13 +40,13 @@ def fuse(graph: Graph) -> Graph:
     """
     fusion = _Fusion(graph)
     for node in graph.nodes:
-        fusion.take(node)
-    fusion.end()
+        fusion.add_node(node)
+    fusion.close()
     return Graph(fusion.nodes, graph.results)
 
 
 class _Fusion:
-    """One pass over a graph.
+    """One fusion pass over a graph.
 
     Attributes:
         nodes: the nodes of the new graph so far.
@@ -63,37 +63,37 @@ class _Fusion:
         self._home: dict[int, Group] = {}
         self._views: dict[int, View] = {}  # of deferred values
         self._whole: dict[int, View] = {}  # of values in their own order
-        self._put_off: dict[int, Node] = {}  # by deferred value: the node that would make it
+        self._deferred: dict[int, Node] = {}  # by deferred value: the node that would make it
         self._constants: dict[int, Node] = {}
         self._state: dict[int, object] = {}  # the variable that a value was read from
 
-    def take(self, node: Node) -> None:
-        """Processes the next node."""
+    def add_node(self, node: Node) -> None:
+        """Adds the next node to a group, defers it, or adds it to the new graph."""
         if node.kind is not Kind.OPERATION:
             self._take_unfused(node)
             return
         if self._adds_same_order(node) or self._defers_view(node):
             return
-        number = reads_directly(node)
+        number = fusible_dtype(node)
         if number is not False:
-            bases = [self._read(value).base for value in node.inputs]
+            bases = [self._view_of(value).base for value in node.inputs]
             for base in bases:
-                if id(base) in self._put_off:
+                if id(base) in self._deferred:
                     self._compute_value(base)
-            for group in [*self._candidates(node), self._new(prod(_loop_shape(node)))]:
-                fit = group.joining(node, number, self._read)
-                apart = fit is None or (group.reduced is None and not self._goes_back(node))
-                if apart and self._follows(node, number, group):
+            for group in [*self._groups_to_join(node), self._new_group(prod(_loop_shape(node)))]:
+                fit = group.join_plan(node, number, self._view_of)
+                apart = fit is None or (group.reduced is None and not self._is_broadcast_back(node))
+                if apart and self._add_to_follower(node, number, group):
                     return
                 if fit is None:
                     continue
                 for base in bases:
                     self._close_group_of(base, group)
                 if not group.open:  # it was closed with one of the other groups, which had to come after it
-                    self.take(node)
+                    self.add_node(node)
                     return
                 group.add(node, fit)
-                self._enter(group, node)
+                self._register(group, node)
                 return
         self._take_unfused(self._empty_reduction(node) or node)
 
@@ -105,38 +105,38 @@ class _Fusion:
         elif node.kind is Kind.ASSIGN:
             self._close_readers(node.payload)
         for value in node.inputs:
-            if id(value) in self._home or id(value) in self._put_off:
+            if id(value) in self._home or id(value) in self._deferred:
                 self._compute_value(value)
         self.nodes.append(node)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Closes all groups after the last node."""
-        self._close_all()
+        self._close_all_groups()
         for value in self._results:
             self._compute_value(value)
 
     # ---- groups ----------------------------------------------------------------------------------------
 
-    def _new(self, count: int, after: Group | None = None) -> Group:
+    def _new_group(self, count: int, after: Group | None = None) -> Group:
         self._serial += 1
         return Group(count, self._serial, after=after)
 
-    def _candidates(self, node: Node) -> list[Group]:
+    def _groups_to_join(self, node: Node) -> list[Group]:
         """Returns the open groups that a node may join, the best first."""
-        bases = [id(self._read(value).base) for value in node.inputs]
+        bases = [id(self._view_of(value).base) for value in node.inputs]
         homes = [self._home[base] for base in bases if base in self._home]
         homes.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
         beside = self._open.get(prod(_loop_shape(node)), [])[::-1]
         if is_reduction(node):  # it must not fix the reduced dimensions of a group with which it shares no value
-            x = self._read(node.inputs[0]).base
+            x = self._view_of(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
         elif prod(_loop_shape(node)) == 1 == max(self._expanded_counts.get(id(value), 1) for value in node.outputs):
             # Scalars that are not broadcast to an array are computed with the reduced values.
-            beside = [*beside, *[group for group in self._open_groups() if group.leaves_one]]
+            beside = [*beside, *[group for group in self._open_groups() if group.is_full_reduction]]
         return list({id(group): group for group in [*homes, *beside]}.values())
 
-    def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Adds a reduction of a group's value to another group, which comes after that group.
+    def _add_to_follower(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
+        """Adds a reduction of a group's value to a follower, a group that runs after it; returns whether it did.
 
         This serves reductions of other dimensions, so that the group itself can grow. It also serves reductions whose results are not
         operands in the group, as others' results may have to be. If there are none, the two groups become one at the end. An
@@ -146,19 +146,19 @@ class _Fusion:
         if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
             return False
         followers = [follower for follower in group.followers if follower.open]
-        if len(followers) < MOST_OPEN:
-            followers.append(self._new(group.count, group))
+        if len(followers) < MOST_OPEN_GROUPS:
+            followers.append(self._new_group(group.count, group))
         for follower in followers:
-            moved_node = group.last_for(x, self._uses)
+            moved_node = group.last_node_if_only_for(x, self._uses)
             joining = (
-                None if moved_node is None else follower.joining(moved_node, reads_directly(moved_node), self._read)
+                None if moved_node is None else follower.join_plan(moved_node, fusible_dtype(moved_node), self._view_of)
             )
             if moved_node is not None and joining is not None:
                 follower.add(moved_node, joining)
-            fit = follower.joining(node, number, self._read)
+            fit = follower.join_plan(node, number, self._view_of)
             if fit is not None:
                 if joining is not None:
-                    self._home[id(group.take_back().outputs[0])] = follower
+                    self._home[id(group.undo_add().outputs[0])] = follower
                 follower.add(node, fit)
                 self._home[id(node.outputs[0])] = follower
                 if follower not in group.followers:
@@ -166,26 +166,26 @@ class _Fusion:
                     self._followers.append(follower)
                 return True
             if joining is not None:
-                follower.take_back()
+                follower.undo_add()
         return False
 
-    def _goes_back(self, node: Node) -> bool:
+    def _is_broadcast_back(self, node: Node) -> bool:
         """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
-        return self._expanded_counts.get(id(node.outputs[0]), 0) >= count_of(node.inputs[0])
+        return self._expanded_counts.get(id(node.outputs[0]), 0) >= element_count(node.inputs[0])
 
-    def _enter(self, group: Group, node: Node) -> None:
+    def _register(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
         if group.after is not None:
             return
         beside = self._open.setdefault(group.count, [])
         if group not in beside:
             beside.append(group)
-            if len(beside) > MOST_OPEN:
-                self._close(beside[0])
+            if len(beside) > MOST_OPEN_GROUPS:
+                self._close_group(beside[0])
 
-    def _close(self, group: Group) -> None:
+    def _close_group(self, group: Group) -> None:
         if group.open and group.after is not None:
-            self._close(group.after)
+            self._close_group(group.after)
         if not group.open:  # it was merged into that group
             return
         group.open = False
@@ -194,41 +194,41 @@ class _Fusion:
         else:
             self._open[group.count].remove(group)
         for follower in [follower for follower in group.followers if follower.open]:
-            merged = group.with_all_of(follower, self._read)
+            merged = group.merged_with(follower, self._view_of)
             if merged is not None:
                 follower.open = False
                 self._followers.remove(follower)
                 group = merged
         for value in group.made:
             del self._home[value]
-        self.nodes.extend(group.finished(self._uses))
+        self.nodes.extend(group.to_nodes(self._uses))
 
     def _close_group_of(self, value: Value, but: Group | None = None) -> None:
         group = self._home.get(id(value))
         if group is not None and group is not but:
-            self._close(group)
+            self._close_group(group)
 
-    def _close_all(self) -> None:
+    def _close_all_groups(self) -> None:
         for group in self._open_groups():
-            self._close(group)
+            self._close_group(group)
 
     def _open_groups(self) -> list[Group]:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
-        """Closes groups that read a variable, so that they run before it changes."""
+        """Closes the groups that read a variable, so that their kernels run before it changes."""
         for group in self._open_groups():
             if any(self._state.get(id(value)) is variable for value in group.reads):
-                self._close(group)
+                self._close_group(group)
 
     # ---- index maps --------------------------------------------------------------------------------------
 
     def _adds_same_order(self, node: Node) -> bool:
-        """Adds a node that returns the elements of a group's value in the same order; returns whether it did."""
+        """Adds a node such as a reshape, an alias of a group's value, to the group; returns whether it did."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
-        if group is None or not (keeps_order(node) or is_copy_of_ones(node)):
+        if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
             return False
-        group.add_same(node)
+        group.add_alias(node)
         self._home[id(node.outputs[0])] = group
         return True
 
@@ -237,60 +237,60 @@ class _Fusion:
         if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
             return False
         x = node.inputs[0]
-        if not count_of(x) or (node.payload.views is None and not is_copy_of_ones(node)):
+        if not element_count(x) or (node.payload.views is None and not only_drops_unit_dimensions(node)):
             return False
-        whole_view = View(x, contiguous(count_of(x)), ())
+        whole_view = View(x, contiguous(element_count(x)), ())
         for view in (self._views.get(id(x), whole_view), whole_view):
-            if is_copy_of_ones(node):
+            if only_drops_unit_dimensions(node):
                 layouts = [view.layout]
             else:
-                layouts = views_of(node, view.layout) or []
+                layouts = view_layouts(node, view.layout) or []
             if layouts:
                 for value, layout in zip(node.outputs, layouts, strict=True):
                     self._views[id(value)] = View(view.base, layout, (*view.nodes, node))
-                    self._put_off[id(value)] = node
+                    self._deferred[id(value)] = node
                 return True
         return False
 
-    def _read(self, value: Value) -> View:
-        """Returns how a group reads a value from outside."""
+    def _view_of(self, value: Value) -> View:
+        """Returns the view through which a group reads a value: of its base if that is near, else of itself."""
         view = self._views.get(id(value))
         if view is not None and _is_near(view.layout):
             return view
         whole_view = self._whole.get(id(value))
         if whole_view is None:
-            whole_view = self._whole[id(value)] = View(value, contiguous(count_of(value)), ())
+            whole_view = self._whole[id(value)] = View(value, contiguous(element_count(value)), ())
         return whole_view
 
     def _compute_value(self, value: Value) -> None:
-        """Ensures that a value is computed."""
+        """Adds the nodes that compute a deferred value, or closes the group that makes it."""
         self._close_group_of(value)
-        node = self._put_off.get(id(value))
+        node = self._deferred.get(id(value))
         if node is None:
             return
         view = self._views[id(value)]
         constant = self._constants.get(id(view.base))
         computed: tuple[Value, ...] = (value,)
-        if constant is not None and count_of(value) * value.dtype.itemsize <= SMALL:
+        if constant is not None and element_count(value) * value.dtype.itemsize <= MOST_CONSTANT_BYTES:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
             new_node = Node(Kind.CONSTANT, array, (), computed)
-        elif len(view.nodes) > 1 and not _is_prefix(view.layout) and can_be_copied(view.layout, value):
+        elif len(view.nodes) > 1 and not _is_prefix(view.layout) and has_copy_kernel(view.layout, value):
             self._compute_value(view.base)
-            new_node = copied(value, view)
+            new_node = copy_node(value, view)
         else:
-            computed = tuple([y for y in node.outputs if id(y) in self._put_off])
+            computed = tuple([y for y in node.outputs if id(y) in self._deferred])
             for x in node.inputs:
                 self._compute_value(x)
             # Some of several results may have been made before: those are computed twice, and this copy is not read.
-            outputs = [y if id(y) in self._put_off else Value(y.shape, y.dtype, y.number) for y in node.outputs]
+            outputs = [y if id(y) in self._deferred else Value(y.shape, y.dtype, y.number) for y in node.outputs]
             new_node = Node(node.kind, node.payload, node.inputs, tuple(outputs), node.attributes)
         for result in computed:
-            del self._put_off[id(result)], self._views[id(result)]
+            del self._deferred[id(result)], self._views[id(result)]
         self.nodes.append(new_node)
 
     def _empty_reduction(self, node: Node) -> Node | None:
         """Returns the constant result of a reduction of no elements; None for other nodes."""
-        if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or count_of(node.inputs[0]):
+        if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
             return None
         x, y = node.inputs[0], node.outputs[0]
         with np.errstate(all="ignore"):
@@ -305,9 +305,9 @@ def _largest_counts(graph: Graph) -> dict[int, int]:
         if node.kind is not Kind.OPERATION or node.payload.form not in {Form.ELEMENTWISE, Form.INDEX_MAP}:
             continue
         for y in node.outputs:
-            largest = max(count_of(y), counts.get(id(y), 0))
+            largest = max(element_count(y), counts.get(id(y), 0))
             for x in node.inputs:
-                if largest > max(count_of(x), counts.get(id(x), 0)):
+                if largest > max(element_count(x), counts.get(id(x), 0)):
                     counts[id(x)] = largest
     return counts
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Graph
-from fastgrad.compiler.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
+from fastgrad.compiler.passes.rematerialize import is_scarce, rematerialize, rematerialized_by_known_decision
 from fastgrad.compiler.passes.share_activation_gradients import share_activation_gradients
 
 
 def fuse_to_fit(graph: Graph, slopes: bool = True) -> Graph:
-    """Returns the graph in groups of operations, each of which is one kernel.
+    """Returns the fused graph, in which cheap values are recomputed if memory is scarce.
 
     Args:
         graph: of single operations; it is not changed.
         slopes: whether slopes of gelu may be stored beside it, where memory is not scarce.
     """
-    lean = rematerialized_as_before(graph)
+    lean = rematerialized_by_known_decision(graph)
     if lean is not None:
         return fuse(lean)
     fused = fuse(share_activation_gradients(graph) if slopes else graph)

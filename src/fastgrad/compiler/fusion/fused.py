@@ -15,7 +15,7 @@ from fastgrad.core.operation import Operation
 
 
 class Source(NamedTuple):
-    """A read of a value from outside the group.
+    """An input of a group: an array of the node, and the layout by which the loop reads it.
 
     Attributes:
         array: the number of the node's input that it reads.
@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One operation of a group.
+    """A step of a group: an operation and its operands.
 
     Attributes:
         row: the operation.
@@ -54,7 +54,7 @@ class Step(NamedTuple):
 
 
 class Payload:
-    """The payload of a FUSED node.
+    """The payload of a FUSED node: a computation that one kernel, or a few, compute.
 
     Attributes:
         graph: the whole computation as a graph, with the node's inputs as its arguments.
@@ -80,7 +80,7 @@ def graph_of(nodes: Iterable[Node], inputs: Sequence[Value], results: Iterable[V
 
 @dataclass(frozen=True, eq=False)
 class Fused(Payload):
-    """The payload of a FUSED node.
+    """The payload of a FUSED node: a computation that one kernel, or a few, compute.
 
     Attributes:
         sizes: of the dimensions of the loop, outermost first; at least one.
@@ -101,7 +101,7 @@ class Fused(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its steps."""
+        """The names of the group's operations, joined by "+"."""
         return "+".join(step.row.name for step in self.steps) or "copy"
 
     @property
@@ -115,10 +115,10 @@ class Fused(Payload):
         return natural_strides(self.sizes)
 
     def reads_in_order(self, array: int) -> bool:
-        """True if one read of an input is the only one, and takes the element of the same number for each of the loop."""
+        """True if the group reads an input once, element i for element i of the loop."""
         sources = [source for source in self.inputs if source.array == array]
         return [(source.offset, source.strides) for source in sources] == [(0, self.natural)]
 
     def count_of(self, role: str) -> int:
-        """Returns the number of elements of the dimensions of a role."""
+        """Returns the number of elements of the dimensions with a role, "r" (reduced) or "k" (kept)."""
         return prod([size for size, dim_role in zip(self.sizes, self.roles, strict=True) if dim_role == role])

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, drops_ones
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
-from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, drops_unit_dimensions
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
@@ -42,67 +42,67 @@ MOST_REDUCTIONS = 8
 MOST_DIMS = 4
 """Bounds of a group, which keep its values in registers or the cache, and its compilation short."""
 
-NEAR = 1 << 16
+MOST_CACHED_ELEMENTS = 1 << 16
 """The number of elements up to which reading them again hits the cache."""
 
-FEW = 1 << 12
+MOST_UNRELATED_ELEMENTS = 1 << 12
 """Above this number of elements a map and a reduction without a common value are separate kernels: threads share more."""
 
-PIECES = 16
+ENOUGH_PIECES = 16
 """The number of pieces of work that keeps threads busy."""
 
-Reduced = tuple[tuple[int, int], ...]
+ReducedRuns = tuple[tuple[int, int], ...]
 """The reduced dimensions: for each run of them the cuts at which it begins and ends."""
 
 
-def count_of(value: Value) -> int:
+def element_count(value: Value) -> int:
     """Returns the number of elements of a value."""
     return prod(value.shape)
 
 
-def reads_directly(node: Node) -> np.dtype | bool:
-    """Returns False if a node can't be in a group, else the dtype in which its functions compute, or True."""
+def fusible_dtype(node: Node) -> np.dtype | bool:
+    """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
     name = row_name(node)
     if name is None or len(node.outputs) != 1:
         return False
     output = node.outputs[0]
-    if not count_of(output):
+    if not element_count(output):
         return False
     if name in REDUCTIONS:
         x = node.inputs[0]
-        return x.dtype in REDUCTIONS[name].dtypes and count_of(x) > 0
+        return x.dtype in REDUCTIONS[name].dtypes and element_count(x) > 0
     if node.payload.form is not Form.ELEMENTWISE:
         return False
     inputs = tuple([value.dtype for value in node.inputs])
     if node.attributes:
-        return _computed_in(name, inputs, output.dtype, node.attributes)
+        return _compute_dtype(name, inputs, output.dtype, node.attributes)
     return _compute_dtype_without_attributes(name, inputs, output.dtype)
 
 
-def _computed_in(
+def _compute_dtype(
     name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
 ) -> np.dtype | bool:
-    """Returns the dtype in which an element-wise row computes, else True; False if it can't be in a group."""
-    if not DTYPES.issuperset([*inputs, output]):
+    """Returns the dtype in which an element-wise row computes functions, True if any fits, False if it can't be fused."""
+    if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
         return False
-    translation = translated(name, ["x"] * len(inputs), inputs, output, attributes)
+    translation = row_code(name, ["x"] * len(inputs), inputs, output, attributes)
     return False if translation is None else translation[1] or True
 
 
 @functools.lru_cache(maxsize=4096)
 def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
-    return _computed_in(name, inputs, output, {})
+    return _compute_dtype(name, inputs, output, {})
 
 
 def is_reduction(node: Node) -> bool:
-    """True if a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
+    """True if a node is a reduction of at least one dimension of size above 1."""
     if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
         return False
-    return row_name(node) is not None and not drops_ones(node)
+    return row_name(node) is not None and not drops_unit_dimensions(node)
 
 
-def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:
-    """Returns the cuts that a reduction needs, and the dimensions that it reduces."""
+def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedRuns]:
+    """Returns the cuts of the flat index that a reduction needs, and its reduced runs of dimensions."""
     runs: list[tuple[int, bool]] = []
     for axis in range(len(shape) - 1, -1, -1):
         if shape[axis] == 1:
@@ -121,18 +121,18 @@ def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Red
 
 
 class _Joining(NamedTuple):
-    """The changes to a group that adding a node makes."""
+    """The planned changes of a group by adding a node."""
 
     kept: bool
     cuts: Cuts
-    reduced: Reduced | None
+    reduced: ReducedRuns | None
     reads: list[tuple[Value, Layout, tuple[Node, ...]] | tuple[int, tuple[Node, ...]]]
     number: np.dtype | None
 
 
 @dataclass(eq=False)
 class Group:
-    """A group that may still grow.
+    """A group of operations under construction.
 
     Attributes:
         count: elements of the loop.
@@ -147,7 +147,7 @@ class Group:
     count: int
     serial: int
     cuts: Cuts = ()
-    reduced: Reduced | None = None
+    reduced: ReducedRuns | None = None
     made: dict[int, tuple[int, bool]] = field(default_factory=dict)
     steps: list[Node] = field(default_factory=list)
     open: bool = True
@@ -171,16 +171,16 @@ class Group:
         return self.count // prod([high // low for low, high in self.reduced or ()])
 
     @property
-    def leaves_one(self) -> bool:
-        """Whether it reduces all dimensions to single numbers."""
+    def is_full_reduction(self) -> bool:
+        """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
-    def joining(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
-        """Returns how a node can join the group; None if it can't.
+    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+        """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
             node: a node that can be in a group.
-            number: the result of ``reads_directly`` for it.
+            number: the result of ``fusible_dtype`` for it.
             read: returns the view by which a value from outside is read.
         """
         if len(self.steps) >= MOST_STEPS:
@@ -200,7 +200,7 @@ class Group:
         cuts: Cuts | None = self.cuts
         reduced = self.reduced
         if reduces:
-            reduction_cuts, reduced_dims = reduced_of(shape, node.attributes["axes"])
+            reduction_cuts, reduced_dims = cuts_and_reduced_runs(shape, node.attributes["axes"])
             if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_REDUCTIONS:
                 return None
             reduced = reduced_dims
@@ -217,7 +217,7 @@ class Group:
                 return None
             home = self.made.get(id(view.base))
             if home is not None:
-                if kept or not home[1] or not self._goes_back(layout):
+                if kept or not home[1] or not self._is_broadcast_back(layout):
                     return None
                 reads.append((home[0], view.nodes))
                 continue
@@ -230,7 +230,7 @@ class Group:
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
             return None
-        if self.count > FEW and reduces != (self.reduced is not None) and self._is_unrelated(reads):
+        if self.count > MOST_UNRELATED_ELEMENTS and reduces != (self.reduced is not None) and self._is_unrelated(reads):
             return None
         return _Joining(kept, cuts, reduced, reads, compute_dtype)
 
@@ -239,8 +239,8 @@ class Group:
         own_values = {id(value) for value in self._values}
         return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in reads)
 
-    def _goes_back(self, layout: Layout) -> bool:
-        """True if a layout reads a reduced value at the elements that it is made of, and this is fast in one kernel.
+    def _is_broadcast_back(self, layout: Layout) -> bool:
+        """True if a layout broadcasts a reduced value back to its elements, and one kernel does both fast.
 
         It is fast if these elements are still in the cache at the second read; a large group also needs enough pieces of work.
         """
@@ -251,7 +251,7 @@ class Group:
         if roles[-1] == "k":  # tiles of the innermost dimension
             pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
             piece *= min(sizes[-1], LANES)
-        if self.count > NEAR and (piece > NEAR or pieces < PIECES):
+        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES):
             return False
         dims = []
         below = 1
@@ -270,14 +270,14 @@ class Group:
         return sizes_at(self.cuts, self.count), "".join(roles)
 
     def add(self, node: Node, found: _Joining) -> None:
-        """Adds a node that can join."""
+        """Adds a node by the changes that ``join_plan`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
         for value, read in zip(node.inputs, found.reads, strict=True):
             if len(read) == 2:
                 reads.append(("step", read[0]))
-                self._note(*read[1])
+                self._add_nodes(*read[1])
                 continue
             base, layout, nodes = read
             key = id(base), layout, found.kept
@@ -286,7 +286,7 @@ class Group:
                 self._values.append(base)
                 self._layouts.append((layout, found.kept))
             reads.append(("input", self._inputs[key]))
-            self._note(*nodes)
+            self._add_nodes(*nodes)
             assert nodes or value is base
         reduces = is_reduction(node)
         self.cuts, self.reduced = found.cuts, found.reduced
@@ -296,17 +296,17 @@ class Group:
         self.steps.append(node)
         self._taken.append((node, True))
         self._same.append([node.outputs[0]])
-        self._note(node)
+        self._add_nodes(node)
         self._reads.append(reads)
 
-    def add_same(self, node: Node) -> None:
-        """Adds a node whose result has the elements of a value that is made here, in their order."""
+    def add_alias(self, node: Node) -> None:
+        """Adds a reshape of a value of the group: an alias with the same elements in the same order."""
         self.made[id(node.outputs[0])] = step_entry = self.made[id(node.inputs[0])]
         self._same[step_entry[0]].append(node.outputs[0])
         self._taken.append((node, False))
-        self._note(node)
+        self._add_nodes(node)
 
-    def take_back(self) -> Node:
+    def undo_add(self) -> Node:
         """Undoes the last ``add``; nothing else may have been added after it."""
         node = self.steps.pop()
         self._taken.pop()
@@ -320,28 +320,28 @@ class Group:
         self._reads.pop()
         return node
 
-    def with_all_of(self, other: Group, read: Callable[[Value], View]) -> Group | None:
-        """Returns a group of the nodes of this group and another one; None if they do not fit together."""
+    def merged_with(self, other: Group, read: Callable[[Value], View]) -> Group | None:
+        """Returns a new group with the nodes of two groups; None if they can't be one group."""
         if self.reduced not in {None, other.reduced}:
             return None
         merged = Group(self.count, self.serial)
         for node, adds in (*self._taken, *other._taken):
             if not adds:
-                merged.add_same(node)
+                merged.add_alias(node)
                 continue
-            fit = merged.joining(node, reads_directly(node), read)
+            fit = merged.join_plan(node, fusible_dtype(node), read)
             if fit is None:
                 return None
             merged.add(node, fit)
         return merged
 
-    def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
-        """Returns the last added node if it makes ``value``, for each element, with one reader of ``value``; else None."""
+    def last_node_if_only_for(self, value: Value, uses: Counter[int]) -> Node | None:
+        """Returns the last added node if it computes ``value``, element-wise, for a single reader; else None."""
         node = self.steps[-1]
         makes_value = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
         return node if makes_value and uses[id(value)] == 1 and len(self.steps) > 1 else None
 
-    def _note(self, *nodes: Node) -> None:
+    def _add_nodes(self, *nodes: Node) -> None:
         for node in nodes:
             if id(node) not in self._known:
                 self._known.add(id(node))
@@ -349,11 +349,11 @@ class Group:
 
     @property
     def reads(self) -> list[Value]:
-        """The values that it reads."""
+        """The values that the group reads from outside."""
         return self._values
 
-    def finished(self, uses: Counter[int]) -> list[Node]:
-        """Returns the FUSED node, and reshapes of its results; nothing if no result is read.
+    def to_nodes(self, uses: Counter[int]) -> list[Node]:
+        """Returns the group as a FUSED node and reshapes of its results; an empty list if no result is read.
 
         Args:
             uses: how often each value is read, by nodes and as a result.
@@ -387,7 +387,7 @@ class Group:
             if read_values:
                 numbers.append(input_count + number)
                 outputs.append(read_values[0])
-                reshapes += [reshaped(read_values[0], value) for value in read_values[1:]]
+                reshapes += [reshape_node(read_values[0], value) for value in read_values[1:]]
         if not outputs:
             return []
         sizes, roles = self._dims()
@@ -412,6 +412,6 @@ class Group:
         return [Node(Kind.FUSED, payload, tuple(values), tuple(outputs)), *reshapes]
 
 
-def reshaped(x: Value, y: Value) -> Node:
+def reshape_node(x: Value, y: Value) -> Node:
     """Returns the node that reshapes ``x`` to ``y``, which has the same elements."""
     return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})

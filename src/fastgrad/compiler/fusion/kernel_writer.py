@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, of_one
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
-from fastgrad.compiler.fusion.scalar_code import NAMES, translated
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, reduction_of_one_element
+from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, row_code
 from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
@@ -28,7 +28,7 @@ from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.reduction import lanes
 from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scratch
 
-_NAMES: dict[str, Any] = {
+_LOOP_GLOBALS: dict[str, Any] = {
     "local_array": local_array,
     "fill": lanes.fill,
     "padded": lanes.padded,
@@ -42,7 +42,7 @@ _NAMES: dict[str, Any] = {
 
 
 class Writer:
-    """Writes a kernel of a group.
+    """Writes the Python source of a group's kernel.
 
     Attributes:
         fused: the group.
@@ -61,12 +61,12 @@ class Writer:
     # ---- text ----------------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        """Writes a line."""
+        """Writes a line at the current indentation."""
         self._lines.append("    " * self._depth + text)
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Puts the lines that are written inside into the block of ``head``."""
+        """A context whose lines are the block under ``head``."""
         self.line(f"{head}:")
         self._depth += 1
         with self.scope():
@@ -75,41 +75,41 @@ class Writer:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Forgets bases and loads that are written inside at the end."""
+        """A context that forgets index bases and loads written inside of it at its end."""
         bases, loads = dict(self._bases), set(self._loaded)
         yield
         self._bases, self._loaded = bases, loads
 
     def local(self, name: str, dtype: str, size: int) -> str:
-        """Returns the name of an array on the stack."""
+        """Declares an array on the stack, once; returns its name."""
         self.at_top(f"{name} = local_array({dtype}, {size})")
         return name
 
     def at_top(self, text: str) -> None:
-        """Writes a line before all others, once."""
+        """Writes a line at the top of the kernel, once."""
         if f"    {text}" not in self._lines:
             self._lines.insert(0, f"    {text}")
 
     # ---- parameters ----------------------------------------------------------------------------------------
 
     def array(self, name: str, kind: str, operand: Operand) -> str:
-        """Returns the name of a parameter that is an array."""
+        """Declares an array parameter, once; returns its name."""
         self._arrays.setdefault(name, (kind, operand))
         return name
 
     def number(self, name: str, value: int) -> str:
-        """Returns the name of a parameter that is an integer."""
+        """Declares an integer parameter, once; returns its name."""
         assert self._numbers.setdefault(name, value) == value, f"{name} is {self._numbers[name]} and {value}"
         return name
 
     def size(self, dim: int) -> str:
-        """Returns the size of a dimension of the loop."""
+        """Declares the size of a loop dimension as a parameter; returns its name."""
         return self.number(f"n{dim}", self.fused.sizes[dim])
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
         """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
         parameters, source, operands = self.written()
-        kernel = built(parameters, source, self.fused.number.name)
+        kernel = native_kernel(parameters, source, self.fused.number.name)
         typed_operands = [
             (type(operand), operand) for operand in natural
         ]  # operands are tuples, and Input(0) == Output(0)
@@ -142,7 +142,7 @@ class Writer:
             self.line(f"k{dims[0]} = {remainder}")
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
-        """Returns the index of an element whose dimensions have these strides.
+        """Returns the expression of an element's index in an array with these strides.
 
         Args:
             what: for names of parameters.
@@ -156,7 +156,7 @@ class Writer:
             terms = [self.number(f"offset_{what}", offset)] if offset else []
             for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
                 if stride:
-                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride(what, dim, stride)}")
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(what, dim, stride)}")
             base = " + ".join(terms)
             if len(terms) > 1 or "*" in base:
                 self.line(f"at_{what} = {base}")
@@ -168,7 +168,7 @@ class Writer:
         factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
         return f"{base} + {factor}" if base else factor
 
-    def _stride(self, what: str, dim: int, stride: int) -> str:
+    def _stride_name(self, what: str, dim: int, stride: int) -> str:
         below = dim + 1
         if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
             return self.size(below)
@@ -177,7 +177,7 @@ class Writer:
     # ---- values ----------------------------------------------------------------------------------------------
 
     def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:
-        """Writes the loads of inputs.
+        """Writes the loads of inputs to local variables.
 
         Args:
             numbers: of the inputs.
@@ -191,10 +191,10 @@ class Writer:
             source = self.fused.inputs[i]
             name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
             index = self.place(f"x{i}", dims, source.strides, source.offset, inner)
-            self.line(f"v{i} = {loaded(f'{name}[{index}]', source.dtype)}")
+            self.line(f"v{i} = {load_code(f'{name}[{index}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
-        """Returns inputs that are constant in the whole loop, constant in the innermost dimension, and the others."""
+        """Returns three lists of inputs: constant in the loop, constant in the innermost dimension, varying with each element."""
         constant: list[int] = []
         of_rows: list[int] = []
         of_elements: list[int] = []
@@ -208,15 +208,15 @@ class Writer:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
         if step.row.name in REDUCTIONS:
-            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output)}")
+            self.line(f"v{number} = {reduction_of_one_element(step.row.name, operands[0], step.output)}")
             return
-        translation = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
+        translation = row_code(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
     def store(self, number: int, memory: Operand, place: str) -> None:
         """Writes the store of a step's value."""
-        self.line(f"{self._memory(number, memory)}[{place}] = {stored(f'v{number}', self.dtypes[number])}")
+        self.line(f"{self._memory_name(number, memory)}[{place}] = {store_code(f'v{number}', self.dtypes[number])}")
 
     def store_result(self, number: int, place: str) -> None:
         """Writes the store of a step's value, if it is a result."""
@@ -225,23 +225,23 @@ class Writer:
 
     def load_step(self, number: int, memory: Operand, place: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(f"v{number} = {loaded(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
+        self.line(f"v{number} = {load_code(f'{self._memory_name(number, memory)}[{place}]', self.dtypes[number])}")
 
-    def _memory(self, number: int, memory: Operand) -> str:
+    def _memory_name(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"
         letter = "y" if isinstance(memory, Output) else "stash"
         assert isinstance(memory, (Output, Scratch))
         return self.array(f"{letter}{memory.number}", kind, memory)
 
 
-MOST_BUILT = 1024
+MOST_KERNELS = 1024
 """The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
 
-_built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
-_built_lock = new_lock()
+_kernels: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+_kernels_lock = new_lock()
 
 
-def built(parameters: str, source: str, number: str) -> Any:
+def native_kernel(parameters: str, source: str, number: str) -> Any:
     """Returns the native function of a kernel.
 
     Args:
@@ -250,20 +250,20 @@ def built(parameters: str, source: str, number: str) -> Any:
         number: the dtype ``T``.
     """
     key = parameters, source, number
-    with _built_lock:
-        native = _built.get(key)
+    with _kernels_lock:
+        native = _kernels.get(key)
         if native is not None:
-            _built.move_to_end(key)
+            _kernels.move_to_end(key)
             return native
-    native = _build(*key)
-    with _built_lock:
-        native = _built.setdefault(key, native)
-        while len(_built) > MOST_BUILT:
-            _built.popitem(last=False)
+    native = _build_kernel(*key)
+    with _kernels_lock:
+        native = _kernels.setdefault(key, native)
+        while len(_kernels) > MOST_KERNELS:
+            _kernels.popitem(last=False)
     return native
 
 
-def _build(parameters: str, source: str, number: str) -> Any:
+def _build_kernel(parameters: str, source: str, number: str) -> Any:
     function, text = function_of(parameters, source, number)
     kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
     native = kernel.later(np.dtype(number))
@@ -272,17 +272,17 @@ def _build(parameters: str, source: str, number: str) -> Any:
 
 
 def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
-    """Returns the function of a text, named by the text's hash, and its entry in ``linecache``.
+    """Returns the Python function of a kernel's source, named by its hash, and its entry in ``linecache``.
 
     Args:
-        parameters, source, number: as for ``built``.
+        parameters, source, number: as for ``native_kernel``.
         names: further globals of the text besides those of all kernels.
     """
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
     text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**NAMES, **_NAMES, **names}
+    scope = {**KERNEL_GLOBALS, **_LOOP_GLOBALS, **names}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     return scope[name], text
 
@@ -293,30 +293,30 @@ def _forget_source(filename: str, text: Any) -> None:
         del linecache.cache[filename]
 
 
-CHEAP, FUNCTION, BYTE = 0.03, 0.35, 0.02
+SIMPLE_NANOSECONDS, FUNCTION_NANOSECONDS, BYTE_NANOSECONDS = 0.03, 0.35, 0.02
 """Nanoseconds of an element, about: of a simple operation such as an addition, of a function, of a byte read or written."""
 
 
 def nanoseconds_of(fused: Fused) -> float:
-    """Returns about how long a group takes on one core."""
-    steps = sum(FUNCTION if is_function(step) else CHEAP for step in fused.steps)
+    """Returns the estimated nanoseconds of a group on one core."""
+    steps = sum(FUNCTION_NANOSECONDS if is_costly_function(step) else SIMPLE_NANOSECONDS for step in fused.steps)
     read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
     input_count = len(fused.inputs)
     output_steps = [fused.steps[number - input_count] for number in fused.outputs if number >= input_count]
     size = read + sum(step.output.itemsize for step in output_steps if not step.kept)
-    return prod(fused.sizes) * (steps + BYTE * size)
+    return prod(fused.sizes) * (steps + BYTE_NANOSECONDS * size)
 
 
-def is_function(step: Step) -> bool:
-    """True if a step is a long chain of operations."""
+def is_costly_function(step: Step) -> bool:
+    """True if a step is a costly function such as exp: a long chain of dependent instructions."""
     if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
-    translation = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    translation = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
 
 
-def share_a_function(step: Step, other: Step) -> bool:
-    """True if two steps compute one function of one value, which a loop with both computes once."""
+def have_common_function(step: Step, other: Step) -> bool:
+    """True if two steps, such as gelu and its slope, share a costly function of one value."""
     activation, gradient = sorted((step.row.name, other.row.name))
     is_pair = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
     return is_pair and step.operands[-1] == other.operands[-1]

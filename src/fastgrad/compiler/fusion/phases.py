@@ -10,19 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.scalar_code import translated
+from fastgrad.compiler.fusion.scalar_code import row_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
-CHEAP = 12
+MOST_RECOMPUTED = 12
 """The most simple operations of a value that is recomputed."""
 
-_FUNCTION = 16
+_FUNCTION_COST = 16
 # The cost of a function like exp, in simple operations.
 
 
 @dataclass
 class Phase:
-    """One loop over all elements, and the steps between it and the next loop.
+    """A phase of a group: a loop over all elements, and the steps on reduced values after it.
 
     Attributes:
         inputs: inputs that the loop reads.
@@ -42,7 +42,7 @@ class Phase:
 
 
 class Schedule:
-    """The phases of a group.
+    """The schedule of a group: its phases, and the memory of values between them.
 
     Attributes:
         phases: in order.
@@ -59,7 +59,7 @@ class Schedule:
         self._made: dict[int, int] = {}
         self._memory: dict[int, Operand] = {}
         self.stashed: list[int] = []
-        borrowed = self._place(self._values_needed_later(count), count)
+        borrowed = self._assign_memory(self._values_needed_later(count), count)
         self.phases = [self._phase_of(number) for number in range(count)]
         self.later = sorted({i for number in range(1, count) for i in self._kept_steps_read(number)})
         self.last = {
@@ -90,13 +90,13 @@ class Schedule:
             if step.kept:
                 known[number] = 0
             else:
-                code = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-                step_cost = _FUNCTION if code is not None and code[1] else 1
+                code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+                step_cost = _FUNCTION_COST if code is not None and code[1] else 1
                 known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
         return known[number]
 
-    def _targets(self, phase: int) -> list[int]:
-        """Returns the values for all elements that a phase must compute."""
+    def _element_steps_to_compute(self, phase: int) -> list[int]:
+        """Returns the element-wise steps that a phase must compute: for its reductions and results."""
         targets: list[int] = []
         for number, step in enumerate(self._fused.steps, self._first):
             if self._phase[number] == phase:
@@ -107,7 +107,7 @@ class Schedule:
         return targets
 
     def _values_needed_later(self, count: int) -> dict[int, int]:
-        """Returns the values to store, with the last phase that needs each; notes the first phase in ``_made``."""
+        """Returns the values to store between phases, each with the last phase that reads it."""
         costs: dict[int, int] = {}
         needed: dict[int, int] = {}
 
@@ -116,7 +116,7 @@ class Schedule:
                 return
             seen.add(number)
             made_in = self._made.setdefault(number, phase)
-            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > CHEAP):
+            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED):
                 needed[number] = phase
                 return
             for i in self._step(number).operands:
@@ -124,11 +124,11 @@ class Schedule:
 
         for phase in range(count):
             seen: set[int] = set()
-            for number in self._targets(phase):
+            for number in self._element_steps_to_compute(phase):
                 visit(number, phase, seen)
         return needed
 
-    def _place(self, needed: dict[int, int], count: int) -> set[int]:
+    def _assign_memory(self, needed: dict[int, int], count: int) -> set[int]:
         """Assigns memory to stored values; returns the outputs whose memory they borrow."""
         borrowed: set[int] = set()
         for number, last_phase in sorted(needed.items()):
@@ -172,7 +172,7 @@ class Schedule:
                 visit(operand)
             phase.steps.append(i)
 
-        for target in self._targets(number):
+        for target in self._element_steps_to_compute(number):
             visit(target)
         phase.inputs.sort()
         phase.steps.sort()

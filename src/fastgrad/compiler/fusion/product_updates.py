@@ -8,13 +8,13 @@ from math import prod
 from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.decompose_updates import with_updates_apart
+from fastgrad.compiler.passes.decompose_updates import split_updates
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-LARGE = 1 << 13
+LEAST_ELEMENTS = 1 << 13
 """The smallest number of a variable's elements for a step of its own."""
 
 
@@ -63,9 +63,9 @@ def add_product_updates(graph: Graph) -> Graph:
         if product is None:
             return None
         joined_ids.add(id(product))
-        return [_joined(product, update)]
+        return [_joined_node(product, update)]
 
-    new_graph = with_updates_apart(graph, join_update)
+    new_graph = split_updates(graph, join_update)
     return Graph([node for node in new_graph.nodes if id(node) not in joined_ids], graph.results)
 
 
@@ -79,13 +79,13 @@ def _is_single_product(node: Node) -> bool:
 
 def _is_large(node: Node) -> bool:
     value = node.outputs[0]
-    if value.dtype.name not in FLOATS or prod(value.shape) < LARGE:
+    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_ELEMENTS:
         return False
     product = node.payload.node if isinstance(node.payload, Product) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"
 
 
-def _joined(product: Node, update: Node) -> Node:
+def _joined_node(product: Node, update: Node) -> Node:
     state_count = len(RULES[update.attributes["rule"]].state)
     state, numbers = update.inputs[:state_count], update.inputs[state_count + 1 :]
     inputs = (*product.inputs, *state, *numbers)
@@ -96,7 +96,7 @@ def _joined(product: Node, update: Node) -> Node:
 
 
 def launches_of_updated(payload: UpdatedProduct) -> Launches:
-    """Returns the launches of a product with its update."""
+    """Returns the launches of a product with the optimizer's update of a variable."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, state_count, input_count = prod(gradient.shape), len(rule.state), len(product.inputs)
@@ -109,7 +109,7 @@ def launches_of_updated(payload: UpdatedProduct) -> Launches:
 
     if isinstance(product.payload, Product):
         product_form = launches_of_product(product.payload, then=update)
-        beside = product.payload.beside
+        beside = product.payload.inputs_read_in_order
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad.compiler.fusion.epilogues import Product, can_begin
+from fastgrad.compiler.fusion.epilogues import Product, can_take_epilogue
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
@@ -26,7 +26,7 @@ LaunchesOf = Callable[[Node], Launches | None]
 
 @dataclass(frozen=True)
 class Prepared(Payload):
-    """The payload of a FUSED node that makes a matrix and multiplies it.
+    """The payload of a FUSED node of a product with its prologue, the node that makes its first matrix.
 
     The node's inputs are those of both, each once. Its results are the product's; the first node's results come before them if
     other nodes read these.
@@ -51,7 +51,7 @@ class Prepared(Payload):
 
 
 def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
-    """Returns the graph with the nodes that make matrices joined to the products that read them first.
+    """Returns the graph with prologues: nodes that make a matrix, joined to the products that read it first.
 
     Args:
         graph: fused, with its epilogues; it is not changed.
@@ -72,7 +72,7 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
             views = reshapes.get(id(maker), [])
             values = [*maker.outputs, *[view.outputs[0] for view in views]]
             is_kept = len(maker.outputs) > 1 or any(uses[id(value)] != 1 for value in values)
-            merged = _joined(maker, position, is_kept, views, node, launches_of)
+            merged = _joined_node(maker, position, is_kept, views, node, launches_of)
             if merged is not None:
                 replacements[id(node)] = [merged, *(views if is_kept else [])]
                 moved_ids.update(map(id, (maker, *views)))
@@ -92,15 +92,15 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
 def _takes_prologue(node: Node) -> bool:
     """True if a node is a product of matrices whose kernel can call a prologue."""
     product = node.payload.node if isinstance(node.payload, Product) else node
-    if row_name(product) not in ("matmul", "wide_product") or not can_begin(product):
+    if row_name(product) not in ("matmul", "wide_product") or not can_take_epilogue(product):
         return False
     return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
 
 
-def _joined(
+def _joined_node(
     before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
 ) -> Node | None:
-    """Returns both as one node; None if they stay two."""
+    """Returns a product and its prologue as one node; None if they can't be joined."""
     matrix, *other_inputs = product.inputs
     made_ids = {id(value) for node in (before, *reshapes) for value in node.outputs}
     if (
@@ -117,7 +117,7 @@ def _joined(
 def _launch_of_rows(
     before: Node, place: int, matrix: Value, launches_of: LaunchesOf
 ) -> tuple[Launches, Launch | None] | None:
-    """Returns the launches that make rows of a matrix.
+    """Returns the launches of a node as a prologue that makes rows of a matrix.
 
     Returns:
         The launches of the node, with one kernel, which makes each row from units of its own; and the launch that checks the
@@ -176,7 +176,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
             scratch.append((matrix.dtype, prod(matrix.shape)))
 
     def ahead(launch: Launch) -> Launch:
-        return _placed(
+        return _relocated_launch(
             launch,
             [Input(inputs.index(value)) for value in before.inputs],
             lambda number: place if alone is not None else Output(number),
@@ -184,7 +184,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
         )
 
     def behind(launch: Launch) -> Launch:
-        return _placed(
+        return _relocated_launch(
             launch, [place, *map(Input, numbers)], lambda number: Output(number + shift), len(maker_form.scratch)
         )
 
@@ -205,7 +205,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
     return Launches(tuple(launches), tuple(scratch), tuple(pairs))
 
 
-def _placed(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
+def _relocated_launch(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
     """Returns a launch on other inputs and results, with higher numbers of scratch memory."""
 
     def placed_operand(operand: Any) -> Any:

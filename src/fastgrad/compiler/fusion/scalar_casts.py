@@ -18,7 +18,7 @@ FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 FLOAT16: np.dtype = np.dtype(np.float16)
 BFLOAT16: np.dtype = dtypes.bfloat16.numpy
-WHOLE = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
+INTS = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
 _FLOATS = HALVES | {FLOAT32, FLOAT64}
 
 
@@ -34,21 +34,21 @@ def element_type(dtype: np.dtype) -> str:
     return "uint16" if dtype in HALVES else dtype.name
 
 
-def loaded(element: str, dtype: np.dtype) -> str:
+def load_code(element: str, dtype: np.dtype) -> str:
     """Returns the expression that converts an element of an array to a number."""
     if dtype == BOOL:
         return f"{element} != 0"
     return f"of_{dtype.name}({element})" if dtype in HALVES else element
 
 
-def stored(value: str, dtype: np.dtype) -> str:
+def store_code(value: str, dtype: np.dtype) -> str:
     """Returns the expression that converts a number to an element of an array."""
     if dtype == BOOL:
         return f"1 if {value} else 0"
     return f"to_{dtype.name}({value})" if dtype in HALVES else value
 
 
-def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
+def cast_code(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
     """Returns the expression of a cast; None if NumPy's results depend on the positions of the elements.
 
     Args:
@@ -64,7 +64,7 @@ def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
     if wanted in HALVES:
         narrow = "rounded_to_odd" if given == FLOAT64 and wanted == FLOAT16 else "float32"
         return f"rounded_to_{wanted.name}({narrow}({x}))"
-    if wanted in WHOLE and given in _FLOATS:
+    if wanted in INTS and given in _FLOATS:
         return _cast_to_integer(x, body_type(given), wanted) if _casts_like_numpy(given, wanted) else None
     return f"{wanted.name}({x})"
 
@@ -84,7 +84,7 @@ def _cast_to_signed(x: str, number: str, width: int) -> str:
     return f"(int{width}({x}) if {inside} else int{width}({lowest}))"
 
 
-_PROBES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -1.5, 1.5e19)
+_CAST_SAMPLES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -1.5, 1.5e19)
 
 
 @functools.cache
@@ -93,7 +93,7 @@ def _casts_like_numpy(given: np.dtype, wanted: np.dtype) -> bool:
     if wanted == np.uint32:  # NumPy's vector loop and its scalar loop differ
         return False
     with np.errstate(all="ignore"):
-        numbers = np.array(_PROBES).astype(given)
+        numbers = np.array(_CAST_SAMPLES).astype(given)
         actual = np.repeat(numbers, 20).astype(wanted).reshape(-1, 20)
     expected = np.array([_x86_cast(float(x), wanted) for x in numbers], wanted)
     return bool((actual == expected[:, None]).all())

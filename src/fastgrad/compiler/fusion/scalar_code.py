@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
+from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, INTS, body_type, cast_code
 from fastgrad.core.operation import HALVES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
@@ -24,7 +24,7 @@ from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_ta
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | WHOLE
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTS
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH = {
@@ -33,11 +33,11 @@ _VECTOR_MATH = {
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
 }
-_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
-_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+_COMPUTED_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
+_COMPUTED_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
-_EXACT = {
+_EXACT_CALLS = {
     "abs": "math.fabs",
     "maximum": "nan_greatest",
     "minimum": "nan_least",
@@ -52,7 +52,7 @@ _FLOAT16_FUNCTIONS = {"maximum": "greater_or_first", "minimum": "less_or_first"}
 
 _INTEGER_FUNCTIONS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
 
-NAMES: dict[str, Any] = {
+KERNEL_GLOBALS: dict[str, Any] = {
     "math": math,
     "power": power,
     "nan_greatest": vector_math.nan_greatest,
@@ -86,17 +86,17 @@ NAMES: dict[str, Any] = {
             "rounded_to_odd",
         )
     },
-    **{dtype.name: dtype.type for dtype in WHOLE | {FLOAT32, FLOAT64}},
+    **{dtype.name: dtype.type for dtype in INTS | {FLOAT32, FLOAT64}},
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
-_NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+_NAMED_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
-_QUOTIENTS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
+_DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
 
-def translated(
+def row_code(
     name: str, operands: Sequence[str], inputs: Sequence[np.dtype], output: np.dtype, attributes: Mapping[str, Any]
 ) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of a row of the table in the body of a kernel.
@@ -104,7 +104,7 @@ def translated(
     Args:
         name: the row's.
         operands: names of the scalars that it takes.
-        inputs, output: their dtypes and that of the result, all in ``DTYPES``.
+        inputs, output: their dtypes and that of the result, all in ``FUSIBLE_DTYPES``.
         attributes: of the operation.
 
     Returns:
@@ -152,33 +152,33 @@ class Scalars:
         return numbers.pop()
 
     def rounded(self, text: str) -> str:
-        """Returns a result of arithmetic as a number of its dtype; see ``rounded``."""
-        return rounded(text, self.number)
+        """Returns a result of arithmetic as a number of its dtype; see ``rounded_expression``."""
+        return rounded_expression(text, self.number)
 
     def constant(self, value: float) -> str:
         """Returns the expression of a number."""
-        return constant(value, self.number)
+        return constant_expression(value, self.number)
 
     def cast(self, operand: str) -> str | None:
         """Returns the first operand cast to the result's dtype; None if NumPy's bits depend on element positions."""
-        return cast(operand, self._inputs[0], self._output)
+        return cast_code(operand, self._inputs[0], self._output)
 
     def call(self, function: Any, operands: Sequence[str]) -> str:
         """Returns a call of a scalar function, which computes in ``T``."""
         name = f"{function.__name__}_{fingerprint(function)[:12]}"
-        NAMES.setdefault(name, function)
+        KERNEL_GLOBALS.setdefault(name, function)
         self.dtype = self._output
         return f"{name}({', '.join(operands)})"
 
 
-def rounded(text: str, number: np.dtype) -> str:
+def rounded_expression(text: str, number: np.dtype) -> str:
     """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
-    if number in WHOLE:
+    if number in INTS:
         return f"{number.name}({text})"
     return f"rounded_to_{number.name}({text})" if number in HALVES else text
 
 
-def constant(value: float, number: np.dtype) -> str:
+def constant_expression(value: float, number: np.dtype) -> str:
     """Returns the expression of a Python number as a number of a dtype."""
     with np.errstate(over="ignore"):
         value = float(number.type(value)) if number in HALVES else value
@@ -187,7 +187,7 @@ def constant(value: float, number: np.dtype) -> str:
 
 
 class _RefusedError(Exception):
-    pass
+    """Raised for an expression that kernels can't compute."""
 
 
 @functools.cache
@@ -198,7 +198,7 @@ def _expression_template(name: str, arity: int, number: np.dtype | None) -> tupl
     code, own_code = row.code, row.kernel_code
     if own_code is not None and compute_dtype not in HALVES:
         assert isinstance(own_code, str)
-        return (own_code if compute_dtype == number else rounded(own_code, _known(number))), compute_dtype
+        return (own_code if compute_dtype == number else rounded_expression(own_code, _not_none(number))), compute_dtype
     if code is None:
         return None
     placeholders = [f"operand{i}" for i in range(arity)]
@@ -209,17 +209,17 @@ def _expression_template(name: str, arity: int, number: np.dtype | None) -> tupl
         return None
     for i, placeholder in enumerate(placeholders):
         text = text.replace(placeholder, f"{{{i}}}")
-    text = text if compute_dtype == number else rounded(text, _known(number))
-    return f"({text})", (np.dtype(body_type(_known(number))) if tree.needs_dtype else None)
+    text = text if compute_dtype == number else rounded_expression(text, _not_none(number))
+    return f"({text})", (np.dtype(body_type(_not_none(number))) if tree.needs_dtype else None)
 
 
-def _known(number: np.dtype | None) -> np.dtype:
+def _not_none(number: np.dtype | None) -> np.dtype:
     assert number is not None
     return number
 
 
 class _Translator(ast.NodeTransformer):
-    """Rewrites an expression, or raises _RefusedError for an unknown node."""
+    """Rewrites a row's expression for kernels of a dtype; raises _RefusedError for unknown nodes."""
 
     def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
         self.number = number
@@ -233,42 +233,42 @@ class _Translator(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        number, operator = self._of_numbers(), type(node.op)
+        number, operator = self._number_dtype(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _QUOTIENTS and number not in WHOLE:  # the quotient of integers may raise an error
-            return self._function(_QUOTIENTS[operator], [left, right])
-        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in WHOLE else (ast.Div,)):
+        if operator in _DIVISION_FUNCTIONS and number not in INTS:  # the quotient of integers may raise an error
+            return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
+        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTS else (ast.Div,)):
             raise _RefusedError
-        return self._rounded(ast.BinOp(left, node.op, right))
+        return self._rounded_node(ast.BinOp(left, node.op, right))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, operand)
-        number = self._of_numbers()
-        if isinstance(node.op, ast.Invert) and number not in WHOLE:
+        number = self._number_dtype()
+        if isinstance(node.op, ast.Invert) and number not in INTS:
             raise _RefusedError
         result = ast.UnaryOp(node.op, operand)
-        return self._rounded(result) if number in WHOLE else result
+        return self._rounded_node(result) if number in INTS else result
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return self._constant(node.value)
+        return self._constant_node(node.value)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return node if node.id in self.operands else self._constant(_NUMBERS.get(node.id))
+        return node if node.id in self.operands else self._constant_node(_NAMED_CONSTANTS.get(node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         assert isinstance(node.func, ast.Name)
         name, arguments = node.func.id, [self.visit(argument) for argument in node.args]
         if name == "where":
             return ast.IfExp(*arguments)
-        number = self._of_numbers()
-        if number in WHOLE:
+        number = self._number_dtype()
+        if number in INTS:
             if name == "rint":
                 return arguments[0]
             if name not in _INTEGER_FUNCTIONS:
                 raise _RefusedError
-            return self._rounded(_call(_INTEGER_FUNCTIONS[name], arguments))
+            return self._rounded_node(_call_node(_INTEGER_FUNCTIONS[name], arguments))
         if name in {"isnan", "isinf", "isfinite"}:
             x = ast.unparse(arguments[0])
             tests = {
@@ -277,38 +277,40 @@ class _Translator(ast.NodeTransformer):
                 "isfinite": f"math.fabs({x}) < math.inf",
             }
             return ast.parse(f"({tests[name]})", mode="eval").body
-        if name in _EXACT:
-            return _call((_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
+        if name in _EXACT_CALLS:
+            return _call_node(
+                (_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT_CALLS).get(name, _EXACT_CALLS[name]), arguments
+            )
         if name == "sqrt":
-            return self._rounded(_call("math.sqrt", arguments))
+            return self._rounded_node(_call_node("math.sqrt", arguments))
         if name == "sign":
             self.needs_dtype = True
-            sign = _call("sign_of", arguments)
+            sign = _call_node("sign_of", arguments)
             if number != BFLOAT16:
                 return sign
-            zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant(0)])
+            zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _FUNCTIONS or (name == "nextafter" and number in HALVES):
+        if name not in _COMPUTED_FUNCTIONS or (name == "nextafter" and number in HALVES):
             raise _RefusedError
-        return self._function(_FUNCTIONS[name], arguments)
+        return self._function_call(_COMPUTED_FUNCTIONS[name], arguments)
 
-    def _function(self, name: str, arguments: list[Any]) -> ast.AST:
+    def _function_call(self, name: str, arguments: list[Any]) -> ast.AST:
         self.needs_dtype = True
-        return self._rounded(_call(name, arguments))
+        return self._rounded_node(_call_node(name, arguments))
 
-    def _of_numbers(self) -> np.dtype:
+    def _number_dtype(self) -> np.dtype:
         if self.number is None:
             raise _RefusedError
         return self.number
 
-    def _rounded(self, node: ast.AST) -> ast.AST:
-        return ast.parse(rounded(ast.unparse(node), self._of_numbers()), mode="eval").body
+    def _rounded_node(self, node: ast.AST) -> ast.AST:
+        return ast.parse(rounded_expression(ast.unparse(node), self._number_dtype()), mode="eval").body
 
-    def _constant(self, value: Any) -> Any:
-        if not isinstance(value, (int, float)) or (self.number in WHOLE and not float(value).is_integer()):
+    def _constant_node(self, value: Any) -> Any:
+        if not isinstance(value, (int, float)) or (self.number in INTS and not float(value).is_integer()):
             raise _RefusedError
-        return ast.parse(constant(value, self._of_numbers()), mode="eval").body
+        return ast.parse(constant_expression(value, self._number_dtype()), mode="eval").body
 
 
-def _call(name: str, arguments: list[Any]) -> Any:
+def _call_node(name: str, arguments: list[Any]) -> Any:
     return ast.Call(ast.parse(name, mode="eval").body, arguments, [])

@@ -1,4 +1,4 @@
-"""The work of a loop for each element, cut into several loops if it computes several functions.
+"""The element loop of a kernel, cut into several loops if it computes several costly functions.
 
 A function such as exp is a long chain of dependent operations, and a processor looks ahead only a limited number of
 instructions. So one loop with five functions is limited by their latencies. With one loop for each function over a block of
@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.kernel_writer import Writer, is_function, share_a_function
+from fastgrad.compiler.fusion.kernel_writer import Writer, have_common_function, is_costly_function
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
-BLOCK = 512
+BLOCK_ELEMENTS = 512
 """Elements of a block, if a loop over all elements is cut."""
 
 
 @dataclass
 class Elements:
-    """The work for each element, whose index in the innermost dimension is ``j``.
+    """Writes the loop over elements of the innermost dimension, or several such loops, with the index ``j``.
 
     Attributes:
         writer: of the kernel.
@@ -46,53 +46,53 @@ class Elements:
     writes: list[tuple[int, Operand]]
     before: Callable[[list[int]], None] = lambda steps: None
     finish: Callable[[], None] = lambda: None
-    block: int = BLOCK
+    block: int = BLOCK_ELEMENTS
     separate: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._fused: Fused = self.writer.fused
         self._first = len(self._fused.inputs)
-        self.stages = self._cut()
+        self.stages = self._steps_of_loops()
         self._blocks: dict[int, str] = {}
         self._free: list[str] = []
 
     def write(self, head: str, index: str | None) -> None:
-        """Writes the loops.
+        """Writes the loops to the kernel.
 
         Args:
             head: of each loop; if there are several stages it runs over ``lane``, below ``block``.
             index: the statement that sets ``j``, if ``j`` is not the variable of the loop.
         """
         memory: dict[int, Operand | None] = dict(self.reads)  # places of values of earlier stages; None: in a block
-        needed_later = [self._needed(stage) for stage in self.stages]
+        needed_later = [self._operands_of(stage) for stage in self.stages]
         needed_later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
         for position, stage in enumerate(self.stages):
             with self.writer.block(head):
                 if index is not None:
                     self.writer.line(index)
                 self.before(stage)
-                self._loads(needed_later[position], memory)
+                self._write_loads(needed_later[position], memory)
                 for number in stage:
                     self.writer.step(number, self._step(number))
                 if position < len(self.stages) - 1:
-                    self._keep(stage, needed_later[position + 1 :], memory)
+                    self._store_for_later(stage, needed_later[position + 1 :], memory)
                 else:
                     self.finish()
                     for number, target in self.writes:
                         if memory.get(number) != target:
-                            self.writer.store(number, target, self._place())
+                            self.writer.store(number, target, self._element_index())
 
     # ---- stages --------------------------------------------------------------------------------------------
 
     def _step(self, number: int) -> Step:
         return self._fused.steps[number - self._first]
 
-    def _needed(self, steps: Iterable[int]) -> set[int]:
+    def _operands_of(self, steps: Iterable[int]) -> set[int]:
         return {i for number in steps for i in self._step(number).operands}
 
-    def _cut(self) -> list[list[int]]:
+    def _steps_of_loops(self) -> list[list[int]]:
         """Returns the steps of each loop: one function each, cut where the fewest values are live."""
-        functions = [k for k, number in enumerate(self.steps) if is_function(self._step(number))]
+        functions = [k for k, number in enumerate(self.steps) if is_costly_function(self._step(number))]
         last_reader = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
         ends = {*self.targets, *[number for number, _ in self.writes]}
         # goes_on[k]: how many values are live across a cut before step k; first as differences.
@@ -106,17 +106,17 @@ class Elements:
         loops: list[list[int]] = []
         start = 0
         for current, following in pairwise(functions):
-            if share_a_function(self._step(self.steps[current]), self._step(self.steps[following])):
+            if have_common_function(self._step(self.steps[current]), self._step(self.steps[following])):
                 continue
             cut = min(range(following, current, -1), key=goes_on.__getitem__)
             loops.append(self.steps[start:cut])
             start = cut
         return [*loops, self.steps[start:]]
 
-    def _place(self) -> str:
+    def _element_index(self) -> str:
         return self.writer.place("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
 
-    def _loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
+    def _write_loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
         """Writes the loads of inputs, and of values of earlier stages."""
         self.writer.load([i for i in self.inputs if i in needed], range(len(self._fused.sizes)), "j")
         for number in sorted(needed & memory.keys()):
@@ -125,10 +125,10 @@ class Elements:
                 test = " != 0" if self._step(number).output == BOOL else ""
                 self.writer.line(f"v{number} = {self._blocks[number]}[lane]{test}")
             else:
-                self.writer.load_step(number, operand, self._place())
+                self.writer.load_step(number, operand, self._element_index())
 
-    def _keep(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
-        """Stores values that later stages need: in their final place, if no later stage reads its old content."""
+    def _store_for_later(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
+        """Writes stores of values that later stages need: to results if these may be overwritten already, else to blocks."""
         needed = set().union(*later)
         targets = dict(self.writes)
         for number, block in list(self._blocks.items()):
@@ -140,7 +140,7 @@ class Elements:
                 continue
             target = targets.get(number)
             if target is not None and all(self.reads.get(i) != target for i in needed):
-                self.writer.store(number, target, self._place())
+                self.writer.store(number, target, self._element_index())
                 memory[number] = target
                 if isinstance(target, Output):
                     arrays = {self._fused.inputs[i].array for i in self.inputs if i in needed}

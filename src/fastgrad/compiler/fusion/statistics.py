@@ -38,7 +38,7 @@ class Measured(Payload):
 
 
 def add_statistics(graph: Graph) -> Graph:
-    """Returns the graph with the moments of channels joined to their convolutions.
+    """Returns the graph with the moments (mean, variance) of channels joined to their convolutions.
 
     Args:
         graph: fused, with its epilogues; it is not changed.
@@ -61,7 +61,7 @@ def add_statistics(graph: Graph) -> Graph:
             convolution, position = convolutions[id(node.inputs[0])]
             if id(convolution) in measured or not _has_convolution_layout(convolution, convolution.outputs[position]):
                 continue
-            measured[id(convolution)] = _joined(convolution, position, reshaped.get(id(node.inputs[0])), node)
+            measured[id(convolution)] = _joined_node(convolution, position, reshaped.get(id(node.inputs[0])), node)
             left_out.add(id(node))
     nodes = [measured.get(id(node), node) for node in graph.nodes if id(node) not in left_out]
     return Graph(nodes, graph.results)
@@ -87,7 +87,7 @@ def _has_convolution_layout(convolution: Node, value: Value) -> bool:
     return value.shape == plain_convolution.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
 
-def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
+def _joined_node(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
     nodes = [convolution, moments] if reshape is None else [convolution, reshape, moments]
     outputs = (*convolution.outputs, *moments.outputs)
     payload = Measured(convolution, place, graph_of(nodes, convolution.inputs, outputs))

@@ -19,7 +19,7 @@ from fastgrad.kernels.runtime.launch import Input, Output
 
 
 class View(NamedTuple):
-    """A value that is another value, read in another order.
+    """A view: a value that is its base read through a layout.
 
     Attributes:
         base: the other value.
@@ -32,7 +32,7 @@ class View(NamedTuple):
     nodes: tuple[Node, ...]
 
 
-def views_of(node: Node, layout: Layout) -> list[Layout] | None:
+def view_layouts(node: Node, layout: Layout) -> list[Layout] | None:
     """Returns the layouts by which the results of an operation are read from the base of its input.
 
     Args:
@@ -56,12 +56,12 @@ def keeps_order(node: Node) -> bool:
     return row_name(node) in {"reshape", "stop_gradient"}
 
 
-def can_be_copied(layout: Layout, value: Value) -> bool:
+def has_copy_kernel(layout: Layout, value: Value) -> bool:
     """True if there is a kernel that copies the elements of a layout."""
     return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
 
 
-def copied(value: Value, view: View) -> Node:
+def copy_node(value: Value, view: View) -> Node:
     """Returns the node that copies a view's elements to an array."""
     sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
     source = Source(0, view.layout.offset, strides_at(view.layout, sizes), value.dtype, False)

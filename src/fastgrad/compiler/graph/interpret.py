@@ -61,12 +61,12 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
         return through_host(functools.partial(interpret, graph), arguments)
     token = errors_set(QUIET)
     try:
-        return _run(graph, arguments)
+        return _run_nodes(graph, arguments)
     finally:
         errors_reset(token)
 
 
-def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _run_nodes(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
     values: dict[int, np.ndarray] = {}
     for node in graph.nodes:
         result: Any = ()

@@ -16,7 +16,7 @@ from fastgrad.core.operation import TABLE
 
 
 class Parts:
-    """Collects the nodes that replace one node.
+    """A builder of the nodes that replace a node.
 
     Args:
         number: the number of the new values, for text.

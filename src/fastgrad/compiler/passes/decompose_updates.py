@@ -15,12 +15,12 @@ from fastgrad.core.operation import Form
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.ops.optimizer_updates import update_result
 
-LARGE = 1 << 20
+LEAST_UPDATE_BYTES = 1 << 20
 """The least bytes of a gradient for which this is faster."""
 
 
 def decompose_updates(graph: Graph) -> Graph:
-    """Returns the graph with updates of such variables as element-wise operations; bit for bit the same.
+    """Returns the graph with updates of large variables as element-wise operations, with the same bits.
 
     Args:
         graph: the graph; it is not changed.
@@ -35,13 +35,13 @@ def decompose_updates(graph: Graph) -> Graph:
 
     def expanded(update: Node, gradient: Value) -> list[Node] | None:
         worth = id(gradient) in by_element and uses[id(gradient)] == 1 and _is_large(gradient)
-        return _expanded(update) if worth else None
+        return _elementwise_update(update) if worth else None
 
-    return with_updates_apart(graph, expanded)
+    return split_updates(graph, expanded)
 
 
-def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] | None]) -> Graph:
-    """Returns the graph with the updates of some variables before the update of all others.
+def split_updates(graph: Graph, apart: Callable[[Node, Value], list[Node] | None]) -> Graph:
+    """Returns the graph with updates of several variables split: some variables get separate updates.
 
     Args:
         graph: the graph; it is not changed. Updates that scale their gradients stay as they are.
@@ -56,21 +56,21 @@ def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] |
         count, state_count = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
         remaining = []
         for i in range(count):
-            replacement = apart(_update_of_variables(node, [i]), node.inputs[state_count * count + i])
+            replacement = apart(_update_of_some_variables(node, [i]), node.inputs[state_count * count + i])
             if replacement is None:
                 remaining.append(i)
             else:
                 nodes += replacement
         if remaining:
-            nodes.append(_update_of_variables(node, remaining) if len(remaining) < count else node)
+            nodes.append(_update_of_some_variables(node, remaining) if len(remaining) < count else node)
     return Graph(nodes, graph.results)
 
 
 def _is_large(gradient: Value) -> bool:
-    return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LARGE
+    return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LEAST_UPDATE_BYTES
 
 
-def _update_of_variables(node: Node, chosen: list[int]) -> Node:
+def _update_of_some_variables(node: Node, chosen: list[int]) -> Node:
     """Returns the update of some of the variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1
@@ -80,7 +80,7 @@ def _update_of_variables(node: Node, chosen: list[int]) -> Node:
     return Node(node.kind, node.payload, (*inputs, *node.inputs[lists * count :]), tuple(outputs), attributes)
 
 
-def _expanded(node: Node) -> list[Node]:
+def _elementwise_update(node: Node) -> list[Node]:
     """Returns one operation for each result of one variable's update; a loop computes their common parts once."""
     rule = node.attributes["rule"]
     return [

@@ -7,7 +7,7 @@ from fastgrad.compiler.passes.rewriting import rewritten
 
 
 def drop_gradients(graph: Graph) -> Graph:
-    """Returns the graph with the inputs of such operations in place of their results.
+    """Returns the graph without operations such as ``stop_gradient``, whose results are replaced by their inputs.
 
     Args:
         graph: the graph, which can still be differentiated; it is not changed.

@@ -18,7 +18,7 @@ def drop_results(graph: Graph) -> Graph:
     def reduced(node: Node) -> Node:
         if node.kind is not Kind.OPERATION or not hasattr(node.payload, "with_results"):
             return node
-        kept_flags = node.payload.kept(tuple([id(value) in used for value in node.outputs]))
+        kept_flags = node.payload.results_to_keep(tuple([id(value) in used for value in node.outputs]))
         if all(kept_flags):
             return node
         outputs = tuple([value for value, keep in zip(node.outputs, kept_flags, strict=True) if keep])

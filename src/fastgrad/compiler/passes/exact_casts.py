@@ -1,4 +1,4 @@
-"""Casts without loss."""
+"""Tests for casts without loss of values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER
 
 
-def holds(wide: np.dtype, narrow: np.dtype) -> bool:
+def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
     """True if a dtype has all the numbers of another one, so that a cast to it and back changes nothing.
 
     Args:
@@ -17,7 +17,7 @@ def holds(wide: np.dtype, narrow: np.dtype) -> bool:
     if wide == narrow or narrow.kind == "b":
         return True
     if wide in COMPLEX:
-        return holds(_part(wide), _part(narrow) if narrow in COMPLEX else narrow)
+        return is_lossless_cast(_part_dtype(wide), _part_dtype(narrow) if narrow in COMPLEX else narrow)
     if wide in FLOATING and narrow in FLOATING:
         w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
         return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
@@ -29,5 +29,5 @@ def holds(wide: np.dtype, narrow: np.dtype) -> bool:
     return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
 
 
-def _part(dtype: np.dtype) -> np.dtype:
+def _part_dtype(dtype: np.dtype) -> np.dtype:
     return np.zeros((), dtype).real.dtype

@@ -25,7 +25,7 @@ def expand_formulas(graph: Graph) -> Graph:
             return node
         nodes: list[Node] = []
         (output,) = node.outputs
-        result = _expanded(formula, node.inputs, output.number, nodes)
+        result = _expand_formula(formula, node.inputs, output.number, nodes)
         if result.shape != output.shape:
             value = Value(output.shape, output.dtype, output.number)
             nodes.append(Node(Kind.OPERATION, TABLE["broadcast_to"], (result,), (value,), {"shape": output.shape}))
@@ -39,7 +39,7 @@ def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
     return None if row.formula is None else row.formula(tuple([value.dtype for value in inputs]))
 
 
-def _expanded(formula: Any, inputs: Sequence[Value], number: int, nodes: list[Node]) -> Value:
+def _expand_formula(formula: Any, inputs: Sequence[Value], number: int, nodes: list[Node]) -> Value:
     """Returns the value of a formula; adds its nodes to ``nodes``."""
     values: dict[int, Value] = {}
     for term in formula.terms:
@@ -49,7 +49,7 @@ def _expanded(formula: Any, inputs: Sequence[Value], number: int, nodes: list[No
         operands = tuple([values[id(operand)] for operand in term.operands])
         inner_formula = None if term.row is None else _formula_of(term.row, operands)
         if inner_formula is not None:
-            values[id(term)] = _expanded(inner_formula, operands, number, nodes)
+            values[id(term)] = _expand_formula(inner_formula, operands, number, nodes)
             continue
         shape = np.broadcast_shapes(*[x.shape for x in operands])
         value = values[id(term)] = Value(shape, term.dtype, number)

@@ -13,10 +13,10 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
 
-LIMIT = 1 << 16
+MOST_FOLDED_BYTES = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
 
-_REPEATING = frozenset({"broadcast_to", "spread"})
+_BROADCASTS = frozenset({"broadcast_to", "spread"})
 # They stay at any size: a broadcast that its reader evaluates costs no memory. Folding sees through them.
 
 
@@ -44,12 +44,12 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         (output,) = node.outputs
         inputs = [constants[id(value)]() for value in node.inputs]
-        if row_name(node) in _REPEATING:
-            constants[id(output)] = partial(_run, node, inputs)  # computed at each use, not stored
+        if row_name(node) in _BROADCASTS:
+            constants[id(output)] = partial(_folded_node, node, inputs)  # computed at each use, not stored
             return node
         if not _is_small(output, inputs):
             return node
-        result = _run(node, inputs)
+        result = _folded_node(node, inputs)
         if result.base is not None or any(result is array for array in inputs):
             result = result.copy()  # a view would keep a larger array alive
         constants[id(output)] = lambda: result
@@ -63,8 +63,8 @@ def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
         return False  # the lengths of strings are unknown
     size = prod(output.shape) * output.dtype.itemsize
     # A broadcast array (with a stride of 0) does not count: its memory is as small as a scalar.
-    return size <= max([LIMIT, *[array.nbytes for array in inputs if 0 not in array.strides]])
+    return size <= max([MOST_FOLDED_BYTES, *[array.nbytes for array in inputs if 0 not in array.strides]])
 
 
-def _run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
+def _folded_node(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
     return np.asarray(run_node(node, inputs)[0])

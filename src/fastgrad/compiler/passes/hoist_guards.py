@@ -31,7 +31,7 @@ def hoist_guards(graph: Graph) -> Graph:
             assigned.add(id(node.payload))
         elif node.kind is Kind.GUARD:
             if id(node.inputs[0]) in maker:
-                _move(node, maker, moved_ids)
+                _collect_dependencies(node, maker, moved_ids)
         elif _is_cheap_scalar(node, maker, assigned):
             maker |= {id(value): node for value in node.outputs}
     if not moved_ids:
@@ -50,8 +50,8 @@ def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> 
     return row_name(node) in _HARMLESS_ROWS and all(id(value) in maker for value in node.inputs)
 
 
-def _move(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
-    """Notes a guard and all nodes that it depends on."""
+def _collect_dependencies(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
+    """Adds a guard and all nodes that it depends on to ``first``."""
     waiting = [guard]
     while waiting:
         node = waiting.pop()

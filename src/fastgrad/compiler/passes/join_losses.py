@@ -15,7 +15,7 @@ _JOINT_ROWS = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and
 
 _LOSS_AND_GRADIENT_ROWS = frozenset({*_JOINT_ROWS, *[f"{name}_gradient" for name in _JOINT_ROWS]})
 
-_FEW = 8
+_MOST_MOVED_NODES = 8
 # The most operations that are moved up, for the cotangent.
 
 
@@ -40,7 +40,7 @@ def join_losses(graph: Graph) -> Graph:
         if at is None or uses[id(probabilities)] > 1 or at in nodes_at:
             continue
         loss = graph.nodes[at]
-        earlier_nodes = _earlier(graph, makers, g, at)
+        earlier_nodes = _movable_makers(graph, makers, g, at)
         if row_name(node) != f"{row_name(loss)}_gradient" or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
         row = TABLE[_JOINT_ROWS[loss.payload.name]]
@@ -59,8 +59,8 @@ def join_losses(graph: Graph) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _earlier(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
-    """Returns the nodes from a position on that make a value, in order; None if they can't move before that position."""
+def _movable_makers(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
+    """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
     positions: set[int] = set()
     waiting = [value]
     while waiting:
@@ -69,7 +69,7 @@ def _earlier(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[
             continue
         node = graph.nodes[position]
         if (
-            len(positions) == _FEW
+            len(positions) == _MOST_MOVED_NODES
             or row_name(node) in _LOSS_AND_GRADIENT_ROWS
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):

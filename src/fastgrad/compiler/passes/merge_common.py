@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import is_like, is_pure, rewritten, row_name
+from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name, same_type
 
 _NEVER_MERGED = frozenset({"recomputed_input"})
 # recompute_grad puts it before the second computation, so that the results of the first need not be kept.
@@ -34,7 +34,7 @@ def merge_common(graph: Graph) -> Graph:
         match node.kind:
             case Kind.READ:
                 current = state.setdefault(id(node.payload), node.outputs[0])
-                return node if current is node.outputs[0] or not is_like(current, node.outputs[0]) else (current,)
+                return node if current is node.outputs[0] or not same_type(current, node.outputs[0]) else (current,)
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node
@@ -73,9 +73,9 @@ def plain_key(value: Any) -> Hashable:
     if kind is complex:
         return (kind, struct.pack("dd", value.real, value.imag))
     if kind in (tuple, list):
-        return _joint_key(kind, value)
+        return _container_key(kind, value)
     if kind is dict:
-        return _joint_key(kind, [part for name in sorted(value) for part in (name, value[name])])
+        return _container_key(kind, [part for name in sorted(value) for part in (name, value[name])])
     if isinstance(value, np.generic) and kind is not np.object_:
         return (kind, value.tobytes())
     if value is None or kind in (bool, int, str, bytes) or isinstance(value, np.dtype):
@@ -83,7 +83,7 @@ def plain_key(value: Any) -> Hashable:
     return None
 
 
-def _joint_key(kind: type, parts: Any) -> Hashable:
+def _container_key(kind: type, parts: Any) -> Hashable:
     keys = tuple([plain_key(part) for part in parts])
     return None if None in keys else (kind, keys)
 

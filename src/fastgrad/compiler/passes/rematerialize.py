@@ -23,29 +23,29 @@ from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.compiler.passes.structure import structure_of
 from fastgrad.core.operation import Form
 
-LEAST = 16 << 20
+LEAST_PEAK = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
-NEAR_PEAK = 0.5
+SCARCE_SHARE_OF_PEAK = 0.5
 """A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
 
-FAR = 3
+WAIT_FACTOR = 3
 """A value is recomputed only if this multiple of its own bytes is made while it waits."""
 
-SMALL = 1e-3
+LEAST_SIZE_SHARE = 1e-3
 """Values smaller than this share of the peak are kept."""
 
 OPERATIONS_PER_BYTE = 8.0
 """The most operations that are repeated for a byte that is not kept; a gelu of float32 needs 5."""
 
-_FUNCTION = 20
+_FUNCTION_COST = 20
 # The cost of exp, erf and the like, in simple operations.
 
 _SIMPLE_FUNCTIONS = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
-ALIKE = 2
+FACTOR = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
 _MOST_DELAY = 8
@@ -59,7 +59,7 @@ _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 def is_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
-    return Memory(planned).peak >= LEAST
+    return Memory(planned).peak >= LEAST_PEAK
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
@@ -73,20 +73,20 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
         ``graph`` itself if no value is recomputed.
     """
     memory = Memory(planned)
-    if memory.peak < LEAST:
+    if memory.peak < LEAST_PEAK:
         return graph
-    choice = _Choice(graph, memory)
+    choice = _Search(graph, memory)
     if not choice.wanted:
         return graph
     key = structure_of(graph)
     if key is not None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        _known[key] = choice.remembered(graph)
-    return _GraphRewriter(choice, graph, memory.at).done()
+        if len(_decisions) >= MOST_DECISIONS:
+            _decisions.clear()
+        _decisions[key] = choice.decision(graph)
+    return _GraphRewriter(choice, graph, memory.at).rewritten_graph()
 
 
-def rematerialized_as_before(graph: Graph) -> Graph | None:
+def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     """Returns the graph by an earlier decision for the same structure and similar sizes; None if there is none.
 
     A second computation gives the bits of the first at any position, and its possible positions follow from the structure alone;
@@ -96,8 +96,8 @@ def rematerialized_as_before(graph: Graph) -> Graph | None:
         graph: the graph; it is not changed.
     """
     key = structure_of(graph)
-    decision = None if key is None else _known.get(key)
-    if decision is None or not decision.bytes <= ALIKE * _bytes_of(graph) <= ALIKE * ALIKE * decision.bytes:
+    decision = None if key is None else _decisions.get(key)
+    if decision is None or not decision.bytes <= FACTOR * _bytes_of(graph) <= FACTOR * FACTOR * decision.bytes:
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}
@@ -105,11 +105,11 @@ def rematerialized_as_before(graph: Graph) -> Graph | None:
         {values[i]: reader for i, reader in positions.items()} for positions in (decision.wanted, decision.again)
     )
     at = {id(graph.nodes[i]): position for i, position in decision.at.items()}
-    return _GraphRewriter(_ChosenValues(graph, kept_ids, wanted_ids, second_uses), graph, at).done()
+    return _GraphRewriter(_RecomputedValues(graph, kept_ids, wanted_ids, second_uses), graph, at).rewritten_graph()
 
 
 class _Decision(NamedTuple):
-    """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_ChosenValues``."""
+    """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_RecomputedValues``."""
 
     bytes: int
     at: dict[int, int]
@@ -118,8 +118,8 @@ class _Decision(NamedTuple):
     again: dict[int, int]
 
 
-MOST_KNOWN = 64
-_known: dict[Hashable, _Decision] = {}
+MOST_DECISIONS = 64
+_decisions: dict[Hashable, _Decision] = {}
 
 
 def _bytes_of(graph: Graph) -> int:
@@ -166,37 +166,37 @@ class Memory:
         alive = list(accumulate(change))
         self.peak = max(alive)
         self._born_bytes = [0, *accumulate(born)]
-        self._high_counts = [0, *accumulate([int(size >= NEAR_PEAK * self.peak) for size in alive])]
+        self._high_counts = [0, *accumulate([int(size >= SCARCE_SHARE_OF_PEAK * self.peak) for size in alive])]
 
-    def last(self, value: Value) -> int:
+    def last_reader(self, value: Value) -> int:
         """Returns the last position that reads a value; -1 if it is not in memory."""
         uses = self.uses.get(id(value))
         return uses[-1] if uses else -1
 
-    def between(self, first: int, last: int) -> int:
+    def bytes_made_between(self, first: int, last: int) -> int:
         """Returns how many bytes are made between two positions."""
         return max(self._born_bytes[max(first, last)] - self._born_bytes[min(first, last) + 1], 0)
 
-    def gap(self, value: Value) -> int | None:
+    def late_reader(self, value: Value) -> int | None:
         """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
-        if id(value) not in self.made or size_of(value) < SMALL * self.peak:
+        if id(value) not in self.made or size_of(value) < LEAST_SIZE_SHARE * self.peak:
             return None
         last_use = self.made[id(value)]
-        longest, reader = FAR * size_of(value), None
+        longest, reader = WAIT_FACTOR * size_of(value), None
         for use in self.uses[id(value)]:
-            waiting = self.between(last_use, use)
+            waiting = self.bytes_made_between(last_use, use)
             if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
                 longest, reader = waiting, use
             last_use = use
         return reader
 
 
-_Needed = dict[int, tuple[Value, bool]]
+_NeededValues = dict[int, tuple[Value, bool]]
 # Values by their ids, and whether each is computed again; the others stay live longer.
 
 
-class _ChosenValues:
-    """The values that are computed again.
+class _RecomputedValues:
+    """A choice of values to recompute, and the recomputation of each.
 
     Args:
         graph: the graph of the values.
@@ -213,7 +213,7 @@ class _ChosenValues:
         self.wanted = wanted
         self.again = again
 
-    def needs_second(self, value: Value, position: int) -> bool:
+    def is_recomputed_for(self, value: Value, position: int) -> bool:
         """True if a reader at a position of the fused graph reads a second computation of a value."""
         if id(value) in self.wanted:
             return position >= self.wanted[id(value)]
@@ -222,17 +222,17 @@ class _ChosenValues:
         maker = self._makers[id(value)]
         if row_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
             return False  # only a view of a recomputed value must be made again
-        return _can_repeat(maker, value) and self.needs_second(maker.inputs[0], position)
+        return _can_repeat(maker, value) and self.is_recomputed_for(maker.inputs[0], position)
 
-    def parts(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
+    def recomputation(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
         """Returns a recomputed value's node, and what the second computation reads; None if the value is in memory."""
         if id(value) not in self.again and id(value) in self._kept:
             return None
         maker = self._makers[id(value)]
-        return None if maker.kind in _SOURCE_KINDS else (maker, _reads(maker))
+        return None if maker.kind in _SOURCE_KINDS else (maker, _inputs_of_recomputation(maker))
 
 
-class _Choice(_ChosenValues):
+class _Search(_RecomputedValues):
     """The search for the values to recompute.
 
     Args:
@@ -245,7 +245,7 @@ class _Choice(_ChosenValues):
         self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
         for node in graph.nodes:
             for value in node.outputs:
-                reader = memory.gap(value) if _can_repeat(node, value) else None
+                reader = memory.late_reader(value) if _can_repeat(node, value) else None
                 if reader is not None and self._pays_off(value, reader):
                     self.wanted[id(value)] = reader
 
@@ -256,7 +256,9 @@ class _Choice(_ChosenValues):
         needed = [(key, operand) for key, (operand, repeated) in values.items() if repeated]
         longer = [(key, operand) for key, (operand, repeated) in values.items() if not repeated]
         saved = size_of(value) - sum([size_of(operand) for _, operand in longer])
-        operations = sum([_cost(self._makers[key]) * _count(operand) for key, operand in needed])
+        operations = sum(
+            [_operations_per_element(self._makers[key]) * _element_count(operand) for key, operand in needed]
+        )
         if 2 * saved < size_of(value) or operations > OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
@@ -265,7 +267,7 @@ class _Choice(_ChosenValues):
             self._extended_uses[key] = max(late, self._extended_uses.get(key, late))
         return True
 
-    def _trace(self, value: Value, late: int, known: _Needed, depth: int) -> _Needed | None:
+    def _trace(self, value: Value, late: int, known: _NeededValues, depth: int) -> _NeededValues | None:
         """Returns the values needed to compute a value again; None if it can't be.
 
         Args:
@@ -277,20 +279,20 @@ class _Choice(_ChosenValues):
         if id(value) in known:
             return known
         if id(value) in self.again:  # its second computation must be near, else that one would wait
-            near = self._memory.between(late, self.again[id(value)]) <= FAR * size_of(value)
+            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= WAIT_FACTOR * size_of(value)
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
         if depth > _MOST_DEPTH or not _can_repeat(node, value):
             return None
         values = {**known, id(value): (value, True)}
-        for x in _reads(node):
+        for x in _inputs_of_recomputation(node):
             if self._makers[id(x)].kind in _SOURCE_KINDS:
                 continue
             is_stored = id(x) in self._memory.made
             if (
                 is_stored
                 and id(x) not in self.wanted
-                and max(self._memory.last(x), self._extended_uses.get(id(x), 0)) >= late
+                and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= late
             ):
                 continue
             extended = self._trace(x, late, values, depth + 1)
@@ -299,7 +301,7 @@ class _Choice(_ChosenValues):
             values = extended if extended is not None else {**values, id(x): (x, False)}
         return values
 
-    def remembered(self, graph: Graph) -> _Decision:
+    def decision(self, graph: Graph) -> _Decision:
         """Returns the decision, for graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
@@ -312,23 +314,23 @@ class _Choice(_ChosenValues):
 
 
 class _GraphRewriter:
-    """Adds second computations to a graph.
+    """Adds recomputations of values to a graph.
 
     A product that reads one is delayed until a map that soon reads it, too, so that one loop computes the operands of both.
     """
 
-    def __init__(self, choice: _ChosenValues, graph: Graph, at: dict[int, int]) -> None:
+    def __init__(self, choice: _RecomputedValues, graph: Graph, at: dict[int, int]) -> None:
         self._choice = choice
         self._old_graph = graph
         self._at = at
         self._nodes: list[Node] = []
-        self._second_computation: dict[int, Value] = {}
+        self._recomputed: dict[int, Value] = {}
         self._first_use: dict[int, int] = {}
         for position, node in enumerate(graph.nodes):
             for value in node.inputs:
                 self._first_use.setdefault(id(value), position)
 
-    def done(self) -> Graph:
+    def rewritten_graph(self) -> Graph:
         """Returns the graph with the second computations, each before its first reader."""
         waiting: dict[int, list[Node]] = {}
         for position, node in enumerate(self._old_graph.nodes):
@@ -337,45 +339,40 @@ class _GraphRewriter:
                 waiting.setdefault(delayed_to, []).append(node)
                 continue
             for ready in (node, *waiting.pop(position, ())):
-                self._take(ready)
+                self._add_with_recomputed_inputs(ready)
         return drop_dead(Graph(self._nodes, self._old_graph.results))
 
     def _recomputed_inputs(self, node: Node) -> list[Value]:
         """Returns the inputs of a node that are computed again for it."""
         position = self._at.get(id(node), -1)
-        return [x for x in node.inputs if self._choice.needs_second(x, position)]
+        return [x for x in node.inputs if self._choice.is_recomputed_for(x, position)]
 
-    def _take(self, node: Node) -> None:
-        replacements = {id(x): self._second_value(x) for x in self._recomputed_inputs(node)}
+    def _add_with_recomputed_inputs(self, node: Node) -> None:
+        replacements = {id(x): self._recomputed_value(x) for x in self._recomputed_inputs(node)}
         self._nodes.append(
             replace(node, inputs=tuple([replacements.get(id(x), x) for x in node.inputs])) if replacements else node
         )
 
-    def _second_value(self, value: Value) -> Value:
-        parts = self._choice.parts(value)
+    def _recomputed_value(self, value: Value) -> Value:
+        parts = self._choice.recomputation(value)
         if parts is None:
             return value
-        if id(value) not in self._second_computation:
+        if id(value) not in self._recomputed:
             node, reads = parts
-            nodes = _second_computation(node, value, tuple([self._second_value(x) for x in reads]))
+            nodes = _recomputation_nodes(node, value, tuple([self._recomputed_value(x) for x in reads]))
             self._nodes += nodes
-            self._second_computation[id(value)] = nodes[-1].outputs[0]
-        return self._second_computation[id(value)]
+            self._recomputed[id(value)] = nodes[-1].outputs[0]
+        return self._recomputed[id(value)]
 
     def _delay_position(self, position: int, node: Node) -> int | None:
         """Returns the position of the element-wise operation that a node is delayed to; None if it is not delayed."""
         recomputed = self._recomputed_inputs(node)
-        if (
-            not recomputed
-            or _is_map(node)
-            or not is_pure(node)
-            or all(id(x) in self._second_computation for x in recomputed)
-        ):
+        if not recomputed or _is_map(node) or not is_pure(node) or all(id(x) in self._recomputed for x in recomputed):
             return None
         needed: set[int] = set()
         while recomputed:
             value = recomputed.pop()
-            parts = self._choice.parts(value)
+            parts = self._choice.recomputation(value)
             if parts is not None and id(value) not in needed:
                 needed.add(id(value))
                 recomputed += parts[1]
@@ -388,7 +385,7 @@ class _GraphRewriter:
         return None
 
 
-def _count(value: Value) -> int:
+def _element_count(value: Value) -> int:
     return size_of(value) // value.dtype.itemsize
 
 
@@ -410,17 +407,17 @@ def _can_repeat(node: Node, value: Value) -> bool:
     )
 
 
-def _cost(node: Node) -> int:
+def _operations_per_element(node: Node) -> int:
     """Returns about how many simple operations an element takes."""
     if row_name(node) == "layer_normalization":
         return 4
     if node.payload.form is Form.INDEX_MAP:
         return 1
     functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
-    return 1 + _FUNCTION * len(functions)
+    return 1 + _FUNCTION_COST * len(functions)
 
 
-def _reads(node: Node) -> tuple[Value, ...]:
+def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
     """Returns the inputs of a second computation."""
     if row_name(node) != "layer_normalization":
         return node.inputs
@@ -428,7 +425,7 @@ def _reads(node: Node) -> tuple[Value, ...]:
     return x, gamma, beta, *node.outputs[1:]
 
 
-def _second_computation(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
+def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
     """Returns the nodes of a second computation; the last one makes the value."""
     if row_name(node) != "layer_normalization":
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]

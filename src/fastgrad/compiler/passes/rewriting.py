@@ -47,7 +47,7 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
         new_nodes, values = replacement if isinstance(replacement, Replacement) else ((), replacement)
         nodes += new_nodes
         for old, new in zip(node.outputs, values, strict=True):
-            assert is_like(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
+            assert same_type(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
             stands_for[id(old)] = new
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
@@ -58,7 +58,7 @@ def with_inputs(node: Node, stands_for: Mapping[int, Value]) -> Node:
     return Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
 
 
-def is_like(x: Value, y: Value) -> bool:
+def same_type(x: Value, y: Value) -> bool:
     """True if two values have the same shape and dtype."""
     return x.shape == y.shape and x.dtype == y.dtype
 

@@ -16,7 +16,7 @@ from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 
-Makers = dict[int, Node]
+NodeByValue = dict[int, Node]
 """The node of each value, by the value's `id`."""
 
 
@@ -27,17 +27,17 @@ def scale_in_updates(graph: Graph) -> Graph:
         graph: the graph; it is not changed.
     """
     uses, makers = uses_of(graph), {id(value): node for node in graph.nodes for value in node.outputs}
-    nodes = [_scaling(node, makers, uses) if row_name(node) == "apply_update" else node for node in graph.nodes]
+    nodes = [_scaled_update(node, makers, uses) if row_name(node) == "apply_update" else node for node in graph.nodes]
     changed = any(new is not old for new, old in zip(nodes, graph.nodes, strict=True))
     return drop_dead(Graph(nodes, graph.results)) if changed else graph
 
 
-def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
+def _scaled_update(update: Node, makers: NodeByValue, uses: dict[int, int]) -> Node:
     """Returns the update that scales its gradients, if one number scales all of them for this update alone."""
     count = update.attributes["count"]
     gradients_start = len(RULES[update.attributes["rule"]].state) * count
     unscaled = [
-        _unscaled(value, makers)
+        _gradient_and_scale(value, makers)
         for value in update.inputs[gradients_start : gradients_start + count]
         if uses[id(value)] == 1
     ]
@@ -49,8 +49,8 @@ def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
     return replace(update, inputs=inputs, attributes=update.attributes | {"scaled": True})
 
 
-def _unscaled(value: Value, makers: Makers) -> tuple[Value, Value] | None:
-    """Returns the gradient and float64 number whose product, rounded to the gradient's dtype, is a value; else None."""
+def _gradient_and_scale(value: Value, makers: NodeByValue) -> tuple[Value, Value] | None:
+    """Returns the gradient and the float64 scale whose product is a value; None if it is no such product."""
     node = makers[id(value)]
     if row_name(node) != "multiply" or value.dtype.name not in FLOATS:
         return None

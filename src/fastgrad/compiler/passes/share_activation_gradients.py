@@ -17,7 +17,7 @@ from fastgrad.core.operation import TABLE
 _SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
 _SLOPES_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
 
-_EXACT = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_SINGLE_AND_DOUBLE = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 # Narrower floats would round the slope; their gradient does not round it.
 
 
@@ -40,7 +40,7 @@ def share_activation_gradients(graph: Graph) -> Graph:
     for node in graph.nodes:
         name = row_name(node) or ""
         x = node.inputs[-1] if name in _SLOPES or name in _SLOPES_OF_GRADIENTS else None
-        if x is not None and x.dtype in _EXACT:
+        if x is not None and x.dtype in _SINGLE_AND_DOUBLE:
             key = _SLOPES.get(name) or _SLOPES_OF_GRADIENTS[name], id(x)
             if name in _SLOPES_OF_GRADIENTS and key in slopes and node.inputs[0].shape == x.shape:
                 node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))

@@ -13,13 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.exact_casts import holds
-from fastgrad.compiler.passes.rewriting import is_like, rewritten, row_name
+from fastgrad.compiler.passes.exact_casts import is_lossless_cast
+from fastgrad.compiler.passes.rewriting import rewritten, row_name, same_type
 from fastgrad.core.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 
 
 class Facts:
-    """The known facts about the values so far."""
+    """Facts about the values so far: their nodes, and constant elements."""
 
     def __init__(self) -> None:
         self._makers: dict[int, Node] = {}
@@ -98,13 +98,13 @@ def _bytes_of_number(number: complex, dtype: np.dtype) -> bytes:
 # ---- kinds of rules ------------------------------------------------------------------------------------
 
 
-def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
+def _drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
     """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides`` and ``x`` keeps its shape."""
 
     def rule(node: Node, facts: Facts) -> Value | None:
         for side in sides:
             x, constant = node.inputs[1 - side], node.inputs[side]
-            if x.dtype in dtypes and is_like(x, node.outputs[0]) and facts.is_all(constant, number):
+            if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
                 return x
         return None
 
@@ -126,7 +126,7 @@ def _replace_small_power(node: Node, facts: Facts) -> Node | Value | None:
 def _remove_same_type(node: Node, facts: Facts) -> Value | None:
     """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
-    return x if is_like(x, node.outputs[0]) else None
+    return x if same_type(x, node.outputs[0]) else None
 
 
 def _remove_involution(node: Node, facts: Facts) -> Value | None:
@@ -141,10 +141,14 @@ def _remove_repeated(node: Node, facts: Facts) -> Value | None:
     return x if facts.maker(x, node.payload.name) else None
 
 
-def _keep_last_of_two(node: Node, facts: Facts) -> Node | None:
-    """Replaces ``f(f(x, a), b)`` by ``f(x, b)``."""
-    inner = facts.maker(node.inputs[0], node.payload.name)
-    return replace(node, inputs=inner.inputs) if inner else None
+def _drop_inner(inner_name: str) -> Rule:
+    """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
+
+    def rule(node: Node, facts: Facts) -> Node | None:
+        inner = facts.maker(node.inputs[0], inner_name)
+        return replace(node, inputs=inner.inputs) if inner else None
+
+    return rule
 
 
 def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
@@ -155,10 +159,10 @@ def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
 def _merge_equal_inputs(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
-    return x if x is y and is_like(x, node.outputs[0]) else None
+    return x if x is y and same_type(x, node.outputs[0]) else None
 
 
-def _join_of_split(parting: str) -> Rule:
+def _drop_join_of_split(parting: str) -> Rule:
     """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
 
     def rule(node: Node, facts: Facts) -> Value | None:
@@ -170,14 +174,14 @@ def _join_of_split(parting: str) -> Rule:
     return rule
 
 
-def _split_of_join(joining: str) -> Rule:
+def _drop_split_of_join(joining: str) -> Rule:
     """Returns the rule that a join, split along the same axis into parts of the same shapes, gives the joined values."""
 
     def rule(node: Node, facts: Facts) -> tuple[Value, ...] | None:
         joined = facts.maker(node.inputs[0], joining)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
-        fits = len(joined.inputs) == len(node.outputs) and all(map(is_like, joined.inputs, node.outputs))
+        fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
         return joined.inputs if fits else None
 
     return rule
@@ -186,15 +190,10 @@ def _split_of_join(joining: str) -> Rule:
 # ---- rules of one operation ----------------------------------------------------------------------------
 
 
-def _drop_negative_in_abs(node: Node, facts: Facts) -> Node | None:
-    inner = facts.maker(node.inputs[0], "negative")
-    return replace(node, inputs=inner.inputs) if inner else None
-
-
 def _select_by_constant(node: Node, facts: Facts) -> Value | None:
     condition, x, y = node.inputs
     for number, chosen in ((True, x), (False, y)):
-        if facts.is_all(condition, number) and is_like(chosen, node.outputs[0]):
+        if facts.is_all(condition, number) and same_type(chosen, node.outputs[0]):
             return chosen
     return None
 
@@ -207,7 +206,7 @@ def _compose_transposes(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs, attributes={"perm": perm})
 
 
-def _in_order(node: Node, facts: Facts) -> Value | None:
+def _drop_identity_transpose(node: Node, facts: Facts) -> Value | None:
     perm = node.attributes["perm"]
     return node.inputs[0] if perm == tuple(range(len(perm))) else None
 
@@ -227,7 +226,7 @@ def _remove_empty_reverse(node: Node, facts: Facts) -> Value | None:
 def _remove_whole_slice(node: Node, facts: Facts) -> Value | None:
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
-    return node.inputs[0] if forward and is_like(node.inputs[0], node.outputs[0]) else None
+    return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
 
 
 def _merge_casts(node: Node, facts: Facts) -> Node | None:
@@ -236,7 +235,7 @@ def _merge_casts(node: Node, facts: Facts) -> Node | None:
     if inner is None:
         return None
     first, wide, last = inner.inputs[0].dtype, inner.outputs[0].dtype, node.outputs[0].dtype
-    fits = holds(wide, first) and (last == first or holds(last, wide))
+    fits = is_lossless_cast(wide, first) and (last == first or is_lossless_cast(last, wide))
     return replace(node, inputs=inner.inputs) if fits else None
 
 
@@ -258,21 +257,21 @@ def _absorb_transposes(node: Node, facts: Facts) -> Node | None:
 
 # x + 0.0 is not x where x is -0.0, but x + -0.0 is; x * 1 is not x where x is complex and infinite.
 RULES: dict[str, tuple[Rule, ...]] = {
-    "add": (_neutral(-0.0, NUMERIC, 0, 1),),
-    "subtract": (_neutral(0.0, NUMERIC, 1),),
-    "multiply": (_neutral(1, REAL, 0, 1),),
-    "multiply_no_nan": (_neutral(1, REAL, 1),),
-    "divide": (_neutral(1, REAL, 1),),
-    "divide_no_nan": (_neutral(1, REAL, 1),),
-    "floordiv": (_neutral(1, INTEGER, 1),),
-    "truncatediv": (_neutral(1, INTEGER, 1),),
-    "left_shift": (_neutral(0, INTEGER, 1),),
-    "right_shift": (_neutral(0, INTEGER, 1),),
-    "bitwise_xor": (_neutral(0, INTEGER, 0, 1),),
-    "bitwise_or": (_neutral(0, INTEGER, 0, 1), _merge_equal_inputs),
+    "add": (_drop_neutral_operand(-0.0, NUMERIC, 0, 1),),
+    "subtract": (_drop_neutral_operand(0.0, NUMERIC, 1),),
+    "multiply": (_drop_neutral_operand(1, REAL, 0, 1),),
+    "multiply_no_nan": (_drop_neutral_operand(1, REAL, 1),),
+    "divide": (_drop_neutral_operand(1, REAL, 1),),
+    "divide_no_nan": (_drop_neutral_operand(1, REAL, 1),),
+    "floordiv": (_drop_neutral_operand(1, INTEGER, 1),),
+    "truncatediv": (_drop_neutral_operand(1, INTEGER, 1),),
+    "left_shift": (_drop_neutral_operand(0, INTEGER, 1),),
+    "right_shift": (_drop_neutral_operand(0, INTEGER, 1),),
+    "bitwise_xor": (_drop_neutral_operand(0, INTEGER, 0, 1),),
+    "bitwise_or": (_drop_neutral_operand(0, INTEGER, 0, 1), _merge_equal_inputs),
     "bitwise_and": (_merge_equal_inputs,),
-    "logical_or": (_neutral(False, BOOLEAN, 0, 1), _merge_equal_inputs),
-    "logical_and": (_neutral(True, BOOLEAN, 0, 1), _merge_equal_inputs),
+    "logical_or": (_drop_neutral_operand(False, BOOLEAN, 0, 1), _merge_equal_inputs),
+    "logical_and": (_drop_neutral_operand(True, BOOLEAN, 0, 1), _merge_equal_inputs),
     "pow": (_replace_small_power,),
     "where": (_select_by_constant, _merge_equal_inputs),
     "maximum": (_merge_equal_inputs,),
@@ -281,7 +280,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "conj": (_remove_involution,),
     "invert": (_remove_involution,),
     "logical_not": (_remove_involution,),
-    "abs": (_drop_negative_in_abs, _remove_repeated),
+    "abs": (_drop_inner("negative"), _remove_repeated),
     "floor": (_remove_repeated,),
     "ceil": (_remove_repeated,),
     "round": (_remove_repeated,),
@@ -289,18 +288,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "identity": (_remove_same_type,),
     "stop_gradient": (_remove_same_type,),
     "cast": (_merge_casts, _remove_same_type),
-    "reshape": (_keep_last_of_two, _remove_same_type),
-    "broadcast_to": (_keep_last_of_two, _remove_same_type),
+    "reshape": (_drop_inner("reshape"), _remove_same_type),
+    "broadcast_to": (_drop_inner("broadcast_to"), _remove_same_type),
     "spread": (_remove_same_type,),
     "tile": (_remove_same_type,),
     "pad": (_remove_same_type,),
     "strided_slice": (_remove_whole_slice,),
-    "transpose": (_compose_transposes, _in_order),
+    "transpose": (_compose_transposes, _drop_identity_transpose),
     "reverse": (_compose_reverses, _remove_empty_reverse),
-    "concat": (_unwrap_single_input, _join_of_split("split")),
-    "stack": (_join_of_split("unstack"),),
-    "split": (_split_of_join("concat"),),
-    "unstack": (_split_of_join("stack"),),
+    "concat": (_unwrap_single_input, _drop_join_of_split("split")),
+    "stack": (_drop_join_of_split("unstack"),),
+    "split": (_drop_split_of_join("concat"),),
+    "unstack": (_drop_split_of_join("stack"),),
     "matmul": (_absorb_transposes,),
 }
 """By row of the operation table: the rules, in order; each rule sees the node that the rule before it returned."""

@@ -26,11 +26,11 @@ Perm = tuple[int, ...]
 Shape = tuple[int, ...]
 
 _ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
-_REPEATING = frozenset({"spread", "broadcast_to"})
+_BROADCASTS = frozenset({"spread", "broadcast_to"})
 
 
 class Transposed(NamedTuple):
-    """A value as a transpose of another value.
+    """A value that is a deferred transpose of another value.
 
     Attributes:
         base: the other value.
@@ -50,14 +50,14 @@ def sink_transposes(graph: Graph) -> Graph:
     Returns:
         ``graph`` itself if more elements would be moved than before.
     """
-    if not any(_is_window(node) for node in graph.nodes) or not any(
+    if not any(_is_convolution_or_pool(node) for node in graph.nodes) or not any(
         row_name(node) == "transpose" for node in graph.nodes
     ):
         return graph
     sinker = _TransposeSinker(graph)
     for node in graph.nodes:
-        sinker.take(node)
-    better = drop_dead(Graph(sinker.nodes, [sinker.made(value) for value in graph.results]))
+        sinker.add_node(node)
+    better = drop_dead(Graph(sinker.nodes, [sinker.new_value(value) for value in graph.results]))
     # If many readers need a value transposed, one transpose at the value costs less than several after it.
     return better if _transposed_element_count(better) <= _transposed_element_count(graph) else graph
 
@@ -66,7 +66,7 @@ def _transposed_element_count(graph: Graph) -> int:
     return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
 
 
-def _is_window(node: Node) -> bool:
+def _is_convolution_or_pool(node: Node) -> bool:
     return row_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
 
 
@@ -75,7 +75,7 @@ def _keeps_layout(node: Node) -> bool:
 
 
 class _TransposeSinker:
-    """One pass over a graph, which defers transposes.
+    """One pass over a graph that defers transposes as far down as possible.
 
     Attributes:
         nodes: the nodes of the new graph so far.
@@ -84,32 +84,32 @@ class _TransposeSinker:
     def __init__(self, graph: Graph) -> None:
         self.nodes: list[Node] = []
         self._uses = uses_of(graph)
-        self._wanted = _values_transposed_later(graph)
+        self._transposed_later = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
         self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
-        self._put_off: dict[int, Transposed] = {}
+        self._deferred: dict[int, Transposed] = {}
         self._makers: dict[int, Node] = {}
-        self._there: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
+        self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
 
-    def take(self, node: Node) -> None:
-        """Processes the next node."""
+    def add_node(self, node: Node) -> None:
+        """Adds the next node to the new graph, or defers its transpose."""
         inputs = tuple([self._stands_for.get(id(value), value) for value in node.inputs])
         rule = self._rule(node)
         if rule is not None and rule(replace(node, inputs=inputs)):
             return
-        inputs = tuple(map(self.made, inputs))
+        inputs = tuple(map(self.new_value, inputs))
         self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
-        if _is_window(node) or (_keeps_layout(node) and self._has_window_layout(inputs, node.outputs[0])):
+        if _is_convolution_or_pool(node) or (_keeps_layout(node) and self._has_window_layout(inputs, node.outputs[0])):
             self._window_layout_ids.update(map(id, node.outputs))
         elif row_name(node) == "transpose":
-            self._there[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
+            self._known_transposes[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
 
-    def made(self, value: Value) -> Value:
+    def new_value(self, value: Value) -> Value:
         """Returns the value of the new graph for a value of the old one; adds its deferred transpose."""
         value = self._stands_for.get(id(value), value)
-        if id(value) in self._put_off and id(value) not in self._makers:
-            base, perm = self._put_off[id(value)]
-            self._add(_node("transpose", (base,), (value,), perm=perm))
+        if id(value) in self._deferred and id(value) not in self._makers:
+            base, perm = self._deferred[id(value)]
+            self._add(_operation_node("transpose", (base,), (value,), perm=perm))
         return value
 
     def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
@@ -122,18 +122,23 @@ class _TransposeSinker:
         name = row_name(node) or ""
         form = node.payload.form
         if form is Form.ELEMENTWISE or name in _ELEMENTWISE_ROWS:
-            return self._each
+            return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
-            return self._reduced
-        return {"transpose": self._merge_transpose, "concat": self._joined, "split": self._sink_below_split, "pad": self._padded,
-                "strided_slice": self._sink_below_slice, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
+            return self._sink_below_reduction
+        if name in _ATTRIBUTES_BEFORE:
+            return self._sink_below_index_map
+        return {
+            "transpose": self._merge_transpose,
+            "concat": self._sink_below_concat,
+            "reshape": self._sink_below_reshape,
+        }.get(name)
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
         for value in node.outputs:
             self._makers[id(value)] = node
 
-    def _put(self, node: Node, perm: Perm, **attributes: Any) -> bool:
+    def _add_before_transpose(self, node: Node, perm: Perm, **attributes: Any) -> bool:
         """Adds a node in the layout before the deferred transpose, and defers the transpose of its results.
 
         Args:
@@ -141,10 +146,10 @@ class _TransposeSinker:
             perm: of the transpose.
             **attributes: the new attributes.
         """
-        outputs = tuple([Value(_before(y.shape, perm), y.dtype, y.number) for y in node.outputs])
+        outputs = tuple([Value(_permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
-            self._put_off[id(value)] = Transposed(base, perm)
+            self._deferred[id(value)] = Transposed(base, perm)
             self._window_layout_ids.add(id(base))
         return True
 
@@ -152,33 +157,33 @@ class _TransposeSinker:
 
     def _merge_transpose(self, node: Node) -> bool:
         (x,), (y,), perm = node.inputs, node.outputs, node.attributes["perm"]
-        base, earlier_perm = self._put_off.get(id(x), (x, None))
+        base, earlier_perm = self._deferred.get(id(x), (x, None))
         if earlier_perm is None and id(x) not in self._window_layout_ids:
             return False
         perm = perm if earlier_perm is None else tuple([earlier_perm[axis] for axis in perm])
         if perm == tuple(range(len(perm))):
             self._stands_for[id(y)] = base
         else:
-            self._put_off[id(y)] = Transposed(base, perm)
+            self._deferred[id(y)] = Transposed(base, perm)
         return True
 
-    def _each(self, node: Node) -> bool:
+    def _sink_below_elementwise(self, node: Node) -> bool:
         shape = node.outputs[0].shape
         perm = next(
-            (self._put_off[id(x)].perm for x in node.inputs if id(x) in self._put_off and x.shape == shape), None
+            (self._deferred[id(x)].perm for x in node.inputs if id(x) in self._deferred and x.shape == shape), None
         )
         if perm is None:
             return False
-        other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._put_off]
-        turns = len(other_inputs) == 1 and id(node.outputs[0]) in self._wanted
+        other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._deferred]
+        turns = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
         inputs = self._operands_before_transpose(node.inputs, perm, shape, turns)
-        return inputs is not None and self._put(replace(node, inputs=inputs), perm)
+        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm)
 
-    def _reduced(self, node: Node) -> bool:
+    def _sink_below_reduction(self, node: Node) -> bool:
         (x,), (y,) = node.inputs, node.outputs
-        if id(x) not in self._put_off:
+        if id(x) not in self._deferred:
             return False
-        base, perm = self._put_off[id(x)]
+        base, perm = self._deferred[id(x)]
         axes = tuple(sorted([perm[axis] for axis in node.attributes["axes"]]))
         kept_axes = [axis for i, axis in enumerate(perm) if i not in node.attributes["axes"]]
         if kept_axes != sorted(kept_axes):
@@ -187,69 +192,60 @@ class _TransposeSinker:
         result = y if small == y.shape else Value(small, y.dtype, y.number)
         self._add(replace(node, inputs=(base,), outputs=(result,), attributes={"axes": axes, "keepdims": False}))
         if result is not y:
-            self._add(_node("reshape", (result,), (y,), shape=y.shape))
+            self._add(_operation_node("reshape", (result,), (y,), shape=y.shape))
         return True
 
-    def _joined(self, node: Node) -> bool:
-        perms = {self._put_off[id(x)].perm for x in node.inputs if id(x) in self._put_off}
+    def _sink_below_concat(self, node: Node) -> bool:
+        perms = {self._deferred[id(x)].perm for x in node.inputs if id(x) in self._deferred}
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = [operand for x in node.inputs if (operand := self._before(x, perm, x.shape, False)) is not None]
-        if len(inputs) < len(node.inputs):
-            return False
-        return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])
+        inputs = self._operands_before_transpose(node.inputs, perm, None, turns=False)
+        axis = perm[node.attributes["axis"]]
+        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, axis=axis)
 
-    def _sink_below_split(self, node: Node) -> bool:
-        return self._moved(node, lambda perm: {"axis": perm[node.attributes["axis"]]})
-
-    def _padded(self, node: Node) -> bool:
-        return self._moved(node, lambda perm: {"paddings": _before(node.attributes["paddings"], perm)})
-
-    def _sink_below_slice(self, node: Node) -> bool:
-        key = node.attributes["key"]
-        if len(key) != len(node.inputs[0].shape) or any(type(item) is not tuple for item in key):
-            return False
-        return self._moved(node, lambda perm: {"key": _before(key, perm)})
-
-    def _in_parts(self, node: Node) -> bool:
-        transposed, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
-        perm = None if transposed is None else _perm_of_parts(node.inputs[0].shape, shape, transposed.perm)
+    def _sink_below_reshape(self, node: Node) -> bool:
+        transposed, shape = self._deferred.get(id(node.inputs[0])), node.outputs[0].shape
+        perm = None if transposed is None else _perm_below_reshape(node.inputs[0].shape, shape, transposed.perm)
         if transposed is None or perm is None:
             return False
-        return self._put(replace(node, inputs=(transposed.base,)), perm, shape=_before(shape, perm))
+        return self._add_before_transpose(
+            replace(node, inputs=(transposed.base,)), perm, shape=_permuted_back(shape, perm)
+        )
 
-    def _spread(self, node: Node) -> bool:
-        shape = node.outputs[0].shape
-        if len(node.inputs[0].shape) != len(shape):
+    def _sink_below_index_map(self, node: Node) -> bool:
+        """Applies the rule of a node that moves elements of its first input, by ``_ATTRIBUTES_BEFORE``."""
+        transposed = self._deferred.get(id(node.inputs[0]))
+        attributes = None if transposed is None else _ATTRIBUTES_BEFORE[node.payload.name](node, transposed.perm)
+        if transposed is None or attributes is None:
             return False
-        return self._moved(node, lambda perm: {"shape": _before(shape, perm)})
-
-    def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
-        """Applies the rule of a node that moves elements of its first input; ``attributes`` gives its new attributes."""
-        transposed = self._put_off.get(id(node.inputs[0]))
-        if transposed is None:
-            return False
-        other_inputs = tuple(map(self.made, node.inputs[1:]))
-        return self._put(
-            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes(transposed.perm)
+        other_inputs = tuple(map(self.new_value, node.inputs[1:]))
+        return self._add_before_transpose(
+            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes
         )
 
     # ---- values before a transpose -------------------------------------------------------------------------
 
     def _operands_before_transpose(
-        self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool
+        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, turns: bool
     ) -> tuple[Value, ...] | None:
-        """Returns ``_before`` of each of a node's inputs; None if one of them has none."""
+        """Returns for each operand after a transpose the value to use before it; None if one of them has none.
+
+        Args:
+            values: the operands.
+            perm: of the transpose.
+            shape: the shape that the operands are broadcast to; None if they keep their shapes.
+            turns: whether an operand may be transposed for this.
+        """
         operands = []
         for value in values:
-            operand = self._before(value, perm, shape, turns)
+            operand = self._operand_before_transpose(value, perm, value.shape if shape is None else shape, turns)
             if operand is None:
                 return None
             operands.append(operand)
         return tuple(operands)
 
-    def _before(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
+    def _operand_before_transpose(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
         """Returns the value to use before a transpose in place of an operand after it.
 
         Args:
@@ -262,26 +258,26 @@ class _TransposeSinker:
             None if there is none, or only at the cost of a transpose.
         """
         if not value.shape:
-            return self.made(value)
-        put_off = self._put_off.get(id(value))
+            return self.new_value(value)
+        put_off = self._deferred.get(id(value))
         if put_off is not None and put_off.perm == perm:
             return put_off.base
         maker = self._makers.get(id(value))
         if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
             return maker.inputs[0]
-        transposed = self._there.get((id(value), _inverse(perm)))
+        transposed = self._known_transposes.get((id(value), _inverse_perm(perm)))
         if transposed is not None:
             return transposed
         if put_off is None and value.shape == shape:
-            repeated = self._repeated(value, perm, turns)
-            return self._turned(value, perm) if repeated is None and turns else repeated
-        return self._reshape_for_transpose(self.made(value), perm)
+            repeated = self._transposed_copy(value, perm, turns)
+            return self._transposed_value(value, perm) if repeated is None and turns else repeated
+        return self._reshape_for_transpose(self.new_value(value), perm)
 
     def _reshape_for_transpose(self, value: Value, perm: Perm) -> Value | None:
         """Returns a reshape in place of the transpose, if ``perm`` only moves axes of size 1; else None."""
         padded = (1,) * (len(perm) - len(value.shape)) + value.shape
         order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
-        return self._reshape_value(value, _before(padded, perm)) if order == sorted(order) else None
+        return self._reshape_value(value, _permuted_back(padded, perm)) if order == sorted(order) else None
 
     def _reshape_value(self, value: Value, shape: Shape) -> Value:
         maker = self._makers.get(id(value))
@@ -294,26 +290,26 @@ class _TransposeSinker:
         if trimmed == value.shape:
             return value
         result = Value(shape, value.dtype, value.number)
-        self._add(_node("reshape", (value,), (result,), shape=shape))
+        self._add(_operation_node("reshape", (value,), (result,), shape=shape))
         return result
 
-    def _turned(self, value: Value, perm: Perm) -> Value:
-        result = Value(_before(value.shape, perm), value.dtype, value.number)
-        self._add(_node("transpose", (value,), (result,), perm=_inverse(perm)))
-        self._there[id(value), _inverse(perm)] = result
+    def _transposed_value(self, value: Value, perm: Perm) -> Value:
+        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
+        self._add(_operation_node("transpose", (value,), (result,), perm=_inverse_perm(perm)))
+        self._known_transposes[id(value), _inverse_perm(perm)] = result
         return result
 
-    def _repeated(self, value: Value, perm: Perm, turns: bool) -> Value | None:
+    def _transposed_copy(self, value: Value, perm: Perm, turns: bool) -> Value | None:
         """Returns a transposed copy of a constant, a broadcast, or an element-wise result with one reader; else None."""
         maker = self._makers.get(id(value))
         if maker is None:
             return None
-        result = Value(_before(value.shape, perm), value.dtype, value.number)
+        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
         if maker.kind is Kind.CONSTANT:
-            array = np.ascontiguousarray(maker.payload.transpose(_inverse(perm)))
+            array = np.ascontiguousarray(maker.payload.transpose(_inverse_perm(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if row_name(maker) in _REPEATING:
+        if row_name(maker) in _BROADCASTS:
             source = maker.inputs[0]
             shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
@@ -323,7 +319,7 @@ class _TransposeSinker:
             small = self._reshape_for_transpose(source, perm)
             if small is None:
                 return None
-            self._add(_node("broadcast_to", (small,), (result,), shape=result.shape))
+            self._add(_operation_node("broadcast_to", (small,), (result,), shape=result.shape))
             return result
         if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
             return None
@@ -334,7 +330,7 @@ class _TransposeSinker:
         return result
 
 
-def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
+def _perm_below_reshape(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
     """Returns the transpose to defer below a reshape.
 
     Args:
@@ -370,7 +366,7 @@ def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
         anchors += [axes[0]] * count
     anchors += anchors[-1:] * (len(parts) - len(anchors))
     order = sorted(range(len(parts)), key=anchors.__getitem__)
-    return _inverse(tuple(order))
+    return _inverse_perm(tuple(order))
 
 
 def _values_transposed_later(graph: Graph) -> set[int]:
@@ -384,14 +380,34 @@ def _values_transposed_later(graph: Graph) -> set[int]:
     return values
 
 
-def _node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:
+def _operation_node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:
     return Node(Kind.OPERATION, TABLE[name], inputs, outputs, attributes)
 
 
-def _inverse(perm: Perm) -> Perm:
+def _inverse_perm(perm: Perm) -> Perm:
     return tuple(sorted(range(len(perm)), key=perm.__getitem__))
 
 
-def _before(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
-    """Returns numbers given for each dimension, in the order before a transpose."""
-    return tuple([numbers[axis] for axis in _inverse(perm)])
+def _permuted_back(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
+    """Returns items, one for each dimension after a transpose, in the order of the dimensions before it."""
+    return tuple([numbers[axis] for axis in _inverse_perm(perm)])
+
+
+def _key_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+    key = node.attributes["key"]
+    has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
+    return {"key": _permuted_back(key, perm)} if has_all_axes else None
+
+
+def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+    shape = node.outputs[0].shape
+    return {"shape": _permuted_back(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
+
+
+_ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
+    "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
+    "pad": lambda node, perm: {"paddings": _permuted_back(node.attributes["paddings"], perm)},
+    "strided_slice": _key_before,
+    "broadcast_to": _broadcast_before,
+}
+"""By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""

@@ -18,8 +18,8 @@ from fastgrad.compiler.passes.rewriting import with_inputs
 from fastgrad.compiler.passes.stage_state import stage_state
 
 
-class Apart(Exception):
-    """The recordings do not form one tree: they differ before any guard did."""
+class NotOneTree(Exception):
+    """Raised for recordings that differ without a guard, and so form no tree."""
 
 
 @dataclass(eq=False)
@@ -59,11 +59,11 @@ def tree_of(graphs: Sequence[Graph]) -> Part:
     staged = [stage_state(graph) for graph in graphs]
     if len(staged) == 1:
         return Part(staged[0], leaf=0)
-    root, *chains = [_chain(graph, number) for number, graph in enumerate(staged)]
+    root, *chains = [_chain_of_parts(graph, number) for number, graph in enumerate(staged)]
     for chain in chains:
-        _insert(root, chain)
+        _insert_recording(root, chain)
     for part in list(root.parts()):
-        _joined(part)
+        _merge_single_successors(part)
     return root
 
 
@@ -79,7 +79,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     constants = {
         id(node.outputs[0]): node for part in root.parts() for node in part.graph.nodes if node.kind is Kind.CONSTANT
     }
-    needed = _needed(root, constants)
+    needed = _values_for_later_parts(root, constants)
 
     def optimized_part(part: Part, stands_for: dict[int, Value]) -> Part:
         """Returns the optimized part; ``stands_for`` replaces values of the parts before it."""
@@ -103,7 +103,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     return optimized_part(root, {})
 
 
-def _chain(graph: Graph, number: int) -> Part:
+def _chain_of_parts(graph: Graph, number: int) -> Part:
     """Returns a recording cut at each of its guards."""
     pieces: list[tuple[list[Node], Node | None]] = []
     nodes: list[Node] = []
@@ -120,20 +120,20 @@ def _chain(graph: Graph, number: int) -> Part:
     return part
 
 
-def _insert(tree: Part, chain: Part) -> None:
+def _insert_recording(tree: Part, chain: Part) -> None:
     """Adds a recording to the tree; values that are the same in both become those of the tree."""
     same: dict[int, Value] = {}
     while True:
         if len(tree.graph.nodes) != len(chain.graph.nodes) or (tree.guard is None) != (chain.guard is None):
-            raise Apart
+            raise NotOneTree
         for ours, theirs in zip(tree.graph.nodes, chain.graph.nodes, strict=True):
-            if not _alike(ours, theirs, same):
-                raise Apart
+            if not _are_equal_nodes(ours, theirs, same):
+                raise NotOneTree
             same.update({id(old): new for old, new in zip(theirs.outputs, ours.outputs, strict=True)})
         if tree.guard is None or chain.guard is None:
-            raise Apart  # the same trace twice
+            raise NotOneTree  # the same trace twice
         if tree.guard.payload[0] != chain.guard.payload[0] or not _have_equal_inputs(tree.guard, chain.guard, same):
-            raise Apart
+            raise NotOneTree
         ((answer, rest_chain),) = chain.ways.items()
         successor = tree.ways.get(answer)
         if successor is None:
@@ -142,7 +142,7 @@ def _insert(tree: Part, chain: Part) -> None:
         tree, chain = successor, rest_chain
 
 
-def _alike(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
+def _are_equal_nodes(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
     if ours.kind is not theirs.kind or len(ours.outputs) != len(theirs.outputs):
         return False
     if any((a.shape, a.dtype) != (b.shape, b.dtype) for a, b in zip(ours.outputs, theirs.outputs, strict=True)):
@@ -178,15 +178,15 @@ def _chain_with_values(part: Part, same: dict[int, Value]) -> Part:
     return part
 
 
-def _joined(part: Part) -> None:
-    """Merges the parts that follow without a choice into this one."""
+def _merge_single_successors(part: Part) -> None:
+    """Merges successors of a part into it, while there is only one."""
     while part.guard is not None and len(part.ways) == 1:
         (successor,) = part.ways.values()
         part.graph = Graph([*part.graph.nodes, part.guard, *successor.graph.nodes], successor.graph.results)
         part.guard, part.ways, part.leaf = successor.guard, successor.ways, successor.leaf
 
 
-def _needed(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
+def _values_for_later_parts(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
     """Returns for each part with successors its values that these, or its guard, read; constants excluded."""
     makers: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}

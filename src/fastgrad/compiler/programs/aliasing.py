@@ -20,8 +20,8 @@ from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signatur
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Launches
 
 
-class Compiler(NamedTuple):
-    """Functions that describe and compile the kernels of one kind of machine.
+class KernelCompiler(NamedTuple):
+    """The compiler of kernels for a kind of machine, as functions.
 
     Attributes:
         signature_of: the parameters of a kernel.
@@ -39,7 +39,7 @@ def _is_noalias(native: Any) -> bool:
     return source is not None and source.noalias
 
 
-ON_HOST = Compiler(signature_of, _is_noalias, for_arrays)
+ON_HOST = KernelCompiler(signature_of, _is_noalias, for_arrays)
 
 
 class _Array(NamedTuple):
@@ -58,7 +58,7 @@ class _Array(NamedTuple):
     extent: Extent
 
 
-def for_places(action: Action, compiler: Compiler) -> Action:
+def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
     """Returns an action with kernels compiled for the arrays that the plan assigns to them.
 
     Args:
@@ -78,7 +78,7 @@ def for_places(action: Action, compiler: Compiler) -> Action:
     return dataclasses.replace(action, launches=changed)
 
 
-def _launch_for_places(action: Action, launch: Launch, compiler: Compiler) -> Launch:
+def _launch_for_places(action: Action, launch: Launch, compiler: KernelCompiler) -> Launch:
     operands: list[Any] = list(launch.operands)
     for position, operand in enumerate(operands):
         new_operand = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
@@ -96,7 +96,7 @@ def _launch_for_places(action: Action, launch: Launch, compiler: Compiler) -> La
     return Launch(kernel, tuple(operands), launch.units, launch.unit_cost, launch.parts, launch.waits)
 
 
-def _aliased_parameters(action: Action, launch: Launch, compiler: Compiler) -> tuple[tuple[int, int], ...]:
+def _aliased_parameters(action: Action, launch: Launch, compiler: KernelCompiler) -> tuple[tuple[int, int], ...]:
     """Returns pairs of parameters of a kernel that are the same array, if the kernel writes one of them.
 
     Raises:
@@ -124,7 +124,7 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: Compiler) -> t
     return tuple(sorted(pairs))
 
 
-def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Array]:
+def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list[_Array]:
     """Returns the arrays of a kernel that have elements."""
     arrays = []
     for number, parameter, operand in operands_of(launch, compiler.signature_of(launch.kernel)):
@@ -136,7 +136,7 @@ def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Arra
     return arrays
 
 
-def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
+def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
     """Raises an error if two results share memory, or if a result shares an input's memory without permission.
 
     Only the pairs in ``form.in_place`` are permitted, and only if both have the same bytes.

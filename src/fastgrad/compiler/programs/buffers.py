@@ -15,7 +15,7 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, O
 
 
 @dataclass(frozen=True, slots=True)
-class InObject:
+class InCaller:
     """Memory of a value: the caller's array of this number; arguments come first, then results."""
 
     number: int
@@ -29,7 +29,7 @@ class InArena:
 
 
 @dataclass(frozen=True, slots=True)
-class InMemory:
+class InStatic:
     """Memory of a value: the permanent array of a constant or a variable."""
 
     array: np.ndarray = field(compare=False)
@@ -40,7 +40,7 @@ class InPython:
     """Memory of a value: a Python object, for strings, which no kernel reads."""
 
 
-Place = InObject | InArena | InMemory | InPython
+Place = InCaller | InArena | InStatic | InPython
 
 
 class Extent(NamedTuple):
@@ -64,7 +64,7 @@ def extent_of(place: Place, size: int) -> Extent:
     """Returns the extent of an array of ``size`` bytes at a place."""
     if isinstance(place, InArena):
         return Extent("arena", place.offset, place.offset + size)
-    if isinstance(place, InMemory):
+    if isinstance(place, InStatic):
         array: Any = place.array  # a NumPy array, or an array of a GPU
         start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
         return Extent("memory", start, start + size)
@@ -107,12 +107,12 @@ class Action:
                 return self.inputs[number], prod(value.shape), value.dtype
             case Output(number):
                 place = self.outputs[number]
-                if isinstance(place, InMemory):  # the output of an assignment is a variable, not a value
+                if isinstance(place, InStatic):  # the output of an assignment is a variable, not a value
                     return place, place.array.size, place.array.dtype
                 value = self.node.outputs[number]
                 return place, prod(value.shape), value.dtype
             case Constant(array):
-                return InMemory(array), array.size, array.dtype
+                return InStatic(array), array.size, array.dtype
         raise AssertionError(f"{self.node}: {operand!r} is no array")
 
     def extent_of(self, operand: Any) -> Extent:
@@ -168,6 +168,6 @@ class Plan:
         return [action for stretch in self.stretches for action in stretch.actions]
 
 
-def leading(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def prefix_of(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns the first elements of a contiguous array in ``shape``; a value may be a leading slice of an array."""
     return array.reshape(-1)[: prod(shape)].reshape(shape)

@@ -18,7 +18,7 @@ from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
 
-LONGEST = 5_000_000.0
+MOST_CHAIN_NANOSECONDS = 5_000_000.0
 """Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
 
 
@@ -35,7 +35,7 @@ class Access(NamedTuple):
     written: bool
     elements: int | None
 
-    def meets(self, other: Access) -> bool:
+    def conflicts_with(self, other: Access) -> bool:
         """True if different shares may touch the same bytes, and one of them writes."""
         if not (self.written or other.written) or not self.extent.overlaps(other.extent):
             return False
@@ -57,7 +57,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
     for number, (action, launch) in enumerate(steps):
         accesses = accesses_of(action, launch)
         if accesses is not None and launch.waits and chain_accesses:
-            _merge(chain_accesses, accesses)
+            _merge_accesses(chain_accesses, accesses)
             continue
         most_shares = launch.units & -launch.units
         goes_on = accesses is not None and not launch.waits and most_shares > 1
@@ -65,10 +65,10 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         if (
             goes_on
             and chain_accesses
-            and time < LONGEST
-            and not any(a.meets(b) for a, b in itertools.product(chain_accesses.values(), accesses or ()))
+            and time < MOST_CHAIN_NANOSECONDS
+            and not any(a.conflicts_with(b) for a, b in itertools.product(chain_accesses.values(), accesses or ()))
         ):
-            _merge(chain_accesses, accesses or ())
+            _merge_accesses(chain_accesses, accesses or ())
             shares = min(shares, most_shares)
             continue
         if number - start > 1:
@@ -76,12 +76,12 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         chain_accesses = {}
         start, shares = (number, most_shares) if goes_on else (number + 1, 0)
         time = launch.units * launch.unit_cost
-        _merge(chain_accesses, accesses or () if goes_on else ())
+        _merge_accesses(chain_accesses, accesses or () if goes_on else ())
     if len(steps) - start > 1:
         yield start, len(steps) - start, shares
 
 
-def _merge(known: dict[Extent, Access], accesses: Sequence[Access]) -> None:
+def _merge_accesses(known: dict[Extent, Access], accesses: Sequence[Access]) -> None:
     """Merges accesses into the known ones."""
     for new in accesses:
         old = known.get(new.extent, new)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Value, size_of
 from fastgrad.compiler.programs.arena import ALIGNMENT
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan, leading, operands_of
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan, operands_of, prefix_of
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
@@ -23,7 +23,7 @@ from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check
 
 
 class Frame:
-    """The memory of one run.
+    """The frame of a program: the words that the driver reads, and the memory of one run.
 
     Args:
         plan: the plan to run.
@@ -66,8 +66,8 @@ class Frame:
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
             for chain_start, count, most_shares in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
-                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most_shares))
-                if sum(times) >= SHARED_FROM:
+                shares = _power_of_two(min(max(sum(times) / LEAST_CHAIN_SHARE, 2), ENOUGH_SHARES, most_shares))
+                if sum(times) >= LEAST_SHARED_STEP:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
                     self.inside.update(range(start + chain_start + 1, start + chain_start + count))
@@ -77,12 +77,12 @@ class Frame:
             start += len(steps)
 
     def array(self, place: Place, value: Value) -> np.ndarray | None:
-        """Returns the array of a value whose memory is the same in every run; None for other values."""
+        """Returns the array of a value in the arena or in permanent memory; None for arrays of the caller."""
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
-        if isinstance(place, InMemory):
-            return leading(place.array, value.shape)
+        if isinstance(place, InStatic):
+            return prefix_of(place.array, value.shape)
         return None
 
     def forget_pause(self) -> None:
@@ -139,7 +139,7 @@ class Frame:
         return at
 
     def _table(self, at: int, words: Sequence[int]) -> int:
-        """Adds words to the frame, and sets a word to their address; returns the position of the first one."""
+        """Adds a table of words to the frame, and sets the word at ``at`` to its address; returns its position."""
         start = len(self._words)
         self._inner.append((at, start))
         self._words += words
@@ -150,11 +150,11 @@ class Frame:
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
-        elif isinstance(place, InMemory):
+        elif isinstance(place, InStatic):
             self._kept.append(place.array)
             self._words[at] = address_of(place.array)
         else:
-            assert isinstance(place, InObject), f"{action.node}: an object has no address"
+            assert isinstance(place, InCaller), f"{action.node}: an object has no address"
             self._object_positions.setdefault(place.number, []).append(at)
 
     def _write_sizes(
@@ -187,7 +187,7 @@ class Frame:
     # ---- assembly ----------------------------------------------------------------------------------------
 
     def _assembled_words(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Returns all words of the frame in one array: the header, the steps, the words of the steps, those of the objects."""
+        """Returns all words of the frame in one array: header, steps, words of steps, words of the caller's arrays."""
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
         objects_at = words_at + len(self._words)
@@ -232,31 +232,31 @@ class Frame:
         return object_words, addresses
 
 
-SHARED_FROM = 4_000.0
-SHARE = 2_000.0
+LEAST_SHARED_STEP = 4_000.0
+LEAST_SHARE = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
-FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
+ENOUGH_SHARES, LONGEST_SHARE, MOST_SHARES = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
-CHAIN_SHARE = 10_000.0
+LEAST_CHAIN_SHARE = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-GRAIN = 64
+SHARE_GRAIN = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
-    """Returns the number of shares of a step, and the units that no cut divides; both depend on the work alone.
+    """Returns the number of shares of a step, and the grain: the number of units that a share is a multiple of.
 
     Shares are equal except for one such block of units. Their number is a power of two. So two or four threads, each of
     which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
+    if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    target_shares = min(max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / LONGEST_SHARE), MOST_SHARES, launch.units)
     shares = _power_of_two(target_shares)
-    grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
+    grain = SHARE_GRAIN if launch.units >= SHARE_GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
 
 
@@ -265,7 +265,7 @@ def _power_of_two(most: float) -> int:
 
 
 def nanoseconds_of(launch: Launch) -> float:
-    """Returns about how long a step takes on one core."""
+    """Returns the estimated nanoseconds of a step on one core."""
     return launch.units * launch.unit_cost
 
 

@@ -18,7 +18,7 @@ from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.runtime import moving
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
-NOTHING = Launches(())
+NO_LAUNCHES = Launches(())
 
 
 def launches_of_fused(found: Any) -> Launches | None:
@@ -42,9 +42,9 @@ def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_o
     if any(value.dtype.kind == "O" for value in (*node.inputs, *node.outputs)):
         return None
     if node.kind is Kind.GUARD:
-        return _guard(node)
+        return _guard_launches(node)
     if node.outputs and not any(value.shape == () or 0 not in value.shape for value in node.outputs):
-        return NOTHING  # there are no elements to compute
+        return NO_LAUNCHES  # there are no elements to compute
     if node.kind is Kind.FUSED:
         return fused(node.payload)
     row = node.payload
@@ -63,24 +63,24 @@ def launches_of_row(
     return result
 
 
-def copies(value: Value) -> Launches:
+def copy_launches(value: Value) -> Launches:
     """Returns the kernel that copies a value."""
     size = size_of(value)
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
-COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
+COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
 def is_exit(node: Node, form: Launches | None) -> bool:
-    """True if the program may end at a node, whose kernels are ``form``."""
+    """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True
-    return node.kind in COMPUTES and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
+    return node.kind in COMPUTING_KINDS and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
 
 
-def stops_first(found: Launches) -> bool:
-    """True if no kernel may stop the program after results are written."""
+def stops_only_before_writes(found: Launches) -> bool:
+    """True if every kernel that may stop the program runs before any kernel that writes."""
     written = False
     for launch in found.launches:
         written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
@@ -94,19 +94,19 @@ def _may_stop(kernel: Any) -> bool:
     return (own_signature or signature_of(kernel)).returns_status
 
 
-def choice(guard: Node, ways: int) -> Launches:
-    """Returns the kernel that chooses one of several branches; its table is still empty."""
+def choice_launches(guard: Node, ways: int) -> Launches:
+    """Returns the launch that chooses one of several branches by a guard's value; its table is filled later."""
     kernel = _guard_kernel(guard, moving.choose_by_truth, moving.choose_by_value)
     assert kernel is not None
     return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
 
 
-def halt(way: int) -> Launches:
+def halt_launches(way: int) -> Launches:
     """Returns the kernel that ends a trace."""
     return Launches((Launch(moving.halt[()], (way,)),))
 
 
-def _guard(node: Node) -> Launches | None:
+def _guard_launches(node: Node) -> Launches | None:
     kernel = _guard_kernel(node, moving.has_truth, moving.has_value)
     return None if kernel is None else Launches((Launch(kernel, (Input(0), int(node.payload[1]))),))
 

@@ -7,13 +7,13 @@ at the end, and so do the products that compute gradients. Until then the operan
 from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, size_of
-from fastgrad.compiler.passes.rematerialize import LEAST, Memory
+from fastgrad.compiler.passes.rematerialize import LEAST_PEAK, Memory
 from fastgrad.compiler.passes.rewriting import is_pure
-from fastgrad.compiler.programs.lowering import COMPUTES, is_exit, launches_of
+from fastgrad.compiler.programs.lowering import COMPUTING_KINDS, is_exit, launches_of
 
 
-def freed_early(graph: Graph) -> Graph:
-    """Moves nodes up that are the last readers of at least as much memory as their results need.
+def move_frees_up(graph: Graph) -> Graph:
+    """Returns the graph with nodes moved up that free at least as much memory as their results need.
 
     Such a node comes after the nodes that make its inputs, after all readers of the variables that it may write to, and after
     the last node at which the program may stop.
@@ -21,7 +21,7 @@ def freed_early(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if Memory(graph).peak < LEAST:
+    if Memory(graph).peak < LEAST_PEAK:
         return graph
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     uses: dict[int, list[int]] = {}
@@ -42,7 +42,7 @@ def freed_early(graph: Graph) -> Graph:
         freed = [
             value
             for value in dict.fromkeys(node.inputs)
-            if uses[id(value)][-1] == i and graph.nodes[makers[id(value)]].kind in COMPUTES
+            if uses[id(value)][-1] == i and graph.nodes[makers[id(value)]].kind in COMPUTING_KINDS
         ]
         arena_results = [value for value in node.outputs if id(value) not in assigned]
         if sum(map(size_of, freed)) < sum(map(size_of, arena_results)):

@@ -28,13 +28,13 @@ from fastgrad.compiler.passes.scale_in_updates import scale_in_updates
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
 from fastgrad.compiler.programs.lowering import launches_of
-from fastgrad.compiler.programs.order import freed_early
+from fastgrad.compiler.programs.order import move_frees_up
 
 Pass = Callable[[Graph], Graph]
 
 
 def add_prologues(graph: Graph) -> Graph:
-    """Adds prologues as in `fusion/prologues.py`, made of nodes that have kernels."""
+    """Returns the graph with prologues (`fusion/prologues.py`) of nodes that have CPU kernels."""
     return prologues.add_prologues(graph, launches_of)
 
 
@@ -70,7 +70,7 @@ ON_HOST: tuple[Pass, ...] = (
     add_statistics,
     add_product_updates,
     add_prologues,
-    freed_early,
+    move_frees_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""
 
@@ -78,7 +78,7 @@ ON_HOST: tuple[Pass, ...] = (
 def transformed(
     graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
 ) -> Graph:
-    """Returns the graph after some passes.
+    """Returns the graph transformed by passes, in their order.
 
     Args:
         graph: the graph; it is not changed.
@@ -99,10 +99,10 @@ def transformed(
 
 
 def simplified(graph: Graph, check: bool = False) -> Graph:
-    """Returns the graph after `SIMPLIFY`; see `transformed`."""
+    """Returns the graph transformed by the passes of `SIMPLIFY`."""
     return transformed(graph, SIMPLIFY, check)
 
 
 def for_host(graph: Graph) -> Graph:
-    """Returns the graph after `ON_HOST`."""
+    """Returns the graph transformed by the passes for CPUs, `ON_HOST`."""
     return transformed(graph, ON_HOST)

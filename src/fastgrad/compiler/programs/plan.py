@@ -14,26 +14,26 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.compiler.passes.tree import Part
-from fastgrad.compiler.programs.aliasing import ON_HOST, Compiler, check_apart, for_places
+from fastgrad.compiler.programs.aliasing import ON_HOST, KernelCompiler, check_no_overlap, compiled_for_places
 from fastgrad.compiler.programs.arena import Arena
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic, Place, Plan, Stretch
 from fastgrad.compiler.programs.lowering import (
-    COMPUTES,
-    choice,
-    copies,
-    halt,
+    COMPUTING_KINDS,
+    choice_launches,
+    copy_launches,
+    halt_launches,
     is_exit,
     launches_of,
     launches_of_fused,
-    stops_first,
+    stops_only_before_writes,
 )
 from fastgrad.kernels.runtime.launch import Constant, Launches
 
-KEPT = 1 << 15
+MOST_KEPT_SCRATCH = 1 << 15
 """Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
 
 
-class Elsewhere(NamedTuple):
+class OtherMachine(NamedTuple):
     """The launches and the compiler of a machine that is not a CPU.
 
     Attributes:
@@ -44,21 +44,21 @@ class Elsewhere(NamedTuple):
 
     fused: Callable[[Any], Launches | None]
     instead: Callable[[Launches], Launches | None]
-    compiler: Compiler
+    compiler: KernelCompiler
 
 
-def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
+def plan(root: Part, elsewhere: OtherMachine | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
         root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
         elsewhere: the machine of a program that does not run on a CPU; such a program is not native.
     """
-    return _Planner(root, elsewhere).planned()
+    return _Planner(root, elsewhere).make_plan()
 
 
-def _same(place: Place, other: Place) -> bool:
-    if isinstance(place, InMemory) and isinstance(other, InMemory):
+def _is_same_place(place: Place, other: Place) -> bool:
+    if isinstance(place, InStatic) and isinstance(other, InStatic):
         return place.array is other.array
     return type(place) is type(other) and place == other
 
@@ -68,8 +68,8 @@ def _fills_root(value: Value, root: Value) -> bool:
     return value.dtype == root.dtype and size_of(value) == size_of(root)
 
 
-class _Line:
-    """All nodes of a tree in one sequence, part after part, with one more position at the end of each part.
+class _NodeSequence:
+    """The nodes of a trace tree as a sequence of positions, for liveness; each part has one more position at its end.
 
     The position at the end stands for the uses at the part's end.
 
@@ -102,7 +102,7 @@ class _Line:
                 self.note_use(value, end)
 
     def _add(self, node: Node) -> None:
-        form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
+        form = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
             self.note_use(value, position)
@@ -115,23 +115,23 @@ class _Line:
         self.forms.append(form)
 
     def note_use(self, value: Value, position: int) -> None:
-        """Notes that a value is needed at a position."""
+        """Adds a use of a value at a position."""
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
-    def maker(self, root: Value) -> Node:
+    def node_of(self, root: Value) -> Node:
         """Returns the node that makes a root."""
         node = self.nodes[self.made[id(root)]]
         assert node is not None
         return node
 
-    def end(self, root: Value) -> int:
+    def last_use(self, root: Value) -> int:
         """Returns the last position that reads a root; the position of its node if there is no reader."""
         uses = self.uses.get(id(root))
         return max(uses) if uses else self.made[id(root)]
 
 
 class _InPlacePairs:
-    """Which results of a node may be written over which of its inputs."""
+    """The pairs of results and inputs of a node that may share memory."""
 
     def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
         self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
@@ -145,7 +145,7 @@ class _InPlacePairs:
             self._beside.setdefault(output, []).append(number)
 
     def candidates(self, new: Value) -> list[Value]:
-        """Returns the inputs that a result may be written over in at least one operand."""
+        """Returns the inputs whose memory a result may take, as far as one operand is concerned."""
         return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
@@ -155,9 +155,11 @@ class _InPlacePairs:
 
 
 class _Planner:
-    def __init__(self, root: Part, elsewhere: Elsewhere | None) -> None:
+    """Makes the plan of a program, part after part of its trace tree."""
+
+    def __init__(self, root: Part, elsewhere: OtherMachine | None) -> None:
         self.parts = list(root.parts())
-        self.line = _Line(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
+        self.line = _NodeSequence(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
         self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts], native=elsewhere is None)
         self.elsewhere = elsewhere
         self.places: dict[int, Place] = {}
@@ -169,17 +171,17 @@ class _Planner:
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.stretch = self.plan.stretches[0]
         # For each part: the position of its last exit.
-        exits = [i for i, node in self._nodes() if is_exit(node, self.line.forms[i])]
+        exits = [i for i, node in self._numbered_nodes() if is_exit(node, self.line.forms[i])]
         self.leaves = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
-    def planned(self) -> Plan:
+    def make_plan(self) -> Plan:
         line = self.line
-        for position, node in self._nodes():
+        for position, node in self._numbered_nodes():
             if node.kind is Kind.ARGUMENT:
                 self._place_argument(node)
             elif node.kind is Kind.READ:
                 self.reads.setdefault(id(node.payload), []).append(node.outputs[0])
-            elif node.kind in COMPUTES or node.kind is Kind.GUARD:
+            elif node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
                 self.plan.native &= line.forms[position] is not None
             elif node.kind is Kind.ASSIGN:
                 self.plan.native &= node.inputs[0].dtype.kind != "O"
@@ -196,19 +198,19 @@ class _Planner:
                 line.note_use(node.inputs[0], end)
         for number, (start, end) in enumerate(line.spans):
             self.stretch = self.plan.stretches[number]
-            self._copy_out(number, start)
+            self._copy_read_results(number, start)
             for position in range(start, end):
                 self._plan_node(number, position)
-            self._end(number)
-            self._give_back(end)
+            self._end_part(number)
+            self._free_ranges(end)
         self.plan.arena_bytes = self.arena.size
         compiler = ON_HOST if self.elsewhere is None else self.elsewhere.compiler
         for stretch in self.plan.stretches:
-            stretch.actions[:] = [for_places(action, compiler) for action in stretch.actions]
-        self._connect()
+            stretch.actions[:] = [compiled_for_places(action, compiler) for action in stretch.actions]
+        self._fill_choice_tables()
         return self.plan
 
-    def _nodes(self) -> Iterator[tuple[int, Node]]:
+    def _numbered_nodes(self) -> Iterator[tuple[int, Node]]:
         return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
 
     def _plan_node(self, number: int, position: int) -> None:
@@ -219,14 +221,14 @@ class _Planner:
         ending = [ended_range for value in node.outputs for ended_range in self._place(value, position)]
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
-        if node.kind in COMPUTES or node.kind is Kind.GUARD:
+        if node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
             if form is None or not form.alias:
-                self._act(node, form)
+                self._add_action(node, form)
         elif node.kind is Kind.READ:
-            self._copy_out(number, position + 1)
-        self._give_back(position)
+            self._copy_read_results(number, position + 1)
+        self._free_ranges(position)
 
-    def _give_back(self, position: int) -> None:
+    def _free_ranges(self, position: int) -> None:
         for offset, size in self.ending.pop(position, ()):
             self.arena.give_back(offset, size)
 
@@ -237,11 +239,11 @@ class _Planner:
         if value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            self.places[id(value)] = InObject(len(self.plan.arguments))
+            self.places[id(value)] = InCaller(len(self.plan.arguments))
         self.plan.arguments.append((node.payload, value))
 
     def _place_results(self, number: int) -> None:
-        """Places results that the last part of a trace computes in the caller's arrays; the rest is copied."""
+        """Places results computed in the last part of a trace in the caller's arrays; other results are copied there."""
         part, (start, _) = self.parts[number], self.line.spans[number]
         stretch = self.plan.stretches[number]
         stretch.values = part.graph.results
@@ -251,13 +253,13 @@ class _Planner:
             if id(value) not in numbers:
                 numbers[id(value)] = self._result_array_number(value, set(numbers.values()))
                 root = self.line.root[id(value)]
-                computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
-                if value.dtype.kind == "O" and self.line.maker(root).kind is Kind.CONSTANT:
-                    self.plan.constants.append((value, self.line.maker(root).payload))
+                computed = self.line.node_of(root).kind in COMPUTING_KINDS and self.line.made[id(root)] >= start
+                if value.dtype.kind == "O" and self.line.node_of(root).kind is Kind.CONSTANT:
+                    self.plan.constants.append((value, self.line.node_of(root).payload))
                 elif value.dtype.kind == "O":
                     self.places[id(root)] = InPython()
                 elif computed and _fills_root(value, root) and id(root) not in self.places and id(root) not in assigned:
-                    self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])
+                    self.places[id(root)] = InCaller(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
             stretch.returned.append(numbers[id(value)])
@@ -275,26 +277,26 @@ class _Planner:
         line, (start, end) = self.line, self.line.spans[number]
         root = line.root[id(node.inputs[0])]
         position = line.made[id(root)]
-        if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
+        if id(root) in self.places or root.dtype.kind == "O" or line.node_of(root).kind not in COMPUTING_KINDS:
             return
         if not _fills_root(node.inputs[0], root):
             return
         form, last_exit = line.forms[position], self.leaves[number]
         if position < start or form is None:
             return
-        if position < last_exit or (position == last_exit and not stops_first(form)):
+        if position < last_exit or (position == last_exit and not stops_only_before_writes(form)):
             return
         if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
-            self.places[id(root)] = InMemory(node.payload._array)
+            self.places[id(root)] = InStatic(node.payload._array)
 
     def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
-        """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``end``."""
+        """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``last_use``."""
         last_use = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last_use != position:
             return last_use < position
-        return self._pairs_of(position).allow(new, old)
+        return self._in_place_pairs_of(position).allow(new, old)
 
-    def _pairs_of(self, position: int) -> _InPlacePairs:
+    def _in_place_pairs_of(self, position: int) -> _InPlacePairs:
         """Returns the in-place pairs of the node at a position; computed once for all of its results."""
         pairs = self._pairs.get(position)
         if pairs is None:
@@ -315,24 +317,24 @@ class _Planner:
             return []
         if id(value) in self.places:
             return []
-        node = self.line.maker(value)
+        node = self.line.node_of(value)
         if node.kind is Kind.CONSTANT:
-            self.places[id(value)] = InMemory(np.ascontiguousarray(node.payload).reshape(value.shape))
+            self.places[id(value)] = InStatic(np.ascontiguousarray(node.payload).reshape(value.shape))
         elif node.kind is Kind.READ:
-            self.places[id(value)] = InMemory(node.payload._array)
+            self.places[id(value)] = InStatic(node.payload._array)
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            offset = self._inherited(value, position)
+            offset = self._offset_of_overwritten_input(value, position)
             if offset is None:
                 offset = self.arena.take(size_of(value))
             self.places[id(value)] = InArena(offset)
-            return [(self.line.end(value), offset, size_of(value))]
+            return [(self.line.last_use(value), offset, size_of(value))]
         return []
 
-    def _inherited(self, value: Value, position: int) -> int | None:
+    def _offset_of_overwritten_input(self, value: Value, position: int) -> int | None:
         """Returns the offset of an input that this node reads last and may overwrite; None if there is none."""
-        pairs = self._pairs_of(position)
+        pairs = self._in_place_pairs_of(position)
         for old in pairs.candidates(value):
             place, size = self.places[id(old)], size_of(old)
             if not isinstance(place, InArena) or size != size_of(value):
@@ -345,71 +347,71 @@ class _Planner:
 
     # ---- actions -----------------------------------------------------------------------------------------
 
-    def _act(self, node: Node, form: Launches | None) -> None:
+    def _add_action(self, node: Node, form: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
-        check_apart(node, form, inputs, outputs)
+        check_no_overlap(node, form, inputs, outputs)
         form = self._device_launches(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
-        waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
+        waits = form is not None and sum(sizes) <= MOST_KEPT_SCRATCH and any(launch.waits for launch in form.launches)
         offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
         for output, input_number in form.starts_as if form is not None else ():
-            if size_of(node.outputs[output]) and not _same(outputs[output], inputs[input_number]):
-                self._copy(node.inputs[input_number], outputs[output])
+            if size_of(node.outputs[output]) and not _is_same_place(outputs[output], inputs[input_number]):
+                self._add_copy(node.inputs[input_number], outputs[output])
         self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
 
     def _device_launches(self, form: Launches | None) -> Launches | None:
-        """Returns the launches to run in place of a CPU's launches."""
+        """Returns the launches of the plan's machine that replace a CPU's launches."""
         return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
 
-    def _copy(self, value: Value, to: Place) -> None:
+    def _add_copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
-        form = self._device_launches(copies(value))
+        form = self._device_launches(copy_launches(value))
         self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
 
-    def _copy_out(self, number: int, position: int) -> None:
-        """Copies results that are the value of a variable at the read, before the variable changes."""
+    def _copy_read_results(self, number: int, position: int) -> None:
+        """Adds copies of results that are read values of variables, before the variables change."""
         start = self.line.spans[number][0]
         for value, array in self.copied[number]:
             root = self.line.root[id(value)]
-            if self.line.maker(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
-                self.places.setdefault(id(value), InMemory(self.line.maker(root).payload._array))
-                self._copy(value, InObject(len(self.plan.arguments) + array))
+            if self.line.node_of(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
+                self.places.setdefault(id(value), InStatic(self.line.node_of(root).payload._array))
+                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
 
-    def _end(self, number: int) -> None:
+    def _end_part(self, number: int) -> None:
         """Adds the end of a part: the choice of the next part, or copies to the caller's arrays and to variables."""
         part = self.parts[number]
         if part.guard is not None:
-            form = choice(part.guard, len(part.ways)) if self.plan.native else None
-            self._act(part.guard, form)
+            form = choice_launches(part.guard, len(part.ways)) if self.plan.native else None
+            self._add_action(part.guard, form)
             return
         for value, array in self.copied[number]:
-            if self.line.maker(self.line.root[id(value)]).kind is not Kind.READ:
-                self._copy(value, InObject(len(self.plan.arguments) + array))
+            if self.line.node_of(self.line.root[id(value)]).kind is not Kind.READ:
+                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
         written = {id(variable._array) for variable in self.plan.written}
         pending = []
         for node in self.assignments[number]:
-            value, target = node.inputs[0], InMemory(node.payload._array)
+            value, target = node.inputs[0], InStatic(node.payload._array)
             place = self.places[id(value)]
-            if isinstance(place, InMemory):
+            if isinstance(place, InStatic):
                 if place.array is target.array:
                     continue
-                if id(place.array) in written and self.line.maker(self.line.root[id(value)]).kind is Kind.READ:
+                if id(place.array) in written and self.line.node_of(self.line.root[id(value)]).kind is Kind.READ:
                     place = InArena(self.arena.take(size_of(value)))  # before any variable changes
-                    self._copy(value, place)
+                    self._add_copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
-            form = self._device_launches(copies(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
+            form = self._device_launches(copy_launches(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
             self.stretch.actions.append(Action(node, form, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None
-            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt(part.leaf), (), ()))
+            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt_launches(part.leaf), (), ()))
 
-    def _connect(self) -> None:
+    def _fill_choice_tables(self) -> None:
         """Writes the first step of each branch into the tables of the choices."""
         first_steps, steps = [], 0
         for stretch in self.plan.stretches:

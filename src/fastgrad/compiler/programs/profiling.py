@@ -23,16 +23,16 @@ from fastgrad.core.variable import writing
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
 
-_END = "halt"
+_END_KERNEL = "halt"
 """The name of the kernel at the end of a trace."""
 
-RUNS = 5
+RUNS_PER_STEP = 5
 """How often a step runs; the shortest time counts."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One step of a program.
+    """A row of a profile: one step of a program.
 
     Attributes:
         name: the kernel's name; the operation's for a step that runs in Python.
@@ -96,7 +96,7 @@ class Report:
         head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
         total = self.microseconds or 1.0
         body = []
-        for row, cells in zip(self._shown(), self._cells(), strict=True):
+        for row, cells in zip(self._rows_by_operation(), self._cells(), strict=True):
             share = 100 * row.microseconds / total
             texts = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
             body.append(
@@ -118,13 +118,13 @@ class Report:
             f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
         )
 
-    def _shown(self) -> list[Row]:
+    def _rows_by_operation(self) -> list[Row]:
         """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
         groups: list[list[Row]] = []
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
-            elif row.name != _END:
+            elif row.name != _END_KERNEL:
                 groups.append([row])
         shown = []
         for group in groups:
@@ -135,7 +135,7 @@ class Report:
 
     def _cells(self) -> Iterator[tuple[str, ...]]:
         total = self.microseconds or 1.0
-        for row in self._shown():
+        for row in self._rows_by_operation():
             seconds = max(row.microseconds, 1e-3) * 1e-6
             yield (
                 row.name if row.native else f"{row.name} (Python)",
@@ -152,7 +152,7 @@ class Report:
 _HEADINGS = ("kernel", "us", "share", "FLOPs", "bytes", "GFLOP/s", "GB/s", "operations")
 
 
-def text_of(program: Any) -> str:
+def program_text(program: Any) -> str:
     """Returns the text of a program: its steps in order, then the code of the kernels that were generated for it.
 
     Args:
@@ -162,14 +162,14 @@ def text_of(program: Any) -> str:
     kernels: dict[str, str] = {}
     for action in program.plan.actions:
         names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
-        if names != [_END]:
-            lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_text(action.node)}")
+        if names != [_END_KERNEL]:
+            lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_node_text(action.node)}")
         kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
 
 
-def report_of(program: Any, title: str) -> Report:
-    """Runs each step of a program a few times in separate memory, and restores all variables afterwards.
+def profile(program: Any, title: str) -> Report:
+    """Returns the profile of a program: runs each step a few times in separate memory, and restores variables.
 
     Args:
         program: a ``Program``.
@@ -206,9 +206,9 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
         computes = timed and row_name(node) is not None and not node.has_effect
         time = _time_of_node(node, arrays) if computes else 0.0
-        yield Row(_name(node), _text(node), False, flops_of(node), bytes_of(node), time)
+        yield Row(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
         return
-    changed = _changed_rows(action, frame)  # by the values that the earlier steps have just written
+    changed = _changed_row_count(action, frame)  # by the values that the earlier steps have just written
     launches = action.launches.launches
     longest = max(launches, key=nanoseconds_of, default=None)  # its row shows the work of all kernels
     for step, launch in zip(steps, launches, strict=True):
@@ -216,7 +216,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         shows_work = launch is longest
         yield Row(
             name,
-            _text(node) if shows_work else "",
+            _node_text(node) if shows_work else "",
             True,
             flops_of(node, changed) * shows_work,
             bytes_of(node, changed) * shows_work,
@@ -241,7 +241,7 @@ def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
 def _shortest_time(work: Callable[[], Any]) -> float:
     """Returns the shortest time of several runs, in microseconds."""
     times = []
-    for _ in range(RUNS):
+    for _ in range(RUNS_PER_STEP):
         start = perf_counter()
         work()
         times.append(perf_counter() - start)
@@ -255,23 +255,23 @@ Their inputs: the tables and the other results, then values, indices and the num
 """
 
 
-def _tables(node: Node) -> int:
-    """Returns how many results of a node are tables of which it changes some rows."""
-    name = _name(node)
+def _changed_table_count(node: Node) -> int:
+    """Returns the number of a node's results that are tables with some changed rows."""
+    name = _node_name(node)
     if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
         return 0
     return len(node.outputs) - _CHANGED_ROWS[name]
 
 
-def _changed_rows(action: Action, frame: Frame) -> int | None:
+def _changed_row_count(action: Action, frame: Frame) -> int | None:
     """Returns how many rows a step changes with the values in the frame; None if the frame does not show it."""
     node = action.node
-    if not _tables(node):
+    if not _changed_table_count(node):
         return None
     place = len(node.outputs) + 2
     number = frame.array(action.inputs[place], node.inputs[place])
     count = node.inputs[place - 1].shape[0] if number is None else min(int(number), node.inputs[place - 1].shape[0])
-    if _tables(node) == len(node.outputs):
+    if _changed_table_count(node) == len(node.outputs):
         return count
     live = frame.array(action.outputs[-1], node.outputs[-1])
     return count if live is None else max(count, int(np.count_nonzero(live.view(np.uint8))))
@@ -286,7 +286,7 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
     """
     values = {id(value): value for value in (*node.inputs, *node.outputs)}
     total = 0
-    tables = _tables(node)
+    tables = _changed_table_count(node)
     if tables:
         listed = node.inputs[len(node.outputs) + 1].shape[0]
         share = listed if changed is None else changed
@@ -294,19 +294,19 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
             total += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
         for value in (*node.inputs[:tables], *node.outputs[:tables]):
             values.pop(id(value), None)
-    elif _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+    elif _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
         total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
     else:
-        for value, read in _gathered(node):
+        for value, read in _gathered_inputs(node):
             total += min(size_of(value), read)
             values.pop(id(value), None)
     return total + sum(map(size_of, values.values()))
 
 
-def _gathered(node: Node) -> list[tuple[Value, int]]:
-    """Returns the inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
+def _gathered_inputs(node: Node) -> list[tuple[Value, int]]:
+    """Returns pairs of the inputs from which a node only gathers elements, and the bytes gathered."""
     if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
         return [(node.inputs[0], sum(map(size_of, node.outputs)))]
     if node.kind is not Kind.FUSED:
@@ -319,7 +319,7 @@ def _gathered(node: Node) -> list[tuple[Value, int]]:
             reads = [
                 size_of(reader.outputs[0])
                 for reader in readers
-                if [value for value, _ in _gathered(reader)] == [argument.outputs[0]]
+                if [value for value, _ in _gathered_inputs(reader)] == [argument.outputs[0]]
                 and argument.outputs[0] not in reader.inputs[1:]
             ]
             if readers and len(reads) == len(readers):
@@ -328,15 +328,15 @@ def _gathered(node: Node) -> list[tuple[Value, int]]:
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:
-    """Returns about how many operations on numbers a node does; ``changed`` as in ``bytes_of``."""
+    """Returns the estimated number of arithmetic operations of a node, of which ``changed`` rows are changed."""
     if node.kind is Kind.FUSED:
         return sum(map(flops_of, node.payload.graph.nodes))
     if node.kind is not Kind.OPERATION or node.payload is None:
         return 0
-    if _tables(node):
+    if _changed_table_count(node):
         share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
-        return sum(share * prod(value.shape[1:]) for value in node.outputs[: _tables(node)])
-    if _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+        return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
+    if _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
         return prod(node.inputs[2].shape)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
@@ -357,13 +357,13 @@ def flops_of(node: Node, changed: int | None = None) -> int:
     return max(largest, result_size) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
 
 
-def _name(node: Node) -> str:
+def _node_name(node: Node) -> str:
     if node.kind in {Kind.OPERATION, Kind.FUSED} and node.payload is not None:
         return str(node.payload.name)
     return node.kind.name.lower()
 
 
-def _text(node: Node) -> str:
-    name = _name(node) if node.payload is not None else "copy"
+def _node_text(node: Node) -> str:
+    name = _node_name(node) if node.payload is not None else "copy"
     shape = node.outputs[0].type_text if node.outputs else node.inputs[0].type_text if node.inputs else ""
     return f"{name} {shape}".rstrip()

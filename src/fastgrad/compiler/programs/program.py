@@ -15,11 +15,11 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
-from fastgrad.compiler.programs.buffers import InObject, leading
+from fastgrad.compiler.programs.buffers import InCaller, prefix_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, left
+from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, unrecorded_outcome
 from fastgrad.core.variable import sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
@@ -64,7 +64,7 @@ class Program:
         return self.replay(arguments)[1]
 
     def replay(self, arguments: Sequence[np.ndarray]) -> tuple[int, list[np.ndarray]]:
-        """Replays the program.
+        """Replays the program; returns the number of the taken trace and its results.
 
         Args:
             arguments: for each argument of the recording an array of the same shape and dtype.
@@ -84,15 +84,15 @@ class Program:
             run = self._make(Frame(self.plan))
         try:
             return run(*arguments)
-        except Unfit:
-            return run(*self._fitting(arguments))
+        except UnfitArray:
+            return run(*self._contiguous_arguments(arguments))
         finally:
             self._idle.append(run)
 
     def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
         """Returns the replay function for one caller at a time, for programs that are one native call.
 
-        The function refuses arrays with a layout that kernels do not read (``Unfit``). It does not copy the tensors that share
+        The function refuses arrays with a layout that kernels do not read (``UnfitArray``). It does not copy the tensors that share
         memory of the variables ``plan.written``: see ``release``.
         """
         return self._idle.pop() if self._idle else self._make(Frame(self.plan))
@@ -123,29 +123,29 @@ class Program:
                 frame.forget_pause()
                 status = begin(objects, frame.words, stop)
             else:
-                Program._refused(frame, answer, objects)
+                Program._raise_step_error(frame, answer, objects)
         if status >= 0:
-            raise Unfit
+            raise UnfitArray
         return status
 
     @staticmethod
-    def _refused(frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
+    def _raise_step_error(frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
         """Raises the error of the step that stopped."""
         step = int(frame.words[driver.STOPPED_AT])
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
         arrays = [
-            leading(objects[place.number], value.shape) if isinstance(place, InObject) else frame.array(place, value)
+            prefix_of(objects[place.number], value.shape) if isinstance(place, InCaller) else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise left(action.node, arrays[0])
+            raise unrecorded_outcome(action.node, arrays[0])
         if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 
-    def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _contiguous_arguments(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the arguments as arrays that the kernels can read."""
         arrays = list(arguments)
         for number, value in self.plan.arguments:
@@ -159,5 +159,5 @@ class Program:
         return arrays
 
 
-class Unfit(Exception):
-    """An argument has a layout that kernels do not read."""
+class UnfitArray(Exception):
+    """Raised for an argument with a layout that kernels can't read."""

@@ -7,8 +7,6 @@ Otherwise stretches of native steps alternate with nodes that run in Python, and
 from __future__ import annotations
 
 import itertools
-import linecache
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,29 +14,30 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
-from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
-from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
+from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
+from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
 
-_numbers = itertools.count(1)
+_program_numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.
 
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
-    """Returns the two driver functions of a program: with the GIL, without it, or with the thread pool, by its work."""
+    """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
-    if work.shared > SHARED:
+    if work.shared > MOST_UNSHARED:
         return begin_shared, go_on_shared
-    if work.nanoseconds > HELD:
+    if work.nanoseconds > MOST_WITH_GIL:
         return driver.begin_released[()], driver.go_on_released[()]
     return driver.begin[()], driver.go_on[()]
 
 
-def left(node: Node, array: np.ndarray | None) -> GuardError:
-    """Returns the error of a guard whose outcome is in no recorded trace."""
+def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
+    """Returns the GuardError of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
 
@@ -60,9 +59,9 @@ class Writer:
         self.scope: dict[str, Any] = {
             "empty": np.empty,
             "copyto": np.copyto,
-            "leading": leading,
+            "leading": prefix_of,
             "run_node": run_node,
-            "left": left,
+            "left": unrecorded_outcome,
             "outcome_of": outcome_of,
             "as_array": as_array,
             "stopped": program.stopped,
@@ -112,12 +111,8 @@ class Writer:
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """Returns the compiled function ``make(frame)``."""
-        filename = f"<fastgrad program {next(_numbers)}>"
-        linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
-        exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
-        # The function must not be in its own globals: that cycle would keep it and its text after the program's end.
-        make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
-        weakref.finalize(make_replay, linecache.cache.pop, filename, None)
+        make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
+        make_replay = executed(self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope, "make")
         return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------
@@ -125,12 +120,12 @@ class Writer:
     def _write_native(self, frame: Frame) -> None:
         total = frame.steps[-1].stop if frame.steps else 0
         first_stop, *later_stops = [*self._pause_steps(frame), total]
-        self._call(f"begin(objects, words, {first_stop})", first_stop)
+        self._write_driver_call(f"begin(objects, words, {first_stop})", first_stop)
         for start, stop in itertools.pairwise([first_stop, *later_stops]):
-            self._call(f"go_on(words, {start}, {stop})", stop)
+            self._write_driver_call(f"go_on(words, {start}, {stop})", stop)
         ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
         for stretch in ends[:-1]:
-            self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return_statement(stretch)}")
+            self._lines.append(f"if status == {-1 - self._trace_number(stretch)}: {self._return_statement(stretch)}")
         self._lines.append(self._return_statement(ends[-1]))
 
     def _pause_steps(self, frame: Frame) -> list[int]:
@@ -146,17 +141,17 @@ class Writer:
             if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
-            if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):
+            if any(isinstance(place, InStatic) and id(place.array) in memory for place in action.outputs):
                 break
             spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
         return pauses
 
     @staticmethod
-    def _leaf(stretch: Stretch) -> int:
+    def _trace_number(stretch: Stretch) -> int:
         assert stretch.leaf is not None
         return stretch.leaf
 
-    def _call(self, text: str, stop: int) -> None:
+    def _write_driver_call(self, text: str, stop: int) -> None:
         self._lines.append(f"status = {text}")
         self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
 
@@ -171,7 +166,7 @@ class Writer:
     # ---- native steps and Python -------------------------------------------------------------------------
 
     def _write_alternating(self, frame: Frame) -> None:
-        self._call("begin(objects, words, 0)", 0)  # sets the addresses of the caller's arrays
+        self._write_driver_call("begin(objects, words, 0)", 0)  # sets the addresses of the caller's arrays
         position = 0
         alone = len(self.plan.stretches) == 1
         if not alone:
@@ -197,28 +192,28 @@ class Writer:
                 steps = range(steps.start, frame.steps[action_number].stop)
                 continue
             if steps:
-                self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
+                self._write_driver_call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
             steps = range(steps.stop, steps.stop)
             if stretch.ways and action is stretch.actions[-1]:
-                self._choose(number, stretch, action)
+                self._write_choice(number, stretch, action)
             else:
-                self._python(action_number, action)
+                self._write_python_node(action_number, action)
         if steps:
-            self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
+            self._write_driver_call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
         if stretch.leaf is not None:
             self._lines.append(self._return_statement(stretch))
 
-    def _choose(self, number: int, stretch: Stretch, action: Action) -> None:
+    def _write_choice(self, number: int, stretch: Stretch, action: Action) -> None:
         self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways
-        array = self._array(action.inputs[0], action.node.inputs[0])
+        array = self._array_expression(action.inputs[0], action.node.inputs[0])
         self._lines.append(f"part = ways{number}.get(outcome_of(guard{number}, {array}))")
         self._lines.append(f"if part is None: raise left(guard{number}, {array})")
         self._lines.append("continue")
 
-    def _python(self, position: int, action: Action) -> None:
+    def _write_python_node(self, position: int, action: Action) -> None:
         node = action.node
         self.scope[f"node{position}"] = node
-        inputs = [self._array(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
+        inputs = [self._array_expression(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
         if node.kind is Kind.GUARD:
             self._lines.append(f"if outcome_of(node{position}, {inputs[0]}) != {node.payload[1]!r}:")
             self._lines.append(f"    raise left(node{position}, {inputs[0]})")
@@ -229,17 +224,17 @@ class Writer:
             return
         self._lines.append(f"found = run_node(node{position}, ({''.join(f'{x}, ' for x in inputs)}))")
         for number, (place, value) in enumerate(zip(action.outputs, node.outputs, strict=True)):
-            name = self._array(place, value)
+            name = self._array_expression(place, value)
             if isinstance(place, InPython):
                 self._lines.append(f"{name} = as_array(found[{number}])")
             else:
                 self._lines.append(f"copyto({name}, found[{number}])")
 
-    def _array(self, place: Place, value: Value) -> str:
+    def _array_expression(self, place: Place, value: Value) -> str:
         """Returns the expression of a value's array."""
         if isinstance(place, InPython):
             return f"v{value.number}"
-        if isinstance(place, InObject):
+        if isinstance(place, InCaller):
             return f"leading({self._objects[place.number]}, {value.shape})"
         if id(value) not in self._held:
             name = self._held[id(value)] = f"m{len(self._held)}"

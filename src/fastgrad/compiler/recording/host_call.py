@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.recording.made_operation import MadeOperation
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
 from fastgrad.core.recording import hidden_from_recorders
 
 
-class HostCall(MadeOperation):
-    """A function of arrays as an operation.
+class HostCall(UnlistedOperation):
+    """A Python function of arrays as an operation, called at each replay.
 
     Args:
         name: shown in graphs, errors and reports.

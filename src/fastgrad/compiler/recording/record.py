@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.host_call import HostCall
-from fastgrad.compiler.recording.location import of_package, text, users_line
+from fastgrad.compiler.recording.location import line_text, runs_package_code, user_line
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
@@ -48,7 +48,7 @@ class Recording(recording.Recorder):
         may_give_up: whether the caller runs the program eagerly for good if it can't be recorded.
         gave_up: whether that is so.
         refuses: whether reading a number into Python is an error; else the rest of the run is not recorded.
-        has_own_gradients: whether the program uses gradients of the user that the graph does not know.
+        has_custom_gradients: whether the program uses gradients of the user that the graph does not know.
         captured: tensors that existed before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
@@ -63,10 +63,10 @@ class Recording(recording.Recorder):
         self._values: dict[int, Value] = {}
         # Tensors are keyed by id. Tensors die as in eager execution, and their ids are then removed; these are kept alive.
         self._kept: list[Any] = []
-        self._alive: dict[int, _Alive] = {}
+        self._alive: dict[int, _ReferenceWithId] = {}
         self._made_here: set[int] = set()
         self._announced: set[int] = set()
-        self._forget = _Forget(self._values, self._announced, self._alive)
+        self._forget = _IdRemoval(self._values, self._announced, self._alive)
         self._fixed: set[int] = set()  # ids of values that depend only on constants
         self._count = 0
         self._unexplained_variables: list[Variable] = []
@@ -76,13 +76,13 @@ class Recording(recording.Recorder):
         self.device: Any = None
         self.may_give_up = self.gave_up = False
         self.refuses = True
-        self.has_own_gradients = False
+        self.has_custom_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
         self.saved = Saved()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         for position, tensor in enumerate(arguments):
-            self._node(Kind.ARGUMENT, position, outputs=(tensor,))
+            self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
 
     def graph(self, results: Sequence[Tensor]) -> Graph:
@@ -91,23 +91,23 @@ class Recording(recording.Recorder):
         Raises:
             TraceError: an event can't be replayed.
         """
-        values = [self._value(tensor) for tensor in results]
+        values = [self._value_of(tensor) for tensor in results]
         self._refuse_unexplained_changes()
         if self.failure is not None:
             raise TraceError(self.failure)
         return Graph(_with_effects_last(self._nodes), values)
 
-    def holds(self, tensor: Tensor) -> bool:
+    def has_varying_value(self, tensor: Tensor) -> bool:
         """True if the tensor has a value in the graph that is not a constant."""
         value = self._values.get(id(tensor))
         return value is not None and id(value) not in self._fixed
 
-    def knows(self, tensor: Tensor) -> bool:
-        """True if the tensor may differ in another run: it is not a constant."""
-        return self.holds(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
+    def may_vary(self, tensor: Tensor) -> bool:
+        """True if the tensor may have another value in another run: it is not a constant."""
+        return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
-    def disown(self, tensors: Sequence[Tensor]) -> None:
-        """Marks tensors of a separately recorded function as unusable in this recording."""
+    def refuse_tensors(self, tensors: Sequence[Tensor]) -> None:
+        """Marks tensors of a separately recorded function: their use in this recording is an error."""
         self._kept += tensors
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
 
@@ -118,9 +118,9 @@ class Recording(recording.Recorder):
 
         return ControlFlow(self)
 
-    def takes_as_constant(self, tensor: Tensor) -> bool:
+    def is_constant_result(self, tensor: Tensor) -> bool:
         """True if a returned tensor existed before, or is always the same."""
-        if id(tensor) in self._values or self.knows(tensor) or tensor._owner is not None:
+        if id(tensor) in self._values or self.may_vary(tensor) or tensor._owner is not None:
             return False
         if id(tensor) not in self._announced:
             self.captured.append(tensor)
@@ -133,59 +133,59 @@ class Recording(recording.Recorder):
     ) -> None:
         """Records an operation as a node."""
         if operation.run is None:
-            self._record_own_gradient(operation, inputs, outputs)
+            self._record_custom_gradient(operation, inputs, outputs)
             return
-        values = tuple([self._value(x) for x in inputs])
+        values = tuple([self._value_of(x) for x in inputs])
         if operation.count is not None:
             self._guard_count(operation, values, attributes, len(outputs[0]._array))
-        node = self._node(Kind.OPERATION, operation, values, outputs, attributes)
-        self._lines[id(node)] = users_line()
+        node = self._add_node(Kind.OPERATION, operation, values, outputs, attributes)
+        self._lines[id(node)] = user_line()
         if not operation.checks and self._fixed.issuperset(map(id, values)):
             self._fixed.update([id(value) for value in node.outputs])
         for tensor in outputs:
             self.device = self.device or device_of(tensor._array)
 
-    def _record_own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def _record_custom_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Records a user-defined gradient as a graph, for later gradients; the forward run is recorded already."""
-        gradient = self.control_flow.own_gradient(operation, inputs, outputs)
+        gradient = self.control_flow.record_custom_gradient(operation, inputs, outputs)
         if gradient is None:
-            self.has_own_gradients = True
+            self.has_custom_gradients = True
             return
         own_operation, read = gradient
-        values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
-        self._node(Kind.OPERATION, own_operation, values, outputs)
+        values = tuple([self._value_of(x) for x in (*outputs, *inputs, *read)])
+        self._add_node(Kind.OPERATION, own_operation, values, outputs)
 
     def on_constant(self, tensor: Tensor) -> None:
         """Announces a constant; it becomes a node at its first use."""
         self._made_here.discard(id(tensor))
         self._announced.add(id(tensor))
-        self._follow(tensor)
+        self._drop_id_on_deletion(tensor)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Records a variable's value as a node at the first read after a change."""
         if id(tensor) not in self._values:
-            self._node(Kind.READ, variable, outputs=(tensor,))
+            self._add_node(Kind.READ, variable, outputs=(tensor,))
             self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
-        """Notes that a program made variables; it is recorded again the next time, when they exist."""
+        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
         if not variable._made_quietly:
             self.created.append(variable)
 
     def on_write(self, variable: Variable) -> None:
-        """Notes a change of a variable; ``on_assign`` must explain it before any other event."""
-        self.saved.keep(variable)
+        """Saves a variable before a change; ``on_assign`` must follow before any other event."""
+        self.saved.save(variable)
         self._unexplained_variables.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
         """Records an assignment as a node."""
         self._unexplained_variables = [other for other in self._unexplained_variables if other is not variable]
-        self._node(Kind.ASSIGN, variable, (self._value(tensor),))
+        self._add_node(Kind.ASSIGN, variable, (self._value_of(tensor),))
 
     def on_effect(self, what: str) -> None:
         """Fails the recording: a replay can't repeat this effect."""
-        self._fail(
-            f"{text(users_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
+        self._set_failure(
+            f"{line_text(user_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
             "would not do this again. Do it outside of the function; or run everything eagerly: "
             "tf.config.run_functions_eagerly(True)."
         )
@@ -193,26 +193,26 @@ class Recording(recording.Recorder):
     def on_element(self) -> None:
         """Stops the recording at a loop over a dataset, which has an unknown number of elements."""
         if not self.may_give_up:
-            self._fail(
-                f"{text(users_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
+            self._set_failure(
+                f"{line_text(user_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
                 "operation. Take it outside, and pass it as an argument."
             )
             raise TraceError(self.failure)
-        self._give_up()
+        self._stop_recording()
 
-    def _give_up(self) -> None:
+    def _stop_recording(self) -> None:
         self.gave_up = True
         recording.stop(self)
 
     def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
         """Records a call of Python as an operation that calls it at each replay."""
         call = HostCall(name, function, acts, not outputs)
-        values = tuple([self._value(x) for x in inputs])
+        values = tuple([self._value_of(x) for x in inputs])
         if not outputs:
-            self._new(Kind.OPERATION, call, values, np.ones((), bool))
+            self._add_node_without_tensor(Kind.OPERATION, call, values, np.ones((), bool))
             return
-        node = self._node(Kind.OPERATION, call, values, outputs)
-        self._lines[id(node)] = users_line()
+        node = self._add_node(Kind.OPERATION, call, values, outputs)
+        self._lines[id(node)] = user_line()
 
     def on_value(self, tensor: Tensor, kind: str) -> None:
         """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
@@ -220,9 +220,9 @@ class Recording(recording.Recorder):
         Raises:
             TraceError: the program reads a number that a replay could not compute.
         """
-        if not self.knows(tensor):
+        if not self.may_vary(tensor):
             return  # a constant, the same each time
-        value = self._value(tensor)
+        value = self._value_of(tensor)
         if id(value) in self._fixed:
             return
         if kind in {"bool", "int", "index"}:
@@ -238,30 +238,34 @@ class Recording(recording.Recorder):
         elif self.refuses:
             self._refuse_read(tensor, value, kind)
         else:
-            self._give_up()
+            self._stop_recording()
 
     def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
-        self._node(Kind.GUARD, (kind, found), (value,))
+        self._add_node(Kind.GUARD, (kind, found), (value,))
         if kind != "bool":
-            self.numbers.append((users_line(), found))
+            self.numbers.append((user_line(), found))
 
     def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
-        """Adds a guard on the size of the operation's result."""
+        """Adds a guard on the number of elements of an operation's result."""
         counting = HostCall(
             f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
         )
         counting.launches = operation.count_launches
-        count = self._new(Kind.OPERATION, counting, inputs, np.array(found), attributes)
+        count = self._add_node_without_tensor(Kind.OPERATION, counting, inputs, np.array(found), attributes)
         self._guard(count, found, "int")
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
         """Adds a guard on the elements: a comparison with a constant."""
-        constant = self._new(Kind.CONSTANT, np.array(found), (), found)
-        is_equal = self._new(Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool))
+        constant = self._add_node_without_tensor(Kind.CONSTANT, np.array(found), (), found)
+        is_equal = self._add_node_without_tensor(
+            Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool)
+        )
         if found.ndim:
             axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
-            is_equal = self._new(Kind.OPERATION, TABLE["reduce_all"], (is_equal,), np.ones((), bool), axes)
-        self._node(Kind.GUARD, Comparison("bool", True), (is_equal,))
+            is_equal = self._add_node_without_tensor(
+                Kind.OPERATION, TABLE["reduce_all"], (is_equal,), np.ones((), bool), axes
+            )
+        self._add_node(Kind.GUARD, Comparison("bool", True), (is_equal,))
 
     def _refuse_read(self, tensor: Tensor, value: Value, kind: str) -> None:
         maker = next((node for node in self._nodes if any(value is output for output in node.outputs)), None)
@@ -270,14 +274,14 @@ class Recording(recording.Recorder):
                 "an argument of the function" if maker and maker.kind is Kind.ARGUMENT else "the value of a variable"
             )
         else:
-            origin = f"the result of {maker.payload.name!r} at {text(self._lines.get(id(maker)))}"
+            origin = f"the result of {maker.payload.name!r} at {line_text(self._lines.get(id(maker)))}"
         descriptions = {
             "numpy": "its elements as a NumPy array",
             "float": "a Python float",
             "complex": "a Python complex",
         }
-        self._fail(
-            f"{text(users_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
+        self._set_failure(
+            f"{line_text(user_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
             f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
             "A recorded function is replayed without its Python, so the number could not be taken out anew. Keep it a tensor; "
             "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
@@ -287,7 +291,7 @@ class Recording(recording.Recorder):
 
     # ---- values --------------------------------------------------------------------------------------
 
-    def _node(
+    def _add_node(
         self,
         kind: Kind,
         payload: Any,
@@ -301,13 +305,13 @@ class Recording(recording.Recorder):
         for tensor in outputs:
             value = Value(tensor._array.shape, tensor._array.dtype, self._count)
             values.append(value)
-            self._bind(tensor, value)
+            self._set_value(tensor, value)
             self._count += 1
         node = Node(kind, payload, inputs, tuple(values), attributes or {})
         self._nodes.append(node)
         return node
 
-    def _new(
+    def _add_node_without_tensor(
         self,
         kind: Kind,
         payload: Any,
@@ -315,7 +319,7 @@ class Recording(recording.Recorder):
         like: np.ndarray,
         attributes: dict[str, Any] | None = None,
     ) -> Value:
-        """Returns the value of a new node for which the program itself has no tensor."""
+        """Adds a node whose result is no tensor of the program; returns its value."""
         self._refuse_unexplained_changes()
         value = Value(like.shape, like.dtype, self._count)
         self._count += 1
@@ -325,39 +329,39 @@ class Recording(recording.Recorder):
     def _refuse_unexplained_changes(self) -> None:
         if self._unexplained_variables and self.failure is None:
             names = ", ".join(variable.name for variable in self._unexplained_variables)
-            self._fail(f"the variables {names} were changed in a way that can't be replayed")
+            self._set_failure(f"the variables {names} were changed in a way that can't be replayed")
 
-    def _bind(self, tensor: Tensor, value: Value) -> None:
+    def _set_value(self, tensor: Tensor, value: Value) -> None:
         self._values[id(tensor)] = value
         self._made_here.discard(id(tensor))
-        self._follow(tensor)
+        self._drop_id_on_deletion(tensor)
 
-    def _follow(self, tensor: Tensor) -> None:
+    def _drop_id_on_deletion(self, tensor: Tensor) -> None:
         """Removes the tensor's id from the recording when the tensor is deleted."""
         if id(tensor) not in self._alive:
-            alive = self._alive[id(tensor)] = _Alive(tensor, self._forget)
+            alive = self._alive[id(tensor)] = _ReferenceWithId(tensor, self._forget)
             alive.key = id(tensor)
 
-    def _value(self, tensor: Tensor) -> Value:
+    def _value_of(self, tensor: Tensor) -> Value:
         value = self._values.get(id(tensor))
         if value is None:
             # Tensors of Python numbers are cached, and may have been made here while recorders were off.
             if id(tensor) in self._made_here and not any(tensor is scalar for scalar in scalars.values()):
-                self._fail(
-                    f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
+                self._set_failure(
+                    f"{line_text(user_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
                     f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
                     "tf.config.run_functions_eagerly(True)."
                 )
             array = tensor._on_host()
             if tensor._owner is not None or not array.flags.c_contiguous:
                 array = np.array(array, order="C")
-            value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
+            value = self._add_node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
             self._fixed.add(id(value))
             if id(tensor) not in self._announced:
                 self.captured.append(tensor)
         return value
 
-    def _fail(self, what: str) -> None:
+    def _set_failure(self, what: str) -> None:
         if self.failure is None:
             self.failure = what
 
@@ -393,8 +397,8 @@ _tensor_births = _Births()
 
 
 @contextmanager
-def apart() -> Iterator[None]:
-    """Hides the thread's actions and new tensors inside the ``with`` from outer recordings; all run on the host."""
+def hidden_from_recordings() -> Iterator[None]:
+    """A context hidden from outer recordings: they do not see this thread's operations and new tensors, which stay on the host."""
     outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
     _tensor_births.made_here, _tensor_births.apart = None, set()
     try:
@@ -409,7 +413,7 @@ def apart() -> Iterator[None]:
         _tensor_births.made_here, _tensor_births.apart = outer_made_here, before_apart
 
 
-class _Alive(weakref.ref):
+class _ReferenceWithId(weakref.ref):
     """A weak reference that knows the id of its referent."""
 
     __slots__ = ("key",)
@@ -417,12 +421,12 @@ class _Alive(weakref.ref):
     key: int
 
 
-class _Forget:
+class _IdRemoval:
     """Removes the id of a deleted tensor from a recording."""
 
     __slots__ = ("_alive", "_announced", "_values")
 
-    def __init__(self, values: dict[int, Value], announced: set[int], alive: dict[int, _Alive]) -> None:
+    def __init__(self, values: dict[int, Value], announced: set[int], alive: dict[int, _ReferenceWithId]) -> None:
         self._values, self._announced, self._alive = values, announced, alive
 
     def __call__(self, gone: Any) -> None:
@@ -432,7 +436,7 @@ class _Forget:
 
 
 def _with_effects_last(nodes: list[Node]) -> list[Node]:
-    """Returns the nodes, with those that only act on the world moved after the last guard: it may restart the run."""
+    """Returns the nodes with prints and other effects moved after the last guard, which may restart the run."""
     last_guard = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
     effects = [
         node for node in nodes[:last_guard] if isinstance(node.payload, HostCall) and node.payload.computes_nothing
@@ -444,11 +448,11 @@ def _with_effects_last(nodes: list[Node]) -> list[Node]:
 
 
 def _package_reads_value() -> bool:
-    """True if this package's own code reads a value, not the user's."""
+    """True if code of this package, not the user's, reads the value."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") in _READING_MODULES:
         frame = frame.f_back
-    return frame is not None and of_package(frame)
+    return frame is not None and runs_package_code(frame)
 
 
 _READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])

@@ -13,11 +13,11 @@ from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType, float32
 
-_BY_VALUE = (int, float, complex, np.ndarray, np.generic)
+_NUMERIC_TYPES = (int, float, complex, np.ndarray, np.generic)
 
 
 class Scalar:
-    """Replaces a Python float in a recorded function.
+    """A stand-in for a Python float in a recorded function, an input of the program until Python reads its value.
 
     Beside a tensor it acts as the float does: it takes the tensor's dtype, and is rounded to it. It is not a float, so that
     each read of its value is noticed: a read (``float()``, ``math.exp``, a comparison) makes the value part of the key.
@@ -73,8 +73,8 @@ class Scalar:
         return getattr(float(self), name)
 
 
-def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]:
-    """Returns a method for arithmetic with Python numbers, in float64 as in Python; tensors use their own operator."""
+def _arithmetic_method(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]:
+    """Returns an arithmetic method of ``Scalar``: float64 with Python numbers, the tensor's operator with tensors."""
     plain: Any = getattr(operator, name)
 
     def method(self: Scalar, other: Any) -> Any:
@@ -82,7 +82,7 @@ def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]
             operand = other._tensor
         elif type(other) is float or (type(other) is int and abs(other) < 2**53):
             operand = constant_tensor(np.array(other, np.float64))
-        elif isinstance(other, _BY_VALUE):
+        elif isinstance(other, _NUMERIC_TYPES):
             return plain(other, float(self)) if turned else plain(float(self), other)
         else:
             return NotImplemented
@@ -98,11 +98,11 @@ def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]
     return method
 
 
-def _method_by_value(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
+def _value_method(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
     plain: Any = getattr(operator, name)
 
     def method(self: Scalar, other: Any) -> Any:
-        if type(other) is Scalar or isinstance(other, _BY_VALUE):
+        if type(other) is Scalar or isinstance(other, _NUMERIC_TYPES):
             other = float(other) if type(other) is Scalar else other
             return plain(other, float(self)) if turned else plain(float(self), other)
         return NotImplemented
@@ -111,14 +111,14 @@ def _method_by_value(name: str, turned: bool = False) -> Callable[[Scalar, Any],
 
 
 for _name, _row in (("add", "add"), ("sub", "subtract"), ("mul", "multiply")):
-    setattr(Scalar, f"__{_name}__", _computed(_name, _row, False))
-    setattr(Scalar, f"__r{_name}__", _computed(_name, _row, True))
+    setattr(Scalar, f"__{_name}__", _arithmetic_method(_name, _row, False))
+    setattr(Scalar, f"__r{_name}__", _arithmetic_method(_name, _row, True))
 for _name in ("truediv", "floordiv", "mod", "pow"):
     # Division by zero and roots of negative numbers are errors in Python: its own rules need the value.
-    setattr(Scalar, f"__{_name}__", _method_by_value(_name))
-    setattr(Scalar, f"__r{_name}__", _method_by_value(_name, True))
+    setattr(Scalar, f"__{_name}__", _value_method(_name))
+    setattr(Scalar, f"__r{_name}__", _value_method(_name, True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(Scalar, f"__{_name}__", _method_by_value(_name))
+    setattr(Scalar, f"__{_name}__", _value_method(_name))
 for _name in ("neg", "abs"):
     _row = {"neg": "negative", "abs": "abs"}[_name]
     setattr(Scalar, f"__{_name}__", lambda self, row=_row: Scalar(TABLE[row](self._tensor), self._asked))

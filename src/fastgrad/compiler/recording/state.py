@@ -12,7 +12,7 @@ from fastgrad.core.variable import Variable, write, writing
 
 
 class Saved:
-    """Values of variables, which can be restored.
+    """Saved values of variables, which can be restored.
 
     A value is kept as a read of the variable. Other reads share it, and it is copied when the variable changes.
     """
@@ -20,9 +20,9 @@ class Saved:
     def __init__(self, variables: Iterable[Variable] = ()) -> None:
         self._values: dict[int, tuple[Variable, Tensor]] = {}
         for variable in variables:
-            self.keep(variable)
+            self.save(variable)
 
-    def keep(self, variable: Variable) -> None:
+    def save(self, variable: Variable) -> None:
         """Saves a variable's value, unless it is saved already."""
         if id(variable) not in self._values:
             with hidden_from_recorders():
@@ -34,7 +34,7 @@ class Saved:
             for variable, value in self._values.values():
                 write(variable._writable(), value._array)
 
-    def now(self) -> Saved:
+    def current_values(self) -> Saved:
         """Returns the present values of the same variables."""
         return Saved(variable for variable, _ in self._values.values())
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.programs.aliasing import Compiler
+from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
-from fastgrad.compiler.programs.plan import Elsewhere
+from fastgrad.compiler.programs.plan import OtherMachine
 from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native, on_device
 from fastgrad.cuda.kernels import (
@@ -137,5 +137,5 @@ def _for_arrays(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     return OnDevice(kernel.kernel.overlapping(), kernel.dtypes)
 
 
-ON_DEVICE = Elsewhere(_of_fused, on_device_all, Compiler(_signature_of, _is_noalias, _for_arrays))
+ON_DEVICE = OtherMachine(_of_fused, on_device_all, KernelCompiler(_signature_of, _is_noalias, _for_arrays))
 """The GPU's part of the planning of a program."""

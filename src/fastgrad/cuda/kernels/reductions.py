@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from fastgrad.compiler.fusion.combining import neutral
 from fastgrad.compiler.fusion.emit import in_place_pairs
-from fastgrad.compiler.fusion.emit_reduction import Emitter, combine_of, combined, lane_of
+from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
+from fastgrad.compiler.fusion.reductions import neutral_element
 from fastgrad.cuda.codegen.kernel import THREADS
 from fastgrad.cuda.kernels.groups import DeviceWriter
 from fastgrad.cuda.kernels.instead import threads_for
@@ -38,7 +38,7 @@ def reduction_on_device(fused: Fused) -> Launches:
     return Launches(launches, tuple(emitter.scratch), tuple(pairs))
 
 
-class _Together(Emitter):
+class _Together(ReductionEmitter):
     """The common part of `_Rows` and `_Columns`."""
 
     kind_of_writer = DeviceWriter
@@ -49,13 +49,13 @@ class _Together(Emitter):
     def stays_whole(self) -> bool:
         return self.reduced_count <= self.part or len(self.schedule.phases) > 1
 
-    def total(self, step: Step) -> str:
+    def total_of(self, step: Step) -> str:
         return lane_of(step)
 
     def _combine_threads(self, phase: Phase, length: int) -> None:
         """Generates the reduction of the threads' totals to the block's."""
         for number in phase.reductions:
-            kind = self.total(self.step(number))
+            kind = self.total_of(self.step(number))
             exchanged = _EXCHANGED.get(kind, kind)
             self.writer.at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
             taken = f"{self.whose}_{combine_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
@@ -64,7 +64,7 @@ class _Together(Emitter):
     def _neutral(self, phase: Phase) -> None:
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"total{number} = {neutral(combine_of(step), self.total(step))}")
+            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_of(step))}")
 
     def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
         """Generates the selection of a unit's part of the reduction; returns the part's begin and end."""
@@ -103,7 +103,7 @@ class _Together(Emitter):
 
     def _combination(self) -> Launch:
         """Returns the launch that combines parts: by blocks if an element's parts are contiguous, else by threads."""
-        beside, across = self._spread()
+        beside, across = self._part_strides()
         (phase,) = self.schedule.phases
         self.writer = writer = DeviceWriter(self.fused)
         writer.together, writer.threads = across == 1, threads_for(self.parts) if across == 1 else THREADS
@@ -114,29 +114,29 @@ class _Together(Emitter):
             with writer.block(f"for part in {head}"):
                 for number in phase.reductions:
                     step = self.step(number)
-                    name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
+                    name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
                     place = f"p * {writer.number('beside', beside)} + part * {writer.number('across', across)}"
-                    writer.line(combined(combine_of(step), f"total{number}", f"{name}[{place}]"))
+                    writer.line(combine_code(combine_of(step), f"total{number}", f"{name}[{place}]"))
             if writer.together:
                 self._combine_threads(phase, 32)
             writer.decode("p", self.kept)
-            self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+            self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
 
 class _Rows(_Together):
     """Generates kernels that reduce the innermost dimension. A piece is an element of the result."""
 
-    def _pieces(self) -> int:
+    def _piece_count(self) -> int:
         return self.kept_count
 
     def _part_size(self) -> int:
         return LONGEST * THREADS
 
-    def _spread(self) -> tuple[int, int]:
+    def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
 
-    def _kernel(self) -> None:
+    def _write_kernel(self) -> None:
         writer = self.writer
         writer.together = self.reduced_count > ALONE
         writer.threads = threads_for(min(self.reduced_count, self.part) if self.parts > 1 else self.reduced_count)
@@ -157,7 +157,7 @@ class _Rows(_Together):
                 if self.parts > 1:
                     self._store_parts(phase, "u")
                 else:
-                    self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+                    self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
 
     def _loop(self, phase: Phase, begin: str, finish: str) -> None:
         """Generates the loop over elements: each thread takes a few, then strides by the number of threads."""
@@ -176,7 +176,7 @@ class _Rows(_Together):
             else:
                 writer.line("here = s")
             self._outer_loads(phase)
-            self._elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
+            self._write_elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
 
 
 class _Columns(_Together):
@@ -185,17 +185,17 @@ class _Columns(_Together):
     whose = "lines"
     owner = "inside and thread() < 32"
 
-    def _pieces(self) -> int:
+    def _piece_count(self) -> int:
         inner = self.fused.sizes[-1]
         return self.kept_count // inner * -(-inner // 32)
 
     def _part_size(self) -> int:
         return LONGEST * THREADS // 32
 
-    def _spread(self) -> tuple[int, int]:
+    def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count
 
-    def _kernel(self) -> None:
+    def _write_kernel(self) -> None:
         writer = self.writer
         writer.together = True
         n = writer.size(self.dims[-1])
@@ -214,9 +214,9 @@ class _Columns(_Together):
                     with writer.scope(), writer.block(head):
                         writer.decode("q", self.reduced)
                         self._outer_loads(phase)
-                        self._elements(phase, "if inside", None, "total{0}", position)
+                        self._write_elements(phase, "if inside", None, "total{0}", position)
                 self._combine_threads(phase, THREADS)
                 if self.parts > 1:
                     self._store_parts(phase, f"band * {n} + j")
                 else:
-                    self._results(writer, phase, f"band * {n} + j", "j")
+                    self._write_results(writer, phase, f"band * {n} + j", "j")

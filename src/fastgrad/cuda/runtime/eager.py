@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.merge_common import plain_key
-from fastgrad.compiler.recording.made_operation import MadeOperation
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
 from fastgrad.core import settings_version
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import Operation, as_array
@@ -54,9 +54,9 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
     if not is_recording:
         if isinstance(row, GraphOperation):
             return tuple(run_graph(device, row, arrays))
-        if isinstance(row, Structured):
+        if isinstance(row, ControlFlowOperation):
             return tuple(run_structured(device, row, arrays))
-    key = None if isinstance(row, MadeOperation) or row.count is not None else _cache_key(row, arrays, attributes)
+    key = None if isinstance(row, UnlistedOperation) or row.count is not None else _cache_key(row, arrays, attributes)
     programs = device.rows
     cached = None if key is None else programs.get(key)
     if cached is None or cached.program is None:

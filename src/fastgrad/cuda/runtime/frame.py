@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan
 from fastgrad.cuda.codegen.kernel import NO_ANSWER
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
@@ -88,7 +88,7 @@ class DeviceFrame:
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
         """Returns the address of a value."""
-        if isinstance(place, InMemory):
+        if isinstance(place, InStatic):
             return self._permanent_address(place.array)
         base, offset = _base_and_offset(place)
         return (arena if base == ARENA else objects[base]) + offset
@@ -160,11 +160,11 @@ class DeviceFrame:
             case Scratch(number):
                 place = action.scratch[number]
             case Constant(array):
-                place = InMemory(array)
+                place = InStatic(array)
             case _:
                 words[at] = operand
                 return
-        if isinstance(place, InMemory):
+        if isinstance(place, InStatic):
             words[at] = self._permanent_address(place.array)
         else:
             moves.append((at, *_base_and_offset(place)))
@@ -181,7 +181,7 @@ class DeviceFrame:
 def _base_and_offset(place: Place) -> tuple[int, int]:
     if isinstance(place, InArena):
         return ARENA, place.offset
-    assert isinstance(place, InObject), "an object of Python's has no address"
+    assert isinstance(place, InCaller), "an object of Python's has no address"
     return place.number, 0
 
 
@@ -191,7 +191,7 @@ def _elements(action: Action, operand: Any) -> int:
             value = action.node.inputs[number]
         case Output(number):
             place = action.outputs[number]
-            if isinstance(place, InMemory):  # an assignment's outputs do not include the variable
+            if isinstance(place, InStatic):  # an assignment's outputs do not include the variable
                 return int(place.array.size)
             value = action.node.outputs[number]
         case Scratch(number):

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
@@ -26,7 +26,7 @@ from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import left
+from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
 from fastgrad.core.operation import in_python_because
 from fastgrad.core.variable import sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
@@ -275,7 +275,7 @@ class _ProgramRun:
             array = self.array(guard.inputs[0], guard.node.inputs[0])
             successor = stretch.ways.get(outcome_of(guard.node, array))
             if successor is None:
-                raise left(guard.node, array)
+                raise unrecorded_outcome(guard.node, array)
             number = successor
 
     def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
@@ -295,7 +295,7 @@ class _ProgramRun:
             self.array(*place_and_value) for place_and_value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:
-            raise left(action.node, arrays[0])
+            raise unrecorded_outcome(action.node, arrays[0])
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel stopped the program, and nothing is wrong.")
 
@@ -306,13 +306,13 @@ class _ProgramRun:
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
             if outcome_of(node, array) != node.payload[1]:
-                raise left(node, array)
+                raise unrecorded_outcome(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
         elif isinstance(node.payload, GraphOperation):
             inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_graph(self._program.device, node.payload, inputs))
-        elif isinstance(node.payload, Structured):
+        elif isinstance(node.payload, ControlFlowOperation):
             inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_structured(self._program.device, node.payload, inputs))
         else:

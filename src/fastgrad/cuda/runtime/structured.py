@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.core.placement import moved
 from fastgrad.cuda.devices.memory import Device
 
@@ -27,10 +27,10 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
     return results
 
 
-def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
+def run_structured(device: Device, operation: ControlFlowOperation, arrays: Sequence[Any]) -> list[Any]:
     """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
-        branch = operation.chosen(moved(arrays[0], None))
+        branch = operation.branch_number(moved(arrays[0], None))
         return run_graph(device, operation.branches[branch], arrays[1:])
     if isinstance(operation, Loop):
         return _run_loop(device, operation, arrays)
@@ -38,13 +38,13 @@ def run_structured(device: Device, operation: Structured, arrays: Sequence[Any])
 
 
 def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
-    carried, rows, captured, trip_limit = loop.parts(arrays)
+    carried, rows, captured, trip_limit = loop.split_inputs(arrays)
     trip_limit = None if trip_limit is None else moved(trip_limit, None)
     stacks = [device.put(stack) for stack in loop.empty_stacks()]
-    total = loop.total(trip_limit)
+    total = loop.row_count(trip_limit)
     trips_done = 0
     while _has_next_trip(device, loop, trips_done, carried, captured, trip_limit):
-        row = loop.row_of(trips_done, total)
+        row = loop.row_number(trips_done, total)
         results = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
         carried = results[: loop.carried]
         for stack, y in zip(stacks, results[loop.carried :], strict=True):
@@ -56,14 +56,14 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
 def _has_next_trip(
     device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
 ) -> bool:
-    """True if the loop has a further trip, as ``Loop.goes_on``."""
+    """True if the loop has a further trip, as ``Loop.has_next_iteration``."""
     if loop.condition is None:
-        return done < loop.total(number)
+        return done < loop.row_count(number)
     if number is not None and done >= int(number):
         return False
     (outcome,) = run_graph(device, loop.condition, [*carried, *captured])
     if not moved(outcome, None).reshape(()):
         return False
     if loop.most is not None and done >= loop.most:
-        raise loop.outgrown()
+        raise loop.double_capacity()
     return True

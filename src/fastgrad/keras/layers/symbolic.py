@@ -45,7 +45,7 @@ def keep_new_state(layer: Any) -> None:
     """Adds the variables of a layer built in a run on zeros to the variables that the run restores."""
     for saved in _restored_variables.runs:
         for variable in layer.variables:
-            saved.keep(variable)
+            saved.save(variable)
 
 
 class History(NamedTuple):

@@ -12,8 +12,8 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
 
-class MadeOperation(Operation):
-    """An operation that is not in the table: it is called with tensors, and recorded, as a row is.
+class UnlistedOperation(Operation):
+    """The base of operations that are not in the operation table, such as loops; called and recorded as rows are.
 
     No pass merges or folds it, or knows it by its name.
 
@@ -51,8 +51,8 @@ def is_differentiable(dtype: np.dtype) -> bool:
     return dtype.kind in "fcV"
 
 
-def watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
-    """Returns for each tensor whether a recorder watches it for gradients."""
+def are_watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
+    """Returns a flag for each tensor: whether a recorder watches it for gradients."""
     active = recorders.active
     return tuple(
         [is_differentiable(x._array.dtype) and any(recorder.watches(x) for recorder in active) for x in tensors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.compiler.dispatch.locking import eagerly, gate
+from fastgrad.compiler.dispatch.locking import entry_gate, runs_eagerly
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
@@ -13,17 +13,17 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
             TensorFlow: tf.config.run_functions_eagerly.
     """
     is_eager = bool(run_eagerly)
-    if is_eager is not eagerly[0]:
-        eagerly[0] = is_eager
-        gate[0] += 1 if is_eager else -1
+    if is_eager is not runs_eagerly[0]:
+        runs_eagerly[0] = is_eager
+        entry_gate[0] += 1 if is_eager else -1
 
 
 def functions_run_eagerly() -> bool:
     """Returns whether ``run_functions_eagerly`` is on. TensorFlow: tf.config.functions_run_eagerly."""
-    return eagerly[0]
+    return runs_eagerly[0]
 
 
-_determinism = [False]
+_op_determinism = [False]
 
 
 def enable_op_determinism() -> None:
@@ -35,9 +35,9 @@ def enable_op_determinism() -> None:
     compiled for functions that are called once, and ``tf.print`` prints twice in first calls.
     TensorFlow: tf.config.experimental.enable_op_determinism.
     """
-    _determinism[0] = True
+    _op_determinism[0] = True
 
 
 def ops_are_deterministic() -> bool:
     """Returns whether ``enable_op_determinism`` was called."""
-    return _determinism[0]
+    return _op_determinism[0]

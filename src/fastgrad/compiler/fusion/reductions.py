@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, WHOLE, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTS, body_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import HALVES
 
 _SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
-_FLOATS: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
-_NUMBERS: frozenset[np.dtype] = frozenset({*_FLOATS, *WHOLE})
+_FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
+_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTS})
 
 
 class Reduction(NamedTuple):
-    """A row that reduces.
+    """How kernels compute a reducing row: its combination, and expressions before and after.
 
     Attributes:
         combine: "sum", "product", "greatest" or "least".
@@ -33,36 +33,36 @@ class Reduction(NamedTuple):
 
 
 REDUCTIONS = {
-    "reduce_sum": Reduction("sum", _NUMBERS),
-    "reduce_mean": Reduction("sum", _FLOATS, after="({0} / {number}(reduced))"),
+    "reduce_sum": Reduction("sum", _NUMERIC_DTYPES),
+    "reduce_mean": Reduction("sum", _FLOAT_DTYPES, after="({0} / {number}(reduced))"),
     "reduce_euclidean_norm": Reduction("sum", _SINGLE_AND_DOUBLE, "({0} * {0})", "math.sqrt({0})"),
-    "reduce_prod": Reduction("product", _NUMBERS),
-    "reduce_max": Reduction("greatest", _NUMBERS),
-    "reduce_min": Reduction("least", _NUMBERS),
+    "reduce_prod": Reduction("product", _NUMERIC_DTYPES),
+    "reduce_max": Reduction("greatest", _NUMERIC_DTYPES),
+    "reduce_min": Reduction("least", _NUMERIC_DTYPES),
     "finite_maximum": Reduction(
-        "greatest", _FLOATS, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
+        "greatest", _FLOAT_DTYPES, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
     ),
     "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
     "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
 }
 """The reductions, by name of the row of the operation table."""
 
-_CHANGING = frozenset({"reduce_euclidean_norm", "finite_maximum"})
+_CHANGE_SINGLE_ELEMENTS = frozenset({"reduce_euclidean_norm", "finite_maximum"})
 
 
-def drops_ones(node: Node) -> bool:
+def drops_unit_dimensions(node: Node) -> bool:
     """True if a reduction only drops dimensions of size 1, so that each result is made of one element."""
     shape = node.inputs[0].shape
     return all(shape[axis] == 1 for axis in node.attributes["axes"])
 
 
-def is_copy_of_ones(node: Node) -> bool:
+def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
     name = row_name(node)
-    return name in REDUCTIONS and name not in _CHANGING and drops_ones(node)
+    return name in REDUCTIONS and name not in _CHANGE_SINGLE_ELEMENTS and drops_unit_dimensions(node)
 
 
-def finished(name: str, total: str, dtype: np.dtype) -> str:
+def reduction_result(name: str, total: str, dtype: np.dtype) -> str:
     """Returns the expression of the result of a reduction.
 
     Args:
@@ -75,9 +75,9 @@ def finished(name: str, total: str, dtype: np.dtype) -> str:
     return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reduction.combine in {"sum", "product"} else text
 
 
-def of_one(name: str, operand: str, dtype: np.dtype) -> str:
+def reduction_of_one_element(name: str, operand: str, dtype: np.dtype) -> str:
     """Returns the expression of the result of a reduction of one element."""
-    return finished(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
+    return reduction_result(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
 
 
 def lane_type(dtype: np.dtype) -> str:
@@ -87,11 +87,11 @@ def lane_type(dtype: np.dtype) -> str:
 
 def total_type(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in _FLOATS else lane_type(dtype)
+    return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_type(dtype)
 
 
-def neutral(combine: str, number: str) -> str:
-    """Returns the neutral element of a combination; the one of a sum also keeps the sign of zero."""
+def neutral_element(combine: str, number: str) -> str:
+    """Returns the neutral element of a combination; for sums -0.0, which keeps the sign of zero."""
     dtype = np.dtype(number)
     if combine == "sum":
         return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"

@@ -9,32 +9,32 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.passes.merge_common import array_key, plain_key
 
-Made = TypeVar("Made")
+Operation = TypeVar("Operation")
 
-_made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
+_operations: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 
 
-def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) -> Made:
-    """Returns ``make()``, or its earlier result for equal graphs, if that is still alive.
+def shared_operation(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Operation]) -> Operation:
+    """Returns the live operation that was made from equal graphs and options, else a new one from ``make()``.
 
     Args:
         graphs: of arguments, constants and operations.
         rest: the other inputs of ``make``.
         make: called if there is none.
     """
-    keys = tuple([key_of(graph) for graph in graphs])
+    keys = tuple([graph_key(graph) for graph in graphs])
     if None in keys:
         return make()
     key = (keys, rest)
-    result = _made.get(key)
+    result = _operations.get(key)
     if result is None:
         result = make()
-        _made[key] = result  # its graphs keep the objects alive whose ids are in the key
+        _operations[key] = result  # its graphs keep the objects alive whose ids are in the key
     return result
 
 
-def key_of(graph: Graph) -> Hashable:
-    """Returns a key that graphs share if they do the same with the same operations; None if there is none."""
+def graph_key(graph: Graph) -> Hashable:
+    """Returns a hashable key that equal graphs share; None if a graph has no key."""
     numbers: dict[int, int] = {}
     nodes = []
     for node in graph.nodes:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form, Joint
 from fastgrad.core.tensor import Tensor
 
 
-class OwnGradient(MadeOperation):
-    """Returns its first inputs unchanged; its gradient is a graph.
+class CustomGradient(UnlistedOperation):
+    """An identity of its first inputs whose gradient is a graph: the recorded ``tf.custom_gradient``.
 
     The other inputs are those of the function that has the gradient, and further values that the graph reads.
 

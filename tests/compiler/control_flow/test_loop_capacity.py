@@ -18,16 +18,16 @@ SIZES = [(2, 1), (2, 1), (4, 1), (3, 30), (3, 30), (20, 2), (20, 2), (30, 3), (2
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch):
     """Loops are made for 16 trips at first."""
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.ROOM", 0)
+    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_STACK_BYTES", 0)
 
 
 @pytest.fixture
 def made(monkeypatch):
     """How often the forward form of a loop or of branches was made."""
     count = []
-    for module in (scan_gradient, branch_gradient):
-        keeping = module.keeping
-        monkeypatch.setattr(module, "keeping", lambda *given, keeping=keeping: count.append(1) or keeping(*given))
+    for module, name in ((scan_gradient, "loop_with_residuals"), (branch_gradient, "branches_with_residuals")):
+        make = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, make=make: count.append(1) or make(*given))
     return count
 
 
