@@ -226,11 +226,11 @@ def forks_while_kernels_are_freed(count: int) -> None:
 
     def free() -> None:
         while not done.is_set():
-            for native in [kernel.later(np.dtype(np.float32)) for _ in range(20)]:
-                native.loaded()
+            for native in [kernel.deferred_function(np.dtype(np.float32)) for _ in range(20)]:
+                native.native_function()
 
     def child() -> bool:
-        return kernel.later(np.dtype(np.float32)).loaded() is not None
+        return kernel.deferred_function(np.dtype(np.float32)).native_function() is not None
 
     thread = threading.Thread(target=free, daemon=True)
     thread.start()
@@ -249,7 +249,7 @@ def forks_while_a_thread_holds_a_lock() -> None:
     load[np.float32]
     cases = [
         (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),
-        (llvm.ffi.lib._lock, lambda: load.later(np.dtype(np.float32)).loaded() is not None),
+        (llvm.ffi.lib._lock, lambda: load.deferred_function(np.dtype(np.float32)).native_function() is not None),
     ]
     if hasattr(type(rule).summed_rows, "lock"):  # Python before 3.12
         cases.append((type(rule).summed_rows.lock, lambda: rule.summed_rows is not None))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.variable import writing
-from fastgrad.kernels.codegen.locks import give_back, new_rlock
+from fastgrad.kernels.codegen.locks import new_rlock, release_if_held
 
 gate = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
@@ -77,4 +77,4 @@ def _locked(work: Callable[[], Any]) -> Any:
         if acquired:
             turns.lock.release()
         elif acquired is None:
-            give_back(turns.lock)
+            release_if_held(turns.lock)

@@ -20,7 +20,7 @@ from fastgrad.compiler.recording.made_operation import watched
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing
-from fastgrad.kernels.codegen.gc_pause import collecting_later
+from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
 MOST = 128
@@ -185,7 +185,7 @@ class Ways:
             NotCompiled: the compiler has failed.
         """
         try:
-            with collecting_later():
+            with without_collections():
                 self.trees, self._waiting = self._compiled(), []
         except MemoryError:
             raise

@@ -266,7 +266,7 @@ def built(parameters: str, source: str, number: str) -> Any:
 def _build(parameters: str, source: str, number: str) -> Any:
     function, text = function_of(parameters, source, number)
     kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
-    native = kernel.later(np.dtype(number))
+    native = kernel.deferred_function(np.dtype(number))
     weakref.finalize(native, _forget_source, function.__code__.co_filename, text)
     return native
 

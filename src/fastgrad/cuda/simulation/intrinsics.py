@@ -21,7 +21,7 @@ from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.checked_pointers import CheckedPointer, pointer_value
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
-from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define
+from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define_intrinsic
 
 types: Any = numba_types  # Numba adds names to this module at its import
 
@@ -55,13 +55,13 @@ def _watch(context: Any, builder: Any, signature: Any, args: Any, written: bool)
 @lower_builtin(operator.getitem, WatchedPointer, types.Integer)
 def _get_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _watch(context, builder, signature, args, written=False)
-    return checked_pointers._get_element(context, builder, signature, args)
+    return checked_pointers._lower_getitem(context, builder, signature, args)
 
 
 @lower_builtin(operator.setitem, WatchedPointer, types.Integer, types.Any)
 def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _watch(context, builder, signature, args, written=True)
-    return checked_pointers._set_element(context, builder, signature, args)
+    return checked_pointers._lower_setitem(context, builder, signature, args)
 
 
 def _answer(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
@@ -80,7 +80,7 @@ def _number(special: body.Special) -> Any:
 
         return types.int64(), lower
 
-    return define(special, definition)
+    return define_intrinsic(special, definition)
 
 
 def _synchronize() -> Any:
@@ -156,19 +156,21 @@ MEANINGS: dict[Any, Any] = {
     **_REFUSED,
     **{special: INTRINSICS[special] for special in _AS_ON_A_CPU},
     # Separate definitions: Numba caches an intrinsic's code by argument types, and pointers differ here.
-    body.local_array: define(body.local_array, intrinsics._local_array("local_array", lambda kind: 1), literal=True),
-    body.pointer: define(body.pointer, intrinsics._pointer),
+    body.local_array: define_intrinsic(
+        body.local_array, intrinsics._local_array_definition("local_array", lambda kind: 1), literal=True
+    ),
+    body.pointer: define_intrinsic(body.pointer, intrinsics._pointer_definition),
     **OF_GPU,
     **{special: _number(special) for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)},
     entry.arrays_are_aligned: _nothing,
     entry.arrays_are_distinct: _nothing,
-    entry.keep_least: define(entry.keep_least, _keep_least),
+    entry.keep_least: define_intrinsic(entry.keep_least, _keep_least),
     entry.unit_of_work: _same,
     of_gpus.load_aligned: _load,
-    of_gpus.shared_array: define(of_gpus.shared_array, _shared_array, literal=True),
-    of_gpus.shuffle_xor: define(of_gpus.shuffle_xor, _shuffle_xor),
+    of_gpus.shared_array: define_intrinsic(of_gpus.shared_array, _shared_array, literal=True),
+    of_gpus.shuffle_xor: define_intrinsic(of_gpus.shuffle_xor, _shuffle_xor),
     of_gpus.store_aligned: _store,
-    of_gpus.synchronize: define(of_gpus.synchronize, _synchronize),
+    of_gpus.synchronize: define_intrinsic(of_gpus.synchronize, _synchronize),
 }
 """The intrinsic or scalar function of each special."""
 

@@ -27,7 +27,7 @@ from fastgrad.cuda.simulation.fibers import ASKED
 from fastgrad.kernels.codegen import bounds
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
-from fastgrad.kernels.codegen.wrapper import RAISED, names_ir
+from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
 _SYNCHRONIZE = ASKED.index(body.synchronize)
@@ -204,16 +204,16 @@ class _Block:
         for number in range(self.count):
             fibers.set_thread(number)
             native.function(words.ctypes.data)
-            if bounds.happened():
-                bounds.report()
+            if bounds.has_error():
+                bounds.raise_error()
 
     def run_together(self, native: _Native, words: np.ndarray) -> None:
         """Runs a kernel from barrier to barrier."""
         rows = fibers.start(native.address, words.ctypes.data)
         while True:
             fibers.run_until_all_wait()
-            if bounds.happened():
-                bounds.report()
+            if bounds.has_error():
+                bounds.raise_error()
             problem = self._behaviour_error(rows)
             if problem is not None:
                 raise SimulationError(problem)
@@ -270,17 +270,21 @@ class _Native(NamedTuple):
 @functools.cache
 def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
     from fastgrad.cuda.simulation.intrinsics import simulated_gpu
-    from fastgrad.kernels.codegen.compile import parameter_type, type_names
-    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lowered
+    from fastgrad.kernels.codegen.compile import parameter_type, types_by_name
+    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lower_body
 
     initialize_llvm()
     variables = dict(dtypes)
-    types = type_names(variables)
+    types = types_by_name(variables)
     arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
-    with bounds.checking(True):
+    with bounds.bounds_checks(True):
         body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
-        body = lowered(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
-        text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _words_entry_ir(kernel)
+        body = lower_body(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
+        text = (
+            checked_names_ir(kernel.name, Signature("", tuple(_named(kernel)), False))
+            + body.text
+            + _words_entry_ir(kernel)
+        )
     module = llvm.parse_assembly(text)
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
@@ -288,7 +292,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     for part in body.modules:
         module.link_in(part, preserve=True)
     module.link_in(llvm.parse_assembly(races.WATCHING))
-    if RAISED in [function.name for function in module.functions]:
+    if RAISE_SYMBOL in [function.name for function in module.functions]:
         module.link_in(llvm.parse_assembly(_NEVER))
     for function in module.functions:
         if not function.is_declaration and function.name != "of_words":
@@ -296,7 +300,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(machine, options)
     run_passes(builder.getModulePassManager(), module, builder)
-    for symbol, address in (fibers.addresses() | bounds.addresses() | races.addresses()).items():
+    for symbol, address in (fibers.addresses() | bounds.symbol_addresses() | races.addresses()).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
@@ -305,7 +309,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
-_NEVER = f"define void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
+_NEVER = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
 """LLVM IR of the function that a range with step 0 calls: a step that is not a literal is a number of threads."""
 
 

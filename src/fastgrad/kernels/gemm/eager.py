@@ -26,7 +26,7 @@ from fastgrad.kernels.codegen.wrapper import (
     NDIM_AT,
     SHAPE_AT,
     STRIDES_AT,
-    SWAPPED,
+    SWAPPED_BYTEORDER,
     TYPE_AT,
     TYPE_NUMBER_AT,
 )
@@ -59,7 +59,7 @@ def matrix_dtype(array, array_type):
     if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
         return -1
     descr = pointer(int64, array + DESCR_AT)[0]
-    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
         return -1
     return int64(pointer(int32, descr + TYPE_NUMBER_AT)[0])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, local_array, prefetch
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, local_array, prefetch
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only
@@ -53,8 +53,8 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
                 out[target + k - start] = x[base + number] if number >= 0 else T(0)
             continue
         for k in range(start, stop):
-            ahead = (base + ids[row + least(k + AHEAD, count - 1)]) * width
-            for j in range(0, width, LINE):
+            ahead = (base + ids[row + least(k + PREFETCH_DISTANCE, count - 1)]) * width
+            for j in range(0, width, PREFETCH_STEP):
                 prefetch(x, ahead + j)
             number = int64(ids[row + k])
             if 0 <= number < size:

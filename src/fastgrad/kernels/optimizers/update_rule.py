@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
@@ -102,8 +102,8 @@ def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
     rows = number[0]
     for k in range(first, least(last, rows)):
         if ids[k] >= 0 and ids[k] < limit:
-            ahead = ids[least(k + {AHEAD}, rows - 1)] * width
-            for j in range(0, width, {LINE}):
+            ahead = ids[least(k + {DISTANCE}, rows - 1)] * width
+            for j in range(0, width, {STEP}):
                 {prefetches}
             r = ids[k]
             {move}
@@ -381,7 +381,9 @@ class UpdateRule:
             "rest": in_row.format(row, row, "T(0)", self.arguments),
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
-        source = template.format_map({**values, "AHEAD": AHEAD, "LINE": LINE, "UNIT": UNIT, **fields})
+        source = template.format_map(
+            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT, **fields}
+        )
         return _compiled(source, name, {"step": self.step})
 
 

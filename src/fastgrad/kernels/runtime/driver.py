@@ -42,7 +42,7 @@ from fastgrad.kernels.codegen.wrapper import (
     FLAGS_AT,
     NDIM_AT,
     SHAPE_AT,
-    SWAPPED,
+    SWAPPED_BYTEORDER,
     TUPLE_ITEMS_AT,
     TUPLE_SIZE_AT,
     TYPE_AT,
@@ -111,7 +111,7 @@ def array_differs(array, wanted, array_type):
     descr = pointer(int64, array + DESCR_AT)[0]
     if pointer(int32, descr + TYPE_NUMBER_AT)[0] != wanted[0]:
         return True
-    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
         return True
     if pointer(int32, array + FLAGS_AT)[0] & CONTIGUOUS_ALIGNED != CONTIGUOUS_ALIGNED:
         return True

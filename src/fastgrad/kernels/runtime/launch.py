@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import in_place_of, signature_of, step_address
+from fastgrad.kernels.codegen.build import in_place_pairs_of, signature_of, step_address
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 
 
@@ -159,7 +159,8 @@ def places_of(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ..
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
-        (given[parameters[result].name], given[parameters[operand].name]) for result, operand in in_place_of(kernel)
+        (given[parameters[result].name], given[parameters[operand].name])
+        for result, operand in in_place_pairs_of(kernel)
     ]
     return tuple([(y.number, x.number) for y, x in pairs if isinstance(y, Output) and isinstance(x, Input)])
 
