@@ -26,7 +26,7 @@ from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_dis
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
-from fastgrad.kernels.runtime.eager_launch import Frame, is_plain, is_shared
+from fastgrad.kernels.runtime.eager_launch import Frame, has_plain_operands, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
 
 _lock = new_rlock()
@@ -311,7 +311,7 @@ def run_natively(
         None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not alone and is_shared(launches) and is_plain(launches):
+    if not alone and is_work_for_pool(launches) and has_plain_operands(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
             return None

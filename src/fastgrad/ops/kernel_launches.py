@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory, in_order
-from fastgrad.kernels.runtime.eager_launch import SHARED_FROM, call_at_once, run_at_once
+from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 MUCH = 1 << 15
@@ -101,10 +101,10 @@ def by_kernel_of_floats(
         if size >= LARGE and (result := as_in_memory(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * cost < SHARED_FROM:
+        if size * cost < LEAST_SHARED_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
-            call_at_once(kernel, (x,), out, units=size, unit_cost=cost)
+            call_eagerly(kernel, (x,), out, units=size, unit_cost=cost)
         return out
 
     return run
@@ -138,7 +138,7 @@ def by_kernels(
                 break
         plan = planned(launches, inputs, outputs, attributes)
         if plan is not None:
-            run_at_once(plan, inputs, outputs)
+            run_eagerly(plan, inputs, outputs)
             return results
         if by_numpy is not None:
             return by_numpy(*arrays, **attributes)

@@ -15,7 +15,7 @@ import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
 from fastgrad.cuda.codegen import body
-from fastgrad.cuda.codegen.library import OF_GPU
+from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
 from fastgrad.kernels.codegen import body as of_all
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
 from fastgrad.kernels.codegen.compile import types_by_name
@@ -69,7 +69,7 @@ def plain(function, types):
     copy = FunctionType(function.__code__, scope, function.__name__)
     for name in function.__code__.co_names:
         value = scope.get(name)
-        value = OF_GPU.get(value, value) if callable(value) else value
+        value = GPU_REPLACEMENTS.get(value, value) if callable(value) else value
         if isinstance(value, of_all.Special):
             scope[name] = SPECIALS[value]
         elif isinstance(value, DtypeConstant):

@@ -30,8 +30,8 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scra
 
 _NAMES: dict[str, Any] = {
     "local_array": local_array,
-    "fill": lanes.fill,
-    "padded": lanes.padded,
+    "fill": lanes.fill_lanes,
+    "padded": lanes.padded_lane_count,
     "lanes_sum": lanes.lanes_sum,
     "lanes_product": lanes.lanes_product,
     "lanes_greatest": lanes.lanes_greatest,

@@ -103,7 +103,7 @@ def choice(guard: Node, ways: int) -> Launches:
 
 def halt(way: int) -> Launches:
     """Returns the kernel that ends a trace."""
-    return Launches((Launch(moving.halt[()], (way,)),))
+    return Launches((Launch(moving.end_program[()], (way,)),))
 
 
 def _guard(node: Node) -> Launches | None:

@@ -21,7 +21,7 @@ from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
+from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
 
 _numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.
@@ -31,10 +31,10 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the two driver functions of a program: with the GIL, without it, or with the thread pool, by its work."""
     work = work_of(plan)
     if work.shared > SHARED:
-        return begin_shared, go_on_shared
+        return begin_shared, continue_shared
     if work.nanoseconds > HELD:
-        return driver.begin_released[()], driver.go_on_released[()]
-    return driver.begin[()], driver.go_on[()]
+        return driver.begin_released[()], driver.continue_released[()]
+    return driver.begin[()], driver.continue_program[()]
 
 
 def left(node: Node, array: np.ndarray | None) -> GuardError:
@@ -143,7 +143,7 @@ class Writer:
         memory = {id(variable._array) for variable in self.plan.written}
         pauses, spent = [], 0.0
         for action, steps in zip(self.plan.actions, frame.steps, strict=True):
-            if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
+            if spent > driver.NANOSECONDS_BETWEEN_PAUSES and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
             if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):

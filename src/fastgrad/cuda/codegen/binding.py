@@ -15,7 +15,9 @@ class NotForGpus(RuntimeError):
     """The error for a body that uses something a GPU can't do."""
 
 
-def rebound(function: FunctionType, types: Mapping[str, Any], substitute: Callable[[Any], Any]) -> FunctionType:
+def copy_with_globals(
+    function: FunctionType, types: Mapping[str, Any], substitute: Callable[[Any], Any]
+) -> FunctionType:
     """Returns a copy of a function with its own globals.
 
     Args:

@@ -24,7 +24,7 @@ def scalar_function(function: Any) -> Any:
 
 
 def specialized(template: Any, name: str, summary: str | None = None, **values: Any) -> Any:
-    """Returns a copy of a function for bodies, in which names that the template leaves open have values.
+    """Returns a copy of a template function for bodies, with values for some of its globals.
 
     Args:
         template: the function.

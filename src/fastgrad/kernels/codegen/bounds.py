@@ -64,7 +64,7 @@ def checks_bounds() -> bool:
 
 @contextlib.contextmanager
 def bounds_checks(on: bool) -> Iterator[None]:
-    """Makes the kernels compiled in this context checked or not, whatever the process does with its own kernels."""
+    """Switches bounds checks on or off for the kernels that are compiled in this context."""
     token = _checks_in_context.set(on)
     try:
         yield

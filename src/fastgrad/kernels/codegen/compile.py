@@ -19,13 +19,7 @@ from fastgrad.kernels.codegen.isa import features_for_loops
 from fastgrad.kernels.codegen.library_calls import PREFIX, definitions_ir
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target, undefined_symbols
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
-from fastgrad.kernels.codegen.wrapper import (
-    NDARRAY_TYPE,
-    PYTHON_SYMBOLS,
-    RAISE_SYMBOL,
-    step_symbol,
-    wrapper_ir,
-)
+from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
 
 # The functions of the C library that a body may call: they neither allocate nor fail.
 _LIBM = [

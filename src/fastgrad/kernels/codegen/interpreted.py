@@ -295,43 +295,26 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
             y[y_at + row * y_row + column] = x[x_at + column * x_row + row]
 
 
+_NAMED_AS_IN_BODY: tuple[Callable[..., Any], ...] = (
+    address_of, atomic_add, atomic_min, call_pair, call_real, cycle_counter, float_bits, from_bits, fused_multiply_add,
+    local_array, masked_loads, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns, pointer, prefetch,
+    scale_by_power_of_two, transpose_rows, vector_lanes,
+)  # fmt: skip
+
 MEANINGS: dict[body.Special, Callable[..., Any]] = {
-    body.address_of: address_of,
-    body.atomic_add: atomic_add,
+    **{getattr(body, function.__name__): function for function in _NAMED_AS_IN_BODY},
+    **{call: _library_function(call) for call in vars(body).values() if isinstance(call, body.LibraryCall)},
     body.atomic_load: operator.getitem,
-    body.atomic_min: atomic_min,
     body.atomic_store: operator.setitem,
-    body.call_pair: call_pair,
-    body.call_real: call_real,
     body.call_step: STEP_TABLE.call,
-    body.cycle_counter: cycle_counter,
-    body.float_bits: float_bits,
-    body.from_bits: from_bits,
-    body.fused_multiply_add: fused_multiply_add,
-    body.local_array: local_array,
-    body.masked_loads: masked_loads,
     body.multiply_lanes: multiply_lanes,
     body.multiply_pairs: functools.partial(_multiply_rows, term=_add_products_of_pair),
     body.multiply_rows: functools.partial(_multiply_rows, term=_add_product),
-    body.multiply_windows: multiply_windows,
-    body.pack_pairs: pack_pairs,
-    body.pack_panel: pack_panel,
-    body.panel_array: panel_array,
-    body.panel_columns: panel_columns,
-    body.pointer: pointer,
-    body.prefetch: prefetch,
     body.relax: yield_thread,
     body.round_down: _rounding_function(np.floor),
     body.round_to_even: _rounding_function(np.rint),
     body.round_to_zero: _rounding_function(np.trunc),
     body.round_up: _rounding_function(np.ceil),
-    body.scale_by_power_of_two: scale_by_power_of_two,
-    body.transpose_rows: transpose_rows,
-    body.vector_lanes: vector_lanes,
     body.yield_processor: yield_thread,
-    **{
-        call: _library_function(call)
-        for call in (body.library_cos, body.library_fmod, body.library_sin, body.library_tan)
-    },
 }
 """For each name of `body`, a Python function with the name's meaning in a compiled kernel."""

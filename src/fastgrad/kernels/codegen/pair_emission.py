@@ -35,10 +35,7 @@ class PairTiles(Tiles):
             name = f"llvm.x86.avx512bf16.dpbf16ps.{8 * self.machine.vector_bytes}"
             return builder.call(self._declared_function(name, kind), [c, a, b])
         second, half = (ir.Constant(self.pairs, [bits] * self.lanes) for bits in (-0x10000, 16))
-        for x, y in (
-            (builder.and_(a, second), builder.and_(b, second)),
-            (builder.shl(a, half), builder.shl(b, half)),
-        ):
+        for x, y in ((builder.and_(a, second), builder.and_(b, second)), (builder.shl(a, half), builder.shl(b, half))):
             c = super()._multiply_add(builder, builder.bitcast(x, self.vector), builder.bitcast(y, self.vector), c)
         return c
 

@@ -290,11 +290,7 @@ class Tiles:
         return self.bytes
 
     def _emit_call_by_width(
-        self,
-        builder: ir.IRBuilder,
-        columns: ir.Value,
-        function: Callable[[int], ir.Function],
-        values: list[ir.Value],
+        self, builder: ir.IRBuilder, columns: ir.Value, function: Callable[[int], ir.Function], values: list[ir.Value]
     ) -> None:
         """Emits a call, with these values, of the function for as many vectors as the columns need."""
         after = builder.append_basic_block("multiplied")
