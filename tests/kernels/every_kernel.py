@@ -348,7 +348,7 @@ def calls() -> Iterator[tuple[str, Any]]:
         yield call(dtype, np.arange(24).astype(dtype), np.zeros(60, dtype), *places, of="convolution.convolution.pad")
     for dtype in ("uint32", "uint64"):
         matrix = np.arange(99).astype(dtype)
-        for name in ("copy_transposed_tiles", "transpose_tiles"):
+        for name in ("move_tiles", "transpose_tiles"):
             places = 1, 9, 11, 0, 0, 1, 9, 0, 0, 11, 1
             yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"movement.strided.{name}")
     for dtype in ("int8", "int64", "uint32"):

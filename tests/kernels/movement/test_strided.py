@@ -63,4 +63,4 @@ def test_vectors_are_transposed_where_there_are_any():
         return launch_of(numbered(shape, dtype).T, dtype).kernel.__name__
 
     assert name((32, 40), "float32") == name((32, 40), "int64") == "transpose_tiles"
-    assert name((128, 40), "float16") == "copy_transposed_tiles"
+    assert name((128, 40), "float16") == "move_tiles"

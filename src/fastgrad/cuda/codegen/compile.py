@@ -12,11 +12,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from fastgrad.cuda.codegen.binding import NotForGpus, bits_of, copy_with_globals
+import numpy as np
+
 from fastgrad.cuda.codegen.entry import entry_of, entry_source
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Parameter
 
 COMPILERS = (
@@ -24,6 +25,10 @@ COMPILERS = (
     *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
 """The packages that make machine code; the code depends on their versions."""
+
+
+class NotForGpus(RuntimeError):
+    """The error for a body that uses something a GPU can't do."""
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
@@ -102,13 +107,6 @@ def _numba_scalar_type(dtype: str) -> Any:
     return types.uint8 if dtype == "bool" else getattr(types, dtype)
 
 
-class _NumbaTypes(dict[str, Any]):
-    """Numba's types by names of dtypes and of type variables."""
-
-    def __missing__(self, name: str) -> Any:
-        return _numba_scalar_type(name)
-
-
 @functools.lru_cache(maxsize=4096)
 def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
     """Returns the replacement of a global of a body that is not a number."""
@@ -144,7 +142,17 @@ def _device_function(function: FunctionType, variables: tuple[tuple[str, str], .
 
 
 def _compilable_copy(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
-    """Returns a copy of a function that numba-cuda can compile."""
-    types = {name: _numba_scalar_type(dtype) for name, dtype in variables}
-    types |= {name + "_bits": _numba_scalar_type(bits_of(dtype)) for name, dtype in variables}
-    return copy_with_globals(function, _NumbaTypes(types), lambda value: _replacement_of_global(value, variables))
+    """Returns a copy of a function that numba-cuda can compile, with its own globals."""
+    from fastgrad.kernels.codegen.compile import types_by_name
+
+    scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            if isinstance(value, (Special, ByDtype, DtypeConstant)) or is_scalar_function(value):
+                value = _replacement_of_global(value, variables)
+            elif isinstance(value, type) and issubclass(value, np.generic):
+                value = _numba_scalar_type(np.dtype(value).name)
+            scope[name] = value
+    scope |= {name: _numba_scalar_type(dtype) for name, dtype in types_by_name(dict(variables)).items()}
+    return FunctionType(function.__code__, scope, function.__name__)

@@ -37,7 +37,7 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     gathering.REPLACEMENTS,
     attention.REPLACEMENTS,
     recurrent.REPLACEMENTS,
-    {strided.transpose_tiles.function: same_operands_replacement(on_device(strided.copy_transposed_tiles))},
+    {strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles))},
 )
 """The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
 

@@ -30,7 +30,7 @@ def _fill_with_draw(out, size, words, first, last):
 @kernel(
     "x: in[T], out: out[T], size: int, scale: float, least_kept: int, words: in[int64], first: int, last: int", T=FLOATS
 )
-def dropout(x, out, size, scale, least_kept, words, first, last):
+def drop(x, out, size, scale, least_kept, words, first, last):
     """x times the scale if the drawn element is at least `least_kept`, else 0."""
     by, kept = T(scale), uint64(least_kept)
     for b in range(first, last):
@@ -74,7 +74,7 @@ def _dropout_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scra
     return [device_launch(_dropout_kernel, dtypes, (x, out, *numbers, words), -(-size // 4))]
 
 
-_dropout_kernel = on_device(dropout)
+_dropout_kernel = on_device(drop)
 _DRAWS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
 
 REPLACEMENTS: dict[Any, Replacement] = {

@@ -25,7 +25,7 @@ from fastgrad.kernels.codegen.interpreted_numbers import (
     number_type,
     wrapped_integer,
 )
-from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, pointer_to
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayPointer
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.locks import new_lock
 
@@ -69,7 +69,7 @@ def _library_function(special: body.LibraryCall) -> Callable[..., Any]:
 def local_array(element: Any, length: Any) -> Any:
     """Returns new memory with arbitrary contents."""
     kind = number_type(element)
-    return pointer_to(np.empty(int(length), kind.dtype), f"local_array of {kind}")
+    return ArrayPointer(np.empty(int(length), kind.dtype), f"local_array of {kind}")
 
 
 def panel_array(element: Any, rows: Any) -> Any:

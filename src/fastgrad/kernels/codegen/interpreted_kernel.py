@@ -27,7 +27,7 @@ from fastgrad.kernels.codegen.interpreted_numbers import (
     number_type,
     typed_literal,
 )
-from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, PointerTable, pointer_at, pointer_to
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayPointer, PointerTable, pointer_at
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
@@ -101,9 +101,9 @@ class PythonKernel:
     def _argument(self, parameter: Parameter, values: Mapping[str, Any]) -> Any:
         name, kind = parameter.name, parameter.kind
         if kind in ARRAY_KINDS:
-            return pointer_to(values[name], name)
+            return ArrayPointer(values[name], name)
         if kind in LIST_KINDS:
-            return PointerTable([pointer_to(x, f"{name}[{i}]") for i, x in enumerate(values[name])], name)
+            return PointerTable([ArrayPointer(x, f"{name}[{i}]") for i, x in enumerate(values[name])], name)
         if kind == "objects":
             return AddressPointer(_INT64, id(values[name]) + TUPLE_ITEMS_AT)
         if kind in ("int", "float"):
@@ -111,7 +111,7 @@ class PythonKernel:
         arrays = next(values[p.name] for p in self._signature.parameters if p.kind in LIST_KINDS)
         if kind == "count":
             return np.int64(len(arrays))
-        return pointer_to(np.array([x.size for x in arrays], np.int64), name)
+        return ArrayPointer(np.array([x.size for x in arrays], np.int64), name)
 
 
 def _argument_of_word(parameter: Parameter, element: Any, word: Any, sizes: list[Any]) -> Any:

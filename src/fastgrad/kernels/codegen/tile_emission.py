@@ -22,7 +22,10 @@ BYTE = ir.IntType(8)
 
 
 class Tiles:
-    """Emits functions for one element type into one LLVM module."""
+    """Emits functions for one element type into one LLVM module.
+
+    One class and file: all pieces share the vector type, and the tiles of windows and pairs override some of them.
+    """
 
     def __init__(self, module: ir.Module, element: ir.Type, machine: Isa) -> None:
         self.module = module

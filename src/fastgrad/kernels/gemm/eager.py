@@ -176,9 +176,6 @@ class _LargeCall(NamedTuple):
     launches: Launches
 
 
-_calls: dict[tuple[Any, ...], _Call | None] = {}
-
-
 def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns the products of a batch of matching matrices; None if NumPy should compute them.
 
@@ -187,13 +184,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
             broadcast.
         transpose_a, transpose_b: whether a and b are transposed.
     """
-    key = a.dtype, a.shape, b.shape, transpose_a, transpose_b
-    try:
-        call = _calls[key]
-    except KeyError:
-        if len(_calls) >= MOST_CALLS:
-            _calls.clear()
-        call = _calls[key] = _call_for(*key)
+    call = _call_for(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return _product_of_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
@@ -201,6 +192,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     return c
 
 
+@functools.lru_cache(maxsize=MOST_CALLS)
 def _call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _Call | None:
@@ -221,11 +213,11 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     y, transpose_y = _contiguous_view(b, transpose_b)
     if y.dtype != x.dtype:
         return None
-    shape, launches = _launches_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
-    if launches is None:
+    call = _large_call_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    if call is None:
         return None
-    c = np.empty(shape, x.dtype)
-    run_eagerly(launches, (_contiguous(x), _contiguous(y)), (c,))
+    c = np.empty(call.shape, x.dtype)
+    run_eagerly(call.launches, (_contiguous(x), _contiguous(y)), (c,))
     return c
 
 
@@ -278,13 +270,14 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def _launches_for(
+def _large_call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> tuple[tuple[int, ...], Launches | None]:
-    """Returns the shape and the launches of a product that is worth the call; `()` and None for others."""
+) -> _LargeCall | None:
+    """Returns the call for a product that is worth launches; None for others."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
-        return (), None
+        return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
     if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
-        return (), None
-    return form.shape, product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
+        return None
+    launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
+    return _LargeCall(form.shape, launches)

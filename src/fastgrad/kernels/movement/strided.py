@@ -34,7 +34,7 @@ _MATRICES = (
     noalias=True,
     T=WIDTHS,
 )
-def copy_strided(
+def move(
     x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last
 ):
     """y = x over six dimensions, each read and written with its strides; units are elements."""
@@ -72,7 +72,7 @@ def copy_strided(
 
 
 @kernel(_MATRICES, noalias=True, T=WIDTHS)
-def copy_transposed_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
+def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over transposed matrices, in tiles, so that each cache line is fetched once; units are bands of rows."""
     bands = (rows + 15) // 16
     for u in range(first, last):
@@ -137,10 +137,10 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target
         if (rows[1], columns[2]) == (1, 1) and min(rows[0], columns[0]) >= SIDE and width in VECTORS:
             return Launch(transpose_tiles[width], (x, y, *numbers), units)
         if prod(n for n, _, _ in dims) > 4096:
-            return Launch(copy_transposed_tiles[width], (x, y, *numbers), units)
+            return Launch(move_tiles[width], (x, y, *numbers), units)
     dims = [(1, 0, 0)] * (RANK - len(dims)) + dims
     sizes, reads, writes = zip(*dims, strict=True)
-    return Launch(copy_strided[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
+    return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
 
 
 class ScratchCopies:
