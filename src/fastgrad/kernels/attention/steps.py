@@ -72,12 +72,8 @@ def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec],
     sizes = _AttentionOperands(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads
     deltas = Scratch(0)
-    before = Launch(
-        row_products[dtype],
-        (Input(0), Input(1), deltas, sizes.queries, sizes.heads, sizes.width),
-        rows,
-        0.3 * sizes.width,
-    )
+    operands = Input(0), Input(1), deltas, sizes.queries, sizes.heads, sizes.width
+    before = Launch(row_products[dtype], operands, rows, 0.3 * sizes.width)
     arrays = Input(0), Input(4), Input(5), Input(6), sizes.mask, sizes.words, Input(2), Input(3), deltas
     heads = sizes.batch * sizes.groups
     blocks = -(-sizes.queries // QUERIES), -(-sizes.keys // KEYS)

@@ -140,12 +140,8 @@ def launches_with_moments(
     work = NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
     after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
-    first = Launch(
-        convolution.kernel,
-        (array, filters, target, table, EntryOf(after.kernel), after),
-        convolution.units,
-        convolution.unit_cost + work,
-    )
+    operands = array, filters, target, table, EntryOf(after.kernel), after
+    first = Launch(convolution.kernel, operands, convolution.units, convolution.unit_cost + work)
     units = -(-columns // 16)
     last = Launch(
         moments_of_blocks[dtype], (scratch, Constant(counts), *results, len(counts), columns), units, 8.0 * len(counts)

@@ -264,16 +264,9 @@ def convolution_followed(
     )
     if few is not None and following is None:
         return few
-    return _window_launches(
-        x.dtype,
-        windows,
-        (Input(0), windows.sizes, windows.group),
-        (Input(1), (windows.group * windows.outs, windows.outs, windows.each)),
-        target,
-        reading,
-        [phase],
-        following,
-    )
+    source = Input(0), windows.sizes, windows.group
+    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.each)
+    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], following)
 
 
 @kernel("filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int", T=SUMS)
@@ -303,24 +296,14 @@ def convolution_input_launches(
     if few is not None:
         return few
     turned = None if windows.by_lane else Scratch(1)
-    found = _window_launches(
-        g.dtype,
-        windows,
-        (Input(0), windows.outputs, each),
-        (turned or Input(1), (group * windows.outs, group, each * group)),
-        target,
-        reading,
-        phases,
-    )
+    read_filters = turned or Input(1), (group * windows.outs, group, each * group)
+    source = Input(0), windows.outputs, each
+    found = _window_launches(g.dtype, windows, source, read_filters, target, reading, phases)
     if turned is None:
         return found
     cells = prod(windows.kernel)
-    turn = Launch(
-        transpose_filters[g.dtype],
-        (Input(1), turned, cells, group, windows.groups, each),
-        cells * windows.groups,
-        prod(filters.shape) / cells,
-    )
+    operands = Input(1), turned, cells, group, windows.groups, each
+    turn = Launch(transpose_filters[g.dtype], operands, cells * windows.groups, prod(filters.shape) / cells)
     scratch = found.scratch or ((g.dtype, 0),)
     return Launches((turn, *found.launches), (*scratch, (g.dtype, prod(filters.shape))))
 

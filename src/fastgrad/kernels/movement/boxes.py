@@ -155,12 +155,8 @@ def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: i
     rows, columns = x.shape[-2:]
     size = x.dtype.itemsize
     unit, words = f"uint{8 * min(size, 8)}", max(size // 8, 1)
-    one = Launch(
-        copy_band[unit],
-        (Input(0), Output(0), rows, columns, lower, upper, words),
-        prod(x.shape[:-1]),
-        0.3 * columns * words,
-    )
+    operands = Input(0), Output(0), rows, columns, lower, upper, words
+    one = Launch(copy_band[unit], operands, prod(x.shape[:-1]), 0.3 * columns * words)
     return Launches((one,), in_place=((0, 0),))
 
 

@@ -250,12 +250,8 @@ def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: 
     unit, words = units_of(x.dtype)
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
-    read = Launch(
-        gather_blocks[unit, np.dtype(np.int64)],
-        (Input(0), Scratch(0), Output(0), *sizes, 1, 1),
-        count,
-        3.0 + 0.15 * sizes[2],
-    )
+    operands = Input(0), Scratch(0), Output(0), *sizes, 1, 1
+    read = Launch(gather_blocks[unit, np.dtype(np.int64)], operands, count, 3.0 + 0.15 * sizes[2])
     return Launches((find, read), ((np.dtype(np.int64), count),))
 
 
@@ -287,15 +283,8 @@ def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axi
         return None
     unit, words = units_of(g.dtype)
     sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
-    return single_launch(
-        put_along[unit, ids.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        *sizes,
-        units=prod(g.shape[:axis]),
-        unit_cost=2.0 * size * sizes[2],
-    )
+    operands, units, cost = (Input(0), Input(1), Output(0), *sizes), prod(g.shape[:axis]), 2.0 * size * sizes[2]
+    return single_launch(put_along[unit, ids.dtype], *operands, units=units, unit_cost=cost)
 
 
 def reverse_sequence_launches(
@@ -307,16 +296,9 @@ def reverse_sequence_launches(
     low, high = sorted((seq_axis, batch_axis))
     shape = x.shape
     sizes = shape[low], prod(shape[low + 1 : high]), shape[high], prod(shape[high + 1 :]) * words
-    return single_launch(
-        reverse_sequences[unit, lengths.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        *sizes,
-        int(batch_axis < seq_axis),
-        units=prod(shape[: low + 1]),
-        unit_cost=0.3 * prod(sizes[1:]),
-    )
+    operands = Input(0), Input(1), Output(0), *sizes, int(batch_axis < seq_axis)
+    units, cost = prod(shape[: low + 1]), 0.3 * prod(sizes[1:])
+    return single_launch(reverse_sequences[unit, lengths.dtype], *operands, units=units, unit_cost=cost)
 
 
 def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int, axis: int) -> Launches:

@@ -206,13 +206,9 @@ def _scatter_launch(
         mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
     if dtype.name not in (*NUMBERS, *UNITS):
         return None
+    kernel = scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype]
     operands = (*places, Output(0), size, count, width, middle, mode, start)
-    return Launch(
-        scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype],
-        operands,
-        blocks * -(-width // TILE),
-        0.3 * min(width, TILE) * (size + 2 * count),
-    )
+    return Launch(kernel, operands, blocks * -(-width // TILE), 0.3 * min(width, TILE) * (size + 2 * count))
 
 
 @through_float32

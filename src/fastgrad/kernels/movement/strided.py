@@ -34,9 +34,7 @@ _MATRICES = (
     noalias=True,
     T=WIDTHS,
 )
-def move(
-    x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last
-):
+def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last):
     """y = x over six dimensions, each read and written with its strides; units are elements."""
     row = first // n5
     k4, rest = row % n4, row // n4

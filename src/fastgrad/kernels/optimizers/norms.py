@@ -113,14 +113,9 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
 @functools.lru_cache(maxsize=256)
 def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
     """Returns the launches for the block sums of arrays of these sizes; each output has `blocks_in` elements."""
-    return Launches(
-        tuple(
-            [
-                Launch(block_squares[dtype], (Input(i), Output(i), size), blocks_in(size), BLOCK * NANOSECONDS)
-                for i, size in enumerate(sizes)
-            ]
-        )
-    )
+    kernel, cost = block_squares[dtype], BLOCK * NANOSECONDS
+    launches = [Launch(kernel, (Input(i), Output(i), size), blocks_in(size), cost) for i, size in enumerate(sizes)]
+    return Launches(tuple(launches))
 
 
 def blocks_in(size: int) -> int:

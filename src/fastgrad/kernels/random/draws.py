@@ -166,12 +166,8 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
         return None
     draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
-    choose = Launch(
-        choose_classes[logits.dtype, wide, wanted],
-        (Input(0), Scratch(0), Scratch(1), Output(0), classes, count),
-        rows,
-        10.0 * (classes + count),
-    )
+    operands = Input(0), Scratch(0), Scratch(1), Output(0), classes, count
+    choose = Launch(choose_classes[logits.dtype, wide, wanted], operands, rows, 10.0 * (classes + count))
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
 
 

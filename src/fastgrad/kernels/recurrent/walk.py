@@ -186,12 +186,8 @@ def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[in
     states = 2 if carries else 1
     masked = len(inputs) > 3 + states
     arrays = (Input(0), Scratch(0), Input(2), Input(3), Input(2 + states), Input(3 + states if masked else 0))
-    launch = Launch(
-        kernel[dtype],
-        (*arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)),
-        -(-batch // UNIT),
-        _unit_nanoseconds(steps, units, width),
-    )
+    operands: tuple[Any, ...] = *arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
     scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
     in_place = [(places[3], 3)]
     in_place += [(places[2], 0)] if places[2] != places[0] else []
@@ -220,9 +216,8 @@ def gradient_launches(
     optional += [Input(0)] * (4 - len(has))
     flags = [*map(int, has), *[0] * (4 - len(has))]
     arrays = (*map(Input, kept), Scratch(0), *optional, *map(Output, places))
-    launch = Launch(
-        kernel[dtype], (*arrays, batch, steps, units, *flags), -(-batch // UNIT), _unit_nanoseconds(steps, units, width)
-    )
+    operands: tuple[Any, ...] = *arrays, batch, steps, units, *flags
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
     packing = pack_launch(dtype, number, width, units, transposed=True)
     in_place = ((places[1], 0),) if width > units else ()
     return Launches((packing, launch), ((dtype, packed_size(dtype, width, units)),), in_place)

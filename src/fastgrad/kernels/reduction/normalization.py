@@ -227,18 +227,8 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         return Launches((for_parameters, for_x), in_place=in_place)
     # The same sums, but a share reads its own rows, as the steps before and after do.
     parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_ROWS == 0 else {}
-    sums = Launch(
-        layer_norm_parameter_sums[dtype],
-        (g, x, mean, inverse, Scratch(0), rows, columns),
-        blocks,
-        0.1 * SUM_ROWS * columns,
-        parts,
-    )
-    total = Launch(
-        add_parameter_sums[dtype],
-        (Scratch(0), Output(1), Output(2), blocks, columns),
-        columns,
-        0.1 * blocks,
-        waits=True,
-    )
+    to_sums = g, x, mean, inverse, Scratch(0), rows, columns
+    sums = Launch(layer_norm_parameter_sums[dtype], to_sums, blocks, 0.1 * SUM_ROWS * columns, parts)
+    to_total = Scratch(0), Output(1), Output(2), blocks, columns
+    total = Launch(add_parameter_sums[dtype], to_total, columns, 0.1 * blocks, waits=True)
     return Launches((sums, for_x, total), ((dtype, 2 * blocks * columns),), in_place)

@@ -182,15 +182,10 @@ def _running_launches(
             dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
         if dtype.name not in dtypes:
             return None
-        sizes = x.shape[axis], inner, int(exclusive), int(reverse)
-        return single_launch(
-            (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype],
-            Input(0),
-            Output(0),
-            *sizes,
-            units=prod(x.shape[:axis]),
-            unit_cost=1.5 * sizes[0] * inner,
-        )
+        native = (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype]
+        operands = Input(0), Output(0), x.shape[axis], inner, int(exclusive), int(reverse)
+        cost = 1.5 * x.shape[axis] * inner
+        return single_launch(native, *operands, units=prod(x.shape[:axis]), unit_cost=cost)
 
     return launches
 
