@@ -67,7 +67,7 @@ class NativeStep:
         function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._entry = function_type(compiled.address)
 
-    def text(self, assembly: bool) -> str:
+    def code_text(self, assembly: bool) -> str:
         """Returns the code as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
