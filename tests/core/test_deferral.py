@@ -10,6 +10,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.core import deferral
 from fastgrad.core.deferral import DeferredArray
+from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.placement import placement
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -65,7 +66,7 @@ def test_operations_without_deferred_inputs_run_at_once():
 
 def test_operations_run_at_once_outside():
     assert type(zeros(2)._array) is np.ndarray
-    assert deferral.contexts == []
+    assert dispatchers == []
 
 
 def test_a_long_chain_is_computed_without_recursion():
@@ -98,7 +99,7 @@ def test_a_deferral_belongs_to_one_thread():
 def test_an_error_ends_the_deferral():
     with pytest.raises(RuntimeError), deferral.deferred():
         raise RuntimeError
-    assert deferral.contexts == []
+    assert dispatchers == []
     assert not deferral.defers()
 
 

@@ -27,7 +27,8 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import nest
-from fastgrad.core.deferral import contexts, defers, interrupted
+from fastgrad.core.deferral import defers, interrupted
+from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import OutOfRangeError, TraceError
@@ -115,7 +116,7 @@ class Function:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
         """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
-        if contexts and defers():
+        if dispatchers and defers():
             tensors = nest.flatten((args, kwargs), expand_composites=True)
             return interrupted(self._call, tensors, args, kwargs, is_first)
         arguments = self._signature.bind(args, kwargs)

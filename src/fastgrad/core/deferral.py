@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_copy
+from fastgrad.core.dispatch import Dispatcher, dispatchers
 from fastgrad.core.placement import placement
 from fastgrad.core.recording import Recorder, recorders
 from fastgrad.core.result_rules import ArraySpec, specs_of, stand_in
@@ -166,11 +167,13 @@ class _Deferral(Recorder):
                 yield tensor
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
-        """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred."""
+        """Returns what ``operation.run`` returns; its arrays may be deferred. A call without deferred inputs is not taken."""
         arrays = [x._array for x in inputs]
         deferred = [x for x in arrays if type(x) is DeferredArray]
         rule = operation.result
-        if not deferred or rule is None or operation.looks_at_values:
+        if not deferred:
+            return NotImplemented
+        if rule is None or operation.looks_at_values:
             return operation.run(*map(_computed, arrays), **attributes)
         if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
             # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
@@ -208,19 +211,22 @@ class _LateTensor(Tensor):
         self._array = array
 
 
-contexts: list[None] = []
-"""One item for each context of any thread. An operation outside of contexts pays a test of this list."""
-
-
 def defers() -> bool:
     """True in the context ``deferred()`` of this thread."""
     active = recorders.active
     return bool(active) and active[0].defers
 
 
-def result_of(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
-    """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred. Only in the context."""
-    return recorders.active[0].result(operation, inputs, attributes)  # type: ignore[attr-defined]
+class _Deferrer(Dispatcher):
+    """The dispatcher of all contexts: the deferral of the calling thread gives the results."""
+
+    def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
+        if not defers():
+            return NotImplemented
+        return recorders.active[0].result(operation, inputs, attributes)  # type: ignore[attr-defined]
+
+
+_DEFERRER = _Deferrer()
 
 
 def _computed(array: Any) -> Any:
@@ -248,11 +254,11 @@ def deferred() -> Iterator[None]:
         return
     deferral = _Deferral()
     recorders.active = (deferral,)
-    contexts.append(None)
+    dispatchers.insert(0, _DEFERRER)  # once for each context of any thread
     try:
         yield
     finally:
-        contexts.pop()
+        dispatchers.remove(_DEFERRER)
         recorders.active = before
         deferral.end()
 

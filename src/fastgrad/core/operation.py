@@ -31,10 +31,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.deferral import DeferredArray, contexts, defers, result_of
+from fastgrad.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import Rule, broadcast, view_of
+from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -196,8 +197,8 @@ class Operation:
         """Returns the result of ``run`` as a tensor or a tuple of tensors, and reports the call to recorders."""
         token = errors_set(QUIET)
         try:
-            if contexts and defers():
-                result = result_of(self, inputs, attributes)
+            if dispatchers:
+                result = dispatched(self, inputs, attributes)
             else:
                 result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
@@ -218,6 +219,8 @@ class Operation:
             if x._owner is not None:
                 _keep_snapshots(inputs, outputs)
                 break
+        if dispatchers:
+            report_results(inputs, outputs)
         for recorder in recorders.active:
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
@@ -260,8 +263,10 @@ def in_python_because(name: str) -> str | None:
 def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
     given = {id(x._array) for x in inputs}
-    for y in outputs:  # an optimizer's update has hundreds, and none is a view
-        if y._array.base is not None or id(y._array) in given:
+    for (
+        y
+    ) in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
+        if id(y._array) in given or (type(y._array) is ndarray and y._array.base is not None):
             for x in inputs:
                 if x._owner is not None:
                     x._owner._share(y)
@@ -269,7 +274,7 @@ def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> 
 
 def as_array(scalar: Any) -> Any:
     """Returns an array of shape () for a NumPy scalar or bytes, which NumPy returns instead of such an array."""
-    if type(scalar) is DeferredArray:
+    if isinstance(scalar, ArrayLike):
         return scalar
     return np.asarray(scalar, object if type(scalar) is bytes else None)
 
@@ -323,9 +328,11 @@ class Unary(Operation):
         array = x._array
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
+        if dispatchers:
+            return Operation.__call__(self, x)
         token = errors_set(QUIET)
         try:
-            result = result_of(self, (x,), {}) if contexts and defers() else self.run(array)
+            result = self.run(array)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
@@ -354,9 +361,15 @@ class Binary(Operation):
             raise refuse_mix(self.name, a.dtype, b.dtype)
         if a.dtype not in self.dtypes:
             raise refuse_dtype(self.name, a.dtype, self.dtypes)
+        if dispatchers:
+            try:
+                np.broadcast_shapes(a.shape, b.shape)
+            except ValueError:
+                raise refuse_shapes(self.name, a.shape, b.shape) from None
+            return Operation.__call__(self, x, y)
         token = errors_set(QUIET)
         try:
-            result = result_of(self, (x, y), {}) if contexts and defers() else self.run(a, b)
+            result = self.run(a, b)
         except ValueError:
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:

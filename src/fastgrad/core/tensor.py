@@ -51,6 +51,10 @@ class Operand(Operators):
         return self._array.__dlpack_device__()
 
 
+listeners: list[Callable[[Tensor], None]] = []
+"""Functions that are called with each new tensor, while functions are recorded. A tensor pays one test of the list."""
+
+
 class Tensor(Operand):
     """An immutable array of one dtype, the operand of operations.
 
@@ -74,6 +78,9 @@ class Tensor(Operand):
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
         self._owner: Any = None
+        if listeners:
+            for listener in listeners:
+                listener(self)
 
     def set_shape(self, shape: Any) -> None:
         """Checks that the tensor has ``shape`` (None dimensions match any); ValueError if not."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.deferral import contexts, defers
+from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import (
     COMPLEX,
@@ -90,7 +90,7 @@ class _Matmul(Operation):
 
     # Operation.__call__ with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-        if contexts and defers():
+        if dispatchers:
             return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
         x, y = a._array, b._array
         token = errors_set(QUIET)

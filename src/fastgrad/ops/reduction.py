@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.deferral import contexts, defers
+from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import (
     BOOLEAN,
@@ -115,7 +115,7 @@ class Reduction(Operation):
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__``, specialised for reductions: one input, two attributes, no views."""
-        if contexts and defers():
+        if dispatchers:
             return Operation.__call__(self, x, axes=axes, keepdims=keepdims)
         token = errors_set(QUIET)
         try:

@@ -18,10 +18,9 @@ from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.tensor import Tensor, scalars
+from fastgrad.core.tensor import Tensor, listeners, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError as TraceError
-from fastgrad.kernels.codegen.locks import new_lock
 
 _MOST_GUARDED_ELEMENTS = 64
 """Arrays with up to this number of elements become guards when the library itself reads their values."""
@@ -366,38 +365,28 @@ class Recording(recording.Recorder):
 
     def __enter__(self) -> Recording:
         recording.start(self)
-        _tensor_births.install()
+        listeners.append(_tensor_births.note)
         self._outer_made_here, _tensor_births.made_here = _tensor_births.made_here, self._made_here
         return self
 
     def __exit__(self, *exception: Any) -> None:
         _tensor_births.made_here = self._outer_made_here
-        _tensor_births.remove()
+        listeners.remove(_tensor_births.note)
         recording.stop(self)
 
 
 class _Births(threading.local):
-    """Notes each tensor that a thread makes during a recording.
-
-    So tensors made without the recorder can be told from those that existed before. ``Tensor`` itself has no code for
-    it: its ``__init__`` is replaced during a recording, and a tensor costs nothing extra otherwise.
-    """
+    """Notes each tensor that a thread makes during a recording, so that it can be told from those that existed before."""
 
     made_here: set[int] | None = None
     apart: set[int] | None = None
 
-    def install(self) -> None:
-        """Starts noting new tensors."""
-        with _lock:
-            _recordings.append(self)
-            Tensor.__init__ = _noted  # type: ignore[method-assign]
-
-    def remove(self) -> None:
-        """Undoes ``install``."""
-        with _lock:
-            _recordings.pop()
-            if not _recordings:
-                Tensor.__init__ = _original_init  # type: ignore[method-assign]
+    def note(self, tensor: Tensor) -> None:
+        """Notes a new tensor."""
+        if self.made_here is not None:
+            self.made_here.add(id(tensor))
+        if self.apart is not None:
+            self.apart.add(id(tensor))
 
 
 _tensor_births = _Births()
@@ -418,19 +407,6 @@ def apart() -> Iterator[None]:
         if before_apart is not None:
             before_apart |= made_ids
         _tensor_births.made_here, _tensor_births.apart = outer_made_here, before_apart
-
-
-_lock = new_lock()
-_recordings: list[Any] = []
-_original_init = Tensor.__init__
-
-
-def _noted(self: Tensor, array: np.ndarray) -> None:
-    _original_init(self, array)
-    if _tensor_births.made_here is not None:
-        _tensor_births.made_here.add(id(self))
-    if _tensor_births.apart is not None:
-        _tensor_births.apart.add(id(self))
 
 
 class _Alive(weakref.ref):
