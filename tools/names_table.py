@@ -55,7 +55,7 @@ def _later(name: str, value: ast.expr, folder: str) -> dict[str, str]:
     match name:
         case "_LAZY":
             return {lazy: _file("fastgrad." + lazy) for lazy in ast.literal_eval(value)}
-        case "_LATER" | "_HOMES":
+        case "_LATER" | "_MODULE_OF_NAME":
             later = ast.literal_eval(value)
             return {lazy: _file(("fastgrad." if name == "_LATER" else prefix) + home) for lazy, home in later.items()}
         case "_NAMESPACES" if isinstance(value, ast.Call):

@@ -9,11 +9,11 @@ from typing import Any
 
 from fastgrad.core.scopes import current_name_scope, name_scope
 from fastgrad.core.variable import Variable
-from fastgrad.storage.object_graph import by_name, items_within, saves_in_checkpoints
-from fastgrad.storage.restoration import Deferring
+from fastgrad.storage.object_graph import dict_of_unique_names, nested_items, saves_in_checkpoints
+from fastgrad.storage.restoration import DeferredRestorationOwner
 
 
-class Module(Deferring):
+class Module(DeferredRestorationOwner):
     """The base class of objects that hold variables and other modules.
 
     A module collects its attributes in the order of their names, also inside of lists, tuples and dicts. Keras layers and
@@ -91,15 +91,15 @@ class Module(Deferring):
 
     def _saved_variables(self) -> dict[str, Variable]:
         """Returns the module's own variables by their names in files: the attribute, then the position or key."""
-        return by_name((name, item) for name, item in _named(self) if isinstance(item, Variable))
+        return dict_of_unique_names((name, item) for name, item in _named(self) if isinstance(item, Variable))
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the direct submodules by their names in files."""
-        return by_name((name, item) for name, item in _named(self) if not isinstance(item, Variable))
+        return dict_of_unique_names((name, item) for name, item in _named(self) if not isinstance(item, Variable))
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """Returns the optimizers, iterators and random states among the attributes."""
-        return by_name(_within_attributes(self, saves_in_checkpoints))
+        return dict_of_unique_names(_within_attributes(self, saves_in_checkpoints))
 
 
 def _snake_case(name: str) -> str:
@@ -114,7 +114,7 @@ def _named(module: Module) -> Iterator[tuple[str, Any]]:
 
 def _within_attributes(module: Module, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
     for name in sorted(vars(module).keys() - {"_deferred"}):
-        yield from items_within(name, vars(module)[name], selected)
+        yield from nested_items(name, vars(module)[name], selected)
 
 
 def _variables_of(holder: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from fastgrad.core import deferral
 from fastgrad.core.deferral import DeferredArray
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.placement import placement
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
 
@@ -91,7 +91,7 @@ def test_a_deferral_belongs_to_one_thread():
         thread = threading.Thread(target=lambda: kinds.append(type(zeros(2)._array)))
         thread.start()
         thread.join()
-        with paused():
+        with hidden_from_tapes():
             assert is_deferred(zeros(2) + 1.0)
     assert kinds == [np.ndarray]
 
@@ -204,7 +204,7 @@ def test_a_program_gives_the_same_bits(number):
     expected = bits(program(tf.constant(array)))
     tf.random.set_seed(1)
     with deferral.deferred():
-        result = program(constant_tensor(deferral.made_later(array.copy, array.shape, array.dtype)))
+        result = program(constant_tensor(deferral.deferred_array(array.copy, array.shape, array.dtype)))
     assert bits(result) == expected
 
 

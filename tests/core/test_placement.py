@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.placement import together
+from fastgrad.core.placement import common_device
 from fastgrad.cuda.devices import available, finding
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
@@ -152,19 +152,19 @@ def test_copies_are_on_the_same_device_and_pickles_come_back_on_the_host(gpus):
 def test_tensors_of_two_devices_in_one_operation_are_an_error_that_names_them(gpus):
     one, other, host = on("GPU:0", [1.0]), on("GPU:1", [1.0]), tf.Variable([1.0])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"add: .* input 0 is on GPU:0, input 1 on GPU:1\. Copy"):
-        together("add", (one, other))
+        common_device("add", (one, other))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"input 0 is on CPU:0, input 2 on GPU:1"):
-        together("add_n", (host.value(), host.value(), other))
+        common_device("add_n", (host.value(), host.value(), other))
 
 
 def test_what_is_made_of_python_values_goes_with_any_device(gpus):
     free = tf.constant([1.0])
     for device in ("GPU:0", "GPU:1"):
         x = on(device, [2.0])
-        found, arrays = together("add", (x, free, tf.zeros(1)))
+        found, arrays = common_device("add", (x, free, tf.zeros(1)))
         assert found.name == x.device
         assert [array.device for array in arrays] == [found] * 3
-    assert together("add", (free, free))[0] is None
+    assert common_device("add", (free, free))[0] is None
     assert tf.zeros_like(x).device == tf.ones_like(x).device == OTHER
 
 

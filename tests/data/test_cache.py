@@ -147,7 +147,7 @@ def changed_index(folder, **changes):
     index = json.loads((folder / "index.json").read_text())
     del index["checksum"]
     index.update(changes)
-    (folder / "index.json").write_text(json.dumps({**index, "checksum": cache._checksum(index)}))
+    (folder / "index.json").write_text(json.dumps({**index, "checksum": cache._index_checksum(index)}))
 
 
 @pytest.mark.parametrize(

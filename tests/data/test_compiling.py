@@ -31,7 +31,9 @@ def test_a_function_of_tensors_is_compiled():
 
 
 def test_few_elements_are_not_worth_a_program(monkeypatch):
-    monkeypatch.setattr(compiling, "SLOW", float("inf"))  # as they are while other programs keep the machine busy
+    monkeypatch.setattr(
+        compiling, "SLOW_CALL_SECONDS", float("inf")
+    )  # as they are while other programs keep the machine busy
     assert not mapped(several_steps, 20)[1]
 
 

@@ -179,7 +179,7 @@ def test_damaged_compressed_files_are_data_loss(tmp_path, compression, read):
 
 @pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
 def test_a_line_that_only_a_bomb_holds_is_refused(tmp_path, compression, monkeypatch):
-    monkeypatch.setattr(data_files, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(data_files, "MAX_LINE_BYTES", 1 << 20)
     compress = {"GZIP": gzip.compress, "ZLIB": zlib.compress}[compression]
     path = tmp_path / "lines"
     path.write_bytes(compress(bytes(40 << 20)))

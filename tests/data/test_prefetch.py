@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.data.prefetch import ahead
+from fastgrad.data.prefetch import prefetch_if_slow
 
 Dataset = tf.data.Dataset
 SCALAR = tf.TensorSpec((), tf.int32)
@@ -239,7 +239,7 @@ def test_prefetch_asks_no_more_after_the_end_or_an_error(error):
     source = Counted(20, error)
     made = []
     with contextlib.suppress(error):
-        made.extend(ahead(source, 4))
+        made.extend(prefetch_if_slow(source, 4))
         assert error is StopIteration
     time.sleep(10 * SLOW)
     assert source.calls == 21

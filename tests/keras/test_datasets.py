@@ -37,7 +37,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def any_checksum(monkeypatch):
     """Our small files have other checksums."""
-    monkeypatch.setattr(files, "_is_right", lambda path, wanted, algorithm: Path(path).is_file())
+    monkeypatch.setattr(files, "_has_checksum", lambda path, wanted, algorithm: Path(path).is_file())
 
 
 def objects(lists):

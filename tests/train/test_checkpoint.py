@@ -337,7 +337,7 @@ class TestManager:
         )
         manager.save()
         for failing in (
-            "fastgrad.train.checkpoint._write",
+            "fastgrad.train.checkpoint._write_checkpoint_file",
             "fastgrad.train.checkpoint_manager.update_checkpoint_state",
         ):
             step.assign_add(10)

@@ -27,7 +27,7 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import nest
-from fastgrad.core.deferral import defers, interrupted
+from fastgrad.core.deferral import call_without_deferral, defers
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.core.tensor import Tensor
@@ -118,7 +118,7 @@ class Function:
         """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
         if dispatchers and defers():
             tensors = nest.flatten((args, kwargs), expand_composites=True)
-            return interrupted(self._call, tensors, args, kwargs, is_first)
+            return call_without_deferral(self._call, tensors, args, kwargs, is_first)
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active

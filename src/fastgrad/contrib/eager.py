@@ -50,19 +50,19 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
 def value_and_gradients_function(
     f: Callable[..., Any], params: Iterable[int | str] | None = None
 ) -> Callable[..., tuple[Any, list[Any]]]:
-    """Like ``gradients_function``, with pairs of value and gradients; TypeError if ``f`` is not callable."""
+    """Returns a function that computes the value of ``f`` and its gradients by arguments; TypeError without a callable."""
     checked_callable("value_and_gradients_function", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         dy = kwargs.pop("dy", None)
         if kwargs:
             raise ValueError("Functions to be differentiated cannot receive keyword arguments.")
-        positions = _places(f, params, args)
+        positions = _argument_positions(f, params, args)
         tensors = [convert_to_tensor(x) for x in args]
         sources = [tensors[position] for position in positions]
         with GradientTape() as tape:
             tape.watch([x for x in sources if x.dtype.is_differentiable])
-            value = _result(f, f(*tensors))
+            value = _checked_value(f, f(*tensors))
         weights = None if dy is None else nest.map_structure(lambda y: convert_to_tensor(dy, y.dtype), value)
         return value, tape.gradient(value, sources, weights)
 
@@ -91,12 +91,12 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
-    """Like ``implicit_gradients``, but also returns the value, first; TypeError if ``f`` is not callable."""
+    """Returns a function that computes the value of ``f`` and its gradients by variables; TypeError without a callable."""
     checked_callable("implicit_value_and_gradients", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:
         with GradientTape() as tape:
-            value = _result(f, f(*args, **kwargs))
+            value = _checked_value(f, f(*args, **kwargs))
         variables = tape.watched_variables()
         if not variables:
             raise ValueError("No trainable variables were accessed while the function was being computed.")
@@ -105,7 +105,7 @@ def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[A
     return value_and_gradients
 
 
-def _result(f: Callable[..., Any], value: Any) -> Any:
+def _checked_value(f: Callable[..., Any], value: Any) -> Any:
     if value is None:
         name = getattr(f, "__name__", repr(f))
         raise ValueError(
@@ -114,7 +114,7 @@ def _result(f: Callable[..., Any], value: Any) -> Any:
     return value
 
 
-def _places(f: Callable[..., Any], params: Iterable[int | str] | None, args: tuple[Any, ...]) -> list[int]:
+def _argument_positions(f: Callable[..., Any], params: Iterable[int | str] | None, args: tuple[Any, ...]) -> list[int]:
     if params is None:
         return list(range(len(args)))
     names = list(inspect.signature(f).parameters)

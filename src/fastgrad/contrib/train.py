@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.recording import state_followed
+from fastgrad.core.recording import state_is_followed
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -25,7 +25,7 @@ from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import RESTS, UpdateRule
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
 class Optimizer:
@@ -109,10 +109,10 @@ class Optimizer:
                     workers[worker_index]._read(*zip(*worker_pairs, strict=True))
         if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
             self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
-            settle(self)
+            restore_deferred_values(self)
         for worker_index, worker_pairs in pairs_by_worker.items():
             worker = workers[worker_index]
-            if state_followed() or worker._iterations._array != self._steps._array:
+            if state_is_followed() or worker._iterations._array != self._steps._array:
                 worker._iterations.assign(self._steps)
             worker.apply_gradients(worker_pairs)
         if len(self._workers) in pairs_by_worker:

@@ -46,10 +46,10 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     if natural.ndim and natural.size and kind in "iufcO":
         first = _first_leaf(value)
         if isinstance(first, (bool, np.bool_)) or (kind == "c" and dtype is None and not np.iscomplexobj(first)):
-            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short(value)}")
+            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short_repr(value)}")
     if kind == "O":
         if dtype is None or not (dtype.is_floating or dtype.is_complex or dtype is dtypes.uint64):
-            raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {short(value)}")
+            raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)}")
         numbers = natural.reshape(-1).tolist()
         whole = all(isinstance(number, (int, np.integer)) for number in numbers)
         kind = (
@@ -63,7 +63,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         return _of_natural_dtype(value, natural)
     if not natural.size or _fits(kind, dtype):
         return _checked_cast(value, natural, dtype)
-    raise TypeError(f"Cannot convert {short(value)} to EagerTensor of dtype {dtype.name}")
+    raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
 
 
 # ---- Python numbers ------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def _numbers(value: Any) -> np.ndarray:
         natural = np.array(value)
     except (ValueError, TypeError):
         raise ValueError(
-            f"Can't convert non-rectangular Python sequence to Tensor: the nested lists of {short(value)} have different lengths."
+            f"Can't convert non-rectangular Python sequence to Tensor: the nested lists of {short_repr(value)} have different lengths."
         ) from None
     kind = natural.dtype.kind
     if kind in "biUSV" or (kind == "f" and not natural.ndim) or not natural.size:
@@ -114,7 +114,7 @@ def _of_natural_dtype(value: Any, natural: np.ndarray) -> np.ndarray:
         return np.array(natural, wanted, order="C")
     except FloatingPointError:
         raise ValueError(
-            f"Can't convert Python sequence with a value out of range for {np.dtype(wanted)} to Tensor: {short(value)}. "
+            f"Can't convert Python sequence with a value out of range for {np.dtype(wanted)} to Tensor: {short_repr(value)}. "
             "Give a dtype that holds it."
         ) from None
     finally:
@@ -142,14 +142,14 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
         low, high = int(natural.min()), int(natural.max())
         if low < dtype.min or high > dtype.max:
             raise TypeError(
-                f"Cannot convert {short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
+                f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
             )
     token = errors_set(QUIET)
     try:
         return np.array(natural, dtype.numpy, order="C")
     except OverflowError:
         raise ValueError(
-            f"Can't convert Python sequence with out-of-range integer to Tensor: {short(value)} as {dtype.name}"
+            f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)} as {dtype.name}"
         ) from None
     finally:
         errors_reset(token)
@@ -180,12 +180,12 @@ def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
 
 def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
     if (dtype is not None and dtype is not dtypes.string) or isinstance(value, (bool, int, float, complex)):
-        raise TypeError(f"Cannot convert {short(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
+        raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
     array = np.array(value, object)
     flat = [item.encode() if isinstance(item, str) else item for item in array.reshape(-1)]
     for item in flat:
         if not isinstance(item, bytes):
-            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short(value)}")
+            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short_repr(value)}")
     out = np.empty(len(flat), object)
     out[:] = flat
     return out.reshape(array.shape)
@@ -220,11 +220,11 @@ def _from_gpu(value: Any, dtype: DType | None) -> Any:
 
 def _unsupported(value: Any) -> ValueError:
     return ValueError(
-        f"Attempt to convert a value ({short(value)}) with an unsupported type ({type(value)}) to a Tensor."
+        f"Attempt to convert a value ({short_repr(value)}) with an unsupported type ({type(value)}) to a Tensor."
     )
 
 
-def short(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """Returns the repr of ``value`` for an error message, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE, Form, Joint
-from fastgrad.core.tensor import Tensor, constant_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 
@@ -17,7 +17,7 @@ Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
 """operation, inputs, outputs, attributes."""
 
 
-def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]) -> list[Any]:
+def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]) -> list[Any]:
     """Returns the gradient of the weighted sum of ``targets`` with respect to each source.
 
     Args:
@@ -173,7 +173,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
     if weight is None:
         ones = np.empty(target._array.shape, target._array.dtype)
         ones.fill(1)
-        return constant_beside(ones, target)
+        return constant_like(ones, target)
     weight = convert_to_tensor(weight, target.dtype)
     shape, weight_shape = target._array.shape, weight._array.shape
     if weight_shape == shape:
@@ -190,7 +190,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
 
 def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
     if g is None and zeros:
-        return constant_beside(np.zeros(y._array.shape, y._array.dtype), y)
+        return constant_like(np.zeros(y._array.shape, y._array.dtype), y)
     return g.to_dense() if type(g) is IndexedSlices else g
 
 
@@ -201,4 +201,4 @@ def dense_gradient(g: Any) -> Any:
 
 def zeros_of(x: Tensor | Variable) -> Tensor:
     """Zeros of the shape and dtype of ``x``."""
-    return constant_beside(np.zeros(x._array.shape, x._array.dtype), x)
+    return constant_like(np.zeros(x._array.shape, x._array.dtype), x)

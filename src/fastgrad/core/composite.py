@@ -16,12 +16,12 @@ class Composite:
         """The part that element-wise functions and gradients act on."""
         raise NotImplementedError
 
-    def _with_flat(self, flat_values: Any) -> Any:
+    def _with_flat_values(self, flat_values: Any) -> Any:
         """Returns the same composite with other ``flat_values`` of the same length."""
         raise NotImplementedError
 
-    def _apart(self) -> tuple[Hashable, list[Any]]:
-        """Returns the static form and the tensors; the inverse of ``_together``."""
+    def _to_components(self) -> tuple[Hashable, list[Any]]:
+        """Returns the static form and the tensors; the inverse of ``_from_components``."""
         raise NotImplementedError
 
     def _spec(self) -> CompositeSpec:
@@ -29,7 +29,7 @@ class Composite:
         raise NotImplementedError
 
     @classmethod
-    def _together(cls, form: Any, tensors: Sequence[Any]) -> Any:
+    def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
         """Builds a value of the form ``form`` from ``tensors``, unchecked."""
         raise NotImplementedError
 

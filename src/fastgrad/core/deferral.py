@@ -124,7 +124,7 @@ class _Source(_Call):
 
 _serials = itertools.count()
 _stored: Callable[[Tensor], Any] = Tensor.__dict__["_array"].__get__
-"""Returns the array of a tensor, also of a ``_LateTensor``, without computing it."""
+"""Returns the array of a tensor, also of a ``_LazyTensor``, without computing it."""
 
 
 class _Deferral(Recorder):
@@ -151,12 +151,12 @@ class _Deferral(Recorder):
         """Makes the tensors that outlive the context compute themselves at the next use."""
         for tensor in self._pending():
             if type(tensor) is Tensor:
-                tensor.__class__ = _LateTensor
+                tensor.__class__ = _LazyTensor
 
     def resume(self) -> None:
         """Undoes ``end``."""
         for tensor in self._pending():
-            if type(tensor) is _LateTensor:
+            if type(tensor) is _LazyTensor:
                 tensor.__class__ = Tensor  # type: ignore[assignment]
 
     def _pending(self) -> Iterator[Tensor]:
@@ -194,7 +194,7 @@ class _Deferral(Recorder):
         return tuple(made) if type(result) is tuple else made[0]
 
 
-class _LateTensor(Tensor):
+class _LazyTensor(Tensor):
     """A tensor of a deferred array after the end of the context. The first use of its array makes it a ``Tensor``."""
 
     __slots__ = ()
@@ -265,10 +265,10 @@ def deferred() -> Iterator[None]:
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Returns an array of zeros, deferred in the context ``deferred()``."""
-    return made_later(lambda: np.zeros(shape, dtype), tuple(map(int, shape)), dtype)
+    return deferred_array(lambda: np.zeros(shape, dtype), tuple(map(int, shape)), dtype)
 
 
-def made_later(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def deferred_array(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``deferred()``, calls ``make`` at the first use."""
     if not defers() or dtype.hasobject:
         return make()
@@ -285,7 +285,7 @@ def run_at_once(called: Callable[..., Any], *arguments: Any) -> Any:
         recorders.active = before
 
 
-def interrupted(called: Callable[..., Any], tensors: Iterable[Any], *arguments: Any) -> Any:
+def call_without_deferral(called: Callable[..., Any], tensors: Iterable[Any], *arguments: Any) -> Any:
     """Returns ``called(*arguments)``, for code that reads arrays itself; operations run at once inside.
 
     Args:

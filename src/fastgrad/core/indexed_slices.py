@@ -43,12 +43,12 @@ class IndexedSlices:
         """The device of the values."""
         return self.values.device
 
-    def _apart(self) -> tuple[type, list[Tensor]]:
+    def _to_components(self) -> tuple[type, list[Tensor]]:
         parts = [self.values, self.indices]
         return IndexedSlices, parts if self.dense_shape is None else [*parts, self.dense_shape]
 
     @staticmethod
-    def _together(form: type, parts: list[Any]) -> Any:
+    def _from_components(form: type, parts: list[Any]) -> Any:
         return form(*parts)
 
     def to_dense(self) -> Tensor:

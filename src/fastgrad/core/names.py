@@ -187,10 +187,10 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
     if nearest is not None:
         when = " yet" if namespace in LATER else ""
         return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not{when}. Nearest: {nearest}.")
-    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{near(name, known)}")
+    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{suggestions(name, known)}")
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def suggestions(name: str, known: Iterable[str]) -> str:
     """Returns `` Did you mean: ...?`` with the names similar to ``name``; an empty string without similar names."""
     cutoff = 0.6 if len(name) > 2 else 0.5  # one wrong letter of two gives a similarity of 0.5
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, cutoff)

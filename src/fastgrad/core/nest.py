@@ -46,7 +46,7 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
 
 
 def _parts(leaf: Any) -> list[Any]:
-    return leaf._apart()[1] if hasattr(leaf, "_apart") else [leaf]
+    return leaf._to_components()[1] if hasattr(leaf, "_to_components") else [leaf]
 
 
 def _is_flat(structure: Any) -> bool:
@@ -106,8 +106,8 @@ def _packed_parts(structure: Any, parts: list[Any]) -> Any:
         )
     part_iterator = iter(parts)
     packed_leaves = [
-        leaf._together(leaf._apart()[0], [next(part_iterator) for _ in _parts(leaf)])
-        if hasattr(leaf, "_apart")
+        leaf._from_components(leaf._to_components()[0], [next(part_iterator) for _ in _parts(leaf)])
+        if hasattr(leaf, "_to_components")
         else next(part_iterator)
         for leaf in leaves
     ]

@@ -36,7 +36,7 @@ from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import Rule, broadcast, view_of
 from fastgrad.core.shape import ArrayLike
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.movement.strided import Views, launches_of_views
@@ -202,7 +202,7 @@ class Operation:
             else:
                 result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
-            refusal = refuse_size(self.name, error)
+            refusal = size_error(self.name, error)
             if refusal is None:
                 raise
             raise refusal from None
@@ -217,7 +217,7 @@ class Operation:
             outputs = (y,)
         for x in inputs:
             if x._owner is not None:
-                _keep_snapshots(inputs, outputs)
+                _share_views(inputs, outputs)
                 break
         if dispatchers:
             report_results(inputs, outputs)
@@ -228,7 +228,7 @@ class Operation:
     def check_dtype(self, array: np.ndarray) -> None:
         """Raises InvalidArgumentError if the operation does not take the dtype of ``array``."""
         if array.dtype not in self.dtypes:
-            raise refuse_dtype(self.name, array.dtype, self.dtypes)
+            raise dtype_error(self.name, array.dtype, self.dtypes)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.form.value}>"
@@ -260,7 +260,7 @@ def in_python_because(name: str) -> str | None:
     return None if row is None else row.in_python
 
 
-def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+def _share_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
     given = {id(x._array) for x in inputs}
     for (
@@ -279,7 +279,7 @@ def as_array(scalar: Any) -> Any:
     return np.asarray(scalar, object if type(scalar) is bytes else None)
 
 
-def refuse_dtype(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
+def dtype_error(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
     """The error for an operation that does not take the dtype ``got``."""
     allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
     return InvalidArgumentError(
@@ -287,7 +287,7 @@ def refuse_dtype(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgu
     )
 
 
-def refuse_mix(name: str, first: Any, second: Any) -> InvalidArgumentError:
+def mixed_dtypes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
     """The error for two tensors of different dtypes in one operation."""
     first, second = dtypes.as_dtype(first).name, dtypes.as_dtype(second).name
     return InvalidArgumentError(
@@ -296,7 +296,7 @@ def refuse_mix(name: str, first: Any, second: Any) -> InvalidArgumentError:
     )
 
 
-def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
+def shapes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
     """The error for two shapes that do not broadcast together."""
     return InvalidArgumentError(
         f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
@@ -304,7 +304,7 @@ def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
     )
 
 
-def refuse_size(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
+def size_error(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
     """The error for a result too large for memory or for NumPy's sizes; None for any other ValueError."""
     if isinstance(error, MemoryError):
         return OutOfMemoryError(f"{name}: {str(error) or 'out of memory.'}")
@@ -327,7 +327,7 @@ class Unary(Operation):
                 return met.mapped(self, x)
         array = x._array
         if array.dtype not in self.dtypes:
-            raise refuse_dtype(self.name, array.dtype, self.dtypes)
+            raise dtype_error(self.name, array.dtype, self.dtypes)
         if dispatchers:
             return Operation.__call__(self, x)
         token = errors_set(QUIET)
@@ -337,7 +337,7 @@ class Unary(Operation):
             errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
         if x._owner is not None:
-            _keep_snapshots((x,), (y,))
+            _share_views((x,), (y,))
         active = recorders.active
         if active:
             inputs, outputs = (x,), (y,)
@@ -358,20 +358,20 @@ class Binary(Operation):
                 return met.mapped(self, x, y)
         a, b = x._array, y._array
         if a.dtype is not b.dtype and a.dtype != b.dtype:
-            raise refuse_mix(self.name, a.dtype, b.dtype)
+            raise mixed_dtypes_error(self.name, a.dtype, b.dtype)
         if a.dtype not in self.dtypes:
-            raise refuse_dtype(self.name, a.dtype, self.dtypes)
+            raise dtype_error(self.name, a.dtype, self.dtypes)
         if dispatchers:
             try:
                 np.broadcast_shapes(a.shape, b.shape)
             except ValueError:
-                raise refuse_shapes(self.name, a.shape, b.shape) from None
+                raise shapes_error(self.name, a.shape, b.shape) from None
             return Operation.__call__(self, x, y)
         token = errors_set(QUIET)
         try:
             result = self.run(a, b)
         except ValueError:
-            raise refuse_shapes(self.name, a.shape, b.shape) from None
+            raise shapes_error(self.name, a.shape, b.shape) from None
         finally:
             errors_reset(token)
         z = Tensor(result if type(result) is ndarray else as_array(result))
@@ -414,16 +414,16 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
     a, b = as_tensor_or_none(x), as_tensor_or_none(y)
     if a is not None:
         if b is None:
-            b = convert_beside(y, a._array.dtype)
+            b = convert_like(y, a._array.dtype)
             odd, wanted = y, a
         else:
             return a, b
     elif b is not None:
-        a = convert_beside(x, b._array.dtype)
+        a = convert_like(x, b._array.dtype)
         odd, wanted = x, b
     else:
         a = convert_to_tensor(x)
-        b = convert_beside(y, a._array.dtype)
+        b = convert_like(y, a._array.dtype)
         odd, wanted = y, a
     if name is not None and a._array.dtype != b._array.dtype and name != "add":
         raise TypeError(

@@ -111,13 +111,13 @@ def moved(array: Any, device: Device | None) -> Any:
     return array if array.device is device else device.put(array.on_host())
 
 
-def beside(array: Any) -> AbstractContextManager[None]:
+def on_device_of(array: Any) -> AbstractContextManager[None]:
     """A context that makes new tensors on the GPU of `array`; has no effect for an array on the host."""
     device = device_of(array)
     return nullcontext() if device is None else placement.inside(device)
 
 
-def on_host() -> AbstractContextManager[None]:
+def on_host_scope() -> AbstractContextManager[None]:
     """A context that makes new tensors on the host, whatever an outer scope selects."""
     return placement.inside(None) if placement.is_chosen else nullcontext()
 
@@ -138,7 +138,7 @@ def name_of(device: Device | None) -> str:
     return HOST if device is None else device.name
 
 
-def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
+def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
     """Returns the common device of an operation's inputs, and their arrays on that device.
 
     Args:
@@ -148,7 +148,7 @@ def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[A
     Raises:
         InvalidArgumentError: the inputs are on several devices.
     """
-    found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not is_free(x)}
+    found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not is_unplaced(x)}
     if len(found) > 1:
         (first, one), (second, other) = sorted(found.items(), key=lambda item: item[1])[:2]
         raise InvalidArgumentError(
@@ -159,7 +159,7 @@ def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[A
     return device, [moved(x._array, device) for x in tensors]
 
 
-def is_free(x: Any) -> bool:
+def is_unplaced(x: Any) -> bool:
     """True if `x` has no fixed device: a string tensor, a scalar on the host, or an unplaced tensor."""
     array = x._array
     return isinstance(array, np.ndarray) and (not array.ndim or array.dtype.hasobject or hasattr(x, "_unplaced"))

@@ -103,7 +103,7 @@ def stop(recorder: Recorder) -> None:
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
 
 
-def state_followed() -> bool:
+def state_is_followed() -> bool:
     """True if a recorder of this thread follows state: variables then change only by operations and assignments."""
     return any(recorder.follows_state for recorder in recorders.active)
 
@@ -120,7 +120,7 @@ class EndOfElements(StopIteration):
     """The end of a dataset's iterator; a compiled function raises ``OutOfRangeError`` instead."""
 
 
-def rehearsing() -> bool:
+def is_rehearsal() -> bool:
     """True if a recorder of this thread rehearses: then the program must not print or call irreversible Python."""
     return any(recorder.rehearses for recorder in recorders.active)
 
@@ -136,7 +136,7 @@ def report_effect(what: str) -> None:
         recorder.on_effect(what)
 
 
-def _without_listeners(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
+def _deferrals_only(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
     """Returns the recorders that stay where none listens: a deferral, which gives operations their results."""
     return active[:1] if active and active[0].defers else ()
 
@@ -146,7 +146,7 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
     active = recorders.active
     if not active:
         return called(*arguments)
-    recorders.active = _without_listeners(active)
+    recorders.active = _deferrals_only(active)
     try:
         return called(*arguments)
     finally:
@@ -164,23 +164,23 @@ def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
         recorders.active = before
 
 
-def paused() -> AbstractContextManager[None]:
+def hidden_from_tapes() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
     return _with_recorders(tuple(one for one in recorders.active if one.follows_state or one.defers))
 
 
-class _Follower(Recorder):
+class _StateFollower(Recorder):
     follows_state = True
 
 
-_FOLLOWER = _Follower()
+_STATE_FOLLOWER = _StateFollower()
 
 
 def following_state() -> AbstractContextManager[None]:
     """A context in which variables change only by operations and assignments."""
-    return _with_recorders((*recorders.active, _FOLLOWER))
+    return _with_recorders((*recorders.active, _STATE_FOLLOWER))
 
 
-def unheard() -> AbstractContextManager[None]:
+def hidden_from_recorders() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
-    return _with_recorders(_without_listeners(recorders.active))
+    return _with_recorders(_deferrals_only(recorders.active))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest, recording
-from fastgrad.core.backward import Entry, dense_gradient, walk_backward, zeros_of
+from fastgrad.core.backward import Entry, backward_pass, dense_gradient, zeros_of
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE, Form, Joint, Operation
@@ -181,7 +181,7 @@ class GradientTape(recording.Recorder):
 
     def _check_recorder_active(self, what: str) -> None:
         """Raises RuntimeError if a rehearsed loop or branch body controls a tape outside it; Python runs the body."""
-        if self._recording and recording.rehearsing() and self not in recording.recorders.active:
+        if self._recording and recording.is_rehearsal() and self not in recording.recorders.active:
             raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
 
     # ---- differentiating ---------------------------------------------------------------------
@@ -242,7 +242,7 @@ class GradientTape(recording.Recorder):
         weights = None if output_gradients is None else _flat_values(output_gradients)
         flat_gradients = self.gradient(_flat_values(target), _flat_values(sources), weights, unconnected_gradients)
         gradients = [
-            source._with_flat(dense_gradient(g)) if isinstance(source, Composite) and g is not None else g
+            source._with_flat_values(dense_gradient(g)) if isinstance(source, Composite) and g is not None else g
             for source, g in zip(nest.flatten(sources), flat_gradients, strict=True)
         ]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
@@ -285,7 +285,7 @@ class GradientTape(recording.Recorder):
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
     ) -> list[Any]:
-        return walk_backward(entries, targets, self._keys(sources, targets), weights)
+        return backward_pass(entries, targets, self._keys(sources, targets), weights)
 
     def _keys(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
         """Returns the ids under which each source's cotangent is kept; a variable has the ids of its snapshots.

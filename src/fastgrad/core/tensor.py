@@ -297,7 +297,7 @@ def tensor_of_data(array: np.ndarray) -> Tensor:
     return tensor
 
 
-def constant_beside(array: np.ndarray, x: Any) -> Tensor:
+def constant_like(array: np.ndarray, x: Any) -> Tensor:
     """Creates a constant tensor on the device of ``x``, a tensor or variable."""
     if type(x._array) is np.ndarray:
         return unplaced_tensor(array)
@@ -357,7 +357,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, Tensor) or any(isinstance(x, kind) for kind, _ in converters)
 
 
-def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
+def convert_like(value: Any, dtype: np.dtype) -> Tensor:
     """Converts the other operand of a tensor of ``dtype``; Python values and arrays become ``dtype`` if they fit."""
     kind = type(value)
     if kind is float or kind is int:

@@ -24,9 +24,9 @@ from fastgrad.core.operation import (
     Form,
     Joint,
     Operation,
-    refuse_dtype,
+    dtype_error,
 )
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import CoreSignature
@@ -282,9 +282,9 @@ class Kernel:
         for position, x in enumerate(args):
             if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
-                tensors[position] = convert_beside(x, promoted(*floats)) if is_number else convert_to_tensor(x)
+                tensors[position] = convert_like(x, promoted(*floats)) if is_number else convert_to_tensor(x)
             if tensors[position]._array.dtype not in self.operation.dtypes:
-                raise refuse_dtype(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
+                raise dtype_error(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
         return tensors
 
     def _broadcast_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
+from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, dtype_error
 from fastgrad.core.recording import recorders
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
@@ -407,8 +407,10 @@ class Elementwise:
         if any(x is None for x in tensors):
             for position, x in enumerate(args):
                 if tensors[position] is None:
-                    is_free = not number_dtypes or isinstance(x, bool)
-                    tensors[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*number_dtypes))
+                    is_unplaced = not number_dtypes or isinstance(x, bool)
+                    tensors[position] = (
+                        convert_to_tensor(x) if is_unplaced else convert_like(x, promoted(*number_dtypes))
+                    )
             self._check(tensors)
             number_dtypes = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
         if any(dtype != number_dtypes[0] for dtype in number_dtypes):
@@ -422,7 +424,7 @@ class Elementwise:
     def _check(self, tensors: Sequence[Tensor | None]) -> None:
         for x in tensors:
             if x is not None and x._array.dtype not in self.operation.dtypes:
-                raise refuse_dtype(self.__name__, x._array.dtype, self.operation.dtypes)
+                raise dtype_error(self.__name__, x._array.dtype, self.operation.dtypes)
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
         """Returns a call inside another traced function as one term, so that it keeps its own gradient."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.core import recording
-from fastgrad.core.backward import walk_backward
+from fastgrad.core.backward import backward_pass
 from fastgrad.core.operation import FLOATING, TABLE, Form, Operation
-from fastgrad.core.placement import on_host
+from fastgrad.core.placement import on_host_scope
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InternalError
 
@@ -233,7 +233,7 @@ def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) 
     if leaf.dtype not in FLOATING or inputs[position + 1] not in FLOATING:
         return zero
     recorder = _OperationRecorder()
-    with recording.unheard(), on_host():
+    with recording.hidden_from_recorders(), on_host_scope():
         recording.start(recorder)
         tensors = [Tensor(np.array(0.5).astype(dtype)) for dtype in inputs]
         values: dict[int, Tensor] = {}
@@ -246,7 +246,7 @@ def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) 
                 values[id(term)] = tensors[term.value + 1] if is_input else Tensor(term.value)  # type: ignore[operator, arg-type]
         y = values[id(leaf)]
         differentiable_entries = [entry for entry in recorder.entries if entry[0].gradient is not None]
-        (slope,) = walk_backward(differentiable_entries, [y], [[id(tensors[position + 1])]], [tensors[0]])
+        (slope,) = backward_pass(differentiable_entries, [y], [[id(tensors[position + 1])]], [tensors[0]])
     if slope is None:
         return zero
     terms_by_tensor_id = {

@@ -12,13 +12,13 @@ from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.tensor import Tensor, tensor_of_data
 from fastgrad.data.node import Chunk, Failure
-from fastgrad.data.ragged_rows import batched, ragged_stack
+from fastgrad.data.ragged_rows import ragged_stack, stack_ragged_tensors
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError
 
 
-def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
+def stack_elements(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
     """Returns an element whose tensors are those of ``elements``, stacked along a new first dimension.
 
     Args:
@@ -30,28 +30,30 @@ def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
     """
     first = elements[0]
     if isinstance(first, Tensor) and not ragged:
-        return _stack(elements)
+        return _stack_leaf(elements)
     leaves = list(zip(*[nest.flatten(element) for element in elements], strict=True))
     forms = ragged or [None] * len(leaves)
-    return packer(first)([_stack(*column_and_form) for column_and_form in zip(leaves, forms, strict=True)])
+    return packer(first)([_stack_leaf(*column_and_form) for column_and_form in zip(leaves, forms, strict=True)])
 
 
-def ragged_rows(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
-    """Returns ``elements`` as the rows of one element; ``ragged`` is as in ``stacked``."""
+def stack_as_ragged(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
+    """Returns one element whose tensors, ragged where ``ragged`` has lengths, have the tensors of ``elements`` as rows."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
         [
-            ragged_stack(*column_and_lengths, splits_dtype) if column_and_lengths[1] else _stack(column_and_lengths[0])
+            ragged_stack(*column_and_lengths, splits_dtype)
+            if column_and_lengths[1]
+            else _stack_leaf(column_and_lengths[0])
             for column_and_lengths in zip(leaves, ragged, strict=True)
         ]
     )
 
 
-def _stack(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -> Any:
+def _stack_leaf(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -> Any:
     if column[0] is None:
         return None
     if isinstance(column[0], Composite):
-        return batched(column, uniform)
+        return stack_ragged_tensors(column, uniform)
     if uniform:
         return ragged_stack(column, uniform)
     if not isinstance(column[0], Tensor):
@@ -72,8 +74,8 @@ def _stack(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -
     return tensor_of_data(out)
 
 
-def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
-    """Returns tensors of different sizes as the rows of one tensor, padded with ``value``.
+def pad_and_stack(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
+    """Stacks tensors of different sizes to one tensor; shorter rows are padded with ``value``.
 
     Args:
         column: the tensors, of one rank.
@@ -135,7 +137,7 @@ def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder
 
 
 def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
-    """Yields groups as ``element_groups`` does, but a ``Failure`` ends its group.
+    """Yields elements in groups of the ``sizes``. A ``Failure`` ends its group.
 
     That group is left out; the next group begins after the ``Failure``.
 

@@ -13,7 +13,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data import grouping
-from fastgrad.data.compiling import call
+from fastgrad.data.compiling import call_with_element
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
@@ -223,7 +223,7 @@ class Batching(Pipeline):
             )
 
         def bucket(*element: Any) -> int:
-            length = call(element_length_func, element)
+            length = call_with_element(element_length_func, element)
             return bisect.bisect_right(boundaries, int(convert_to_tensor(length)))
 
         def batched(key: Tensor, group: Dataset) -> Dataset:

@@ -17,19 +17,19 @@ from fastgrad.core import nest
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, succeeded
-from fastgrad.data.ordering import Reordered
+from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, value_or_raise
+from fastgrad.data.ordering import ItemStage
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import DataLossError, NotFoundError
 from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.json_text import parse_json
 
-GROUP = 1024  # elements in a file
-INDEX = "index.json"
+ELEMENTS_PER_FILE = 1024  # elements in a file
+INDEX_FILE_NAME = "index.json"
 
 
-class Kept(Reordered):
+class MemoryCached(ItemStage):
     """The items of the first complete iteration, kept in memory.
 
     An iteration with a known number of items is complete when its last item is requested; any other, when it ends.
@@ -39,12 +39,12 @@ class Kept(Reordered):
 
     def __init__(self, source: Node) -> None:
         super().__init__(source)
-        self._kept: list[Chunk] | None = None
-        self._kept_random_states: list[tuple[int, ...]] = []
+        self._cached_chunks: list[Chunk] | None = None
+        self._cached_random_states: list[tuple[int, ...]] = []
 
     def chunks(self) -> Iterator[Chunk | Failure]:
-        if self._kept is not None:
-            yield from self._kept
+        if self._cached_chunks is not None:
+            yield from self._cached_chunks
             return
         start_states = super().random_state()
         seen_chunks: list[Chunk] = []
@@ -58,27 +58,27 @@ class Kept(Reordered):
             if missing_items == 0 and len(chunk):
                 yield chunk[:-1]
                 chunk = chunk[-1:]
-                self._keep(seen_chunks, start_states)
+                self._store_items(seen_chunks, start_states)
             yield chunk
-        self._keep(seen_chunks, start_states)
+        self._store_items(seen_chunks, start_states)
 
-    def _keep(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
-        if self._kept is None:  # else another iteration was complete earlier
-            self._kept, self._kept_random_states = chunks, begun
+    def _store_items(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
+        if self._cached_chunks is None:  # else another iteration was complete earlier
+            self._cached_chunks, self._cached_random_states = chunks, begun
 
     def is_filling(self) -> bool:
-        return self._kept is None
+        return self._cached_chunks is None
 
     def random_state(self) -> list[tuple[int, ...]]:
         # The kept items were drawn when the cache was filled: a new filling must draw the same.
-        return super().random_state() if self._kept is None else self._kept_random_states
+        return super().random_state() if self._cached_chunks is None else self._cached_random_states
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        self._kept = None
+        self._cached_chunks = None
         super().restore_random_state(states)
 
 
-class KeptInFiles(Stage):
+class FileCached(Stage):
     """The elements of the first complete iteration, kept in a folder."""
 
     name = "CacheDataset"
@@ -88,14 +88,14 @@ class KeptInFiles(Stage):
         self._folder = folder
 
     def elements(self) -> Iterator[Any]:
-        if os.path.exists(os.path.join(self._folder, INDEX)):
-            yield from Stored(self._folder).elements()
+        if os.path.exists(os.path.join(self._folder, INDEX_FILE_NAME)):
+            yield from SavedElements(self._folder).elements()
         else:
-            yield from written(self.source.elements(), self.spec(), self._folder, self.source.count())
+            yield from save_while_iterating(self.source.elements(), self.spec(), self._folder, self.source.count())
 
 
-class Stored(Node):
-    """The elements that ``written`` or ``saved`` wrote to a folder.
+class SavedElements(Node):
+    """The elements of a saved dataset, read from its folder.
 
     Raises:
         NotFoundError: there is no saved dataset.
@@ -105,7 +105,7 @@ class Stored(Node):
     name = "_LoadDataset"
 
     def __init__(self, folder: str) -> None:
-        path = os.path.join(folder, INDEX)
+        path = os.path.join(folder, INDEX_FILE_NAME)
         try:
             file = open_regular(path)
         except FileNotFoundError:
@@ -118,18 +118,18 @@ class Stored(Node):
     def elements(self) -> Iterator[Any]:
         pack = packer(self._form)
         for number in range(len(self._sizes)):
-            yield from self._group(number, pack)
+            yield from self._elements_of_file(number, pack)
 
-    def _group(self, number: int, pack: Any) -> Iterator[Any]:
+    def _elements_of_file(self, number: int, pack: Any) -> Iterator[Any]:
         from fastgrad.storage.tensor_file import load_tensors
 
         size, leaves = self._sizes[number], nest.flatten(self._form)
-        path = _file(self._folder, self._writer, number)
+        path = _elements_path(self._folder, self._writer, number)
         if not os.path.exists(path):
             raise DataLossError(f"Dataset.load: {path!r} is missing.")
         with parsing(path, "file of a saved dataset", DataLossError):
             arrays, _ = load_tensors(path)
-            columns = [_unpacked(arrays, str(leaf), size, spec) for leaf, spec in enumerate(leaves)]
+            columns = [_tensors_of_leaf(arrays, str(leaf), size, spec) for leaf, spec in enumerate(leaves)]
         for row in range(size):
             yield pack([column[row] for column in columns])
 
@@ -143,48 +143,47 @@ class Stored(Node):
         """Deletes the files of elements. The index stays."""
         for number in range(len(self._sizes)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(_file(self._folder, self._writer, number))
+                os.unlink(_elements_path(self._folder, self._writer, number))
 
 
-def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
+def save_elements(elements: Iterator[Any], spec: Any, folder: str) -> None:
     """Writes the elements to a folder, in place of an earlier saved dataset."""
     try:
-        earlier_dataset = Stored(folder)
+        earlier_dataset = SavedElements(folder)
     except (NotFoundError, DataLossError):  # the files of a damaged index stay
         earlier_dataset = None
-    writer = _Writer(folder, spec)
-    try:
-        for element in elements:
-            writer.add(succeeded(element))
-        writer.finish()
-    finally:
-        writer.close()
+    for _ in save_while_iterating(map(value_or_raise, elements), spec, folder, overwrite=True):
+        pass
     if earlier_dataset is not None:
         earlier_dataset.delete_files()
 
 
-def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
-    """Yields the elements and saves them as a dataset, unless one exists by then.
+def save_while_iterating(
+    elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN, overwrite: bool = False
+) -> Iterator[Any]:
+    """Yields ``elements`` and writes them to ``folder`` as a saved dataset.
+
+    Without ``overwrite``, a saved dataset that the folder has by then stays.
 
     The saved dataset is complete before the last of ``count`` elements, or at the end.
     """
-    writer, missing_elements = _Writer(folder, spec), count
+    writer, missing_elements = _ElementWriter(folder, spec), count
     try:
         for element in elements:
             if type(element) is not Failure:
                 writer.add(element)
                 missing_elements -= 1
                 if missing_elements == 0:
-                    writer.finish(overwrite=False)
+                    writer.finish(overwrite)
             yield element
         if missing_elements:
-            writer.finish(overwrite=False)
+            writer.finish(overwrite)
     finally:
         writer.close()
 
 
-class _Writer:
-    """Writes elements to its own files, and an index that names them. Several writers may write to one folder.
+class _ElementWriter:
+    """Writes elements to files, and an index that names the files. Several writers may write to one folder.
 
     Args:
         folder: the folder; created if it does not exist.
@@ -195,35 +194,37 @@ class _Writer:
         self._folder, self._form = folder, _spec_as_json(spec)
         self._name = secrets.token_hex(8)
         self._sizes: list[int] = []
-        self._group: list[Any] = []
+        self._elements_of_file: list[Any] = []
         self._is_finished = False
         os.makedirs(folder, exist_ok=True)
 
     def add(self, element: Any) -> None:
-        self._group.append(element)
-        if len(self._group) == GROUP:
+        self._elements_of_file.append(element)
+        if len(self._elements_of_file) == ELEMENTS_PER_FILE:
             self._write_group()
 
     def _write_group(self) -> None:
         from fastgrad.storage.tensor_file import save_tensors
 
         arrays: dict[str, np.ndarray] = {}
-        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in self._group], strict=True)):
-            arrays |= _packed(str(leaf), column)
-        self._sizes.append(len(self._group))
-        self._group = []
-        save_tensors(_file(self._folder, self._name, len(self._sizes) - 1), arrays, {})
+        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in self._elements_of_file], strict=True)):
+            arrays |= _arrays_of_leaf(str(leaf), column)
+        self._sizes.append(len(self._elements_of_file))
+        self._elements_of_file = []
+        save_tensors(_elements_path(self._folder, self._name, len(self._sizes) - 1), arrays, {})
 
-    def finish(self, overwrite: bool = True) -> None:
+    def finish(self, overwrite: bool) -> None:
         """Writes the index. Without ``overwrite`` an existing index stays."""
         from fastgrad.storage.atomic_write import write_atomically
 
-        if self._group:
+        if self._elements_of_file:
             self._write_group()
         index = {"files": self._sizes, "spec": self._form, "writer": self._name}
-        text = json.dumps({**index, "checksum": _checksum(index)})
+        text = json.dumps({**index, "checksum": _index_checksum(index)})
         try:
-            write_atomically(os.path.join(self._folder, INDEX), lambda file: file.write(text.encode()), overwrite)
+            write_atomically(
+                os.path.join(self._folder, INDEX_FILE_NAME), lambda file: file.write(text.encode()), overwrite
+            )
         except FileExistsError:
             return
         self._is_finished = True
@@ -232,15 +233,15 @@ class _Writer:
         """Deletes the files, unless the index names them."""
         for number in range(0 if self._is_finished else len(self._sizes)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(_file(self._folder, self._name, number))
+                os.unlink(_elements_path(self._folder, self._name, number))
 
 
-def _file(folder: str, writer: str | None, number: int) -> str:
+def _elements_path(folder: str, writer: str | None, number: int) -> str:
     """Returns the path of a file of elements. Folders of older versions name no writer."""
     return os.path.join(folder, f"elements-{f'{writer}-' if writer else ''}{number:06}.safetensors")
 
 
-def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
+def _arrays_of_leaf(name: str, column: Any) -> dict[str, np.ndarray]:
     """Returns the tensors of one leaf in several elements as arrays: their shapes, all their values, texts as bytes."""
     if column[0] is None:
         return {}
@@ -256,7 +257,9 @@ def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
     return packed | {name: flat_values}
 
 
-def _unpacked(arrays: dict[str, np.ndarray], name: str, size: int, spec: TensorSpec | None) -> list[Tensor | None]:
+def _tensors_of_leaf(
+    arrays: dict[str, np.ndarray], name: str, size: int, spec: TensorSpec | None
+) -> list[Tensor | None]:
     if spec is None:
         if f"{name}.shapes" in arrays:
             raise ValueError("it holds tensors of which the index says nothing")
@@ -288,18 +291,18 @@ def _check_counts(counts: np.ndarray, total: int) -> None:
 
 
 def _checked_index(index: Any) -> dict[str, Any]:
-    """Returns an index of ``_Writer``; ValueError for any other, above all if its files lie outside the folder."""
+    """Returns an index of ``_ElementWriter``; ValueError for any other, above all if its files lie outside the folder."""
     checksum = index.pop("checksum", None)
-    if checksum != _checksum(index) and (checksum is not None or "writer" in index):
+    if checksum != _index_checksum(index) and (checksum is not None or "writer" in index):
         raise ValueError("its checksum is not that of its contents")
-    if not all(type(size) is int and 0 < size <= GROUP for size in index["files"]):
+    if not all(type(size) is int and 0 < size <= ELEMENTS_PER_FILE for size in index["files"]):
         raise ValueError(f"it has files of {index['files']!r:.100} elements")
     if not re.fullmatch("[0-9a-f]{16}", index.get("writer", "0" * 16)):
         raise ValueError(f"{index['writer']!r:.100} is no name of a writer")
     return index
 
 
-def _checksum(index: dict[str, Any]) -> str:
+def _index_checksum(index: dict[str, Any]) -> str:
     return f"{zlib.crc32(json.dumps(index, sort_keys=True).encode()):08x}"
 
 

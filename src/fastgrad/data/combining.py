@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.tensor import convert_to_tensor
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Failure, Node, succeeded
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, RandomStage, value_or_raise
 from fastgrad.data.rows import ZippedRows
 from fastgrad.data.structure import map_leaves
 from fastgrad.errors import InvalidArgumentError
@@ -56,7 +56,7 @@ class Zipped(Node):
 
 
 class Concatenated(Node):
-    """The elements of one dataset, then those of another.
+    """The elements of one dataset, then the elements of another dataset.
 
     Raises:
         TypeError: the elements differ in structure or dtype.
@@ -79,8 +79,8 @@ class Concatenated(Node):
         return UNKNOWN if UNKNOWN in counts else sum(counts)
 
 
-class Chosen(Node):
-    """The next element of the dataset that the next number selects.
+class DirectedInterleaved(Node):
+    """Elements of several datasets in the order of a sequence of dataset numbers.
 
     Args:
         sources: the datasets.
@@ -95,22 +95,22 @@ class Chosen(Node):
         self.sources = sources if choices is None else [choices, *sources]
         self._spec = common_spec("Dataset.choose_from_datasets", sources)
 
-    def numbers(self) -> Iterator[int]:
-        """Yields the number of the next dataset."""
+    def source_numbers(self) -> Iterator[int]:
+        """Yields for each element the number of the dataset to take it from."""
         assert self._choices is not None
-        return (int(succeeded(choice)) for choice in self._choices.elements())
+        return (int(value_or_raise(choice)) for choice in self._choices.elements())
 
     def count(self) -> int:
         return INFINITE if any(source.count() == INFINITE for source in self._choosable_sources) else UNKNOWN
 
-    def opened(self) -> list[Iterator[Any] | None]:
+    def source_iterators(self) -> list[Iterator[Any] | None]:
         """Returns iterators of the datasets' elements; None for a dataset that is never chosen."""
         return [source.elements() for source in self._choosable_sources]
 
     def elements(self) -> Iterator[Any]:
-        iterators = self.opened()
+        iterators = self.source_iterators()
         end = object()
-        for number in self.numbers():
+        for number in self.source_numbers():
             if not 0 <= number < len(iterators):
                 raise InvalidArgumentError(
                     f"Selector index out of range: there are {len(iterators)} datasets, and number {number} was chosen."
@@ -129,14 +129,14 @@ class Chosen(Node):
                     return
 
 
-class Sampled(Drawing, Chosen):
-    """Elements of datasets that are drawn at random with given probabilities."""
+class RandomlyInterleaved(RandomStage, DirectedInterleaved):
+    """Elements of several datasets in a random order, with a given probability of each dataset."""
 
     def __init__(
         self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray | Node, key: tuple[int, ...], redraws: bool
     ) -> None:
-        Chosen.__init__(self, sources, stop_on_empty, weights if isinstance(weights, Node) else None)
-        Drawing.__init__(self, key, redraws)
+        DirectedInterleaved.__init__(self, sources, stop_on_empty, weights if isinstance(weights, Node) else None)
+        RandomStage.__init__(self, key, redraws)
         self._weights = weights
 
     def count(self) -> int:
@@ -149,27 +149,27 @@ class Sampled(Drawing, Chosen):
             return counts[0] if counts else 0
         return INFINITE if INFINITE in counts else UNKNOWN
 
-    def opened(self) -> list[Iterator[Any] | None]:
+    def source_iterators(self) -> list[Iterator[Any] | None]:
         weights = self._weights
-        iterators = super().opened()
+        iterators = super().source_iterators()
         return (
             iterators
             if isinstance(weights, Node)
             else [iterator if weight else None for iterator, weight in zip(iterators, weights, strict=True)]
         )
 
-    def numbers(self) -> Iterator[int]:
-        generator, weights = self.next_draws()(0), self._weights
+    def source_numbers(self) -> Iterator[int]:
+        generator, weights = self.next_generators()(0), self._weights
         if isinstance(weights, Node):
             for element in weights.elements():
-                element_weights = np.asarray(convert_to_tensor(succeeded(element)).numpy(), np.float64)
-                yield from _drawn(element_weights, generator, 1)
+                element_weights = np.asarray(convert_to_tensor(value_or_raise(element)).numpy(), np.float64)
+                yield from _draw_source_numbers(element_weights, generator, 1)
             return
         while weights.any():
-            yield from _drawn(weights, generator, 256)
+            yield from _draw_source_numbers(weights, generator, 256)
 
 
-def _drawn(weights: np.ndarray, generator: np.random.Generator, count: int) -> list[int]:
+def _draw_source_numbers(weights: np.ndarray, generator: np.random.Generator, count: int) -> list[int]:
     """Draws ``count`` numbers by weight; none if all weights are 0."""
     if not weights.any():
         return []
@@ -187,13 +187,13 @@ def common_spec(what: str, sources: Any) -> Any:
         other = source.spec()
         try:
             nest.assert_same_structure(spec, other)
-            spec = map_leaves(_common, spec, other)
+            spec = map_leaves(_common_leaf_spec, spec, other)
         except (TypeError, ValueError):
             raise TypeError(f"{what}: Incompatible dataset elements:\n  {spec} vs.   {other}") from None
     return spec
 
 
-def _common(first: Any, second: Any) -> Any:
+def _common_leaf_spec(first: Any, second: Any) -> Any:
     if first is None and second is None:
         return None
     common = first.most_specific_common_supertype([second])

@@ -25,16 +25,16 @@ from fastgrad.data.replay import Replay
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_generator import default_states, restore_default_states
 
-AFTER = 32  # calls before compilation is tried
-SLOW = 100e-6  # seconds; slower calls are tried at once
-TRIALS = 8  # calls by replay and by program; the first compiles, the calls after the second are timed
-UNTIMED = 2
-FORMS = 4  # forms of elements that get a program
-RECORDED_FORMS = 64  # forms of elements that get recordings
-WAYS = 16  # recordings for each form, one for each path
+CALLS_BEFORE_COMPILATION = 32  # calls before compilation is tried
+SLOW_CALL_SECONDS = 100e-6  # seconds; slower calls are tried at once
+TRIAL_CALLS = 8  # calls by replay and by program; the first compiles, the calls after the second are timed
+UNTIMED_TRIAL_CALLS = 2
+MAX_COMPILED_SIGNATURES = 4  # forms of elements that get a program
+MAX_RECORDED_SIGNATURES = 64  # forms of elements that get recordings
+MAX_RECORDINGS_PER_SIGNATURE = 16  # recordings for each form, one for each path
 
 
-def call(called: Callable[..., Any], element: Any) -> Any:
+def call_with_element(called: Callable[..., Any], element: Any) -> Any:
     """Calls a user's function on an element, unrecorded.
 
     A tuple becomes several arguments. Any other element is one argument, also a named tuple.
@@ -42,12 +42,12 @@ def call(called: Callable[..., Any], element: Any) -> Any:
     return unrecorded(called, *element) if type(element) is tuple else unrecorded(called, element)
 
 
-def traced_call(called: Traced, element: Any) -> Any:
-    """Calls a recorded function on an element, with the arguments of ``call``."""
+def call_traced_with_element(called: TracedFunction, element: Any) -> Any:
+    """Calls a recorded function on an element, with the arguments of ``call_with_element``."""
     return called(*element) if type(element) is tuple else called(element)
 
 
-class Traced:
+class TracedFunction:
     """A function of elements whose Python runs once for each form of elements; later calls replay the recording.
 
     Args:
@@ -62,7 +62,7 @@ class Traced:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.recorded = Function(_plain(function), runs_unrecorded=True)
+        self.recorded = Function(_as_plain_function(function), runs_unrecorded=True)
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[Replay]] = {}
@@ -85,7 +85,7 @@ class Traced:
         return self._call_replay(arguments) if result is MISS else result
 
     def _call_replay(self, arguments: tuple[Any, ...]) -> Any:
-        """Calls the replay for the form of the arguments. The next call tries this replay first."""
+        """Calls the replay for the shapes and dtypes of the arguments. The next call tries this replay first."""
         leaves = nest.flatten(arguments)
         self._is_nested = self._is_nested or any(
             leaf is not argument for leaf, argument in zip(leaves, arguments, strict=False)
@@ -94,7 +94,7 @@ class Traced:
         if self.is_python:
             return unrecorded(self.function, *arguments)
         arrays = [leaf._array for leaf in leaves]
-        form = _form(leaves)
+        form = _signature_of_leaves(leaves)
         replays = self._replays.get(form, ())
         for replay in replays:
             try:
@@ -103,7 +103,9 @@ class Traced:
                 continue
             self._last_fast_replay = replay.fast
             return result
-        is_full = len(replays) >= WAYS or (not replays and len(self._replays) >= RECORDED_FORMS)
+        is_full = len(replays) >= MAX_RECORDINGS_PER_SIGNATURE or (
+            not replays and len(self._replays) >= MAX_RECORDED_SIGNATURES
+        )
         if is_full or not self._recording.acquire(blocking=False):
             return unrecorded(self.function, *arguments)
         try:
@@ -114,8 +116,8 @@ class Traced:
     def _record(self, form: Any, arguments: tuple[Any, ...], arrays: list[Any]) -> Any:
         """Runs the function as Python and keeps the recording."""
         replays = self._replays.get(form, [])
-        is_first = not replays and len(self.forms) < FORMS
-        function = self.recorded if is_first else Function(_plain(self.function), runs_unrecorded=True)
+        is_first = not replays and len(self.forms) < MAX_COMPILED_SIGNATURES
+        function = self.recorded if is_first else Function(_as_plain_function(self.function), runs_unrecorded=True)
         recordings_before = function._recordings
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
@@ -139,7 +141,7 @@ def _always_miss(leaves: Any) -> Any:
     return MISS
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+def _as_plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a Python function that calls ``function``, which may be any callable object."""
 
     def called(*arguments: Any) -> Any:
@@ -152,15 +154,15 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 _SIGNATURE = inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL)])
 
 
-class Compiling:
-    """A function of elements that is compiled where that pays.
+class SelfCompilingFunction:
+    """A function of elements that replays its recording, and changes to a compiled program if that is faster.
 
     Args:
         function: the function that a user passed to ``map``.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._traced = Traced(function)
+        self._traced = TracedFunction(function)
         self._compiled: Function | None = None
         self._is_decided = isinstance(function, Function)
         self._calls = self._trial_count = 0
@@ -174,41 +176,41 @@ class Compiling:
             result = compiled._entry(element if type(element) is tuple else (element,), {})
             if result is not MISS:
                 return result
-        if compiled is not None and _form(_leaves(element)) in self._traced.forms:
-            return call(compiled, element)
+        if compiled is not None and _signature_of_leaves(_leaves(element)) in self._traced.forms:
+            return call_with_element(compiled, element)
         if self._traced.is_python:
-            return call(self._traced.function, element)
+            return call_with_element(self._traced.function, element)
         if compiled is not None or self._is_decided or not self._trial_lock.acquire(blocking=False):
-            return traced_call(self._traced, element)
+            return call_traced_with_element(self._traced, element)
         try:
-            return self._try_program(element) if self._is_due(element) else self._call_timed(element)
+            return self._try_program(element) if self._is_trial_due(element) else self._call_timed(element)
         finally:
             self._trial_lock.release()
 
-    def as_python(self, element: Any) -> Any:
-        """Calls the function without recording, for elements that are not the dataset's."""
-        return call(self._traced.function, element)
+    def call_as_python(self, element: Any) -> Any:
+        """Calls the function as Python, without recording, for sample elements that are not of the dataset."""
+        return call_with_element(self._traced.function, element)
 
-    def _is_due(self, element: Any) -> bool:
+    def _is_trial_due(self, element: Any) -> bool:
         if (
             ops_are_deterministic() or not self._traced.repeats
         ):  # eight elements with equal bits do not prove that a program is deterministic
             return False
-        if self._calls < AFTER and (self._calls < 2 or self._python < SLOW):
+        if self._calls < CALLS_BEFORE_COMPILATION and (self._calls < 2 or self._python < SLOW_CALL_SECONDS):
             return False
-        return _form(_leaves(element)) in self._traced.forms
+        return _signature_of_leaves(_leaves(element)) in self._traced.forms
 
     def _call_timed(self, element: Any) -> Any:
         start_time = perf_counter()
-        result = traced_call(self._traced, element)
+        result = call_traced_with_element(self._traced, element)
         self._python = min(self._python, perf_counter() - start_time)
         self._calls += 1
         self._is_decided = self._traced.is_python
         return result
 
     def _try_program(self, element: Any) -> Any:
-        """Runs the replay and the program, and compares them."""
-        if self._trial_count == UNTIMED:
+        """Runs the replay and the compiled program on ``element``, compares results and times, and returns the result."""
+        if self._trial_count == UNTIMED_TRIAL_CALLS:
             self._python = self._program = float("inf")  # from now on both run under the same conditions
         states_before = default_states()
         result = self._call_timed(element)
@@ -218,16 +220,18 @@ class Compiling:
         start_time = perf_counter()
         try:
             program_result = (
-                call(self._traced.recorded, element) if _are_numbers(element) and _are_numbers(result) else None
+                call_with_element(self._traced.recorded, element)
+                if _are_numbers(element) and _are_numbers(result)
+                else None
             )
             self._program = min(self._program, perf_counter() - start_time)
-            is_equal = program_result is not None and _bits(program_result) == _bits(result)
+            is_equal = program_result is not None and _result_bits(program_result) == _result_bits(result)
         except Exception:  # noqa: BLE001 (whatever it can't do compiled, the replay has just done)
             is_equal = False
         if default_states() != states_after:
             restore_default_states(states_after)
             is_equal = False
-        self._is_decided = not is_equal or self._trial_count == TRIALS
+        self._is_decided = not is_equal or self._trial_count == TRIAL_CALLS
         if self._is_decided and is_equal and self._program < self._python:
             self._compiled = self._traced.recorded
         return result
@@ -245,8 +249,8 @@ def _leaves(element: Any) -> Any:
     return nest.flatten(element)
 
 
-def _form(leaves: Any) -> Any:
-    """Returns the form of leaves: elements of one form may share a program."""
+def _signature_of_leaves(leaves: Any) -> Any:
+    """Returns the shapes and dtypes of leaves: elements with equal shapes and dtypes may share a program."""
     return tuple([(leaf._array.shape, leaf._array.dtype) if type(leaf) is Tensor else None for leaf in leaves])
 
 
@@ -257,6 +261,6 @@ def _are_numbers(element: Any) -> bool:
     )
 
 
-def _bits(result: Any) -> list[Any]:
+def _result_bits(result: Any) -> list[Any]:
     leaves = [leaf for leaf in nest.flatten(result) if leaf is not None]
     return [(leaf._array.dtype, leaf._array.shape, leaf._array.tobytes()) for leaf in leaves]

@@ -14,7 +14,7 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data import cache, combining, files, sources
 from fastgrad.data.node import Node
 from fastgrad.data.pipeline import Pipeline
-from fastgrad.data.structure import converted, is_dataset, packer
+from fastgrad.data.structure import is_dataset, packer, to_element
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 
@@ -36,7 +36,7 @@ class Sources(Pipeline):
         Raises:
             ValueError: a tensor is a scalar, or first dimensions differ.
         """
-        return Pipeline._of(sources.slices(_converted_components(tensors)))
+        return Pipeline._of(sources.rows_of_tensors(_converted_components(tensors)))
 
     @staticmethod
     def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
@@ -57,7 +57,7 @@ class Sources(Pipeline):
         start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
         if step == 0:
             raise InvalidArgumentError("Dataset.range: step must be a non-zero integer.")
-        return Pipeline._of(sources.numbers(start, stop, step, dtypes.as_dtype(output_type)))
+        return Pipeline._of(sources.range_node(start, stop, step, dtypes.as_dtype(output_type)))
 
     @staticmethod
     def from_generator(
@@ -101,7 +101,7 @@ class Sources(Pipeline):
             raise TypeError("Dataset.zip: must pass datasets, either as `*args` or as `datasets`.")
         structure = datasets if not args else args[0] if len(args) == 1 else args
         leaves: list[Node] = []
-        _collect(structure, leaves)
+        _collect_dataset_nodes(structure, leaves)
         return Pipeline._of(combining.Zipped(packer(structure), leaves))
 
     @staticmethod
@@ -112,7 +112,7 @@ class Sources(Pipeline):
             seed: makes the numbers repeatable, together with ``tf.random.set_seed``.
             rerandomize_each_iteration: whether each iteration has different numbers.
         """
-        return Pipeline._of(sources.RandomNumbers(drawn_key(seed), bool(rerandomize_each_iteration)))
+        return Pipeline._of(sources.RandomNumbers(random_order_key(seed), bool(rerandomize_each_iteration)))
 
     @staticmethod
     def counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64, name: str | None = None) -> Dataset:
@@ -134,7 +134,7 @@ class Sources(Pipeline):
         Raises:
             InvalidArgumentError: no file matches.
         """
-        names = files.matching(texts(file_pattern))
+        names = files.matching_file_names(text_list(file_pattern))
         dataset = Sources.from_tensor_slices(names)
         return dataset if shuffle is False else dataset.shuffle(len(names), seed=seed)
 
@@ -153,7 +153,7 @@ class Sources(Pipeline):
         Raises:
             NotFoundError: no dataset was saved there, or the save did not complete.
         """
-        dataset = Pipeline._of(cache.Stored(os.fspath(path)))
+        dataset = Pipeline._of(cache.SavedElements(os.fspath(path)))
         if element_spec is not None and element_spec != dataset.element_spec:
             raise TypeError(f"Dataset.load: the saved elements are {dataset.element_spec}, not {element_spec}.")
         return dataset if reader_func is None else reader_func(Sources.from_tensors(dataset))
@@ -166,7 +166,7 @@ class Sources(Pipeline):
         stop_on_empty_dataset: bool = False,
         rerandomize_each_iteration: bool | None = None,
     ) -> Dataset:
-        """Returns elements of several datasets; each comes from a dataset drawn at random.
+        """Returns the elements of several datasets in random order: each element is from a dataset drawn at random.
 
         Args:
             datasets: a list of datasets.
@@ -180,11 +180,13 @@ class Sources(Pipeline):
             ValueError: there are no datasets, or another number of weights.
             TypeError: the elements differ, or the weights are not float32 or float64.
         """
-        nodes = _nodes(datasets)
+        nodes = _nodes_of_datasets(datasets)
         redraws = bool(rerandomize_each_iteration)
         if is_dataset(weights):
             return Pipeline._of(
-                combining.Sampled(nodes, stop_on_empty_dataset, weights._node, drawn_key(seed), redraws)
+                combining.RandomlyInterleaved(
+                    nodes, stop_on_empty_dataset, weights._node, random_order_key(seed), redraws
+                )
             )
         probabilities = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
         if probabilities.dtype not in (np.float32, np.float64):
@@ -199,11 +201,13 @@ class Sources(Pipeline):
             )
         if not (probabilities >= 0).all() or not probabilities.sum() < np.inf:
             raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {probabilities.tolist()}.")
-        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, probabilities, drawn_key(seed), redraws))
+        return Pipeline._of(
+            combining.RandomlyInterleaved(nodes, stop_on_empty_dataset, probabilities, random_order_key(seed), redraws)
+        )
 
     @staticmethod
     def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
-        """Returns elements of several datasets; each comes from the dataset whose number ``choice_dataset`` gives.
+        """Returns the elements of several datasets in the order of the dataset numbers in ``choice_dataset``.
 
         Args:
             datasets: a list of datasets.
@@ -214,7 +218,7 @@ class Sources(Pipeline):
             ValueError: there are no datasets.
             TypeError: the elements differ, or the choices are not int64 scalars.
         """
-        nodes = _nodes(datasets)
+        nodes = _nodes_of_datasets(datasets)
         if not is_dataset(choice_dataset):
             raise TypeError(
                 f"Invalid `choice_dataset`. `choice_dataset` should be a `tf.data.Dataset` but is {type(choice_dataset)}."
@@ -224,26 +228,26 @@ class Sources(Pipeline):
                 f"Invalid `choice_dataset`. Elements of `choice_dataset` must be scalar `tf.int64` tensors but are "
                 f"{choice_dataset.element_spec}."
             )
-        return Pipeline._of(combining.Chosen(nodes, stop_on_empty_dataset, choice_dataset._node))
+        return Pipeline._of(combining.DirectedInterleaved(nodes, stop_on_empty_dataset, choice_dataset._node))
 
 
-def texts(value: Any) -> list[str]:
-    """Converts a text or path, or several in a list or tensor, to a list of texts."""
+def text_list(value: Any) -> list[str]:
+    """Converts a string or path, or a list or tensor of strings and paths, to a list of strings."""
     if isinstance(value, (str, bytes, os.PathLike)):
         return [os.fsdecode(value)]
     if isinstance(value, (list, tuple)):
-        return [text for item in value for text in texts(item)]
+        return [text for item in value for text in text_list(item)]
     return [os.fsdecode(text) for text in convert_to_tensor(value)._on_host().reshape(-1)]
 
 
-def _nodes(datasets: Any) -> list[Node]:
+def _nodes_of_datasets(datasets: Any) -> list[Node]:
     if not datasets:
         raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
     return [dataset._node for dataset in datasets]
 
 
 def _converted_components(tensors: Any) -> Any:
-    """Converts tensors as ``converted`` does, but does not copy arrays mapped from files: tensors share them."""
+    """Converts components to tensors; a tensor shares the memory of an array that is mapped from a file."""
     if isinstance(tensors, np.memmap) and tensors.dtype.isnative:
         dtypes.as_dtype(tensors.dtype)
         return Tensor(tensors.view(np.ndarray))
@@ -251,19 +255,19 @@ def _converted_components(tensors: Any) -> Any:
         return tuple([_converted_components(component) for component in tensors])
     if type(tensors) is dict:
         return {key: _converted_components(component) for key, component in tensors.items()}
-    return convert_to_tensor(tensors) if isinstance(tensors, list) else converted(tensors)
+    return convert_to_tensor(tensors) if isinstance(tensors, list) else to_element(tensors)
 
 
-def _collect(structure: Any, leaves: list[Node]) -> None:
+def _collect_dataset_nodes(structure: Any, leaves: list[Node]) -> None:
     """Appends the nodes of the datasets in nested tuples and dicts to ``leaves``, in the order of ``nest.flatten``."""
     if isinstance(structure, Pipeline):
         leaves.append(structure._node)
     elif isinstance(structure, tuple):
         for item in structure:
-            _collect(item, leaves)
+            _collect_dataset_nodes(item, leaves)
     elif isinstance(structure, abc.Mapping):
         for key in sorted(structure):
-            _collect(structure[key], leaves)
+            _collect_dataset_nodes(structure[key], leaves)
     else:
         raise TypeError(
             f"Invalid input to `zip`. Inputs are expected to be (nested) structures of `tf.data.Dataset` objects: tuples "
@@ -271,8 +275,8 @@ def _collect(structure: Any, leaves: list[Node]) -> None:
         )
 
 
-def drawn_key(given: Any) -> tuple[int, ...]:
-    """Returns the key of a stage's random orders, three numbers: of the global seed and ``given``, or the next draw."""
+def random_order_key(given: Any) -> tuple[int, ...]:
+    """Returns three numbers that seed a stage's random orders: the global seed and ``given``, or the next random draw."""
     from fastgrad.ops.random_generator import default_drawn, default_key
 
     seed = None if given is None else integer(given, "Dataset: seed")

@@ -14,14 +14,14 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data import cache, combining, ordering, prefetch, transformations
 from fastgrad.data.batching import Batching
-from fastgrad.data.compiling import Traced
-from fastgrad.data.constructors import Sources, drawn_key
+from fastgrad.data.compiling import TracedFunction
+from fastgrad.data.constructors import Sources, random_order_key
 from fastgrad.data.ignoring import IgnoringErrors
 from fastgrad.data.iterator import Iterator
-from fastgrad.data.node import INFINITE, UNKNOWN, Node, succeeded
-from fastgrad.data.options import Options, OptionsSet, options_of
+from fastgrad.data.node import INFINITE, UNKNOWN, Node, value_or_raise
+from fastgrad.data.options import Options, WithOptions, options_of
 from fastgrad.data.resampling import Resampled
-from fastgrad.data.structure import DatasetSpec, continued, converted, numpy_element
+from fastgrad.data.structure import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.ops.arguments import integer
@@ -30,7 +30,7 @@ AUTOTUNE = -1
 INFINITE_CARDINALITY = INFINITE
 UNKNOWN_CARDINALITY = UNKNOWN
 
-_LARGEST = int(np.iinfo(np.int64).max)
+_MAX_INT64 = int(np.iinfo(np.int64).max)
 
 
 class Dataset(Sources, Batching):
@@ -76,7 +76,7 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: ``num_parallel_calls`` is below 1.
         """
-        return Dataset(transformations.Mapped(self._node, map_func, _threads(num_parallel_calls, "map")))
+        return Dataset(transformations.Mapped(self._node, map_func, _thread_count(num_parallel_calls, "map")))
 
     def filter(self, predicate: abc.Callable[..., Any], name: str | None = None) -> Dataset:
         """Returns the elements for which ``predicate`` is true.
@@ -120,7 +120,7 @@ class Dataset(Sources, Batching):
             raise InvalidArgumentError(
                 f"Dataset.interleave: cycle_length and block_length must be greater than zero, got {cycle} and {block}."
             )
-        _threads(num_parallel_calls, "interleave")
+        _thread_count(num_parallel_calls, "interleave")
         return Dataset(transformations.Interleaved(self._node, map_func, 8 if cycle == AUTOTUNE else cycle, block))
 
     def scan(
@@ -135,7 +135,7 @@ class Dataset(Sources, Batching):
         Raises:
             TypeError: while iterating, ``scan_func`` does not return a pair.
         """
-        return Dataset(transformations.Scanned(self._node, converted(initial_state), scan_func))
+        return Dataset(transformations.Scanned(self._node, to_element(initial_state), scan_func))
 
     def unique(self, name: str | None = None) -> Dataset:
         """Returns each distinct element once, at its first occurrence."""
@@ -159,7 +159,7 @@ class Dataset(Sources, Batching):
         """
         target = convert_to_tensor(target_dist).numpy()
         initial = None if initial_dist is None else convert_to_tensor(initial_dist).numpy()
-        return Dataset(Resampled(self._node, class_func, target, initial, drawn_key(seed)))
+        return Dataset(Resampled(self._node, class_func, target, initial, random_order_key(seed)))
 
     def shuffle(
         self, buffer_size: Any, seed: Any = None, reshuffle_each_iteration: bool | None = True, name: str | None = None
@@ -180,7 +180,9 @@ class Dataset(Sources, Batching):
                 f"Dataset.shuffle: buffer_size must be greater than zero or UNKNOWN_CARDINALITY, got {size}."
             )
         reshuffle = reshuffle_each_iteration is not False
-        return Dataset(ordering.Shuffled(self._node, _LARGEST if size == UNKNOWN else size, drawn_key(seed), reshuffle))
+        return Dataset(
+            ordering.Shuffled(self._node, _MAX_INT64 if size == UNKNOWN else size, random_order_key(seed), reshuffle)
+        )
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """Returns the dataset repeated ``count`` times; an infinite dataset if ``count`` is None or -1."""
@@ -220,7 +222,7 @@ class Dataset(Sources, Batching):
         if not isinstance(name, (str, bytes, os.PathLike)):
             raise TypeError(f"Dataset.cache: Argument `filename` must be a path, got {filename!r}.")
         folder = os.fsdecode(name)
-        return Dataset(cache.KeptInFiles(self._node, folder) if folder else cache.Kept(self._node))
+        return Dataset(cache.FileCached(self._node, folder) if folder else cache.MemoryCached(self._node))
 
     def snapshot(
         self,
@@ -274,7 +276,7 @@ class Dataset(Sources, Batching):
 
     def with_options(self, options: Options, name: str | None = None) -> Dataset:
         """Returns the same elements, with ``options`` set; ``options()`` returns the settings."""
-        return Dataset(OptionsSet(self._node, options))
+        return Dataset(WithOptions(self._node, options))
 
     def options(self) -> Options:
         """Returns the settings of this pipeline, made by ``with_options``."""
@@ -282,7 +284,7 @@ class Dataset(Sources, Batching):
 
     def enumerate(self, start: Any = 0, name: str | None = None) -> Dataset:
         """Returns pairs of an int64 number, counted from ``start``, and the element."""
-        return Dataset.zip(Dataset.range(start, _LARGEST), self)
+        return Dataset.zip(Dataset.range(start, _MAX_INT64), self)
 
     def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
         """Returns the elements of this dataset, then those of ``dataset``.
@@ -319,10 +321,10 @@ class Dataset(Sources, Batching):
         """
         if not callable(reduce_func):
             raise ValueError(f"Dataset.reduce: Argument `reduce_func` must be callable, got {reduce_func!r}.")
-        state = converted(initial_state)
-        traced = Traced(reduce_func)
+        state = to_element(initial_state)
+        traced = TracedFunction(reduce_func)
         for element in self:
-            state = continued(state, traced(state, element), "Dataset.reduce")
+            state = checked_next_state(state, traced(state, element), "Dataset.reduce")
         return state
 
     def get_single_element(self, name: str | None = None) -> Any:
@@ -347,7 +349,7 @@ class Dataset(Sources, Batching):
             raise TypeError(
                 "`tf.data.Dataset.as_numpy_iterator()` is not supported for datasets that produce datasets: use flat_map."
             )
-        return map(_numpy, self._node.elements())
+        return map(_numpy_element_or_raise, self._node.elements())
 
     def cardinality(self) -> Tensor:
         """Returns the number of elements as an int64 tensor.
@@ -382,17 +384,17 @@ class Dataset(Sources, Batching):
             path: the folder. An earlier saved dataset there is replaced.
             compression, shard_func, checkpoint_args: kept for TensorFlow's signature.
         """
-        cache.saved(self._node.elements(), self._node.spec(), os.fspath(path))
+        cache.save_elements(self._node.elements(), self._node.spec(), os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<{self._node.name} element_spec={self.element_spec!r}>"
 
 
-def _numpy(element: Any) -> Any:
-    return numpy_element(succeeded(element))
+def _numpy_element_or_raise(element: Any) -> Any:
+    return numpy_element(value_or_raise(element))
 
 
-def _threads(calls: Any, what: str) -> int:
+def _thread_count(calls: Any, what: str) -> int:
     """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0

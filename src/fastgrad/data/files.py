@@ -13,21 +13,21 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.node import Node, attempted, succeeded
+from fastgrad.data.node import Node, catching_failures, value_or_raise
 from fastgrad.dtypes import DType
 from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.decompression import decompressed
 
-LONGEST_LINE = 16 << 20
+MAX_LINE_BYTES = 16 << 20
 """The limit on a line of a compressed file, a pipe or a device, whose lines may never end.
 
 A file of more than a sixteenth of this size has 16 times its size as the limit.
 """
 
 
-def matching(patterns: Sequence[str]) -> list[str]:
-    """Returns the names of the files that match, sorted.
+def matching_file_names(patterns: Sequence[str]) -> list[str]:
+    """Returns the sorted names of the files that match one of ``patterns``.
 
     Raises:
         InvalidArgumentError: no file matches.
@@ -44,7 +44,7 @@ def check_compression(name: str, compression: Any) -> None:
         raise InvalidArgumentError(f"{name}: compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
 
 
-def opened(name: str, compression: str) -> BinaryIO:
+def open_decompressed(name: str, compression: str) -> BinaryIO:
     """Opens a file for reading. ``compression`` is empty, ``"GZIP"`` or ``"ZLIB"``.
 
     Raises:
@@ -67,7 +67,7 @@ def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
     if not compression and os.path.isfile(name):
         yield from file
         return
-    limit = max(LONGEST_LINE, 16 * os.path.getsize(name))
+    limit = max(MAX_LINE_BYTES, 16 * os.path.getsize(name))
     while line := file.readline(limit):
         if len(line) == limit:
             raise ValueError(f"it has a line of more than {limit} bytes")
@@ -83,11 +83,11 @@ class TextLines(Node):
         self.sources, self._compression = (files,), compression
 
     def elements(self) -> Iterator[Any]:
-        for name in names_of(self.sources[0]):
+        for name in file_names(self.sources[0]):
             description = f"{self._compression} file of lines".lstrip()
-            with opened(name, self._compression) as file, parsing(name, description, DataLossError):
+            with open_decompressed(name, self._compression) as file, parsing(name, description, DataLossError):
                 for line in _lines(file, name, self._compression):
-                    yield text(line.removesuffix(b"\n").removesuffix(b"\r"))
+                    yield text_tensor(line.removesuffix(b"\n").removesuffix(b"\r"))
 
     def make_spec(self) -> Any:
         return TensorSpec((), "string")
@@ -104,7 +104,7 @@ class CsvRecords(Node):
         header: whether the first line of a file is not a record.
         options: options of ``csv.reader``.
         missing: the text that means an empty field, beside the empty text.
-        compression: as in ``opened``.
+        compression: as in ``open_decompressed``.
         width: the number of fields of a record. Default: the number of columns.
     """
 
@@ -126,27 +126,27 @@ class CsvRecords(Node):
         self._columns = range(len(dtypes)) if columns is None else columns
         self._width = len(dtypes) if columns is None else width
         self._dtypes, self._defaults = dtypes, defaults
-        self._parsers = [parser_of(dtype) for dtype in dtypes]
+        self._parsers = [field_parser(dtype) for dtype in dtypes]
         self._header, self._options, self._missing, self._compression = header, options, missing, compression
 
     def elements(self) -> Iterator[Any]:
-        return map(attempted(self._element), self._named_records())
+        return map(catching_failures(self._element_of_record), self._named_records())
 
-    def _element(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
-        values = self._values(record)
-        return tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
+    def _element_of_record(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
+        values = self._values_of_record(record)
+        return tuple([text_tensor(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
 
     def records(self) -> Iterator[list[Any]]:
         """Yields the values of each record."""
-        return map(self._values, self._named_records())
+        return map(self._values_of_record, self._named_records())
 
     def _named_records(self) -> Iterator[tuple[str, list[str]]]:
         """Yields the name of the file and the fields of each record."""
-        for name in names_of(self.sources[0]):
-            for fields in fields_of(name, self._compression, self._options, self._header):
+        for name in file_names(self.sources[0]):
+            for fields in csv_records(name, self._compression, self._options, self._header):
                 yield name, fields
 
-    def _values(self, record: tuple[str, list[str]]) -> list[Any]:
+    def _values_of_record(self, record: tuple[str, list[str]]) -> list[Any]:
         name, fields = record
         if self._width is not None and len(fields) != self._width:
             raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record. ({name})")
@@ -174,16 +174,19 @@ class CsvRecords(Node):
         return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
 
 
-def fields_of(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
+def csv_records(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
     """Yields the fields of each record of a CSV file. Bytes that are not UTF-8 become surrogates.
 
-    `parser_of` converts the surrogates back to bytes.
+    `field_parser` converts the surrogates back to bytes.
 
     Raises:
         NotFoundError: there is no such file.
         DataLossError: the file is not compressed as given, or is not CSV.
     """
-    with opened(name, compression) as contents, parsing(name, f"{compression} file of records".lstrip(), DataLossError):
+    with (
+        open_decompressed(name, compression) as contents,
+        parsing(name, f"{compression} file of records".lstrip(), DataLossError),
+    ):
         file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
         records = csv.reader(_lines(file, name, compression), **options)
         if header:
@@ -191,26 +194,26 @@ def fields_of(name: str, compression: str, options: dict[str, Any], header: bool
         yield from records
 
 
-def parser_of(dtype: DType) -> Any:
-    """Returns a function that converts a field to a value of a dtype; it raises ValueError if it can't."""
+def field_parser(dtype: DType) -> Any:
+    """Returns a function from a text field to a value of ``dtype``; the function raises ValueError for other texts."""
     if dtype.name == "string":
-        return _encoded
+        return _utf8_bytes
     return dtype.numpy.type
 
 
-def _encoded(field: str) -> bytes:
+def _utf8_bytes(field: str) -> bytes:
     return field.encode("utf-8", "surrogateescape")
 
 
-def text(value: bytes) -> Tensor:
-    """Returns a scalar string."""
+def text_tensor(value: bytes) -> Tensor:
+    """Returns a scalar string tensor of ``value``."""
     array = np.empty((), object)
     array[()] = value
     return Tensor(array)
 
 
-def names_of(files: Node) -> Iterator[str]:
+def file_names(files: Node) -> Iterator[str]:
     """Yields the file names of a dataset of strings, single or in arrays."""
-    for element in map(succeeded, files.elements()):
+    for element in map(value_or_raise, files.elements()):
         for name in element._array.reshape(-1):
             yield os.fsdecode(name)

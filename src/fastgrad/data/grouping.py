@@ -16,42 +16,31 @@ from fastgrad.core.recording import unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
-from fastgrad.data.compiling import Traced, traced_call
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, attempted
-from fastgrad.data.ragged_rows import row, rows_of
+from fastgrad.data.batch import (
+    element_groups,
+    groups_between_failures,
+    pad_and_stack,
+    row_groups,
+    stack_as_ragged,
+    stack_elements,
+)
+from fastgrad.data.compiling import TracedFunction, call_traced_with_element
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, catching_failures
+from fastgrad.data.ragged_rows import row, rows_of_leaf
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec, spec_of
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 
-GATHERED = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
+BYTES_GATHERED_AT_ONCE = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 
 
-class Batched(Stage):
-    """Groups of ``size`` elements, stacked."""
-
-    name = "_BatchDataset"
+class _GroupsOfSize(Stage):
+    """The base of stages that combine groups of ``size`` elements."""
 
     def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
         super().__init__(source)
         self._size, self._drop_remainder = size, drop_remainder
-
-    def elements(self) -> Iterator[Any]:
-        return self.elements_after(0)
-
-    def elements_after(self, position: int) -> Iterator[Any]:
-        rows = self.source.rows
-        if rows is None:
-            stack = attempted(functools.partial(stacked, ragged=_ragged_leaves(self.source.known_spec())))
-            elements = map(stack, self._groups())
-            return itertools.islice(elements, position, None) if position else elements
-        batches_at_once = 1 if self.source.is_filling() else max(1, GATHERED // max(1, self._size * rows.row_bytes))
-        groups = row_groups(self.source.chunks(), self._size * batches_at_once)
-        batches = rows.batches(
-            itertools.islice(groups, position // batches_at_once, None), self._size, self._drop_remainder
-        )
-        return itertools.islice(batches, position % batches_at_once, None) if position else batches
 
     def _groups(self) -> Iterator[Any]:
         return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
@@ -62,22 +51,48 @@ class Batched(Stage):
             return count
         return count // self._size if self._drop_remainder else -(-count // self._size)
 
+
+class Batched(_GroupsOfSize):
+    """Groups of ``size`` elements, stacked."""
+
+    name = "_BatchDataset"
+
+    def elements(self) -> Iterator[Any]:
+        return self.elements_after(0)
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        rows = self.source.rows
+        if rows is None:
+            stack = catching_failures(
+                functools.partial(stack_elements, ragged=_ragged_leaves(self.source.known_spec()))
+            )
+            elements = map(stack, self._groups())
+            return itertools.islice(elements, position, None) if position else elements
+        batches_at_once = (
+            1 if self.source.is_filling() else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
+        )
+        groups = row_groups(self.source.chunks(), self._size * batches_at_once)
+        batches = rows.batches(
+            itertools.islice(groups, position // batches_at_once, None), self._size, self._drop_remainder
+        )
+        return itertools.islice(batches, position % batches_at_once, None) if position else batches
+
     def make_spec(self) -> Any:
         size = self._size if self._drop_remainder else None
         return map_leaves(lambda leaf: batched_spec(leaf, size), self.source.spec())
 
 
 def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
-    """Returns the ``ragged`` argument of ``stacked`` for a spec; empty without ragged leaves or without a spec."""
+    """Returns the ``ragged`` argument of ``stack_elements`` for a spec; empty without ragged leaves or without a spec."""
     if spec is None:
         return ()
     uniform_lengths = tuple(
-        [_uniform(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)]
+        [_uniform_row_lengths(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)]
     )
     return uniform_lengths if any(uniform_lengths) else ()
 
 
-class RaggedBatched(Batched):
+class RaggedBatched(_GroupsOfSize):
     """Groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
 
     Args:
@@ -91,18 +106,17 @@ class RaggedBatched(Batched):
         self._splits_dtype = splits_dtype
 
     def elements(self) -> Iterator[Any]:
-        ragged = [_uniform(leaf) for leaf in nest.flatten(self.source.spec())]
-        return map(attempted(lambda group: ragged_rows(group, ragged, self._splits_dtype.numpy)), self._groups())
-
-    def elements_after(self, position: int) -> Iterator[Any]:
-        return Stage.elements_after(self, position)
+        ragged = [_uniform_row_lengths(leaf) for leaf in nest.flatten(self.source.spec())]
+        return map(
+            catching_failures(lambda group: stack_as_ragged(group, ragged, self._splits_dtype.numpy)), self._groups()
+        )
 
     def make_spec(self) -> Any:
         size = self._size if self._drop_remainder else None
-        return map_leaves(lambda leaf: self._batched(leaf, size), self.source.spec())
+        return map_leaves(lambda leaf: self._batched_leaf_spec(leaf, size), self.source.spec())
 
-    def _batched(self, leaf: Any, size: int | None) -> Any:
-        levels = len(_uniform(leaf))
+    def _batched_leaf_spec(self, leaf: Any, size: int | None) -> Any:
+        levels = len(_uniform_row_lengths(leaf))
         if not levels:
             return batched_spec(leaf, size)
         from fastgrad.ragged.spec import RaggedTensorSpec
@@ -110,8 +124,8 @@ class RaggedBatched(Batched):
         return RaggedTensorSpec(TensorShape([size]).concatenate(leaf.shape), leaf.dtype, levels, self._splits_dtype)
 
 
-def _uniform(leaf: Any) -> list[int | None]:
-    """Returns the size, or None if unknown, of each dimension of a batch that splits cut. The last unknown one is cut.
+def _uniform_row_lengths(leaf: Any) -> list[int | None]:
+    """Returns the length, None if unknown, of each ragged dimension of a batch: up to the last unknown dimension of ``leaf``.
 
     Raises:
         ValueError: the rank is not known.
@@ -127,7 +141,7 @@ def _uniform(leaf: Any) -> list[int | None]:
     return list(leaf.shape[:levels])
 
 
-class PaddedBatched(Batched):
+class PaddedBatched(_GroupsOfSize):
     """Groups of ``size`` elements, padded to one shape and stacked.
 
     Args:
@@ -145,16 +159,13 @@ class PaddedBatched(Batched):
 
     def elements(self) -> Iterator[Any]:
         elements, sizes = self.source.elements(), itertools.repeat(self._size)
-        return map(attempted(self._padded), groups_between_failures(elements, sizes, self._drop_remainder))
+        return map(catching_failures(self._pad_group), groups_between_failures(elements, sizes, self._drop_remainder))
 
-    def _padded(self, group: list[Any]) -> Any:
+    def _pad_group(self, group: list[Any]) -> Any:
         columns = zip(*[nest.flatten(element) for element in group], strict=True)
         return packer(group[0])(
-            [padded(*leaf_arguments) for leaf_arguments in zip(columns, self._shapes, self._values, strict=True)]
+            [pad_and_stack(*leaf_arguments) for leaf_arguments in zip(columns, self._shapes, self._values, strict=True)]
         )
-
-    def elements_after(self, position: int) -> Iterator[Any]:
-        return Stage.elements_after(self, position)
 
     def make_spec(self) -> Any:
         rows = self._size if self._drop_remainder else None
@@ -169,7 +180,7 @@ class Unbatched(Stage):
     name = "_UnbatchDataset"
 
     def chunks(self) -> Iterator[Chunk | Failure]:
-        return map(attempted(_rows_of), self.source.elements())
+        return map(catching_failures(_element_rows), self.source.elements())
 
     def count(self) -> int:
         count = self.source.count()
@@ -182,10 +193,10 @@ class Unbatched(Stage):
         return map_leaves(row_spec, self.source.spec())
 
 
-def _rows_of(element: Any) -> list[Any]:
+def _element_rows(element: Any) -> list[Any]:
     """Returns the rows of an element as a list of elements."""
     leaves, pack = nest.flatten(element), packer(element)
-    columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
+    columns = [None if leaf is None else rows_of_leaf(leaf) for leaf in leaves]
     counts = {len(column) if getattr(column, "ndim", 1) else -1 for column in columns if column is not None}
     if len(counts) != 1 or -1 in counts:
         shapes = [leaf.shape for leaf in leaves if leaf is not None]
@@ -220,12 +231,12 @@ class Rebatched(Stage):
         ragged: Any = () if source_spec is None else _ragged_leaves(map_leaves(row_spec, source_spec))
 
         def batch(rows: list[Any]) -> Any:
-            return stacked(rows, ragged) if rows else placeholder(map_leaves(_spec_without_rows, self.spec()), 0)
+            return stack_elements(rows, ragged) if rows else placeholder(map_leaves(_spec_without_rows, self.spec()), 0)
 
-        chunks = map(attempted(_rows_of), source)
+        chunks = map(catching_failures(_element_rows), source)
         rows = (row for chunk in chunks for row in ((chunk,) if type(chunk) is Failure else chunk))
         yield from map(
-            attempted(batch), groups_between_failures(rows, itertools.cycle(self._sizes), self._drop_remainder)
+            catching_failures(batch), groups_between_failures(rows, itertools.cycle(self._sizes), self._drop_remainder)
         )
 
     def make_spec(self) -> Any:
@@ -247,8 +258,8 @@ def _known_row_count(spec: Any) -> int | None:
     return row_counts.pop() if len(row_counts) == 1 else None
 
 
-class Listed(Node):
-    """Existing elements: a window or a group.
+class ElementList(Node):
+    """A list of elements as a stage: one window or one group.
 
     Args:
         elements: the elements, a list.
@@ -282,7 +293,7 @@ class Windowed(Stage):
     ) -> None:
         super().__init__(source)
         self._size, self._shift, self._stride, self._drop_remainder = size, shift, stride, drop_remainder
-        self._made = made
+        self._dataset_of = made
 
     def elements(self) -> Iterator[Any]:
         window_span = (self._size - 1) * self._stride + 1
@@ -293,17 +304,19 @@ class Windowed(Stage):
             if not buffer or (len(buffer) < window_span and self._drop_remainder):
                 return
             window = list(itertools.islice(buffer, 0, None, self._stride))
-            yield next((element for element in window if type(element) is Failure), None) or self._dataset(window)
+            yield next((element for element in window if type(element) is Failure), None) or self._datasets_of_window(
+                window
+            )
             for _ in range(min(self._shift, len(buffer))):
                 buffer.popleft()
             if self._shift > window_span:
                 next(itertools.islice(source_elements, self._shift - window_span, self._shift - window_span), None)
 
-    def _dataset(self, items: list[Any]) -> Any:
+    def _datasets_of_window(self, items: list[Any]) -> Any:
         spec = self.source.spec()
         columns = zip(*[nest.flatten(item) for item in items], strict=True)
         leaves = zip(columns, nest.flatten(spec), strict=True)
-        return packer(spec)([self._made(Listed(list(column), leaf)) for column, leaf in leaves])
+        return packer(spec)([self._dataset_of(ElementList(list(column), leaf)) for column, leaf in leaves])
 
     def count(self) -> int:
         count = self.source.count()
@@ -318,7 +331,7 @@ class Windowed(Stage):
 
 
 class Grouped(Stage):
-    """The elements of the datasets that ``reduce`` makes from groups of elements with the same key.
+    """The elements of the datasets that ``reduce`` returns for groups of elements with the same key.
 
     Args:
         key: maps an element to an int64 scalar.
@@ -339,14 +352,17 @@ class Grouped(Stage):
         made: Callable[[Node], Any],
     ) -> None:
         super().__init__(source)
-        self._key = Traced(checked_function(key, "Dataset.group_by_window"))
+        self._key = TracedFunction(checked_function(key, "Dataset.group_by_window"))
         self._reduce = checked_function(reduce, "Dataset.group_by_window")
-        self._size, self._made = size, made
+        self._size, self._dataset_of = size, made
 
     def elements(self) -> Iterator[Any]:
         groups: dict[int, list[Any]] = {}
         sizes: dict[int, int] = {}
-        key_of, size_of = attempted(lambda element: int(traced_call(self._key, element))), attempted(self._group_size)
+        key_of, size_of = (
+            catching_failures(lambda element: int(call_traced_with_element(self._key, element))),
+            catching_failures(self._group_size),
+        )
         for element in self.source.elements():
             key = key_of(element)
             size = sizes.get(key) or size_of(key)
@@ -358,30 +374,30 @@ class Grouped(Stage):
             group.append(element)
             if len(group) == size:
                 del groups[key], sizes[key]
-                yield from self._reduced(key, group)
+                yield from self._reduced_elements(key, group)
         for key in sorted(groups):
-            yield from self._reduced(key, groups[key])
+            yield from self._reduced_elements(key, groups[key])
 
     def _group_size(self, key: int) -> int:
-        size = int(unrecorded(self._size, _key(key)))
+        size = int(unrecorded(self._size, _key_tensor(key)))
         if size < 1:
             raise InvalidArgumentError(f"Dataset.group_by_window: window size must be greater than zero, got {size}.")
         return size
 
-    def _reduced(self, key: int, group: list[Any]) -> Iterator[Any]:
-        node = attempted(lambda elements: self._node(key, elements))(group)
+    def _reduced_elements(self, key: int, group: list[Any]) -> Iterator[Any]:
+        node = catching_failures(lambda elements: self._reduced_node(key, elements))(group)
         return iter([node]) if type(node) is Failure else node.elements()
 
-    def _node(self, key: int, group: list[Any]) -> Node:
-        dataset = self._made(Listed(group, self.source.spec()))
-        return node_of(unrecorded(self._reduce, _key(key), dataset), "reduce_func")
+    def _reduced_node(self, key: int, group: list[Any]) -> Node:
+        dataset = self._dataset_of(ElementList(group, self.source.spec()))
+        return node_of(unrecorded(self._reduce, _key_tensor(key), dataset), "reduce_func")
 
     def count(self) -> int:
         return INFINITE if self.source.count() == INFINITE else UNKNOWN
 
     def make_spec(self) -> Any:
-        return self._node(0, [placeholder(self.source.spec(), 2)]).spec()
+        return self._reduced_node(0, [placeholder(self.source.spec(), 2)]).spec()
 
 
-def _key(key: int) -> Tensor:
+def _key_tensor(key: int) -> Tensor:
     return Tensor(np.array(key, np.int64))

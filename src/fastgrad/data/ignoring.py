@@ -13,7 +13,7 @@ from fastgrad.data.transformations import common_spec
 
 
 class IgnoringErrors(Stage):
-    """The elements that are made without an error."""
+    """The elements of the source without the failed elements."""
 
     name = "_IgnoreErrorsDataset"
     count = Node.count  # unknown

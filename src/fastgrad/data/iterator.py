@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad.core.recording import EndOfElements, recorders
-from fastgrad.data.node import succeeded
+from fastgrad.data.node import value_or_raise
 from fastgrad.errors import OutOfRangeError
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Iterator:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._begin(0)
+        self._begin_at(0)
 
-    def _begin(self, position: int) -> None:
+    def _begin_at(self, position: int) -> None:
         node = self._dataset._node
         self._position = position
         self._random = node.random_state()
@@ -52,7 +52,7 @@ class Iterator:
         except StopIteration:
             raise OutOfRangeError("End of sequence") from None
         self._position += 1
-        return succeeded(element)
+        return value_or_raise(element)
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the position of the iteration, for a checkpoint.
@@ -81,7 +81,7 @@ class Iterator:
                 f"{len(node.random_state())} do. Make the dataset as it was made then."
             )
         node.restore_random_state(tuple(row) for row in random_states.tolist())
-        self._begin(int(state["position"]))
+        self._begin_at(int(state["position"]))
 
     def __iter__(self) -> Iterator:
         return self
@@ -94,4 +94,4 @@ class Iterator:
         except StopIteration:
             raise EndOfElements from None
         self._position += 1
-        return succeeded(element)
+        return value_or_raise(element)

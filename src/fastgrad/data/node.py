@@ -28,8 +28,8 @@ class Failure:
         self.error = error
 
 
-def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Returns ``function`` with ``Failure`` for its exceptions. A ``Failure`` element passes through."""
+def catching_failures(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wraps ``function`` to return a ``Failure`` instead of raising, and to pass on a ``Failure`` argument."""
 
     def attempt(element: Any) -> Any:
         if type(element) is Failure:
@@ -42,7 +42,7 @@ def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return attempt
 
 
-def succeeded(element: Any) -> Any:
+def value_or_raise(element: Any) -> Any:
     """Returns ``element``, or raises the exception of a ``Failure``."""
     if type(element) is Failure:
         raise element.error
@@ -50,7 +50,7 @@ def succeeded(element: Any) -> Any:
 
 
 class Node:
-    """A stage: its elements, their number and their spec. A subclass defines ``chunks`` or ``elements``.
+    """A stage of a dataset's pipeline: elements, their count and their spec. A subclass defines ``chunks`` or ``elements``.
 
     Items travel in chunks, sequences of any length. Without ``rows`` the items are elements. With ``rows`` they are row numbers, in a
     ``range`` or an int64 array, so that a whole batch of rows is gathered at once. A ``Failure`` may replace a chunk or an
@@ -90,7 +90,7 @@ class Node:
         return itertools.islice(self.elements(), position, None)
 
     def is_filling(self) -> bool:
-        """True if this iteration fills a cache in memory, which is complete when its last item is asked for."""
+        """True if this iteration fills a cache in memory; the cache is complete when the last item is requested."""
         return any(source.is_filling() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
@@ -114,7 +114,9 @@ class Node:
 
     def known_spec(self) -> Any:
         """Returns ``spec``, or None if ``spec`` would call a user's function."""
-        if self._spec is None and (self.spec_calls_function or any(one.known_spec() is None for one in self.sources)):
+        if self._spec is None and (
+            self.spec_calls_function or any(source.known_spec() is None for source in self.sources)
+        ):
             return None
         return self.spec()
 
@@ -124,7 +126,7 @@ class Node:
 
 
 class Stage(Node):
-    """A stage that reads another one.
+    """A stage that reads one other stage.
 
     Args:
         source: the stage to read. Its number of elements and its spec are also this stage's, unless overridden.
@@ -143,8 +145,8 @@ class Stage(Node):
         return self.source.spec()
 
 
-class Drawing(Node):
-    """The part of a stage that draws random numbers, different ones in each iteration.
+class RandomStage(Node):
+    """The base of stages that draw random numbers, which differ from iteration to iteration.
 
     Args:
         key: three non-negative integers.
@@ -155,7 +157,7 @@ class Drawing(Node):
         self._key, self._redraws = key, redraws
         self._iteration = 0
 
-    def next_draws(self) -> Callable[[int], np.random.Generator]:
+    def next_generators(self) -> Callable[[int], np.random.Generator]:
         """Returns a function from a number to a random generator, for the iteration that begins now."""
         key, low, high = self._key
         key_words, iteration = np.array([key, low], np.uint64), self._iteration
@@ -168,11 +170,11 @@ class Drawing(Node):
         return generator
 
     def random_state(self) -> list[tuple[int, ...]]:
-        """Returns the stage's state, then those of its sources."""
+        """Returns the random state of this stage, then the random states of its sources."""
         return [(*self._key, self._iteration), *super().random_state()]
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        """Restores the stage's state, then those of its sources."""
+        """Restores the random state of this stage, then the random states of its sources."""
         *key, self._iteration = next(states)
         self._key = tuple(key)
         super().restore_random_state(states)

@@ -6,7 +6,7 @@ import enum
 from typing import Any, ClassVar
 
 from fastgrad.data.node import Node
-from fastgrad.data.ordering import Reordered
+from fastgrad.data.ordering import ItemStage
 
 
 class AutotuneAlgorithm(enum.Enum):
@@ -38,7 +38,7 @@ class ExternalStatePolicy(enum.Enum):
 
 
 class Settings:
-    """The base of named settings. Each has one type, and is None until it is set.
+    """The base of groups of named settings; a setting has one type, and is None until a value is set.
 
     Raises:
         AttributeError: TensorFlow has no setting of this name.
@@ -174,19 +174,19 @@ class Options(Settings):
     }
 
     def __getattr__(self, name: str) -> Any:
-        if name in _OLDER_NAMES:
-            return getattr(self, _OLDER_NAMES[name])
+        if name in _DEPRECATED_OPTION_NAMES:
+            return getattr(self, _DEPRECATED_OPTION_NAMES[name])
         raise AttributeError(f"Options has no property {name}: there are {', '.join(self._TYPES)}.")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(_OLDER_NAMES.get(name, name), value)
+        super().__setattr__(_DEPRECATED_OPTION_NAMES.get(name, name), value)
 
 
-_OLDER_NAMES = {"experimental_deterministic": "deterministic", "experimental_threading": "threading"}
+_DEPRECATED_OPTION_NAMES = {"experimental_deterministic": "deterministic", "experimental_threading": "threading"}
 
 
-class OptionsSet(Reordered):
-    """The same items, with settings."""
+class WithOptions(ItemStage):
+    """The items of the source, with settings attached to the pipeline."""
 
     name = "_OptionsDataset"
 
@@ -200,13 +200,13 @@ class OptionsSet(Reordered):
 
 def options_of(node: Node) -> Options:
     """Returns the settings of a pipeline, read-only. Later settings override earlier ones."""
-    merged = _merged(node)
+    merged = _merged_options(node)
     merged._make_read_only()
     return merged
 
 
-def _merged(node: Node) -> Options:
+def _merged_options(node: Node) -> Options:
     merged = Options()
     for source in node.sources:
-        merged = merged.merge(_merged(source))
-    return merged.merge(node.options) if isinstance(node, OptionsSet) else merged
+        merged = merged.merge(_merged_options(source))
+    return merged.merge(node.options) if isinstance(node, WithOptions) else merged

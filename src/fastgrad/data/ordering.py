@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.node import INFINITE, UNKNOWN, Drawing, Failure, Node, Stage
+from fastgrad.data.node import INFINITE, UNKNOWN, Failure, Node, RandomStage, Stage
 from fastgrad.data.shuffle import shuffled
 
 
-class Reordered(Stage):
-    """The base of these stages: items of the source pass unchanged."""
+class ItemStage(Stage):
+    """The base of stages that select or reorder items of the source, without reading an item."""
 
     def __init__(self, source: Node) -> None:
         super().__init__(source)
@@ -26,8 +26,8 @@ class Reordered(Stage):
         return map(self.rows.element, itertools.islice(numbers, position, None))
 
 
-class Shuffled(Drawing, Reordered):
-    """The items in random order.
+class Shuffled(RandomStage, ItemStage):
+    """The items of the source in random order.
 
     Args:
         source: the source stage.
@@ -39,16 +39,16 @@ class Shuffled(Drawing, Reordered):
     name = "_ShuffleDataset"
 
     def __init__(self, source: Node, buffer_size: int, key: tuple[int, ...], reshuffle: bool) -> None:
-        Reordered.__init__(self, source)
-        Drawing.__init__(self, key, reshuffle)
+        ItemStage.__init__(self, source)
+        RandomStage.__init__(self, key, reshuffle)
         self._buffer_size = buffer_size
 
     def chunks(self) -> Iterator[Any]:
-        draws = self.next_draws()
+        draws = self.next_generators()
         return shuffled(self.source.chunks(), self._buffer_size, draws)
 
 
-class Repeated(Reordered):
+class Repeated(ItemStage):
     """The source repeated ``times`` times; infinite if ``times`` is negative."""
 
     name = "_RepeatDataset"
@@ -77,8 +77,8 @@ class Repeated(Reordered):
         return count if count < 0 else count * self._times
 
 
-class Taken(Reordered):
-    """The first items; all of them if ``number`` is negative."""
+class Taken(ItemStage):
+    """The first ``number`` items of the source; all items if ``number`` is negative."""
 
     name = "_TakeDataset"
 
@@ -110,8 +110,8 @@ class Taken(Reordered):
         return self._number if count == INFINITE else min(count, self._number)
 
 
-class Skipped(Reordered):
-    """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
+class Skipped(ItemStage):
+    """The items after the first ``number``; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
 
     name = "_SkipDataset"
 
@@ -139,7 +139,7 @@ class Skipped(Reordered):
         return count if count < 0 else max(count - self._number, 0)
 
 
-class Sharded(Reordered):
+class Sharded(ItemStage):
     """Every ``shards``-th item from number ``index`` on."""
 
     name = "_ShardDataset"

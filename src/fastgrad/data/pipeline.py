@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """The interface of a dataset that its base classes use.
+    """The methods of ``Dataset`` that its base classes call.
 
     Attributes:
         _node: the last stage.

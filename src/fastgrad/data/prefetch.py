@@ -18,20 +18,20 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from fastgrad.data.node import Chunk, Node
-from fastgrad.data.ordering import Reordered
+from fastgrad.data.ordering import ItemStage
 from fastgrad.ops.random_generator import default_states
 
-WORTH = 200e-6  # seconds; a thread makes elements that take longer
-IN_A_ROW = 8  # slow elements before threads start; their function may be compiled meanwhile
-PATIENCE = 1.0  # seconds that an abandoned iteration waits for the element in progress
-_END = object()
+SLOW_ELEMENT_SECONDS = 200e-6  # seconds; a thread makes elements that take longer
+SLOW_ELEMENTS_BEFORE_THREADS = 8  # slow elements before threads start; their function may be compiled meanwhile
+JOIN_TIMEOUT_SECONDS = 1.0  # seconds that an abandoned iteration waits for the element in progress
+_END_OF_ELEMENTS = object()
 
 
-class Pace:
-    """Decides whether elements are worth a thread, by the last elements that the calling thread made.
+class SlownessDetector:
+    """Measures how long elements take, to decide whether a thread should make the next elements.
 
     Attributes:
-        is_slow: the last ``IN_A_ROW`` elements were slow, and nothing was drawn.
+        is_slow: the last ``SLOW_ELEMENTS_BEFORE_THREADS`` elements were slow, and nothing was drawn.
         draws: random numbers were drawn.
     """
 
@@ -40,19 +40,19 @@ class Pace:
         self._slow_count = 0
 
     def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """``make(*arguments)``, timed."""
+        """Returns ``make(*arguments)``, and counts the call as slow or fast."""
         states = default_states() if self._slow_count else None  # fast elements never get a thread
         start_time = perf_counter()
         result = make(*arguments)
-        self._slow_count = self._slow_count + 1 if perf_counter() - start_time > WORTH else 0
+        self._slow_count = self._slow_count + 1 if perf_counter() - start_time > SLOW_ELEMENT_SECONDS else 0
         if states is not None:
             self.draws = self.draws or default_states() != states
-            self.is_slow = self._slow_count >= IN_A_ROW and not self.draws
+            self.is_slow = self._slow_count >= SLOW_ELEMENTS_BEFORE_THREADS and not self.draws
         return result
 
 
-class Prefetched(Reordered):
-    """The same items; a thread makes up to ``size`` of them ahead. Row numbers pass unchanged."""
+class Prefetched(ItemStage):
+    """The items of the source; a thread makes up to ``size`` elements ahead. Row numbers pass unchanged."""
 
     name = "_PrefetchDataset"
 
@@ -64,19 +64,19 @@ class Prefetched(Reordered):
         return self.source.chunks() if self.rows is not None else super().chunks()
 
     def elements(self) -> Iterator[Any]:
-        return super().elements() if self.rows is not None else ahead(self.source.elements(), self._size)
+        return super().elements() if self.rows is not None else prefetch_if_slow(self.source.elements(), self._size)
 
     def elements_after(self, position: int) -> Iterator[Any]:
         elements = self.source.elements_after(position)
-        return elements if self.rows is not None else ahead(elements, self._size)
+        return elements if self.rows is not None else prefetch_if_slow(elements, self._size)
 
 
-def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
-    """Yields the same elements; once they prove slow, a thread keeps ``size`` of them ready."""
-    pace = Pace()
+def prefetch_if_slow(elements: Iterator[Any], size: int) -> Iterator[Any]:
+    """Yields ``elements``; after several slow elements a thread keeps ``size`` elements ready."""
+    pace = SlownessDetector()
     while not pace.is_slow:
-        element = pace.next(next, elements, _END)
-        if element is _END:
+        element = pace.next(next, elements, _END_OF_ELEMENTS)
+        if element is _END_OF_ELEMENTS:
             return
         yield element
         if pace.draws:
@@ -84,20 +84,20 @@ def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
             return
     with contextlib.closing(
         _map_by_threads(
-            lambda _: next(elements, _END),
+            lambda _: next(elements, _END_OF_ELEMENTS),
             itertools.repeat(None),
             1,
             size,
             "fastgrad-prefetch",
-            lambda: close(elements),
+            lambda: close_iterator(elements),
         )
     ) as made:
-        yield from itertools.takewhile(lambda element: element is not _END, made)
+        yield from itertools.takewhile(lambda element: element is not _END_OF_ELEMENTS, made)
 
 
-def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
-    """Yields ``function`` of each element, in order. Threads call it once it proves slow."""
-    pace = Pace()
+def map_in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
+    """Yields ``function`` of each element, in order; after several slow calls threads call ``function``."""
+    pace = SlownessDetector()
     for element in elements:
         yield pace.next(function, element)
         if pace.draws:
@@ -120,14 +120,14 @@ def _map_by_threads(
 ) -> Generator[Any, None, None]:
     """Yields ``function`` of each element, in order; ``size`` results are made ahead.
 
-    Threads call ``at_end`` when they end; if it is given, they also end after an error or ``_END``.
+    Threads call ``at_end`` when they end; if it is given, they also end after an error or ``_END_OF_ELEMENTS``.
 
     The threads are daemons: a call that hangs delays neither Ctrl-C nor the end of the process.
     """
     process = os.getpid()
     calls: SimpleQueue[Any] = SimpleQueue()
     workers = [
-        threading.Thread(target=_work, args=(function, calls, at_end), name=f"{name}_{number}", daemon=True)
+        threading.Thread(target=_run_worker, args=(function, calls, at_end), name=f"{name}_{number}", daemon=True)
         for number in range(threads)
     ]
     for worker in workers:
@@ -139,15 +139,15 @@ def _map_by_threads(
             answers.append(SimpleQueue())
             calls.put((element, answers[-1]))
             if len(answers) > size:
-                yield _result(answers.popleft(), process)
+                yield _call_result(answers.popleft(), process)
         while answers:
-            yield _result(answers.popleft(), process)
+            yield _call_result(answers.popleft(), process)
     finally:
         if process == os.getpid():
-            _stop(workers, calls)
+            _stop_workers(workers, calls)
 
 
-def _result(answer: SimpleQueue[Any], process: int) -> Any:
+def _call_result(answer: SimpleQueue[Any], process: int) -> Any:
     """Returns the result of a call, or raises its exception."""
     check_process(process)
     result, error = answer.get()
@@ -156,26 +156,26 @@ def _result(answer: SimpleQueue[Any], process: int) -> Any:
     return result
 
 
-def _stop(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
-    """Ends the threads. Calls that have not begun are dropped."""
+def _stop_workers(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
+    """Ends the worker threads. Calls that have not begun are dropped."""
     with contextlib.suppress(Empty):
         while True:
             calls.get_nowait()
     for _ in workers:
         calls.put(None)
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + JOIN_TIMEOUT_SECONDS
     for worker in workers:
         if worker is not threading.current_thread():
             worker.join(max(deadline - monotonic(), 0.0))
 
 
-def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end: Callable[[], None] | None) -> None:
+def _run_worker(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end: Callable[[], None] | None) -> None:
     is_over = False
     while not is_over and (request := calls.get()) is not None:
         element, answer = request
         try:
             result = function(element)
-            is_over = result is _END
+            is_over = result is _END_OF_ELEMENTS
             answer.put((result, None))
             del result
         except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
@@ -194,8 +194,8 @@ def check_process(process: int) -> None:
         )
 
 
-def close(elements: Iterator[Any]) -> None:
-    """Ends an abandoned iteration."""
+def close_iterator(elements: Iterator[Any]) -> None:
+    """Closes the iterator ``elements``, if it can be closed, after an abandoned iteration."""
     close = getattr(elements, "close", None)
     if close is not None:
         close()

@@ -26,9 +26,9 @@ class RaggedColumn:
 
     @classmethod
     def of(cls, ragged: Composite) -> RaggedColumn:
-        """Makes the column of a ragged tensor. It copies a variable's memory, which may change while rows are used."""
+        """Returns the column of a ragged tensor; copies a variable's memory, which may change while rows are used."""
         uniform: Any
-        uniform, tensors = ragged._apart()
+        uniform, tensors = ragged._to_components()
         values, *splits = [
             tensor._on_host() if tensor._owner is None else tensor._on_host().copy() for tensor in tensors
         ]
@@ -38,7 +38,9 @@ class RaggedColumn:
         """Returns the ragged tensor."""
         from fastgrad.ragged.ragged_tensor import RaggedTensor
 
-        return RaggedTensor._together(self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)])
+        return RaggedTensor._from_components(
+            self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)]
+        )
 
     def spec_of_rows(self) -> Any:
         """Returns the spec of a row."""
@@ -71,7 +73,7 @@ class RaggedColumn:
         return RaggedColumn(self.values, self.splits[1:], self.uniform[1:])[start:stop].tensor()
 
     def take(self, rows: np.ndarray) -> RaggedColumn:
-        """Returns the rows with these numbers."""
+        """Returns the rows with the numbers ``rows``."""
         splits = []
         for level in self.splits:
             starts, lengths = level[rows], level[rows + 1] - level[rows]
@@ -91,7 +93,7 @@ def tensor_of_rows(column: Any) -> Any:
     return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
 
 
-def rows_of(leaf: Any) -> Any:
+def rows_of_leaf(leaf: Any) -> Any:
     """Returns the array or the ragged rows of a tensor or ragged tensor."""
     return RaggedColumn.of(leaf) if isinstance(leaf, Composite) else leaf._on_host()
 
@@ -107,12 +109,12 @@ def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dt
     Raises:
         InvalidArgumentError: the tensors differ in dimensions that are not cut.
     """
-    parts = [_cut(rows_of(leaf), len(uniform) - 1) for leaf in column]
+    parts = [_with_split_levels(rows_of_leaf(leaf), len(uniform) - 1) for leaf in column]
     dtype = np.dtype(splits_dtype or next((part.splits[0].dtype for part in parts if part.splits), np.dtype(np.int64)))
     counts = [len(part.splits[0]) - 1 if part.splits else len(part.values) for part in parts]
-    splits = [_ends(counts, dtype)]
+    splits = [_splits_of_lengths(counts, dtype)]
     for level in zip(*[part.splits for part in parts], strict=True):
-        starts = _ends([int(part[-1]) for part in level], dtype)[:-1]
+        starts = _splits_of_lengths([int(part[-1]) for part in level], dtype)[:-1]
         shifted = [part[1:].astype(dtype) + start for part, start in zip(level, starts, strict=True)]
         splits.append(np.concatenate([np.zeros(1, dtype), *shifted]))
     try:
@@ -125,14 +127,14 @@ def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dt
     return RaggedColumn(values, splits, uniform).tensor()
 
 
-def _ends(counts: Sequence[int], dtype: np.dtype) -> np.ndarray:
+def _splits_of_lengths(counts: Sequence[int], dtype: np.dtype) -> np.ndarray:
     return np.concatenate([np.zeros(1, dtype), np.cumsum(counts, dtype=dtype)])
 
 
-def _cut(rows: Any, levels: int) -> RaggedColumn:
-    """Returns rows with ``levels`` levels of splits."""
+def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
+    """Returns ``rows`` as a ``RaggedColumn`` with ``levels`` levels of splits."""
     if isinstance(rows, RaggedColumn):
-        inner = _cut(rows.values, levels - len(rows.splits))
+        inner = _with_split_levels(rows.values, levels - len(rows.splits))
         return RaggedColumn(inner.values, [*rows.splits, *inner.splits], [*rows.uniform, *inner.uniform])
     splits = []
     for _ in range(levels):
@@ -142,13 +144,13 @@ def _cut(rows: Any, levels: int) -> RaggedColumn:
     return RaggedColumn(rows, splits, [None] * levels)
 
 
-def batched(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Returns ragged tensors as one with one more dimension; ``uniform`` is as in ``ragged_stack``, by default empty.
+def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
+    """Stacks ragged tensors to one ragged tensor along a new first dimension; ``uniform``: see ``ragged_stack``.
 
     Raises:
         InvalidArgumentError: the tensors have different numbers of rows.
     """
-    parts = [leaf._apart()[1] for leaf in column]
+    parts = [leaf._to_components()[1] for leaf in column]
     counts = [len(part[1]) - 1 for part in parts]
     if len(set(counts)) > 1:
         raise InvalidArgumentError(

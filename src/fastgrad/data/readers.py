@@ -12,9 +12,9 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.constructors import texts
+from fastgrad.data.constructors import text_list
 from fastgrad.data.dataset import Dataset
-from fastgrad.data.files import CsvRecords, TextLines, check_compression, fields_of, matching, parser_of
+from fastgrad.data.files import CsvRecords, TextLines, check_compression, csv_records, field_parser, matching_file_names
 from fastgrad.data.node import Node
 from fastgrad.data.prefetch import Prefetched
 from fastgrad.data.rows import ReadRows
@@ -48,7 +48,7 @@ class TextLineDataset(Dataset):
     ) -> None:
         if buffer_size is not None:
             integer(buffer_size, "TextLineDataset: buffer_size")
-        super().__init__(TextLines(_files(filenames), compression_type or ""))
+        super().__init__(TextLines(_file_name_node(filenames), compression_type or ""))
 
 
 class CsvDataset(Dataset):
@@ -95,7 +95,7 @@ class CsvDataset(Dataset):
             raise InvalidArgumentError(
                 "CsvDataset: Argument `record_defaults` must have an item for each column, got []."
             )
-        dtypes, defaults = _defaults(record_defaults)
+        dtypes, defaults = _column_defaults(record_defaults)
         if buffer_size is not None:
             integer(buffer_size, "CsvDataset: buffer_size")
         check_compression("CsvDataset", compression_type or "")
@@ -110,7 +110,7 @@ class CsvDataset(Dataset):
             columns = [n for n in range(len(dtypes) + len(exclude_cols)) if n not in exclude_cols]
         options = _csv_options(field_delim, use_quote_delim)
         compression = compression_type or ""
-        files = _files(filenames)
+        files = _file_name_node(filenames)
         super().__init__(CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression))
 
 
@@ -131,12 +131,12 @@ class ParquetDataset(Dataset):
     """
 
     def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
-        names = _names("ParquetDataset", "filenames", filenames)
+        names = _checked_file_names("ParquetDataset", "filenames", filenames)
         try:
             from pyarrow import parquet
         except ImportError:
             raise ImportError("ParquetDataset: Parquet files are read by pyarrow: pip install pyarrow.") from None
-        names = matching(names)
+        names = matching_file_names(names)
 
         def read() -> dict[str, np.ndarray]:
             files = ", ".join(names)
@@ -197,18 +197,18 @@ def make_csv_dataset(
     """
     if ignore_errors:
         raise ValueError("make_csv_dataset: ignore_errors=True is not there: give column_defaults that fit all fields.")
-    names = matching(_names("make_csv_dataset", "file_pattern", file_pattern))
+    names = matching_file_names(_checked_file_names("make_csv_dataset", "file_pattern", file_pattern))
     compression, options = compression_type or "", _csv_options(field_delim, use_quote_delim)
     if column_names is None:
         if not header:
             raise ValueError("Cannot infer column names without a header line.")
-        column_names = next(fields_of(names[0], compression, options, False), [])
+        column_names = next(csv_records(names[0], compression, options, False), [])
     column_names = list(column_names)
     if len(set(column_names)) != len(column_names):
         raise ValueError(f"Cannot have duplicate column names. ({names[0]})")
     columns = list(range(len(column_names)))
     if select_columns is not None:
-        columns = sorted(_column_number(one, column_names) for one in select_columns)
+        columns = sorted(_column_number(column, column_names) for column in select_columns)
     selected_names = [column_names[column] for column in columns]
     if label_name is not None and label_name not in selected_names:
         raise ValueError(f"`label_name` provided must be one of the columns: {selected_names}. Received: {label_name}.")
@@ -216,7 +216,7 @@ def make_csv_dataset(
         column_defaults = _inferred_defaults(
             names, columns, compression, options, header, na_value, num_rows_for_inference
         )
-    dtypes, defaults = _defaults(column_defaults)
+    dtypes, defaults = _column_defaults(column_defaults)
     files = Dataset.from_tensor_slices(names)._node
     width = len(column_names)
     records = CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression, width)
@@ -224,7 +224,7 @@ def make_csv_dataset(
     def read() -> dict[str, np.ndarray]:
         blocks = [[np.array((), dtype.numpy) for dtype in dtypes]]
         values = records.records()
-        while block := list(itertools.islice(values, _BLOCK)):
+        while block := list(itertools.islice(values, _RECORDS_PER_BLOCK)):
             columns_of_block = zip(zip(*block, strict=True), dtypes, strict=True)
             blocks.append([np.array(column, dtype.numpy) for column, dtype in columns_of_block])
         columns = zip(*blocks, strict=True)
@@ -241,7 +241,7 @@ def make_csv_dataset(
     return Dataset(Prefetched(dataset._node, 1))
 
 
-def _files(filenames: Any) -> Node:
+def _file_name_node(filenames: Any) -> Node:
     if isinstance(filenames, Dataset):
         spec = filenames._node.known_spec()
         if spec is not None and spec != TensorSpec((), string):
@@ -249,13 +249,13 @@ def _files(filenames: Any) -> Node:
                 f"The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars). Got a dataset of {spec}."
             )
         return filenames._node
-    return Dataset.from_tensor_slices(_names("Dataset", "filenames", filenames))._node
+    return Dataset.from_tensor_slices(_checked_file_names("Dataset", "filenames", filenames))._node
 
 
-def _names(name: str, argument: str, given: Any) -> list[str]:
+def _checked_file_names(name: str, argument: str, given: Any) -> list[str]:
     if not isinstance(given, (int, float)) and not (isinstance(given, Tensor) and given.dtype != string):
         with contextlib.suppress(TypeError):
-            return texts(given)
+            return text_list(given)
     raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {given!r}.")
 
 
@@ -265,7 +265,7 @@ def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
     return {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
 
 
-def _defaults(given: Any) -> tuple[list[DType], list[Any]]:
+def _column_defaults(given: Any) -> tuple[list[DType], list[Any]]:
     """Returns the dtype of each column, and the value of an empty field: None if fields must not be empty."""
     dtypes: list[DType] = []
     defaults: list[Any] = []
@@ -305,29 +305,31 @@ def _inferred_defaults(
     """Returns a default for each column, 0 or an empty string, of the first dtype that fits all inspected fields."""
     dtype_indices = [0] * len(columns)
     for name in names:
-        for number, fields in enumerate(fields_of(name, compression, options, header)):
+        for number, fields in enumerate(csv_records(name, compression, options, header)):
             if number == most:
                 break
             for index, column in enumerate(columns):
-                while column < len(fields) and not _fits(fields[column], _KINDS[dtype_indices[index]], missing):
+                while column < len(fields) and not _field_fits_dtype(
+                    fields[column], _INFERRED_DTYPES[dtype_indices[index]], missing
+                ):
                     dtype_indices[index] += 1
     return [
-        convert_to_tensor([b"" if _KINDS[dtype_index] == "string" else 0], _KINDS[dtype_index])
+        convert_to_tensor([b"" if _INFERRED_DTYPES[dtype_index] == "string" else 0], _INFERRED_DTYPES[dtype_index])
         for dtype_index in dtype_indices
     ]
 
 
-_BLOCK = 4096
+_RECORDS_PER_BLOCK = 4096
 """The number of records of a CSV file that are Python objects at once. An array takes a tenth of their memory."""
 
-_KINDS = ("int32", "int64", "float32", "float64", "string")
+_INFERRED_DTYPES = ("int32", "int64", "float32", "float64", "string")
 
 
-def _fits(field: str, kind: str, missing: str) -> bool:
+def _field_fits_dtype(field: str, kind: str, missing: str) -> bool:
     if kind == "string" or field in ("", missing):
         return True
     try:
-        value = parser_of(as_dtype(kind))(field)
+        value = field_parser(as_dtype(kind))(field)
     except (ValueError, OverflowError):
         return False
     return bool(np.isfinite(value)) or kind == "float64"

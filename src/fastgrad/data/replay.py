@@ -28,7 +28,7 @@ from fastgrad.ops.random_generator import default_states
 
 
 class Replay:
-    """The recorded operations of a function, one by one: the bits of eager operations, without a compiler.
+    """A replay of a function's recorded operations, one by one, with the bits of eager operations.
 
     Args:
         way: the recording.
@@ -69,18 +69,20 @@ class Replay:
                     for position, value in enumerate(node.attributes.values()):
                         scope[f"k{number}_{position}"] = value
                     inputs += [f"{name}=k{number}_{position}" for position, name in enumerate(node.attributes)]
-                    lines += _operation(f"f{number}({', '.join(inputs)})", outputs)
+                    lines += _operation_lines(f"f{number}({', '.join(inputs)})", outputs)
                 case Kind.ASSIGN:
                     scope[f"f{number}"] = _variable_assigner(node.payload)
                     lines.append(f"f{number}({inputs[0]})")
                 case Kind.GUARD:
-                    scope[f"f{number}"] = _Guard(node)
+                    scope[f"f{number}"] = _GuardCheck(node)
                     lines.append(f"f{number}({inputs[0]})")
         result_names = [names[id(value)] for value in graph.results]
-        self._write(lines, result_names, arrays, scope)
+        self._generate_functions(lines, result_names, arrays, scope)
 
-    def _write(self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]) -> None:
-        """Generates the two functions, of arrays and of tensors."""
+    def _generate_functions(
+        self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]
+    ) -> None:
+        """Generates two Python functions of the recorded operations: ``compute`` of arrays, and ``fast`` of tensors."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
         text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
@@ -105,10 +107,10 @@ class Replay:
         plan = self._results.plan
         if plan[0] is list and all(leaf_plan[0] in (COMPUTED, ARGUMENT) for leaf_plan in plan[2]):
             scope["pack"] = pack = packer(plan[1])
-            leaf_texts = "".join(f"{_leaf(*leaf_plan)}, " for leaf_plan in plan[2])
+            leaf_texts = "".join(f"{_leaf_expression(*leaf_plan)}, " for leaf_plan in plan[2])
             text.append(f"    return ({leaf_texts})" if pack is tuple else f"    return pack([{leaf_texts}])")
         elif plan[0] in (COMPUTED, ARGUMENT):
-            text.append(f"    return {_leaf(*plan)}")
+            text.append(f"    return {_leaf_expression(*plan)}")
         else:
             scope["packed"] = self._results.packed
             text.append(f"    return packed([{', '.join(results)}], leaves)")
@@ -128,27 +130,27 @@ class Replay:
             GuardError: the values select another path. Nothing has changed then.
         """
         if any(map(device_of, arrays)):
-            results = through_host(lambda found: self._compute(*found), arrays)
+            results = through_host(lambda host_arrays: self._compute(*host_arrays), arrays)
         else:
             results = self._compute(*arrays)
         return self._results.packed(results, leaves)
 
 
-def _operation(call: str, outputs: list[str]) -> list[str]:
-    """Returns the lines that assign an operation's results as arrays."""
+def _operation_lines(call: str, outputs: list[str]) -> list[str]:
+    """Returns lines of Python that call an operation and assign its results as arrays."""
     if len(outputs) == 1:
         return [
             f"{outputs[0]} = {call}",
             f"if type({outputs[0]}) is not ndarray: {outputs[0]} = as_array({outputs[0]})",
         ]
-    return [f"found = {call}", *[f"{name} = asarray(found[{index}])" for index, name in enumerate(outputs)]]
+    return [f"results = {call}", *[f"{name} = asarray(results[{index}])" for index, name in enumerate(outputs)]]
 
 
-def _as_array(found: Any) -> np.ndarray:
-    return np.asarray(found[0] if type(found) is tuple else found)
+def _result_array(result: Any) -> np.ndarray:
+    return np.asarray(result[0] if type(result) is tuple else result)
 
 
-def _leaf(kind: int, place: int) -> str:
+def _leaf_expression(kind: int, place: int) -> str:
     return f"Tensor(r{place})" if kind is COMPUTED else f"leaves[{place}]"
 
 
@@ -156,7 +158,7 @@ _GENERATED_GLOBALS = {
     "MISS": MISS,
     "QUIET": QUIET,
     "Tensor": Tensor,
-    "as_array": _as_array,
+    "as_array": _result_array,
     "asarray": np.asarray,
     "errors_reset": errors_reset,
     "errors_set": errors_set,
@@ -183,7 +185,7 @@ def _variable_assigner(variable: Variable) -> Callable[[np.ndarray], None]:
     return assign
 
 
-class _Guard:
+class _GuardCheck:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._kind, self._wanted = node.payload

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.data.compiling import call
-from fastgrad.data.node import Drawing, Failure, Node, Stage, attempted
+from fastgrad.data.compiling import call_with_element
+from fastgrad.data.node import Failure, Node, RandomStage, Stage, catching_failures
 from fastgrad.data.transformations import Mapped, checked_function
 from fastgrad.errors import InvalidArgumentError
 
 
-class Resampled(Drawing, Stage):
-    """Pairs of class and element. Each element is kept with a probability that gives classes the wanted frequencies.
+class Resampled(RandomStage, Stage):
+    """Pairs of class and element; elements are dropped at random so that classes have the target frequencies.
 
     Args:
         source: the source stage.
@@ -37,17 +37,17 @@ class Resampled(Drawing, Stage):
         key: tuple[int, ...],
     ) -> None:
         Stage.__init__(self, source)
-        Drawing.__init__(self, key, redraws=True)
+        RandomStage.__init__(self, key, redraws=True)
         self._class_function = checked_function(class_of, "Dataset.rejection_resample")
         self._target = np.asarray(target, np.float64)
         self._initial = None if initial is None else np.asarray(initial, np.float64)
 
     def elements(self) -> Iterator[Any]:
-        generator = self.next_draws()(0)
+        generator = self.next_generators()(0)
         counts = np.zeros(len(self._target))
         probabilities = None if self._initial is None else self._keep_probabilities(self._initial)
         for element in self.source.elements():
-            class_number = attempted(self._class_number)(element)
+            class_number = catching_failures(self._class_number)(element)
             if type(class_number) is Failure:
                 yield class_number
                 continue
@@ -57,7 +57,7 @@ class Resampled(Drawing, Stage):
                 yield Tensor(np.array(class_number, self.spec()[0].dtype.numpy)), element
 
     def _class_number(self, element: Any) -> int:
-        number = int(convert_to_tensor(call(self._class_function, element)))
+        number = int(convert_to_tensor(call_with_element(self._class_function, element)))
         if not 0 <= number < len(self._target):
             raise InvalidArgumentError(
                 f"Dataset.rejection_resample: class_func gave {number}, and target_dist has {len(self._target)} classes."

@@ -54,7 +54,7 @@ class Rows:
 
 
 class ArrayRows(Rows):
-    """Row i of every array; together they are element i.
+    """Elements whose leaves are the rows of arrays: element i has row i of every array.
 
     Args:
         structure: the structure of an element.
@@ -109,7 +109,7 @@ class RangeRows(Rows):
 
 
 class ZippedRows(Rows):
-    """Row i of several row sources, in one structure."""
+    """Elements that combine row i of several row sources in one structure."""
 
     def __init__(self, pack: Callable[[list[Any]], Any], sources: Sequence[Rows]) -> None:
         self.count = min(source.count for source in sources)
@@ -118,7 +118,7 @@ class ZippedRows(Rows):
         self._leaves = [len(source.arrays(range(0))) for source in sources]
 
     def pack(self, leaves: list[Any]) -> Any:
-        """Gives each source its own leaves."""
+        """Distributes ``leaves`` to the sources, and packs the parts in the structure of an element."""
         remaining_leaves = iter(leaves)
         sources_and_counts = zip(self._sources, self._leaves, strict=True)
         return self._pack(

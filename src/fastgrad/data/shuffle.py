@@ -28,40 +28,40 @@ def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.
             buffer = items[:0]
         free_slots = buffer_size - len(buffer)
         if free_slots > 0:
-            buffer = _joined(buffer, items[:free_slots])
+            buffer = _append_items(buffer, items[:free_slots])
             items = items[free_slots:]
         if not len(items):
             continue
         if exchange_generator is None:
             exchange_generator = draws(0)
-            positions = _places(exchange_generator, buffer_size)
+            positions = _random_positions(exchange_generator, buffer_size)
         if type(items) is list:
             for item in items:
                 position = next(positions)
                 yield [buffer[position]]
                 buffer[position] = item
         else:
-            yield _exchanged(buffer, items, (exchange_generator.random(len(items)) * buffer_size).astype(np.int64))
+            yield _exchange_items(buffer, items, (exchange_generator.random(len(items)) * buffer_size).astype(np.int64))
     if buffer is not None and len(buffer):
         order = draws(1).permutation(len(buffer))
         yield [buffer[i] for i in order] if type(buffer) is list else buffer[order]
 
 
-def _places(generator: np.random.Generator, size: int) -> Iterator[int]:
-    """Yields random numbers below ``size``, the same numbers as one draw of many gives."""
+def _random_positions(generator: np.random.Generator, size: int) -> Iterator[int]:
+    """Yields random numbers below ``size``; blocks of draws give the same numbers as single draws."""
     while True:
         yield from (generator.random(256) * size).astype(np.int64).tolist()
 
 
-def _joined(held: Any, items: Any) -> Any:
+def _append_items(held: Any, items: Any) -> Any:
     if type(held) is list:
         held.extend(items)
         return held
     return np.concatenate([held, items])
 
 
-def _exchanged(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
-    """Does all exchanges at once: each gives the item that was last put at its buffer position, at first the buffer's own."""
+def _exchange_items(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
+    """Exchanges ``items`` with the buffer items at ``places``, in order, by array operations; returns the items taken out."""
     order = np.argsort(places, kind="stable")
     sorted_places = places[order]
     out = held[places]

@@ -14,8 +14,8 @@ from fastgrad.core.recording import unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.node import INFINITE, Chunk, Drawing, Failure, Node
-from fastgrad.data.prefetch import close
+from fastgrad.data.node import INFINITE, Chunk, Failure, Node, RandomStage
+from fastgrad.data.prefetch import close_iterator
 from fastgrad.data.ragged_rows import RaggedColumn
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
@@ -42,14 +42,14 @@ class RowSource(Node):
         return self.rows.spec()
 
 
-def slices(tensors: Any) -> RowSource:
-    """Returns the rows of an element's tensors.
+def rows_of_tensors(tensors: Any) -> RowSource:
+    """Returns the stage whose elements are the rows of ``tensors``.
 
     Raises:
         ValueError: there is no tensor, a tensor is a scalar, or first dimensions differ.
     """
     leaves = nest.flatten(tensors)
-    arrays = [None if leaf is None else _own(leaf) for leaf in leaves]
+    arrays = [None if leaf is None else _copied_if_mutable(leaf) for leaf in leaves]
     present_arrays = [array for array in arrays if array is not None]
     if not present_arrays:
         raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
@@ -66,12 +66,12 @@ def slices(tensors: Any) -> RowSource:
     return RowSource(ArrayRows(tensors, arrays, len(present_arrays[0])), "_TensorSliceDataset")
 
 
-def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
-    """Returns the numbers of a Python range."""
+def range_node(start: int, stop: int, step: int, dtype: DType) -> RowSource:
+    """Returns the stage of the numbers of a Python range, in ``dtype``."""
     return RowSource(RangeRows(start, step, len(range(start, stop, step)), dtype), "_RangeDataset")
 
 
-def _own(tensor: Any) -> Any:
+def _copied_if_mutable(tensor: Any) -> Any:
     if isinstance(tensor, Composite):
         return RaggedColumn.of(tensor)
     # A view of a variable's memory would see its updates, because the variable does not know of the rows.
@@ -84,7 +84,9 @@ class SingleElement(Node):
     name = "_TensorDataset"
 
     def __init__(self, element: Any) -> None:
-        self._element = map_leaves(lambda leaf: Tensor(_own(leaf)) if isinstance(leaf, Tensor) else leaf, element)
+        self._element = map_leaves(
+            lambda leaf: Tensor(_copied_if_mutable(leaf)) if isinstance(leaf, Tensor) else leaf, element
+        )
 
     def elements(self) -> Iterator[Any]:
         yield self._element
@@ -96,13 +98,13 @@ class SingleElement(Node):
         return spec_of(self._element)
 
 
-class RandomNumbers(Drawing):
+class RandomNumbers(RandomStage):
     """Random numbers below 2**32."""
 
     name = "_RandomDataset"
 
     def elements(self) -> Iterator[Any]:
-        generator = self.next_draws()(0)
+        generator = self.next_generators()(0)
         while True:
             for number in generator.integers(0, 2**32, 64):
                 yield Tensor(np.array(number))
@@ -156,7 +158,7 @@ class Generated(Node):
             # A separate function: a traceback with this generator's frame would end it when ``unittest`` clears the frame.
             try:
                 value = unrecorded(next, iterator, end)
-                return end if value is end else _fitted(value, signature)
+                return end if value is end else _element_of_yielded_value(value, signature)
             except Exception as error:  # noqa: BLE001  # of whatever class the generator raises
                 return Failure(error)
 
@@ -164,13 +166,13 @@ class Generated(Node):
             while (element := next_element()) is not end:
                 yield element
         finally:
-            close(iterator)
+            close_iterator(iterator)
 
     def make_spec(self) -> Any:
         return self._signature
 
 
-def _fitted(value: Any, signature: Any) -> Any:
+def _element_of_yielded_value(value: Any, signature: Any) -> Any:
     """Converts a yielded value to an element that fits ``signature``."""
     if isinstance(signature, CompositeSpec):
         try:
@@ -180,7 +182,7 @@ def _fitted(value: Any, signature: Any) -> Any:
                 f"Dataset.from_generator: `generator` yielded an element that did not match the expected structure: {error}"
             ) from None
     if isinstance(signature, TensorSpec):
-        return _fitted_leaf(value, signature)
+        return _leaf_of_yielded_value(value, signature)
     if isinstance(signature, tuple) and isinstance(value, list):
         value = tuple(value)
     same_form = (
@@ -194,12 +196,12 @@ def _fitted(value: Any, signature: Any) -> Any:
             f"The expected structure was {signature}, but the yielded element was {value!r}."
         )
     if isinstance(signature, dict):
-        return {key: _fitted(value[key], spec) for key, spec in signature.items()}
-    leaves = [_fitted(item, spec) for item, spec in zip(value, signature, strict=True)]
+        return {key: _element_of_yielded_value(value[key], spec) for key, spec in signature.items()}
+    leaves = [_element_of_yielded_value(item, spec) for item, spec in zip(value, signature, strict=True)]
     return type(signature)(*leaves) if hasattr(signature, "_fields") else tuple(leaves)
 
 
-def _fitted_leaf(value: Any, spec: TensorSpec) -> Tensor:
+def _leaf_of_yielded_value(value: Any, spec: TensorSpec) -> Tensor:
     try:
         tensor = convert_to_tensor(value, spec.dtype)
     except (TypeError, ValueError):
@@ -212,7 +214,7 @@ def _fitted_leaf(value: Any, spec: TensorSpec) -> Tensor:
             f"Dataset.from_generator: `generator` yielded an element of shape {tensor.shape} "
             f"where an element of shape {spec.shape} was expected."
         )
-    return Tensor(_own(tensor))
+    return Tensor(_copied_if_mutable(tensor))
 
 
 def generator_signature(output_types: Any, output_shapes: Any, output_signature: Any) -> Any:
@@ -240,15 +242,15 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
     types = _checked_types(output_types)
     if output_shapes is None:
         return map_leaves(lambda dtype: TensorSpec(None, as_dtype(dtype)), types)
-    return _specs(types, output_shapes)
+    return _signature_specs(types, output_shapes)
 
 
-def _specs(types: Any, shapes: Any) -> Any:
+def _signature_specs(types: Any, shapes: Any) -> Any:
     """Returns the specs for types and shapes. A shape may be a list or tuple, so ``types`` gives the structure."""
     if isinstance(types, dict):
-        return {key: _specs(dtype, shapes[key]) for key, dtype in types.items()}
+        return {key: _signature_specs(dtype, shapes[key]) for key, dtype in types.items()}
     if isinstance(types, tuple):
-        return tuple(_specs(dtype, shape) for dtype, shape in zip(types, shapes, strict=True))
+        return tuple(_signature_specs(dtype, shape) for dtype, shape in zip(types, shapes, strict=True))
     return TensorSpec(TensorShape(shapes), as_dtype(types))
 
 

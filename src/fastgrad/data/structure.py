@@ -28,7 +28,7 @@ class DatasetSpec:
         self.shape = TensorShape(dataset_shape)
 
     def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
-        """Returns the spec that all of them fit, or None."""
+        """Returns the spec that this spec and ``others`` fit, or None."""
         return self if all(self == other for other in others) else None
 
     def __eq__(self, other: object) -> bool:
@@ -46,20 +46,20 @@ def is_dataset(value: Any) -> bool:
     return getattr(type(value), "gives_elements", False) is True
 
 
-def converted(value: Any) -> Any:
-    """Converts every leaf of ``value`` to a tensor, as ``tf.convert_to_tensor`` does, lists included. None stays."""
+def to_element(value: Any) -> Any:
+    """Converts every leaf of ``value`` to a tensor; a list is one leaf. None stays."""
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
-        return nest._mapping_like(value, {key: converted(item) for key, item in value.items()})
+        return nest._mapping_like(value, {key: to_element(item) for key, item in value.items()})
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
-        items = [converted(item) for item in value]
+        items = [to_element(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value if isinstance(value, Composite) else convert_to_tensor(value)
 
 
 def result_element(value: Any, what: str) -> Any:
-    """Converts the result of a user's function to an element as ``converted`` does, but a list at the top is a tuple.
+    """Converts the result of a user's function to an element; a list at the top becomes a tuple.
 
     Raises:
         TypeError: the function returned None.
@@ -69,15 +69,15 @@ def result_element(value: Any, what: str) -> Any:
     if type(value) is tuple or type(value) is list:
         for item in value:
             if not isinstance(item, Tensor):
-                return converted(tuple(value))
+                return to_element(tuple(value))
         return tuple(value)
     if value is None:
         raise TypeError(f"{what}: the function returned None; it must return a tensor or a structure of tensors.")
-    return converted(value)
+    return to_element(value)
 
 
-def continued(state: Any, value: Any, what: str) -> Any:
-    """Converts the result of a user's function to the state that follows ``state``.
+def checked_next_state(state: Any, value: Any, what: str) -> Any:
+    """Converts the result of a user's function to the next state, and checks that it has the form of ``state``.
 
     Raises:
         InvalidArgumentError: the result has another structure.
@@ -148,11 +148,11 @@ def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
 def numpy_element(element: Any) -> Any:
     """Returns the element with NumPy arrays and scalars in place of its tensors."""
     if isinstance(element, Tensor):
-        return _numpy(element)
-    return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else _numpy(leaf), element)
+        return _numpy_leaf(element)
+    return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else _numpy_leaf(leaf), element)
 
 
-def _numpy(leaf: Any) -> Any:
+def _numpy_leaf(leaf: Any) -> Any:
     value = leaf.numpy()
     if type(value) is np.ndarray and value.ndim:
         value = value.view()

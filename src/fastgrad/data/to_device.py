@@ -9,13 +9,13 @@ from fastgrad.core import nest
 from fastgrad.core.placement import device_named
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset, checked_buffer_size, checked_dataset
-from fastgrad.data.node import Node, Stage, succeeded
-from fastgrad.data.prefetch import ahead
+from fastgrad.data.node import Node, Stage, value_or_raise
+from fastgrad.data.prefetch import prefetch_if_slow
 from fastgrad.data.structure import packer
 
 
 class OnDevice(Stage):
-    """The same elements; ``size`` of them are made and copied ahead.
+    """The elements of the source, copied to a device; ``size`` elements are made and copied ahead.
 
     Args:
         source: the source stage.
@@ -31,16 +31,16 @@ class OnDevice(Stage):
 
     def elements(self) -> Iterator[Any]:
         """Yields the elements from the start."""
-        return self._copied(self.source.elements())
+        return self._copied_elements(self.source.elements())
 
     def elements_after(self, position: int) -> Iterator[Any]:
         """Yields the elements from number ``position`` on."""
-        return self._copied(self.source.elements_after(position))
+        return self._copied_elements(self.source.elements_after(position))
 
-    def _copied(self, elements: Iterator[Any]) -> Iterator[Any]:
+    def _copied_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
         device = device_named(self._device, "prefetch_to_device")
         if self._size:
-            elements = ahead(elements, self._size)
+            elements = prefetch_if_slow(elements, self._size)
         if device is None:
             yield from elements
             return
@@ -49,7 +49,7 @@ class OnDevice(Stage):
         packers: list[Callable[[list[Any]], Any]] = []  # of the elements being copied; all have one structure
 
         def leaves() -> Iterator[list[Any]]:
-            for element in map(succeeded, elements):
+            for element in map(value_or_raise, elements):
                 if not packers:
                     packers.append(packer(element))
                 yield [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in nest.flatten(element)]
@@ -92,5 +92,5 @@ def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callabl
     return _device_transformation("copy_to_device", target_device, 0)
 
 
-def _device_transformation(name: str, device: str, ahead: int) -> Callable[[Dataset], Dataset]:
-    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, ahead))
+def _device_transformation(name: str, device: str, buffer_size: int) -> Callable[[Dataset], Dataset]:
+    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, buffer_size))

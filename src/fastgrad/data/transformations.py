@@ -11,13 +11,13 @@ import numpy as np
 
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
-from fastgrad.data.compiling import Compiling, Traced, call, traced_call
-from fastgrad.data.node import Failure, Node, Stage, attempted
-from fastgrad.data.prefetch import in_parallel
-from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
+from fastgrad.data.compiling import SelfCompilingFunction, TracedFunction, call_traced_with_element, call_with_element
+from fastgrad.data.node import Failure, Node, Stage, catching_failures
+from fastgrad.data.prefetch import map_in_parallel
+from fastgrad.data.structure import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 
-REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
+VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
 """The errors of functions that reject some numbers and may accept others."""
 
 
@@ -31,7 +31,7 @@ def checked_function(function: Any, what: str) -> Callable[..., Any]:
 
 
 def node_of(dataset: Any, what: str) -> Node:
-    """Returns the last stage of ``dataset``, the result of the user's function ``what``; TypeError if it is none."""
+    """Returns the last stage of ``dataset``; TypeError, naming the user's function ``what``, if it is not a dataset."""
     node = getattr(dataset, "_node", None)
     if not isinstance(node, Node):
         raise TypeError(f"Invalid `{what}`. `{what}` must return a `Dataset` object. Got {type(dataset)!r}.")
@@ -39,14 +39,14 @@ def node_of(dataset: Any, what: str) -> Node:
 
 
 class Mapped(Stage):
-    """``function`` of each element, compiled or called by ``threads`` threads where that pays."""
+    """The results of ``function`` for each element; ``function`` is compiled, or called by threads, where that is faster."""
 
     name = "_MapDataset"
     spec_calls_function = True
 
     def __init__(self, source: Node, function: Callable[..., Any], threads: int = 0) -> None:
         super().__init__(source)
-        self._function = Compiling(checked_function(function, "Dataset.map"))
+        self._function = SelfCompilingFunction(checked_function(function, "Dataset.map"))
         self._threads = threads
 
     def elements(self) -> Iterator[Any]:
@@ -56,18 +56,18 @@ class Mapped(Stage):
         return self._mapped_elements(self.source.elements_after(position))
 
     def _mapped_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
-        mapped = attempted(lambda element: result_element(self._function(element), "Dataset.map"))
-        return in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
+        mapped = catching_failures(lambda element: result_element(self._function(element), "Dataset.map"))
+        return map_in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
 
     def make_spec(self) -> Any:
-        """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
+        """Returns the spec of results, from results for zeros and for ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
             samples = [self._accepted_sample(spec, 2, (0, 1, 2)), self._accepted_sample(spec, 3, (1, 2, 0))]
-        except (AttributeError, TypeError, *REFUSALS_OF_VALUES):
+        except (AttributeError, TypeError, *VALUE_REFUSAL_ERRORS):
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
-            samples = [self._sample(element) for element in itertools.islice(elements, 2)]
+            samples = [self._sample_spec(element) for element in itertools.islice(elements, 2)]
             if not samples:
                 raise
         return common_spec(samples)
@@ -76,13 +76,13 @@ class Mapped(Stage):
         """Returns the spec of the result for the first value that the function accepts."""
         for value in values[:-1]:
             try:
-                return self._sample(placeholder(spec, unknown, value))
-            except REFUSALS_OF_VALUES:
+                return self._sample_spec(placeholder(spec, unknown, value))
+            except VALUE_REFUSAL_ERRORS:
                 continue
-        return self._sample(placeholder(spec, unknown, values[-1]))
+        return self._sample_spec(placeholder(spec, unknown, values[-1]))
 
-    def _sample(self, element: Any) -> Any:
-        return spec_of(result_element(self._function.as_python(element), "Dataset.map"))
+    def _sample_spec(self, element: Any) -> Any:
+        return spec_of(result_element(self._function.call_as_python(element), "Dataset.map"))
 
 
 def common_spec(samples: list[Any]) -> Any:
@@ -100,18 +100,18 @@ class Filtered(Stage):
 
     def __init__(self, source: Node, predicate: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._predicate = Traced(checked_function(predicate, "Dataset.filter"))
+        self._predicate = TracedFunction(checked_function(predicate, "Dataset.filter"))
 
     def elements(self) -> Iterator[Any]:
-        for element, result in self._judged():
+        for element, result in self._with_predicate_results():
             if type(result) is Failure:
                 yield result
             elif result:
                 yield element
 
-    def _judged(self) -> Iterator[tuple[Any, bool | Failure]]:
-        """Yields each element with the result of the predicate."""
-        evaluate = attempted(lambda element: _predicate_result(self._predicate, element))
+    def _with_predicate_results(self) -> Iterator[tuple[Any, bool | Failure]]:
+        """Yields pairs of an element and the predicate's result for it."""
+        evaluate = catching_failures(lambda element: _predicate_result(self._predicate, element))
         return ((element, evaluate(element)) for element in self.source.elements())
 
 
@@ -121,14 +121,14 @@ class TakenWhile(Filtered):
     name = "_TakeWhileDataset"
 
     def elements(self) -> Iterator[Any]:
-        for element, result in self._judged():
+        for element, result in self._with_predicate_results():
             if not result:
                 return
             yield result if type(result) is Failure else element
 
 
-def _predicate_result(predicate: Traced, element: Any) -> bool:
-    answer = convert_to_tensor(traced_call(predicate, element))
+def _predicate_result(predicate: TracedFunction, element: Any) -> bool:
+    answer = convert_to_tensor(call_traced_with_element(predicate, element))
     if answer.ndim or not answer.dtype.is_bool:
         raise ValueError(
             f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but its return type is "
@@ -148,12 +148,12 @@ class FlatMapped(Stage):
         super().__init__(source)
         self._function = checked_function(function, what)
 
-    def inner(self, element: Any) -> Node:
-        """Returns the dataset of an element."""
-        return node_of(call(self._function, element), "map_func")
+    def dataset_node_of(self, element: Any) -> Node:
+        """Returns the last stage of the dataset that ``function`` returns for ``element``."""
+        return node_of(call_with_element(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
-        dataset_of = attempted(self.inner)
+        dataset_of = catching_failures(self.dataset_node_of)
         for element in self.source.elements():
             node = dataset_of(element)
             if type(node) is Failure:
@@ -162,11 +162,11 @@ class FlatMapped(Stage):
                 yield from node.elements()
 
     def make_spec(self) -> Any:
-        return self.inner(placeholder(self.source.spec(), 1)).spec()
+        return self.dataset_node_of(placeholder(self.source.spec(), 1)).spec()
 
 
 class Interleaved(FlatMapped):
-    """Elements of the datasets of ``function``: ``block`` of each in turn, ``cycle`` datasets open at a time."""
+    """Elements of the datasets that ``function`` returns: ``block`` elements in turn from each of ``cycle`` open datasets."""
 
     name = "_InterleaveDataset"
 
@@ -176,7 +176,7 @@ class Interleaved(FlatMapped):
 
     def elements(self) -> Iterator[Any]:
         source_elements = self.source.elements()
-        dataset_of, end = attempted(self.inner), object()
+        dataset_of, end = catching_failures(self.dataset_node_of), object()
         open_datasets: list[Iterator[Any] | None] = [None] * self._cycle
         position, candidates = 0, self._cycle  # positions whose datasets may still have elements
         while candidates:
@@ -211,26 +211,26 @@ class Scanned(Stage):
 
     def __init__(self, source: Node, initial_state: Any, function: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._initial, self._function = initial_state, Traced(checked_function(function, "Dataset.scan"))
+        self._initial, self._function = initial_state, TracedFunction(checked_function(function, "Dataset.scan"))
 
     def elements(self) -> Iterator[Any]:
         state = self._initial
         for element in self.source.elements():
-            state_and_output = attempted(functools.partial(self._next, state))(element)
+            state_and_output = catching_failures(functools.partial(self._next_state_and_output, state))(element)
             if type(state_and_output) is Failure:
                 yield state_and_output
             else:
                 state, output = state_and_output
                 yield output
 
-    def _next(self, state: Any, element: Any) -> tuple[Any, Any]:
+    def _next_state_and_output(self, state: Any, element: Any) -> tuple[Any, Any]:
         result = self._function(state, element)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
-        return continued(state, result[0], "Dataset.scan"), result_element(result[1], "Dataset.scan")
+        return checked_next_state(state, result[0], "Dataset.scan"), result_element(result[1], "Dataset.scan")
 
     def make_spec(self) -> Any:
-        return spec_of(self._next(self._initial, placeholder(self.source.spec(), 2))[1])
+        return spec_of(self._next_state_and_output(self._initial, placeholder(self.source.spec(), 2))[1])
 
 
 class Unique(Stage):

@@ -29,7 +29,7 @@ _NAMESPACES = frozenset(
     ]
 )
 
-_HOMES = {
+_MODULE_OF_NAME = {
     "DTypePolicy": "dtype_policy",
     "Functional": "models",
     "Initializer": "initializers",
@@ -52,8 +52,8 @@ def __getattr__(name: str) -> _Any:
     if name in _NAMESPACES:
         with _importing():
             return _importlib.import_module("fastgrad.keras." + name)
-    if name in _HOMES:
-        home, _, other_name = _HOMES[name].partition(".")
+    if name in _MODULE_OF_NAME:
+        home, _, other_name = _MODULE_OF_NAME[name].partition(".")
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
         return value
@@ -63,4 +63,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMESPACES, *_HOMES})
+    return sorted({*globals(), *_NAMESPACES, *_MODULE_OF_NAME})

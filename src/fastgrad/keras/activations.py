@@ -10,7 +10,12 @@ import fastgrad as tf
 from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
-from fastgrad.keras.saving.objects import deserialize_keras_object, is_function, resolved, serialize_keras_object
+from fastgrad.keras.saving.objects import (
+    deserialize_keras_object,
+    is_function,
+    resolve_identifier,
+    serialize_keras_object,
+)
 from fastgrad.keras.settings import floatx
 
 
@@ -90,8 +95,8 @@ def log_sigmoid(x: Any) -> Tensor:
     return tf.math.log_sigmoid(x)
 
 
-def _of_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
-    """Applies ``function`` to ``x``; casts integers, which ``function`` refuses, to ``floatx()``."""
+def _apply_to_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
+    """Returns ``function(x)``, where integers, which ``function`` does not take, are first cast to ``floatx()``."""
     try:
         return function(x)
     except tf.errors.InvalidArgumentError:
@@ -100,7 +105,7 @@ def _of_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
 
 def tanh(x: Any) -> Tensor:
     """The hyperbolic tangent."""
-    return _of_floats(tf.tanh, x)
+    return _apply_to_floats(tf.tanh, x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -157,7 +162,7 @@ def squareplus(x: Any, b: float = 4) -> Tensor:
 
 def exponential(x: Any) -> Tensor:
     """``exp(x)``."""
-    return _of_floats(tf.exp, x)
+    return _apply_to_floats(tf.exp, x)
 
 
 def hard_sigmoid(x: Any) -> Tensor:
@@ -274,7 +279,7 @@ def get(identifier: Any) -> Callable[..., Any]:
     Raises:
         ValueError: ``identifier`` is none of these.
     """
-    return linear if identifier is None else resolved(identifier, ALL, "activation function")
+    return linear if identifier is None else resolve_identifier(identifier, ALL, "activation function")
 
 
 __getattr__ = _refusal_of("tf.keras.activations", globals())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+
+_NOT_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 class Configured:
@@ -25,7 +29,7 @@ class Configured:
         return {}
 
     def _config_of(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """The attributes ``names``."""
+        """Returns the attributes ``names`` by name."""
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -35,7 +39,7 @@ class Configured:
 
 
 def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
-    """Gives ``cls`` a ``get_config`` that adds its attributes ``names`` to its base's."""
+    """Defines ``cls.get_config``, which adds the attributes ``names`` to the base class's configuration."""
 
     def get_config(self: Any) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -43,3 +47,43 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
 
     get_config.__module__, get_config.__qualname__ = cls.__module__, f"{cls.__qualname__}.get_config"
     cls.get_config = get_config
+
+
+class OfFunction:
+    """The part of built-in losses and metrics that keeps the options of a function.
+
+    The options are attributes and in the configuration. A class whose function has no options may name the function by class
+    keywords: ``class Poisson(FunctionLoss, function=poisson)``; the keyword ``name`` is the default name of its objects,
+    unless it is the name of the function.
+
+    Attributes:
+        _omitted: the options that are neither attributes nor in the configuration.
+    """
+
+    _omitted: tuple[str, ...] = ()
+    _shown_options: dict[str, Any]
+    _function: Callable[..., Any]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function = staticmethod(function)
+            cls.__init__ = _init_with_name(cls, cls.__mro__[1], name or function.__name__)  # type: ignore[method-assign]
+
+    def _keep_options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Returns the options of the function among ``given``, the local variables of a subclass's ``__init__``."""
+        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
+        self.__dict__.update(shown_options, _shown_options=shown_options)
+        return options
+
+
+def _init_with_name(cls: type, base: type, name: str) -> Any:
+    """Returns ``base.__init__`` as the method of the subclass ``cls``, with ``name`` as the default of its argument ``name``."""
+    init = vars(base)["__init__"]
+    parameters = init.__code__.co_varnames[1 : init.__code__.co_argcount]
+    defaults = tuple(name if key == "name" else old for key, old in zip(parameters, init.__defaults__, strict=True))
+    copy = FunctionType(init.__code__, init.__globals__, "__init__", defaults, init.__closure__)
+    copy.__module__, copy.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
+    copy.__annotations__ = init.__annotations__
+    return copy

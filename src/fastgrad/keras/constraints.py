@@ -10,7 +10,7 @@ from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
-from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 
 
@@ -121,7 +121,7 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: ``identifier`` is none of these.
     """
-    return None if identifier is None else resolved(identifier, ALL, "constraint")
+    return None if identifier is None else resolve_identifier(identifier, ALL, "constraint")
 
 
 __getattr__ = _refusal_of("tf.keras.constraints", globals())

@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
@@ -43,7 +43,7 @@ class Zeros(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of zeros."""
-        return constant_tensor(np.zeros(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.zeros(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
 class Ones(Initializer):
@@ -51,7 +51,7 @@ class Ones(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of ones."""
-        return constant_tensor(np.ones(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.ones(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
 class Constant(Initializer):
@@ -70,7 +70,9 @@ class Constant(Initializer):
         array = np.asarray(self.value if value is None else value._on_host())
         if array.dtype.kind in "OSU":
             raise ValueError(f"Constant: Argument `value` must be a number or an array of numbers, got {self.value!r}.")
-        return constant_tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
+        return constant_tensor(
+            np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _shape_as_tuple(shape)))
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The value."""
@@ -96,7 +98,7 @@ class Identity(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A matrix; ValueError if ``shape`` is not of rank 2."""
-        sizes = _sizes(shape)
+        sizes = _shape_as_tuple(shape)
         if len(sizes) != 2:
             raise ValueError(
                 "Identity matrix initializer can only be used for 2D matrices. "
@@ -122,20 +124,15 @@ class RandomInitializer(Initializer):
         self._init_seed = seed
         self.seed = seed
 
-    def _pair(self) -> np.ndarray:
-        """The two numbers that seed the stateless generators."""
+    def _seed_pair(self) -> np.ndarray:
+        """Returns the pair of numbers that seeds the stateless generators."""
         if self.seed is None:
             self.seed = int(uniform([], maxval=2**31 - 1, dtype=int64))
         return np.array([self.seed, 0], np.int64)
 
-    def _normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
-
-    def _truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_truncated_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
-
-    def _uniform(self, shape: Any, low: float, high: float, dtype: Any) -> Tensor:
-        return stateless_uniform(_sizes(shape), self._pair(), low, high, standardize_dtype(dtype))
+    def _draw(self, draw: Callable[..., Tensor], shape: Any, first: float, second: float, dtype: Any) -> Tensor:
+        """Draws by ``stateless_normal`` (mean and standard deviation) or ``stateless_uniform`` (bounds)."""
+        return draw(_shape_as_tuple(shape), self._seed_pair(), first, second, standardize_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name, with the seed that was given."""
@@ -157,16 +154,16 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
-        return self._normal(shape, self.mean, self.stddev, dtype)
+        """A tensor of random numbers."""
+        return self._draw(stateless_normal, shape, self.mean, self.stddev, dtype)
 
 
 class TruncatedNormal(RandomNormal):
     """Normal numbers, redrawn if beyond two standard deviations; arguments as in ``RandomNormal``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
-        return self._truncated_normal(shape, self.mean, self.stddev, dtype)
+        """A tensor of random numbers."""
+        return self._draw(stateless_truncated_normal, shape, self.mean, self.stddev, dtype)
 
 
 class RandomUniform(RandomInitializer):
@@ -184,8 +181,8 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
-        return self._uniform(shape, self.minval, self.maxval, dtype)
+        """A tensor of random numbers."""
+        return self._draw(stateless_uniform, shape, self.minval, self.maxval, dtype)
 
 
 class VarianceScaling(RandomInitializer):
@@ -231,16 +228,18 @@ class VarianceScaling(RandomInitializer):
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
-        fan_in, fan_out = compute_fans(_sizes(shape), self.input_axes, self.output_axes)
+        """A tensor of random numbers."""
+        fan_in, fan_out = compute_fans(_shape_as_tuple(shape), self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "truncated_normal":
-            return self._truncated_normal(shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype)
+            return self._draw(
+                stateless_truncated_normal, shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype
+            )
         if self.distribution == "untruncated_normal":
-            return self._normal(shape, 0.0, math.sqrt(variance), dtype)
+            return self._draw(stateless_normal, shape, 0.0, math.sqrt(variance), dtype)
         limit = math.sqrt(3.0 * variance)
-        return self._uniform(shape, -limit, limit, dtype)
+        return self._draw(stateless_uniform, shape, -limit, limit, dtype)
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
         """A copy of the initializer for weights with these input and output axes."""
@@ -324,14 +323,14 @@ class Orthogonal(RandomInitializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor whose rows (all but the last axis) or columns are orthonormal; ValueError below rank 2."""
-        sizes = _sizes(shape)
+        sizes = _shape_as_tuple(shape)
         if len(sizes) < 2:
             raise ValueError(
                 "The tensor to initialize must be at least two-dimensional. "
                 f"Received: shape={shape} of rank {len(sizes)}."
             )
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
-        normal = self._normal((max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
+        normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
         q, r = np.linalg.qr(normal._on_host())
         q *= np.sign(np.diagonal(r))
         if rows < columns:
@@ -339,7 +338,7 @@ class Orthogonal(RandomInitializer):
         return Tensor(np.ascontiguousarray(self.gain * q.reshape(sizes), standardize_dtype(dtype).numpy))
 
 
-def _sizes(shape: Any) -> tuple[int, ...]:
+def _shape_as_tuple(shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     tensor = as_tensor_or_none(shape)
@@ -348,22 +347,9 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 
 # ---- names -----------------------------------------------------------------------------------------
 
-_CLASSES = (
-    Zeros,
-    Ones,
-    Constant,
-    Identity,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Orthogonal,
+_CLASSES: tuple[type[Initializer], ...] = (
+    *(Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling),
+    *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal),
 )
 ALL: dict[str, Any] = {
     **{kind.__name__: kind for kind in _CLASSES},
@@ -408,17 +394,17 @@ def get(identifier: Any) -> Callable[..., Any] | None:
         return None
     tensor = as_tensor_or_none(identifier)
     if tensor is not None:
-        return _ValueOf(tensor._on_host())
+        return _ArrayInitializer(tensor._on_host())
     if isinstance(identifier, (np.ndarray, np.generic)):
-        return _ValueOf(np.array(identifier))
-    return resolved(identifier, ALL, "initializer")
+        return _ArrayInitializer(np.array(identifier))
+    return resolve_identifier(identifier, ALL, "initializer")
 
 
-class _ValueOf(Constant):
+class _ArrayInitializer(Constant):
     """An array as an initializer; ValueError for another shape."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        if _sizes(shape) != self.value.shape:
+        if _shape_as_tuple(shape) != self.value.shape:
             raise ValueError(
                 f"Expected `shape` to be {self.value.shape} for direct tensor as initializer. Received shape={shape}"
             )

@@ -15,12 +15,12 @@ class _MaskUse:
         self.begun = False
 
 
-use = _MaskUse()
+mask_use = _MaskUse()
 
 
 def mask_of(x: Any) -> Tensor | None:
     """The mask that a layer gave ``x``, or None."""
-    return getattr(x, "_keras_mask", None) if use.begun and isinstance(x, Tensor) else None
+    return getattr(x, "_keras_mask", None) if mask_use.begun and isinstance(x, Tensor) else None
 
 
 def mask_of_losses(losses: Any) -> Tensor | None:
@@ -30,7 +30,7 @@ def mask_of_losses(losses: Any) -> Tensor | None:
 
 def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
     """Attaches ``mask`` to ``x``; ``to_layers`` says whether layers may be called on ``x`` and must look for masks."""
-    use.begun |= to_layers
+    mask_use.begun |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 
 

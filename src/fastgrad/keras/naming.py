@@ -9,8 +9,8 @@ from typing import Any
 
 from fastgrad.kernels.codegen.locks import new_lock
 
-_uses: defaultdict[str, int] = defaultdict(int)
-_lock = new_lock()
+_use_counts: defaultdict[str, int] = defaultdict(int)
+_use_counts_lock = new_lock()
 
 
 def to_snake_case(name: str) -> str:
@@ -23,23 +23,23 @@ def to_snake_case(name: str) -> str:
 def auto_name(prefix: str) -> str:
     """Returns a new name at each call in the process: ``dense``, then ``dense_1``, ``dense_2`` and so on."""
     name = to_snake_case(prefix)
-    with _lock:
-        count = _uses[name]
-        _uses[name] += 1
+    with _use_counts_lock:
+        count = _use_counts[name]
+        _use_counts[name] += 1
     return f"{name}_{count}" if count else name
 
 
 def get_uid(prefix: str = "") -> int:
     """The number of uses of ``prefix`` so far, including this call."""
-    with _lock:
-        _uses[prefix] += 1
-        return _uses[prefix]
+    with _use_counts_lock:
+        _use_counts[prefix] += 1
+        return _use_counts[prefix]
 
 
 def reset_uids() -> None:
     """Resets all counts: the next ``Dense`` is named ``dense`` again."""
-    with _lock:
-        _uses.clear()
+    with _use_counts_lock:
+        _use_counts.clear()
 
 
 def checked_name(name: Any) -> str:
@@ -52,8 +52,8 @@ def checked_name(name: Any) -> str:
     return name
 
 
-class _Running:
-    """The state of a thread: the layers whose ``call`` or ``build`` is running, and the training mode."""
+class _RunningLayers:
+    """The running layers of a thread, whose ``call`` or ``build`` is active, and the training mode."""
 
     __slots__ = ("stack", "training")
 
@@ -62,13 +62,13 @@ class _Running:
         self.training: bool | None = None  # the mode that inner layers inherit
 
 
-class _Calls(threading.local):
+class _ThreadCalls(threading.local):
     def __init__(self) -> None:
-        self.now = _Running()
+        self.now = _RunningLayers()
 
 
-calls = _Calls()
-"""``calls.now.stack``: the thread's running layers; ``calls.now.training``: the mode that inner layers inherit."""
+running_calls = _ThreadCalls()
+"""``running_calls.now.stack``: the thread's running layers; ``running_calls.now.training``: the mode that inner layers inherit."""
 
 
 class running:  # noqa: N801  # reads as `with running(layer):`
@@ -82,19 +82,19 @@ class running:  # noqa: N801  # reads as `with running(layer):`
         self._owner = owner
 
     def __enter__(self) -> None:
-        stack = calls.now.stack
+        stack = running_calls.now.stack
         self._entered = not (stack and stack[-1] is self._owner)
         if self._entered:
             stack.append(self._owner)
 
     def __exit__(self, *exception: object) -> None:
         if self._entered:
-            calls.now.stack.pop()
+            running_calls.now.stack.pop()
 
 
 def current_path(owner: Any = None) -> str:
     """The names of the running layers, and of ``owner`` unless it is already the innermost, joined by ``/``."""
-    stack = calls.now.stack
+    stack = running_calls.now.stack
     names = [caller.name for caller in stack]
     if owner is not None and not (stack and stack[-1] is owner):
         names.append(owner.name)
@@ -116,8 +116,8 @@ class name_scope:  # noqa: N801  # Keras's name
         self.name = name
 
     def __enter__(self) -> Any:
-        calls.now.stack.append(self)
+        running_calls.now.stack.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        calls.now.stack.pop()
+        running_calls.now.stack.pop()

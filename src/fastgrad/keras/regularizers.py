@@ -9,7 +9,8 @@ import fastgrad as tf
 from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
-from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.naming import to_snake_case as _to_snake_case
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 
 
@@ -33,7 +34,7 @@ class _Penalty(Regularizer):
         return {}
 
 
-def _as_float(x: Any) -> Tensor:
+def _cast_to_float(x: Any) -> Tensor:
     x = tf.convert_to_tensor(x)
     return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, tf.float32)
 
@@ -51,12 +52,12 @@ class L1L2(_Penalty):
     _config_names = ("l1", "l2")
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
-        self.l1 = _factor(0.0 if l1 is None else l1, "l1")
-        self.l2 = _factor(0.0 if l2 is None else l2, "l2")
+        self.l1 = _checked_factor(0.0 if l1 is None else l1, "l1")
+        self.l2 = _checked_factor(0.0 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        x = _as_float(x)
+        x = _cast_to_float(x)
         penalty = tf.zeros([], x.dtype)
         if self.l1:
             penalty += self.l1 * tf.reduce_sum(tf.abs(x))
@@ -71,11 +72,11 @@ class L1(_Penalty):
     _config_names = ("l1",)
 
     def __init__(self, l1: float | None = 0.01) -> None:
-        self.l1 = _factor(0.01 if l1 is None else l1, "l1")
+        self.l1 = _checked_factor(0.01 if l1 is None else l1, "l1")
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l1 * tf.reduce_sum(tf.abs(_as_float(x)))
+        return self.l1 * tf.reduce_sum(tf.abs(_cast_to_float(x)))
 
 
 class L2(_Penalty):
@@ -84,11 +85,11 @@ class L2(_Penalty):
     _config_names = ("l2",)
 
     def __init__(self, l2: float | None = 0.01) -> None:
-        self.l2 = _factor(0.01 if l2 is None else l2, "l2")
+        self.l2 = _checked_factor(0.01 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l2 * tf.reduce_sum(tf.square(_as_float(x)))
+        return self.l2 * tf.reduce_sum(tf.square(_cast_to_float(x)))
 
 
 class OrthogonalRegularizer(_Penalty):
@@ -102,7 +103,7 @@ class OrthogonalRegularizer(_Penalty):
     _config_names = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor = _factor(factor, "factor")
+        self.factor = _checked_factor(factor, "factor")
         if mode not in ("rows", "columns"):
             raise ValueError(
                 f'Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}'
@@ -120,7 +121,7 @@ class OrthogonalRegularizer(_Penalty):
         return self.factor * 0.5 * tf.reduce_sum(tf.abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
 
 
-def _factor(value: Any, name: str) -> float:
+def _checked_factor(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
         raise ValueError(f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}")
     return float(value)
@@ -128,17 +129,9 @@ def _factor(value: Any, name: str) -> float:
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
-ALL: dict[str, Any] = {
-    "L1": L1,
-    "l1": L1,
-    "L2": L2,
-    "l2": L2,
-    "L1L2": L1L2,
-    "l1_l2": L1L2,
-    "l1l2": L1L2,
-    "OrthogonalRegularizer": OrthogonalRegularizer,
-    "orthogonal_regularizer": OrthogonalRegularizer,
-}
+_CLASSES = (L1, L2, L1L2, OrthogonalRegularizer)
+ALL: dict[str, Any] = {name: kind for kind in _CLASSES for name in (kind.__name__, _to_snake_case(kind.__name__))}
+ALL["l1_l2"] = L1L2
 
 
 def serialize(regularizer: Any) -> Any:
@@ -160,7 +153,7 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: ``identifier`` is none of these.
     """
-    return None if identifier is None else resolved(identifier, ALL, "regularizer")
+    return None if identifier is None else resolve_identifier(identifier, ALL, "regularizer")
 
 
 __getattr__ = _refusal_of("tf.keras.regularizers", globals())

@@ -39,20 +39,20 @@ METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "ga
 
 
 @lru_cache(maxsize=64)
-def weights(size: int, wanted: int, method: str) -> np.ndarray:
-    """The weights of ``size`` pixels of a line in ``wanted`` pixels of the result: float32 of shape (wanted, size).
+def resampling_weights(size: int, new_size: int, method: str) -> np.ndarray:
+    """The weights of ``size`` pixels of a line in ``new_size`` pixels of the result: float32 of shape (new_size, size).
 
     Args:
-        size, wanted: at least 1.
+        size, new_size: at least 1.
         method: one of ``METHODS``.
     """
-    scale = size / wanted
+    scale = size / new_size
     pixels = np.arange(size)
-    centres = (np.arange(wanted) + 0.5) * scale - 0.5
+    centres = (np.arange(new_size) + 0.5) * scale - 0.5
     if method == "nearest":
         factors = (pixels == np.minimum(np.floor(centres + 0.5), size - 1)[:, None]).astype(float)
     elif method == "area":
-        starts = (np.arange(wanted) * scale)[:, None]
+        starts = (np.arange(new_size) * scale)[:, None]
         factors = np.maximum(np.minimum(starts + scale, pixels + 1) - np.maximum(starts, pixels), 0.0)
     else:
         if method == "bicubic":  # TensorFlow reads the cubic from a table of 1024 steps
@@ -64,10 +64,10 @@ def weights(size: int, wanted: int, method: str) -> np.ndarray:
     return factors.astype(np.float32)
 
 
-def resized_axis(x: Tensor, wanted: int, axis: int, method: str) -> Tensor:
-    """Resizes ``axis`` of ``x`` to ``wanted`` elements."""
+def resized_axis(x: Tensor, new_size: int, axis: int, method: str) -> Tensor:
+    """Resizes ``axis`` of ``x`` to ``new_size`` elements."""
     shape = x._array.shape
     size = shape[axis]
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    factors = constant_tensor(weights(size, wanted, method).astype(x._array.dtype))
-    return reshape(matmul(factors, reshape(x, (outer, size, inner))), (*shape[:axis], wanted, *shape[axis + 1 :]))
+    factors = constant_tensor(resampling_weights(size, new_size, method).astype(x._array.dtype))
+    return reshape(matmul(factors, reshape(x, (outer, size, inner))), (*shape[:axis], new_size, *shape[axis + 1 :]))

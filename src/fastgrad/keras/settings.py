@@ -11,17 +11,17 @@ from fastgrad.dtypes import DType
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 _FORMATS = ("channels_first", "channels_last")
 
-_values: dict[str, Any] = {"floatx": dtypes.float32, "epsilon": 1e-7, "image_data_format": "channels_last"}
+_settings: dict[str, Any] = {"floatx": dtypes.float32, "epsilon": 1e-7, "image_data_format": "channels_last"}
 
 
 def floatx() -> str:
     """The dtype that layers, losses and metrics have by default: ``"float32"`` unless set otherwise."""
-    return _values["floatx"].name
+    return _settings["floatx"].name
 
 
 def default_dtype() -> DType:
-    """``floatx()`` as a DType."""
-    return _values["floatx"]
+    """Returns the default float dtype, ``floatx()``, as a DType."""
+    return _settings["floatx"]
 
 
 def set_floatx(value: Any) -> None:
@@ -36,14 +36,14 @@ def set_floatx(value: Any) -> None:
     name = value.name if isinstance(value, DType) else value
     if name not in _FLOATS:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOATS)}")
-    _values["floatx"] = dtypes.as_dtype(name)
+    _settings["floatx"] = dtypes.as_dtype(name)
     settings_version.settings["floatx"] = name
     settings_version.changed()
 
 
 def epsilon() -> float:
     """The small number that keeps divisions and logarithms of losses finite: 1e-7 unless set otherwise."""
-    return _values["epsilon"]
+    return _settings["epsilon"]
 
 
 def set_epsilon(value: float) -> None:
@@ -52,19 +52,19 @@ def set_epsilon(value: float) -> None:
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
-    _values["epsilon"] = number
+    _settings["epsilon"] = number
     settings_version.settings["epsilon"] = str(value)
     settings_version.changed()
 
 
 def image_data_format() -> str:
     """The default order of image axes: ``"channels_last"`` (height, width, channels) unless set otherwise."""
-    return _values["image_data_format"]
+    return _settings["image_data_format"]
 
 
 def set_image_data_format(data_format: str) -> None:
     """Sets ``image_data_format()`` to ``"channels_first"`` or ``"channels_last"``; ValueError for anything else."""
-    _values["image_data_format"] = standardize_data_format(data_format)
+    _settings["image_data_format"] = standardize_data_format(data_format)
 
 
 def standardize_data_format(data_format: str | None) -> str:
@@ -86,7 +86,7 @@ _PYTHON_TYPES: dict[Any, DType] = {int: dtypes.int64, "int": dtypes.int64, str: 
 def standardize_dtype(dtype: Any) -> DType:
     """Returns ``dtype`` as a DType: ``floatx()`` for None, int64 for ``int``; ValueError for an unknown dtype."""
     if dtype is None:
-        return _values["floatx"]
+        return _settings["floatx"]
     try:
         return _PYTHON_TYPES.get(dtype) or dtypes.as_dtype(dtype)
     except TypeError:

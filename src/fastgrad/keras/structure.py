@@ -12,19 +12,19 @@ from typing import Any
 from weakref import ref
 
 from fastgrad.core import settings_version
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
-changes = [0]
+ownership_change_count = [0]
 """The number of changes to owned or trained objects; a cache is valid while the number is the same."""
 
 
-def changed() -> None:
+def count_ownership_change() -> None:
     """Counts a change to an owned object or to its ``trainable``."""
-    changes[0] += 1
+    ownership_change_count[0] += 1
     settings_version.changed()
 
 
-PLAIN = frozenset([type(None), bool, int, float, str, bytes, complex])
+PLAIN_TYPES = frozenset([type(None), bool, int, float, str, bytes, complex])
 """Types of attributes that cannot hold an object to own."""
 
 
@@ -40,14 +40,14 @@ class Owner:
     def _disown(self, value: Any) -> None:
         """Handles ``value``, which has been removed from a list, a dict or an attribute."""
 
-    def _placed(self) -> None:
+    def _restore_placed(self) -> None:
         """Restores checkpoint values for objects that were just added to this object or its lists and dicts."""
-        settle(self)
+        restore_deferred_values(self)
 
     def _own_nested(self, value: Any) -> Any:
         """Owns all objects in ``value`` and returns it, with lists and dicts as ``OwnedList`` and ``OwnedDict``."""
         kind = type(value)
-        if kind in PLAIN:
+        if kind in PLAIN_TYPES:
             return value
         if isinstance(value, tuple):
             items = [self._own_nested(item) for item in value]
@@ -66,7 +66,7 @@ class Owner:
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) not in PLAIN:
+        if type(value) not in PLAIN_TYPES:
             value = self._own_nested(value)
         object.__setattr__(self, name, value)
 
@@ -110,14 +110,14 @@ class _ReportingContainer:
 
     _owner: ref[Owner] | None = None
 
-    def _taken(self, value: Any) -> Any:
+    def _owned(self, value: Any) -> Any:
         owner = None if self._owner is None else self._owner()
         return value if owner is None else owner._own_nested(value)
 
-    def _placed(self) -> None:
+    def _restore_placed(self) -> None:
         owner = None if self._owner is None else self._owner()
         if owner is not None:
-            owner._placed()
+            owner._restore_placed()
 
     def _disown_removed(self, value: Any) -> None:
         owner = None if self._owner is None else self._owner()
@@ -130,20 +130,18 @@ class OwnedList(_ReportingContainer, list):
 
     def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None) -> None:
         self._owner = None if owner is None else ref(owner)
-        list.__init__(self, [self._taken(value) for value in values])
+        list.__init__(self, [self._owned(value) for value in values])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return OwnedList, (), None, iter(self)
 
     def append(self, value: Any) -> None:
         """Appends and owns ``value``."""
-        super().append(self._taken(value))
-        self._placed()
+        self[len(self) :] = [value]
 
     def extend(self, values: Iterable[Any]) -> None:
         """Appends and owns each of ``values``."""
-        super().extend([self._taken(value) for value in values])
-        self._placed()
+        self[len(self) :] = values
 
     def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
         self.extend(values)
@@ -151,13 +149,13 @@ class OwnedList(_ReportingContainer, list):
 
     def insert(self, index: Any, value: Any) -> None:
         """Inserts and owns ``value``."""
-        super().insert(index, self._taken(value))
-        self._placed()
+        super().insert(index, self._owned(value))
+        self._restore_placed()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         removed = self[index]
-        super().__setitem__(index, [self._taken(v) for v in value] if isinstance(index, slice) else self._taken(value))
-        self._placed()
+        super().__setitem__(index, [self._owned(v) for v in value] if isinstance(index, slice) else self._owned(value))
+        self._restore_placed()
         self._disown_removed(removed)
 
     def __delitem__(self, index: Any) -> None:
@@ -174,7 +172,7 @@ class OwnedList(_ReportingContainer, list):
     def remove(self, value: Any) -> None:
         """Removes the first item that is or equals ``value``."""
         for position, item in enumerate(self):
-            if item is value or (type(value) in PLAIN and item == value):
+            if item is value or (type(value) in PLAIN_TYPES and item == value):
                 del self[position]
                 return
         raise ValueError("list.remove(x): x not in list")
@@ -189,15 +187,15 @@ class OwnedDict(_ReportingContainer, dict):
 
     def __init__(self, values: dict[Any, Any] | None = None, owner: Owner | None = None) -> None:
         self._owner = None if owner is None else ref(owner)
-        dict.__init__(self, {key: self._taken(value) for key, value in (values or {}).items()})
+        dict.__init__(self, {key: self._owned(value) for key, value in (values or {}).items()})
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return OwnedDict, (), None, None, iter(self.items())
 
     def __setitem__(self, key: Any, value: Any) -> None:
         removed = self.get(key)
-        super().__setitem__(key, self._taken(value))
-        self._placed()
+        super().__setitem__(key, self._owned(value))
+        self._restore_placed()
         if removed is not None and removed is not value:
             self._disown_removed(removed)
 

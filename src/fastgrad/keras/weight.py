@@ -19,13 +19,13 @@ from fastgrad.keras import naming, settings, structure
 from fastgrad.ops.casting import cast
 
 
-class _Overwriting:
+class _OverwriteUse:
     """Whether any weight has ``overwrite_with_gradient``; until then, optimizers do not look for such weights."""
 
     begun = False
 
 
-overwriting = _Overwriting()
+overwrite_use = _OverwriteUse()
 
 
 class MemoryLimit:
@@ -40,7 +40,7 @@ class MemoryLimit:
         self._bytes_left = 8 * stored + (16 << 20)
 
     def take(self, count: int, owner: str) -> None:
-        """Takes ``count`` bytes for a weight from the limit; ValueError naming ``owner`` if too few are left."""
+        """Subtracts ``count`` bytes from the limit for a weight; ValueError naming ``owner`` if too few bytes are left."""
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise ValueError(
@@ -115,7 +115,7 @@ class Weight(Variable):
                     "When creating a Variable from an initializer, the `shape` argument should be specified. "
                     f"Received: initializer={initializer} and shape={shape}"
                 )
-            value = initialized(
+            value = run_initializer(
                 initializer, fixed_shape(shape, self._path), settings.standardize_dtype(dtype), self._path
             )
         else:
@@ -151,7 +151,7 @@ class Weight(Variable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.changed()
+        structure.count_ownership_change()
 
     @property
     def overwrite_with_gradient(self) -> bool:
@@ -163,12 +163,12 @@ class Weight(Variable):
         if not isinstance(value, bool):
             raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
         self._overwrites = value
-        overwriting.begun |= value
-        structure.changed()
+        overwrite_use.begun |= value
+        structure.count_ownership_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        overwriting.begun |= self._overwrites
+        overwrite_use.begun |= self._overwrites
 
     def _checked(self, what: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
@@ -191,7 +191,7 @@ class Weight(Variable):
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
             return None
-        dtype = _common(self.dtype, tensor.dtype)
+        dtype = _common_dtype(self.dtype, tensor.dtype)
         if divided and dtype.is_integer:
             dtype = settings.standardize_dtype(None)
         return cast(self._read(), dtype), cast(tensor, dtype)
@@ -221,17 +221,17 @@ class CastWeight(Weight):
     @property
     def dtype(self) -> DType:
         """The dtype in which the weight is read."""
-        stack = naming.calls.now.stack
+        stack = naming.running_calls.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return super().dtype if reader is None or not reader.is_floating else reader
 
     def _cast_for_reader(self, tensor: Tensor) -> Tensor:
-        stack = naming.calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
+        stack = naming.running_calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
 
-def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
+def run_initializer(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
     """Runs the initializer and checks its result; ValueError naming ``owner`` if the shape is wrong."""
     limit = memory_limit.get()
     if limit is not None:
@@ -251,8 +251,8 @@ def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
         variable.assign(value)
 
 
-def _common(a: DType, b: DType) -> DType:
-    """The common dtype of both: a float before an integer, an integer before a boolean; of two floats, the wider."""
+def _common_dtype(a: DType, b: DType) -> DType:
+    """The common dtype of ``a`` and ``b``: float before integer, integer before boolean, the wider of two floats."""
     for kind in ("is_floating", "is_integer"):
         if getattr(a, kind) != getattr(b, kind) and not (a.is_complex or b.is_complex):
             return a if getattr(a, kind) else b

@@ -18,11 +18,11 @@ from fastgrad.core.operation import (
     Operation,
     Tensor,
     Unary,
+    dtype_error,
     elementwise,
     operation,
-    refuse_dtype,
 )
-from fastgrad.core.tensor import convert_beside, convert_to_tensor
+from fastgrad.core.tensor import convert_like, convert_to_tensor
 from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
@@ -219,7 +219,7 @@ def silu(features: Any, beta: float = 1.0) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda x: silu(x, beta), features)
     if x._array.dtype not in FLOATING:
-        raise refuse_dtype("silu", x._array.dtype, FLOATING)
+        raise dtype_error("silu", x._array.dtype, FLOATING)
     return x * TABLE["sigmoid"](x if type(beta) is float and beta == 1.0 else x * beta)
 
 
@@ -249,7 +249,7 @@ _SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
 
 def _within(x: Tensor, bound: float) -> Tensor:
     """Clips ``x`` to the bounds; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
-    low, high = [convert_beside(limit, x._array.dtype) for limit in (-bound, bound)]
+    low, high = [convert_like(limit, x._array.dtype) for limit in (-bound, bound)]
     clipped: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
     return clipped
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import refuse_dtype, refuse_mix
+from fastgrad.core.operation import dtype_error, mixed_dtypes_error
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import OF_NUMPY
@@ -47,7 +47,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
         if x is None:
             x = tensors[position] = from_python(values[position], OF_NUMPY[dtype])
         if x._array.dtype is not dtype and x._array.dtype != dtype:
-            raise refuse_mix(name, dtype, x._array.dtype)
+            raise mixed_dtypes_error(name, dtype, x._array.dtype)
     return tensors  # type: ignore[return-value]  # the Nones have been replaced
 
 
@@ -120,7 +120,7 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
 def check_dtype(name: str, dtype: np.dtype, allowed: frozenset[np.dtype]) -> None:
     """Raises InvalidArgumentError, which names the operation, unless ``dtype`` is ``allowed``."""
     if dtype not in allowed:
-        raise refuse_dtype(name, dtype, allowed)
+        raise dtype_error(name, dtype, allowed)
 
 
 def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:

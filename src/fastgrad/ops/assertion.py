@@ -10,10 +10,10 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import same, scalar_of
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.batching import leading_axes
@@ -43,7 +43,7 @@ def _compare(name: str) -> Callable[..., None]:
         x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None
     ) -> None:
         x = convert_to_tensor(x)
-        y = convert_beside(y, x._array.dtype)
+        y = convert_like(y, x._array.dtype)
         _check_condition(check.__name__, x, y, message, summarize)
 
     check.__name__ = check.__qualname__ = name
@@ -62,7 +62,7 @@ def _check_condition(
     name: str, x: Tensor, y: Tensor, message: str | None, summarize: int | None, *bounds: Tensor
 ) -> None:
     if x._array.dtype != y._array.dtype:
-        raise refuse_mix(name, x._array.dtype, y._array.dtype)
+        raise mixed_dtypes_error(name, x._array.dtype, y._array.dtype)
     _comparison(x, y, *bounds, check=name, message=message, summarize=summarize)
 
 
@@ -153,7 +153,7 @@ def assert_near(
     import ml_dtypes
 
     x = convert_to_tensor(x)
-    y = convert_beside(y, x._array.dtype)
+    y = convert_like(y, x._array.dtype)
     epsilon = 10 * float(ml_dtypes.finfo(x.dtype.real_dtype.numpy).eps) if x.dtype.is_differentiable else 0.0
     tolerances = [epsilon if bound is None else bound for bound in (rtol, atol)]
     bounds = [

@@ -10,9 +10,9 @@ import numpy as np
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_mix
+from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
@@ -127,7 +127,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     t = tensor_of(t)
     array = t._array
     check_dtype("clip_by_norm", array.dtype, FLOATING)
-    limit = convert_beside(clip_norm, array.dtype)
+    limit = convert_like(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
     if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
@@ -144,7 +144,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
     """Scales ``t`` down to a Euclidean norm of at most ``clip_norm`` times its element count (``tf.compat.v1``)."""
     t = tensor_of(t)
-    return clip_by_norm(t, multiply(convert_beside(clip_norm, t._array.dtype), float(t._array.size)))
+    return clip_by_norm(t, multiply(convert_like(clip_norm, t._array.dtype), float(t._array.size)))
 
 
 # ---- by the norm of all --------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
             check_dtype(name, array.dtype, FLOATING)
             first_dtype = array.dtype if first_dtype is None else first_dtype
             if array.dtype != first_dtype:
-                raise refuse_mix(name, first_dtype, array.dtype)
+                raise mixed_dtypes_error(name, first_dtype, array.dtype)
     return tensors
 
 

@@ -20,8 +20,8 @@ from fastgrad.core.operation import (
     Form,
     Operation,
     convert_pair,
+    mixed_dtypes_error,
     operation,
-    refuse_mix,
 )
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec, require
@@ -267,7 +267,7 @@ def _matmul(
         a, b = _cast_to_output_type(a, b, dtypes.as_dtype(output_type))
     x, y = a._array, b._array
     if x.dtype != y.dtype:
-        raise refuse_mix("matmul", x.dtype, y.dtype)
+        raise mixed_dtypes_error("matmul", x.dtype, y.dtype)
     product.check_dtype(x)
     if x.ndim < 2 or y.ndim < 2:
         raise InvalidArgumentError(

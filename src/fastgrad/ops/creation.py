@@ -12,14 +12,14 @@ from fastgrad import dtypes
 from fastgrad.core import tensor as tensors
 from fastgrad.core.array_conversion import array_of
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
+from fastgrad.core.operation import ANY, TABLE, Form, Operation, dtype_error, shapes_error, size_error
 from fastgrad.core.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import (
     Tensor,
     as_tensor_or_none,
-    constant_beside,
+    constant_like,
     constant_tensor,
     convert_to_tensor,
     from_python,
@@ -237,7 +237,7 @@ def _filled(sizes: tuple[int, ...], dtype: DType, value: int, name: str) -> np.n
             return np.full(sizes, b"", object)
         return np.ones(sizes, dtype.numpy) if value else np.zeros(sizes, dtype.numpy)
     except (MemoryError, ValueError) as error:
-        raise refuse_size(name, error) or error from None
+        raise size_error(name, error) or error from None
 
 
 def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
@@ -252,7 +252,7 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         x = tensor_of(input)
     except CompositeOperand as met:
         return met.call("zeros_like", input, dtype)
-    return constant_beside(
+    return constant_like(
         _filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0, "zeros_like"), x
     )
 
@@ -274,8 +274,8 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
         return met.call("ones_like", input, dtype)
     target_dtype = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if target_dtype is dtypes.string:
-        raise refuse_dtype("ones_like", target_dtype, ANY - {dtypes.string.numpy})
-    return constant_beside(_filled(x._array.shape, target_dtype, 1, "ones_like"), x)
+        raise dtype_error("ones_like", target_dtype, ANY - {dtypes.string.numpy})
+    return constant_like(_filled(x._array.shape, target_dtype, 1, "ones_like"), x)
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
@@ -326,7 +326,7 @@ def eye(
         matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
         return constant_tensor(np.broadcast_to(matrix, (*batch, *sizes)).copy() if batch else matrix)
     except (MemoryError, ValueError) as error:
-        raise refuse_size("eye", error) or error from None
+        raise size_error("eye", error) or error from None
 
 
 # ---- sequences -------------------------------------------------------------------------------------
@@ -415,7 +415,7 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
         count = math.ceil(abs((last - first) / step))
         return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
     except (MemoryError, ValueError) as error:
-        raise refuse_size("range", error) or error from None
+        raise size_error("range", error) or error from None
 
 
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
@@ -446,7 +446,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     try:
         shape = np.broadcast_shapes(first._array.shape, last._array.shape)
     except ValueError:
-        raise refuse_shapes("linspace", first._array.shape, last._array.shape) from None
+        raise shapes_error("linspace", first._array.shape, last._array.shape) from None
     position = axis_of(axis, len(shape) + 1, "linspace")
     shape_with_axis = (*shape[:position], 1, *shape[position:])
     low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=shape_with_axis) for x in (first, last))
@@ -455,7 +455,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     try:
         step_numbers = np.arange(count - 1).astype(first._array.dtype)
     except (MemoryError, ValueError) as error:
-        raise refuse_size("linspace", error) or error from None
+        raise size_error("linspace", error) or error from None
     step_tensor = constant_tensor(step_numbers.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
     delta = (high - low) / constant_tensor(np.asarray(count - 1, first._array.dtype))
     return TABLE["concat"](low + delta * step_tensor, high, axis=position)

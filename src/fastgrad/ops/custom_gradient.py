@@ -191,7 +191,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         leaves = nest.flatten(list(args))
         tensor_positions = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
         inputs = tuple(convert_to_tensor(leaves[i]) for i in tensor_positions)
-        with recording.paused(), _VariableReadRecorder() as recorder:
+        with recording.hidden_from_tapes(), _VariableReadRecorder() as recorder:
             result = f(*args, **kwargs)
         # Reads the variables again, for the tapes, which were paused.
         variable_reads = [(variable, Variable.value(variable)) for variable, _ in recorder.found.values()]
@@ -243,7 +243,7 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @custom_gradient
     def passing(x: Any) -> Any:
-        with recording.paused():
+        with recording.hidden_from_tapes():
             y = f(x)
         return y, lambda *g: g
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, same
-from fastgrad.core.tensor import Tensor, convert_beside
+from fastgrad.core.tensor import Tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
@@ -200,7 +200,7 @@ def _check_diagonals_inside(x: np.ndarray, lower: int, upper: int, name: str) ->
 
 
 def _number(padding_value: Any, x: Tensor, name: str) -> Any:
-    padding = convert_beside(padding_value, x._array.dtype)._array
+    padding = convert_like(padding_value, x._array.dtype)._array
     if padding.ndim or (padding.dtype != x._array.dtype and x._array.dtype.kind != "b"):
         raise InvalidArgumentError(f"{name}: padding_value must be one {x.dtype.name}, got {padding_value!r}.")
     return padding.item()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, Binary, Form, Unary, refuse_mix, refuse_shapes
+from fastgrad.core.operation import FLOATING, Binary, Form, Unary, mixed_dtypes_error, shapes_error
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
@@ -236,11 +236,11 @@ def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
     check_dtype("betainc", dtype, KERNEL_FLOATS)
     for other in xs[1:]:
         if other._array.dtype != dtype:
-            raise refuse_mix("betainc", dtype, other._array.dtype)
+            raise mixed_dtypes_error("betainc", dtype, other._array.dtype)
         try:
             np.broadcast_shapes(*[y._array.shape for y in xs])
         except ValueError:
-            raise refuse_shapes("betainc", xs[0].shape, other.shape) from None
+            raise shapes_error("betainc", xs[0].shape, other.shape) from None
     return _betainc(*xs)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_of, unheard
+from fastgrad.core.recording import control_flow_of, hidden_from_recorders
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
 from fastgrad.core.tensor_spec import TensorSpec
@@ -205,7 +205,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
                 )
             results = each_row(trip, [], rows)[1]
     else:
-        with unheard():  # only the shapes of the results are needed
+        with hidden_from_recorders():  # only the shapes of the results are needed
             zero_rows = [
                 Tensor(np.zeros(flat[position]._array.shape[1:], flat[position]._array.dtype))
                 for position in row_positions

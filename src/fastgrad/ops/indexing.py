@@ -10,10 +10,10 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
+from fastgrad.core.operation import TABLE, Form, Operation, dtype_error, mixed_dtypes_error, operation
 from fastgrad.core.placement import moved
 from fastgrad.core.result_rules import ArraySpec, broadcast, require
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
@@ -28,7 +28,7 @@ _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16,
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
     """Raises InvalidArgumentError unless the dtype of ``ids`` is int16, int32 or int64."""
     if ids.dtype not in _INDICES:
-        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+        raise dtype_error(f"{name} (indices)", ids.dtype, _INDICES)
 
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
@@ -251,7 +251,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
     if isinstance(ids, Composite):
         if not ids.flat_values.dtype.is_integer:
             raise ValueError(f"embedding_lookup: the values of ids must be integers, got {ids.flat_values.dtype.name}.")
-        return ids._with_flat(embedding_lookup(params, ids.flat_values, max_norm))
+        return ids._with_flat_values(embedding_lookup(params, ids.flat_values, max_norm))
     if isinstance(params, (list, tuple)):
         if not params:
             raise ValueError("embedding_lookup: Length of params is currently 0. Need at least one param.")
@@ -263,7 +263,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
         return rows
     first_row_axis = rows._array.ndim - tensor_of(params)._array.ndim + 1
     axes = tuple(range(first_row_axis, rows._array.ndim))
-    limit = convert_beside(max_norm, rows._array.dtype)
+    limit = convert_like(max_norm, rows._array.dtype)
     norm = TABLE["sqrt"](TABLE["reduce_sum"](rows * rows, axes=axes, keepdims=True))
     # Only rows with a large norm are divided, so a row of zeros causes no division by 0.
     large = TABLE["greater"](norm, limit)
@@ -493,7 +493,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if b is None:
         b = convert_to_tensor(y, a.dtype)
     if a._array.dtype != b._array.dtype:
-        raise refuse_mix("where", a._array.dtype, b._array.dtype)
+        raise mixed_dtypes_error("where", a._array.dtype, b._array.dtype)
     try:
         return _where(mask, a, b)
     except ValueError:

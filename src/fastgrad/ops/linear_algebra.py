@@ -15,7 +15,7 @@ from fastgrad import dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.operation import REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
@@ -461,7 +461,7 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
     check_real_matrices(x)
     if rcond is None:
         rcond = 10.0 * max(x._array.shape[-2:]) * np.finfo(x._array.dtype).eps
-    return _pinv_row(x, convert_beside(rcond, x._array.dtype))
+    return _pinv_row(x, convert_like(rcond, x._array.dtype))
 
 
 def check_real_matrices(x: Tensor) -> None:

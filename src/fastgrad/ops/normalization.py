@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.core.operation import TABLE, Form, dtype_error, joint, operation
 from fastgrad.core.result_rules import ArraySpec, like, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -144,7 +144,7 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
     gamma, beta = (convert_to_tensor(v, dtype_hint=x.dtype) for v in (gamma, beta))
     shape = x._array.shape
     if not x.dtype.is_floating:
-        raise refuse_dtype("layer_normalization", x._array.dtype, KERNEL_FLOATS)
+        raise dtype_error("layer_normalization", x._array.dtype, KERNEL_FLOATS)
     if not shape or gamma._array.shape != shape[-1:] or beta._array.shape != shape[-1:]:
         raise InvalidArgumentError(
             f"layer_normalization: gamma and beta must have the shape of x's last axis; x has shape {list(shape)}, "

@@ -9,13 +9,13 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, operation, refuse_size
+from fastgrad.core.operation import TABLE, Form, operation, size_error
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import (
     Tensor,
     as_tensor_or_none,
     constant_tensor,
-    convert_beside,
+    convert_like,
     convert_to_tensor,
     from_python,
 )
@@ -165,9 +165,9 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)
     try:
-        positions = convert_beside(np.arange(count), x._array.dtype)
+        positions = convert_like(np.arange(count), x._array.dtype)
     except (MemoryError, ValueError) as error:
-        raise refuse_size("sequence_mask", error) or error from None
+        raise size_error("sequence_mask", error) or error from None
     mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
     mask_dtype = dtypes.as_dtype(dtype)
     return mask if mask_dtype is dtypes.bool else TABLE["cast"](mask, dtype=mask_dtype.name)

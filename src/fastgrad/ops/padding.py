@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.operation import TABLE, Form, Operation, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import ArraySpec, nonnegative
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError
@@ -175,5 +175,5 @@ def _constant(x: Tensor, value: Any) -> Tensor:
     if constant._array.ndim:
         raise InvalidArgumentError(f"pad: constant_values must be a scalar. Found: {list(constant._array.shape)}")
     if constant._array.dtype != x._array.dtype:
-        raise refuse_mix("pad", x._array.dtype, constant._array.dtype)
+        raise mixed_dtypes_error("pad", x._array.dtype, constant._array.dtype)
     return constant

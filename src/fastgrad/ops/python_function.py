@@ -12,7 +12,7 @@ from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
 from fastgrad.core.placement import through_host
-from fastgrad.core.recording import recorders, rehearsing, unheard
+from fastgrad.core.recording import hidden_from_recorders, is_rehearsal, recorders
 from fastgrad.core.tape import GradientTape, record
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, TraceError
@@ -137,9 +137,9 @@ def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 
 def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it."""
-    if rehearsing():
+    if is_rehearsal():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
-    with unheard():
+    with hidden_from_recorders():
         arrays = through_host(lambda given: run(*given), [x._array for x in inputs])
         outputs = tuple([Tensor(array) for array in arrays])
     for recorder in recorders.active:

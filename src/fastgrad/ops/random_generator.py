@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, REAL, TABLE, refuse_shapes
-from fastgrad.core.placement import on_host
-from fastgrad.core.recording import recorders, report_effect, state_followed, unheard
+from fastgrad.core.operation import FLOATING, REAL, TABLE, shapes_error
+from fastgrad.core.placement import on_host_scope
+from fastgrad.core.recording import hidden_from_recorders, recorders, report_effect, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -82,7 +82,7 @@ class Generator:
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
-        with on_host():  # the host advances the counter; the words are copied to the device that draws
+        with on_host_scope():  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()
 
@@ -134,7 +134,7 @@ class Generator:
     def take(self, count: int) -> Tensor:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         with self._lock:
-            if recorders.active and state_followed():
+            if recorders.active and state_is_followed():
                 words = self._state._read()
                 words._unplaced = True
                 self._state.assign(draws.advanced(words, count=count))
@@ -326,7 +326,7 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(x._array.shape, y._array.shape)
     except ValueError:
-        raise refuse_shapes(what, x._array.shape, y._array.shape) from None
+        raise shapes_error(what, x._array.shape, y._array.shape) from None
 
 
 def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
@@ -371,7 +371,7 @@ class _Default:
         with self.lock:
             generator = self.generators.get(seed)
             if generator is None:
-                with unheard():  # a recording must not see this variable as created by the program
+                with hidden_from_recorders():  # a recording must not see this variable as created by the program
                     generator = self.generators[seed] = Generator(state=self._state(seed))
             return generator
 
@@ -386,15 +386,15 @@ class _Default:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_followed():
-                with unheard():
+            if state_is_followed():
+                with hidden_from_recorders():
                     if self.choices is None:
                         self.choices = Variable(0, trainable=False, dtype=dtypes.int64)
                 int(self.choices)  # a guard: the program draws from the generator of its recording
             if self.chosen is not None:
                 return self.chosen
             if self.named is None:
-                with unheard():
+                with hidden_from_recorders():
                     self.named = Generator(state=self._named_generator_state())
             return self.named
 
@@ -440,7 +440,7 @@ def set_seed(seed: Any) -> None:
         TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
     """
     report_effect("tf.random.set_seed was called")
-    with unheard():
+    with hidden_from_recorders():
         _default.set(_seed(seed))
 
 
@@ -480,5 +480,5 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Replaces the global generator."""
     report_effect("tf.random.set_global_generator was called")
-    with unheard():
+    with hidden_from_recorders():
         _default.choose(generator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.ops.random_generator import Generator, _default
 
 
@@ -23,7 +23,7 @@ def default_random_state() -> dict[str, Any]:
 
 def check_default_random_state(state: Any) -> None:
     """Raises ValueError, TypeError or KeyError if ``restore_default_random_state`` cannot restore ``state``."""
-    with unheard():
+    with hidden_from_recorders():
         for words in (*dict(state["generators"]).values(), state["named"], state["chosen"]):
             if words is not None:
                 Generator(state=words)
@@ -33,7 +33,7 @@ def check_default_random_state(state: Any) -> None:
 
 def restore_default_random_state(state: dict[str, Any]) -> None:
     """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
-    with _default.lock, unheard():
+    with _default.lock, hidden_from_recorders():
         _default.seed = state["seed"]
         words_by_seed = dict(state["generators"])
         for operation_seed, generator in _default.generators.items():

@@ -21,8 +21,8 @@ from fastgrad.core.operation import (
     TABLE,
     Form,
     Operation,
+    dtype_error,
     operation,
-    refuse_dtype,
 )
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import reduced, reduced_shape
@@ -138,7 +138,7 @@ def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any
         return met.call(row.name, input_tensor, axis, keepdims)
     array = x._array
     if array.dtype not in row.dtypes:
-        raise refuse_dtype(row.name, array.dtype, row.dtypes)
+        raise dtype_error(row.name, array.dtype, row.dtypes)
     return row(x, axes=reduction_axes(row.name, axis, array.ndim), keepdims=bool(keepdims))
 
 

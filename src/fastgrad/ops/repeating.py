@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, operation, refuse_mix, refuse_size
+from fastgrad.core.operation import TABLE, Form, mixed_dtypes_error, operation, size_error
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -123,7 +123,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
     try:
         positions = constant_tensor(np.repeat(np.arange(shape[axis]), counts))
     except (MemoryError, ValueError) as error:
-        raise refuse_size("repeat", error) or error from None
+        raise size_error("repeat", error) or error from None
     return TABLE["gather"](reshape(x, shape=shape), positions, axis=axis, batch_dims=0)
 
 
@@ -155,7 +155,7 @@ def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
     count = len(xs)
     for x in xs[1:]:
         if x.dtype is not xs[0].dtype:
-            raise refuse_mix("meshgrid", xs[0].dtype, x.dtype)
+            raise mixed_dtypes_error("meshgrid", xs[0].dtype, x.dtype)
     axes = list(range(count))
     if indexing == "xy" and count > 1:
         axes[:2] = [1, 0]

@@ -11,9 +11,9 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import same
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
 from fastgrad.ops.batching import Batched, call_row, spread_rows
@@ -181,9 +181,9 @@ def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = 
     x, ids = tensor_of(tensor), tensor_of(indices)
     values = as_tensor_or_none(updates)
     if values is None:
-        values = convert_beside(updates, x._array.dtype)
+        values = convert_like(updates, x._array.dtype)
     if values._array.dtype != x._array.dtype:
-        raise refuse_mix(row.name, x._array.dtype, values._array.dtype)
+        raise mixed_dtypes_error(row.name, x._array.dtype, values._array.dtype)
     row.check_dtype(x._array)
     strict = check_position_form(row.name, ids._array, x._array.shape, policy)
     check_updates(row.name, ids._array, values._array, x._array.shape)
@@ -229,7 +229,7 @@ def tensor_scatter_nd_sub(
     """``tensor`` with ``updates`` subtracted at ``indices``; arguments and errors as in ``tensor_scatter_nd_add``."""
     x = tensor_of(tensor)
     values = as_tensor_or_none(updates)
-    values = convert_beside(updates, x._array.dtype) if values is None else values
+    values = convert_like(updates, x._array.dtype) if values is None else values
     _add.check_dtype(values._array)
     # Subtracts from 0, because `negative` does not take unsigned numbers.
     negated = TABLE["subtract"](constant_tensor(np.zeros((), values._array.dtype)), values)

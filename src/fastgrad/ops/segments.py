@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
-from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, dtype_error, operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -222,7 +222,7 @@ def _call_unsorted(row: Operation, data: Any, segment_ids: Any, num_segments: An
         return met.call(row.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape
     if ids._array.dtype not in INTEGER:
-        raise refuse_dtype(f"{row.name} (segment_ids)", ids._array.dtype, INTEGER)
+        raise dtype_error(f"{row.name} (segment_ids)", ids._array.dtype, INTEGER)
     if count < 0:
         raise InvalidArgumentError(f"{row.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
@@ -323,7 +323,7 @@ def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int
     x, ids = tensor_of(data), tensor_of(segment_ids)
     array = ids._on_host()
     if array.dtype not in INTEGER:
-        raise refuse_dtype(f"{name} (segment_ids)", array.dtype, INTEGER)
+        raise dtype_error(f"{name} (segment_ids)", array.dtype, INTEGER)
     if array.ndim != 1:
         raise InvalidArgumentError(f"{name}: segment_ids should be a vector, got shape {list(array.shape)}.")
     if not x._array.ndim or len(x._array) != len(array):

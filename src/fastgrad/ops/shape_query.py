@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import refuse_dtype
+from fastgrad.core.operation import dtype_error
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -20,7 +20,7 @@ _SHAPE_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 def _shape_dtype(name: str, out_type: Any) -> np.dtype:
     result_dtype = dtypes.int32.numpy if out_type is None else dtypes.as_dtype(out_type).numpy
     if result_dtype not in _SHAPE_DTYPES:
-        raise refuse_dtype(f"{name} (out_type)", result_dtype, _SHAPE_DTYPES)
+        raise dtype_error(f"{name} (out_type)", result_dtype, _SHAPE_DTYPES)
     return result_dtype
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.recording import control_flow_of, recorders, rehearsing, unheard
+from fastgrad.core.recording import control_flow_of, hidden_from_recorders, is_rehearsal, recorders
 from fastgrad.core.result_rules import of_shape, same
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable, writing
@@ -101,7 +101,7 @@ def _getitem(x: Tensor, key: Any) -> Tensor:
 
 def _gathered(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
-    tracer = control_flow_of() if rehearsing() else None
+    tracer = control_flow_of() if is_rehearsal() else None
     if tracer is None:
         return None
     items = list(key) if isinstance(key, tuple) else [key]
@@ -422,7 +422,7 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
         part = VariableSlice(x._array[_numpy_key(resolved)])
         variable._share(part)
     else:
-        with unheard():
+        with hidden_from_recorders():
             part = VariableSlice(_strided_slice(x, key=resolved)._array)
     part._variable, part._key = variable, resolved
     for recorder in recorders.active:

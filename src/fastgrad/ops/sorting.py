@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
+from fastgrad.core.operation import REAL, Form, Operation, dtype_error, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -330,7 +330,7 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
         raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(values._array.shape)}.")
     index_dtype = dtypes.as_dtype(out_idx)
     if index_dtype.numpy not in _INDICES:
-        raise refuse_dtype(f"{name} (out_idx)", index_dtype.numpy, _INDICES)
+        raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDICES)
     return _unique(values, out_idx=index_dtype.name)
 
 
@@ -425,7 +425,7 @@ def searchsorted(
         )
     x, queries = tensor_of(sorted_sequence), tensor_of(values)
     if x._array.dtype != queries._array.dtype:
-        raise refuse_mix("searchsorted", x._array.dtype, queries._array.dtype)
+        raise mixed_dtypes_error("searchsorted", x._array.dtype, queries._array.dtype)
     check_dtype("searchsorted", x._array.dtype, REAL)
     shape, query_shape = x._array.shape, queries._array.shape
     if not shape or not query_shape or shape[:-1] != query_shape[:-1]:

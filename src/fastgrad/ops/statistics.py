@@ -11,7 +11,7 @@ from fastgrad import dtypes
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.core.operation import REAL, Form, operation
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, integer, tensor_of
 from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
@@ -132,7 +132,7 @@ def weighted_moments(
     """
     x = tensor_of(x)
     y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
-    weights = convert_beside(frequency_weights, x._array.dtype)
+    weights = convert_like(frequency_weights, x._array.dtype)
     if weights.dtype in _HALVES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
@@ -316,7 +316,7 @@ def histogram_fixed_width_bins(
     """
     x = tensor_of(values)
     check_dtype("histogram_fixed_width", x._array.dtype, REAL)
-    edges = convert_beside(value_range, x._array.dtype)._elements()
+    edges = convert_like(value_range, x._array.dtype)._elements()
     count = integer(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
         raise InvalidArgumentError(

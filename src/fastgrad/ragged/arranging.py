@@ -306,7 +306,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
         )
     if axis_number:
         return [
-            x._with_flat(piece)
+            x._with_flat_values(piece)
             for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
         ]
     rows = partition.numbers(row_count(x), x.row_splits.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
@@ -67,7 +67,7 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
 
 def _unpadded_lengths(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
     """Returns the length of each row up to its last element that is not ``padding``."""
-    padding_element = convert_beside(padding, x._array.dtype)
+    padding_element = convert_like(padding, x._array.dtype)
     if padding_element.shape != x.shape[2:]:
         raise ValueError(
             f"from_tensor: Shapes {padding_element.shape} of padding and {x.shape[2:]} of an element are incompatible."
@@ -192,11 +192,11 @@ def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
         if missing <= 0:
             return x
         flat = from_tensor(x.flat_values, None, None, missing, dtype)
-        result: RaggedTensor = x._with_flat(flat)
+        result: RaggedTensor = x._with_flat_values(flat)
         return result
     return from_tensor(x, None, None, ragged_rank, dtype)
 
 
 def cast_values(ragged: RaggedTensor, dtype: Any) -> Any:
     """Returns ``ragged`` with its values cast to ``dtype``."""
-    return ragged._with_flat(cast(ragged.flat_values, dtype))
+    return ragged._with_flat_values(cast(ragged.flat_values, dtype))

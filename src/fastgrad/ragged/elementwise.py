@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.shaping import broadcast_to, reshape
@@ -34,7 +34,7 @@ def mapped(function: Callable[..., Any], *operands: Any) -> Any:
     _check_equal_splits(ragged, name)
     flat_operands = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
     result = function(*flat_operands)
-    return first._with_flat(result)
+    return first._with_flat_values(result)
 
 
 def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
@@ -58,7 +58,7 @@ def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
     """Broadcasts a dense operand ``other`` to the flat values of ``ragged``."""
     if other is None or isinstance(other, (bool, int, float, complex, str, bytes)):
         return other
-    x = other if isinstance(other, Tensor) else convert_beside(other, ragged.flat_values._array.dtype)
+    x = other if isinstance(other, Tensor) else convert_like(other, ragged.flat_values._array.dtype)
     inner = ragged.flat_values.ndim - 1
     if x.ndim <= inner:
         return x
@@ -125,7 +125,7 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             f"tf.ragged.map_flat_values requires that the output of `op` have the same outer-dimension size as flat_values of any "
             f"ragged inputs. (output shape: {result.shape}; expected outer dimension size: {count})"
         )
-    return ragged[0]._with_flat(result)
+    return ragged[0]._with_flat_values(result)
 
 
 # ---- Python's operators --------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
 def gathered(params: Any, indices: Any) -> Any:
     """``tf.gather`` along axis 0, where ``params``, ``indices`` or both are ragged."""
     if isinstance(indices, RaggedTensor):
-        return indices._with_flat(gathered(params, indices.flat_values))
+        return indices._with_flat_values(gathered(params, indices.flat_values))
     if not isinstance(params, RaggedTensor):
         return gather(params, indices)
     ids = convert_to_tensor(indices)
@@ -238,7 +238,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)
         flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values
         outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
-        return indices._with_flat(rows_at(x.values, _flat_positions(x, outer.value_rowids(), flat)))
+        return indices._with_flat_values(rows_at(x.values, _flat_positions(x, outer.value_rowids(), flat)))
     ids = convert_to_tensor(indices)
     flat = reshape(ids, [-1])
     row_ids = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
@@ -281,7 +281,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     if batch_dims:
         raise ValueError(f"gather_nd: of ragged tensors batch_dims must be 0, got {batch_dims}.")
     if isinstance(indices, RaggedTensor):
-        return indices._with_flat(gather_nd(params, indices.flat_values, 0))
+        return indices._with_flat_values(gather_nd(params, indices.flat_values, 0))
     ids = convert_to_tensor(indices)
     if not isinstance(params, RaggedTensor):
         return gather_nd_of_tensor(params, ids)

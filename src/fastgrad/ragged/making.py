@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.array_conversion import short
+from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer, integers
@@ -52,21 +52,23 @@ def constant(
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MOST_DIMENSIONS}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if element_depth is not None and list_depth > element_depth:
-        raise ValueError(f"Invalid pylist={short(pylist)}: empty list nesting is greater than scalar value nesting.")
+        raise ValueError(
+            f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar value nesting."
+        )
     inner_sizes = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
     default_ragged_rank = max(list_depth - 1, 0) if inner_sizes is None else max(list_depth - 1 - len(inner_sizes), 0)
     if ragged_rank is None:
         ragged_rank = default_ragged_rank
     elif inner_sizes is not None and element_depth is not None and ragged_rank + len(inner_sizes) + 1 != element_depth:
         raise ValueError(
-            f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner_sizes}."
+            f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner_sizes}."
         )
     if element_depth == 0 and (ragged_rank or inner_sizes):
         raise ValueError(
-            f"Invalid pylist={short(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner_sizes}."
+            f"Invalid pylist={short_repr(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner_sizes}."
         )
     if element_depth is not None and ragged_rank >= max(element_depth, 1):
-        raise ValueError(f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank}.")
+        raise ValueError(f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank}.")
     index_type = dtypes.as_dtype(row_splits_dtype)
     values, nested_splits = pylist, []
     for _ in range_of(ragged_rank):
@@ -103,7 +105,7 @@ def _depth_of_elements(value: Any) -> int | None:
         return 0
     depths = {_depth_of_elements(item) for item in value} - {None}
     if len(depths) > 1:
-        raise ValueError(f"all scalar values must have the same nesting depth: {short(value)}")
+        raise ValueError(f"all scalar values must have the same nesting depth: {short_repr(value)}")
     depth = depths.pop() if depths else None
     return None if depth is None else depth + 1
 

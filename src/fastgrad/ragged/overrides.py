@@ -41,7 +41,7 @@ def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any,
         )
     if axis is not None and axis > 0:
         axis -= indices.ragged_rank
-    return indices._with_flat(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))
+    return indices._with_flat_values(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))
 
 
 OVERRIDES["one_hot"] = _one_hot
@@ -55,8 +55,8 @@ def _sum_of(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
-OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat(creation.zeros_like(x.flat_values, dtype))
-OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat(creation.ones_like(x.flat_values, dtype))
+OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype))
+OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype))
 OVERRIDES["add_n"] = lambda inputs: elementwise.mapped(_sum_of, *inputs)
 OVERRIDES["size"] = _size
 OVERRIDES["rank"] = lambda x: constant_tensor(np.array(x.shape.rank, np.int32))

@@ -466,7 +466,7 @@ class RaggedTensor(Composite):
         return f"<tf.RaggedTensor {_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _of_parts, self._apart()
+        return _of_parts, self._to_components()
 
     # ---- composite protocol ------------------------------------------------------------------------------
 
@@ -479,7 +479,7 @@ class RaggedTensor(Composite):
             level = level._values
         return levels
 
-    def _apart(self) -> tuple[Any, list[Any]]:
+    def _to_components(self) -> tuple[Any, list[Any]]:
         levels = self._levels()
         return tuple([level._uniform for level in levels]), [
             levels[-1]._values,
@@ -487,7 +487,7 @@ class RaggedTensor(Composite):
         ]
 
     @classmethod
-    def _together(cls, form: Any, tensors: Sequence[Any]) -> Any:
+    def _from_components(cls, form: Any, tensors: Sequence[Any]) -> Any:
         values, *nested = tensors
         for splits, uniform in zip(reversed(nested), reversed(form), strict=True):
             values = cls._of(values, splits, uniform)
@@ -502,14 +502,14 @@ class RaggedTensor(Composite):
         """Returns a ragged tensor with the same rows; ``values`` has the same length as the old values."""
         return self._of(values, self._row_splits, self._uniform)
 
-    def _with_flat(self, flat_values: Any) -> Any:
+    def _with_flat_values(self, flat_values: Any) -> Any:
         """Returns a ragged tensor with the same rows; ``flat_values`` has the same length as the old ones."""
-        form, parts = self._apart()
-        return self._together(form, [flat_values, *parts[1:]])
+        form, parts = self._to_components()
+        return self._from_components(form, [flat_values, *parts[1:]])
 
 
 def _of_parts(form: Any, parts: list[Any]) -> RaggedTensor:
-    return RaggedTensor._together(form, parts)
+    return RaggedTensor._from_components(form, parts)
 
 
 def _checked_values(values: Any) -> Any:

@@ -69,7 +69,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
     rank = x.shape.rank
     axes = sorted({checked_axis(one, rank, name) for one in integers(axis, f"{name}: axis")}, reverse=True)
     if name == "reduce_mean" and len(axes) > 1:
-        ones = x._with_flat(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
+        ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
     for axis_number in axes:
         x = _along(name, x, axis_number)
@@ -100,7 +100,7 @@ def _reduced_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
     if name == "reduce_mean":
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
-        ones = data._with_flat(ones) if isinstance(data, RaggedTensor) else ones
+        ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
         total = _segments(SEGMENTS["reduce_sum"], data, ids, count)
         return total / _segments(SEGMENTS["reduce_sum"], ones, ids, count)
     return _segments(SEGMENTS[name], data, ids, count)
@@ -143,10 +143,10 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
         )
     if name not in {"mean", "sqrt_n"}:
         return _segments(getattr(segments, f"unsorted_segment_{name}"), data, ids, count)
-    ones = data._with_flat(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
+    ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
     counts = _segments(segments.unsorted_segment_sum, ones, ids, count)
     total = _segments(segments.unsorted_segment_sum, data, ids, count)
-    return total / (counts if name == "mean" else counts._with_flat(sqrt(counts.flat_values)))
+    return total / (counts if name == "mean" else counts._with_flat_values(sqrt(counts.flat_values)))
 
 
 def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
@@ -166,8 +166,8 @@ def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
         for _ in range(x.shape.rank if keepdims else 0):
             variance = expand_dims(variance, 0)
         return variance
-    wide_x = x._with_flat(cast(x.flat_values, "float64"))
-    mean_of_squares = reduced("reduce_mean", wide_x._with_flat(square(wide_x.flat_values)), axis, keepdims)
+    wide_x = x._with_flat_values(cast(x.flat_values, "float64"))
+    mean_of_squares = reduced("reduce_mean", wide_x._with_flat_values(square(wide_x.flat_values)), axis, keepdims)
     variance = maximum(mean_of_squares - square(reduced("reduce_mean", wide_x, axis, keepdims)), 0.0)
     return variance if x.dtype.is_integer else cast(variance, x.dtype)
 
@@ -182,12 +182,12 @@ def softmax(x: Any, axis: Any) -> Any:
     if axis not in (None, -1, rank - 1):
         raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
     if x.flat_values.ndim > 1:
-        return x._with_flat(softmax_of_tensor(x.flat_values))
+        return x._with_flat_values(softmax_of_tensor(x.flat_values))
     level = x._levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
     largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
     exponentials = exp(x.flat_values - largest)
-    return x._with_flat(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
+    return x._with_flat_values(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
 def bincount(

@@ -49,7 +49,7 @@ def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: boo
             # The open file is locked, so no other process writes to it before the rename.
             os.replace(partial_path, target)
     except BaseException:
-        _remove(partial_path)
+        _remove_file(partial_path)
         raise
     _sync_folder(os.path.dirname(target))
 
@@ -77,7 +77,7 @@ def _locked(file: BinaryIO, path: str) -> bool:
     return (path_status.st_dev, path_status.st_ino) == (file_status.st_dev, file_status.st_ino)
 
 
-def _remove(path: str) -> None:
+def _remove_file(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # the file was renamed, or never created
         os.unlink(path)
 

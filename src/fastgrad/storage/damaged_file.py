@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-_LONGEST_REASON = 500
+_MAX_REASON_CHARACTERS = 500
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def reason(error: BaseException) -> str:
     """Returns the message of ``error``, shortened; its class name if there is no message."""
     text = str(error) if isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {error}"
     text = text or type(error).__name__
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} …"
+    return text if len(text) <= _MAX_REASON_CHARACTERS else f"{text[:_MAX_REASON_CHARACTERS]} …"
 
 
 def open_regular(path: Any) -> BinaryIO:

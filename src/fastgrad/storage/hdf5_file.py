@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import MOST_COMPRESSION
+from fastgrad.storage.zip_archive import MAX_COMPRESSION_RATIO
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _MAX_ATTRIBUTE_BYTES = 64512
@@ -52,7 +52,7 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                 if array.dtype == _BFLOAT16:
                     dataset.attrs["dtype"] = "bfloat16"
             root.attrs[_CHECKSUM] = json.dumps(
-                {"arrays": _of_arrays(arrays), "texts": _checksum_of_texts(_attributes(root))}
+                {"arrays": _arrays_checksum(arrays), "texts": _attributes_checksum(_attributes_of_groups(root))}
             )
     except Exception:
         if target.error is not None:
@@ -98,7 +98,7 @@ class _ErrorKeepingFile:
             self.error = error
 
 
-def _of_arrays(arrays: dict[str, np.ndarray]) -> int:
+def _arrays_checksum(arrays: dict[str, np.ndarray]) -> int:
     checksum = 0
     for path in sorted(arrays):
         array = np.ascontiguousarray(arrays[path])
@@ -107,13 +107,13 @@ def _of_arrays(arrays: dict[str, np.ndarray]) -> int:
     return checksum
 
 
-def _checksum_of_texts(attributes: dict[str, dict[str, Any]]) -> int:
+def _attributes_checksum(attributes: dict[str, dict[str, Any]]) -> int:
     return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
 
 
-def _check(root: Any, part: str, computed: int) -> None:
+def _verify_checksum(root: Any, part: str, computed: int) -> None:
     """Raises ValueError if the file has a checksum of ``part``, arrays or texts, that differs from ``computed``."""
-    text = _text_of(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
+    text = _attribute_text(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
     if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
             f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM!r}"
@@ -138,20 +138,20 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
         ValueError: the file is damaged.
     """
     with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
-        attributes = _attributes(root)
-        _check(root, "texts", _checksum_of_texts(attributes))
+        attributes = _attributes_of_groups(root)
+        _verify_checksum(root, "texts", _attributes_checksum(attributes))
     return attributes
 
 
-def _attributes(root: Any) -> dict[str, dict[str, Any]]:
-    groups, _ = _items(root)
+def _attributes_of_groups(root: Any) -> dict[str, dict[str, Any]]:
+    groups, _ = _groups_and_datasets(root)
     attributes_by_path = {}
     size = root.file.id.get_filesize()
     text_length = 0
     for path, group in groups.items():
         values = {}
         for name in group.attrs:
-            value = _text_of(group, name, size) if name != _CHECKSUM else None
+            value = _attribute_text(group, name, size) if name != _CHECKSUM else None
             if value is not None:
                 values[name] = value
                 text_length += len(value) if isinstance(value, str) else sum(map(len, value))
@@ -161,7 +161,7 @@ def _attributes(root: Any) -> dict[str, dict[str, Any]]:
     return attributes_by_path
 
 
-def _text_of(item: Any, name: str, size: int) -> Any:
+def _attribute_text(item: Any, name: str, size: int) -> Any:
     """Returns the attribute ``name`` if it is a string or a list of strings, else None.
 
     Raises:
@@ -183,7 +183,7 @@ def _text_of(item: Any, name: str, size: int) -> Any:
     return _decoded_texts(item.attrs[name])
 
 
-def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _groups_and_datasets(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns groups and datasets by path.
 
     Raises:
@@ -236,30 +236,30 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
     file_size = file.seek(0, os.SEEK_END)
     file.seek(0)
     with parsing(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
-        _, datasets = _items(root)
-        announced_bytes = sum(_stored(dataset, path) for path, dataset in datasets.items())
+        _, datasets = _groups_and_datasets(root)
+        announced_bytes = sum(_stored_byte_count(dataset, path) for path, dataset in datasets.items())
         if announced_bytes > file_size:  # arrays lie outside of the file, or overlap
             raise ValueError(f"its arrays announce {announced_bytes} bytes, it has {file_size}")
-        arrays = {path: _values(dataset, path) for path, dataset in datasets.items()}
-        _check(root, "arrays", _of_arrays(arrays))
+        arrays = {path: _read_dataset(dataset, path) for path, dataset in datasets.items()}
+        _verify_checksum(root, "arrays", _arrays_checksum(arrays))
     return arrays
 
 
-def _stored(dataset: Any, path: str) -> int:
+def _stored_byte_count(dataset: Any, path: str) -> int:
     """Returns the stored size of a dataset in bytes; ValueError for external data or impossible compression."""
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise ValueError(f"the values of {path!r} are not in this file")
     stored_bytes = dataset.id.get_storage_size()
-    if dataset.nbytes > MOST_COMPRESSION * stored_bytes:
+    if dataset.nbytes > MAX_COMPRESSION_RATIO * stored_bytes:
         raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {stored_bytes} are there")
     return stored_bytes
 
 
-def _values(dataset: Any, path: str) -> np.ndarray:
+def _read_dataset(dataset: Any, path: str) -> np.ndarray:
     if (
         dataset.dtype == np.dtype("V2")
         and "dtype" in dataset.attrs
-        and _text_of(dataset, "dtype", dataset.file.id.get_filesize()) == "bfloat16"
+        and _attribute_text(dataset, "dtype", dataset.file.id.get_filesize()) == "bfloat16"
     ):
         return np.asarray(dataset[()]).view(_BFLOAT16)
     if dataset.dtype.kind not in "biufc":

@@ -30,7 +30,7 @@ def saves_in_checkpoints(obj: Any) -> bool:
     return hasattr(obj, "apply_gradients") or hasattr(obj, "saves_state")
 
 
-def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+def nested_items(name: str, value: Any, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
     """Yields names and objects that ``selected`` accepts, in ``value`` and in its nested lists, tuples and dicts.
 
     A ``/`` in the key of a dict becomes ``.S``, as in TensorFlow.
@@ -39,13 +39,13 @@ def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iter
         yield name, value
     elif isinstance(value, Mapping):
         for key in sorted(value, key=str):
-            yield from items_within(f"{name}/{str(key).replace('/', '.S')}", value[key], selected)
+            yield from nested_items(f"{name}/{str(key).replace('/', '.S')}", value[key], selected)
     elif nest.is_nested(value):
         for position, item in enumerate(value):
-            yield from items_within(f"{name}/{position}", item, selected)
+            yield from nested_items(f"{name}/{position}", item, selected)
 
 
-def by_name(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def dict_of_unique_names(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Returns a dict of ``items``; ValueError if two different objects have the same name."""
     objects: dict[str, Any] = {}
     for name, item in items:
@@ -74,8 +74,8 @@ def own_children(obj: Any) -> dict[str, Any]:
     return {} if inner_optimizer is None else {"inner_optimizer": inner_optimizer}
 
 
-def edges(obj: Any) -> dict[str, Any]:
-    """Returns the children of ``obj`` that checkpoints save, by the name of their edge in the object graph."""
+def saved_children(obj: Any) -> dict[str, Any]:
+    """Returns the children of ``obj`` that checkpoints save, by their names in the object graph."""
     children: dict[str, Any] = {}
     checkpoint_children = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
     for named_children in (own_variables(obj), own_children(obj), checkpoint_children):
@@ -88,7 +88,7 @@ def edges(obj: Any) -> dict[str, Any]:
 
 
 def named_variables(root: Any) -> dict[str, Variable]:
-    """Returns all variables reachable from ``root``, each once, by the first path to it."""
+    """Returns all variables reachable from ``root`` by path; a variable with several paths has the first one."""
     variables: dict[str, Variable] = {}
     seen_ids: set[int] = set()
 
@@ -128,13 +128,13 @@ class ObjectGraph(NamedTuple):
 
 
 def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
-    """Returns the graph of all objects reachable from ``root``; ``more`` are extra children of the root, by name."""
+    """Returns the object graph of ``root``: all reachable objects; ``more`` are extra children of the root, by name."""
     graph = ObjectGraph([], [root], [""])
     node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
-            for edge, child in ({**edges(obj), **more} if obj is root else edges(obj)).items():
+            for edge, child in ({**saved_children(obj), **more} if obj is root else saved_children(obj)).items():
                 if id(child) not in node_numbers:
                     node_numbers[id(child)] = len(graph.objects)
                     graph.objects.append(child)
@@ -144,7 +144,7 @@ def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
     return graph
 
 
-def nodes_of(graph: Any) -> list[Node]:
+def parsed_nodes(graph: Any) -> list[Node]:
     """Returns the nodes of an object graph read from a file; ValueError if the graph is invalid."""
     nodes = [Node(*node) for node in graph]
     for node in nodes:
@@ -158,7 +158,7 @@ def nodes_of(graph: Any) -> list[Node]:
     return nodes
 
 
-def tree_of(names: Iterable[str]) -> list[Node]:
+def nodes_of_paths(names: Iterable[str]) -> list[Node]:
     """Returns nodes for a file without an object graph: one node for each name and for each path prefix of a name."""
     paths = [name.split("/") for name in names]
     prefixes = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
@@ -173,7 +173,7 @@ def tree_of(names: Iterable[str]) -> list[Node]:
     return nodes
 
 
-def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
+def mismatch_messages(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
     """Returns a message for each value whose shape or dtype differs from the variable of the same name."""
     messages = []
     for name, value in values.items():

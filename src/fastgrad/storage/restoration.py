@@ -2,7 +2,7 @@
 
 Matching follows the edges of the object graph, so an object takes the values of each path that leads to it. Values
 for children that an object does not have yet are deferred: they stay in the object's ``_deferred`` until the object
-calls ``settle`` after a child is added.
+calls ``restore_deferred_values`` after a child is added.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.storage.damaged_file import parsing
-from fastgrad.storage.object_graph import Node, edges, misfits, tree_of
+from fastgrad.storage.object_graph import Node, mismatch_messages, nodes_of_paths, saved_children
 
 _logger = logging.getLogger("fastgrad")
 _order_counter = itertools.count(1)
@@ -43,7 +43,7 @@ class Restoration:
         self.order = next(_order_counter)
         self._values = dict(values)
         self._has_graph = nodes is not None
-        self._nodes = tree_of(values) if nodes is None else nodes
+        self._nodes = nodes_of_paths(values) if nodes is None else nodes
         self._reference_counts = Counter(child for node in self._nodes for child in node.children.values())
         self._bound: dict[int, weakref.ref[Any]] = {}
         self._names_to_report = self.names.difference(["save_counter"])
@@ -90,16 +90,17 @@ class Restoration:
         Raises:
             ValueError, InvalidArgumentError: as in ``bind``.
         """
-        added_edges = [edge for edge in self._steps(obj, node) if edge[2] not in done]
+        added_edges = [edge for edge in self._matching_children(obj, node) if edge[2] not in done]
         done.update(name for _, _, name in added_edges)
         self._match_nodes(added_edges)
         return bool(self._values) and len(done) < len(self._nodes[node].children)
 
-    def _steps(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
-        """Returns the children of ``obj`` that the file has, with their node numbers and edge names."""
+    def _matching_children(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
+        """Returns the children of ``obj`` for which the file has a node: child, node number and edge name."""
         children = self._nodes[node].children
         named_children = [
-            (child, name if self._has_graph else name.replace(".S", "/"), name) for name, child in edges(obj).items()
+            (child, name if self._has_graph else name.replace(".S", "/"), name)
+            for name, child in saved_children(obj).items()
         ]
         return [(child, children[edge], name) for child, edge, name in named_children if edge in children]
 
@@ -118,14 +119,14 @@ class Restoration:
                     )
                 continue
             matched[node] = obj, path
-            child_edges = [] if isinstance(obj, Variable) else self._steps(obj, node)
+            child_edges = [] if isinstance(obj, Variable) else self._matching_children(obj, node)
             queue.extend((child, target, f"{path}/{name}" if path else name) for child, target, name in child_edges)
             if len(child_edges) < len(self._nodes[node].children):
                 partly_matched.append((obj, node, {name for _, _, name in child_edges}))
         self._assign(matched)
         for obj, node, done in partly_matched:
             if self._values and not isinstance(obj, Variable):
-                defer(obj, self, node, done)
+                defer_values(obj, self, node, done)
 
     def _assign(self, matched: dict[int, tuple[Any, str]]) -> None:
         """Assigns values to matched objects: all, or none if one does not fit. Values of a later restoration stay."""
@@ -146,7 +147,7 @@ class Restoration:
                 matched_sources.append((node, list(state_sources.values())))
                 if state_sources:
                     states.append((obj, {name: self._values[source] for name, source in state_sources.items()}))
-        misfit_messages = misfits(variables, values)
+        misfit_messages = mismatch_messages(variables, values)
         if misfit_messages:
             has_shape_misfit = any(value.shape != variables[path]._array.shape for path, value in values.items())
             message = " ".join([*misfit_messages, "Nothing has been changed.", f"(The file is {self._source!r}.)"])
@@ -198,15 +199,15 @@ def _warn_about_unmatched_values(names: frozenset[str], unmatched: set[str]) -> 
         )
 
 
-def defer(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None:
+def defer_values(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None:
     """Stores in ``obj`` a record of the values of ``node`` that are still to restore: all edges except ``done``."""
     obj.__dict__.setdefault("_deferred", []).append((restoration, node, done))
-    if isinstance(obj, Deferring):
+    if isinstance(obj, DeferredRestorationOwner):
         for name in vars(obj).keys() - {"_deferred"}:
-            obj.__dict__[name] = watched(vars(obj)[name], obj)
+            obj.__dict__[name] = watched_containers(vars(obj)[name], obj)
 
 
-def settle(obj: Any) -> None:
+def restore_deferred_values(obj: Any) -> None:
     """Restores deferred values to children that were added to ``obj``; the last restoration comes first.
 
     Raises:
@@ -220,18 +221,18 @@ def settle(obj: Any) -> None:
                 records[:] = [other for other in records if other is not record]
 
 
-class Deferring:
-    """The base class of objects that restore later attributes, and later items of lists and dicts among these."""
+class DeferredRestorationOwner:
+    """The base of objects that restore checkpoint values to attributes, and items of lists and dicts, added later."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__dict__.get("_deferred"):
-            object.__setattr__(self, name, watched(value, self))
-            settle(self)
+            object.__setattr__(self, name, watched_containers(value, self))
+            restore_deferred_values(self)
         else:
             object.__setattr__(self, name, value)
 
 
-def watched(value: Any, owner: Any) -> Any:
+def watched_containers(value: Any, owner: Any) -> Any:
     """Returns ``value`` with each list and dict replaced by a view that notifies ``owner`` of changes."""
     container_type = type(value)
     if container_type is list:
@@ -239,7 +240,7 @@ def watched(value: Any, owner: Any) -> Any:
     if container_type is dict:
         return WatchedDict(value, owner)
     if container_type is tuple:
-        items = tuple([watched(item, owner) for item in value])
+        items = tuple([watched_containers(item, owner) for item in value])
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
 
@@ -253,18 +254,18 @@ class _Watched:
     def __init__(self, origin: Any = (), owner: Any = None) -> None:
         self._owner = None if owner is None else weakref.ref(owner)
         self._origin = type(self).__mro__[2](origin) if owner is None else origin
-        self._follow()
+        self._update_copy()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         builtin_type = type(self).__mro__[2]
         return builtin_type, (builtin_type(self._origin),)
 
-    def _follow(self) -> Any:
-        """Updates the copy and wraps new lists and dicts in views; returns the owner."""
+    def _update_copy(self) -> Any:
+        """Updates the inherited copy after a change, and wraps new lists and dicts in views; returns the owner."""
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             for key in range(len(self._origin)) if isinstance(self, list) else list(self._origin):
-                self._origin[key] = watched(self._origin[key], owner)
+                self._origin[key] = watched_containers(self._origin[key], owner)
         if isinstance(self, list):
             list.__setitem__(self, slice(None), self._origin)
         elif isinstance(self, dict):
@@ -281,7 +282,7 @@ class WatchedDict(_Watched, dict):
     """A dict that notifies its owner of changes."""
 
 
-_CHANGES = frozenset(
+_CHANGING_METHODS = frozenset(
     ["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault", "popitem"]
 ).union(["__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__"])
 _INHERITED_METHODS = frozenset(
@@ -295,9 +296,9 @@ def _forwarding_method(method: Any, changes: bool) -> Any:
     @wraps(method)
     def forwarded(self: _Watched, *args: Any, **kwargs: Any) -> Any:
         result = method(self._origin, *args, **kwargs)
-        owner = self._follow() if changes else None
+        owner = self._update_copy() if changes else None
         if owner is not None:
-            settle(owner)
+            restore_deferred_values(owner)
         return self if result is self._origin else result
 
     return forwarded
@@ -305,4 +306,4 @@ def _forwarding_method(method: Any, changes: bool) -> Any:
 
 for _kind, _base in ((WatchedList, list), (WatchedDict, dict)):
     for _name in vars(_base).keys() - _INHERITED_METHODS:
-        setattr(_kind, _name, _forwarding_method(vars(_base)[_name], _name in _CHANGES))
+        setattr(_kind, _name, _forwarding_method(vars(_base)[_name], _name in _CHANGING_METHODS))

@@ -252,13 +252,13 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
     if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
     flat_array = np.empty(math.prod(shape), dtype)
-    _fill(flat_array.view(np.uint8).data, name, stream)
+    _read_into(flat_array.view(np.uint8).data, name, stream)
     return np.asarray(
         flat_array.reshape(shape, order="F" if is_fortran_order else "C"), dtype.newbyteorder("="), order="C"
     )
 
 
-def _fill(target: memoryview, name: str, stream: Any) -> None:
+def _read_into(target: memoryview, name: str, stream: Any) -> None:
     """Reads the rest of ``stream`` into ``target`` of the same length; in pieces: zip streams copy each read."""
     position = 0
     while count := stream.readinto(target[position : position + _READ_PIECE_BYTES]):

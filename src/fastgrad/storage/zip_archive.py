@@ -10,19 +10,21 @@ from typing import Any
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import check_names
 
-MOST_COMPRESSION = 1100
+MAX_COMPRESSION_RATIO = 1100
 """The maximum compression ratio. Deflate reaches 1032; a higher ratio means overlapping members or false sizes."""
 
-LONGEST_TEXT = 1 << 20
+MAX_TEXT_BYTES = 1 << 20
 """The maximum length of a JSON member in a shorter archive: Python objects take 30 times the memory of the text."""
 
 _MEMBER_ALLOWANCE_BYTES = 4096
 _MAX_END_RECORD_BYTES = 22 + 0xFFFF  # the end record with its comment
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @contextlib.contextmanager
-def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHODS) -> Iterator[zipfile.ZipFile]:
+def open_zip(
+    file: Any, path: Any, what: str, methods: tuple[int, ...] = _COMPRESSION_METHODS
+) -> Iterator[zipfile.ZipFile]:
     """Opens a zip archive for reading and checks that member names are unique and declared sizes are plausible.
 
     Args:
@@ -43,10 +45,10 @@ def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHOD
                 raise ValueError(f"{member.filename!r} is compressed by method {member.compress_type}, not read here")
         if _announced_member_count(archive) not in (None, len(members)):
             raise ValueError(f"it shows {len(members)} members and announces {_announced_member_count(archive)}")
-        if not members and _size(archive.fp) > 22 + len(archive.comment):
+        if not members and _file_size(archive.fp) > 22 + len(archive.comment):
             raise ValueError("it shows no members, and is longer than an archive without any")
-        announced_bytes, archive_bytes = sum(member.file_size for member in members), _size(archive.fp)
-        if announced_bytes > MOST_COMPRESSION * archive_bytes:
+        announced_bytes, archive_bytes = sum(member.file_size for member in members), _file_size(archive.fp)
+        if announced_bytes > MAX_COMPRESSION_RATIO * archive_bytes:
             raise ValueError(f"its members announce {announced_bytes} bytes, it has {archive_bytes}")
         yield archive
 
@@ -54,14 +56,14 @@ def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHOD
 def _announced_member_count(archive: zipfile.ZipFile) -> int | None:
     """Returns the member count in the end record, which zipfile does not check; None if there is no count."""
     file: Any = archive.fp
-    file.seek(max(_size(file) - _MAX_END_RECORD_BYTES, 0))
+    file.seek(max(_file_size(file) - _MAX_END_RECORD_BYTES, 0))
     archive_end = file.read()
     end_record_offset = archive_end.rfind(b"PK\5\6")
     count = int.from_bytes(archive_end[end_record_offset + 10 : end_record_offset + 12], "little")
     return count if end_record_offset >= 0 and count < 0xFFFF else None
 
 
-def _size(file: Any) -> int:
+def _file_size(file: Any) -> int:
     old_position = file.tell()
     size = file.seek(0, 2)
     file.seek(old_position)
@@ -71,7 +73,7 @@ def _size(file: Any) -> int:
 def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
     """Returns the bytes of a text member, with limits on its compression ratio and on its length.
 
-    The length limit is that of the archive or ``LONGEST_TEXT``, if that is more.
+    The length limit is that of the archive or ``MAX_TEXT_BYTES``, if that is more.
 
     Raises:
         ValueError: the member declares more bytes than a limit allows.
@@ -84,7 +86,7 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
 
 
 def check_text(archive: zipfile.ZipFile, name: str) -> None:
-    """Raises ValueError if a member is longer than both the archive and ``LONGEST_TEXT``."""
-    size, limit = archive.getinfo(name).file_size, max(LONGEST_TEXT, _size(archive.fp))
+    """Raises ValueError if a member is longer than both the archive and ``MAX_TEXT_BYTES``."""
+    size, limit = archive.getinfo(name).file_size, max(MAX_TEXT_BYTES, _file_size(archive.fp))
     if size > limit:
         raise ValueError(f"{name} announces a text of {size} bytes, and the most here is {limit}")

@@ -14,7 +14,7 @@ from fastgrad.train.checkpoint_state import load_variable as load_variable
 from fastgrad.train.random_state import RandomState as RandomState
 
 # These names depend on Keras's optimizers, a higher layer than this package, so they are imported lazily.
-_OPTIMIZERS = frozenset(
+_LAZY_OPTIMIZER_NAMES = frozenset(
     [
         "AdagradOptimizer",
         "AdamOptimizer",
@@ -29,7 +29,7 @@ _OPTIMIZERS = frozenset(
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _OPTIMIZERS:
+    if name in _LAZY_OPTIMIZER_NAMES:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
     from fastgrad.core.names import missing
 
@@ -37,4 +37,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_OPTIMIZERS})
+    return sorted({*globals(), *_LAZY_OPTIMIZER_NAMES})

@@ -15,15 +15,22 @@ from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.object_graph import by_name, edges, is_saved, items_within, nodes_of, object_graph
-from fastgrad.storage.restoration import Restoration, settle, watched
+from fastgrad.storage.object_graph import (
+    dict_of_unique_names,
+    is_saved,
+    nested_items,
+    object_graph,
+    parsed_nodes,
+    saved_children,
+)
+from fastgrad.storage.restoration import Restoration, restore_deferred_values, watched_containers
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 
-_GRAPH = "fastgrad.objects"
+_OBJECT_GRAPH_KEY = "fastgrad.objects"
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_root", "_save_counter"])
 
 
-def file_of(prefix: Any) -> str:
+def checkpoint_path(prefix: Any) -> str:
     """Returns the file of the checkpoint ``prefix``; adds ``.safetensors`` unless it has a format ending."""
     path = checked_path("Checkpoint", "file_prefix", prefix)
     return path if path.endswith(ENDINGS) else path + ".safetensors"
@@ -49,14 +56,14 @@ class Checkpoint:
     def __init__(self, root: Any = None, **kwargs: Any) -> None:
         self._root = root
         self._save_counter: Variable | None = None
-        target = self._target()
+        target = self._root_object()
         for name, value in {**({} if root is None else {"root": target}), **kwargs}.items():
             if not _is_trackable(value) or (name == "root" and isinstance(value, (list, tuple, dict))):
                 raise ValueError(
                     f"`Checkpoint` was expecting {name} to be a trackable object (a variable, module, layer, optimizer, metric, or "
                     f"a list or dict of these), got {value!r}."
                 )
-        root_children = {} if target is self else edges(target)
+        root_children = {} if target is self else saved_children(target)
         for name, value in kwargs.items():
             if root_children.get(name, value) is not value:
                 raise ValueError(
@@ -64,20 +71,22 @@ class Checkpoint:
                 )
             setattr(self, name, value)
 
-    def _target(self) -> Any:
+    def _root_object(self) -> Any:
         """Returns the root object."""
         if self._root is None:
             return self
         return self._root() if isinstance(self._root, weakref.ref) else self._root
 
     def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, watched(value, self))
-        settle(self)
+        object.__setattr__(self, name, watched_containers(value, self))
+        restore_deferred_values(self)
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the saved objects among the attributes, by name, and the save counter."""
         attributes = sorted(vars(self).keys() - _UNSAVED_ATTRIBUTES)
-        children = by_name(item for name in attributes for item in items_within(name, vars(self)[name], is_saved))
+        children = dict_of_unique_names(
+            item for name in attributes for item in nested_items(name, vars(self)[name], is_saved)
+        )
         return children if self._save_counter is None else {**children, "save_counter": self._save_counter}
 
     def _saved_variables(self) -> dict[str, Variable]:
@@ -85,7 +94,7 @@ class Checkpoint:
 
     def _roots(self) -> tuple[Any, dict[str, Any]]:
         """Returns the root object, and its extra children by name."""
-        target = self._target()
+        target = self._root_object()
         return target, {} if target is self else self._saved_children()
 
     @property
@@ -106,7 +115,7 @@ class Checkpoint:
                 for part, value in obj.state().items():
                     node.values[part] = f"{name}/{part}"
                     values[node.values[part]] = value
-        return values, {_GRAPH: json.dumps(graph.nodes, separators=(",", ":"))}
+        return values, {_OBJECT_GRAPH_KEY: json.dumps(graph.nodes, separators=(",", ":"))}
 
     def write(self, file_prefix: Any, options: Any = None) -> str:
         """Writes all variables.
@@ -121,7 +130,7 @@ class Checkpoint:
         Raises:
             OSError: the file could not be written; an old file is unchanged.
         """
-        _write(file_prefix, *self._contents())
+        _write_checkpoint_file(file_prefix, *self._contents())
         return os.fspath(file_prefix)
 
     def save(self, file_prefix: Any, options: Any = None) -> str:
@@ -144,7 +153,7 @@ class Checkpoint:
         checkpoint_number = int(self.save_counter) + 1
         path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{checkpoint_number}"
         values, graph = self._contents()
-        _write(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
+        _write_checkpoint_file(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
         self.save_counter.assign(checkpoint_number)
         return path
 
@@ -165,7 +174,7 @@ class Checkpoint:
             ValueError: the file is damaged, or a value and its variable differ in shape; nothing is changed.
             InvalidArgumentError: a value and its variable differ in dtype; nothing is changed.
         """
-        path = file_of(save_path)
+        path = checkpoint_path(save_path)
         if not os.path.exists(path):
             raise NotFoundError(
                 f"Error when restoring from checkpoint at {os.fspath(save_path)}: there is no file {path}. "
@@ -174,7 +183,7 @@ class Checkpoint:
             )
         values, metadata = load_tensors(path)
         with parsing(path, "checkpoint"):
-            nodes = nodes_of(parse_json(metadata[_GRAPH])) if _GRAPH in metadata else None
+            nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
         return LoadStatus(self, restoration)
@@ -200,8 +209,8 @@ def _is_trackable(obj: Any) -> bool:
     return isinstance(obj, (list, tuple, dict)) or is_saved(obj) or hasattr(obj, "get_concrete_function")
 
 
-def _write(prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) -> None:
-    path = file_of(prefix)
+def _write_checkpoint_file(prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) -> None:
+    path = checkpoint_path(prefix)
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     save_tensors(path, values, texts)
 
@@ -218,14 +227,14 @@ class LoadStatus:
         self._checkpoint = checkpoint
         self._restoration = restoration
 
-    def _checked(self) -> Restoration:
+    def _restoration_or_error(self) -> Restoration:
         if self._restoration is None:
             raise AssertionError("No checkpoint specified (save_path=None); nothing is being restored.")
         return self._restoration
 
     def assert_consumed(self) -> LoadStatus:
         """Raises AssertionError if a value of the file or an existing variable is not matched yet."""
-        unmatched_values = sorted(self._checked().unmatched)
+        unmatched_values = sorted(self._restoration_or_error().unmatched)
         if unmatched_values:
             raise AssertionError(
                 f"Unresolved values in the checkpoint, which no variable of the program has: {unmatched_values}"
@@ -234,7 +243,7 @@ class LoadStatus:
 
     def assert_existing_objects_matched(self) -> LoadStatus:
         """Raises AssertionError if an existing variable has no value in the file."""
-        restoration = self._checked()
+        restoration = self._restoration_or_error()
         graph = object_graph(*self._checkpoint._roots())
         unmatched = sorted(
             name
@@ -250,10 +259,12 @@ class LoadStatus:
 
     def assert_nontrivial_match(self) -> LoadStatus:
         """Raises AssertionError if the program has objects to restore and none of them is in the file."""
-        restoration = self._checked()
+        restoration = self._restoration_or_error()
         matched_names = restoration.names - restoration.unmatched
         target, extra_children = self._checkpoint._roots()
-        if not matched_names - {"save_counter"} and {**edges(target), **extra_children}.keys() - {"save_counter"}:
+        if not matched_names - {"save_counter"} and {**saved_children(target), **extra_children}.keys() - {
+            "save_counter"
+        }:
             raise AssertionError("Nothing except the checkpoint's own counter matched a checkpointed value.")
         return self
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.train.checkpoint import Checkpoint, file_of
+from fastgrad.train.checkpoint import Checkpoint, checkpoint_path
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 
 
@@ -133,7 +133,7 @@ class CheckpointManager:
         for old_path in surplus_paths:  # deletes after the state file is updated, so that it never names a missing file
             with contextlib.suppress(FileNotFoundError):
                 if self._is_inside(old_path):
-                    os.unlink(file_of(old_path))
+                    os.unlink(checkpoint_path(old_path))
         return path
 
     def _is_inside(self, path: str) -> bool:

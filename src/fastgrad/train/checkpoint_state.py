@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
-from fastgrad.train.checkpoint import file_of
+from fastgrad.train.checkpoint import checkpoint_path
 
 _logger = logging.getLogger("fastgrad")
 _FIELD_PATTERN = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
@@ -83,7 +83,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
                 match = _FIELD_PATTERN.fullmatch(line)
                 if match is None:
                     raise ValueError(f"it has the line {line!r}")
-                fields.setdefault(match[1], []).append(_value(match[2]))
+                fields.setdefault(match[1], []).append(_parsed_field_value(match[2]))
         timestamps = [float(timestamp) for timestamp in fields.get("all_model_checkpoint_timestamps", [])]
         last_preserved = float(fields.get("last_preserved_timestamp", [0.0])[-1])
         checkpoint_paths = [os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])]
@@ -96,7 +96,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
     return CheckpointState(newest_paths[-1], tuple(checkpoint_paths), tuple(timestamps), last_preserved)
 
 
-def _value(text: str) -> Any:
+def _parsed_field_value(text: str) -> Any:
     """Parses a number, or a string with the escapes of protocol buffers' text format or of JSON."""
     if not text.startswith('"'):
         return float(text)
@@ -105,31 +105,31 @@ def _value(text: str) -> Any:
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
-    """Returns the newest checkpoint of a folder, None without one; arguments as in ``get_checkpoint_state``."""
+    """Returns the newest checkpoint of a folder, None if there is none; arguments: see ``get_checkpoint_state``."""
     state = get_checkpoint_state(checkpoint_dir, latest_filename)
-    if state is None or not os.path.exists(file_of(state.model_checkpoint_path)):
+    if state is None or not os.path.exists(checkpoint_path(state.model_checkpoint_path)):
         return None
     return state.model_checkpoint_path
 
 
-def _load(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
+def _load_values(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
     path = checked_path("train", "ckpt_dir_or_file", ckpt_dir_or_file)
     if os.path.isdir(path):
         newest_path = latest_checkpoint(path)
         if newest_path is None:
             raise ValueError(f"Couldn't find a checkpoint in the folder {path}.")
         path = newest_path
-    return load_tensors(file_of(path))[0]
+    return load_tensors(checkpoint_path(path))[0]
 
 
 def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
     """Returns the names and shapes in a checkpoint, or in the newest checkpoint of a folder."""
-    return [(name, list(value.shape)) for name, value in sorted(_load(ckpt_dir_or_file).items())]
+    return [(name, list(value.shape)) for name, value in sorted(_load_values(ckpt_dir_or_file).items())]
 
 
 def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
     """Returns the value ``name`` of a checkpoint, or of the newest one of a folder; ValueError if it is missing."""
-    values = _load(ckpt_dir_or_file)
+    values = _load_values(ckpt_dir_or_file)
     if name not in values:
         raise ValueError(f"The checkpoint has no {name!r}; it has {sorted(values)}.")
     return values[name]

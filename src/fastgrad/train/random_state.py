@@ -8,11 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastgrad.ops.random_state import (
-    check_default_random_state,
-    default_random_state,
-    restore_default_random_state,
-)
+from fastgrad.ops.random_state import check_default_random_state, default_random_state, restore_default_random_state
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
 

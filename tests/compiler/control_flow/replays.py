@@ -7,7 +7,7 @@ from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 
 A, W = np.array([0.3, 0.4]), np.array([1.2, -0.7])
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
@@ -17,7 +17,7 @@ UP, DOWN = np.float64(1), np.float64(-1)
 def recorded(function, *arrays):
     """The graph of ``function``, recorded on these arrays."""
     tensors = [tf.constant(array) for array in arrays]
-    with unheard(), Recording(tensors) as recorder:
+    with hidden_from_recorders(), Recording(tensors) as recorder:
         results = [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*tensors)) if y is not None]
     graph = recorder.graph(results)
     validate(graph)

@@ -21,7 +21,7 @@ class Interrupted:
         raise KeyboardInterrupt
 
 
-def is_free(lock):
+def is_unplaced(lock):
     """Whether another thread can have the lock."""
     free = []
 
@@ -54,7 +54,7 @@ def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
         context.setattr(locking.turns, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
-    assert is_free(lock)
+    assert is_unplaced(lock)
     assert locking.gate == [0]
     assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
 
@@ -65,7 +65,7 @@ def test_an_entry_leaves_the_lock_of_writers(monkeypatch):
         context.setattr(writing, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
-    assert is_free(lock)
+    assert is_unplaced(lock)
     assert float(step(tf.constant(1.0))) == 10.0
 
 
@@ -76,5 +76,5 @@ def test_an_entry_within_a_writer_gives_back_its_own_hold_alone(monkeypatch):
             context.setattr(writing, "lock", Interrupted(lock))
             with pytest.raises(KeyboardInterrupt):
                 step(tf.constant(1.0))
-        assert not is_free(lock)
-    assert is_free(lock)
+        assert not is_unplaced(lock)
+    assert is_unplaced(lock)

@@ -33,7 +33,7 @@ def test_global_clipping_in_the_update_has_the_bits_of_gradients_scaled_before(n
 
 def test_a_dense_gradient_is_not_scaled_before_the_update(monkeypatch):
     calls = []
-    monkeypatch.setattr(kernel_optimizer, "scaled", lambda *x: calls.append(x))
+    monkeypatch.setattr(kernel_optimizer, "scaled_gradient", lambda *x: calls.append(x))
     variable = tf.Variable([1.0, 2.0])
     tf.keras.optimizers.SGD(1.0, global_clipnorm=1.0).apply_gradients([(tf.constant([3.0, 4.0]), variable)])
     np.testing.assert_allclose(variable.numpy(), [0.4, 1.2], rtol=1e-6)

@@ -24,7 +24,7 @@ HUGE = re.compile(r"1 << |2\*\*|10\*\*|set_num_threads|config\.|MAX")
 def later(x: Tensor) -> Tensor:
     """The tensor, deferred."""
     array = x._array
-    return constant_tensor(deferral.made_later(lambda: array, array.shape, array.dtype))
+    return constant_tensor(deferral.deferred_array(lambda: array, array.shape, array.dtype))
 
 
 def outcome(text: str, is_deferred: bool) -> tuple[str, Any]:

@@ -279,7 +279,11 @@ def with_graph(graph: Any) -> Attack:
         from fastgrad.train import checkpoint
 
         arrays, texts = load_tensors(path)
-        save_tensors(path, arrays, {**texts, checkpoint._GRAPH: graph if isinstance(graph, str) else json.dumps(graph)})
+        save_tensors(
+            path,
+            arrays,
+            {**texts, checkpoint._OBJECT_GRAPH_KEY: graph if isinstance(graph, str) else json.dumps(graph)},
+        )
         return REFUSED
 
     return write

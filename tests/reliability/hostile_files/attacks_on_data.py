@@ -50,7 +50,7 @@ def with_index(**changes: Any) -> Attack:
         index = json.loads(path.read_text())
         del index["checksum"]
         index.update(changes)
-        path.write_text(json.dumps({**index, "checksum": cache._checksum(index)}))
+        path.write_text(json.dumps({**index, "checksum": cache._index_checksum(index)}))
         return REFUSED
 
     return write

@@ -469,7 +469,7 @@ def cifar_archive(folder: Path) -> Path:
 
 
 def read_cifar(path: Path) -> Any:
-    return downloaded(cifar, path, lambda: cifar.batches_of("cifar", "", "", ["one"], "labels"))
+    return downloaded(cifar, path, lambda: cifar.read_batches("cifar", "", "", ["one"], "labels"))
 
 
 def fashion(folder: Path) -> Path:
@@ -480,7 +480,7 @@ def fashion(folder: Path) -> Path:
 
 def read_fashion(path: Path) -> Any:
     name = "train-labels-idx1-ubyte.gz"
-    return downloaded(fashion_mnist, path, lambda: fashion_mnist._bytes_of(name, 8))
+    return downloaded(fashion_mnist, path, lambda: fashion_mnist._decompressed_bytes(name, 8))
 
 
 def words(folder: Path) -> Path:

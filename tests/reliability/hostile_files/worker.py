@@ -55,8 +55,8 @@ CONFIGURATIONS = (
 """Readers of JSON texts of which objects are made, while both are there."""
 
 UNPACKED = {
-    "a line of 100 MiB": 2 * files.LONGEST_LINE,
-    "a device whose line has no end": 2 * files.LONGEST_LINE,
+    "a line of 100 MiB": 2 * files.MAX_LINE_BYTES,
+    "a device whose line has no end": 2 * files.MAX_LINE_BYTES,
     "an array by scale and offset": 64 << 20,
     "an array compressed a thousand times": 16 << 20,
     "an archive of zeros that is as it says": 16 << 20,

@@ -25,7 +25,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.compiler.recording.record import Recording, TraceError, apart
 from fastgrad.core import recording
-from fastgrad.core.backward import Entry, walk_backward
+from fastgrad.core.backward import Entry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
@@ -340,7 +340,7 @@ def made_pullback(
                 for value, has_cotangent in zip(graph.results, have, strict=True)
                 if has_cotangent
             ]
-            input_cotangents = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
+            input_cotangents = iter(backward_pass(entries, targets, [[id(x)] for x in sources], list(cotangents)))
             forms: list[Any] = []
             results: list[Tensor] = []
             for need in needs:

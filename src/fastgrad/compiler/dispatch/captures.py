@@ -21,7 +21,7 @@ import numpy as np
 from fastgrad.compiler.dispatch.bytecode import Path, paths_of
 from fastgrad.compiler.dispatch.identity import reference
 from fastgrad.core import settings_version
-from fastgrad.core.array_conversion import short
+from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
@@ -44,7 +44,7 @@ def differs(found: Any, wanted: Any) -> bool:
 
 def shown(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
-    return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
+    return short_repr(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
 class Capture:
@@ -281,7 +281,7 @@ class Captures:
         if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
-            self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
+            self._found.append(Capture(label, get, short_repr(value), lambda found: not differs(found, value)))
             return
         weak = reference(value, _GoneCallback(self._gone_callbacks))
         # Programs hold variables, too; containers have no weak references.

@@ -178,11 +178,11 @@ class _Writer:
         )
 
     def _add_composite(self, value: Any, kind: type, name: str) -> None:
-        form, tensors = value._apart()
+        form, tensors = value._to_components()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
         self.lines.append(f"if type({name}) is not t{name}: return MISS")
-        self.lines.append(f"{name}_form, {name}_parts = {name}._apart()")
+        self.lines.append(f"{name}_form, {name}_parts = {name}._to_components()")
         self.lines.append(f"if {name}_form != f{name}: return MISS")
         self.lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
@@ -240,7 +240,7 @@ class _Writer:
             return f"same{number}"
         if kind is Composite:
             number = len(self.scope)
-            self.scope |= {f"made{number}": plan[2]._together, f"form{number}": plan[3]}
+            self.scope |= {f"made{number}": plan[2]._from_components, f"form{number}": plan[3]}
             return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
         if kind is list:
             parts = iter([self.result(part) for part in plan[2]])

@@ -11,7 +11,7 @@ from fastgrad.compiler.dispatch.identity import reference
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
-from fastgrad.core.array_conversion import short
+from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.composite import Composite
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.shape import TensorShape
@@ -51,7 +51,7 @@ def as_results(value: Any, name: str) -> Any:
         raise TypeError(f"{name}(): can't return a TensorArray from tf.function; return array.stack().")
     if hasattr(value, "__next__"):
         raise TypeError(
-            f"{name}(): can't return {short(value)} from tf.function: it would run its Python later. Return a list."
+            f"{name}(): can't return {short_repr(value)} from tf.function: it would run its Python later. Return a list."
         )
     tensor = as_tensor_or_none(value)
     if tensor is not None:
@@ -59,7 +59,7 @@ def as_results(value: Any, name: str) -> Any:
     for attribute, attribute_value in getattr(value, "__dict__", {}).items():
         if isinstance(attribute_value, Tensor):
             raise TypeError(
-                f"{name}(): can't return {short(value)}, of type {type(value).__name__}, from tf.function: its attribute "
+                f"{name}(): can't return {short_repr(value)}, of type {type(value).__name__}, from tf.function: its attribute "
                 f"{attribute!r} is a tensor, which a replay could not put into it. Return the tensors, in lists, tuples or dicts."
             )
     return value
@@ -111,7 +111,7 @@ class Results:
             shape = value.dense_shape
             return IndexedSlices, [self._planned(part) for part in (value.values, value.indices, shape)]
         if isinstance(value, Composite):
-            form, tensors = value._apart()
+            form, tensors = value._to_components()
             return Composite, [self._planned(part) for part in tensors], type(value), form
         if nest.is_nested(value):
             # The structure, with a plan for each leaf.
@@ -154,5 +154,5 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
     if kind is Composite:
         composite_type: Any = plan[2]
-        return composite_type._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])
+        return composite_type._from_components(plan[3], [_packed(part, tensors, given) for part in plan[1]])
     return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad.compiler.dispatch.identity import Identity
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
-from fastgrad.core.array_conversion import array_of, short
+from fastgrad.core.array_conversion import array_of, short_repr
 from fastgrad.core.composite import Composite
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
@@ -103,7 +103,7 @@ class Call:
             parts = {"values": value.values, "indices": value.indices, "dense_shape": value.dense_shape}
             return kind, tuple([self._describe(part, f"{label}.{name}") for name, part in parts.items()])
         if kind is not Tensor and issubclass(kind, Composite):
-            form, tensors = value._apart()
+            form, tensors = value._to_components()
             return kind, form, tuple([self._describe(part, f"{label}.{i}") for i, part in enumerate(tensors)])
         self.labels.append(label)
         self.values.append(value)
@@ -166,7 +166,7 @@ def _check_hashable(value: Any, label: str) -> None:
         hash(value)
     except (TypeError, ValueError) as error:  # ValueError: a memoryview of memory that can be written to
         raise NoKey(
-            f"tf.function: Could not generate a generic TraceType for the argument {label!r}: got {short(value)}, of type "
+            f"tf.function: Could not generate a generic TraceType for the argument {label!r}: got {short_repr(value)}, of type "
             f"{type(value).__name__}, which is not immutable/hashable ({error}), so a change of it would go unnoticed. Pass a list, tuple, "
             "dict, frozenset, array or tensor of its values; or let the function read it from a global name or an attribute."
         ) from None
@@ -200,8 +200,8 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
         parts = [rebuilt(part, leaves) for part in (value.values, value.indices, value.dense_shape)]
         return IndexedSlices(*parts)
     if kind is not Tensor and issubclass(kind, Composite):
-        form, tensors = value._apart()
-        return kind._together(form, [rebuilt(part, leaves) for part in tensors])
+        form, tensors = value._to_components()
+        return kind._from_components(form, [rebuilt(part, leaves) for part in tensors])
     return next(leaves)
 
 
@@ -281,7 +281,7 @@ class Signature:
             value is not self._default(i) for i, value in enumerate(values[len(specs) :], len(specs))
         ):
             raise TypeError(
-                f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(values)}: {short(values)}."
+                f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(values)}: {short_repr(values)}."
             )
         names = list(self.whole.parameters)
         for position, (spec, value) in enumerate(zip(specs, values, strict=False)):
@@ -323,7 +323,7 @@ class Signature:
             tensor = convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"{self._name}(): argument {position}: can't convert {short(value)} to {spec}: {error}"
+                f"{self._name}(): argument {position}: can't convert {short_repr(value)} to {spec}: {error}"
             ) from None
         if tensor.dtype is not spec.dtype or not tensor.shape.is_compatible_with(spec.shape):
             raise TypeError(

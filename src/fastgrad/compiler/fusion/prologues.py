@@ -80,8 +80,8 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
             if id(value) in makers:
                 maker, _ = makers[id(value)]
                 makers = {key: entry for key, entry in makers.items() if entry[0] is not maker}
-        is_free = node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect)
-        if is_free and id(node) not in replacements:
+        is_unplaced = node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect)
+        if is_unplaced and id(node) not in replacements:
             makers.update({id(value): (node, position) for position, value in enumerate(node.outputs)})
     nodes = [
         new_node for node in graph.nodes if id(node) not in moved_ids for new_node in replacements.get(id(node), [node])

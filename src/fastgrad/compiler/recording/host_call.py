@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.recording.made_operation import MadeOperation
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 
 
 class HostCall(MadeOperation):
@@ -31,6 +31,6 @@ class HostCall(MadeOperation):
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Calls the function, hidden from recorders."""
-        with unheard():
+        with hidden_from_recorders():
             results = self._function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else results

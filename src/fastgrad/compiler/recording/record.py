@@ -398,7 +398,7 @@ def apart() -> Iterator[None]:
     outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
     _tensor_births.made_here, _tensor_births.apart = None, set()
     try:
-        with recording.unheard(), placement.inside(None) if placement.active else nullcontext():
+        with recording.hidden_from_recorders(), placement.inside(None) if placement.active else nullcontext():
             yield
     finally:
         made_ids = _tensor_births.apart

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write, writing
 
@@ -25,12 +25,12 @@ class Saved:
     def keep(self, variable: Variable) -> None:
         """Saves a variable's value, unless it is saved already."""
         if id(variable) not in self._values:
-            with unheard():
+            with hidden_from_recorders():
                 self._values[id(variable)] = variable, variable._read_as_stored()
 
     def restore(self) -> None:
         """Restores all saved values."""
-        with unheard(), writing.lock:
+        with hidden_from_recorders(), writing.lock:
             for variable, value in self._values.values():
                 write(variable._writable(), value._array)
 

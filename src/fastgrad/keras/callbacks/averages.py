@@ -29,7 +29,7 @@ class SwapEMAWeights(Callback):
             raise ValueError("SwapEMAWeights must be used when `use_ema=True` is set on the optimizer.")
         return optimizer
 
-    def _swap(self, averages_in: bool) -> None:
+    def _swap_weights(self, averages_in: bool) -> None:
         if self._are_swapped is averages_in:
             return
         optimizer = self._optimizer()
@@ -41,13 +41,13 @@ class SwapEMAWeights(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Restores the weights."""
-        self._swap(averages_in=False)
+        self._swap_weights(averages_in=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Installs the averages if ``swap_on_epoch`` is set."""
         if not self.swap_on_epoch:
             return
-        self._swap(averages_in=True)
+        self._swap_weights(averages_in=True)
         if epoch == self.params["epochs"] - 1:  # after the last epoch ``fit`` replaces the weights by the averages
             optimizer = self._optimizer()
             for variable, average in zip(optimizer._trainable_variables, optimizer._averages, strict=True):
@@ -55,16 +55,10 @@ class SwapEMAWeights(Callback):
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Installs the averages."""
-        self._swap(averages_in=True)
+        self._swap_weights(averages_in=True)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Restores the weights."""
-        self._swap(averages_in=False)
+        self._swap_weights(averages_in=False)
 
-    def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Installs the averages."""
-        self._swap(averages_in=True)
-
-    def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Restores the weights."""
-        self._swap(averages_in=False)
+    on_predict_begin, on_predict_end = on_test_begin, on_test_end

@@ -28,6 +28,7 @@ class BackupAndRestore(Callback):
         ValueError: no folder, or another frequency.
     """
 
+    keeps = ("_batches",)
     comes_last = True
 
     def __init__(
@@ -84,13 +85,13 @@ class BackupAndRestore(Callback):
         """Saves after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
-            self._save(self.fitting.epoch, batch + 1)
+            self._save_state(self.fitting.epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Saves after each epoch."""
-        self._save(epoch + 1, 0)
+        self._save_state(epoch + 1, 0)
 
-    def _save(self, epoch: int, batch: int) -> None:
+    def _save_state(self, epoch: int, batch: int) -> None:
         self.fitting.epoch, self.fitting.batch = epoch, batch
         self._checkpoint.write(self._path)
 
@@ -102,7 +103,3 @@ class BackupAndRestore(Callback):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):  # the folder may hold other files
                 os.rmdir(self.backup_dir)
-
-    def kept_state(self) -> dict[str, Any]:
-        """Returns the number of batches."""
-        return {"_batches": self._batches}

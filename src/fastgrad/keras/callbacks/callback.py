@@ -40,11 +40,11 @@ class Callback:
         self._model = model
 
     def kept_state(self) -> dict[str, Any]:
-        """Returns the values of ``keeps``."""
+        """Returns the values of the attributes named in ``keeps``, which a backup stores."""
         return {name: getattr(self, name) for name in self.keeps}
 
     def take_state(self, state: dict[str, Any]) -> None:
-        """Restores the result of ``kept_state``; ValueError if its attributes or kinds of values differ."""
+        """Restores a result of ``kept_state``; ValueError if attribute names or kinds of values differ."""
         own_state = self.kept_state()
         if state.keys() != own_state.keys():
             raise ValueError(f"{type(self).__name__} keeps {sorted(own_state)}, the backup has {sorted(state)}.")
@@ -84,10 +84,10 @@ class Callback:
         """Runs after an epoch and validation; ``logs`` has loss and metrics, those of validation with ``val_``."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Runs as ``on_train_batch_begin`` does; an older name."""
+        """Runs before a batch; an older name of ``on_train_batch_begin``."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Runs as ``on_train_batch_end`` does; an older name."""
+        """Runs after a batch; an older name of ``on_train_batch_end``."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Runs before a batch, counted from 0 in each epoch."""
@@ -110,11 +110,11 @@ class Callback:
         """Runs after a batch of ``predict``; ``logs["outputs"]`` holds its results."""
 
 
-_ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+_OLDER_HOOK_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
 class CallbackList:
-    """A list of callbacks with the hooks of one.
+    """A list of callbacks that has the hooks of a single callback.
 
     Args:
         callbacks: a callback or several.
@@ -126,19 +126,23 @@ class CallbackList:
 
     def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
         callback_list = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        self.callbacks: list[Callback] = sorted(callback_list, key=lambda one: getattr(one, "comes_last", False))
+        self.callbacks: list[Callback] = sorted(
+            callback_list, key=lambda callback: getattr(callback, "comes_last", False)
+        )
         for callback in self.callbacks:
             if not hasattr(callback, "set_model"):
                 raise AttributeError(f"CallbackList: {callback!r} is no callback: it has no method `set_model`.")
             callback.set_model(model)
             callback.set_params(params)
         batch_callbacks = [
-            one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_builtin_callback(one)
+            callback
+            for callback in self.callbacks
+            if getattr(callback, "follows_batches", True) or not _is_builtin_callback(callback)
         ]
         self.watches = frozenset(
             name
             for name in vars(Callback)
-            if "_batch_" in name and any(_overrides(one, name) for one in batch_callbacks)
+            if "_batch_" in name and any(_overrides(callback, name) for callback in batch_callbacks)
         )
 
     def call(self, hook: str, *args: Any) -> None:
@@ -154,7 +158,7 @@ def _is_builtin_callback(callback: Any) -> bool:
 
 
 def _overrides(callback: Any, name: str) -> bool:
-    alias = _ALIASES.get(name)
+    alias = _OLDER_HOOK_NAMES.get(name)
     if alias is not None and _overrides(callback, alias):
         return True
     method = getattr(type(callback), name, None)

@@ -38,7 +38,7 @@ class Monitoring(Callback):
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best: float | None = None
 
-    def value_in(self, logs: Logs | None) -> float | None:
+    def monitored_value(self, logs: Logs | None) -> float | None:
         """Returns the value in the logs; warns and returns None if it is missing."""
         self._is_better_if_greater()  # raises for an unknown name, instead of a warning in each epoch
         value = (logs or {}).get(self.monitor)
@@ -132,7 +132,7 @@ class EarlyStopping(Monitoring):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Checks the value."""
-        value = self.value_in(logs)
+        value = self.monitored_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -210,7 +210,7 @@ class ReduceLROnPlateau(Monitoring):
         """Checks the value."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-        value = self.value_in(logs)
+        value = self.monitored_value(logs)
         if value is None:
             return
         if self.cooldown_counter > 0:
@@ -286,17 +286,17 @@ class ModelCheckpoint(Monitoring):
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches >= self.save_freq:
             self._batches = 0
-            self._save(self._epoch, batch, logs)
+            self._save_model(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Saves after each epoch."""
         if self.save_freq == "epoch":
-            self._save(epoch, None, logs)
+            self._save_model(epoch, None, logs)
 
-    def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
+    def _save_model(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
         logs = logs or {}
         improvement = ""
-        value = self.value_in(logs) if self.save_best_only else None
+        value = self.monitored_value(logs) if self.save_best_only else None
         if value is not None:  # without the value, a warning was given and each model is saved
             best_text = "None" if self.best is None else f"{self.best:.5f}"
             if not self.is_better(value, self.best):

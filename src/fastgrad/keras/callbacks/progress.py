@@ -32,20 +32,20 @@ class ProgbarLogger(Callback):
         verbose = self.params.get("verbose")
         return (verbose == 1 and is_shown()) or (verbose == 2 and not self.params.get("steps"))
 
-    def _line(self, logs: Logs | None) -> str:
+    def _summary_line(self, logs: Logs | None) -> str:
         steps = self.params.get("steps") or self._seen
-        return line(steps, steps, time.perf_counter() - self._began, "step", logs or {})
+        return summary_line(steps, steps, time.perf_counter() - self._began, "step", logs or {})
 
-    def _text(self, logs: Logs | None) -> str:
+    def _logs_text(self, logs: Logs | None) -> str:
         return " - ".join(f"{name}: {value:.4g}" for name, value in (logs or {}).items() if isinstance(value, float))
 
-    def _open(self, title: str, steps: int | None = None) -> None:
+    def _open_bar(self, title: str, steps: int | None = None) -> None:
         self._began = self._shown = time.perf_counter()
         self._seen = 0
         is_visible = self.params.get("verbose") == 1 and is_shown()
         self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if is_visible else None
 
-    def _step(self, batch: int, logs: Logs | None) -> None:
+    def _advance_bar(self, batch: int, logs: Logs | None) -> None:
         self._seen = batch + 1
         if self._bar is not None:
             self._bar.update(self.params.get("steps_per_execution", 1))
@@ -53,17 +53,17 @@ class ProgbarLogger(Callback):
             if logs and now - self._shown > 0.1:
                 self._shown = now
                 loss_first = dict(
-                    sorted(logs.items(), key=lambda one: one[0] != "loss")
+                    sorted(logs.items(), key=lambda item: item[0] != "loss")
                 )  # the loss comes first: narrow terminals cut the rest
-                self._bar.set_postfix_str(self._text(loss_first), refresh=False)
+                self._bar.set_postfix_str(self._logs_text(loss_first), refresh=False)
 
-    def _close(self, title: str, logs: Logs | None) -> None:
+    def _close_bar(self, title: str, logs: Logs | None) -> None:
         seconds = time.perf_counter() - self._began
         self._remove_bar()
         if self.params.get("verbose") == 2:
-            print(self._line(logs), flush=True)
+            print(self._summary_line(logs), flush=True)
         elif self.params.get("verbose"):
-            print(f"{title} - {seconds:.2g} s - {self._text(logs)}", flush=True)
+            print(f"{title} - {seconds:.2g} s - {self._logs_text(logs)}", flush=True)
 
     def _remove_bar(self) -> None:
         if self._bar is not None:
@@ -83,49 +83,49 @@ class ProgbarLogger(Callback):
         self._title = f"Epoch {epoch + 1}/{self.params.get('epochs')}"
         if self.params.get("verbose") == 2 and self.params.get("epochs", 1) > 1:
             print(self._title, flush=True)
-        self._open(self._title, self._steps)
+        self._open_bar(self._title, self._steps)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advances the bar."""
-        self._step(batch, logs)
+        self._advance_bar(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Closes the bar."""
         if self._bar is not None:
             self._steps = self._bar.n
-        self._close(self._title, logs)
+        self._close_bar(self._title, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Opens a bar, unless an epoch is running."""
         if not self._training:
-            self._open("Evaluation")
+            self._open_bar("Evaluation")
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advances the bar."""
         if not self._training:
-            self._step(batch, logs)
+            self._advance_bar(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Closes the bar."""
         if not self._training:
-            self._close("Evaluation", logs)
+            self._close_bar("Evaluation", logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Opens a bar."""
-        self._open("Prediction")
+        self._open_bar("Prediction")
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Advances the bar."""
-        self._step(batch, None)
+        self._advance_bar(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Closes the bar."""
         if self.params.get("verbose") == 2:
-            print(self._line({}), flush=True)
+            print(self._summary_line({}), flush=True)
         self._remove_bar()
 
 
-def line(steps: int, target: int | None, seconds: float, unit: str, values: dict[str, Any]) -> str:
+def summary_line(steps: int, target: int | None, seconds: float, unit: str, values: dict[str, Any]) -> str:
     """Returns the line that ``verbose=2`` prints at the end: ``2/2 - 1s - 357ms/step - loss: 2.7276``.
 
     Args:
@@ -172,12 +172,11 @@ def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> A
     from tqdm.auto import tqdm
 
     line_format = "{desc} {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}" if total else None
-    return tqdm(
-        total=total, desc=title, unit=" " + unit, leave=False, mininterval=seconds, bar_format=line_format, **_room()
-    )
+    width, unit = _terminal_width(), f" {unit}"
+    return tqdm(total=total, desc=title, unit=unit, leave=False, mininterval=seconds, bar_format=line_format, **width)
 
 
-def _room() -> dict[str, Any]:
+def _terminal_width() -> dict[str, Any]:
     """Returns the width of a bar: the terminal's columns, or 80 if it reports 0, as in containers."""
     try:
         has_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0

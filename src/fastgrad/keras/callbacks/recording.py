@@ -38,17 +38,9 @@ class LambdaCallback(Callback):
         on_train_batch_end: _Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        functions_by_hook = {name: value for name, value in locals().items() if name.startswith("on_")}
         super().__init__()
-        functions_by_hook = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            **kwargs,
-        }
-        for name, function in functions_by_hook.items():
+        for name, function in {**functions_by_hook, **kwargs}.items():
             if function is not None:
                 self.__dict__[name] = checked_callable("LambdaCallback", name, function)
 
@@ -162,7 +154,7 @@ class CSVLogger(Callback):
             if self._with_header:
                 self._writer.writeheader()
         row = {key: logs.get(key, "NA") for key in self.keys}
-        self._writer.writerow({"epoch": epoch, **{key: _text(value) for key, value in row.items()}})
+        self._writer.writerow({"epoch": epoch, **{key: _csv_text(value) for key, value in row.items()}})
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -171,7 +163,7 @@ class CSVLogger(Callback):
         self._writer = None
 
 
-def _text(value: Any) -> Any:
+def _csv_text(value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     return '"[' + ", ".join(map(str, value)) + ']"'

@@ -52,11 +52,8 @@ class TensorBoard(Callback):
                 "TensorBoard: profiles and embeddings are not written; use 0. "
                 f"Received: profile_batch={profile_batch!r}, embeddings_freq={embeddings_freq!r}."
             )
-        self.log_dir, self.histogram_freq, self.write_graph = (
-            checked_path("TensorBoard", "log_dir", log_dir),
-            histogram_freq,
-            write_graph,
-        )
+        self.log_dir = checked_path("TensorBoard", "log_dir", log_dir)
+        self.histogram_freq, self.write_graph = histogram_freq, write_graph
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
         self.update_freq: str | int = 1 if update_freq == "batch" else update_freq
         self._steps = 0
@@ -69,7 +66,7 @@ class TensorBoard(Callback):
         """True if batches are counted or written."""
         return self.update_freq != "epoch" or self.write_steps_per_second
 
-    def _write(self, kind: str, values: dict[str, Any], step: int) -> None:
+    def _write_scalars(self, kind: str, values: dict[str, Any], step: int) -> None:
         if kind not in self._writers:
             self._writers[kind] = create_file_writer(os.path.join(self.log_dir, kind))
         files = self._writers[kind]._files()
@@ -85,14 +82,14 @@ class TensorBoard(Callback):
         """Writes the values of a batch."""
         self._steps += 1
         if isinstance(self.update_freq, int) and self._steps % self.update_freq == 0:
-            self._write("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
+            self._write_scalars("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Writes the values of an evaluation; the step is the optimizer's iteration."""
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
             values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
-            self._write("validation", values, int(optimizer.iterations))
+            self._write_scalars("validation", values, int(optimizer.iterations))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Saves the start time."""
@@ -106,12 +103,12 @@ class TensorBoard(Callback):
         if self.write_steps_per_second:
             start_time, steps = self._began
             training_values["epoch_steps_per_second"] = (self._steps - steps) / (time.perf_counter() - start_time)
-        self._write("train", training_values, epoch)
+        self._write_scalars("train", training_values, epoch)
         validation_values = {
             f"epoch_{name.removeprefix('val_')}": logs[name] for name in logs if name.startswith("val_")
         }
         if validation_values:
-            self._write("validation", validation_values, epoch)
+            self._write_scalars("validation", validation_values, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for layer in self.model.layers:
                 for weight in layer.weights:

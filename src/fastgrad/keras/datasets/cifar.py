@@ -12,7 +12,7 @@ from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.decompression import decompressed
 
 
-def batches_of(
+def read_batches(
     folder: str, file_hash: str, archive_name: str, names: list[str], label: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns images, and labels as a column, of some members of an archive.

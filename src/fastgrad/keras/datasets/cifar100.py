@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.keras.datasets.cifar import batches_of
+from fastgrad.keras.datasets.cifar import read_batches
 from fastgrad.keras.datasets.reading import Split
 
 _SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
@@ -21,6 +21,6 @@ def load_data(label_mode: str = "fine") -> Split:
         raise ValueError(f'`label_mode` must be one of `"fine"`, `"coarse"`. Received: label_mode={label_mode}.')
     label = f"{label_mode}_labels"
     return (
-        batches_of("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["train"], label),
-        batches_of("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["test"], label),
+        read_batches("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["train"], label),
+        read_batches("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["test"], label),
     )

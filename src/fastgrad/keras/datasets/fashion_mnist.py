@@ -25,11 +25,11 @@ def load_data() -> Split:
     splits = []
     for split in ("train", "t10k"):
         images, labels = f"{split}-images-idx3-ubyte.gz", f"{split}-labels-idx1-ubyte.gz"
-        splits.append((_bytes_of(images, 16).reshape(-1, 28, 28), _bytes_of(labels, 8)))
+        splits.append((_decompressed_bytes(images, 16).reshape(-1, 28, 28), _decompressed_bytes(labels, 8)))
     return splits[0], splits[1]
 
 
-def _bytes_of(name: str, header: int) -> np.ndarray:
+def _decompressed_bytes(name: str, header: int) -> np.ndarray:
     folder = os.path.join("datasets", "fashion-mnist")
     path = get_file(name, _ORIGIN + name, md5_hash=_MD5[name], cache_subdir=folder)
     with open_regular(path) as file, parsing(path, "file of Fashion-MNIST"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad.keras.datasets import word_numbers
 from fastgrad.keras.datasets.reading import Split, arrays_of
-from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than, word_index
 
 
 def load_data(
@@ -39,17 +39,18 @@ def load_data(
     for split in ("train", "test"):
         order = np.arange(len(arrays[f"x_{split}"]))
         generator.shuffle(order)
-        numbers = moved(arrays[f"x_{split}"][order], start_char, index_from)
-        kept_texts, kept_labels = no_longer_than(maxlen, numbers, arrays[f"y_{split}"][order])
+        numbers = word_numbers.shift_word_numbers(arrays[f"x_{split}"][order], start_char, index_from)
+        kept_texts, kept_labels = word_numbers.drop_long_texts(maxlen, numbers, arrays[f"y_{split}"][order])
         if not kept_texts:
             raise ValueError(f"imdb: there is no text of fewer than maxlen={maxlen} words. Increase maxlen.")
         texts.append(kept_texts)
         labels.append(kept_labels)
     train_count = len(texts[0])
-    all_texts = limited(texts[0] + texts[1], num_words, skip_top, oov_char)
-    return (as_objects(all_texts[:train_count]), labels[0]), (as_objects(all_texts[train_count:]), labels[1])
+    all_texts = word_numbers.limit_vocabulary(texts[0] + texts[1], num_words, skip_top, oov_char)
+    train_texts, test_texts = map(word_numbers.object_array, (all_texts[:train_count], all_texts[train_count:]))
+    return (train_texts, labels[0]), (test_texts, labels[1])
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """Returns the words with their numbers, without ``index_from``."""
-    return word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")
+    return word_numbers.word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")

@@ -53,7 +53,7 @@ def _empty_array(*_: Any) -> _Array:
     return _Array()
 
 
-def _encoded(text: str, encoding: str) -> bytes:
+def _encoded_text(text: str, encoding: str) -> bytes:
     """Returns the bytes that a pickle of an older protocol stores as a text."""
     if encoding != "latin1":
         raise ValueError(f"a file of data has bytes in {encoding!r}")
@@ -65,7 +65,7 @@ def _text(value: str | bytes) -> str:
 
 
 _ALLOWED_NAMES: dict[tuple[str, str], Any] = {
-    ("_codecs", "encode"): _encoded,
+    ("_codecs", "encode"): _encoded_text,
     ("numpy", "dtype"): _DType,
     ("numpy", "ndarray"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _empty_array,
@@ -83,14 +83,14 @@ class _RestrictedUnpickler(pickle.Unpickler):
 def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
     """Reads a pickle of arrays, lists, dicts, texts and numbers; ValueError if it names anything else."""
     try:
-        return _plain(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
+        return _plain_value(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
     except MemoryError:
         raise ValueError("a file of data announces more bytes than there is memory") from None
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _plain_value(item) for name, item in value.items()}
     return value.value if isinstance(value, _Array) else value
 
 

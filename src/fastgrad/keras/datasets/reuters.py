@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fastgrad.keras.datasets import word_numbers
 from fastgrad.keras.datasets.reading import Split, arrays_of, shuffled_rows
-from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than, word_index
 
 _TOPICS = (
     "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
@@ -31,18 +31,17 @@ def load_data(
     """
     arrays = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
     x, labels = shuffled_rows(seed, arrays["x"], arrays["y"])
-    texts, labels = no_longer_than(maxlen, moved(x, start_char, index_from), labels)
-    texts = limited(texts, num_words, skip_top, oov_char)
+    numbers = word_numbers.shift_word_numbers(x, start_char, index_from)
+    texts, labels = word_numbers.drop_long_texts(maxlen, numbers, labels)
+    texts = word_numbers.limit_vocabulary(texts, num_words, skip_top, oov_char)
     train_count = int(len(texts) * (1 - test_split))
-    return (as_objects(texts[:train_count]), labels[:train_count]), (
-        as_objects(texts[train_count:]),
-        labels[train_count:],
-    )
+    train_texts, test_texts = map(word_numbers.object_array, (texts[:train_count], texts[train_count:]))
+    return (train_texts, labels[:train_count]), (test_texts, labels[train_count:])
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """Returns the words with their numbers, without ``index_from``."""
-    return word_index(path, "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")
+    return word_numbers.word_index(path, "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")
 
 
 def get_label_names() -> tuple[str, ...]:

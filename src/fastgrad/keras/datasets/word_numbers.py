@@ -12,13 +12,13 @@ from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.json_text import parse_json
 
 
-def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
-    """Adds ``index_from`` to the word numbers, and puts ``start_char`` first in each text."""
+def shift_word_numbers(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
+    """Returns texts with ``index_from`` added to each word number, and ``start_char`` in front."""
     first = [] if start_char is None else [start_char]
     return [first + [word_number + (index_from or 0) for word_number in text] for text in texts]
 
 
-def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> tuple[list[list[int]], np.ndarray]:
+def drop_long_texts(maxlen: int | None, texts: list[list[int]], labels: Any) -> tuple[list[list[int]], np.ndarray]:
     """Returns the texts with fewer than ``maxlen`` words, and their labels."""
     if not maxlen:
         return texts, np.asarray(labels)
@@ -26,7 +26,9 @@ def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> t
     return [texts[position] for position in positions], np.asarray(labels)[positions]
 
 
-def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None) -> list[list[int]]:
+def limit_vocabulary(
+    texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None
+) -> list[list[int]]:
     """Replaces words outside ``[skip_top, num_words)`` by ``oov_char``, or removes them if ``oov_char`` is None."""
     upper_bound = num_words or max(max(text) for text in texts)
     if oov_char is not None:
@@ -37,7 +39,7 @@ def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_ch
     return [[word_number for word_number in text if skip_top <= word_number < upper_bound] for text in texts]
 
 
-def as_objects(texts: list[list[int]]) -> np.ndarray:
+def object_array(texts: list[list[int]]) -> np.ndarray:
     """Returns an array of lists."""
     array = np.empty(len(texts), object)
     array[:] = texts

@@ -22,21 +22,13 @@ from fastgrad.keras.layers.borders import ZeroPadding3D as ZeroPadding3D
 from fastgrad.keras.layers.convolution.conv import Conv1D as Conv1D
 from fastgrad.keras.layers.convolution.conv import Conv2D as Conv2D
 from fastgrad.keras.layers.convolution.conv import Conv3D as Conv3D
-from fastgrad.keras.layers.convolution.conv import Convolution1D as Convolution1D
-from fastgrad.keras.layers.convolution.conv import Convolution2D as Convolution2D
-from fastgrad.keras.layers.convolution.conv import Convolution3D as Convolution3D
 from fastgrad.keras.layers.convolution.depthwise import DepthwiseConv1D as DepthwiseConv1D
 from fastgrad.keras.layers.convolution.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from fastgrad.keras.layers.convolution.depthwise import SeparableConv1D as SeparableConv1D
 from fastgrad.keras.layers.convolution.depthwise import SeparableConv2D as SeparableConv2D
-from fastgrad.keras.layers.convolution.depthwise import SeparableConvolution1D as SeparableConvolution1D
-from fastgrad.keras.layers.convolution.depthwise import SeparableConvolution2D as SeparableConvolution2D
 from fastgrad.keras.layers.convolution.transposed import Conv1DTranspose as Conv1DTranspose
 from fastgrad.keras.layers.convolution.transposed import Conv2DTranspose as Conv2DTranspose
 from fastgrad.keras.layers.convolution.transposed import Conv3DTranspose as Conv3DTranspose
-from fastgrad.keras.layers.convolution.transposed import Convolution1DTranspose as Convolution1DTranspose
-from fastgrad.keras.layers.convolution.transposed import Convolution2DTranspose as Convolution2DTranspose
-from fastgrad.keras.layers.convolution.transposed import Convolution3DTranspose as Convolution3DTranspose
 from fastgrad.keras.layers.dense import Dense as Dense
 from fastgrad.keras.layers.dropout import Dropout as Dropout
 from fastgrad.keras.layers.dropout import SpatialDropout1D as SpatialDropout1D
@@ -77,24 +69,12 @@ from fastgrad.keras.layers.noise import GaussianNoise as GaussianNoise
 from fastgrad.keras.layers.pooling import AveragePooling1D as AveragePooling1D
 from fastgrad.keras.layers.pooling import AveragePooling2D as AveragePooling2D
 from fastgrad.keras.layers.pooling import AveragePooling3D as AveragePooling3D
-from fastgrad.keras.layers.pooling import AvgPool1D as AvgPool1D
-from fastgrad.keras.layers.pooling import AvgPool2D as AvgPool2D
-from fastgrad.keras.layers.pooling import AvgPool3D as AvgPool3D
 from fastgrad.keras.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from fastgrad.keras.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
 from fastgrad.keras.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
-from fastgrad.keras.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
-from fastgrad.keras.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
-from fastgrad.keras.layers.pooling import GlobalAvgPool3D as GlobalAvgPool3D
-from fastgrad.keras.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
-from fastgrad.keras.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
-from fastgrad.keras.layers.pooling import GlobalMaxPool3D as GlobalMaxPool3D
 from fastgrad.keras.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
 from fastgrad.keras.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
 from fastgrad.keras.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
-from fastgrad.keras.layers.pooling import MaxPool1D as MaxPool1D
-from fastgrad.keras.layers.pooling import MaxPool2D as MaxPool2D
-from fastgrad.keras.layers.pooling import MaxPool3D as MaxPool3D
 from fastgrad.keras.layers.pooling import MaxPooling1D as MaxPooling1D
 from fastgrad.keras.layers.pooling import MaxPooling2D as MaxPooling2D
 from fastgrad.keras.layers.pooling import MaxPooling3D as MaxPooling3D
@@ -126,7 +106,28 @@ from fastgrad.keras.layers.wrapper import Wrapper as Wrapper
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 
+# Keras's other names.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
 GroupQueryAttention = GroupedQueryAttention
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 
 def serialize(layer: Layer) -> dict[str, _Any]:

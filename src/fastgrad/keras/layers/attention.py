@@ -65,12 +65,9 @@ class Attention(Layer):
         self.scale: Any = None
         self.concat_score_weight: Any = None
         if self.use_scale:
-            self.scale = self._weight("scale", "ones", ())
+            self.scale = self.add_weight((), "ones", name="scale")
         if self.score_mode == "concat":
-            self.concat_score_weight = self._weight("concat_score_weight", "ones", ())
-
-    def _weight(self, name: str, initializer: str, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
+            self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
 
     def call(
         self,
@@ -87,10 +84,10 @@ class Attention(Layer):
         key = inputs[2] if len(inputs) > 2 else value
         rate = self.dropout if training else 0.0
         if return_attention_scores or not self._scores_are_products():
-            results, weights = self._in_parts(query, key, value, value_mask, use_causal_mask, rate)
+            results, weights = self._attend_by_operations(query, key, value, value_mask, use_causal_mask, rate)
         else:
             weights = None
-            results = self._products(query, key, value, value_mask, use_causal_mask, rate)
+            results = self._attend_by_kernel(query, key, value, value_mask, use_causal_mask, rate)
         if query_mask is not None:
             results = results * expand_dims(cast(query_mask, results.dtype), -1)
         return (results, weights) if return_attention_scores else results
@@ -98,20 +95,22 @@ class Attention(Layer):
     def _scores_are_products(self) -> bool:
         return self.score_mode == "dot"
 
-    def _products(self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float) -> Tensor:
-        """Runs the attention kernel with one head; ranks below 3 and empty operands use ``_in_parts``."""
+    def _attend_by_kernel(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float
+    ) -> Tensor:
+        """Returns the results of the attention kernel with one head; of operations for ranks below 3 and empty operands."""
         if self.scale is not None:
             query = query * self.scale._read()
         if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):
-            return self._in_parts(query, key, value, mask, causal, rate, scaled=True)[0]
+            return self._attend_by_operations(query, key, value, mask, causal, rate, scaled=True)[0]
         q, k, v = (reshape(x, (-1, x._array.shape[-2], 1, x._array.shape[-1])) for x in (query, key, value))
         if mask is not None:
             mask = reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
-        drawn = self._drawn() if rate else None
+        drawn = self._draw_source() if rate else None
         results = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
         return reshape(results, (*query._array.shape[:-1], value._array.shape[-1]))
 
-    def _in_parts(
+    def _attend_by_operations(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float, scaled: bool = False
     ) -> tuple[Tensor, Tensor]:
         scores = self._scores(query, key, scaled)
@@ -124,7 +123,7 @@ class Attention(Layer):
             scores = where(visible, scores, scores + masked_offset)
         weights = softmax(scores)
         if rate:
-            weights = dropout_from(self._drawn(), weights, rate, None)
+            weights = dropout_from(self._draw_source(), weights, rate, None)
         return matmul(weights, value), weights
 
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
@@ -136,7 +135,7 @@ class Attention(Layer):
             sums = sums * self.scale._read()
         return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
 
-    def _drawn(self) -> Any:
+    def _draw_source(self) -> Any:
         return default_drawn(None) if self._generator is None else self._generator._drawn
 
     def _check_inputs(self, inputs: Any) -> None:
@@ -196,7 +195,7 @@ class AdditiveAttention(Attention):
         self._check_inputs(input_shape)
         self.scale: Any = None
         if self.use_scale:
-            self.scale = self._weight("scale", "glorot_uniform", (input_shape[0][-1],))
+            self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
 
     def _scores_are_products(self) -> bool:
         return False

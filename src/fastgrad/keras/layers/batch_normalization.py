@@ -127,25 +127,15 @@ class BatchNormalization(SameShape):
             self.gamma = add_weight_of(self, "gamma", (size,), autocast=False)
         if self.center:
             self.beta = add_weight_of(self, "beta", (size,), autocast=False)
-        self.moving_mean, self.moving_variance = [
-            self.add_weight(
-                shape=(size,),
-                initializer=getattr(self, f"{name}_initializer"),
-                trainable=False,
-                autocast=False,
-                name=name,
-            )
-            for name in ("moving_mean", "moving_variance")
-        ]
+        options: dict[str, Any] = {"shape": (size,), "trainable": False, "autocast": False}
+        self.moving_mean = self.add_weight(initializer=self.moving_mean_initializer, name="moving_mean", **options)
+        self.moving_variance = self.add_weight(
+            initializer=self.moving_variance_initializer, name="moving_variance", **options
+        )
         if self.renorm:
-            self.moving_stddev, self.renorm_mean, self.renorm_stddev = [
-                self.add_weight(shape=(size,), initializer=initializer, trainable=False, autocast=False, name=name)
-                for name, initializer in (
-                    ("moving_stddev", self._initial_stddev),
-                    ("renorm_mean", self.moving_mean_initializer),
-                    ("renorm_stddev", self._initial_stddev),
-                )
-            ]
+            self.moving_stddev = self.add_weight(initializer=self._initial_stddev, name="moving_stddev", **options)
+            self.renorm_mean = self.add_weight(initializer=self.moving_mean_initializer, name="renorm_mean", **options)
+            self.renorm_stddev = self.add_weight(initializer=self._initial_stddev, name="renorm_stddev", **options)
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
 
     def _initial_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
@@ -161,8 +151,8 @@ class BatchNormalization(SameShape):
             if self.renorm:
                 gamma, beta = self._renormalized(mean, variance, gamma, beta)
             else:
-                _follow(self.moving_mean, mean, self.momentum)
-                _follow(self.moving_variance, variance, self.momentum)
+                _update_moving_moment(self.moving_mean, mean, self.momentum)
+                _update_moving_moment(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
         y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
@@ -183,17 +173,17 @@ class BatchNormalization(SameShape):
         if clipping.get("dmax") is not None:
             shift = clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
         ratio, shift = stop_gradient(ratio), stop_gradient(shift)
-        _follow(self.renorm_mean, mean, self.renorm_momentum)
-        _follow(self.renorm_stddev, stddev, self.renorm_momentum)
-        _follow(self.moving_mean, mean, self.momentum)
-        _follow(self.moving_stddev, stddev, self.momentum)
+        _update_moving_moment(self.renorm_mean, mean, self.renorm_momentum)
+        _update_moving_moment(self.renorm_stddev, stddev, self.renorm_momentum)
+        _update_moving_moment(self.moving_mean, mean, self.momentum)
+        _update_moving_moment(self.moving_stddev, stddev, self.momentum)
         self.moving_variance.assign(relu(square(self.moving_stddev._read()) - self.epsilon))
         if gamma is not None:
             ratio, shift = ratio * gamma, shift * gamma
         return ratio, shift if beta is None else shift + beta
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the elements where ``mask`` is True; ``mask`` lacks the last axis of ``x``."""
+        """The mean and variance of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
         if len(mask.shape) != x.ndim - 1:
             raise ValueError(
                 "The mask provided should be one dimension less than the inputs. Received: "
@@ -208,7 +198,7 @@ class BatchNormalization(SameShape):
         return reshape(mean, (-1,)), reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
 
 
-def _follow(moving: Weight, new: Tensor, momentum: float) -> None:
+def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
     moving.assign(moving * momentum + cast(new, moving.dtype) * (1.0 - momentum))
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
+from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.padding import pad
 
 
-def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
+def _border_pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     """Converts ``value`` to a pair (before, after) for each dimension; ValueError for other values."""
     if isinstance(value, int):
         value = (value, value) if rank == 1 else [value] * rank
@@ -26,7 +26,7 @@ def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
             f"`{name}` should be an integer or have {rank} elements, each a pair (before, after)"
             f"{' or an integer' if rank > 1 else ''}. Received: {name}={value}."
         ) from None
-    checked = numbers(before, rank, name, least=0), numbers(after, rank, name, least=0)
+    checked = spatial_integers(before, rank, name, least=0), spatial_integers(after, rank, name, least=0)
     return tuple(zip(*checked, strict=True))
 
 
@@ -42,7 +42,7 @@ class _Borders(Layer):
     def __init__(self, sizes: Any, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
-        self._sizes = _pairs(sizes, self.rank, self._argument)
+        self._sizes = _border_pairs(sizes, self.rank, self._argument)
         setattr(self, self._argument, self._sizes[0] if self.rank == 1 else self._sizes)
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self._build_at_init()

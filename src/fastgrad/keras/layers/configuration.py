@@ -49,7 +49,7 @@ class Configurable(Configured):
         }
 
     def _config_of(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """The attributes ``names``; activations, initializers, regularizers and constraints as plain values."""
+        """The attributes ``names``, with activations, initializers, regularizers and constraints as plain values."""
         return {name: _serialized_argument(name, getattr(self, name)) for name in names}
 
     def _graph_config(self) -> dict[str, Any] | None:

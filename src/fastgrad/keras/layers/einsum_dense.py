@@ -17,8 +17,8 @@ from fastgrad.ops.einsum import einsum
 _EQUATION_PATTERN = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class _Plan(NamedTuple):
-    """The shapes and axes that an equation gives for an input's shape.
+class _KernelPlan(NamedTuple):
+    """The shapes of kernel, bias and output, from an equation and an input's shape.
 
     Attributes:
         kernel, bias, output: shapes; ``bias`` is None without a bias.
@@ -32,7 +32,9 @@ class _Plan(NamedTuple):
     output_axes: tuple[int, ...]
 
 
-def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[int | None, ...]) -> _Plan:
+def _plan_of_equation(
+    equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[int | None, ...]
+) -> _KernelPlan:
     matched = _EQUATION_PATTERN.fullmatch(equation)
     fields: list[str] = ["" if field is None else field for field in matched.groups()] if matched else [""] * 7
     before, inputs, after, kernel, out_before, outputs, out_after = fields
@@ -83,7 +85,7 @@ def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: 
         bias_letters = outputs[min(outputs.find(letter) for letter in bias_axes) :]
         trailing_ones = 0 if before else elided_rank
         bias = tuple([all_sizes[letter] if letter in bias_axes else 1 for letter in bias_letters] + [1] * trailing_ones)
-    return _Plan(
+    return _KernelPlan(
         tuple([all_sizes[letter] for letter in kernel]),
         bias,
         output,
@@ -133,12 +135,12 @@ class EinsumDense(Layer):
         self.activation: Any = activations.get(activation)
         set_weight_arguments(self, locals(), "kernel", "bias")
 
-    def _plan(self, input_shape: Any) -> _Plan:
-        return _plan(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
+    def _plan_of_input(self, input_shape: Any) -> _KernelPlan:
+        return _plan_of_equation(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias."""
-        plan = self._plan(input_shape)
+        plan = self._plan_of_input(input_shape)
         if None in plan.kernel or (plan.bias and None in plan.bias):
             raise ValueError(
                 f"EinsumDense '{self.name}': sizes of the weights are unknown: the kernel would be {plan.kernel} for "
@@ -170,7 +172,7 @@ class EinsumDense(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
-        return self._plan(input_shape).output
+        return self._plan_of_input(input_shape).output
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""

@@ -8,12 +8,12 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.weight_arguments import weight_arguments
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.dense import dense
 from fastgrad.ops.shaping import reshape
 
-WEIGHTS = weight_arguments("kernel", "bias")
+WEIGHT_ARGUMENTS = weight_arguments("kernel", "bias")
 
 
 class HeadProjection(Layer):
@@ -30,37 +30,33 @@ class HeadProjection(Layer):
     """
 
     _leaf = True
+    kernel_initializer: Any
+    bias_initializer: Any
 
     def __init__(
         self, contracted: int, output: tuple[int, ...], use_bias: bool, options: dict[str, Any], **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.contracted, self.output, self.use_bias, self.options = contracted, tuple(output), use_bias, dict(options)
+        self.contracted, self.output, self.use_bias = contracted, tuple(output), use_bias
+        set_weight_arguments(self, options, "kernel", "bias")
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the sizes that are summed over must be known."""
-        summed, output, options = tuple(input_shape[-self.contracted :]), self.output, self.options
+        summed, output = tuple(input_shape[-self.contracted :]), self.output
         if None in summed:
             raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")
         self._matrix = prod(summed), prod(output)
-        initializer = _cloned_initializer(options["kernel_initializer"])
-        self.kernel = self.add_weight(
-            shape=(*summed, *output),
-            initializer=lambda shape, dtype: reshape(initializer(self._matrix, dtype), shape),
-            regularizer=options["kernel_regularizer"],
-            constraint=options["kernel_constraint"],
-            name="kernel",
+        kernel_initializer, bias_initializer = map(_clone_initializer, (self.kernel_initializer, self.bias_initializer))
+        self.kernel = add_weight_of(
+            self,
+            "kernel",
+            (*summed, *output),
+            initializer=lambda shape, dtype: reshape(kernel_initializer(self._matrix, dtype), shape),
         )
         self.bias: Weight | None = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                shape=output,
-                initializer=_cloned_initializer(options["bias_initializer"]),
-                regularizer=options["bias_regularizer"],
-                constraint=options["bias_constraint"],
-                name="bias",
-            )
+            self.bias = add_weight_of(self, "bias", output, initializer=bias_initializer)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Projects ``inputs``."""
@@ -72,7 +68,6 @@ class HeadProjection(Layer):
         return projected if len(self.output) == 1 else reshape(projected, (*outer_shape, *self.output))
 
 
-def _cloned_initializer(identifier: Any) -> Any:
+def _clone_initializer(initializer: Any) -> Any:
     """A clone of an initializer, so that projections with the same options begin with different values."""
-    initializer = initializers.get(identifier)
     return initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer

@@ -11,12 +11,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
-from fastgrad.keras.saving.objects import (
-    deserialize_keras_object,
-    is_lambda,
-    lambda_parts,
-    serialize_keras_object,
-)
+from fastgrad.keras.saving.objects import deserialize_keras_object, is_lambda, lambda_parts, serialize_keras_object
 from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 
 
@@ -101,7 +96,7 @@ def _function_config(value: Any) -> Any:
     return serialize_keras_object(value)
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+_OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -148,11 +143,11 @@ class Operator(Layer):
 
     def call(self, *operands: Any) -> Tensor:
         """The operator's result."""
-        output: Tensor = _FUNCTIONS[self.operation](*operands)
+        output: Tensor = _OPERATOR_FUNCTIONS[self.operation](*operands)
         return output
 
 
-def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
+def _operator_method(name: str, turned: bool = False) -> Callable[..., Any]:
     def method(self: KerasTensor, *other: Any) -> Any:
         operands = (*other, self) if turned else (self, *other)
         return Operator(name)(*operands)
@@ -160,7 +155,7 @@ def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
     return method
 
 
-_METHODS = {
+_BINARY_OPERATOR_METHODS = {
     "add": "add",
     "sub": "subtract",
     "mul": "multiply",
@@ -173,9 +168,9 @@ _METHODS = {
     "or": "logical_or",
     "xor": "logical_xor",
 }
-for _method, _name in _METHODS.items():
-    setattr(KerasTensor, f"__{_method}__", _operator(_name))
-    setattr(KerasTensor, f"__r{_method}__", _operator(_name, turned=True))
+for _method, _name in _BINARY_OPERATOR_METHODS.items():
+    setattr(KerasTensor, f"__{_method}__", _operator_method(_name))
+    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, turned=True))
 for _method, _name in {
     "neg": "negative",
     "abs": "absolute",
@@ -186,4 +181,4 @@ for _method, _name in {
     "ge": "greater_equal",
     "getitem": "get_item",
 }.items():
-    setattr(KerasTensor, f"__{_method}__", _operator(_name))
+    setattr(KerasTensor, f"__{_method}__", _operator_method(_name))

@@ -9,16 +9,16 @@ from typing import Any
 
 from fastgrad.core import deferral, nest, recording, settings_version
 from fastgrad.core.composite import Composite, CompositeOperand
-from fastgrad.core.names import near
+from fastgrad.core.names import suggestions
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.layer_call import Caller, added_losses
-from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec, state_unchanged
+from fastgrad.keras.layers.shapes import common_shapes, has_unknown, shapes_of, zeros_of
+from fastgrad.keras.layers.symbolic import FirstCallAttribute, output_spec, state_unchanged
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
 class Layer(Caller, Configurable, WeightOwner):
@@ -72,7 +72,7 @@ class Layer(Caller, Configurable, WeightOwner):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "build" in cls.__dict__:
-            cls.build = _recorded(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = _with_build_bookkeeping(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Layer(Caller, Configurable, WeightOwner):
                 vars(base_class)["__init__"] for base_class in type(self).__mro__ if "__init__" in vars(base_class)
             ]
             known_names = {name for function in constructors for name in inspect.signature(function).parameters}
-            hints = "".join(near(name, known_names - {"self", "args", "kwargs"}) for name in kwargs)
+            hints = "".join(suggestions(name, known_names - {"self", "args", "kwargs"}) for name in kwargs)
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._set_policy(dtype_policy.get(dtype))
@@ -166,7 +166,7 @@ class Layer(Caller, Configurable, WeightOwner):
         self.built = True
         if self._layer_path is None:
             self._layer_path = naming.current_path(self)
-        settle(self)
+        restore_deferred_values(self)
         self._lock_state()
 
     def _lock_state(self) -> None:
@@ -174,7 +174,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
-        with recording.paused(), deferral.deferred(), state_unchanged(self):
+        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown)))
         self._clear_losses()
         return output_shapes
@@ -196,7 +196,11 @@ class Layer(Caller, Configurable, WeightOwner):
         The default runs the layer on zeros.
         """
         output_shape = self._run_on_zeros(input_shape, 2)
-        return common(output_shape, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else output_shape
+        return (
+            common_shapes(output_shape, self._run_on_zeros(input_shape, 3))
+            if has_unknown(input_shape)
+            else output_shape
+        )
 
     def _has_spec_rule(self) -> bool:
         """True if the class overrides ``compute_output_spec``."""
@@ -234,7 +238,7 @@ class Layer(Caller, Configurable, WeightOwner):
                 name.removesuffix("_shape"): zeros_of(shape, self._layer_dtype.numpy, 1)
                 for name, shape in config["shapes_dict"].items()
             }
-            with recording.paused():
+            with recording.hidden_from_tapes():
                 self(**zeros)
             self._clear_losses()
 
@@ -291,11 +295,11 @@ class Layer(Caller, Configurable, WeightOwner):
             weight._trainable = False
         self._own(weight, trainable)
         if not weight.auto_named:
-            self._placed()
+            self._restore_placed()
         return weight
 
     def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:
-        """Another name of ``add_weight``."""
+        """Makes a weight of the layer; another name of ``add_weight``."""
         return self.add_weight(shape, initializer, **options)
 
     # ---- dtype, inputs, losses -----------------------------------------------------------------
@@ -381,8 +385,8 @@ class Layer(Caller, Configurable, WeightOwner):
                 loss_values.append(regularizer(variable))
         return loss_values
 
-    input: Any = OfFirstCall("the KerasTensors that the layer was called on first, in their structure")
-    output: Any = OfFirstCall("the KerasTensors that it gave for them")
+    input: Any = FirstCallAttribute("the KerasTensors that the layer was called on first, in their structure")
+    output: Any = FirstCallAttribute("the KerasTensors that it gave for them")
 
     # ---- computing -----------------------------------------------------------------------------
 
@@ -413,8 +417,8 @@ _policy_from_identifier = dtype_policy.get  # inside the class, the property ``d
 _ATTRIBUTES_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
 
 
-def _recorded(build: Callable[..., None]) -> Callable[..., None]:
-    """Wraps a subclass's ``build``: adds the layer's name to its weights' paths, and marks the layer as built."""
+def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
+    """Wraps a subclass's ``build``: weights' paths get the layer's name, and the layer is marked as built."""
 
     @wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:

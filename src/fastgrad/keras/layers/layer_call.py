@@ -20,7 +20,7 @@ from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbolic_call
-from fastgrad.keras.naming import calls
+from fastgrad.keras.naming import running_calls
 from fastgrad.ops.casting import cast
 
 _MAX_SEEN_SHAPES = 64
@@ -65,7 +65,7 @@ added_losses = AddedLosses()
 class Caller:
     """The part of ``Layer`` that runs calls."""
 
-    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``. Only fastgrad's own classes
+    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_calls``. Only fastgrad's own classes
     # inherit it.
     _leaf = False
 
@@ -95,7 +95,7 @@ class Caller:
             if "_leaf" not in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
-            masks.use.begun = True  # a user's layer may make a mask
+            masks.mask_use.begun = True  # a user's layer may make a mask
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
@@ -111,7 +111,7 @@ class Caller:
         Raises:
             ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
-        if masks.use.begun or (kwargs and "mask" in kwargs):
+        if masks.mask_use.begun or (kwargs and "mask" in kwargs):
             return self._call_with_masks(args, kwargs)
         if len(args) == 1:
             x = args[0]
@@ -121,16 +121,16 @@ class Caller:
                     if not kwargs:
                         if not self._leaf:
                             return self._run(args, kwargs)
-                        if not self._signature.takes_training or calls.now.training is None:
+                        if not self._signature.takes_training or running_calls.now.training is None:
                             return self.call(x)
-                        return self.call(x, training=calls.now.training)
+                        return self.call(x, training=running_calls.now.training)
                     if len(kwargs) == 1 and "training" in kwargs:
                         return self._run(args, kwargs)
         return self._call_with_checks(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs ``call`` with the resolved ``training``, and with this layer on the stack of running layers."""
-        now = calls.now
+        """Runs ``call`` with the resolved ``training`` argument, and with this layer on the stack of running layers."""
+        now = running_calls.now
         stack, outer_training = now.stack, now.training
         if self._losses_seen != added_losses.count and not stack:
             self._clear_losses()
@@ -153,7 +153,7 @@ class Caller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        args = tuple([self._converted(value) if masks.mask_of(value) is None else value for value in args])
+        args = tuple([self._converted_inputs(value) if masks.mask_of(value) is None else value for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
         named_inputs = {**dict(zip(names, args, strict=False)), **kwargs}
         first_input = next((named_inputs[name] for name in names if name in named_inputs), None)
@@ -194,8 +194,8 @@ class Caller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        converted = tuple([self._converted(value) for value in args])
-        kwargs = {name: self._converted(value) for name, value in kwargs.items()}
+        converted = tuple([self._converted_inputs(value) for value in args])
+        kwargs = {name: self._converted_inputs(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
             if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
                 raise ValueError(
@@ -222,17 +222,17 @@ class Caller:
             self._seen_shapes.add(first_input._array.shape)
         return outputs
 
-    def _converted(self, value: Any) -> Any:
+    def _converted_inputs(self, value: Any) -> Any:
         """Converts arrays in ``value`` to tensors and casts floats to the layer's dtype; keeps other values."""
         if type(value) is Tensor:
             return self._autocast(value)
         if value is None or isinstance(value, (bool, int, float, str, Composite)):
             return value
         if isinstance(value, np.ndarray):
-            dtype = self._layer_dtype if self._casts(value.dtype) else None
+            dtype = self._layer_dtype if self._needs_cast(value.dtype) else None
             return convert_to_tensor(value, dtype)
         if nest.is_nested(value):
-            flat = [self._converted(item) for item in nest.flatten(value)]
+            flat = [self._converted_inputs(item) for item in nest.flatten(value)]
             return nest.pack_sequence_as(value, flat)
         tensor = as_tensor_or_none(value)
         if tensor is not None:
@@ -241,7 +241,7 @@ class Caller:
             return self._autocast(convert_to_tensor(np.asarray(value)))
         return value
 
-    def _casts(self, dtype: np.dtype) -> bool:
+    def _needs_cast(self, dtype: np.dtype) -> bool:
         # NumPy's kind of ml_dtypes' types is "V", so the name tells whether a dtype is a float.
         return (
             self.autocast
@@ -251,7 +251,7 @@ class Caller:
         )
 
     def _autocast(self, tensor: Tensor) -> Tensor:
-        return cast(tensor, self._layer_dtype) if self._casts(tensor._array.dtype) else tensor
+        return cast(tensor, self._layer_dtype) if self._needs_cast(tensor._array.dtype) else tensor
 
     def _add_activity_losses(self, outputs: Any) -> None:
         for output in nest.flatten(outputs):

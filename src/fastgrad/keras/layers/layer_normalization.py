@@ -86,7 +86,7 @@ class LayerNormalization(SameShape):
             raise ValueError(
                 f"LayerNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
             )
-        self._order(len(input_shape))
+        self._axis_order(len(input_shape))
         self.gamma: Weight | None = None
         self.beta: Weight | None = None
         if self.scale or self.rms_scaling:
@@ -94,8 +94,8 @@ class LayerNormalization(SameShape):
         if self.center and not self.rms_scaling:
             self.beta = add_weight_of(self, "beta", shape, autocast=False)
 
-    def _order(self, rank: int) -> list[int]:
-        """The axes of inputs of ``rank``: the other axes, then the weights' axes, both in ascending order."""
+    def _axis_order(self, rank: int) -> list[int]:
+        """The axes of inputs of ``rank``: those that are not normalized, then the normalized axes, both ascending."""
         axes = sorted(axis % rank for axis in self.axis)
         if len(set(axes)) < len(axes):
             raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
@@ -106,24 +106,27 @@ class LayerNormalization(SameShape):
         x = wide_float(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
-        gamma, beta = self._flat(self.gamma, np.ones, size, x), self._flat(self.beta, np.zeros, size, x)
+        gamma, beta = (
+            self._weight_vector(self.gamma, np.ones, size, x),
+            self._weight_vector(self.beta, np.zeros, size, x),
+        )
         if len(self.axis) == 1 and self.axis[0] in (-1, len(shape) - 1):
-            outputs = self._of_rows(x, gamma, beta)
+            outputs = self._normalized_rows(x, gamma, beta)
         else:
-            order = self._order(len(shape))
+            order = self._axis_order(len(shape))
             transposed = transpose(x, order)
-            rows = self._of_rows(reshape(transposed, [-1, size]), gamma, beta)
+            rows = self._normalized_rows(reshape(transposed, [-1, size]), gamma, beta)
             outputs = transpose(reshape(rows, transposed.shape), np.argsort(order))
         return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
 
-    def _of_rows(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    def _normalized_rows(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         if not self.rms_scaling:
             return layer_normalization(x, gamma, beta, self.epsilon)
         variance = moments(x, axes=[-1], keepdims=True)[1]
         return x * rsqrt(variance + self.epsilon) * gamma
 
-    def _flat(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
-        """The weight as a vector in ``like``'s dtype; without a weight, the vector of ``fill``, which has no effect."""
+    def _weight_vector(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
+        """The weight as a vector in the dtype of ``like``; for None a vector of ``fill``, which has no effect."""
         if weight is None:
             return constant_tensor(fill(size, like._array.dtype))
         value = weight._read()

@@ -54,9 +54,9 @@ class Merge(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape to which all inputs broadcast."""
-        return reduce(self._common, [tuple(shape) for shape in input_shape])
+        return reduce(self._broadcast_shape, [tuple(shape) for shape in input_shape])
 
-    def _common(self, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def _broadcast_shape(self, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(a) > len(b):
             a, b = b, a
         a = (*a[:1], *[1] * (len(b) - len(a)), *a[1:])
@@ -118,20 +118,6 @@ def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
     ]
 
 
-def _extreme(function: Any, inputs: list[Tensor]) -> Tensor:
-    """Reduces ``inputs`` from the left with ``function``; of a pair, an element that its mask hides does not count."""
-    output, *other_inputs = inputs
-    visible, *other_masks = _broadcast_masks(inputs)
-    for x, mask in zip(other_inputs, other_masks, strict=True):
-        if mask is not None:
-            x = tf.where(mask, x, output)
-        if visible is not None:
-            output = tf.where(visible, output, x)
-        visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
-        output = function(output, x)
-    return output
-
-
 def _with_rank(x: Tensor, rank: int) -> Tensor:
     shape = tuple(x.shape)
     if len(shape) == rank or not shape:
@@ -168,7 +154,7 @@ class Multiply(Merge):
     """The product of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.use.begun:
+        if not masks.mask_use.begun:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -185,18 +171,37 @@ class Average(Merge):
         return reduce(tf.add, inputs) / len(inputs)
 
 
-class Maximum(Merge):
+class _Extreme(Merge):
+    """The base of layers that reduce their inputs with ``_function``; masked elements do not count."""
+
+    _function: Callable[..., Tensor]
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        function = type(self)._function
+        if not masks.mask_use.begun:
+            return reduce(function, inputs)
+        output, *other_inputs = inputs
+        visible, *other_masks = _broadcast_masks(inputs)
+        for x, mask in zip(other_inputs, other_masks, strict=True):
+            if mask is not None:
+                x = tf.where(mask, x, output)
+            if visible is not None:
+                output = tf.where(visible, output, x)
+            visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
+            output = function(output, x)
+        return output
+
+
+class Maximum(_Extreme):
     """The greatest of the inputs, element by element."""
 
-    def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _extreme(tf.maximum, inputs) if masks.use.begun else reduce(tf.maximum, inputs)
+    _function = tf.maximum
 
 
-class Minimum(Merge):
+class Minimum(_Extreme):
     """The least of the inputs, element by element."""
 
-    def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _extreme(tf.minimum, inputs) if masks.use.begun else reduce(tf.minimum, inputs)
+    _function = tf.minimum
 
 
 class Concatenate(Layer):
@@ -310,8 +315,8 @@ class Dot(Layer):
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
 
-    def _pair(self, shapes: Any) -> tuple[int, int]:
-        """The axis of each input, counted from the front."""
+    def _contracted_axes(self, shapes: Any) -> tuple[int, int]:
+        """The contracted axis of each of the two inputs, counted from the front."""
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         name = f"Dot '{self.name}'"
         if any(len(shape) < 2 for shape in shapes):
@@ -332,7 +337,7 @@ class Dot(Layer):
                 f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
             )
         first_shape, second_shape = input_shape
-        a, b = self._pair([tuple(first_shape), tuple(second_shape)])
+        a, b = self._contracted_axes([tuple(first_shape), tuple(second_shape)])
         if first_shape[a] != second_shape[b]:
             raise ValueError(
                 f"Incompatible input shapes: axis values {first_shape[a]} (at axis {a}) != {second_shape[b]} (at axis {b}). "
@@ -342,7 +347,7 @@ class Dot(Layer):
     def call(self, inputs: Any) -> Tensor:
         """Computes the dot products."""
         x, y = inputs
-        a, b = self._pair([x._array.shape, y._array.shape])
+        a, b = self._contracted_axes([x._array.shape, y._array.shape])
         if self.normalize:
             x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)
         letters = "abcdefgh"
@@ -358,7 +363,7 @@ class Dot(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The batch, the remaining sizes of the first input, then the remaining sizes of the second input."""
         first_sizes, second_sizes = [list(shape) for shape in input_shape]
-        a, b = self._pair([tuple(first_sizes), tuple(second_sizes)])
+        a, b = self._contracted_axes([tuple(first_sizes), tuple(second_sizes)])
         del first_sizes[a], second_sizes[b]
         output_shape = (*first_sizes, *second_sizes[1:])
         return output_shape if len(output_shape) > 1 else (*output_shape, 1)

@@ -6,19 +6,22 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from fastgrad.core.tensor import Tensor
+import numpy as np
+
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.keras.layers import attention_masks
-from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection
+from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator, default_drawn
-from fastgrad.ops.shaping import broadcast_to, reshape, transpose
+from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
-SHARED_ARGUMENTS = (
-    *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHTS),
+ATTENTION_ARGUMENTS = (
+    *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
     *("activity_regularizer", "seed"),
 )
 
@@ -55,7 +58,7 @@ class HeadsAttention(Layer):
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
         set_weight_arguments(self, options, "kernel", "bias")
-        self._options = {name: getattr(self, name) for name in WEIGHTS}
+        self._options = {name: getattr(self, name) for name in WEIGHT_ARGUMENTS}
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
 
@@ -151,13 +154,11 @@ class HeadsAttention(Layer):
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
         rank = query.ndim
         axes = tuple([axis % rank for axis in self._axes or ()])
-        q = _together(self._query_dense(query), axes)
-        k = _together(self._key_dense(key), axes)
-        v = _together(self._value_dense(value), axes)
+        q = _merge_axes(self._query_dense(query), axes)
+        k = _merge_axes(self._key_dense(key), axes)
+        v = _merge_axes(self._value_dense(value), axes)
         lengths = q._array.shape[1], k._array.shape[1]
-        visible = attention_masks.combined(
-            query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths
-        )
+        visible = _combined_mask(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths)
         outer_sizes = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
         inner_sizes = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
         if visible is not None:
@@ -173,7 +174,7 @@ class HeadsAttention(Layer):
             weights = reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
         else:
             results = attention(q, k, v, visible, **options)
-        results = _apart(results, axes, [*outer_sizes, *inner_sizes[0]])
+        results = _unmerge_axes(results, axes, [*outer_sizes, *inner_sizes[0]])
         if self._gate_dense is not None:
             results = results * sigmoid(self._gate_dense(query))
         results = self._output_dense(results)
@@ -272,7 +273,7 @@ class MultiHeadAttention(HeadsAttention):
             **self._config_of(("num_heads", "key_dim", "value_dim")),
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
-            **self._config_of(SHARED_ARGUMENTS),
+            **self._config_of(ATTENTION_ARGUMENTS),
         }
 
 
@@ -284,7 +285,7 @@ def check_positive(name: str, number: Any) -> None:
         )
 
 
-def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Reshapes (..., heads, size) to (batch, length, heads, size): ``axes`` form the length, other axes the batch."""
     shape = x._array.shape
     batch_axes = [axis for axis in range(len(shape) - 2) if axis not in axes]
@@ -297,8 +298,8 @@ def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return reshape(x, (*sizes, *shape[-2:]))
 
 
-def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
-    """Inverts ``_together``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
+def _unmerge_axes(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
+    """Reshapes the result of ``_merge_axes`` back; ``sizes``: of the axes not in ``axes``, then of ``axes``."""
     rank = len(sizes)
     batch_axes = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:
@@ -321,3 +322,28 @@ def _mask_per_head(mask: Tensor, outer: list[int], heads: int, inner: list[list[
         return mask
     mask = broadcast_to(mask, full_shape)
     return reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))
+
+
+def _combined_mask(
+    query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
+) -> Tensor | None:
+    """The mask of visible keys by query, which broadcasts with (batch, queries, keys); None if all keys are visible.
+
+    Args:
+        query_mask, value_mask, key_mask: masks of steps, (batch, length), or None.
+        attention_mask: the user's mask, or None.
+        window: the bound of the distance to a key: fewer steps than this number; None for no bound.
+        lengths: the numbers of queries and keys.
+    """
+    visible = None if attention_mask is None else cast(attention_mask, "bool")
+    for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
+        if mask is not None:
+            visible = _and_masks(visible, expand_dims(cast(mask, "bool"), axis))
+    if window is not None:
+        in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
+        visible = _and_masks(visible, constant_tensor(in_window))
+    return visible
+
+
+def _and_masks(mask: Tensor | None, other_mask: Tensor) -> Tensor:
+    return other_mask if mask is None else logical_and(mask, other_mask)

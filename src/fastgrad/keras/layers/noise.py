@@ -12,7 +12,7 @@ from fastgrad.ops import random_draws
 from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
-_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
 
 
 class _Noise(SameShape):
@@ -45,12 +45,12 @@ class _Noise(SameShape):
         """``inputs``, with noise if ``training``."""
         if not training or not self._amount:
             return inputs
-        return self._noisy(inputs, default_drawn(None) if self._generator is None else self._generator._drawn)
+        return self._add_noise(inputs, default_drawn(None) if self._generator is None else self._generator._drawn)
 
-    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
         raise NotImplementedError
 
-    def _normal(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
+    def _normal_noise(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
         return scaled_from(
             drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
@@ -73,8 +73,8 @@ class GaussianNoise(_Noise):
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(stddev, seed, **kwargs)
 
-    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
-        return inputs + self._normal(inputs, drawn, 0.0, self._amount)
+    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
+        return inputs + self._normal_noise(inputs, drawn, 0.0, self._amount)
 
 
 class GaussianDropout(_Noise):
@@ -92,8 +92,8 @@ class GaussianDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)
 
-    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
-        return inputs * self._normal(inputs, drawn, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
+    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
+        return inputs * self._normal_noise(inputs, drawn, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
 
 
 class AlphaDropout(_Noise):
@@ -117,11 +117,11 @@ class AlphaDropout(_Noise):
         super().__init__(rate, seed, **kwargs)
         self.noise_shape = noise_shape
 
-    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
         sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
         keep_mask = tf.cast(
             uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
         )
-        low, rate = -_ALPHA * _SCALE, self._amount
+        low, rate = -_SELU_ALPHA * _SELU_SCALE, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
         return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate

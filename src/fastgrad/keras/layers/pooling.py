@@ -10,8 +10,8 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import (
     joined_shape,
-    numbers,
     padding_name,
+    spatial_integers,
     split_shape,
     tensor_format,
     window_counts,
@@ -54,8 +54,8 @@ class _Pooling(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.pool_size = numbers(pool_size, self.rank, "pool_size")
-        self.strides = self.pool_size if strides is None else numbers(strides, self.rank, "strides")
+        self.pool_size = spatial_integers(pool_size, self.rank, "pool_size")
+        self.strides = self.pool_size if strides is None else spatial_integers(strides, self.rank, "strides")
         self.padding = padding_name(padding)
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
@@ -159,13 +159,13 @@ class _GlobalPooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self._build_at_init()
 
-    def _axes(self) -> list[int]:
+    def _spatial_axes(self) -> list[int]:
         first_axis = 2 if self.data_format == "channels_first" else 1
         return list(range(first_axis, first_axis + self.rank))
 
     def call(self, inputs: Tensor) -> Tensor:
         """Pools ``inputs``."""
-        return type(self)._reduce(inputs, self._axes(), self.keepdims)
+        return type(self)._reduce(inputs, self._spatial_axes(), self.keepdims)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
@@ -205,7 +205,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         if mask is None:
             return super().call(inputs)
         inputs = _as_floats(inputs)
-        (axis,) = self._axes()
+        (axis,) = self._spatial_axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
         visible = reshape(cast(mask, inputs.dtype), shape)
         return reduce_sum(inputs * visible, axis, self.keepdims) / reduce_sum(visible, axis, self.keepdims)
@@ -243,18 +243,3 @@ class GlobalMaxPooling3D(_GlobalMaxPooling):
     """The largest element of all positions of volumes."""
 
     rank = 3
-
-
-# Keras's aliases.
-AvgPool1D = AveragePooling1D
-AvgPool2D = AveragePooling2D
-AvgPool3D = AveragePooling3D
-GlobalAvgPool1D = GlobalAveragePooling1D
-GlobalAvgPool2D = GlobalAveragePooling2D
-GlobalAvgPool3D = GlobalAveragePooling3D
-GlobalMaxPool1D = GlobalMaxPooling1D
-GlobalMaxPool2D = GlobalMaxPooling2D
-GlobalMaxPool3D = GlobalMaxPooling3D
-MaxPool1D = MaxPooling1D
-MaxPool2D = MaxPooling2D
-MaxPool3D = MaxPooling3D

@@ -91,14 +91,14 @@ class Normalization(SameShape):
             raise ValueError(
                 f"All `axis` values must be in the range [-ndim, ndim). Received inputs with ndim={rank}, while axis={self.axis}"
             )
-        self._kept = tuple(sorted(axis % rank for axis in self.axis))
-        sizes = tuple(shape[axis] for axis in self._kept)
+        self._kept_axes = tuple(sorted(axis % rank for axis in self.axis))
+        sizes = tuple(shape[axis] for axis in self._kept_axes)
         if None in sizes:
             raise ValueError(
                 f"All `axis` values to be kept must have a known shape. Received axis={self.axis}, inputs.shape={shape}"
             )
-        self._spread = tuple(shape[axis] if axis in self._kept else 1 for axis in range(rank))
-        self._sizes = sizes
+        self._broadcast_sizes = tuple(shape[axis] if axis in self._kept_axes else 1 for axis in range(rank))
+        self._kept_sizes = sizes
         if self.input_mean is None:
             self.adapt_mean = self.add_weight(shape=sizes, initializer="zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(shape=sizes, initializer="ones", trainable=False, name="variance")
@@ -110,8 +110,8 @@ class Normalization(SameShape):
         if given is None:
             value = getattr(self, weight)._read()
         else:
-            value = tf.broadcast_to(convert_to_tensor(given, self.compute_dtype), self._sizes)
-        return tf.cast(tf.reshape(value, self._spread), self.compute_dtype)
+            value = tf.broadcast_to(convert_to_tensor(given, self.compute_dtype), self._kept_sizes)
+        return tf.cast(tf.reshape(value, self._broadcast_sizes), self.compute_dtype)
 
     @property
     def mean(self) -> Tensor | None:
@@ -138,12 +138,14 @@ class Normalization(SameShape):
             if not self.built:
                 self.build(batch.shape)
                 self.built = True
-            if len(batch.shape) != len(self._spread) or self._sizes != tuple(batch.shape[axis] for axis in self._kept):
+            if len(batch.shape) != len(self._broadcast_sizes) or self._kept_sizes != tuple(
+                batch.shape[axis] for axis in self._kept_axes
+            ):
                 raise ValueError(
-                    f"The layer was built for features of shape {self._sizes} along axes {self._kept} of {len(self._spread)}, but "
+                    f"The layer was built for features of shape {self._kept_sizes} along axes {self._kept_axes} of {len(self._broadcast_sizes)}, but "
                     f"adapt() is being called with data with an incompatible shape, data.shape={batch.shape}"
                 )
-            reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
+            reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept_axes)
             mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
             # Chan et al. 1979: merges the means and sums of squared deviations of two sets.
             batch_count = batch.size // max(mean.size, 1)

@@ -92,9 +92,9 @@ class Reshape(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Reshapes ``inputs`` to ``(batch, *target_shape)``; ValueError if the number of elements does not fit."""
         shape = inputs._array.shape
-        return TABLE["reshape"](inputs, shape=(shape[0], *self._resolved(shape[1:])))
+        return TABLE["reshape"](inputs, shape=(shape[0], *self._resolved_sizes(shape[1:])))
 
-    def _resolved(self, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _resolved_sizes(self, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
         if None in sizes:
             return tuple(None if size == -1 else size for size in self.target_shape)
         count, known_count = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
@@ -108,7 +108,7 @@ class Reshape(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(batch, *target_shape)``."""
-        return (input_shape[0], *self._resolved(tuple(input_shape[1:])))
+        return (input_shape[0], *self._resolved_sizes(tuple(input_shape[1:])))
 
 
 class Permute(Layer):

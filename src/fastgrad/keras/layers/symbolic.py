@@ -16,34 +16,34 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
-from fastgrad.keras.layers.shapes import common, has_unknown, is_shape, map_shapes
+from fastgrad.keras.layers.shapes import common_shapes, has_unknown, is_shape, map_shapes
 
 
-class _RestoredVariables(threading.local):
-    """The values of variables before each active run on zeros, by thread."""
+class _ThreadRestoredVariables(threading.local):
+    """The values of layers' variables before each active run on zeros; one object per thread."""
 
     def __init__(self) -> None:
         self.runs: list[Saved] = []
 
 
-_restored = _RestoredVariables()
+_restored_variables = _ThreadRestoredVariables()
 
 
 @contextlib.contextmanager
 def state_unchanged(layer: Any) -> Iterator[None]:
     """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
     saved = Saved(layer.variables)
-    _restored.runs.append(saved)
+    _restored_variables.runs.append(saved)
     try:
         yield
     finally:
-        _restored.runs.pop()
+        _restored_variables.runs.pop()
         saved.restore()
 
 
 def keep_new_state(layer: Any) -> None:
     """Adds the variables of a layer built in a run on zeros to the variables that the run restores."""
-    for saved in _restored.runs:
+    for saved in _restored_variables.runs:
         for variable in layer.variables:
             saved.keep(variable)
 
@@ -89,7 +89,7 @@ class Node:
 
     @classmethod
     def restore(cls, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
-        """Recreates the node in a copy of a model, unless another model in the copy has already done so."""
+        """Recreates a node in a copy of a model, unless another model in the same copy has already recreated the node."""
         if nest.flatten(outputs)[0]._keras_history is None:
             cls(operation, arguments, outputs)
 
@@ -154,7 +154,7 @@ class KerasTensor:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
-class OfFirstCall:
+class FirstCallAttribute:
     """A layer attribute derived from the first call on KerasTensors, unless the layer sets an attribute of that name.
 
     Args:
@@ -174,7 +174,7 @@ class OfFirstCall:
         if layer is None:
             return self
         if "_inbound_nodes" not in layer.__dict__ and (stack := layer.__dict__.get("_stack")) and stack():
-            stack()._connect()
+            stack()._build_by_symbolic_calls()
         nodes = layer.__dict__.get("_inbound_nodes")
         if not nodes:
             raise AttributeError(
@@ -197,14 +197,14 @@ def keras_tensors(structure: Any) -> list[KerasTensor]:
     return []
 
 
-def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
+def map_keras_tensors(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
     """Applies ``function`` to each KerasTensor in nested arguments; keeps the structure and the other values."""
     if isinstance(structure, KerasTensor):
         return function(structure)
     if isinstance(structure, dict):
-        return {key: mapped(value, function) for key, value in structure.items()}
+        return {key: map_keras_tensors(value, function) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        items = [mapped(value, function) for value in structure]
+        items = [map_keras_tensors(value, function) for value in structure]
         return type(structure)(items) if type(structure) in (list, tuple) else type(structure)(*items)
     return structure
 
@@ -224,7 +224,7 @@ def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Builds a layer for KerasTensors; runs the layer only if nothing else can make its weights."""
     if args and (layer._builds_from_shape() or not layer._builds_at_a_call()):
-        layer.build(_shapes_as_lists(mapped(args[0], lambda x: x.shape)))
+        layer.build(_shapes_as_lists(map_keras_tensors(args[0], lambda x: x.shape)))
     else:
         output_spec(layer, args, kwargs)
 
@@ -233,7 +233,7 @@ def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Returns KerasTensors with the shapes and dtypes of a layer's results; builds the layer, but records no node."""
     if layer._input_spec is not None:
         check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
-    shapes = mapped(args, lambda x: x.shape)
+    shapes = map_keras_tensors(args, lambda x: x.shape)
     if not layer.built and len(args) == 1 and not keras_tensors(kwargs) and layer._builds_from_shape():
         layer.build(_shapes_as_lists(shapes[0]))
     outputs = _outputs_by_shape_rule(layer, args, kwargs) if layer.built else None
@@ -273,8 +273,8 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
             shape = tuple([unknown if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
-        with recording.paused(), deferral.deferred(), state_unchanged(layer):
-            outputs = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
+        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(layer):
+            outputs = layer(*map_keras_tensors(args, zeros), **map_keras_tensors(kwargs, zeros))
             specs = [(tuple(x.shape), x.dtype.name) for x in nest.flatten(outputs)]
         layer._clear_losses()
         return outputs, specs
@@ -282,6 +282,6 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     outputs, specs = run(2)
     shapes = [shape for shape, _ in specs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
-        shapes = common(shapes, [shape for shape, _ in run(3)[1]])
+        shapes = common_shapes(shapes, [shape for shape, _ in run(3)[1]])
     output_tensors = [KerasTensor(shape, dtype) for shape, (_, dtype) in zip(shapes, specs, strict=True)]
     return nest.pack_sequence_as(outputs, output_tensors)

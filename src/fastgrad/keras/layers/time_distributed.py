@@ -58,11 +58,11 @@ class TimeDistributed(Wrapper):
             if self.layer._signature.takes_mask:
                 rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
 
-        def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        def run_step(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             mask_option = {"mask": row[1]} if len(row) > 1 else {}
-            return [], [self.layer._run((self.layer._converted(row[0]),), {**mask_option, **options})]
+            return [], [self.layer._run((self.layer._converted_inputs(row[0]),), {**mask_option, **options})]
 
-        outputs = each_row(trip, [], rows)[1][0]
+        outputs = each_row(run_step, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:
             outputs = tf.cast(outputs, self._layer_dtype)
         return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])

@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
+from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.casting import cast, saturate_cast, wide_float
@@ -23,12 +23,13 @@ class _UpSampling(Layer):
     _leaf = True
     rank = 0
     data_format = "channels_last"
+    interpolation = "nearest"
     size: Any
     _config_names: tuple[str, ...] = ("size",)
 
     def __init__(self, size: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._times = numbers(size, self.rank, "size")
+        self._times = spatial_integers(size, self.rank, "size")
         self.size = self._times[0] if self.rank == 1 else self._times
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self._build_at_init()
@@ -36,19 +37,17 @@ class _UpSampling(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
         first_axis = 2 if self.data_format == "channels_first" else 1
-        x = wide_float(inputs) if self._interpolates else inputs
+        x = inputs if self.interpolation == "nearest" else wide_float(inputs)
         for axis, times in enumerate(self._times, first_axis):
-            x = self._enlarged(x, times, axis)
+            x = self._enlarge_axis(x, times, axis)
         if x.dtype is inputs.dtype:
             return x
         return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
 
-    @property
-    def _interpolates(self) -> bool:
-        return False
-
-    def _enlarged(self, x: Tensor, times: int, axis: int) -> Tensor:
-        return repeat(x, times, axis)
+    def _enlarge_axis(self, x: Tensor, times: int, axis: int) -> Tensor:
+        if self.interpolation == "nearest":
+            return repeat(x, times, axis)
+        return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
@@ -104,15 +103,6 @@ class UpSampling2D(_UpSampling):
             raise ValueError(
                 f"`interpolation` argument should be one of {_INTERPOLATIONS}. Received: interpolation={interpolation}"
             )
-
-    @property
-    def _interpolates(self) -> bool:
-        return self.interpolation != "nearest"
-
-    def _enlarged(self, x: Tensor, times: int, axis: int) -> Tensor:
-        if self.interpolation == "nearest":
-            return repeat(x, times, axis)
-        return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
 
 class UpSampling3D(_UpSampling):

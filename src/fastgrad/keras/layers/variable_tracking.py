@@ -10,9 +10,9 @@ import numpy as np
 from fastgrad.core import settings_version
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.core.variable import Variable
-from fastgrad.keras.structure import PLAIN, Owner, changed, changes
+from fastgrad.keras.structure import PLAIN_TYPES, Owner, count_ownership_change, ownership_change_count
 from fastgrad.keras.weight import Weight, assign_all
-from fastgrad.storage.object_graph import by_name, is_saved, items_within
+from fastgrad.storage.object_graph import dict_of_unique_names, is_saved, nested_items
 
 _UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
 """Attributes whose lists and dicts the layer neither owns nor replaces."""
@@ -51,24 +51,24 @@ class WeightOwner(Owner):
                 f"must be created in the `__init__()` method or in the `build()` method. Layer: '{self.name}'."
             )
         store.append(value)
-        changed()
+        count_ownership_change()
 
     def _disown(self, value: Any) -> None:
         for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
             store[:] = [item for item in store if item is not value]
-        changed()
+        count_ownership_change()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) in PLAIN or name in _UNOWNED_ATTRIBUTES:
+        if type(value) in PLAIN_TYPES or name in _UNOWNED_ATTRIBUTES:
             object.__setattr__(self, name, value)
             settings_version.changed()
         else:
             Owner.__setattr__(self, name, value)
-            self._placed()
+            self._restore_placed()
 
-    def _placed(self) -> None:
+    def _restore_placed(self) -> None:
         if not self._building:  # ``_finish_build`` does it once, after ``build``
-            Owner._placed(self)
+            Owner._restore_placed(self)
 
     @property
     def trainable(self) -> bool:
@@ -83,18 +83,16 @@ class WeightOwner(Owner):
             variable._trainable = value
         for layer in self._sublayers:
             layer.trainable = value
-        changed()
+        count_ownership_change()
 
     @property
     def weights(self) -> list[Any]:
-        """All weights: the layer's own, trainable weights first, then its sublayers' in the order of assignment."""
+        """All weights: the layer's own weights, trainable ones first, then the weights of sublayers."""
         cached = self._cached_lists.get("all")
-        if cached is None or cached[0] != changes[0]:
-            weights_by_id: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
-            for layer in self._sublayers:
-                for variable in layer.weights:
-                    weights_by_id.setdefault(id(variable), variable)
-            self._cached_lists["all"] = cached = (changes[0], list(weights_by_id.values()))
+        if cached is None or cached[0] != ownership_change_count[0]:
+            sublayer_weights = [variable for layer in self._sublayers for variable in layer.weights]
+            weights_by_id = {id(v): v for v in (*self._trainable_own, *self._other_own, *sublayer_weights)}
+            self._cached_lists["all"] = cached = (ownership_change_count[0], list(weights_by_id.values()))
         return list(cached[1])
 
     @property
@@ -106,9 +104,9 @@ class WeightOwner(Owner):
     def trainable_variables(self) -> list[Any]:
         """The weights that are trained."""
         cached = self._cached_lists.get("trained")
-        if cached is None or cached[0] != changes[0]:
+        if cached is None or cached[0] != ownership_change_count[0]:
             trained_weights = [v for v in self.weights if v.trainable] if self._trainable else []
-            self._cached_lists["trained"] = cached = (changes[0], trained_weights)
+            self._cached_lists["trained"] = cached = (ownership_change_count[0], trained_weights)
         return list(cached[1])
 
     @property
@@ -143,12 +141,8 @@ class WeightOwner(Owner):
         """
         settings: list[Any] = []
         for layer in self._flatten_layers():
-            is_library_layer = type(layer).__module__.startswith("fastgrad.")
-            plain_attributes = (
-                {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")}
-                if is_library_layer
-                else {}
-            )
+            attributes = vars(layer) if type(layer).__module__.startswith("fastgrad.") else {}
+            plain_attributes = {k: v for k, v in attributes.items() if type(v) in PLAIN_TYPES and k[0] != "_"}
             settings.append((id(layer), layer._trainable, layer._layer_dtype.name, plain_attributes))
         settings.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
         return settings
@@ -159,11 +153,8 @@ class WeightOwner(Owner):
 
     def _flatten_layers(self) -> list[Any]:
         """The layer and all its nested sublayers, outermost first."""
-        layers_by_id: dict[int, Any] = {id(self): self}
-        for layer in self._sublayers:
-            for sublayer in layer._flatten_layers():
-                layers_by_id.setdefault(id(sublayer), sublayer)
-        return list(layers_by_id.values())
+        nested_layers = [sublayer for layer in self._sublayers for sublayer in layer._flatten_layers()]
+        return list({id(layer): layer for layer in (self, *nested_layers)}.values())
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of ``weights``, as arrays."""
@@ -236,7 +227,7 @@ class WeightOwner(Owner):
     def _saved_variables(self) -> dict[str, Variable]:
         """The layer's own variables by name in files: a weight's given name, the attribute path, or the position."""
         attributes = {
-            id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
+            id(value): name for name, value in self._nested_attribute_items(lambda value: isinstance(value, Variable))
         }
         variables: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
@@ -250,7 +241,7 @@ class WeightOwner(Owner):
         children: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
-                _collect(name.lstrip("_"), value, children)
+                _collect_layers(name.lstrip("_"), value, children)
         child_ids = {id(layer) for layer in children.values()}
         for position, layer in enumerate(self._sublayers):
             if id(layer) not in child_ids:
@@ -259,12 +250,14 @@ class WeightOwner(Owner):
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
-        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_saved_non_weight))
+        return dict_of_unique_names(
+            (name.lstrip("_"), value) for name, value in self._nested_attribute_items(_is_saved_non_weight)
+        )
 
-    def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    def _nested_attribute_items(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
-                yield from items_within(name, value, selected)
+                yield from nested_items(name, value, selected)
 
 
 def _is_saved_non_weight(value: Any) -> bool:
@@ -287,12 +280,12 @@ _TRACKING_ATTRIBUTES = frozenset(
 )
 
 
-def _collect(name: str, value: Any, found: dict[str, Any]) -> None:
+def _collect_layers(name: str, value: Any, layers: dict[str, Any]) -> None:
     if isinstance(value, WeightOwner):
-        found[name] = value
+        layers[name] = value
     elif isinstance(value, dict):
         for key, item in value.items():
-            _collect(f"{name}/{key}", item, found)
+            _collect_layers(f"{name}/{key}", item, layers)
     elif isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
-            _collect(f"{name}/{position}", item, found)
+            _collect_layers(f"{name}/{position}", item, layers)

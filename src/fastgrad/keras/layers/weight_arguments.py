@@ -10,23 +10,27 @@ if TYPE_CHECKING:
     from fastgrad.keras.layers.layer import Layer
     from fastgrad.keras.weight import Weight
 
-_MODULES: dict[str, Any] = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+_MODULE_OF_ARGUMENT_KIND: dict[str, Any] = {
+    "initializer": initializers,
+    "regularizer": regularizers,
+    "constraint": constraints,
+}
 
 
 def weight_arguments(*weights: str) -> tuple[str, ...]:
-    """The names of the arguments about ``weights``: all initializers, then all regularizers, then all constraints."""
-    return tuple(f"{weight}_{kind}" for kind in _MODULES for weight in weights)
+    """The argument names of ``weights``: all initializers, then all regularizers, then all constraints."""
+    return tuple(f"{weight}_{kind}" for kind in _MODULE_OF_ARGUMENT_KIND for weight in weights)
 
 
 def set_weight_arguments(layer: Layer, given: dict[str, Any], *weights: str) -> None:
     """Sets the attributes ``weight_arguments(*weights)`` of ``layer`` to the objects of the identifiers in ``given``."""
-    for kind, module in _MODULES.items():
+    for kind, module in _MODULE_OF_ARGUMENT_KIND.items():
         for weight in weights:
             name = f"{weight}_{kind}"
             setattr(layer, name, module.get(given[name]))
 
 
 def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:
-    """Makes a weight by the layer's arguments about ``weight``, which is also its name unless ``options`` has another."""
-    arguments = {kind: getattr(layer, f"{weight}_{kind}") for kind in _MODULES}
+    """Makes a weight with the layer's initializer, regularizer and constraint for the name ``weight``."""
+    arguments = {kind: getattr(layer, f"{weight}_{kind}") for kind in _MODULE_OF_ARGUMENT_KIND}
     return layer.add_weight(shape=shape, **{"name": weight, **arguments, **options})

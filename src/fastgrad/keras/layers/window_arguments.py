@@ -10,7 +10,7 @@ from fastgrad.ops.windows import FORMATS
 Shape = tuple[int | None, ...]
 
 
-def numbers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
+def spatial_integers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
     """Returns one integer for each spatial dimension.
 
     Args:

@@ -1,4 +1,4 @@
-"""``Wrapper``: the base of layers around one other layer."""
+"""``Wrapper``: the base of layers that wrap another layer."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ from fastgrad.keras.losses.regression import poisson as poisson
 from fastgrad.keras.losses.temporal import CTC as CTC
 from fastgrad.keras.losses.temporal import ctc as ctc
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
-from fastgrad.keras.saving.objects import resolved as _resolved
+from fastgrad.keras.saving.objects import resolve_identifier as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 
 mse = MSE = _regression.mean_squared_error

@@ -45,15 +45,17 @@ def _check_axis(axis: Any) -> None:
         raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
 
 
-def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+def _label_and_prediction_tensors(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     predictions = as_tensor(y_pred, None)
     return as_tensor(y_true, predictions.dtype), predictions
 
 
-def _classes(name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int) -> tuple[Tensor, Tensor]:
+def _smoothed_class_labels(
+    name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int
+) -> tuple[Tensor, Tensor]:
     """Returns smoothed one-hot labels, and predictions."""
     _check_axis(axis)
-    labels, predictions = _both(y_true, y_pred)
+    labels, predictions = _label_and_prediction_tensors(y_true, y_pred)
     if predictions.ndim and predictions._array.shape[-1] == 1:
         warnings.warn(
             f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. Received: "
@@ -85,7 +87,7 @@ def categorical_crossentropy(
     Raises:
         ValueError: the shapes differ.
     """
-    labels, predictions = _classes("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
+    labels, predictions = _smoothed_class_labels("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
     if not labels.ndim:
         raise ValueError(
             "Arguments `target` and `output` must be at least rank 1. "
@@ -122,7 +124,9 @@ def categorical_focal_crossentropy(
     factor: Any = alpha
     if factor is None or isinstance(factor, (str, bytes)):
         raise TypeError(f"categorical_focal_crossentropy: `alpha` must be a number or one a class, got {alpha!r}.")
-    labels, predictions = _classes("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
+    labels, predictions = _smoothed_class_labels(
+        "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
+    )
     if from_logits:
         predictions = tf.nn.softmax(predictions, axis)
     probabilities = _clipped_probabilities(predictions, axis)
@@ -202,18 +206,18 @@ def binary_crossentropy(
         ValueError: the shapes differ.
     """
     labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
-    return tf.reduce_mean(_binary(labels, predictions, from_logits), axis)
+    return tf.reduce_mean(_binary_losses(labels, predictions, from_logits), axis)
 
 
 def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    labels, predictions = _both(y_true, y_pred)
+    labels, predictions = _label_and_prediction_tensors(y_true, y_pred)
     if label_smoothing:
         label_smoothing = checked_number("binary_crossentropy", "label_smoothing", label_smoothing)
         labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return labels, predictions
 
 
-def _binary(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
+def _binary_losses(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
     _check_shapes(labels, predictions)
     predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
     if from_logits:
@@ -244,7 +248,7 @@ def binary_focal_crossentropy(
     if from_logits:
         predictions = tf.sigmoid(predictions)
     true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
-    losses = tf.pow(1.0 - true_class_probabilities, gamma) * _binary(labels, predictions, False)
+    losses = tf.pow(1.0 - true_class_probabilities, gamma) * _binary_losses(labels, predictions, False)
     if apply_class_balancing:
         losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
     return tf.reduce_mean(losses, axis)
@@ -252,8 +256,6 @@ def binary_focal_crossentropy(
 
 class BinaryCrossentropy(NamedLoss):
     """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
-
-    _options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -269,8 +271,6 @@ class BinaryCrossentropy(NamedLoss):
 
 class BinaryFocalCrossentropy(NamedLoss):
     """``binary_focal_crossentropy``, reduced."""
-
-    _options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -290,8 +290,6 @@ class BinaryFocalCrossentropy(NamedLoss):
 class CategoricalCrossentropy(NamedLoss):
     """``categorical_crossentropy``, reduced."""
 
-    _options = ("from_logits", "label_smoothing", "axis")
-
     def __init__(
         self,
         from_logits: bool = False,
@@ -306,8 +304,6 @@ class CategoricalCrossentropy(NamedLoss):
 
 class CategoricalFocalCrossentropy(NamedLoss):
     """``categorical_focal_crossentropy``, reduced."""
-
-    _options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -326,7 +322,7 @@ class CategoricalFocalCrossentropy(NamedLoss):
 class SparseCategoricalCrossentropy(NamedLoss):
     """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
 
-    _options = ("from_logits", "ignore_class")
+    _omitted = ("axis",)
     _keeps_integer_labels = True
 
     def __init__(
@@ -357,7 +353,6 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 class CategoricalGeneralizedCrossEntropy(NamedLoss):
     """``categorical_generalized_cross_entropy``, reduced; other arguments as ``Loss``; ValueError unless 0 < q < 1."""
 
-    _options = ("q",)
     _keeps_integer_labels = True
 
     def __init__(

@@ -11,13 +11,12 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
-from fastgrad.keras.configured import Configured
+from fastgrad.keras.configured import Configured, OfFunction
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
-_NO_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 def as_tensor(value: Any, dtype: DType | None) -> Tensor:
@@ -33,7 +32,7 @@ def holds_arrays(structure: Any) -> bool:
     return any(isinstance(part, (Tensor, np.ndarray)) for part in tf.nest.flatten(structure))
 
 
-def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def align_ranks(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Returns labels and predictions with one rank: if they differ by a last dimension of 1, drops it, or adds it to a vector."""
     ranks = x._array.ndim, y._array.ndim
     if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
@@ -48,7 +47,7 @@ def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     predictions = as_tensor(y_pred, None)
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
-    return same_rank(as_tensor(y_true, predictions.dtype), predictions)
+    return align_ranks(as_tensor(y_true, predictions.dtype), predictions)
 
 
 class Reduction:
@@ -117,14 +116,14 @@ class Loss(Configured):
         mask, prediction_mask = mask_of_losses(losses), mask_of(y_pred)
         if prediction_mask is not None:
             mask = prediction_mask if mask is None else tf.logical_and(mask, prediction_mask)
-        return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
+        return reduce_losses(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
 
     def _loss_of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
         """Returns the reduced loss of lists, tuples or dicts of tensors; ``call`` gets them unchanged."""
         predictions = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_pred)
         labels = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_true)
         losses = self.call(labels, predictions)
-        return reduced(as_tensor(losses, self._dtype), sample_weight, mask_of_losses(losses), self.reduction)
+        return reduce_losses(as_tensor(losses, self._dtype), sample_weight, mask_of_losses(losses), self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns one loss per sample."""
@@ -136,23 +135,23 @@ class Loss(Configured):
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
-    """Returns weights (default ones), zero where ``mask`` is False; scaled for means to count only the others."""
+    """Returns ``weight`` or ones, zero where ``mask`` is False, scaled so that a mean ignores masked elements."""
     mask_weight = tf.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(mask_weight))
     if weight is None:
         return mask_weight
-    mask_weight, weight = same_rank(mask_weight, weight)
+    mask_weight, weight = align_ranks(mask_weight, weight)
     return weight * mask_weight
 
 
-def reduced(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
+def reduce_losses(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
     """Returns ``losses`` times ``sample_weight``, masked by ``mask``, and reduced as in ``Loss``."""
     weight = None if sample_weight is None else as_tensor(sample_weight, losses.dtype)
     if mask is not None:
         weight = masked_weight(weight, mask, losses.dtype, reduction)
     if weight is not None:
-        losses, weight = same_rank(losses, weight)
+        losses, weight = align_ranks(losses, weight)
         losses *= weight
     shape = losses._array.shape
     if reduction in (None, "none") or shape in ((), (0,)):
@@ -188,7 +187,7 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns ``fn(y_true, y_pred)``, after both get one rank."""
         if isinstance(y_true, Tensor):
-            y_true, y_pred = same_rank(y_true, y_pred)
+            y_true, y_pred = align_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:
@@ -205,21 +204,25 @@ class LossFunctionWrapper(Loss):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 
 
-class NamedLoss(LossFunctionWrapper):
+class NamedLoss(OfFunction, LossFunctionWrapper):
     """The base of the built-in losses: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
     """
 
-    _options: tuple[str, ...] = ()
-
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """The loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: given[name] for name in given if name not in _NO_OPTIONS}
-        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
-        for name in self._options:
-            setattr(self, name, options[name])
+        """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **self._keep_options(given))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Loss.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+        return {**Loss.get_config(self), **self._shown_options}
+
+
+class FunctionLoss(NamedLoss):
+    """The base of the built-in losses whose function has no options, which is a class keyword."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(self._function, locals())

@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
+from fastgrad.keras.losses.loss import FunctionLoss, NamedLoss, as_tensor, labels_and_predictions
 from fastgrad.keras.masks import give_mask
 
 
@@ -91,7 +91,6 @@ def circle(
 class Circle(NamedLoss):
     """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
 
-    _options = ("gamma", "margin", "remove_diagonal")
     _keeps_integer_labels = True
 
     def __init__(
@@ -106,28 +105,13 @@ class Circle(NamedLoss):
         super().__init__(circle, locals())
 
 
-class Hinge(NamedLoss):
+class Hinge(FunctionLoss, function=hinge):
     """``hinge``, reduced; arguments as in ``Loss``, also in the next classes."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(hinge, locals())
 
-
-class SquaredHinge(NamedLoss):
+class SquaredHinge(FunctionLoss, function=squared_hinge):
     """``squared_hinge``, reduced."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "squared_hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(squared_hinge, locals())
 
-
-class CategoricalHinge(NamedLoss):
+class CategoricalHinge(FunctionLoss, function=categorical_hinge):
     """``categorical_hinge``, reduced."""
-
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "categorical_hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(categorical_hinge, locals())

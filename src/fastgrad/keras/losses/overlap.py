@@ -43,9 +43,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
 
 
 class Dice(NamedLoss):
-    """``dice``, reduced; ``axis`` as there, other arguments as in ``Loss``."""
-
-    _options = ("axis",)
+    """``dice``, reduced; ``axis``: see ``dice``, other arguments: see ``Loss``."""
 
     def __init__(
         self,
@@ -58,9 +56,7 @@ class Dice(NamedLoss):
 
 
 class Tversky(NamedLoss):
-    """``tversky``, reduced; ``alpha``, ``beta`` and ``axis`` as there, other arguments as in ``Loss``."""
-
-    _options = ("alpha", "beta", "axis")
+    """``tversky``, reduced; ``alpha``, ``beta``, ``axis``: see ``tversky``, other arguments: see ``Loss``."""
 
     def __init__(
         self,

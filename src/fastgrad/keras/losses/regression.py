@@ -7,7 +7,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
+from fastgrad.keras.losses.loss import FunctionLoss, NamedLoss, labels_and_predictions
 from fastgrad.keras.settings import epsilon
 
 
@@ -85,50 +85,26 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
     return tf.reduce_mean(predictions - labels * tf.math.log(predictions + epsilon()), -1)
 
 
-class MeanSquaredError(NamedLoss):
+class MeanSquaredError(FunctionLoss, function=mean_squared_error):
     """``mean_squared_error``, reduced; arguments as in ``Loss``, also in the next classes."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
-    ) -> None:
-        super().__init__(mean_squared_error, locals())
 
-
-class MeanAbsoluteError(NamedLoss):
+class MeanAbsoluteError(FunctionLoss, function=mean_absolute_error):
     """``mean_absolute_error``, reduced."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_absolute_error", dtype: Any = None
-    ) -> None:
-        super().__init__(mean_absolute_error, locals())
 
-
-class MeanAbsolutePercentageError(NamedLoss):
+class MeanAbsolutePercentageError(FunctionLoss, function=mean_absolute_percentage_error):
     """``mean_absolute_percentage_error``, reduced."""
 
-    def __init__(
-        self,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "mean_absolute_percentage_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(mean_absolute_percentage_error, locals())
 
-
-class MeanSquaredLogarithmicError(NamedLoss):
+class MeanSquaredLogarithmicError(FunctionLoss, function=mean_squared_logarithmic_error):
     """``mean_squared_logarithmic_error``, reduced."""
-
-    def __init__(
-        self,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "mean_squared_logarithmic_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(mean_squared_logarithmic_error, locals())
 
 
 class CosineSimilarity(NamedLoss):
     """``cosine_similarity`` along ``axis``, reduced."""
+
+    _omitted = ("axis",)
 
     def __init__(
         self,
@@ -141,9 +117,9 @@ class CosineSimilarity(NamedLoss):
 
 
 class Huber(NamedLoss):
-    """``huber``, reduced; ``delta`` as there."""
+    """``huber``, reduced; ``delta``: see ``huber``."""
 
-    _options = ("delta",)  # Keras omits it: a saved model is loaded with delta 1
+    # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
     def __init__(
         self,
@@ -155,28 +131,13 @@ class Huber(NamedLoss):
         super().__init__(huber, locals())
 
 
-class LogCosh(NamedLoss):
+class LogCosh(FunctionLoss, function=log_cosh):
     """``log_cosh``, reduced."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: Any = None
-    ) -> None:
-        super().__init__(log_cosh, locals())
 
-
-class KLDivergence(NamedLoss):
+class KLDivergence(FunctionLoss, function=kl_divergence):
     """``kl_divergence``, reduced."""
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "kl_divergence", dtype: Any = None
-    ) -> None:
-        super().__init__(kl_divergence, locals())
 
-
-class Poisson(NamedLoss):
+class Poisson(FunctionLoss, function=poisson):
     """``poisson``, reduced."""
-
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "poisson", dtype: Any = None
-    ) -> None:
-        super().__init__(poisson, locals())

@@ -9,10 +9,10 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad.keras.losses.loss import FunctionLoss, as_tensor
 from fastgrad.ops.higher_order import each_row
 
-_NEVER = -1e30  # the logarithm of probability 0; an infinite value has no gradient
+_LOG_OF_ZERO = -1e30  # the logarithm of probability 0; an infinite value has no gradient
 
 
 def ctc(y_true: Any, y_pred: Any) -> Tensor:
@@ -51,33 +51,30 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     positions = np.arange(2 * count + 1)
     label_log_probs = tf.gather(tf.nn.log_softmax(logits), path_labels, axis=2, batch_dims=1)
     steps = tf.transpose(label_log_probs, (1, 0, 2))
-    impossible = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
+    impossible = tf.fill((batch, 2), tf.constant(_LOG_OF_ZERO, logits.dtype))
     # The blank between two labels may be skipped, unless they are equal. (A 0 before the last label is a label.)
     two_before = tf.concat([tf.zeros((batch, 2), tf.int32), path_labels], 1)[:, :-2]
     skip_scores = tf.where(
-        tf.logical_and(positions % 2 == 1, path_labels != two_before), tf.zeros_like(label_log_probs[:, 0]), _NEVER
+        tf.logical_and(positions % 2 == 1, path_labels != two_before),
+        tf.zeros_like(label_log_probs[:, 0]),
+        _LOG_OF_ZERO,
     )
 
     def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         shifted = tf.concat([impossible, carried[0]], 1)
         predecessors = tf.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
-        return [tf.maximum(tf.reduce_logsumexp(predecessors, 0) + rows[0], _NEVER)], []
+        return [tf.maximum(tf.reduce_logsumexp(predecessors, 0) + rows[0], _LOG_OF_ZERO)], []
 
-    path_log_probs = tf.where(positions < 2, steps[0], _NEVER)
+    path_log_probs = tf.where(positions < 2, steps[0], _LOG_OF_ZERO)
     if steps.shape[0] > 1:
         (path_log_probs,), _ = each_row(step, [path_log_probs], [steps[1:]])
     length = tf.expand_dims(tf.math.count_nonzero(labels, -1, dtype=tf.int32), -1)
     is_path_end = tf.logical_or(positions == 2 * length, positions == 2 * length - 1)
-    loss = -tf.reduce_logsumexp(tf.where(is_path_end, path_log_probs, _NEVER), -1)
-    return tf.where(loss > -_NEVER / 2, math.inf, loss)
+    loss = -tf.reduce_logsumexp(tf.where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)
+    return tf.where(loss > -_LOG_OF_ZERO / 2, math.inf, loss)
 
 
-class CTC(NamedLoss):
+class CTC(FunctionLoss, function=ctc):
     """``ctc``, reduced; arguments as in ``Loss``."""
 
     _keeps_integer_labels = True
-
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: Any = None
-    ) -> None:
-        super().__init__(ctc, locals())

@@ -80,7 +80,7 @@ from fastgrad.keras.metrics.regression import MeanSquaredLogarithmicError as Mea
 from fastgrad.keras.metrics.regression import RootMeanSquaredError as RootMeanSquaredError
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
-from fastgrad.keras.saving.objects import resolved as _resolved
+from fastgrad.keras.saving.objects import resolve_identifier as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 
 _CLASSES = [value for value in list(globals().values()) if isinstance(value, type) and issubclass(value, Metric)]

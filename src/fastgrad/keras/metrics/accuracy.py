@@ -8,8 +8,8 @@ import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
-from fastgrad.keras.losses.loss import as_tensor, same_rank
-from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
+from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 
 
 def _matches_as_numbers(matches: Tensor) -> Tensor:
@@ -19,13 +19,13 @@ def _matches_as_numbers(matches: Tensor) -> Tensor:
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 where ``y_true`` and ``y_pred`` are equal, 0 elsewhere."""
     predictions = as_tensor(y_pred, None)
-    labels, predictions = same_rank(as_tensor(y_true, predictions.dtype), predictions)
+    labels, predictions = align_ranks(as_tensor(y_true, predictions.dtype), predictions)
     return _matches_as_numbers(tf.equal(labels, predictions))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """Returns 1 where ``y_pred > threshold`` equals ``y_true`` (0 or 1), 0 elsewhere."""
-    labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
+    labels, predictions = align_ranks(as_tensor(y_true, None), as_tensor(y_pred, None))
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
     return _matches_as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))
@@ -80,48 +80,37 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     return tf.reshape(_matches_as_numbers(matches), shape)
 
 
-class Accuracy(NamedMetric):
+class Accuracy(FunctionMetric, function=accuracy):
     """The mean of ``accuracy``; arguments of ``Metric`` and of the function, also below."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, locals())
 
 
 class BinaryAccuracy(NamedMetric):
     """The mean of ``binary_accuracy``."""
 
     _direction = "up"
-    _options = ("threshold",)
 
     def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(binary_accuracy, locals())
 
 
-class CategoricalAccuracy(NamedMetric):
+class CategoricalAccuracy(FunctionMetric, function=categorical_accuracy):
     """The mean of ``categorical_accuracy``."""
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, locals())
 
-
-class SparseCategoricalAccuracy(NamedMetric):
+class SparseCategoricalAccuracy(FunctionMetric, function=sparse_categorical_accuracy):
     """The mean of ``sparse_categorical_accuracy``."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, locals())
 
 
 class TopKCategoricalAccuracy(NamedMetric):
     """The mean of ``top_k_categorical_accuracy``."""
 
     _direction = "up"
-    _options = ("k",)
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(top_k_categorical_accuracy, locals())
@@ -131,7 +120,6 @@ class SparseTopKCategoricalAccuracy(NamedMetric):
     """The mean of ``sparse_top_k_categorical_accuracy``."""
 
     _direction = "up"
-    _options = ("k", "from_sorted_ids")
 
     def __init__(
         self,

@@ -9,15 +9,20 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
-from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.metric import Metric
 
 _LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
-ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+# Ratios are named by their counts: the first divided by the sum of both.
+RECALL = ("true_positives", "false_negatives")
+PRECISION = ("true_positives", "false_positives")
+SPECIFICITY = ("true_negatives", "false_positives")
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
@@ -34,13 +39,15 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
     return threshold_list
 
 
-_MOST_THRESHOLDS = 1 << 28
+_MAX_THRESHOLD_COUNT = 1 << 28
 
 
 def evenly_spaced(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
-    if count > _MOST_THRESHOLDS:
-        raise OutOfMemoryError(f"num_thresholds={count} is more than {_MOST_THRESHOLDS}, and does not fit into memory.")
+    if count > _MAX_THRESHOLD_COUNT:
+        raise OutOfMemoryError(
+            f"num_thresholds={count} is more than {_MAX_THRESHOLD_COUNT}, and does not fit into memory."
+        )
     return [position / (count - 1) for position in range(count)]
 
 
@@ -80,7 +87,7 @@ class ConfusionMetric(Metric):
         self.class_id, self.top_k = class_id, top_k
         self._even, self._own_weights = even, label_weights
 
-    def _make_counts(self, labels: int | None = None) -> None:
+    def _make_count_variables(self, labels: int | None = None) -> None:
         shape = (len(self.thresholds),) if labels is None else (len(self.thresholds), labels)
         for name in self._counted:
             setattr(self, name, self.add_variable(shape, "zeros", self._dtype, name=name))
@@ -96,13 +103,18 @@ class ConfusionMetric(Metric):
         Raises:
             InvalidArgumentError: the shapes differ; then nothing is counted.
         """
-        with paused():
-            batch_counts = self._counts(y_true, y_pred, sample_weight)
+        with hidden_from_tapes():
+            batch_counts = self._batch_counts(y_true, y_pred, sample_weight)
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])
 
-    def _counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
-        predictions, labels = same_rank(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
+    def _ratio(self, counted: str, other: str) -> Tensor:
+        """Returns one count divided by the sum of this and another count, at each threshold; 0 if both are 0."""
+        count = getattr(self, counted).value
+        return tf.math.divide_no_nan(count, count + getattr(self, other).value)
+
+    def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
+        predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
         if predictions.shape != labels.shape:
             raise InvalidArgumentError(
                 f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
@@ -111,7 +123,7 @@ class ConfusionMetric(Metric):
         weights = None
         if sample_weight is not None:
             weights = tf.expand_dims(as_tensor(sample_weight, self._dtype), -1)
-            _, weights = same_rank(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
+            _, weights = align_ranks(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
         if self.top_k is not None:
             top_k_classes = tf.math.top_k(predictions, self.top_k).indices
             is_top_k = tf.reduce_sum(tf.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
@@ -229,12 +241,11 @@ class _CountRatio(ConfusionMetric):
         threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST_PREDICTION)
         super().__init__(threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_even(threshold_list))
         self.init_thresholds = thresholds
-        self._make_counts()
+        self._make_count_variables()
 
     def result(self) -> Tensor:
         """Returns the ratio at each threshold, a scalar for one threshold; 0 if both counts are 0."""
-        true_positives, other_count = [getattr(self, name).value for name in self._counted]
-        ratio = tf.math.divide_no_nan(true_positives, true_positives + other_count)
+        ratio = self._ratio(*self._counted)
         return ratio[0] if len(self.thresholds) == 1 else ratio
 
     def get_config(self) -> dict[str, Any]:
@@ -256,10 +267,10 @@ class Precision(_CountRatio):
         ValueError: a threshold is outside [0, 1].
     """
 
-    _counted = ("true_positives", "false_positives")
+    _counted = PRECISION
 
 
 class Recall(_CountRatio):
     """The fraction of the positives that are predicted to be positive; arguments as in ``Precision``."""
 
-    _counted = ("true_positives", "false_negatives")
+    _counted = RECALL

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import as_tensor, labels_and_predictions, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import NamedMetric
 from fastgrad.keras.settings import epsilon
@@ -35,20 +35,18 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
 
 
 class PearsonCorrelation(NamedMetric):
-    """The mean of ``pearson_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
+    """The mean of ``pearson_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
-    _options = ("axis",)
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
         super().__init__(pearson_correlation, locals())
 
 
 class ConcordanceCorrelation(NamedMetric):
-    """The mean of ``concordance_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
+    """The mean of ``concordance_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
-    _options = ("axis",)
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
         super().__init__(concordance_correlation, locals())
@@ -100,8 +98,8 @@ class R2Score(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the sums."""
-        with paused():
-            y, p = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+        with hidden_from_tapes():
+            y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(
                     "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.losses import cross_entropy, margins, regression
-from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 
 
 class BinaryCrossentropy(NamedMetric):
     """The mean of ``keras.losses.binary_crossentropy``; arguments of the loss and of ``Metric``, also below."""
-
-    _options = ("from_logits", "label_smoothing")
 
     def __init__(
         self,
@@ -25,8 +23,6 @@ class BinaryCrossentropy(NamedMetric):
 
 class CategoricalCrossentropy(NamedMetric):
     """The mean of ``keras.losses.categorical_crossentropy``."""
-
-    _options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -42,8 +38,6 @@ class CategoricalCrossentropy(NamedMetric):
 class SparseCategoricalCrossentropy(NamedMetric):
     """The mean of ``keras.losses.sparse_categorical_crossentropy``."""
 
-    _options = ("from_logits", "ignore_class", "axis")
-
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
@@ -55,36 +49,21 @@ class SparseCategoricalCrossentropy(NamedMetric):
         super().__init__(cross_entropy.sparse_categorical_crossentropy, locals())
 
 
-class KLDivergence(NamedMetric):
+class KLDivergence(FunctionMetric, function=regression.kl_divergence):
     """The mean of ``kl_divergence``."""
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(regression.kl_divergence, locals())
 
-
-class Poisson(NamedMetric):
+class Poisson(FunctionMetric, function=regression.poisson):
     """The mean of ``keras.losses.poisson``."""
 
-    def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
-        super().__init__(regression.poisson, locals())
 
-
-class Hinge(NamedMetric):
+class Hinge(FunctionMetric, function=margins.hinge):
     """The mean of ``keras.losses.hinge``."""
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
-        super().__init__(margins.hinge, locals())
 
-
-class SquaredHinge(NamedMetric):
+class SquaredHinge(FunctionMetric, function=margins.squared_hinge):
     """The mean of ``keras.losses.squared_hinge``."""
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.squared_hinge, locals())
 
-
-class CategoricalHinge(NamedMetric):
+class CategoricalHinge(FunctionMetric, function=margins.categorical_hinge):
     """The mean of ``keras.losses.categorical_hinge``."""
-
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.categorical_hinge, locals())

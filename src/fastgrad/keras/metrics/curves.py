@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,32 +11,28 @@ from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
-from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
+from fastgrad.keras.metrics.confusion import (
+    ALL_COUNT_NAMES,
+    PRECISION,
+    RECALL,
+    SPECIFICITY,
+    ConfusionMetric,
+    are_even,
+    evenly_spaced,
+)
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
-_METHODS = {"interpolation", "majoring", "minoring"}
+_SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _AllFourCounts(ConfusionMetric):
-    """All four counts and their ratios."""
+    """The base of metrics that keep all four counts."""
 
-    _counted = ALL_FOUR
+    _counted = ALL_COUNT_NAMES
     true_positives: Any
     true_negatives: Any
     false_positives: Any
     false_negatives: Any
-
-    def _recall(self) -> Tensor:
-        hits = self.true_positives.value
-        return tf.math.divide_no_nan(hits, hits + self.false_negatives.value)
-
-    def _precision(self) -> Tensor:
-        hits = self.true_positives.value
-        return tf.math.divide_no_nan(hits, hits + self.false_positives.value)
-
-    def _specificity(self) -> Tensor:
-        correct_rejections = self.true_negatives.value
-        return tf.math.divide_no_nan(correct_rejections, correct_rejections + self.false_positives.value)
 
 
 class AUC(_AllFourCounts):
@@ -75,7 +70,7 @@ class AUC(_AllFourCounts):
     ) -> None:
         for argument_name, value, known_values, argument in (
             ("curve", str(curve).upper(), _CURVES, curve),
-            ("summation method", str(summation_method).lower(), _METHODS, summation_method),
+            ("summation method", str(summation_method).lower(), _SUMMATION_METHODS, summation_method),
         ):
             if value not in known_values:
                 raise ValueError(
@@ -102,7 +97,7 @@ class AUC(_AllFourCounts):
         self.multi_label, self.num_labels, self.label_weights = multi_label, num_labels, label_weights
         self._from_logits, self._given = from_logits, thresholds is not None
         if not multi_label or num_labels:
-            self._make_counts(num_labels)
+            self._make_count_variables(num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts; see ``ConfusionMetric``."""
@@ -114,7 +109,7 @@ class AUC(_AllFourCounts):
                     f"Full shape received for `y_pred`: {predictions.shape}"
                 )
             if not self._own_variables:
-                self._make_counts(predictions.shape[-1])
+                self._make_count_variables(predictions.shape[-1])
         super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
@@ -124,7 +119,7 @@ class AUC(_AllFourCounts):
         areas = (
             self._interpolated_areas()
             if (self.curve, self.summation_method) == ("PR", "interpolation")
-            else self._summed()
+            else self._areas_between_thresholds()
         )
         total = tf.reduce_sum(areas, 0)
         if not self.multi_label:
@@ -134,13 +129,13 @@ class AUC(_AllFourCounts):
         weights = as_tensor(self.label_weights, self._dtype)
         return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
 
-    def _summed(self) -> Tensor:
+    def _areas_between_thresholds(self) -> Tensor:
         """Returns widths times heights between neighbouring thresholds."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
-            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._recall()
+            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL)
         elif self.curve == "PR":
-            x, y = self._recall(), self._precision()
+            x, y = self._ratio(*RECALL), self._ratio(*PRECISION)
         else:
             x, y = self._precision_recall_gains()
         if self.summation_method == "interpolation":
@@ -163,17 +158,12 @@ class AUC(_AllFourCounts):
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
         hits = self.true_positives.value
         predictions_above = hits + self.false_positives.value
-        step, predicted_step = (
-            hits[:-1] - hits[1:],
-            predictions_above[:-1] - predictions_above[1:],
-        )
+        step, predicted_step = (hits[:-1] - hits[1:], predictions_above[:-1] - predictions_above[1:])
         slope = tf.math.divide_no_nan(step, tf.maximum(predicted_step, 0.0))
         intercept = hits[1:] - slope * predictions_above[1:]
         both_positive = tf.logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
         ratio = tf.where(
-            both_positive,
-            tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)),
-            1.0,
+            both_positive, tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)), 1.0
         )
         positives = tf.maximum(hits[1:] + self.false_negatives.value[1:], 0.0)
         return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
@@ -195,7 +185,7 @@ class _BestUnderConstraint(_AllFourCounts):
 
     _direction = "up"
     _argument = ""  # the argument name of the given number
-    _ratios: tuple[Callable[..., Tensor], ...]  # the best one is the result, the other is constrained
+    _ratios: tuple[tuple[str, str], ...]  # the best one is the result, the other is constrained
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         checked_number(type(self).__name__, self._argument, value)
@@ -212,11 +202,11 @@ class _BestUnderConstraint(_AllFourCounts):
         super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
         setattr(self, self._argument, value)
-        self._make_counts()
+        self._make_count_variables()
 
     def result(self) -> Tensor:
         """Returns the best value, 0 if the other ratio is too small everywhere."""
-        best, constrained = [ratio(self) for ratio in self._ratios]
+        best, constrained = [self._ratio(*counts) for counts in self._ratios]
         return tf.reduce_max(tf.where(constrained >= self.value, best, 0.0))
 
     def get_config(self) -> dict[str, Any]:
@@ -239,7 +229,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
-    _ratios = _AllFourCounts._recall, _AllFourCounts._specificity
+    _ratios = RECALL, SPECIFICITY
 
     def __init__(
         self,
@@ -256,7 +246,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
-    _ratios = _AllFourCounts._specificity, _AllFourCounts._recall
+    _ratios = SPECIFICITY, RECALL
 
     def __init__(
         self,
@@ -273,7 +263,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
-    _ratios = _AllFourCounts._precision, _AllFourCounts._recall
+    _ratios = PRECISION, RECALL
 
     def __init__(
         self,
@@ -290,7 +280,7 @@ class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
-    _ratios = _AllFourCounts._recall, _AllFourCounts._precision
+    _ratios = RECALL, PRECISION
 
     def __init__(
         self,

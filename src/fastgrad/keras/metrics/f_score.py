@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
@@ -60,7 +60,7 @@ class FBetaScore(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts."""
-        with paused():
+        with hidden_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
                 raise ValueError(

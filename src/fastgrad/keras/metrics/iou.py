@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
@@ -88,7 +88,7 @@ class IoU(Metric):
                 "Consider using integer weights, or a metric with dtype='float32'.",
                 stacklevel=2,
             )
-        with paused():
+        with hidden_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
                 tf.reshape(as_tensor(value if is_sparse else tf.argmax(value, self.axis), tf.int64), [-1])
@@ -143,7 +143,7 @@ class BinaryIoU(IoU):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts."""
-        with paused():
+        with hidden_from_tapes():
             predicted_classes = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
         super().update_state(y_true, predicted_classes, sample_weight)
 
@@ -163,16 +163,8 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(
-            num_classes,
-            range(num_classes) if isinstance(num_classes, int) else (0,),
-            name,
-            dtype,
-            ignore_class,
-            sparse_y_true,
-            sparse_y_pred,
-            axis,
-        )
+        targets = range(num_classes) if isinstance(num_classes, int) else (0,)
+        super().__init__(num_classes, targets, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(IoU):

@@ -13,7 +13,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
-from fastgrad.keras.structure import Owner, changed
+from fastgrad.keras.structure import Owner, count_ownership_change
 from fastgrad.keras.weight import Weight
 
 
@@ -46,12 +46,12 @@ class Metric(Configured, Owner):
         store = self._submetrics if isinstance(value, Metric) else self._own_variables
         if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
             store.append(value)
-            changed()
+            count_ownership_change()
 
     def _disown(self, value: Any) -> None:
         for store in (self._submetrics, self._own_variables):
             store[:] = [item for item in store if item is not value]
-        changed()
+        count_ownership_change()
 
     @property
     def dtype(self) -> str:
@@ -78,13 +78,13 @@ class Metric(Configured, Owner):
         with naming.name_scope(self.name.replace("/", ">")):
             variable = Weight(start, shape, dtype, trainable=False, name=name)
         self._own(variable)
-        self._placed()
+        self._restore_placed()
         return variable
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Weight:
-        """Returns ``add_variable``, a scalar by default."""
+        """Returns a new variable of the metric, by default a scalar; see ``add_variable``."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:

@@ -9,15 +9,14 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_callable
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
+from fastgrad.keras.configured import OfFunction
+from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-
-_NO_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
 
 
 def samplewise(
@@ -38,7 +37,7 @@ def samplewise(
         weights = as_tensor(sample_weight, dtype)
         if mask is not None:
             weights = masked_weight(weights, mask, dtype, "sum")
-        values, weights = same_rank(values, weights)
+        values, weights = align_ranks(values, weights)
         rank = weights.ndim
         if values.ndim > rank:
             values = reduce(values, list(range(rank, values.ndim)))
@@ -64,7 +63,7 @@ class Sum(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
-        with paused():
+        with hidden_from_tapes():
             values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
@@ -84,7 +83,7 @@ class Mean(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
-        with paused():
+        with hidden_from_tapes():
             values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
             total = tf.reduce_sum(values) if values.ndim else values
             if weights is not None:
@@ -118,7 +117,7 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight."""
-        with paused():
+        with hidden_from_tapes():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
             mask = mask_of(y_pred)
             if mask is not None:
@@ -137,22 +136,25 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
-class NamedMetric(MeanMetricWrapper):
+class NamedMetric(OfFunction, MeanMetricWrapper):
     """The base of the built-in means: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
     """
 
     _direction = "down"
-    _options: tuple[str, ...] = ()
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in given.items() if name not in _NO_OPTIONS}
-        super().__init__(fn, given["name"], given["dtype"], **options)
-        for name in self._options:
-            setattr(self, name, options[name])
+        """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, given["name"], given["dtype"], **self._keep_options(given))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Metric.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+        return {**Metric.get_config(self), **self._shown_options}
+
+
+class FunctionMetric(NamedMetric):
+    """The base of the built-in means whose function has no options, which is a class keyword."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(self._function, locals())

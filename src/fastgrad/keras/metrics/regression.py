@@ -5,46 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
-from fastgrad.keras.losses.loss import as_tensor, same_rank
-from fastgrad.keras.metrics.reduction import Mean, NamedMetric
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
+from fastgrad.keras.metrics.reduction import FunctionMetric, Mean, NamedMetric
 
 
-class MeanSquaredError(NamedMetric):
+class MeanSquaredError(FunctionMetric, function=losses.mean_squared_error):
     """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, locals())
 
-
-class MeanAbsoluteError(NamedMetric):
+class MeanAbsoluteError(FunctionMetric, function=losses.mean_absolute_error):
     """The mean of ``mean_absolute_error``."""
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_error, locals())
 
-
-class MeanAbsolutePercentageError(NamedMetric):
+class MeanAbsolutePercentageError(FunctionMetric, function=losses.mean_absolute_percentage_error):
     """The mean of ``mean_absolute_percentage_error``."""
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_percentage_error, locals())
 
-
-class MeanSquaredLogarithmicError(NamedMetric):
+class MeanSquaredLogarithmicError(FunctionMetric, function=losses.mean_squared_logarithmic_error):
     """The mean of ``mean_squared_logarithmic_error``."""
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_logarithmic_error, locals())
 
-
-class LogCoshError(NamedMetric):
+class LogCoshError(FunctionMetric, function=losses.log_cosh, name="logcosh"):
     """The mean of ``log_cosh``."""
-
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
-        super().__init__(losses.log_cosh, locals())
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
@@ -56,6 +41,7 @@ class CosineSimilarity(NamedMetric):
     """The mean cosine between labels and predictions along ``axis``."""
 
     _direction = "up"
+    _omitted = ("axis",)
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
         super().__init__(cosine_similarity, locals())
@@ -71,8 +57,8 @@ class RootMeanSquaredError(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions."""
-        with paused():
-            labels, predictions = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+        with hidden_from_tapes():
+            labels, predictions = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             errors = tf.math.squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad.core import nest
 from fastgrad.keras.layers.input_layer import InputLayer
-from fastgrad.keras.layers.symbolic import KerasTensor, mapped
+from fastgrad.keras.layers.symbolic import KerasTensor, map_keras_tensors
 from fastgrad.keras.models.functional import Functional
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
@@ -44,7 +44,7 @@ def _clone(
     recursive: bool,
     clones: dict[int, Any],
 ) -> Any:
-    """Returns a clone of a model; ``clones`` maps ids of layers to new layers, for layers that several models share."""
+    """Returns a clone of a model; ``clones`` maps ids of layers to new layers, so that shared layers are cloned once."""
     clone_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer: Any) -> Any:
@@ -105,7 +105,7 @@ def _clone_functional(
     tensors_by_id = {id(tensor): new_tensor for tensor, new_tensor in zip(graph.flat_inputs, inputs, strict=True)}
     for node in graph.nodes:
         layer = clone(node.operation)
-        args, kwargs = mapped(node.arguments, lambda tensor: tensors_by_id[id(tensor)])
+        args, kwargs = map_keras_tensors(node.arguments, lambda tensor: tensors_by_id[id(tensor)])
         results = layer(*args, **kwargs) if call_function is None else call_function(layer, *args, **kwargs)
         for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
             tensors_by_id[id(tensor)] = result

@@ -12,7 +12,7 @@ from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
-from fastgrad.keras.layers.symbolic import KerasTensor, Node, mapped
+from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
@@ -46,9 +46,9 @@ class CallGraph:
                         f"All `{role}` values must be KerasTensors. Received: {role}={tensor} including invalid value {tensor} of "
                         f"type {type(tensor)}"
                     )
-        order, first_seen = self._reached()
+        order, first_seen = self._needed_nodes_and_layers()
         self.nodes, self.layers = self._sort_by_depth(order, first_seen)
-        self._calls = [_call_of(node) for node in self.nodes]
+        self._calls = [_call_record(node) for node in self.nodes]
         self.warned = False  # whether it has warned of inputs in another structure
         self._fitting: Any = None  # shape and dtype of the last single input that needed no conversion
 
@@ -61,7 +61,7 @@ class CallGraph:
             Node.restore(*call)
         CallGraph.__init__(self, state["inputs"], state["outputs"])
 
-    def _reached(self) -> tuple[list[Node], dict[int, int]]:
+    def _needed_nodes_and_layers(self) -> tuple[list[Node], dict[int, int]]:
         """Returns the calls that the outputs need, in topological order, and the layers numbered by first visit."""
         input_ids = {id(tensor) for tensor in self.flat_inputs}
         visited: dict[int, Node] = {}
@@ -119,7 +119,7 @@ class CallGraph:
             if argument:
                 values_by_id[output] = layer(values_by_id[argument])
                 continue
-            args, kwargs = mapped(node.arguments, lambda tensor: values_by_id[id(tensor)])
+            args, kwargs = map_keras_tensors(node.arguments, lambda tensor: values_by_id[id(tensor)])
             results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
                 values_by_id[id(tensor)] = result
@@ -128,21 +128,21 @@ class CallGraph:
         results = nest.map_structure(lambda tensor: values_by_id[id(tensor)], self.outputs)
         return results[0] if isinstance(results, (list, tuple)) and len(results) == 1 else results
 
-    def run_on(self, model: Model, inputs: Any) -> Any:
+    def run_on_user_inputs(self, model: Model, inputs: Any) -> Any:
         """Returns the outputs for the inputs that a user passes."""
         if type(inputs) is not Tensor or type(self.inputs) is not KerasTensor:
-            return self.run(inputs_of(model, self, inputs))
+            return self.run(model_input_values(model, self, inputs))
         signature = inputs._array.shape, inputs._array.dtype
         if signature != self._fitting:
-            (fitted_input,) = inputs_of(model, self, inputs)
+            (fitted_input,) = model_input_values(model, self, inputs)
             if fitted_input is not inputs:
                 return self.run((fitted_input,))
             self._fitting = signature
         return self.run((inputs,))
 
 
-def _call_of(node: Node) -> tuple[Any, int, int, Node]:
-    """Returns a call's layer, the ids of its only argument and result (0 if there are several), and the node."""
+def _call_record(node: Node) -> tuple[Any, int, int, Node]:
+    """Returns a node as a tuple: layer, id of the only argument, id of the only result (0 for several), node."""
     args, kwargs = node.arguments
     if len(args) == 1 and not kwargs and type(args[0]) is type(node.outputs) is KerasTensor:
         return node.operation, id(args[0]), id(node.outputs), node
@@ -199,7 +199,12 @@ class Functional(Model):
             for node in layer._inbound_nodes:
                 if node in graph.nodes:
                     args, kwargs = node.arguments
-                    calls.append({"args": _written(args, tensor_config), "kwargs": _written(kwargs, tensor_config)})
+                    calls.append(
+                        {
+                            "args": _serialize_argument(args, tensor_config),
+                            "kwargs": _serialize_argument(kwargs, tensor_config),
+                        }
+                    )
             layers.append({**serialize_keras_object(layer), "name": layer.name, "inbound_nodes": calls})
         return {
             "name": self.name,
@@ -251,7 +256,10 @@ class Functional(Model):
             if len(deferred_calls) == len(pending_calls):
                 raise ValueError(f"The configuration of {config.get('name')!r} has calls whose inputs are not there.")
             pending_calls = deferred_calls
-        inputs, outputs = _tensors(config["input_layers"], tensor_at), _tensors(config["output_layers"], tensor_at)
+        inputs, outputs = (
+            _map_tensor_histories(config["input_layers"], tensor_at),
+            _map_tensor_histories(config["output_layers"], tensor_at),
+        )
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
@@ -261,50 +269,52 @@ def _is_history(value: Any) -> bool:
     )
 
 
-def _tensors(value: Any, found: Any) -> Any:
+def _map_tensor_histories(value: Any, tensor_at: Any) -> Any:
     if _is_history(value):
-        return found(value)
+        return tensor_at(value)
     if isinstance(value, dict):
-        return {key: _tensors(item, found) for key, item in value.items()}
-    items = [_tensors(item, found) for item in value]
+        return {key: _map_tensor_histories(item, tensor_at) for key, item in value.items()}
+    items = [_map_tensor_histories(item, tensor_at) for item in value]
     return tuple(items) if isinstance(value, tuple) else items
 
 
-def _written(value: Any, written: Any) -> Any:
+def _serialize_argument(value: Any, tensor_config: Any) -> Any:
     if isinstance(value, KerasTensor):
-        return written(value)
+        return tensor_config(value)
     if isinstance(value, (list, tuple)):
-        return [_written(item, written) for item in value]
+        return [_serialize_argument(item, tensor_config) for item in value]
     if isinstance(value, dict):
-        return {key: _written(item, written) for key, item in value.items()}
+        return {key: _serialize_argument(item, tensor_config) for key, item in value.items()}
     if isinstance(value, slice):
         return {"class_name": "__slice__", "config": {"bounds": [value.start, value.stop, value.step]}}
     return serialize_keras_object(value)
 
 
-def _call_arguments(call: Any, found: Any) -> tuple[Any, Any]:
+def _call_arguments(call: Any, tensor_at: Any) -> tuple[Any, Any]:
     """Reads the arguments of a call; Keras 2 wrote a ``[layer, call, output, keyword arguments]`` for each input."""
     if isinstance(call, dict):
-        return _read(call["args"], found), _read(call["kwargs"], found)
-    tensors = [found(item[:3]) for item in call]
-    return [tensors if len(tensors) > 1 else tensors[0]], _read(call[-1][3] if len(call[-1]) > 3 else {}, found)
+        return _deserialize_argument(call["args"], tensor_at), _deserialize_argument(call["kwargs"], tensor_at)
+    tensors = [tensor_at(item[:3]) for item in call]
+    return [tensors if len(tensors) > 1 else tensors[0]], _deserialize_argument(
+        call[-1][3] if len(call[-1]) > 3 else {}, tensor_at
+    )
 
 
-def _read(value: Any, found: Any) -> Any:
+def _deserialize_argument(value: Any, tensor_at: Any) -> Any:
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            return found(value["config"]["keras_history"])
+            return tensor_at(value["config"]["keras_history"])
         if value.get("class_name") == "__slice__":
             return slice(*value["config"]["bounds"])
         if "class_name" in value and "config" in value:
             return deserialize_keras_object(value)
-        return {key: _read(item, found) for key, item in value.items()}
+        return {key: _deserialize_argument(item, tensor_at) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_read(item, found) for item in value]
+        return [_deserialize_argument(item, tensor_at) for item in value]
     return value
 
 
-def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
+def make_call_graph(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     """Returns the calls of a model, and adds their layers to ``model``.
 
     Raises:
@@ -318,7 +328,7 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
                 f'The name "{layer.name}" is used twice in the model. All operation names should be unique.'
             )
     model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
-    structure.changed()
+    structure.count_ownership_change()
     return graph
 
 
@@ -335,7 +345,7 @@ def _with_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     }
 
     def with_new_inputs(structure: Any) -> Any:
-        return mapped(structure, lambda tensor: tensors_by_id[id(tensor)])
+        return map_keras_tensors(structure, lambda tensor: tensors_by_id[id(tensor)])
 
     for node in CallGraph(inputs, outputs).nodes:
         results = nest.map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), node.outputs)
@@ -345,7 +355,7 @@ def _with_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     return with_new_inputs(inputs), with_new_inputs(outputs)
 
 
-def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
+def model_input_values(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
     """Returns the values of a model's inputs in order: cast, with a last dimension of 1 added or removed if needed.
 
     Raises:
@@ -371,7 +381,7 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
         raise ValueError(
             f"Layer '{model.name}' expected {len(input_tensors)} input(s). Received {len(flat)} instead: {names} are wanted."
         )
-    return [_fitted(model, value, tensor) for value, tensor in zip(flat, input_tensors, strict=True)]
+    return [_fit_to_input(model, value, tensor) for value, tensor in zip(flat, input_tensors, strict=True)]
 
 
 def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
@@ -393,28 +403,28 @@ def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
         warnings.warn(text, stacklevel=2)
 
 
-def _fitted(model: Model, value: Any, wanted: KerasTensor) -> Any:
+def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
     if value is None:
-        layer = _node_of(wanted).operation
+        layer = _node_of(input_tensor).operation
         if not getattr(layer, "optional", True):
             raise ValueError(f"{model.name}: the input '{layer.name}' is not optional, but None was passed.")
         return None
     if not isinstance(value, Tensor):
         return value
-    dtype = settings.standardize_dtype(wanted.dtype)
+    dtype = settings.standardize_dtype(input_tensor.dtype)
     if value._array.dtype != dtype.numpy:
         value = tf.cast(value, dtype)
     shape = tuple(value._array.shape)
-    if len(shape) == len(wanted.shape) - 1 and wanted.shape[-1] == 1:
+    if len(shape) == len(input_tensor.shape) - 1 and input_tensor.shape[-1] == 1:
         value = tf.expand_dims(value, -1)
-    elif len(shape) == len(wanted.shape) + 1 and shape[-1] == 1:
+    elif len(shape) == len(input_tensor.shape) + 1 and shape[-1] == 1:
         value = tf.squeeze(value, -1)
     shape = tuple(value._array.shape)
-    if len(shape) != len(wanted.shape) or any(
-        w not in (None, s) for w, s in zip(wanted.shape[1:], shape[1:], strict=True)
+    if len(shape) != len(input_tensor.shape) or any(
+        w not in (None, s) for w, s in zip(input_tensor.shape[1:], shape[1:], strict=True)
     ):
         raise ValueError(
-            f"Invalid input shape for input {wanted.name} of '{model.name}'. Expected shape {wanted.shape}, but input has "
+            f"Invalid input shape for input {input_tensor.name} of '{model.name}'. Expected shape {input_tensor.shape}, but input has "
             f"incompatible shape {shape}"
         )
     return value

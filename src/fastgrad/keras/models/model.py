@@ -70,9 +70,9 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes this model the functional model of these tensors."""
-        from fastgrad.keras.models.functional import graph_of
+        from fastgrad.keras.models.functional import make_call_graph
 
-        graph = graph_of(inputs, outputs, self)
+        graph = make_call_graph(inputs, outputs, self)
         self.__dict__["_graph"] = graph
         self.supports_masking = True
         self._build_shapes = {"input_shape": nest.map_structure(lambda x: x.shape, inputs)}
@@ -89,10 +89,10 @@ class Model(Trainer, Layer):
         if graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
         if mask is None:
-            return graph.run_on(self, inputs)
-        from fastgrad.keras.models.functional import inputs_of
+            return graph.run_on_user_inputs(self, inputs)
+        from fastgrad.keras.models.functional import model_input_values
 
-        values = inputs_of(self, graph, inputs)
+        values = model_input_values(self, graph, inputs)
         for value, input_mask in zip(values, nest.flatten(mask), strict=False):
             if input_mask is not None:
                 give_mask(value, input_mask)
@@ -109,7 +109,7 @@ class Model(Trainer, Layer):
             return nest.map_structure(lambda x: x.shape, graph.outputs)
         return super().compute_output_shape(input_shape)
 
-    def _known_graph(self, what: str) -> Any:
+    def _graph_or_error(self, what: str) -> Any:
         if self._graph is None:
             raise AttributeError(f"Model '{self.name}' has no `{what}`: it is no functional model.")
         return self._graph
@@ -117,12 +117,12 @@ class Model(Trainer, Layer):
     @property
     def inputs(self) -> list[Any]:
         """The input KerasTensors of a functional model."""
-        return list(self._known_graph("inputs").flat_inputs)
+        return list(self._graph_or_error("inputs").flat_inputs)
 
     @property
     def outputs(self) -> list[Any]:
         """The output KerasTensors of a functional model."""
-        return list(self._known_graph("outputs").flat_outputs)
+        return list(self._graph_or_error("outputs").flat_outputs)
 
     @property
     def input(self) -> Any:

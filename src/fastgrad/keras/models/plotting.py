@@ -120,17 +120,20 @@ def model_to_dot(
         return "\\n".join(map(_escaped, label_lines))
 
     def body(inner: Any) -> Iterator[str]:
-        for layer, shape in _boxes(inner):
+        for layer, shape in _layers_and_shapes(inner):
             if expand_nested and _is_drawn_inside(layer):
                 yield f'subgraph "cluster_{id(layer)}" {{ label="{_escaped(layer.name)}"; style=dashed;'
                 yield from body(layer)
                 yield "}"
             else:
                 yield f'"{id(layer)}" [label="{label(layer, shape)}"];'
-        for source, output_index, target, entry in _edges(inner):
+        for source, output_index, target, entry in _arrows(inner):
             tail, head = source, target
             if expand_nested:
-                tail, head = _end(source, output_index, "outputs"), _end(target, entry, "inputs")
+                tail, head = (
+                    _inner_layer_at_end(source, output_index, "outputs"),
+                    _inner_layer_at_end(target, entry, "inputs"),
+                )
             yield f'"{id(tail)}" -> "{id(head)}";'
 
     graph_header = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{_escaped(model.name)}"'
@@ -146,14 +149,14 @@ def _is_drawn_inside(layer: Any) -> bool:
     return isinstance(layer, Sequential) or (isinstance(layer, Model) and layer._graph is not None)
 
 
-def _boxes(model: Any) -> list[tuple[Any, str]]:
+def _layers_and_shapes(model: Any) -> list[tuple[Any, str]]:
     """Returns layers and their shapes; only the model itself if its calls are not known."""
     if not _is_drawn_inside(model):
         return [(model, shape_text(model))]
     return list(zip(model.layers, shape_texts(model), strict=True))
 
 
-def _edges(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
+def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
     """Yields the arrows: the source layer, the index of its result, the target layer, the index of its input."""
     if isinstance(model, Sequential):
         for source_layer, target_layer in zip(model.layers, model.layers[1:], strict=False):
@@ -165,8 +168,8 @@ def _edges(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
                 yield history.operation, history.tensor_index, node.operation, entry
 
 
-def _end(layer: Any, place: int, which: str) -> Any:
-    """Returns the inner layer at the end of an arrow to or from a model."""
+def _inner_layer_at_end(layer: Any, place: int, which: str) -> Any:
+    """Returns the layer inside of a model that an arrow to or from the model belongs to."""
     while _is_drawn_inside(layer):
         if isinstance(layer, Sequential):
             layer, place = layer.layers[0 if which == "inputs" else -1], 0

@@ -48,7 +48,7 @@ class Sequential(Model):
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: Argument `layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
-            self._put(layer)
+            self._append_layer(layer)
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -57,7 +57,7 @@ class Sequential(Model):
         Raises:
             ValueError: ``layer`` is not a layer, has the name of another, or is a second input.
         """
-        self._put(layer)
+        self._append_layer(layer)
         if rebuild:
             self._rebuild()
 
@@ -68,7 +68,7 @@ class Sequential(Model):
         layer = self._layers.pop()
         if all(other is not layer for other in self._layers):
             self._disown(layer)
-        structure.changed()
+        structure.count_ownership_change()
         del self._tensors[len(self._layers) + 1 :]
         self._seen_shapes.clear()
         self.built = self.built and bool(self._layers)
@@ -82,9 +82,9 @@ class Sequential(Model):
             if is_shape(shape):
                 self._set_bottom(InputLayer(batch_shape=shape, dtype=first.inputs[0].dtype))
         if self._bottom is not None and layers:
-            self._connect()
+            self._build_by_symbolic_calls()
 
-    def _put(self, layer: Any) -> None:
+    def _append_layer(self, layer: Any) -> None:
         history = layer._keras_history if isinstance(layer, KerasTensor) else None
         if history is not None and isinstance(history.operation, InputLayer):
             layer = history.operation
@@ -111,10 +111,10 @@ class Sequential(Model):
             )
         self._layers.append(layer)
         self._own(layer)
-        structure.changed()
+        structure.count_ownership_change()
         self.built = False
         self._seen_shapes.clear()
-        self._placed()
+        self._restore_placed()
 
     def _set_bottom(self, layer: InputLayer) -> None:
         self.__dict__["_bottom"] = layer
@@ -146,9 +146,9 @@ class Sequential(Model):
                 f"Sequential model '{self.name}' has already been configured to use input shape "
                 f"{self._bottom.batch_shape}. You cannot build it with input_shape {shape}"
             )
-        self._connect()
+        self._build_by_symbolic_calls()
 
-    def _connect(self) -> None:
+    def _build_by_symbolic_calls(self) -> None:
         """Builds the layers that were not called yet by calls on KerasTensors."""
         with naming.running(self):
             for layer in self._layers[len(self._tensors) - 1 :]:
@@ -160,14 +160,14 @@ class Sequential(Model):
             self._build_shapes = {"input_shape": self._tensors[0].shape}
             self._finish_build()
 
-    def _result(self, what: str) -> Any:
+    def _symbolic_tensor(self, what: str) -> Any:
         """Returns the KerasTensor of the input or of the top layer's output.
 
         Raises:
             AttributeError: the KerasTensor is not known yet.
         """
         if self._bottom is not None and self.built:
-            self._connect()  # a call on data built the model, but not its KerasTensors
+            self._build_by_symbolic_calls()  # a call on data built the model, but not its KerasTensors
         if len(self._tensors) < 2 or len(self._tensors) <= len(self._layers):
             raise AttributeError(f"Sequential model '{self.name}' has no defined {what} yet.")
         return self._tensors[0 if what.startswith("input") else -1]
@@ -253,17 +253,17 @@ class Sequential(Model):
     @property
     def output_shape(self) -> Any:
         """The shape of the output, with the batch, or a list of several; AttributeError before it is known."""
-        return shapes_of(self._result("output shape"))
+        return shapes_of(self._symbolic_tensor("output shape"))
 
     @property
     def inputs(self) -> list[Any]:
         """The input KerasTensor of the bottom layer, in a list; AttributeError before it is known."""
-        return [self._result("inputs")]
+        return [self._symbolic_tensor("inputs")]
 
     @property
     def outputs(self) -> list[Any]:
         """The output KerasTensors of the top layer; AttributeError before they are known."""
-        return nest.flatten(self._result("outputs"))
+        return nest.flatten(self._symbolic_tensor("outputs"))
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the layers by class and number within the class, so that layers without weights do not count."""

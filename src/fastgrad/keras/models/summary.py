@@ -32,9 +32,9 @@ def summary_text(
     headings += ["Connected to"] if has_connections else []
     headings += ["Trainable"] if show_trainable else []
     table = [headings]
-    for depth, layer, shape in _rows(model, expand_nested, 0, layer_range):
-        cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape, _parameters(layer)]
-        cells += [", ".join(_sources(layer)) or "-"] if has_connections else []
+    for depth, layer, shape in _summary_rows(model, expand_nested, 0, layer_range):
+        cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape, _parameter_count_text(layer)]
+        cells += [", ".join(_source_texts(layer)) or "-"] if has_connections else []
         cells += [("Y" if layer.trainable else "N") if layer.weights else "-"] if show_trainable else []
         table.append(cells)
     widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
@@ -48,8 +48,8 @@ def summary_text(
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    trained_count = _count(model.trainable_weights)
-    frozen_count = _count(model.non_trainable_weights)
+    trained_count = _scalar_count(model.trainable_weights)
+    frozen_count = _scalar_count(model.non_trainable_weights)
     sizes = {id(weight): weight._array.nbytes for weight in model.weights}
     trained_size = sum(sizes[id(weight)] for weight in model.trainable_weights)
     size = sum(sizes.values())
@@ -58,22 +58,22 @@ def summary_text(
     slots_size = sum(slot._array.nbytes for slot in slots)
     lines = [f'Model: "{model.name}"', rule, line(headings), rule, *map(line, table[1:]), rule]
     lines += [
-        f"Total params: {trained_count + frozen_count + _count(slots):,} ({_bytes(size + slots_size)})",
-        f"Trainable params: {trained_count:,} ({_bytes(trained_size)})",
-        f"Non-trainable params: {frozen_count:,} ({_bytes(size - trained_size)})",
+        f"Total params: {trained_count + frozen_count + _scalar_count(slots):,} ({_byte_count_text(size + slots_size)})",
+        f"Trainable params: {trained_count:,} ({_byte_count_text(trained_size)})",
+        f"Non-trainable params: {frozen_count:,} ({_byte_count_text(size - trained_size)})",
     ]
-    lines += [f"Optimizer params: {_count(slots):,} ({_bytes(slots_size)})"] if slots else []
+    lines += [f"Optimizer params: {_scalar_count(slots):,} ({_byte_count_text(slots_size)})"] if slots else []
     return "\n".join(lines)
 
 
-def _rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
+def _summary_rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
     """Yields depth, layer and shape of each row."""
     rows = list(zip(model.layers, shape_texts(model), strict=True))
     first, last = _index_range([layer.name for layer, _ in rows], layer_range)
     for layer, shape in rows[first:last]:
         yield depth, layer, shape
         if expand and isinstance(layer, Model):
-            yield from _rows(layer, expand, depth + 1)
+            yield from _summary_rows(layer, expand, depth + 1)
 
 
 def _index_range(names: list[str], layer_range: Any) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def shape_text(layer: Any) -> str:
     """Returns the output shapes of a layer, ``?`` if they are not known."""
     nodes = layer.__dict__.get("_inbound_nodes", ())
     if nodes:
-        return _shapes(nodes[0].outputs)
+        return _shapes_text(nodes[0].outputs)
     shapes = layer.get_build_config()
     if not layer.built or shapes is None or "input_shape" not in shapes:
         return "?"
@@ -121,41 +121,43 @@ def _shape_text(shape: Any) -> str:
     return str(shape).replace("[", "").replace("]", "")
 
 
-def _shapes(outputs: Any) -> str:
+def _shapes_text(outputs: Any) -> str:
     if hasattr(outputs, "shape"):
         return str(tuple(outputs.shape))
     values = outputs.values() if isinstance(outputs, dict) else outputs
-    return ", ".join(map(_shapes, values))
+    return ", ".join(map(_shapes_text, values))
 
 
-def _sources(layer: Any) -> list[str]:
-    return [f"{history.operation.name}[{history.node_index}][{history.tensor_index}]" for history in _histories(layer)]
+def _source_texts(layer: Any) -> list[str]:
+    return [
+        f"{history.operation.name}[{history.node_index}][{history.tensor_index}]" for history in _input_histories(layer)
+    ]
 
 
 def _is_chain(layers: list[Any]) -> bool:
     """True if each layer's only input is the output of the previous layer."""
-    source_layers = [[history.operation for history in _histories(layer)] for layer in layers]
+    source_layers = [[history.operation for history in _input_histories(layer)] for layer in layers]
     chained = zip(layers, source_layers[1:], strict=False)
     return not any(source_layers) or (
         len(source_layers[0]) < 2 and all(len(sources) == 1 and sources[0] is previous for previous, sources in chained)
     )
 
 
-def _histories(layer: Any) -> list[Any]:
+def _input_histories(layer: Any) -> list[Any]:
     return [tensor._keras_history for node in layer.__dict__.get("_inbound_nodes", ()) for tensor in node.inputs]
 
 
-def _parameters(layer: Any) -> str:
+def _parameter_count_text(layer: Any) -> str:
     if isinstance(layer, InputLayer):
         return "0"
-    return f"{_count(layer.weights):,}" if layer.built else "0 (unbuilt)"
+    return f"{_scalar_count(layer.weights):,}" if layer.built else "0 (unbuilt)"
 
 
-def _count(weights: Any) -> int:
+def _scalar_count(weights: Any) -> int:
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-def _bytes(size: float) -> str:
+def _byte_count_text(size: float) -> str:
     for unit in ("B", "KB", "MB"):
         if size < 1024:
             return f"{size:.2f} {unit}"

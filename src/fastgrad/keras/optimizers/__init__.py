@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.names import near as _near
 from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import suggestions as _near
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta
 from fastgrad.keras.optimizers.adafactor import Adafactor as Adafactor
@@ -27,23 +27,11 @@ from fastgrad.keras.optimizers.update_rules import from_rule as from_rule
 from fastgrad.keras.optimizers.update_rules import update_rule as update_rule
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
-_BY_NAME: dict[str, Any] = {
+_CLASS_BY_NAME: dict[str, Any] = {
     kind.__name__.lower(): kind
     for kind in (
-        Adadelta,
-        Adafactor,
-        Adagrad,
-        Adam,
-        AdamW,
-        Adamax,
-        Ftrl,
-        Lamb,
-        Lion,
-        LossScaleOptimizer,
-        Muon,
-        Nadam,
-        RMSprop,
-        SGD,
+        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl),
+        *(Lamb, Lion, LossScaleOptimizer, Muon, Nadam, RMSprop, SGD),
     )
 }
 
@@ -67,9 +55,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise TypeError(f"optimizers.deserialize: config must be a dict with a 'class_name', got {config!r}.")
     name = config["class_name"]
-    if name.lower() in _BY_NAME:
+    if name.lower() in _CLASS_BY_NAME:
         config = {**config, "class_name": name.lower(), "module": None}
-    return deserialize_keras_object(config, module_objects=_BY_NAME, custom_objects=custom_objects)
+    return deserialize_keras_object(config, module_objects=_CLASS_BY_NAME, custom_objects=custom_objects)
 
 
 def from_config(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

@@ -11,11 +11,11 @@ import numpy as np
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.followed import least
-from fastgrad.keras.optimizers.gradients import Rows, scaled
+from fastgrad.keras.optimizers.gradients import RowGradient, scaled_gradient
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
-from fastgrad.keras.optimizers.plan import Plan, is_half
+from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
+from fastgrad.keras.optimizers.recorded_attributes import least
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.update_rule import MOVES
@@ -44,13 +44,7 @@ class Adafactor(KernelOptimizer):
         ValueError: a number is out of its range.
     """
 
-    _config_names = (
-        "beta_2_decay",
-        "epsilon_1",
-        "epsilon_2",
-        "clip_threshold",
-        "relative_step",
-    )
+    _config_names = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
 
     def __init__(
         self,
@@ -112,24 +106,24 @@ class Adafactor(KernelOptimizer):
         return least(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
     def _run_groups(
-        self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+        self, plan: UpdatePlan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
     ) -> None:
         for group in plan.groups:
             group_gradients = plan.of(gradients, group)
             if factor != 1.0 and not group.half:
-                group_gradients = [scaled(g, factor) for g in group_gradients]
+                group_gradients = [scaled_gradient(g, factor) for g in group_gradients]
             members = zip(group.parameters, *group.slots, group_gradients, strict=True)
             for arrays in members:
                 _update_variable(arrays, numbers, amount if group.decays else 0.0)
 
-    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float, count: Any = None) -> None:
+    def _update_rows(self, position: int, rows: RowGradient, rate: float, amount: float, count: Any = None) -> None:
         dense = np.zeros_like(self._trainable_variables[position]._array)
         dense[rows.ids] = rows.values
         plan = self._plan_of((position,))
-        plan.release()
+        plan.make_writable()
         self._run_groups(plan, [dense], self.hyperparameters(rate, self._update_count() + 1.0), amount)
 
-    def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
+    def _assign_updates(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
         for p, r, c, v, g in zip(*state, gradients, strict=True):
             matrix = p._array.ndim >= 2
             changed_variables = (p, r, c, v) if matrix else (p, v)
@@ -138,10 +132,10 @@ class Adafactor(KernelOptimizer):
 
     _decays_rows_itself = True
 
-    def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
+    def _assign_row_updates(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
         variable = state[0][0]
         zero_gradient = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
-        self._change(state, [add_rows(zero_gradient, *rows)], numbers)
+        self._assign_updates(state, [add_rows(zero_gradient, *rows)], numbers)
 
 
 def _update_variable(arrays: Sequence[np.ndarray], numbers: tuple[float, ...], amount: float) -> None:

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.recorded_attributes import root
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -67,9 +67,9 @@ class Adam(MomentOptimizer, RuleOptimizer):
         """The update rule for the value that ``amsgrad`` had when the slots were made."""
         return rules.adam_amsgrad if (len(self._slots) == 3 if self.built else self.amsgrad) else rules.adam
 
-    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+    def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         # Saved files list the moments variable by variable, then all greatest second moments.
-        return [*super()._made_slots(variables, names[:2]), *super()._made_slots(variables, names[2:])]
+        return [*super()._new_slots(variables, names[:2]), *super()._new_slots(variables, names[2:])]
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.followed import quotient
 from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.recorded_attributes import quotient
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -38,12 +38,8 @@ class Ftrl(RuleOptimizer):
 
     rule = rules.ftrl
     _config_names = (
-        "learning_rate_power",
-        "initial_accumulator_value",
-        "l1_regularization_strength",
-        "l2_regularization_strength",
-        "l2_shrinkage_regularization_strength",
-        "beta",
+        *("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"),
+        *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
     )
 
     def __init__(

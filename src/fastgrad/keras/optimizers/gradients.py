@@ -18,7 +18,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.optimizer_updates import squares, summed_rows
 
 
-class Rows(NamedTuple):
+class RowGradient(NamedTuple):
     """A gradient that is zero except in some rows.
 
     Attributes:
@@ -30,7 +30,7 @@ class Rows(NamedTuple):
     values: np.ndarray
 
 
-Gradient = np.ndarray | Rows
+Gradient = np.ndarray | RowGradient
 
 
 def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
@@ -83,7 +83,7 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
     return moved(array, None).astype(dtype)
 
 
-def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
+def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> RowGradient:
     ids, shape = gradient.indices._on_host(), variable._array.shape
     values = _converted(gradient.values._on_host(), variable, owner)
     if not shape or ids.ndim != 1 or values.shape != (len(ids), *shape[1:]):
@@ -100,17 +100,17 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
             f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._on_host().tolist()} are no gradient of the variable "
             f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
-    return Rows(*summed_rows(ids, values, shape[0], owner))
+    return RowGradient(*summed_rows(ids, values, shape[0], owner))
 
 
-def scaled(gradient: Gradient, factor: float) -> Gradient:
+def scaled_gradient(gradient: Gradient, factor: float) -> Gradient:
     """Returns ``gradient * factor`` as a new gradient."""
-    if type(gradient) is Rows:
-        return Rows(gradient.ids, _times(gradient.values, factor))
-    return _times(gradient, factor)
+    if type(gradient) is RowGradient:
+        return RowGradient(gradient.ids, _multiplied(gradient.values, factor))
+    return _multiplied(gradient, factor)
 
 
-def _times(array: Any, factor: float) -> np.ndarray:
+def _multiplied(array: Any, factor: float) -> np.ndarray:
     return np.asarray(array * array.dtype.type(factor))
 
 
@@ -121,32 +121,32 @@ def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
         bound = array.dtype.type(limit)
         return np.asarray(np.minimum(np.maximum(array, -bound), bound))
 
-    return [Rows(g.ids, clip(g.values)) if type(g) is Rows else clip(g) for g in gradients]
+    return [RowGradient(g.ids, clip(g.values)) if type(g) is RowGradient else clip(g) for g in gradients]
 
 
 def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
     """Scales each gradient with a norm above ``limit`` to the norm ``limit`` (TensorFlow: tf.clip_by_norm)."""
-    norms = np.sqrt(_squares(gradients)).tolist()
-    return [g if norm <= limit else scaled(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
+    norms = np.sqrt(_sums_of_squares(gradients)).tolist()
+    return [g if norm <= limit else scaled_gradient(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
 
 
 def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
     """Scales all gradients by one factor if their global norm is above ``limit``; NaN if the norm is not finite."""
-    factor = global_factor(gradients, limit)
-    return gradients if factor == 1.0 else [scaled(g, factor) for g in gradients]
+    factor = global_clip_factor(gradients, limit)
+    return gradients if factor == 1.0 else [scaled_gradient(g, factor) for g in gradients]
 
 
-def global_factor(gradients: list[Gradient], limit: float) -> float:
+def global_clip_factor(gradients: list[Gradient], limit: float) -> float:
     """Returns the factor that reduces the global norm to ``limit``: 1 if it is not greater, NaN if it is not finite."""
-    norm = math.sqrt(_squares(gradients).sum())
+    norm = math.sqrt(_sums_of_squares(gradients).sum())
     if norm <= limit:
         return 1.0
     return limit / norm if math.isfinite(norm) else math.nan
 
 
-def _squares(gradients: list[Gradient]) -> np.ndarray:
-    """The sum of squares of each gradient, in float64."""
-    arrays: list[Any] = [g.values if type(g) is Rows else g for g in gradients]
+def _sums_of_squares(gradients: list[Gradient]) -> np.ndarray:
+    """Returns the sum of squares of each gradient, in float64."""
+    arrays: list[Any] = [g.values if type(g) is RowGradient else g for g in gradients]
     sums = np.empty(len(arrays))
     for dtype in {a.dtype for a in arrays}:
         positions = [i for i, a in enumerate(arrays) if a.dtype == dtype]

@@ -7,20 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.placement import beside, moved
-from fastgrad.core.recording import recorders, state_followed, unheard
+from fastgrad.core.placement import moved, on_device_of
+from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_followed
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.followed import scalar
-from fastgrad.keras.optimizers.gradients import Gradient, Rows, global_factor, read_gradient, scaled
-from fastgrad.keras.optimizers.optimizer import Optimizer, decay
-from fastgrad.keras.optimizers.plan import Plan, is_half, release
-from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
+from fastgrad.keras.optimizers.gradients import (
+    Gradient,
+    RowGradient,
+    global_clip_factor,
+    read_gradient,
+    scaled_gradient,
+)
+from fastgrad.keras.optimizers.optimizer import Optimizer, decay_variables
+from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
+from fastgrad.keras.optimizers.recorded_attributes import scalar
+from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, positions_by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 
-_ALL = np.uint64(0x0101010101010101)
+_ALL_FLAGS = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
 
 _ROWS_PER_SCAN = 65536
@@ -54,18 +60,18 @@ class KernelOptimizer(Optimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        """The effect of a zero gradient on a row."""
+        """The code of the effect that a zero gradient has on a row: ``MOVES``, ``RESTS`` or ``RESTS_AT_ZERO``."""
         return self.rule.zero_gradient
 
-    def _begin(self, step: Any) -> None:
-        """Updates state of no variable before each step; takes floats or tensors, as ``hyperparameters`` does."""
+    def _begin_step(self, step: Any) -> None:
+        """Updates state that belongs to no single variable, before each step; ``step`` is a float or a tensor."""
 
-    def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+    def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
         if plan is None or not plan.is_for(variables) or not self._is_plain():
             return False
         rate = self._rate()
-        plan.release()
+        plan.make_writable()
         arrays = plan.arrays_of(grads)
         if arrays is None:
             return False
@@ -76,7 +82,7 @@ class KernelOptimizer(Optimizer):
         return True
 
     def _is_plain(self) -> bool:
-        """True if no option needs more than the kernel."""
+        """True if no option is set that the update kernel does not compute."""
         return not (
             self.clipnorm
             or self.clipvalue
@@ -92,24 +98,26 @@ class KernelOptimizer(Optimizer):
             return
         # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
         # gradients are scaled here.
-        factor = global_factor(gradients, self.global_clipnorm)
+        factor = global_clip_factor(gradients, self.global_clipnorm)
         if factor != 1.0:
-            gradients = [scaled(g, factor) if isinstance(g, Rows) or is_half(g.dtype) else g for g in gradients]
+            gradients = [
+                scaled_gradient(g, factor) if isinstance(g, RowGradient) or is_half(g.dtype) else g for g in gradients
+            ]
         self._update(variables, gradients, rate, factor)
 
     def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float, factor: float = 1.0) -> None:
         if type(self).update_step is not KernelOptimizer.update_step:
-            self._begin(self._update_count() + 1.0)
+            self._begin_step(self._update_count() + 1.0)
             super()._update(variables, gradients, rate)
             return
         step = self._update_count() + 1
         positions = [self._positions[id(variable)] for variable in variables]
-        dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
-        sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is Rows]
+        dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not RowGradient]
+        sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is RowGradient]
         plan = self._plan_of(tuple([positions[i] for i in dense_indices]))
         if all(variable.constraint is None for variable in variables):
             self._plan = plan
-        plan.release()
+        plan.make_writable()
         # This allocates memory, so it runs before the first write.
         row_counts = []
         for i in sparse_indices:
@@ -123,41 +131,41 @@ class KernelOptimizer(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
-        if recorders.active and state_followed():
+        if recorders.active and state_is_followed():
             step = Step(self, learning_rate)
             self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
             return
         checked_gradient = read_gradient(gradient, variable, type(self).__name__)
         position, rate = self._positions[id(variable)], float(learning_rate)
-        if type(checked_gradient) is Rows:
+        if type(checked_gradient) is RowGradient:
             self._update_rows(position, checked_gradient, rate, 0.0)
             return
         plan = self._plan_of((position,))
-        plan.release()
+        plan.make_writable()
         self._run_groups(plan, [checked_gradient], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
 
-    def _plan_of(self, positions: tuple[int, ...]) -> Plan:
+    def _plan_of(self, positions: tuple[int, ...]) -> UpdatePlan:
         plan = self._plans.get(positions)
         if plan is None:
             variables = [self._trainable_variables[i] for i in positions]
             slots = [[slot_list[i] for i in positions] for slot_list in self._slots]
-            plan = self._plans[positions] = Plan(
+            plan = self._plans[positions] = UpdatePlan(
                 variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
             )
         return plan
 
-    def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int, factor: float = 1.0) -> None:
-        self._begin(float(step))
+    def _run(self, plan: UpdatePlan, gradients: Sequence[Any], rate: float, step: int, factor: float = 1.0) -> None:
+        self._begin_step(float(step))
         numbers, amount = self.hyperparameters(rate, float(step)), (self.weight_decay or 0.0) * rate
         self._run_groups(plan, gradients, numbers, amount, factor)
 
     def _run_groups(
-        self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+        self, plan: UpdatePlan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
     ) -> None:
         if self._live:
             for variable in plan.variables:
                 if self._positions[id(variable)] in self._live:
-                    self._live[self._positions[id(variable)]]._array.fill(_ALL)
+                    self._live[self._positions[id(variable)]]._array.fill(_ALL_FLAGS)
         rule = self.rule
         kernel, scale = (rule.variables, ()) if factor == 1.0 else (rule.scaled_variables, (factor,))
         for group in plan.groups:
@@ -185,7 +193,7 @@ class KernelOptimizer(Optimizer):
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
     ) -> None:
-        step.live._begin(step.number)
+        step.live._begin_step(step.number)
         if type(self).update_step is not KernelOptimizer.update_step:
             super()._update_as_operations(step, variables, gradients)
         else:
@@ -201,24 +209,24 @@ class KernelOptimizer(Optimizer):
         dense_indices = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
         rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]
         is_decayed = [decays and self._use_weight_decay(variable) for variable in variables]
-        groups = by_key([(variables[i]._array.dtype, is_decayed[i]) for i in dense_indices])
+        groups = positions_by_key([(variables[i]._array.dtype, is_decayed[i]) for i in dense_indices])
         for (_, is_group_decayed), members in groups.items():
             group_positions = [dense_indices[i] for i in members]
             state = self._variables_and_slots([variables[i] for i in group_positions])
             arguments = [*numbers, amount if is_group_decayed else zero]
-            self._change(state, [gradients[i] for i in group_positions], arguments)
+            self._assign_updates(state, [gradients[i] for i in group_positions], arguments)
         for i in rows:
             if is_decayed[i] and not self._decays_rows_itself:
                 step.decay([variables[i]])
             arguments = [*numbers, amount if is_decayed[i] and self._decays_rows_itself else zero]
-            self._change_rows(self._variables_and_slots([variables[i]]), gradients[i], arguments)
+            self._assign_row_updates(self._variables_and_slots([variables[i]]), gradients[i], arguments)
 
     def _variables_and_slots(self, variables: Sequence[Variable]) -> list[list[Any]]:
         """Returns the variables, then for each kind of slot the slots of the variables."""
         positions = [self._positions[id(variable)] for variable in variables]
         return [list(variables), *[[slot_list[i] for i in positions] for slot_list in self._slots]]
 
-    def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
+    def _assign_updates(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
         flat_state = [variable for state_list in state for variable in state_list]
         arrays = [variable._read() for variable in flat_state]
         new = update(*arrays, *gradients, *numbers, rule=self.rule.key, count=len(gradients))
@@ -226,28 +234,28 @@ class KernelOptimizer(Optimizer):
         for variable in state[0]:
             live_rows = self._live.get(self._positions[id(variable)])
             if live_rows is not None:
-                live_rows.assign(np.full(live_rows._array.shape, _ALL))
+                live_rows.assign(np.full(live_rows._array.shape, _ALL_FLAGS))
 
-    def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        flat_state, rule, moves = [state_list[0] for state_list in state], self.rule.key, self._moves()
+    def _assign_row_updates(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
+        flat_state, rule, moves = [state_list[0] for state_list in state], self.rule.key, self._zero_gradient_effect()
         if moves != RESTS_AT_ZERO:
             arrays = [variable._read() for variable in flat_state]
             assign_all(flat_state, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
             return
-        self._expect_rows(flat_state[:1])
+        self._prepare_live_rows(flat_state[:1])
         flat_state.append(self._live[self._positions[id(flat_state[0])]])
         arrays = [variable._read() for variable in flat_state]
         assign_all(flat_state, update_live_rows(*arrays, *rows, *numbers, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
-    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float, count: Any = None) -> None:
-        """Updates a variable as the dense gradient with these rows does, decay included."""
+    def _update_rows(self, position: int, rows: RowGradient, rate: float, amount: float, count: Any = None) -> None:
+        """Updates a variable by a gradient of some rows, with decay; the result is that of the dense gradient."""
         variable, slots, live = self._writable_state(position)
         if amount and self._use_weight_decay(variable):
-            decay([variable], amount)
+            decay_variables([variable], amount)
         numbers, rule = self.hyperparameters(rate, self._update_count() + 1.0), self.rule
-        moves = self._moves()
+        moves = self._zero_gradient_effect()
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
             self._update_rows_in_float32(arrays, rows, numbers, moves, live)
@@ -258,17 +266,22 @@ class KernelOptimizer(Optimizer):
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
         variable = self._trainable_variables[position]
         slots = [slot_list[position] for slot_list in self._slots]
-        live = self._live_rows(position, slots) if self._moves() == RESTS_AT_ZERO else None
-        release((variable, *slots))
+        live = self._live_rows(position, slots) if self._zero_gradient_effect() == RESTS_AT_ZERO else None
+        make_writable((variable, *slots))
         return variable, slots, live
 
-    def _moves(self) -> int:
+    def _zero_gradient_effect(self) -> int:
         moves = self._zero_gradient
         # 0 / 0 is NaN, in the dense update too.
         return MOVES if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0) else moves
 
     def _update_rows_in_float32(
-        self, arrays: list[np.ndarray], rows: Rows, numbers: tuple[float, ...], moves: int, live: np.ndarray | None
+        self,
+        arrays: list[np.ndarray],
+        rows: RowGradient,
+        numbers: tuple[float, ...],
+        moves: int,
+        live: np.ndarray | None,
     ) -> None:
         """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
         row_ids = rows.ids
@@ -296,7 +309,7 @@ class KernelOptimizer(Optimizer):
             not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
         )
         if variable is None:
-            with unheard(), beside(slots[0]._array):
+            with hidden_from_recorders(), on_device_of(slots[0]._array):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
@@ -311,12 +324,12 @@ class KernelOptimizer(Optimizer):
                         table[start : start + _ROWS_PER_SCAN] != 0
                     ).any(axis=1)
                 slot.rewritten = False
-            with unheard():
+            with hidden_from_recorders():
                 variable.assign(words)
         return variable._array
 
-    def _expect_rows(self, variables: Sequence[Variable]) -> None:
-        if self._moves() == RESTS_AT_ZERO:
+    def _prepare_live_rows(self, variables: Sequence[Variable]) -> None:
+        if self._zero_gradient_effect() == RESTS_AT_ZERO:
             for variable in variables:
                 position = self._positions[id(variable)]
                 self._live_rows(position, [slot_list[position] for slot_list in self._slots])

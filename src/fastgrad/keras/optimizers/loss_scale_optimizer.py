@@ -9,13 +9,13 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import paused, state_followed
+from fastgrad.core.recording import hidden_from_tapes, state_is_followed
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.optimizer import Optimizer
-from fastgrad.keras.optimizers.step import build_unheard, overwrites
+from fastgrad.keras.optimizers.recorded_attributes import live_or_self
+from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_gradient
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
 
@@ -118,18 +118,18 @@ class LossScaleOptimizer(Optimizer):
         """
         if len(grads) == 0:
             return
-        variables = self._targets(grads, trainable_variables)
+        variables = self._checked_variables(grads, trainable_variables)
         if not self.built:
             with np.errstate(all="ignore"):
                 self._read(grads, variables)
-            build_unheard(self, variables)
-        if state_followed():
+            build_unrecorded(self, variables)
+        if state_is_followed():
             self._apply_as_operations(grads, variables)
             return
         scale = float(self.dynamic_scale)
         if all(gradient is None or _is_finite(gradient) for gradient in grads):
             pairs = zip(grads, variables, strict=True)
-            unscaled = [g if g is None or overwrites(v) else _divided(g, scale) for g, v in pairs]
+            unscaled = [g if g is None or is_overwritten_by_gradient(v) else _divided(g, scale) for g, v in pairs]
             self.inner_optimizer.apply(unscaled, variables)
             steps = int(self.step_counter) + 1
             self.step_counter.assign(0 if steps == self.dynamic_growth_steps else steps)
@@ -140,13 +140,13 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_scale.assign(scale * 0.5)
 
     def _apply_as_operations(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        with paused():
-            live(self)
+        with hidden_from_tapes():
+            live_or_self(self)
             scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
             finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
             if bool(TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)):
                 pairs = zip(grads, variables, strict=True)
-                unscaled = [g if g is None or overwrites(v) else _unscaled(g, scale) for g, v in pairs]
+                unscaled = [g if g is None or is_overwritten_by_gradient(v) else _unscaled(g, scale) for g, v in pairs]
                 self.inner_optimizer.apply(unscaled, variables)
                 is_growth_step = steps == self.dynamic_growth_steps
                 self.step_counter.assign(TABLE["where"](is_growth_step, steps - steps, steps))
@@ -157,8 +157,8 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
-        if state_followed():
-            live(self)  # building makes another state, so programs depend on it
+        if state_is_followed():
+            live_or_self(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)
                 return loss * cast(self.dynamic_scale, loss.dtype)

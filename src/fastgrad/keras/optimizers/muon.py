@@ -43,17 +43,8 @@ class Muon(Optimizer):
 
     _config_names = (
         *("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings"),
-        *(
-            "muon_a",
-            "muon_b",
-            "muon_c",
-            "adam_lr_ratio",
-            "momentum",
-            "ns_steps",
-            "nesterov",
-            "rms_rate",
-            "exclude_layers",
-        ),
+        *("muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum", "ns_steps", "nesterov", "rms_rate"),
+        "exclude_layers",
     )
 
     def __init__(

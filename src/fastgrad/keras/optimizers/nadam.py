@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.followed import scaled_variable, value_of
 from fastgrad.keras.optimizers.moments import MomentOptimizer
+from fastgrad.keras.optimizers.recorded_attributes import scale_variable, value_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -47,12 +47,16 @@ class Nadam(MomentOptimizer, RuleOptimizer):
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
-        u, next_u, product = self._u(step), self._u(step + 1.0), value_of(self._u_product, step)
+        u, next_u, product = (
+            self._momentum_factor(step),
+            self._momentum_factor(step + 1.0),
+            value_of(self._u_product, step),
+        )
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
         return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
 
-    def _u(self, step: Any) -> Any:
+    def _momentum_factor(self, step: Any) -> Any:
         return self.beta_1 * (1.0 - 0.5 * 0.96**step)
 
-    def _begin(self, step: Any) -> None:
-        scaled_variable(self._u_product, self._u(step))
+    def _begin_step(self, step: Any) -> None:
+        scale_variable(self._u_product, self._momentum_factor(step))

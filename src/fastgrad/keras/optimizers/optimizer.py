@@ -12,24 +12,30 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.recording import following_state, recorders, state_followed
+from fastgrad.core.recording import following_state, recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
-from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.gradients import (
     Gradient,
-    Rows,
+    RowGradient,
     clipped_by_global_norm,
     clipped_by_norm,
     clipped_by_value,
     read_gradient,
-    scaled,
+    scaled_gradient,
 )
-from fastgrad.keras.optimizers.plan import Plan, is_half, release
+from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
+from fastgrad.keras.optimizers.recorded_attributes import live_or_self
 from fastgrad.keras.optimizers.state import OptimizerState
-from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations, overwrites, overwritten
-from fastgrad.keras.weight import overwriting
+from fastgrad.keras.optimizers.step import (
+    Step,
+    SummedRows,
+    apply_as_operations,
+    assign_overwriting_gradients,
+    is_overwritten_by_gradient,
+)
+from fastgrad.keras.weight import overwrite_use
 from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.casting import cast
@@ -118,8 +124,8 @@ class Optimizer(OptimizerState):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern[str] | None = None
-        self._plans: dict[tuple[int, ...], Plan] = {}
-        self._plan: Plan | None = None
+        self._plans: dict[tuple[int, ...], UpdatePlan] = {}
+        self._plan: UpdatePlan | None = None
         self._live: dict[int, Variable] = {}  # by the position of the variable: see ``OptimizerVariable.live``
 
     def __getstate__(self) -> dict[str, Any]:
@@ -178,24 +184,24 @@ class Optimizer(OptimizerState):
         """
         if len(grads) == 0:
             return
-        variables = self._targets(grads, trainable_variables)
-        if overwriting.begun and any(map(overwrites, variables)):
-            grads, variables = overwritten(self, grads, variables)
+        variables = self._checked_variables(grads, trainable_variables)
+        if overwrite_use.begun and any(map(is_overwritten_by_gradient, variables)):
+            grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return
-        if recorders.active and state_followed():
+        if recorders.active and state_is_followed():
             apply_as_operations(self, grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
             with following_state():
                 apply_as_operations(self, grads, variables)
-        elif not self._apply_plain(grads, variables):
+        elif not self._apply_fast(grads, variables):
             self._apply_checked(grads, variables)
 
-    def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        """Runs the fast path of an update without this class's options; only returns False if there is none."""
+    def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        """Updates by a fast path without clipping, averages and accumulation; returns False if it does not apply."""
         return False
 
-    def _targets(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
+    def _checked_variables(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
         if variables is None:
             if not self.built:
                 raise ValueError(
@@ -232,29 +238,29 @@ class Optimizer(OptimizerState):
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Updates with any options. Everything that can fail runs before the first write."""
         with np.errstate(all="ignore"):
-            self._apply_pairs(self._read(grads, variables), grads, variables)
+            self._apply_checked_pairs(self._read(grads, variables), grads, variables)
 
-    def _apply_pairs(
-        self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
+    def _apply_checked_pairs(
+        self, pairs: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
     ) -> None:
         self._warn_of_missing(grads, variables)
         rate = self._rate()
         if not self.built:
-            self._build_whole(list(variables))
-        targets, gradients = [v for v, _ in found], [g for _, g in found]
+            self._build_or_undo(list(variables))
+        targets, gradients = [v for v, _ in pairs], [g for _, g in pairs]
         if self.loss_scale_factor is not None:
-            gradients = [scaled(g, 1.0 / self.loss_scale_factor) for g in gradients]
-        release((self._iterations,))
+            gradients = [scaled_gradient(g, 1.0 / self.loss_scale_factor) for g in gradients]
+        make_writable((self._iterations,))
         if not self.gradient_accumulation_steps:
             self._update_clipped(targets, gradients, rate)
         else:
             self._accumulate(targets, gradients, rate)
         if self.use_ema:
-            self._average()
+            self._update_averages()
         for variable in targets:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        release((self._iterations,))  # a constraint or a user's update may have read the counter
+        make_writable((self._iterations,))  # a constraint or a user's update may have read the counter
         counter = self._iterations._array
         counter[()] = counter.item() + 1
 
@@ -267,7 +273,7 @@ class Optimizer(OptimizerState):
                 stacklevel=6,
             )
 
-    def _build_whole(self, variables: list[Variable]) -> None:
+    def _build_or_undo(self, variables: list[Variable]) -> None:
         old_variables = self._variables[:]
         try:
             self.build(variables)
@@ -279,12 +285,12 @@ class Optimizer(OptimizerState):
     def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
         """Runs one update, weight decay included, through ``update_step``."""
         if self.weight_decay is not None:
-            decay([v for v in variables if self._use_weight_decay(v)], self.weight_decay * rate)
+            decay_variables([v for v in variables if self._use_weight_decay(v)], self.weight_decay * rate)
         learning_rate = self.learning_rate
         for variable, gradient in zip(variables, gradients, strict=True):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
 
-    def _expect_rows(self, variables: Sequence[Variable]) -> None:
+    def _prepare_live_rows(self, variables: Sequence[Variable]) -> None:
         """Prepares the optimizer for sparse gradients of ``variables``, before a recorded program checks its state."""
 
     def _update_as_operations(
@@ -321,24 +327,24 @@ class Optimizer(OptimizerState):
         """Adds the gradients to the accumulators; at the last step of a round, updates by the means and clears them."""
         steps = self.gradient_accumulation_steps or 1
         slots = [self._accumulated[self._positions[id(v)]] for v in variables]
-        release(slots)
+        make_writable(slots)
         for slot, gradient in zip(slots, gradients, strict=True):
-            if type(gradient) is Rows:
+            if type(gradient) is RowGradient:
                 slot._array[gradient.ids] += gradient.values
             else:
                 slot._array[...] += gradient
         if (int(self._iterations._array) + 1) % steps == 0:
             means: list[Gradient] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
             self._update_clipped(variables, means, rate)
-            release(self._accumulated)
+            make_writable(self._accumulated)
             for slot in self._accumulated:
                 slot._array.fill(0)
 
-    def _average(self) -> None:
-        """Moves the averages towards the weights; the first step copies the weights."""
+    def _update_averages(self) -> None:
+        """Updates the moving averages of the weights; the first step copies the weights."""
         count = self._update_count()
         momentum = self.ema_momentum if count else 0.0
-        release(self._averages)
+        make_writable(self._averages)
         for variable, average in zip(self._trainable_variables, self._averages, strict=True):
             weights = variable._array
             if is_half(weights.dtype):
@@ -351,9 +357,9 @@ class Optimizer(OptimizerState):
             else:
                 average._array[...] = weights
         if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
-            self._overwrite(self._trainable_variables)
+            self._overwrite_by_averages(self._trainable_variables)
 
-    def _overwrite(self, variables: Sequence[Variable]) -> None:
+    def _overwrite_by_averages(self, variables: Sequence[Variable]) -> None:
         for variable, average in zip(variables, self._averages, strict=True):
             variable.assign(average._read())
 
@@ -370,16 +376,16 @@ class Optimizer(OptimizerState):
                     f"variables stored in the optimizer ({len(self._averages)}). Please check if the optimizer was called on "
                     "your model."
                 )
-            self._overwrite(var_list)
+            self._overwrite_by_averages(var_list)
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
-        if not state_followed():
+        if not state_is_followed():
             return loss * self.loss_scale_factor
         loss = convert_to_tensor(loss)
-        return loss * cast(live(self).loss_scale_factor, loss.dtype)
+        return loss * cast(live_or_self(self).loss_scale_factor, loss.dtype)
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -435,7 +441,7 @@ class Optimizer(OptimizerState):
 
 
 def options_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of ``Optimizer`` among the local variables of a subclass's ``__init__``."""
+    """Returns those local variables of a subclass's ``__init__`` that are arguments of ``Optimizer``."""
     return {name: given[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | given["kwargs"]
 
 
@@ -447,15 +453,15 @@ def _short_description(value: Any) -> str:
 
 
 def _as_tensor(gradient: Gradient, variable: Variable) -> Tensor | IndexedSlices:
-    if isinstance(gradient, Rows):
+    if isinstance(gradient, RowGradient):
         shape = Tensor(np.array(variable.shape, np.int64))
         return IndexedSlices(Tensor(gradient.values), Tensor(gradient.ids), shape)
     return Tensor(gradient)
 
 
-def decay(variables: Sequence[Variable], amount: float) -> None:
+def decay_variables(variables: Sequence[Variable], amount: float) -> None:
     """``v -= v * amount`` for each variable."""
-    release(variables)
+    make_writable(variables)
     for variable in variables:
         array = variable._array
         if is_half(array.dtype):

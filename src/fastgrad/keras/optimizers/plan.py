@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.variable import OptimizerVariable, Reads
+from fastgrad.keras.optimizers.variable import LastRead, OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.optimizer_updates import is_half
 
@@ -40,7 +40,7 @@ class Group:
         self.decays = decays
 
 
-class Plan:
+class UpdatePlan:
     """The plan of an update of ``variables``, in this order.
 
     Args:
@@ -82,19 +82,19 @@ class Plan:
             return arrays
         return None
 
-    def release(self) -> None:
+    def make_writable(self) -> None:
         """Prepares all memory of the plan for writing; tensors that share it get copies."""
-        release(self.variables)
-        if self._last_read_at_release != Reads.last or recorders.active:
-            release(self._state)
-            self._last_read_at_release = Reads.last
+        make_writable(self.variables)
+        if self._last_read_at_release != LastRead.last or recorders.active:
+            make_writable(self._state)
+            self._last_read_at_release = LastRead.last
 
     def of(self, gradients: Sequence[Any], group: Group) -> Any:
         """Returns the members of ``gradients`` that belong to ``group``."""
         return gradients if self.single else [gradients[i] for i in group.positions]
 
 
-def release(variables: Iterable[Variable]) -> None:
+def make_writable(variables: Iterable[Variable]) -> None:
     """Prepares the variables' memory for writing, as ``Variable._writable`` does; the usual case is fast."""
     if recorders.active:
         for variable in variables:

@@ -77,7 +77,7 @@ class RMSprop(RuleOptimizer):
         """The update rule for the values that ``momentum`` and ``centered`` had when the slots were made."""
         return self._built_rule if self.built else _RULES[self.momentum > 0, bool(self.centered)]
 
-    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+    def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         # Saved files list the slots kind by kind.
         self._built_rule = _RULES["momentum" in names, "average_gradient" in names]
-        return [slots for name in names for slots in super(RMSprop, self)._made_slots(variables, [name])]
+        return [slots for name in names for slots in super(RMSprop, self)._new_slots(variables, [name])]

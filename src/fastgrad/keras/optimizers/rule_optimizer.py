@@ -13,7 +13,7 @@ from fastgrad.kernels.optimizers.update_rule import UpdateRule
 
 
 class RuleOptimizer(KernelOptimizer):
-    """The base of optimizers that are defined by an update rule; most of fastgrad's own are.
+    """The base of optimizers that are defined by an update rule, as most built-in optimizers are.
 
     A subclass has an attribute, or a property, ``rule`` (see ``update_rule``), and an attribute for each of the rule's
     hyper-parameters::
@@ -55,10 +55,10 @@ class RuleOptimizer(KernelOptimizer):
         rule = self._checked_rule()
         names = [self.slot_names.get(slot, slot) for slot in rule.slots]
         super().build(variables)
-        self._slots = self._made_slots(variables, names)
+        self._slots = self._new_slots(variables, names)
 
-    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
-        """Returns the slots of all variables for each name; makes them variable by variable."""
+    def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+        """Makes the slots, variable by variable; returns for each name the slots of all variables."""
         first = [self.initial_value(name) for name in names]
         return [*self.add_optimizer_variables(variables, names, first)]
 

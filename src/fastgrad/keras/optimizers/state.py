@@ -11,23 +11,23 @@ import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_followed
+from fastgrad.core.recording import state_is_followed
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import Followed
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
 from fastgrad.ops.optimizer_updates import whole_turns_of
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
-class OptimizerState(Followed, Configured):
+class OptimizerState(RecordedAttributes, Configured):
     """The variables of an optimizer.
 
     Args:
@@ -101,7 +101,7 @@ class OptimizerState(Followed, Configured):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_followed():
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_followed():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         old_rate.assign(learning_rate)
 
@@ -248,13 +248,13 @@ def _with_slot_restoring(build: Callable[..., None]) -> Callable[..., None]:
     """Wraps ``build`` so that new slots then get the values that a checkpoint has for them."""
 
     @wraps(build)
-    def taking(self: OptimizerState, *args: Any, **kwargs: Any) -> None:
+    def build_and_restore(self: OptimizerState, *args: Any, **kwargs: Any) -> None:
         outermost, self._building = not self._building, True
         try:
             build(self, *args, **kwargs)
         finally:
             self._building = not outermost
         if outermost:
-            settle(self)
+            restore_deferred_values(self)
 
-    return taking
+    return build_and_restore

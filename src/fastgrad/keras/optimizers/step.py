@@ -14,11 +14,11 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.placement import beside
-from fastgrad.core.recording import paused, recorders, report_effect, unheard
+from fastgrad.core.placement import on_device_of
+from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.followed import live, scalar
+from fastgrad.keras.optimizers.recorded_attributes import live_or_self, scalar
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
@@ -41,32 +41,32 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
     Raises:
         ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
-    with paused():
+    with hidden_from_tapes():
         with np.errstate(all="ignore"):
             targets = [variable for variable, _ in optimizer._read(grads, variables)]
         optimizer._warn_of_missing(grads, variables)
         if not optimizer.built:
-            build_unheard(optimizer, variables)
-        optimizer._expect_rows([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
+            build_unrecorded(optimizer, variables)
+        optimizer._prepare_live_rows([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
         step = Step(optimizer)
         step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
 
 
-def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
+def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
     """Makes the slots without recording their initial values; recorders only get a notice of each new variable."""
-    with unheard(), beside(variables[0]._array):
-        optimizer._build_whole(list(variables))
+    with hidden_from_recorders(), on_device_of(variables[0]._array):
+        optimizer._build_or_undo(list(variables))
     for recorder in recorders.active:
         for variable in optimizer.variables:
             recorder.on_create(variable)
 
 
-def overwrites(variable: Any) -> bool:
+def is_overwritten_by_gradient(variable: Any) -> bool:
     """True if optimizers assign the gradient of ``variable`` to it."""
     return getattr(variable, "overwrite_with_gradient", False)
 
 
-def overwritten(
+def assign_overwriting_gradients(
     optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]
 ) -> tuple[list[Any], list[Variable]]:
     """Assigns gradients to the variables that request it (``keras.Variable.overwrite_with_gradient``).
@@ -79,15 +79,15 @@ def overwritten(
     Raises:
         ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
-    with paused():
+    with hidden_from_tapes():
         with np.errstate(all="ignore"):
             optimizer._read(grads, variables)
         if not optimizer.built:
-            build_unheard(optimizer, variables)
+            build_unrecorded(optimizer, variables)
         steps = optimizer.gradient_accumulation_steps
         updates = not steps or Step._is_period_end(optimizer._iterations, steps)
         for gradient, variable in zip(grads, variables, strict=True):
-            if gradient is None or not overwrites(variable):
+            if gradient is None or not is_overwritten_by_gradient(variable):
                 continue
             value = cast(convert_to_tensor(gradient), variable.dtype)
             if steps:
@@ -96,7 +96,7 @@ def overwritten(
                 slot.assign(np.zeros(slot._array.shape, slot._array.dtype) if updates else value)
             if updates:
                 variable.assign(value)
-        left = [(g, v) for g, v in zip(grads, variables, strict=True) if not overwrites(v)]
+        left = [(g, v) for g, v in zip(grads, variables, strict=True) if not is_overwritten_by_gradient(v)]
         if all(g is None for g, _ in left):
             optimizer._iterations.assign_add(1)
             left = []
@@ -111,7 +111,7 @@ class Step:
         rate: the learning rate; the optimizer's rate if None.
 
     Attributes:
-        live: the optimizer as its formulas use it (see ``live``).
+        live: the optimizer as its formulas use it (see ``live_or_self``).
         rate: the learning rate, a float64 scalar.
         count: the number of updates so far, an int64 scalar.
         number: the number of this update, counted from 1, a float64 scalar.
@@ -119,7 +119,7 @@ class Step:
 
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
-        self.live = live(optimizer)
+        self.live = live_or_self(optimizer)
         self.rate = scalar(self._rate() if rate is None else rate)
         self.count = convert_to_tensor(optimizer.iterations)
         self.number = scalar(self.count + 1)
@@ -127,7 +127,7 @@ class Step:
     def _rate(self) -> Any:
         rate = self.optimizer._learning_rate
         if isinstance(rate, LearningRateSchedule):
-            live(rate)
+            live_or_self(rate)
         if isinstance(rate, Variable):
             return rate
         rate_or_variable = self.optimizer.learning_rate
@@ -143,15 +143,17 @@ class Step:
         optimizer = self.optimizer
         # Everything that selects a branch is computed before the first assignment.
         updates = self._is_period_end(optimizer._iterations, optimizer.gradient_accumulation_steps)
-        overwrites = optimizer.use_ema and self._is_period_end(self.count, optimizer.ema_overwrite_frequency or 0)
+        overwrites_weights = optimizer.use_ema and self._is_period_end(
+            self.count, optimizer.ema_overwrite_frequency or 0
+        )
         if optimizer.loss_scale_factor is not None:
-            gradients = [scaled(g, 1.0 / self.live.loss_scale_factor) for g in gradients]
+            gradients = [scaled_gradient(g, 1.0 / self.live.loss_scale_factor) for g in gradients]
         if not optimizer.gradient_accumulation_steps:
             optimizer._update_as_operations(self, variables, self._clipped(gradients))
         else:
             self._accumulate(variables, gradients, updates)
         if optimizer.use_ema:
-            self._average(overwrites)
+            self._update_averages(overwrites_weights)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
@@ -190,13 +192,15 @@ class Step:
         optimizer = self.optimizer
         if optimizer.clipnorm:
             limit = self.live.clipnorm
-            factors = [_factor(TABLE["sqrt"](square), limit) for square in _squares(gradients)]
-            return [scaled(g, factor) for g, factor in zip(gradients, factors, strict=True)]
+            factors = [_clip_factor(TABLE["sqrt"](square), limit) for square in _sums_of_squares(gradients)]
+            return [scaled_gradient(g, factor) for g, factor in zip(gradients, factors, strict=True)]
         if optimizer.global_clipnorm:
-            factor = _factor(TABLE["sqrt"](_square(gradients)), self.live.global_clipnorm, finite=True)
-            return [scaled(g, factor) for g in gradients]
+            factor = _clip_factor(TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, finite=True)
+            return [scaled_gradient(g, factor) for g in gradients]
         if optimizer.clipvalue:
-            return [_replaced_values(g, _within(_values(g), self.live.clipvalue)) for g in gradients]
+            return [
+                _with_gradient_values(g, _clipped_by_value(_gradient_values(g), self.live.clipvalue)) for g in gradients
+            ]
         return gradients
 
     def _accumulate(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> None:
@@ -228,16 +232,16 @@ class Step:
             else:
                 variable.assign(weights - weights * cast(amount, variable.dtype))
 
-    def _average(self, overwrites: bool) -> None:
+    def _update_averages(self, overwrites_weights: bool) -> None:
         optimizer = self.optimizer
         averages, weights = optimizer._averages, optimizer._trainable_variables
         momentum = TABLE["where"](TABLE["equal"](self.count, 0), scalar(0.0), self.live.ema_momentum)
-        for positions in by_key([v._array.dtype for v in weights]).values():
+        for positions in positions_by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in positions]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
             assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(positions)))
-        if overwrites:
-            optimizer._overwrite(weights)
+        if overwrites_weights:
+            optimizer._overwrite_by_averages(weights)
 
 
 def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -> None:
@@ -247,48 +251,48 @@ def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -
             variable.assign(value)
 
 
-def by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
+def positions_by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
     """Returns the positions of each key, in order."""
-    positions_by_key: dict[Any, list[int]] = {}
+    positions: dict[Any, list[int]] = {}
     for position, key in enumerate(keys):
-        positions_by_key.setdefault(key, []).append(position)
-    return positions_by_key
+        positions.setdefault(key, []).append(position)
+    return positions
 
 
-def scaled(gradient: Gradient, factor: Any) -> Gradient:
+def scaled_gradient(gradient: Gradient, factor: Any) -> Gradient:
     """Returns ``gradient * factor``, where ``factor`` is a float64 scalar."""
-    values = _values(gradient)
-    return _replaced_values(gradient, values * cast(factor, values.dtype))
+    values = _gradient_values(gradient)
+    return _with_gradient_values(gradient, values * cast(factor, values.dtype))
 
 
-def _values(gradient: Gradient) -> Tensor:
+def _gradient_values(gradient: Gradient) -> Tensor:
     return gradient if isinstance(gradient, Tensor) else gradient.sums
 
 
-def _replaced_values(gradient: Gradient, values: Tensor) -> Gradient:
+def _with_gradient_values(gradient: Gradient, values: Tensor) -> Gradient:
     return values if isinstance(gradient, Tensor) else gradient._replace(sums=values)
 
 
-def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
+def _sums_of_squares(gradients: Sequence[Gradient]) -> list[Tensor]:
     """Returns the sum of squares of each gradient as float64 scalars."""
-    arrays = [_values(g) for g in gradients]
+    arrays = [_gradient_values(g) for g in gradients]
     sums_by_position: dict[int, Tensor] = {}
-    for positions in by_key([x._array.dtype for x in arrays]).values():
+    for positions in positions_by_key([x._array.dtype for x in arrays]).values():
         sums = sums_of(*[arrays[i] for i in positions])
         sums_by_position |= {i: sums[index] for index, i in enumerate(positions)}
     return [sums_by_position[i] for i in range(len(arrays))]
 
 
-def _square(gradients: Sequence[Gradient]) -> Tensor:
+def _total_of_squares(gradients: Sequence[Gradient]) -> Tensor:
     """Returns the sum of the squares of all gradients, a float64 scalar."""
-    arrays = [_values(g) for g in gradients]
+    arrays = [_gradient_values(g) for g in gradients]
     is_one_dtype = len({x._array.dtype for x in arrays}) == 1
-    sums = sums_of(*arrays) if is_one_dtype else TABLE["stack"](*_squares(gradients), axis=0)
+    sums = sums_of(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
     total: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
     return total
 
 
-def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
+def _clip_factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
     """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; with ``finite``, NaN if not finite."""
     ratio = limit / norm
     if finite:
@@ -297,7 +301,7 @@ def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
     return factor
 
 
-def _within(values: Tensor, limit: Any) -> Tensor:
+def _clipped_by_value(values: Tensor, limit: Any) -> Tensor:
     bound = cast(limit, values.dtype)
     clipped_values: Tensor = TABLE["minimum"](TABLE["maximum"](values, -bound), bound)
     return clipped_values

@@ -7,16 +7,16 @@ import itertools
 import numpy as np
 
 from fastgrad.core.placement import placed, placement
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
 
-_ticks = itertools.count()
-_ALL = 0x0101010101010101
+_read_times = itertools.count()
+_ALL_FLAGS = 0x0101010101010101
 
 
-class Reads:
+class LastRead:
     """The time of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
 
     last = 0
@@ -46,16 +46,16 @@ class OptimizerVariable(Weight):
         self.live: Variable | None = None
 
     def _read(self) -> Tensor:
-        Reads.last = next(_ticks)
+        LastRead.last = next(_read_times)
         return super()._read()
 
     def _share(self, tensor: Tensor) -> None:
-        Reads.last = next(_ticks)
+        LastRead.last = next(_read_times)
         super()._share(tensor)
 
     def _writable(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
-            with unheard():
-                write(self.live._writable(), np.full(self.live._array.shape, _ALL, np.uint64))
+            with hidden_from_recorders():
+                write(self.live._writable(), np.full(self.live._array.shape, _ALL_FLAGS, np.uint64))
         return super()._writable()

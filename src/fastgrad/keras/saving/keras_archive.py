@@ -44,7 +44,7 @@ def write_keras_file(
 
     def write_archive(file: BinaryIO) -> None:
         weights = io.BytesIO()
-        write_hdf5(weights, arrays, _named(groups))
+        write_hdf5(weights, arrays, _group_attributes(groups))
         metadata = {
             "keras_version": _FORMAT,
             "fastgrad_version": VERSION,
@@ -58,10 +58,10 @@ def write_keras_file(
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
     else:
-        write_atomically(path, lambda file: write_hdf5(file, arrays, _named(groups)), overwrite)
+        write_atomically(path, lambda file: write_hdf5(file, arrays, _group_attributes(groups)), overwrite)
 
 
-def _named(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _group_attributes(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {path: {"name": name} for path, name in groups.items()}
 
 

@@ -16,24 +16,18 @@ from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
 
-OPTIMIZER = "optimizer_weights/"
+OPTIMIZER_PREFIX = "optimizer_weights/"
 _WEIGHTS = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
-_FORMAT = "3.15.1"  # the Keras version of this format
-_ROOMS = (
-    "layers",
-    "optimizers",
-    "optimizers.schedules",
-    "losses",
-    "metrics",
-    "initializers",
-    "regularizers",
-    "constraints",
+_KERAS_VERSION = "3.15.1"  # the Keras version of this format
+_CLASS_NAMESPACES = (
+    *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
+    *("initializers", "regularizers", "constraints"),
 )
-_WITHOUT_EFFECT = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
+_IGNORED_SETTINGS = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
 
 
-class Saved(NamedTuple):
+class LegacyModelContents(NamedTuple):
     """The contents of a file: two configurations or None, the names of weights in order, and all values."""
 
     config: dict[str, Any] | None
@@ -53,7 +47,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     """
     h5py_module()
     model_config = serialize_keras_object(model)
-    root_attributes = {"backend": "tensorflow", "keras_version": _FORMAT}
+    root_attributes = {"backend": "tensorflow", "keras_version": _KERAS_VERSION}
     root_attributes["model_config"] = json.dumps(
         {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
@@ -63,9 +57,13 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
         root_attributes["training_config"] = json.dumps(compile_config)
     layers = [layer.name for layer in model.layers]
     attributes: dict[str, dict[str, Any]] = {"": root_attributes}
-    attributes[_WEIGHTS] = {"layer_names": layers, "backend": root_attributes["backend"], "keras_version": _FORMAT}
+    attributes[_WEIGHTS] = {
+        "layer_names": layers,
+        "backend": root_attributes["backend"],
+        "keras_version": _KERAS_VERSION,
+    }
     arrays: dict[str, np.ndarray] = {}
-    for group, variables in _groups(model):
+    for group, variables in _variables_by_group(model):
         names = [variable.path for variable in variables]
         if len(set(names)) < len(names):
             names = [f"{name}_{index}" for index, name in enumerate(names)]
@@ -77,17 +75,19 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
 
 
-def _groups(model: Any) -> list[tuple[str, list[Any]]]:
+def _variables_by_group(model: Any) -> list[tuple[str, list[Any]]]:
     """Returns the variables by the groups of the file."""
     groups = [
         (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
     ]
     groups.append((f"{_WEIGHTS}/{_TOP_LEVEL_GROUP}", [*model._trainable_own, *model._other_own]))
     optimizer = model.__dict__.get("optimizer")
-    return groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER[:-1], optimizer.variables)]
+    return (
+        groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER_PREFIX[:-1], optimizer.variables)]
+    )
 
 
-def read(path: Any) -> Saved:
+def read(path: Any) -> LegacyModelContents:
     """Returns the contents of a file of a model, or of weights alone.
 
     Raises:
@@ -104,26 +104,29 @@ def read(path: Any) -> Saved:
         return _decoded_file(attributes, values)
 
 
-def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> Saved:
+def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> LegacyModelContents:
     root = _WEIGHTS if _WEIGHTS in attributes else ""
     prefix = f"{root}/" if root else ""
-    layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
+    layers = [*_text_list_attribute(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
     groups = [f"{prefix}{layer}" for layer in layers]
-    names = [[f"{group}/{name}" for name in _listed(attributes.get(group, {}), "weight_names")] for group in groups]
-    optimizer_names = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
+    names = [
+        [f"{group}/{name}" for name in _text_list_attribute(attributes.get(group, {}), "weight_names")]
+        for group in groups
+    ]
+    optimizer_names = _text_list_attribute(attributes.get(OPTIMIZER_PREFIX[:-1], {}), "weight_names")
     texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
     config, training = (None if text is None else parse_json(text) for text in texts)
-    return Saved(
+    return LegacyModelContents(
         config,
         training,
         [layer_names for layer_names in names if layer_names],
-        [OPTIMIZER + name for name in optimizer_names],
+        [OPTIMIZER_PREFIX + name for name in optimizer_names],
         values,
     )
 
 
-def _listed(attributes: dict[str, Any], name: str) -> list[str]:
-    """Returns a list of texts, stored whole or in numbered parts."""
+def _text_list_attribute(attributes: dict[str, Any], name: str) -> list[str]:
+    """Returns the attribute ``name``, a list of texts that is stored whole or in numbered parts."""
     if name in attributes:
         return list(attributes[name])
     part_numbers = sorted(
@@ -132,10 +135,10 @@ def _listed(attributes: dict[str, Any], name: str) -> list[str]:
     return [text for number in part_numbers for text in attributes[f"{name}{number}"]]
 
 
-def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
+def paired_variables(model: Any, saved: LegacyModelContents) -> dict[str, Variable]:
     """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
-    groups = [(group, variables) for group, variables in _groups(model) if variables]
-    optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
+    groups = [(group, variables) for group, variables in _variables_by_group(model) if variables]
+    optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER_PREFIX[:-1] else []
     variables_by_name = dict(zip(saved.optimizer_names, optimizer, strict=False))
     counts_match = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
     for position, (group, variables) in enumerate(groups):
@@ -144,7 +147,7 @@ def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
     return variables_by_name
 
 
-def model_of(saved: Saved, compile: bool) -> Any:
+def model_of_contents(saved: LegacyModelContents, compile: bool) -> Any:
     """Returns the model of a file, with new weights.
 
     Raises:
@@ -176,19 +179,19 @@ def _upgraded_config(value: Any) -> Any:
             inner["batch_shape"] = inner["batch_input_shape"]
         if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
             inner["axis"] = inner["axis"][0]
-        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _nodes(layer)):
+        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _inbound_nodes(layer)):
             for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
-        upgraded["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
+        upgraded["config"] = {name: item for name, item in inner.items() if name not in _IGNORED_SETTINGS}
         upgraded.setdefault("module", _module_of(upgraded["class_name"]))
     if "inbound_nodes" in value:
         upgraded["inbound_nodes"] = [
-            _call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
+            _keras3_call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
         ]
     return upgraded
 
 
-def _nodes(layer: Any) -> list[Any]:
+def _inbound_nodes(layer: Any) -> list[Any]:
     return layer.get("inbound_nodes", []) if isinstance(layer, dict) else []
 
 
@@ -200,7 +203,7 @@ def _module_of(name: str) -> str | None:
         return "keras.src.models.functional"
     if name in ("Sequential", "Model", "DTypePolicy"):
         return "keras"
-    for module_name in _ROOMS:
+    for module_name in _CLASS_NAMESPACES:
         namespace: Any = keras
         for name_part in module_name.split("."):
             namespace = getattr(namespace, name_part)
@@ -209,7 +212,7 @@ def _module_of(name: str) -> str | None:
     return None
 
 
-def _call(node: list[Any]) -> dict[str, Any]:
+def _keras3_call(node: list[Any]) -> dict[str, Any]:
     """Converts a Keras 2 call, a list of (layer, call, output, options), to the form of Keras 3."""
     tensors = [
         {

@@ -25,7 +25,7 @@ from fastgrad.storage import tensor_file
 from fastgrad.storage.damaged_file import parsing, reason
 from fastgrad.storage.hdf5_file import h5py_module
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.object_graph import misfits, named_variables
+from fastgrad.storage.object_graph import mismatch_messages, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 _CONFIG_KEY = "fastgrad.model"
@@ -90,11 +90,11 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
             "`model.build(input_shape)`."
         )
-    _write(model, filepath, _has_keras_ending(filepath, _WEIGHT_ENDINGS), None, overwrite)
+    _write_model_file(model, filepath, _has_keras_ending(filepath, _WEIGHT_ENDINGS), None, overwrite)
 
 
-def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
-    contents = _contents(model, is_keras)
+def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
+    contents = _values_by_file_name(model, is_keras)
     values = {name: moved(variable._array, None) for name, variable in contents.variables.items()}
     for prefix, layer in contents.stores.items():
         store: dict[str, Any] = {}
@@ -106,7 +106,7 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
         save_tensors(path, values, {} if config is None else {_CONFIG_KEY: config}, overwrite)
 
 
-def _contents(model: Any, is_keras: bool) -> Contents:
+def _values_by_file_name(model: Any, is_keras: bool) -> Contents:
     """Returns the contents of a model and its optimizer by their names in files."""
     if is_keras:
         return keras_variables(model)
@@ -117,7 +117,7 @@ def _contents(model: Any, is_keras: bool) -> Contents:
     return Contents(contents, {}, (), {})
 
 
-def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
+def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
     if is_keras:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
@@ -146,15 +146,15 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         _assign_legacy(model, legacy_h5.read(filepath), skip_mismatch, f"{filepath}")
         return
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
-    values, _ = _read(filepath, is_keras)
-    _assign(model, values, is_keras, skip_mismatch, f"{filepath}")
+    values, _ = _read_model_file(filepath, is_keras)
+    _assign_values(model, values, is_keras, skip_mismatch, f"{filepath}")
 
 
-def _assign_legacy(model: Any, saved: legacy_h5.Saved, skip_mismatch: bool, source: str) -> None:
-    _check_built(model, saved.values, (legacy_h5.OPTIMIZER,))
+def _assign_legacy(model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str) -> None:
+    _check_built(model, saved.values, (legacy_h5.OPTIMIZER_PREFIX,))
     variables = legacy_h5.paired_variables(model, saved)
     values = {name: _cast_to_variable(value, variables.get(name)) for name, value in saved.values.items()}
-    _assign_named(model, variables, values, (legacy_h5.OPTIMIZER,), skip_mismatch, source)
+    _assign_named(model, variables, values, (legacy_h5.OPTIMIZER_PREFIX,), skip_mismatch, source)
 
 
 def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[str, ...]) -> None:
@@ -166,8 +166,8 @@ def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[st
         )
 
 
-def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
-    variables, _, optimizers, layers = _contents(model, is_keras)
+def _assign_values(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
+    variables, _, optimizers, layers = _values_by_file_name(model, is_keras)
     stores = {
         prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
         for prefix in layers
@@ -193,10 +193,12 @@ def _assign_named(
     state = {name: values.pop(name) for name in names if name in values}
     optimizer_variables = {name: variables.pop(name) for name in names if name in variables}
     missing_names, unknown_names = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
-    mismatches = misfits(variables, values)
+    mismatches = mismatch_messages(variables, values)
     if skip_mismatch:
         fitting_values = {
-            name: value for name, value in values.items() if name in variables and not misfits(variables, {name: value})
+            name: value
+            for name, value in values.items()
+            if name in variables and not mismatch_messages(variables, {name: value})
         }
         skipped_names = sorted((variables.keys() | values.keys()) - fitting_values.keys())
         if skipped_names:
@@ -217,7 +219,7 @@ def _assign_named(
         )
     for name, value in values.items():
         variables[name].assign(value)
-    if state.keys() == optimizer_variables.keys() and not misfits(optimizer_variables, state):
+    if state.keys() == optimizer_variables.keys() and not mismatch_messages(optimizer_variables, state):
         for name, value in state.items():
             optimizer_variables[name].assign(value)
     elif state and optimizer_variables:
@@ -267,7 +269,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)
     else:
-        _write(model, filepath, is_keras, model_to_json(model), overwrite)
+        _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite)
 
 
 def load_model(
@@ -300,7 +302,7 @@ def load_model(
             CustomObjectScope(custom_objects),
             SafeModeScope(is_safe),
         ):
-            model = legacy_h5.model_of(saved, compile)
+            model = legacy_h5.model_of_contents(saved, compile)
         _check_model(model, filepath)
         _assign_legacy(model, saved, False, f"{filepath}")
         return model
@@ -308,7 +310,7 @@ def load_model(
         raise ValueError(
             f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
         )
-    values, config = _read(filepath, is_keras)
+    values, config = _read_model_file(filepath, is_keras)
     if config is None:
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
@@ -318,7 +320,7 @@ def load_model(
         model_config = config if compile else {**config, "compile_config": None}
         model = deserialize_keras_object(model_config, custom_objects, safe_mode)
     _check_model(model, filepath)
-    _assign(model, values, is_keras, False, f"{filepath}")
+    _assign_values(model, values, is_keras, False, f"{filepath}")
     return model
 
 
@@ -351,7 +353,7 @@ def model_to_json(model: Any, **options: Any) -> str:
     sharing = Sharing()
     with sharing:
         config = serialize_keras_object(model)
-    return json.dumps(sharing.of_shared(config), **options)
+    return json.dumps(sharing.keep_shared_numbers(config), **options)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

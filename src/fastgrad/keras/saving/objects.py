@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest
-from fastgrad.core.names import near
+from fastgrad.core.names import suggestions
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -31,22 +31,13 @@ from fastgrad.keras.saving.registration import (
     get_registered_object,
     in_safe_mode,
 )
-from fastgrad.keras.saving.sharing import made_once, note_written
+from fastgrad.keras.saving.sharing import make_layer_once, number_serialized_layer
 from fastgrad.storage.damaged_file import reason
 
 _PACKAGE = "fastgrad.keras"
-_ROOMS = (
-    "activations",
-    "callbacks",
-    "constraints",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "optimizers.schedules",
-    "regularizers",
+_CLASS_NAMESPACES = (
+    *("activations", "callbacks", "constraints", "initializers", "layers", "losses"),
+    *("metrics", "models", "optimizers", "optimizers.schedules", "regularizers"),
 )
 
 
@@ -102,7 +93,7 @@ def serialize_keras_object(obj: Any) -> Any:
             "To be serializable, a class must implement the `get_config()` method."
         )
     config = _instance_config(obj)
-    note_written(obj, config)
+    number_serialized_layer(obj, config)
     return config
 
 
@@ -219,13 +210,13 @@ def deserialize_keras_object(
             ) from error
 
 
-_REPR = reprlib.Repr()
-_REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 20, 20, 100, 100
+_SHORT_REPR = reprlib.Repr()
+_SHORT_REPR.maxdict, _SHORT_REPR.maxlist, _SHORT_REPR.maxstring, _SHORT_REPR.maxother = 20, 20, 100, 100
 
 
 def _shortened(config: Any) -> str:
     """Returns the start of the text of a configuration, for an error; the rest is not made."""
-    return _REPR.repr(config)[:500]
+    return _SHORT_REPR.repr(config)[:500]
 
 
 def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
@@ -256,7 +247,7 @@ def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
         return lambda_of(inner)
     if name == "function":
         return _function_by_name(inner, module_objects, config.get("registered_name"))
-    return made_once(config, lambda: _instance(_class_of_config(config, module_objects), config))
+    return make_layer_once(config, lambda: _object_of_config(_class_of_config(config, module_objects), config))
 
 
 def _function_by_name(name: str, module_objects: dict[str, Any] | None, registered: str | None) -> Any:
@@ -300,8 +291,8 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
     submodule = module.removeprefix("keras").removeprefix(".")
     if submodule.startswith("src."):  # classes that Keras itself does not export
         submodule = "" if submodule.startswith("src.models") else submodule.split(".")[1]
-    hint = near(name, module_objects or ())
-    if public and (submodule in _ROOMS or not submodule):
+    hint = suggestions(name, module_objects or ())
+    if public and (submodule in _CLASS_NAMESPACES or not submodule):
         namespace = importlib.import_module(f"{_PACKAGE}.{submodule}" if submodule else _PACKAGE)
         class_object = getattr(namespace, name, None)
         if inspect.isclass(class_object) and class_object.__module__.startswith(_PACKAGE + "."):
@@ -311,7 +302,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
                     f"registered name. Remove the `registered_name` field from the config. Full object config: {_shortened(config)}"
                 )
             return class_object
-        hint = near(
+        hint = suggestions(
             name, [candidate_name for candidate_name, value in vars(namespace).items() if inspect.isclass(value)]
         )
     raise TypeError(
@@ -321,7 +312,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
     )
 
 
-def _instance(kind: Any, config: dict[str, Any]) -> Any:
+def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
     inner = config["config"]
     if not hasattr(kind, "from_config"):
         raise TypeError(
@@ -335,13 +326,13 @@ def _instance(kind: Any, config: dict[str, Any]) -> Any:
     obj = kind.from_config(_without_idle_settings(kind, inner) if public_module(kind) else inner)
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
-        obj.build_from_config(_with_tuples(build_config))
+        obj.build_from_config(_shapes_as_tuples(build_config))
     if config.get("compile_config") and hasattr(obj, "compile_from_config"):
         obj.compile_from_config(config["compile_config"])
     return obj
 
 
-_WITHOUT_EFFECT = frozenset(["renorm_momentum", "input_axes", "output_axes"])
+_IGNORED_SETTINGS = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 
 def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
@@ -357,22 +348,22 @@ def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if name in parameter_names
         or name == "build_input_shape"
-        or not (value is None or value is False or name in _WITHOUT_EFFECT)
+        or not (value is None or value is False or name in _IGNORED_SETTINGS)
     }
 
 
-def _with_tuples(value: Any) -> Any:
+def _shapes_as_tuples(value: Any) -> Any:
     """Converts shapes to tuples: JSON has turned them into lists."""
     if isinstance(value, dict):
-        return {key: _with_tuples(item) for key, item in value.items()}
+        return {key: _shapes_as_tuples(item) for key, item in value.items()}
     if isinstance(value, list):
-        items = [_with_tuples(item) for item in value]
+        items = [_shapes_as_tuples(item) for item in value]
         return tuple(items) if all(item is None or isinstance(item, int) for item in items) else items
     return value
 
 
-def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
-    """Returns the callable of ``identifier``: itself, an instance of a class, or the object of a name or configuration.
+def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any:
+    """Returns the callable of an identifier: a callable, a class to instantiate, a name or a configuration.
 
     Args:
         identifier: as in ``keras.initializers.get`` and similar functions.
@@ -388,6 +379,6 @@ def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
     if inspect.isclass(result):
         result = result()
     if not callable(result):
-        hint = near(identifier, known) if isinstance(identifier, str) else ""
+        hint = suggestions(identifier, known) if isinstance(identifier, str) else ""
         raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
     return result

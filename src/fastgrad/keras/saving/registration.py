@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _registered_objects: dict[str, Any] = {}
-_names: dict[Any, str] = {}
+_registered_names: dict[Any, str] = {}
 
 
-class _Scopes(threading.local):
+class _ThreadScopes(threading.local):
     objects: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
     safe_mode: bool | None = None
 
 
-_scopes = _Scopes()
+_thread_scopes = _ThreadScopes()
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
@@ -42,7 +42,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             )
         registered = f"{package}>{name if name is not None else target.__name__}"
         _registered_objects[registered] = target
-        _names[target] = registered
+        _registered_names[target] = registered
         return target
 
     return decorator
@@ -55,14 +55,14 @@ def get_custom_objects() -> dict[str, Any]:
 
 def get_registered_name(obj: Any) -> str:
     """Returns the registered name of a class or function, else its own name."""
-    return _names.get(obj) or obj.__name__
+    return _registered_names.get(obj) or obj.__name__
 
 
 def get_registered_object(
     name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
 ) -> Any:
     """Returns the object of ``name`` in the active scopes, the registry, ``custom_objects`` or ``module_objects``."""
-    for namespace in (_scopes.objects, _registered_objects, custom_objects, module_objects):
+    for namespace in (_thread_scopes.objects, _registered_objects, custom_objects, module_objects):
         if namespace and name in namespace:
             return namespace[name]
     return None
@@ -70,7 +70,7 @@ def get_registered_object(
 
 def custom_objects() -> dict[str, Any]:
     """Returns the objects of the active scopes and the registered ones."""
-    return {**_registered_objects, **_scopes.objects}
+    return {**_registered_objects, **_thread_scopes.objects}
 
 
 class CustomObjectScope:
@@ -89,12 +89,12 @@ class CustomObjectScope:
         self.custom_objects = custom_objects or {}
 
     def __enter__(self) -> Any:
-        self._before = _scopes.objects
-        _scopes.objects = {**self._before, **self.custom_objects}
+        self._before = _thread_scopes.objects
+        _thread_scopes.objects = {**self._before, **self.custom_objects}
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _scopes.objects = self._before
+        _thread_scopes.objects = self._before
 
 
 custom_object_scope = CustomObjectScope
@@ -111,18 +111,18 @@ class SafeModeScope:
         self.safe_mode = safe_mode
 
     def __enter__(self) -> None:
-        self._before = _scopes.safe_mode
-        _scopes.safe_mode = self.safe_mode
+        self._before = _thread_scopes.safe_mode
+        _thread_scopes.safe_mode = self.safe_mode
 
     def __exit__(self, *exception: object) -> None:
-        _scopes.safe_mode = self._before
+        _thread_scopes.safe_mode = self._before
 
 
 def in_safe_mode() -> bool | None:
     """Returns the mode of the innermost ``SafeModeScope``; outside of any scope None, which counts as safe."""
-    return _scopes.safe_mode
+    return _thread_scopes.safe_mode
 
 
 def enable_unsafe_deserialization() -> None:
     """Lets this thread load lambdas, whose code may do anything, from all later files."""
-    _scopes.safe_mode = False
+    _thread_scopes.safe_mode = False

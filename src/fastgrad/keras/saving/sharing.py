@@ -23,17 +23,17 @@ class Sharing:
         self._unnumbered_layers: dict[str, Any] = {}
 
     def __enter__(self) -> None:
-        self._before: Token[Sharing | None] = _now.set(self)
+        self._before: Token[Sharing | None] = _active_sharing.set(self)
 
     def __exit__(self, *exception: Any) -> None:
-        _now.reset(self._before)
+        _active_sharing.reset(self._before)
 
-    def written(self, layer: Any, config: dict[str, Any]) -> None:
+    def add_layer_number(self, layer: Any, config: dict[str, Any]) -> None:
         """Adds a layer's number to its configuration."""
         config[_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
-    def of_shared(self, config: Any) -> Any:
-        """Returns a whole configuration with only the numbers of layers that occur more than once."""
+    def keep_shared_numbers(self, config: Any) -> Any:
+        """Returns a configuration in which only layers that occur more than once have numbers."""
         counts: Counter[int] = Counter()
 
         def count(value: Any) -> None:
@@ -45,7 +45,7 @@ class Sharing:
         count(config)
         return _with_accepted_numbers(config, lambda number: counts[number] > 1)
 
-    def made(self, config: dict[str, Any], make: Callable[[], Any]) -> Any:
+    def layer_of_config(self, config: dict[str, Any], make: Callable[[], Any]) -> Any:
         """Returns the object of a configuration; a numbered layer is made once.
 
         If a layer occurs first inside another model, Keras loses its number there and cannot read the file. So a numbered
@@ -76,17 +76,17 @@ def _with_accepted_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
     return {key: _with_accepted_numbers(item, kept) for key, item in config.items() if key != _NUMBER_KEY or kept(item)}
 
 
-_now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
+_active_sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
 
 
-def note_written(obj: Any, config: dict[str, Any]) -> None:
-    """Tells the active ``Sharing`` that a layer was written."""
-    sharing = _now.get()
+def number_serialized_layer(obj: Any, config: dict[str, Any]) -> None:
+    """Adds the layer's number to ``config`` if a ``Sharing`` is active and ``obj`` is a layer."""
+    sharing = _active_sharing.get()
     if sharing is not None and hasattr(obj, "_trainable_own"):
-        sharing.written(obj, config)
+        sharing.add_layer_number(obj, config)
 
 
-def made_once(config: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """Returns ``make()``, or the earlier object of the same number."""
-    sharing = _now.get()
-    return make() if sharing is None else sharing.made(config, make)
+def make_layer_once(config: dict[str, Any], make: Callable[[], Any]) -> Any:
+    """Returns ``make()``, or the layer made earlier for the same number in the active ``Sharing``."""
+    sharing = _active_sharing.get()
+    return make() if sharing is None else sharing.layer_of_config(config, make)

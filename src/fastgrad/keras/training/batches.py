@@ -94,7 +94,7 @@ def as_array(value: Any) -> np.ndarray:
     if array.ndim == 1 and hasattr(value, "iloc"):
         array = array[:, np.newaxis]  # a pandas Series is a column
     if array.dtype == object:
-        array = _numbers(array)
+        array = _objects_as_floats(array)
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":
@@ -102,7 +102,7 @@ def as_array(value: Any) -> np.ndarray:
     return array
 
 
-def _numbers(array: np.ndarray) -> np.ndarray:
+def _objects_as_floats(array: np.ndarray) -> np.ndarray:
     """Casts an array of objects to ``floatx()``, such as a table with columns of numbers and truth values."""
     try:
         return array.astype(settings.default_dtype().numpy)
@@ -128,7 +128,7 @@ def as_arrays(structure: Any) -> Any:
     return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
 
 
-def leaves_of(*structures: Any) -> list[np.ndarray]:
+def array_leaves(*structures: Any) -> list[np.ndarray]:
     """Returns the arrays in some structures."""
     return [
         array
@@ -145,7 +145,7 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     Raises:
         ValueError: the arrays have different lengths, or no samples.
     """
-    arrays = leaves_of(x, y, sample_weight)
+    arrays = array_leaves(x, y, sample_weight)
     for array in arrays:
         if array.ndim == 0:
             raise ValueError(
@@ -158,7 +158,7 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     if len(sizes) != 1:
         arguments = [("x", x), ("y", y), ("sample_weight", sample_weight)]
         text = "\n".join(
-            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in leaves_of(argument))}"
+            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in array_leaves(argument))}"
             for name, argument in arguments
             if argument is not None
         )
@@ -193,7 +193,7 @@ def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     return weights
 
 
-def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
+def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
     """Returns training and validation data; the last ``fraction`` of the samples is for validation.
 
     Raises:
@@ -217,10 +217,10 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
             "`validation_split` argument."
         )
 
-    def cut(which: slice) -> tuple[Any, ...]:
+    def rows_in(which: slice) -> tuple[Any, ...]:
         return nest.map_structure(lambda array: None if array is None else array[which], tuple(arrays))
 
-    return cut(slice(0, split_row)), cut(slice(split_row, size))
+    return rows_in(slice(0, split_row)), rows_in(slice(split_row, size))
 
 
 class Batches:
@@ -294,36 +294,38 @@ class Batches:
         leaves = nest.flatten(parts)
         if len(leaves) > len(parts) or any(a is not b for a, b in zip(leaves, parts, strict=True)):
             self._nested = parts
-        rows = Dataset.from_tensor_slices(tuple([None if leaf is None else _shared(leaf) for leaf in leaves]))
+        rows = Dataset.from_tensor_slices(
+            tuple([None if leaf is None else _tensor_sharing_memory(leaf) for leaf in leaves])
+        )
         return (rows.shuffle(size) if shuffle else rows).batch(batch_size)
 
     def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
         """Returns an iterator over the batches (inputs, labels, weights) of one epoch, from number ``first`` on."""
         if self._is_arrays and self.steps is None:
             return self._all_batches()
-        return self._counted(first)
+        return self._counted_batches(first)
 
     def _all_batches(self) -> Iterator[Any]:
         """Returns an iterator over all batches, from the restored position or from the start."""
-        self._position, self._restored_iterator = self._restored_iterator or self._items(), None
-        return self._converted(self._position)
+        self._position, self._restored_iterator = self._restored_iterator or self._source_items(), None
+        return self._converted_batches(self._position)
 
-    def _items(self) -> Any:
+    def _source_items(self) -> Any:
         """Returns an iterator over the source that knows its position."""
         if isinstance(self._source, Dataset):
             return iter(self._source)
         return _CountingIterator(self._source)
 
-    def _converted(self, items: Iterator[Any]) -> Iterator[Any]:
+    def _converted_batches(self, items: Iterator[Any]) -> Iterator[Any]:
         if not self._is_arrays:
-            return map(self._batch, items)
+            return map(self._converted_batch, items)
         nested = self._nested
         if nested is None:
             return items
         # A dataset would make a list one tensor, so nested parts are packed after it.
         return (tuple(nest.pack_sequence_as(nested, list(flat_parts))) for flat_parts in items)
 
-    def _counted(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
+    def _counted_batches(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
         if self._py_dataset is not None:
             self._py_dataset.on_epoch_begin()
         if self.steps is None:
@@ -348,16 +350,16 @@ class Batches:
         if self._py_dataset is not None:
             self._py_dataset.on_epoch_end()
 
-    def example(self) -> tuple[Any, Any, Any]:
+    def example_batch(self) -> tuple[Any, Any, Any]:
         """Returns a batch with the structure of later batches; zeros if the structure is known without data."""
         if isinstance(self._source, Dataset):
-            return next(self._converted(iter([nest.map_structure(_zeros, self._source.element_spec)])))
+            return next(self._converted_batches(iter([nest.map_structure(_zeros_of_spec, self._source.element_spec)])))
         if self._py_dataset is not None:
-            return self._batch(self._py_dataset[0])
+            return self._converted_batch(self._py_dataset[0])
         first = self._source.peek() if isinstance(self._source, _GeneratorBatches) else next(iter(self._source), None)
         if first is None:
             raise ValueError("fit: the data has no batch.")
-        return self._batch(first)
+        return self._converted_batch(first)
 
     def state(self, within: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data: the number of batches so far, and the random state of shuffles.
@@ -373,18 +375,18 @@ class Batches:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Makes the next ``epoch`` continue from the result of ``state``; ValueError if it is for other data."""
-        items = self._items()
+        items = self._source_items()
         items.restore(state)
         if int(state["position"]):
             self._restored_iterator = items
         elif isinstance(self._source, Dataset):
             self._source._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
 
-    def _batch(self, data: Any) -> tuple[Any, Any, Any]:
+    def _converted_batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         if self._class_weight is not None:
             sample_weight = self._weights(nest.map_structure(as_array, y), sample_weight)
-        return _tensors(x), _tensors(y), _tensors(sample_weight)
+        return _converted_to_tensors(x), _converted_to_tensors(y), _converted_to_tensors(sample_weight)
 
     def _weights(self, y: Any, sample_weight: Any) -> Any:
         """Returns ``sample_weight``, or weights by class if there is ``class_weight``; ValueError for both."""
@@ -406,13 +408,13 @@ class _GeneratorBatches:
     """
 
     def __init__(self, items: Iterator[Any]) -> None:
-        self._items = items
+        self._source_items = items
         self._first: list[Any] = []
         self._ended = False
 
     def peek(self) -> Any:
         """Returns the first batch, None if there is none."""
-        self._first = self._first or list(itertools.islice(self._items, 2))
+        self._first = self._first or list(itertools.islice(self._source_items, 2))
         return self._first[0] if self._first else None
 
     def __iter__(self) -> Iterator[Any]:
@@ -420,7 +422,7 @@ class _GeneratorBatches:
         if self._ended:
             _warn_out_of_data()
         yield from self._first
-        yield from self._items
+        yield from self._source_items
         self._ended = True
 
 
@@ -428,14 +430,14 @@ class _CountingIterator:
     """An iterator that counts its items."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self._items = iter(items)
+        self._source_items = iter(items)
         self._count = 0
 
     def __iter__(self) -> _CountingIterator:
         return self
 
     def __next__(self) -> Any:
-        item = next(self._items)
+        item = next(self._source_items)
         self._count += 1
         return item
 
@@ -447,11 +449,11 @@ class _CountingIterator:
             pass
 
 
-def _zeros(spec: Any) -> Any:
+def _zeros_of_spec(spec: Any) -> Any:
     return None if spec is None else Tensor(np.zeros([size or 1 for size in spec.shape], spec.dtype.numpy))
 
 
-def _shared(array: np.ndarray) -> Tensor:
+def _tensor_sharing_memory(array: np.ndarray) -> Tensor:
     """Returns a tensor that shares the memory of ``array`` if possible: training only reads it."""
     if type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.isnative:
         as_dtype(array.dtype)
@@ -474,7 +476,7 @@ def _is_batch_source(x: Any) -> bool:
     return as_tensor_or_none(x) is None and hasattr(x, "__iter__")
 
 
-def _tensors(structure: Any) -> Any:
+def _converted_to_tensors(structure: Any) -> Any:
     def tensor_or_none(value: Any) -> Any:
         return value if value is None or isinstance(value, Tensor) else convert_to_tensor(as_array(value))
 

@@ -17,7 +17,7 @@ from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.keras.training.outputs import by_output, is_flat, names_of
+from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
 
 
 def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
@@ -29,13 +29,13 @@ def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
     return last_prediction == 1, sparse
 
 
-def name_of(function: Any) -> str:
+def name_of_function(function: Any) -> str:
     """Returns the name of a loss or metric: its own name, or that of the function or class."""
     name = getattr(function, "name", None) or getattr(function, "__name__", None)
     return str(name or to_snake_case(type(function).__name__))
 
 
-def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
+def loss_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
     """Returns the loss of an identifier from ``compile``; ``"crossentropy"`` selects the loss by the shapes."""
     if identifier is None:
         return None
@@ -45,7 +45,7 @@ def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
             return losses.BinaryCrossentropy()
         return losses.SparseCategoricalCrossentropy() if sparse else losses.CategoricalCrossentropy()
     loss = losses.get(identifier)
-    return loss if isinstance(loss, Loss) else LossFunctionWrapper(loss, name=name_of(loss))
+    return loss if isinstance(loss, Loss) else LossFunctionWrapper(loss, name=name_of_function(loss))
 
 
 def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
@@ -61,7 +61,7 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
     """
     if loss is None or isinstance(loss, (dict, list, tuple)) or not is_shape(output_shape) or not y.size:
         return
-    resolved_loss = loss_of(loss, y, SimpleNamespace(shape=output_shape))
+    resolved_loss = loss_of_identifier(loss, y, SimpleNamespace(shape=output_shape))
     if (
         not isinstance(resolved_loss, LossFunctionWrapper)
         or resolved_loss.fn is not losses.sparse_categorical_crossentropy
@@ -84,7 +84,7 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
         )
 
 
-class Term(NamedTuple):
+class LossTerm(NamedTuple):
     """One summand of the loss.
 
     Attributes:
@@ -108,12 +108,12 @@ class _WeightedLoss:
     factor: Any
 
 
-def _children(structure: Any) -> dict[Any, Any]:
+def _items_by_key(structure: Any) -> dict[Any, Any]:
     """Returns the parts of a list, tuple or dict by their keys."""
     return dict(structure) if isinstance(structure, dict) else dict(enumerate(structure))
 
 
-def _at(path: tuple[Any, ...], structure: Any) -> Any:
+def _part_at_path(path: tuple[Any, ...], structure: Any) -> Any:
     for key in path:
         structure = structure[key]
     return structure
@@ -133,7 +133,7 @@ class CompileLoss:
         self._given = loss
         self._weights = loss_weights
         self._output_names = output_names
-        self._terms: list[Term] | None = None
+        self._terms: list[LossTerm] | None = None
         self.metrics: list[Mean] = []
 
     @property
@@ -148,7 +148,7 @@ class CompileLoss:
             ValueError: losses, weights or labels do not match the outputs.
             KeyError: a loss has a key that the outputs do not have.
         """
-        names = names_of(y_pred, self._output_names)
+        names = output_names_of(y_pred, self._output_names)
         labels = self._in_output_structure(y_true, y_pred, names, "y")
         terms = self._loss_terms(
             self._weighted_losses(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
@@ -192,14 +192,14 @@ class CompileLoss:
             return tf.nest.pack_sequence_as(y_pred, items)
         return packed_losses
 
-    def _loss_terms(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[Term]:
+    def _loss_terms(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[LossTerm]:
         """Returns the summands of ``loss`` for the part of the outputs at ``path``."""
         if loss is None:
             return []
         if not tf.nest.is_nested(loss):
             if loss.loss is None or any(label is None for label in tf.nest.flatten(y_true)):
                 return []
-            resolved_loss = loss_of(loss.loss, y_true, y_pred)
+            resolved_loss = loss_of_identifier(loss.loss, y_true, y_pred)
             assert resolved_loss is not None
             if tf.nest.is_nested(names):
                 joined_names = "_".join(tf.nest.flatten(names))
@@ -207,7 +207,7 @@ class CompileLoss:
             else:
                 keys = (names,) if not path else (*path[:-1], names) if isinstance(path[-1], int) else path
                 label = "/".join(map(str, keys))
-            return [Term(path, resolved_loss, loss.factor, label)]
+            return [LossTerm(path, resolved_loss, loss.factor, label)]
         is_list = isinstance(loss, (list, tuple))
         if is_list and not any(map(tf.nest.is_nested, loss)) and len(loss) == len(tf.nest.flatten(y_pred)):
             loss = tf.nest.pack_sequence_as(y_pred, list(loss))
@@ -217,9 +217,9 @@ class CompileLoss:
             return [term for item_loss in loss for term in self._loss_terms(item_loss, y_true, y_pred, names, path)]
         if not isinstance(loss, type(y_pred)):
             raise KeyError(f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).")
-        outputs, labels = _children(y_pred), _children(y_true)
+        outputs, labels = _items_by_key(y_pred), _items_by_key(y_true)
         terms = []
-        for key, item_loss in _children(loss).items():
+        for key, item_loss in _items_by_key(loss).items():
             if item_loss is not None and key not in outputs:
                 raise KeyError(
                     f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
@@ -244,20 +244,20 @@ class CompileLoss:
         if self._terms is None:
             self.build(y_true, y_pred)
         assert self._terms is not None
-        names = names_of(y_pred, self._output_names)
+        names = output_names_of(y_pred, self._output_names)
         labels = self._in_output_structure(y_true, y_pred, names, "y")
         weights = self._in_output_structure(sample_weight, y_pred, names, "sample_weight")
         total = None
         trackers = iter(self.metrics)
         for path, loss, factor, _ in self._terms:
-            output = _at(path, y_pred)
-            weight = _at(path, weights)
+            output = _part_at_path(path, y_pred)
+            weight = _part_at_path(path, weights)
             if tf.nest.is_nested(weight):
                 weight_items = tf.nest.flatten(weight)
                 weight = (
                     weight_items[0] if all(weight_item is weight_items[0] for weight_item in weight_items) else weight
                 )
-            value = loss(_at(path, labels), output, weight)
+            value = loss(_part_at_path(path, labels), output, weight)
             if self.metrics:
                 next(trackers).update_state(value, sample_weight=tf.nest.flatten(output)[0].shape[0])
             value = value if factor is None else value * factor

@@ -9,11 +9,11 @@ import fastgrad as tf
 from fastgrad.keras import metrics as all_metrics
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper
-from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of
-from fastgrad.keras.training.outputs import by_output, is_flat, names_of
+from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of_function
+from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
 
 
-def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
+def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
     """Returns the metric of an identifier from ``compile``; ``"accuracy"``, ``"crossentropy"`` depend on the shapes."""
     if identifier is None:
         return None
@@ -25,7 +25,7 @@ def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
         metric = getattr(all_metrics, class_prefix + ("Accuracy" if short.startswith("acc") else "Crossentropy"))()
     else:
         metric = all_metrics.get(identifier)
-    name = identifier if isinstance(identifier, str) else name_of(metric)
+    name = identifier if isinstance(identifier, str) else name_of_function(metric)
     if not isinstance(metric, Metric):
         return MeanMetricWrapper(metric, name=name)
     metric.name = name
@@ -57,7 +57,7 @@ def _items_by_output(y_pred: Any, given: Any, what: str) -> list[Any]:
 
 
 class CompileMetrics:
-    """All metrics of all outputs as one metric, so a user's ``train_step`` can update it before the metrics are made.
+    """All metrics of all outputs as one metric, which a user's ``train_step`` can update before the metrics are made.
 
     Args:
         metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
@@ -104,14 +104,18 @@ class CompileMetrics:
         Raises:
             ValueError: the metrics do not match the outputs.
         """
-        self._names = names_of(y_pred, self._output_names)
+        self._names = output_names_of(y_pred, self._output_names)
         labels = by_output(y_true, y_pred, self._names, "y")
         outputs = tf.nest.flatten(y_pred)
         metric_lists = []
         for argument, argument_name in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
             lists = self._metric_lists(argument, y_pred, argument_name)
             output_metrics = [
-                [metric for identifier in items if (metric := metric_of(identifier, label, output)) is not None]
+                [
+                    metric
+                    for identifier in items
+                    if (metric := metric_of_identifier(identifier, label, output)) is not None
+                ]
                 for items, label, output in zip(lists, labels, outputs, strict=True)
             ]
             metric_lists.append(output_metrics)

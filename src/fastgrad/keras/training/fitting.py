@@ -51,7 +51,7 @@ class Fitting:
         losses, metrics = state["_compile_loss"], state["_compile_metrics"]
         unbuilt = [component for component in (losses, metrics) if component is not None and not component.built]
         if unbuilt or not model.built:
-            x, y, _ = self._parts["train"].example()
+            x, y, _ = self._parts["train"].example_batch()
             saved_variables = Saved(model.variables)
             outputs = model(x, training=False)
             saved_variables.restore()
@@ -70,12 +70,12 @@ class Fitting:
             saved_state.update({f"{kind}/{name}": value for name, value in batches.state(within).items()})
         for number, callback in enumerate(self._callbacks):
             callback_state = callback.kept_state() if hasattr(callback, "kept_state") else {}
-            json_state = {name: value for name, value in callback_state.items() if not _is_arrays(value)}
+            json_state = {name: value for name, value in callback_state.items() if not _is_list_of_arrays(value)}
             saved_state[f"callbacks/{number}"] = np.frombuffer(
                 json.dumps(json_state, default=_as_list).encode(), np.uint8
             )
             for name, arrays in callback_state.items():
-                if _is_arrays(arrays):
+                if _is_list_of_arrays(arrays):
                     saved_state.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
         return saved_state
 
@@ -118,7 +118,7 @@ class Fitting:
             self.model.stop_training = bool(stop)
 
 
-def _is_arrays(value: Any) -> bool:
+def _is_list_of_arrays(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
 
 

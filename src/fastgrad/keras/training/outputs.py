@@ -14,7 +14,7 @@ def is_flat(y_pred: Any) -> bool:
     return not any(nest.is_nested(output) for output in outputs)
 
 
-def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
+def output_names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
     """Returns the names of a model's outputs: keys of a flat dict, the model's names, else ``output_1`` and so on."""
     if isinstance(y_pred, dict) and is_flat(y_pred):
         return sorted(y_pred)  # the order of nest.flatten

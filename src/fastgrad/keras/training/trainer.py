@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from fastgrad.keras.training.batches import (
     Batches,
     as_arrays,
     pack_x_y_sample_weight,
-    split,
+    split_validation_data,
     unpack_x_y_sample_weight,
     weights_of_classes,
 )
@@ -91,7 +92,7 @@ class Trainer(Compiled):
             stacklevel=2,
         )
         loss = self.compute_loss(None, y, y_pred, sample_weight)
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(y_pred))
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(y_pred))
         return loss
 
     @property
@@ -112,7 +113,7 @@ class Trainer(Compiled):
             compiled.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def _forward(self, x: Any, training: bool) -> Any:
+    def _call_model(self, x: Any, training: bool) -> Any:
         model: Any = self
         return model(x, training=training)
 
@@ -132,11 +133,11 @@ class Trainer(Compiled):
                 f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
             )
         with tf.GradientTape() as tape:
-            y_pred = self._forward(x, True)
+            y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(x))
         if variables:
             optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         else:
@@ -146,36 +147,36 @@ class Trainer(Compiled):
     def test_step(self, data: Any) -> Logs:
         """Runs one step of ``evaluate``; subclasses may override it."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self._forward(x, False)
+        y_pred = self._call_model(x, False)
         loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """Runs one step of ``predict``; subclasses may override it."""
-        return self._forward(unpack_x_y_sample_weight(data)[0], False)
+        return self._call_model(unpack_x_y_sample_weight(data)[0], False)
 
     def make_train_function(self, force: bool = False) -> Callable[..., Any]:
         """Returns the training step that ``fit`` runs, compiled unless ``run_eagerly``."""
-        return self._function("train", force)
+        return self._step_function("train", force)
 
     def make_test_function(self, force: bool = False) -> Callable[..., Any]:
         """Returns the step that ``evaluate`` runs."""
-        return self._function("test", force)
+        return self._step_function("test", force)
 
     def make_predict_function(self, force: bool = False) -> Callable[..., Any]:
         """Returns the step that ``predict`` runs."""
-        return self._function("predict", force)
+        return self._step_function("predict", force)
 
-    def _function(self, kind: str, force: bool = False) -> Callable[..., Any]:
+    def _step_function(self, kind: str, force: bool = False) -> Callable[..., Any]:
         functions = self.__dict__.setdefault("_step_functions", {})
         if force or kind not in functions:
             step = getattr(self, f"{kind}_step")
 
-            def one_step(x: Any, y: Any, sample_weight: Any) -> Any:
+            def run_step(x: Any, y: Any, sample_weight: Any) -> Any:
                 return step(pack_x_y_sample_weight(x, y, sample_weight))
 
-            functions[kind] = one_step if self.run_eagerly else tf.function(one_step)
+            functions[kind] = run_step if self.run_eagerly else tf.function(run_step)
         step_function: Callable[..., Any] = functions[kind]
         return step_function
 
@@ -228,7 +229,7 @@ class Trainer(Compiled):
         """
         self._check_compiled("fit")
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+            (x, y, sample_weight), validation_data = split_validation_data(x, y, sample_weight, validation_split)
         batches = Batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         validation = None
         if validation_data is not None:
@@ -259,7 +260,7 @@ class Trainer(Compiled):
             hooks.call("on_epoch_begin", epoch, {})
             logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
             fitting.batch = 0
-            if validation is not None and _is_due(epoch, validation_freq):
+            if validation is not None and _is_validation_due(epoch, validation_freq):
                 validation_logs = self._evaluate(validation, hooks)
                 logs = dict(
                     sorted({**logs, **{f"val_{name}": value for name, value in validation_logs.items()}}.items())
@@ -295,7 +296,7 @@ class Trainer(Compiled):
         self._check_compiled("evaluate")
         batches = Batches(x, y, sample_weight, batch_size, steps)
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, steps=batches.size))
-        return logs if return_dict else self._in_order(logs)
+        return logs if return_dict else self._ordered_log_values(logs)
 
     def predict(
         self,
@@ -312,21 +313,21 @@ class Trainer(Compiled):
         all_outputs: list[Any] = []
         self.stop_predicting = False
         hooks.call("on_predict_begin", {})
-        for number, group in enumerate(_groups(batches.epoch(), self.steps_per_execution)):
+        for number, group in enumerate(_batch_groups(batches.epoch(), self.steps_per_execution)):
             first = number * self.steps_per_execution
             if "on_predict_batch_begin" in hooks.watches:
                 hooks.call("on_predict_batch_begin", first, {})
             outputs = [step(*batch) for batch in group]
             all_outputs += outputs
             if "on_predict_batch_end" in hooks.watches:
-                joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_joined, *outputs)
+                joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_concatenate_rows, *outputs)
                 hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": joined_outputs})
             if self.stop_predicting:
                 break
         hooks.call("on_predict_end", {})
         if not all_outputs:
             raise ValueError("predict: there is no batch.")
-        return nest.map_structure(_joined, *all_outputs)
+        return nest.map_structure(_concatenate_rows, *all_outputs)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
         step = self.make_test_function()
@@ -351,19 +352,19 @@ class Trainer(Compiled):
                 if getattr(self, stop):
                     break
         else:
-            for group in _groups(batches.epoch(first), self.steps_per_execution):
+            for group in _batch_groups(batches.epoch(first), self.steps_per_execution):
                 hooks.call(begin, first, {})
                 for x, y, weights in group:
                     logs = step(x, y, weights)
                 first += self.steps_per_execution  # also for a shorter last group
-                hooks.call(end, first - 1, _as_floats(logs))
+                hooks.call(end, first - 1, _logs_as_floats(logs))
                 if getattr(self, stop):
                     break
         if logs is None and first:  # a restored training had already run all batches
             logs = self.get_metrics_result()
         if logs is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
-        return _as_floats(logs)
+        return _logs_as_floats(logs)
 
     def _callback_list(self, callbacks: Any, verbose: Any, *more: Callback, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):
@@ -394,34 +395,34 @@ class Trainer(Compiled):
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
             sample_weight = weights_of_classes(as_arrays(y), class_weight)
         self.reset_metrics()
-        logs = _as_floats(self.make_train_function()(*_batch_tensors(x, y, sample_weight)))
-        return logs if return_dict else self._in_order(logs)
+        logs = _logs_as_floats(self.make_train_function()(*_batch_tensors(x, y, sample_weight)))
+        return logs if return_dict else self._ordered_log_values(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Runs one step of ``evaluate`` on one batch."""
         self._check_compiled("test_on_batch")
         self.reset_metrics()
-        logs = _as_floats(self.make_test_function()(*_batch_tensors(x, y, sample_weight)))
-        return logs if return_dict else self._in_order(logs)
+        logs = _logs_as_floats(self.make_test_function()(*_batch_tensors(x, y, sample_weight)))
+        return logs if return_dict else self._ordered_log_values(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         outputs = self.make_predict_function()(*_batch_tensors(x, None, None))
-        return nest.map_structure(lambda one: one.numpy(), outputs)
+        return nest.map_structure(lambda output: output.numpy(), outputs)
 
-    def _in_order(self, logs: Logs) -> Any:
+    def _ordered_log_values(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
         names = [name for name in self.metrics_names if name in logs]
         values = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
         return values[0] if len(values) == 1 else values
 
 
-def _joined(*parts: Any) -> np.ndarray:
+def _concatenate_rows(*parts: Any) -> np.ndarray:
     """Concatenates the rows of all parts into one array."""
     return np.concatenate([part.numpy() for part in parts])
 
 
-def _samples(x: Any) -> int:
+def _sample_count(x: Any) -> int:
     """Returns the number of samples in a batch, the weight of its loss in the mean."""
     first = next(part for part in nest.flatten(x) if part is not None)
     return int(first.shape[0])
@@ -441,22 +442,15 @@ def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
     return x, y, weights
 
 
-def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    group: list[Any] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
+def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    return iter(lambda: list(itertools.islice(batches, size)), [])
 
 
-def _is_due(epoch: int, frequency: Any) -> bool:
+def _is_validation_due(epoch: int, frequency: Any) -> bool:
     return (epoch + 1) in frequency if isinstance(frequency, (list, tuple, set)) else (epoch + 1) % frequency == 0
 
 
-def _as_floats(logs: Any) -> Logs:
+def _logs_as_floats(logs: Any) -> Logs:
     """Converts logs to Python numbers by name."""
     if not isinstance(logs, dict):
         raise ValueError(f"A step must return a dict of values for the logs, got {logs!r:.200}.")
@@ -464,7 +458,7 @@ def _as_floats(logs: Any) -> Logs:
     for name in sorted(logs):
         value = logs[name]
         if isinstance(value, dict):
-            numbers.update(_as_floats(value))
+            numbers.update(_logs_as_floats(value))
             continue
         array = value.numpy() if isinstance(value, Tensor) else value
         try:

@@ -68,28 +68,28 @@ def get_file(
     path = os.path.join(folder, f"{name}_archive" if is_archive and not (fname and dot) else name)
     if hash_algorithm == "auto":
         hash_algorithm = "sha256" if file_hash is not None and len(file_hash) == 64 else "md5"
-    if force_download or not _is_right(path, file_hash, hash_algorithm):
+    if force_download or not _has_checksum(path, file_hash, hash_algorithm):
         _download(origin, path, file_hash, hash_algorithm)
     if is_archive:
         _unpack(path, unpacked)
     return unpacked if is_archive else path
 
 
-def _is_right(path: str, wanted: str | None, algorithm: str) -> bool:
+def _has_checksum(path: str, expected: str | None, algorithm: str) -> bool:
     if not os.path.isfile(path):
         return False
-    if wanted is None:
+    if expected is None:
         return True
     checksum = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
             checksum.update(chunk)
-    return checksum.hexdigest() == wanted.lower()
+    return checksum.hexdigest() == expected.lower()
 
 
-def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
+def _download(origin: str, path: str, expected: str | None, algorithm: str) -> None:
     folder, name = os.path.split(path)
-    checksum = "" if wanted is None else f" ({algorithm} {wanted})"
+    checksum = "" if expected is None else f" ({algorithm} {expected})"
     existing_file_note = " A file of this name is there, but with another checksum." if os.path.exists(path) else ""
     by_hand = f"{existing_file_note} Or get it elsewhere and put it at {path}{checksum}."
     try:
@@ -100,7 +100,7 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until the new one is complete
     try:
-        pooch_hash = None if wanted is None else f"{algorithm}:{wanted}"
+        pooch_hash = None if expected is None else f"{algorithm}:{expected}"
         downloaded = pooch.retrieve(origin, pooch_hash, fname=name, path=scratch)
         os.replace(downloaded, path)
     except OSError as error:  # errors of requests are OSErrors

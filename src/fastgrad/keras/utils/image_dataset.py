@@ -11,7 +11,7 @@ import fastgrad as tf
 from fastgrad.keras import resizing
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.utils.images import load_img, pillow_image
-from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
+from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
 
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG")
@@ -94,13 +94,13 @@ def image_dataset_from_directory(
     def load(path: str) -> np.ndarray:
         pixels = np.asarray(load_img(path, color_mode, formats=_FORMATS))
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        fitted = _fitted(pixels, tuple(image_size), method, fit_mode)
+        fitted = _resized_image(pixels, tuple(image_size), method, fit_mode)
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
 
-    return datasets_of(request, "image", _ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32)
+    return labelled_datasets(request, "image", _ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32)
 
 
-def _fitted(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:
+def _resized_image(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:
     """Returns an image of the given size: resized with distortion, cropped to its middle, or padded with black."""
     height, width = pixels.shape[:2]
     if form == "distort":
@@ -124,7 +124,8 @@ def _fitted(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -
 
 def _resized_pixels(pixels: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
     rows, columns = (
-        resizing.weights(*old_and_new_length, method) for old_and_new_length in zip(pixels.shape[:2], size, strict=True)
+        resizing.resampling_weights(*old_and_new_length, method)
+        for old_and_new_length in zip(pixels.shape[:2], size, strict=True)
     )
     if method == "nearest":
         return pixels[rows.argmax(1)[:, None], columns.argmax(1)]

@@ -16,8 +16,8 @@ from fastgrad.keras.settings import standardize_data_format, standardize_dtype
 from fastgrad.storage.damaged_file import open_regular, parsing
 
 _MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # other modes are converted to the first
-_MOST_PIXELS = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
-_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+_MAX_PIXELS = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
+_PILLOW_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def pillow_image() -> Any:
@@ -122,9 +122,9 @@ def load_img(
         loaded = loaded.convert(modes[0])
     if target_size is None or loaded.size == (target_size[1], target_size[0]):
         return loaded
-    if interpolation not in _FILTERS:
+    if interpolation not in _PILLOW_FILTERS:
         raise ValueError(
-            f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_FILTERS)}"
+            f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_PILLOW_FILTERS)}"
         )
     height, width = target_size
     box = None
@@ -151,7 +151,7 @@ def _decoded_image(path: Any, formats: Sequence[str] | None) -> Any:
             decoded = image.open(io.BytesIO(data), formats=formats)
             if decoded.format == "EPS":
                 raise ValueError("PostScript is a program, which is not run")
-            if decoded.width * decoded.height > _MOST_PIXELS * len(data):
+            if decoded.width * decoded.height > _MAX_PIXELS * len(data):
                 raise ValueError(f"it announces {decoded.width} x {decoded.height} pixels in {len(data)} bytes")
             for codec, (_, top, _, bottom), offset, options in decoded.tile:
                 bytes_of_row = options[1] if codec == "raw" and isinstance(options, tuple) and len(options) > 1 else 0

@@ -30,7 +30,7 @@ class FilesRequest(NamedTuple):
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> FilesRequest:
-        """Returns the request in the local variables of a function that has these arguments."""
+        """Returns the request made from ``given``, the local variables of a function that has these arguments."""
         return cls(**{name: given[name] for name in cls._fields})
 
 
@@ -71,7 +71,7 @@ def check_request(request: FilesRequest, what: str) -> None:
         )
 
 
-def datasets_of(
+def labelled_datasets(
     request: FilesRequest, what: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
 ) -> Any:
     """Returns a dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
@@ -92,7 +92,7 @@ def datasets_of(
         raise ValueError(
             f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
         )
-    values = None if labels is None else _encoded(labels, request.label_mode, len(names or ()))
+    values = None if labels is None else _encoded_labels(labels, request.label_mode, len(names or ()))
     seed = np.random.randint(10**6) if request.seed is None else request.seed  # noqa: NPY002  # follows set_random_seed
     if request.shuffle:
         # Keras's order, so that one seed splits the files as Keras does.
@@ -120,14 +120,14 @@ def datasets_of(
                 f"No {subset_text}{what} files found in directory {request.directory}. Allowed formats: {endings}"
             )
         shuffled = request.shuffle and not (request.subset == "both" and subset == "validation")
-        return _dataset(
+        return _dataset_of_files(
             subset_paths, None if values is None else values[rows], request, shuffled, seed, load, dtype, names
         )
 
     return [dataset("training"), dataset("validation")] if request.subset == "both" else dataset(request.subset)
 
 
-def _dataset(
+def _dataset_of_files(
     paths: list[str],
     values: np.ndarray | None,
     request: FilesRequest,
@@ -137,7 +137,7 @@ def _dataset(
     dtype: tf.DType,
     names: list[str] | None,
 ) -> Any:
-    def loaded(number: Any) -> Any:
+    def load_file(number: Any) -> Any:
         return tf.numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
 
     numbers = np.arange(len(paths))
@@ -145,16 +145,16 @@ def _dataset(
     if shuffled:
         batches = batches.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
     if values is None:
-        batches = batches.map(loaded, tf.data.AUTOTUNE)
+        batches = batches.map(load_file, tf.data.AUTOTUNE)
     else:
-        batches = batches.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
+        batches = batches.map(lambda number, label: (load_file(number), label), tf.data.AUTOTUNE)
     batches = batches.batch(request.batch_size) if request.batch_size is not None else batches
     batches = batches.prefetch(tf.data.AUTOTUNE)
     batches.class_names, batches.file_paths = names, paths  # attributes as in Keras
     return batches
 
 
-def _encoded(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
+def _encoded_labels(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
     if mode == "binary":
         return labels.astype(np.float32)[:, None]
     return (labels[:, None] == np.arange(classes)).astype(np.float32) if mode == "categorical" else labels

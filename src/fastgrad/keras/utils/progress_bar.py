@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_integer, checked_number
-from fastgrad.keras.callbacks.progress import is_shown, line, new_bar
+from fastgrad.keras.callbacks.progress import is_shown, new_bar, summary_line
 
 
 class Progbar:
@@ -87,7 +87,9 @@ class Progbar:
                 self._bar.close()
                 self._bar = None
             means = {name: total / count for name, (total, count) in self._values.items()}
-            print(line(current, self.target, time.perf_counter() - self._began, self.unit_name, means), flush=True)
+            print(
+                summary_line(current, self.target, time.perf_counter() - self._began, self.unit_name, means), flush=True
+            )
         self._seen = current
 
     def add(self, n: int, values: Any = None) -> None:

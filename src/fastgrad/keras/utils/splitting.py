@@ -33,14 +33,14 @@ def split_dataset(
         ValueError: the sizes do not match, or a part is empty.
         TypeError: a size is not a number, or the data are of another kind.
     """
-    elements = _elements(dataset)
-    left_count, right_count = _sizes(left_size, right_size, len(elements))
+    elements = _element_list(dataset)
+    left_count, right_count = _split_sizes(left_size, right_size, len(elements))
     if shuffle:
         random.Random(seed).shuffle(elements)  # noqa: S311  # Keras's own order
-    return _dataset(elements[:left_count]), _dataset(elements[len(elements) - right_count :])
+    return _dataset_of_elements(elements[:left_count]), _dataset_of_elements(elements[len(elements) - right_count :])
 
 
-def _elements(dataset: Any) -> list[Any]:
+def _element_list(dataset: Any) -> list[Any]:
     if isinstance(dataset, tf.data.Dataset):
         return list(dataset.as_numpy_iterator())
     if isinstance(dataset, PyDataset):
@@ -59,7 +59,7 @@ def _elements(dataset: Any) -> list[Any]:
     )
 
 
-def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
+def _split_sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
     if left is None and right is None:
         raise ValueError("At least one of the `left_size` or `right_size` must be specified. Received both None.")
     counts = []
@@ -80,6 +80,6 @@ def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def _dataset(elements: list[Any]) -> Any:
+def _dataset_of_elements(elements: list[Any]) -> Any:
     columns = [np.array(column) for column in zip(*map(nest.flatten, elements), strict=True)]
     return tf.data.Dataset.from_tensor_slices(nest.pack_sequence_as(elements[0], columns))

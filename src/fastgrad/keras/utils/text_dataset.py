@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
+from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
 from fastgrad.storage.damaged_file import open_regular
 
 
@@ -50,4 +50,4 @@ def text_dataset_from_directory(
             text[()] = file.read(-1 if max_length is None else max_length)
         return text
 
-    return datasets_of(request, "text", (".txt",), load, tf.string)
+    return labelled_datasets(request, "text", (".txt",), load, tf.string)

@@ -9,7 +9,14 @@ from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
-from fastgrad.keras.layers.window_arguments import numbers, padding_name
+from fastgrad.keras.layers.window_arguments import (
+    Shape,
+    joined_shape,
+    padding_name,
+    spatial_integers,
+    split_shape,
+    window_counts,
+)
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
@@ -28,7 +35,7 @@ class ConvolutionLayer(Layer):
     weight_names: tuple[str, ...] = ("kernel",)
 
     def __init__(self, settings: dict[str, Any], given: dict[str, Any], causal: bool = False) -> None:
-        """The layer.
+        """Sets the attributes that all convolution layers have.
 
         Args:
             settings: the layer's arguments by name, of which it takes those that all of these layers have, and their weights'.
@@ -37,9 +44,9 @@ class ConvolutionLayer(Layer):
         """
         super().__init__(activity_regularizer=settings["activity_regularizer"], **given)
         rank = self.rank
-        self.kernel_size = numbers(settings["kernel_size"], rank, "kernel_size")
-        self.strides = numbers(settings["strides"], rank, "strides")
-        self.dilation_rate = numbers(settings["dilation_rate"], rank, "dilation_rate")
+        self.kernel_size = spatial_integers(settings["kernel_size"], rank, "kernel_size")
+        self.strides = spatial_integers(settings["strides"], rank, "strides")
+        self.dilation_rate = spatial_integers(settings["dilation_rate"], rank, "dilation_rate")
         self.padding = padding_name(settings["padding"], causal)
         self.data_format = standardize_data_format(settings["data_format"])
         self.activation: Any = activations.get(settings["activation"])
@@ -67,10 +74,16 @@ class ConvolutionLayer(Layer):
     def _make_bias(self, channels: int) -> None:
         self.bias: Weight | None = add_weight_of(self, "bias", (channels,)) if self.use_bias else None
 
-    def _cast(self, inputs: Tensor) -> Tensor:
+    def _cast_to_layer_dtype(self, inputs: Tensor) -> Tensor:
         return inputs if inputs._array.dtype == self._layer_dtype.numpy else cast(inputs, self._layer_dtype)
 
-    def _finished(self, y: Tensor) -> Any:
+    def _window_output_shape(self, input_shape: Any, channels: int | None) -> Shape:
+        """The shape of the output with ``channels``; ValueError where windows are larger than the input."""
+        sizes, _ = split_shape(input_shape, self.data_format)
+        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
+        return joined_shape(input_shape[0], counts, channels, self.data_format)
+
+    def _with_bias_and_activation(self, y: Tensor) -> Any:
         """``activation(y + bias)``."""
         if self.bias is not None:
             bias = self.bias._read()
@@ -80,8 +93,8 @@ class ConvolutionLayer(Layer):
         return y if self.activation is None else self.activation(y)
 
 
-def config_names(*weights: str) -> tuple[str, ...]:
-    """The constructor arguments of all convolution layers, for layers with ``weights`` and a bias."""
+def convolution_config_names(*weights: str) -> tuple[str, ...]:
+    """The names of the constructor arguments that all convolution layers with ``weights`` and a bias have."""
     return (
         *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias", "activation"),
         *weight_arguments(*weights, "bias"),

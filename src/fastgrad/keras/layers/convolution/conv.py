@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
-from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.layers.window_arguments import tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution_in_groups
 from fastgrad.ops.padding import pad
@@ -38,7 +38,7 @@ class _Convolution(ConvolutionLayer):
         ValueError: arguments that are no such numbers or names, or do not go together.
     """
 
-    _config_names = (*config_names("kernel"), "filters", "groups")
+    _config_names = (*convolution_config_names("kernel"), "filters", "groups")
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class _Convolution(ConvolutionLayer):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(convolution(inputs, kernel) + bias)``."""
-        x, padding = self._cast(inputs), self.padding
+        x, padding = self._cast_to_layer_dtype(inputs), self.padding
         if padding == "causal":
             left_padding = (self.kernel_size[0] - 1) * self.dilation_rate[0]
             channels_first = self.data_format == "channels_first"
@@ -100,13 +100,11 @@ class _Convolution(ConvolutionLayer):
             padding = "valid"
         format = tensor_format(self.data_format, self.rank)
         y = convolution_in_groups(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)
-        return self._finished(y)
+        return self._with_bias_and_activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
-        sizes, _ = split_shape(input_shape, self.data_format)
-        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
-        return joined_shape(input_shape[0], counts, self.filters, self.data_format)
+        return self._window_output_shape(input_shape, self.filters)
 
 
 class Conv1D(_Convolution):
@@ -125,9 +123,3 @@ class Conv3D(_Convolution):
     """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
 
     rank = 3
-
-
-# Keras's other names.
-Convolution1D = Conv1D
-Convolution2D = Conv2D
-Convolution3D = Conv3D

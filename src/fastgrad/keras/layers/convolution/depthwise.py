@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
-from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.layers.window_arguments import split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
 from fastgrad.ops.shaping import reshape
@@ -29,12 +29,9 @@ class _PerChannelConvolution(ConvolutionLayer):
     def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:
         kernel = reshape(filters._read(), (*self.kernel_size, 1, -1))
         format = tensor_format(self.data_format, self.rank)
-        return convolution(self._cast(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate)
-
-    def _output_shape_with_channels(self, input_shape: Any, channels: int | None) -> tuple[int | None, ...]:
-        sizes, _ = split_shape(input_shape, self.data_format)
-        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
-        return joined_shape(input_shape[0], counts, channels, self.data_format)
+        return convolution(
+            self._cast_to_layer_dtype(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate
+        )
 
 
 class _DepthwiseConvolution(_PerChannelConvolution):
@@ -55,7 +52,7 @@ class _DepthwiseConvolution(_PerChannelConvolution):
 
     weight_names = ("depthwise",)
     kernel: Weight
-    _config_names = (*config_names("depthwise"), "depth_multiplier")
+    _config_names = (*convolution_config_names("depthwise"), "depth_multiplier")
 
     def __init__(
         self,
@@ -89,14 +86,12 @@ class _DepthwiseConvolution(_PerChannelConvolution):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(convolution(inputs, kernel) + bias)``."""
-        return self._finished(self._convolve_channels(inputs, self.kernel))
+        return self._with_bias_and_activation(self._convolve_channels(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
         _, channels = split_shape(input_shape, self.data_format)
-        return self._output_shape_with_channels(
-            input_shape, None if channels is None else channels * self.depth_multiplier
-        )
+        return self._window_output_shape(input_shape, None if channels is None else channels * self.depth_multiplier)
 
 
 class _SeparableConvolution(_PerChannelConvolution):
@@ -121,7 +116,7 @@ class _SeparableConvolution(_PerChannelConvolution):
     weight_names = ("depthwise", "pointwise")
     depthwise_kernel: Weight
     pointwise_kernel: Weight
-    _config_names = (*config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
+    _config_names = (*convolution_config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
 
     def __init__(
         self,
@@ -164,11 +159,11 @@ class _SeparableConvolution(_PerChannelConvolution):
         """``activation(mixed channels of the convolutions + bias)``."""
         y = self._convolve_channels(inputs, self.depthwise_kernel)
         format = tensor_format(self.data_format, self.rank)
-        return self._finished(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))
+        return self._with_bias_and_activation(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
-        return self._output_shape_with_channels(input_shape, self.filters)
+        return self._window_output_shape(input_shape, self.filters)
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):
@@ -193,8 +188,3 @@ class SeparableConv2D(_SeparableConvolution):
     """Convolution of each channel of images, (batch, height, width, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
 
     rank = 2
-
-
-# Keras's other names.
-SeparableConvolution1D = SeparableConv1D
-SeparableConvolution2D = SeparableConv2D

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
-from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape, tensor_format
+from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.transposed_convolution import conv_transpose
 
@@ -33,7 +33,7 @@ class _TransposedConvolution(ConvolutionLayer):
     """
 
     kernel: Weight
-    _config_names = (*config_names("kernel"), "filters", "output_padding")
+    _config_names = (*convolution_config_names("kernel"), "filters", "output_padding")
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class _TransposedConvolution(ConvolutionLayer):
         self.filters = checked_filters(filters)
         self.output_padding = None
         if output_padding is not None:
-            self.output_padding = numbers(output_padding, self.rank, "output_padding", least=0)
+            self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", least=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
                     "`output_padding` must be strictly less than `strides` for all dimensions. Received: "
@@ -74,11 +74,11 @@ class _TransposedConvolution(ConvolutionLayer):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(convolution's transpose(inputs, kernel) + bias)``."""
-        x = self._cast(inputs)
+        x = self._cast_to_layer_dtype(inputs)
         shape = self.compute_output_shape(x._array.shape)
         format = tensor_format(self.data_format, self.rank)
         kernel = self.kernel._read()
-        return self._finished(
+        return self._with_bias_and_activation(
             conv_transpose(x, kernel, shape, self.strides, self.padding.upper(), format, self.dilation_rate)
         )
 
@@ -131,9 +131,3 @@ class Conv3DTranspose(_TransposedConvolution):
     ) -> None:
         # Keras has these two the other way round here.
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *others, **kwargs)
-
-
-# Keras's other names.
-Convolution1DTranspose = Conv1DTranspose
-Convolution2DTranspose = Conv2DTranspose
-Convolution3DTranspose = Conv3DTranspose

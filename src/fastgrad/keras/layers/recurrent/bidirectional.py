@@ -1,4 +1,4 @@
-"""``Bidirectional``: a recurrent layer forwards and one backwards."""
+"""``Bidirectional``: two recurrent layers, one forwards in time and one backwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
 
 class Bidirectional(Layer):
-    """Runs a recurrent layer and a copy of it that begins at the end, and merges their outputs (Schuster and Paliwal 1997).
+    """Runs a recurrent layer forwards and a copy backwards in time, and merges the outputs (Schuster and Paliwal 1997).
 
     Args:
         layer: a recurrent layer; this layer makes a new one of its configuration.
@@ -46,8 +46,8 @@ class Bidirectional(Layer):
                 '{"sum", "mul", "ave", "concat", None}'
             )
         super().__init__(**kwargs)
-        self.forward_layer = _copied(layer, "forward_")
-        copied = _copied(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
+        self.forward_layer = _renamed_copy(layer, "forward_")
+        copied = _renamed_copy(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
         self.backward_layer: Any = copied
         self._check_directions()
         directions: tuple[Any, ...] = (self.forward_layer, self.backward_layer)
@@ -80,19 +80,19 @@ class Bidirectional(Layer):
 
     @property
     def states(self) -> tuple[Any, ...] | None:
-        """The states that the two layers keep; None if they keep none."""
+        """The stored states of the two layers; None if the layers are not stateful."""
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return (*forward, *backward) if forward and backward else None
 
     def reset_state(self) -> None:
-        """Makes the states that are kept zeros; AttributeError if none are."""
+        """Sets the stored states to zeros; AttributeError if no states are stored."""
         if not self.stateful:
             raise AttributeError("Layer must be stateful.")
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
     def reset_states(self) -> None:
-        """Another name of ``reset_state``."""
+        """Sets the stored states to zeros; another name of ``reset_state``."""
         self.reset_state()
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
@@ -114,7 +114,7 @@ class Bidirectional(Layer):
         return (output, *states, *states) if self.return_state else output
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the inputs, if there is an output for each time step."""
+        """The mask of the inputs if the layer returns sequences, else None."""
         mask = previous_mask[0] if isinstance(previous_mask, list) else previous_mask
         mask = mask if self.return_sequences else None
         outputs = [mask] if self.merge_mode is not None else [mask, mask]
@@ -145,7 +145,7 @@ class Bidirectional(Layer):
             z = tf.reverse(z, [1])
         if self.merge_mode is None:
             return (y, z, *states)
-        merged_output = _merged(self.merge_mode, y, z)
+        merged_output = _merge_outputs(self.merge_mode, y, z)
         return (merged_output, *states) if self.return_state else merged_output
 
     def get_config(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Bidirectional(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         for name in ("layer", "backward_layer"):
             if config.get(name) is not None:
@@ -167,14 +167,14 @@ class Bidirectional(Layer):
         return cls(**config)
 
 
-def _copied(layer: Layer, prefix: str, **changes: Any) -> Any:
-    """A new layer of a layer's configuration, its name with ``prefix``."""
+def _renamed_copy(layer: Layer, prefix: str, **changes: Any) -> Any:
+    """A new layer with the configuration of ``layer``, ``prefix`` before the name, and ``changes`` of arguments."""
     config = serialize_keras_object(layer)
     config["config"].update(name=prefix + layer.name.removeprefix(prefix), **changes)
     return deserialize_keras_object(config)
 
 
-def _merged(mode: str, y: Tensor, z: Tensor) -> Tensor:
+def _merge_outputs(mode: str, y: Tensor, z: Tensor) -> Tensor:
     match mode:
         case "concat":
             return tf.concat([y, z], -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
@@ -13,31 +14,35 @@ from fastgrad.keras.weight import Weight
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
-SETTINGS = weight_arguments("kernel", "recurrent", "bias")
-"""The names of arguments about the weights."""
+WEIGHT_ARGUMENTS = weight_arguments("kernel", "recurrent", "bias")
+"""The names of the arguments for initializers, regularizers and constraints of the weights."""
 
 
 class RecurrentCell(Layer):
-    """A cell with ``kernel`` (features, gates units), ``recurrent_kernel`` (units, gates units) and ``bias``.
+    """The base of cells with ``kernel`` (features, gates units), ``recurrent_kernel`` (units, gates units) and ``bias``.
 
     Args:
         units: the size of the state.
         activation: of the candidate state.
         use_bias: whether there is a bias.
-        weights: for each name in ``SETTINGS`` what the weights' initializers, regularizers and constraints are.
+        weights: for each name in ``WEIGHT_ARGUMENTS`` what the weights' initializers, regularizers and constraints are.
         dropout, recurrent_dropout: the fraction of inputs and of the state that is dropped in training, the same at all times.
         seed: of the draws.
         implementation: 1: each gate has its own draws; 2: all have the same. Recurrent dropout makes it 1.
         **kwargs: as in ``Layer``.
+
+    Attributes:
+        _all_steps: the operation that computes all time steps from sequences, weights, states and mask.
 
     Raises:
         ValueError: ``units`` is not positive.
     """
 
     gates = 1
+    _all_steps: Callable[..., Any]
     bias_initializer: Any
     _config_names: tuple[str, ...] = (
-        *("units", "activation", "use_bias", *SETTINGS),
+        *("units", "activation", "use_bias", *WEIGHT_ARGUMENTS),
         *("dropout", "recurrent_dropout", "seed"),
     )
     _dropout_mask: Any
@@ -74,7 +79,7 @@ class RecurrentCell(Layer):
 
     @property
     def state_size(self) -> Any:
-        """The size of the state, or a list of those of several."""
+        """The size of the state, or a list of the sizes of several states."""
         return self.units
 
     def build(self, input_shape: Any) -> None:
@@ -103,19 +108,18 @@ class RecurrentCell(Layer):
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
     def _has_kernel(self) -> bool:
-        """Whether there is an operation that does all time steps, of cells with these activations."""
-        raise NotImplementedError
+        """True if ``_all_steps`` can compute all time steps of a cell with these activations."""
+        gate = getattr(self, "recurrent_activation", activations.sigmoid)  # SimpleRNN has no gates
+        return self.activation is activations.tanh and gate is activations.sigmoid
 
-    def _over_time(
+    def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
-        """The first state at all times if ``every``, and the last states."""
-        raise NotImplementedError
-
-    def _weights_over_time(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Kernel, recurrent kernel and bias, which is zeros if there is none."""
+        """Runs all time steps by one operation; returns the first state at each step if ``every``, and the last states."""
         bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
-        return self.kernel._read(), self.recurrent_kernel._read(), bias
+        weights = self.kernel._read(), self.recurrent_kernel._read(), bias
+        outputs, *last_states = type(self)._all_steps(sequences, *weights, *states, mask, every)
+        return outputs, last_states
 
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         """The shapes of the output and of the states."""
@@ -124,8 +128,8 @@ class RecurrentCell(Layer):
 
     # ---- dropout -------------------------------------------------------------------------------------
 
-    def _drawn(self, like: Tensor, rate: float) -> Any:
-        """Factors of dropout: a tensor, or one for each gate."""
+    def _dropout_factors(self, like: Tensor, rate: float) -> Any:
+        """Draws the factors of dropout: one tensor for all gates, or a list with a tensor for each gate."""
         ones = tf.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
         factors = [
@@ -137,25 +141,25 @@ class RecurrentCell(Layer):
     def get_dropout_mask(self, step_input: Tensor) -> Any:
         """The factors of the inputs (one tensor, or one a gate), drawn at the first call; None without dropout."""
         if self._dropout_mask is None and self.dropout > 0:
-            self.__dict__["_dropout_mask"] = self._drawn(step_input, self.dropout)
+            self.__dict__["_dropout_mask"] = self._dropout_factors(step_input, self.dropout)
         return self._dropout_mask
 
     def get_recurrent_dropout_mask(self, step_input: Tensor) -> Any:
         """The factors of the state, drawn at the first call; None without recurrent dropout."""
         if self._recurrent_dropout_mask is None and self.recurrent_dropout > 0:
-            self.__dict__["_recurrent_dropout_mask"] = self._drawn(step_input, self.recurrent_dropout)
+            self.__dict__["_recurrent_dropout_mask"] = self._dropout_factors(step_input, self.recurrent_dropout)
         return self._recurrent_dropout_mask
 
     def reset_dropout_mask(self) -> None:
-        """Lets the next sequence have new factors."""
+        """Discards the drawn dropout factors, so that the next sequence gets new factors."""
         self.__dict__["_dropout_mask"] = None
 
     def reset_recurrent_dropout_mask(self) -> None:
-        """Lets the next sequence have new factors."""
+        """Discards the drawn dropout factors, so that the next sequence gets new factors."""
         self.__dict__["_recurrent_dropout_mask"] = None
 
-    def _factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
-        """The dropout factors of inputs and of the state; None where nothing is dropped."""
+    def _step_dropout_factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
+        """The dropout factors of the inputs and of the state; None for no dropout."""
         if not training:
             return None, None
         drops, drops_state = 0.0 < self.dropout < 1.0, 0.0 < self.recurrent_dropout < 1.0
@@ -164,8 +168,8 @@ class RecurrentCell(Layer):
             self.get_recurrent_dropout_mask(state) if drops_state else None,
         )
 
-    def _product(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
-        """``x @ kernel``, its columns divided among the gates, each of which has its factors of ``x``."""
+    def _gate_products(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
+        """``(x * factors) @ kernel``; with a list of factors, each gate's columns of ``kernel`` have their own factors."""
         x = x if x.dtype.is_floating else tf.cast(x, self._layer_dtype)
         if factors is None:
             return tf.matmul(x, kernel)

@@ -1,4 +1,4 @@
-"""``CellLayer``: an ``RNN`` that makes its own cell and shows the cell's arguments as its own."""
+"""``CellLayer``: an ``RNN`` that makes its cell from its own arguments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_counted
+from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_unmasked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-CELL_OPTIONS = ("dtype", "trainable")
-"""Arguments of ``Layer`` that the cell is given, too."""
+SHARED_LAYER_OPTIONS = ("dtype", "trainable")
+"""Arguments of ``Layer`` that are passed on to the cell."""
 
 
 class CellLayer(RNN):
-    """The base of LSTM, GRU and SimpleRNN.
+    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments.
 
     Args:
         kind: the class of its cell.
@@ -33,7 +33,7 @@ class CellLayer(RNN):
 
     def __init__(self, kind: type[RecurrentCell], name: str, given: dict[str, Any]) -> None:
         options = {key: given[key] for key in given if key not in ("self", "__class__", "kwargs")} | given["kwargs"]
-        cell_options = {key: options[key] for key in CELL_OPTIONS if key in options}
+        cell_options = {key: options[key] for key in SHARED_LAYER_OPTIONS if key in options}
         code = kind.__init__.__code__
         for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
             if key in options:
@@ -52,7 +52,7 @@ class CellLayer(RNN):
     def inner_loop(
         self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
-        """The last output, all outputs, and the last states: by one operation over time, if there is one for the cell."""
+        """Returns the last output, all outputs and the last states; computed by one operation if the cell has one."""
         cell: RecurrentCell = self.cell
         if not sequences.dtype.is_floating:
             sequences = tf.cast(sequences, cell._layer_dtype)
@@ -72,14 +72,14 @@ class CellLayer(RNN):
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
-        outputs, states = cell._over_time(sequences, initial_state, mask, self.return_sequences)
+        outputs, states = cell._run_all_steps(sequences, initial_state, mask, self.return_sequences)
         last_output = states[0]
         if mask is not None:
             # Where no step has counted yet the output is zeros, whatever the first state is.
             has_output = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
-            last_output = where_counted(has_output[:, -1], last_output, tf.zeros_like(last_output))
+            last_output = where_unmasked(has_output[:, -1], last_output, tf.zeros_like(last_output))
             if outputs is not None:
-                outputs = where_counted(has_output, outputs, tf.zeros_like(outputs))
+                outputs = where_unmasked(has_output, outputs, tf.zeros_like(outputs))
         return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:
@@ -87,13 +87,13 @@ class CellLayer(RNN):
         return {
             **Layer.get_config(self),
             **self._config_of(LOOP_ARGUMENTS),
-            **self.cell._config_of(_names_of(type(self.cell))),
+            **self.cell._config_of(_cell_argument_names(type(self.cell))),
             **self._config_of(("activity_regularizer",)),
         }
 
 
-def _names_of(cell: type[RecurrentCell]) -> tuple[str, ...]:
-    """The names of the cell's arguments, without those of ``Layer``; some come twice."""
+def _cell_argument_names(cell: type[RecurrentCell]) -> tuple[str, ...]:
+    """The names of the cell's own constructor arguments, without the arguments of ``Layer``; may have duplicates."""
     return *RecurrentCell._config_names, *cell._config_names
 
 
@@ -101,8 +101,8 @@ def _cell_attribute(name: str) -> property:
     return property(lambda layer: getattr(layer.cell, name), doc=f"The cell's ``{name}``.")
 
 
-def show(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
-    """Makes the arguments of the cell, except its seed, attributes of a class of layers."""
-    for name in _names_of(cell):
+def expose_cell_arguments(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
+    """Adds a read-only property to the layer class ``kind`` for each argument of its cell class, except the seed."""
+    for name in _cell_argument_names(cell):
         if name != "seed":
             setattr(kind, name, _cell_attribute(name))

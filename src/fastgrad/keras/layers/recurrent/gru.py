@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import gru
 
 
@@ -39,6 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
+    _all_steps = gru
     _config_names = ("recurrent_activation", "reset_after")
 
     def __init__(
@@ -72,14 +73,14 @@ class GRUCell(RecurrentCell):
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """The new state, as the output and as the states."""
         h = states[0] if isinstance(states, (list, tuple)) else states
-        factors, state_factors = self._factors(inputs, h, training)
-        x = self._product(inputs, self.kernel, factors)
+        factors, state_factors = self._step_dropout_factors(inputs, h, training)
+        x = self._gate_products(inputs, self.kernel, factors)
         if self.bias is not None:
             x = x + (self.bias[0] if self.reset_after else self.bias)
         x_z, x_r, x_h = tf.split(x, 3, axis=1)
         gate = self.recurrent_activation
         if self.reset_after:
-            projected_state = self._product(h, self.recurrent_kernel, state_factors)
+            projected_state = self._gate_products(h, self.recurrent_kernel, state_factors)
             if self.bias is not None:
                 projected_state = projected_state + self.bias[1]
             h_z, h_r, h_h = tf.split(projected_state, 3, axis=1)
@@ -96,17 +97,7 @@ class GRUCell(RecurrentCell):
         return h, [h] if isinstance(states, (list, tuple)) else h
 
     def _has_kernel(self) -> bool:
-        return (
-            self.activation is activations.tanh
-            and self.recurrent_activation is activations.sigmoid
-            and self.reset_after
-        )
-
-    def _over_time(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask, every)
-        return outputs, [h]
+        return self.reset_after and super()._has_kernel()
 
 
 class GRU(CellLayer):
@@ -164,4 +155,4 @@ class GRU(CellLayer):
         super().__init__(GRUCell, "gru_cell", locals())
 
 
-show(GRU, GRUCell)
+expose_cell_arguments(GRU, GRUCell)

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import lstm
 
 
@@ -37,6 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
+    _all_steps = lstm
     _config_names = ("recurrent_activation", "unit_forget_bias")
 
     def __init__(
@@ -74,7 +75,7 @@ class LSTMCell(RecurrentCell):
         if not self.unit_forget_bias:
             return initializer
 
-        def with_ones(shape: Any, dtype: Any = None) -> Tensor:
+        def bias_with_forget_gate_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
                 initializer((units,), dtype=dtype),
                 tf.ones((units,), dtype),
@@ -82,13 +83,15 @@ class LSTMCell(RecurrentCell):
             ]
             return tf.concat(gate_biases, 0)
 
-        return with_ones
+        return bias_with_forget_gate_ones
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         """The new h, and the new states [h, c]."""
         h, c = states
-        factors, state_factors = self._factors(inputs, h, training)
-        z = self._product(inputs, self.kernel, factors) + self._product(h, self.recurrent_kernel, state_factors)
+        factors, state_factors = self._step_dropout_factors(inputs, h, training)
+        z = self._gate_products(inputs, self.kernel, factors) + self._gate_products(
+            h, self.recurrent_kernel, state_factors
+        )
         if self.bias is not None:
             z = z + self.bias
         i, f, g, o = tf.split(z, 4, axis=1)
@@ -96,15 +99,6 @@ class LSTMCell(RecurrentCell):
         c = gate(f) * c + gate(i) * self.activation(g)
         h = gate(o) * self.activation(c)
         return h, [h, c]
-
-    def _has_kernel(self) -> bool:
-        return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
-
-    def _over_time(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask, every)
-        return outputs, [h, c]
 
 
 class LSTM(CellLayer):
@@ -162,4 +156,4 @@ class LSTM(CellLayer):
         super().__init__(LSTMCell, "lstm_cell", locals())
 
 
-show(LSTM, LSTMCell)
+expose_cell_arguments(LSTM, LSTMCell)

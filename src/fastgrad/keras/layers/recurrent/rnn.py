@@ -1,4 +1,4 @@
-"""``RNN``: a cell called at each time step, with the state of the one before."""
+"""``RNN``: a layer that calls a cell at each time step with the state of the previous step."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class RNN(Layer):
         return (output, *states)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the inputs, if there is an output for each time step; states have none."""
+        """The mask of the inputs if the layer returns sequences, else None; None for each returned state."""
         mask = nest.flatten(previous_mask)[0] if self.return_sequences else None
         return [mask, *[None] * len(self.state_size)] if self.return_state else mask
 
@@ -119,19 +119,19 @@ class RNN(Layer):
             self._expected_batch_size = sequences_shape[0]
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states before the first time step: the cell's, or zeros."""
+        """The states before the first time step: from the cell's ``get_initial_state``, or zeros."""
         if getattr(self.cell, "get_initial_state", None):
             cell_states = self.cell.get_initial_state(batch_size=batch_size)
             return list(cell_states) if nest.is_nested(cell_states) else [cell_states]
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
 
     def reset_state(self) -> None:
-        """Makes the states that are kept zeros."""
+        """Sets the stored states of a stateful layer to zeros."""
         for state in nest.flatten(self.states) if self.states is not None else ():
             state.assign(tf.zeros_like(state))
 
     def reset_states(self) -> None:
-        """Another name of ``reset_state``."""
+        """Sets the stored states to zeros; another name of ``reset_state``."""
         self.reset_state()
 
     # ---- computing -----------------------------------------------------------------------------------
@@ -162,9 +162,9 @@ class RNN(Layer):
                     f"{tuple(mask.shape)}."
                 )
         if training:
-            self._draw(self.cell, sequences, states)
+            self._draw_dropout(self.cell, sequences, states)
         last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
-        self._forget(self.cell)
+        self._reset_dropout(self.cell)
         # The cell may compute in another dtype than the layer.
         last_output, states = tf.cast(last_output, self._layer_dtype), nest.map_structure(self._as_state_tensor, states)
         if self.stateful:
@@ -195,7 +195,7 @@ class RNN(Layer):
     def inner_loop(
         self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
-        """The last output, all outputs (None if they are not asked for), and the last states."""
+        """Runs the cell over all time steps; returns the last output, all outputs or None, and the last states."""
         cell, options = self.cell, {}
         if isinstance(cell, Layer) and cell._signature.takes_training:
             options["training"] = training
@@ -206,15 +206,17 @@ class RNN(Layer):
             rows = [tf.reverse(x, [0]) for x in rows]
         call_cell = cell if callable(cell) else cell.call
 
-        def trip(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        def run_step(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             output, new_states = call_cell(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
             states = nest.flatten(new_states)
             if mask is not None:
-                states = [where_counted(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)]
+                states = [
+                    where_unmasked(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)
+                ]
                 previous_output = (
                     tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
                 )
-                output = where_counted(row[1], output, previous_output)
+                output = where_unmasked(row[1], output, previous_output)
             return [output, *states], [output] if self.return_sequences else []
 
         carried: list[Any] = [None, *nest.flatten(initial_state)]
@@ -223,15 +225,15 @@ class RNN(Layer):
             carried[0] = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
         elif not self.unroll:
             # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
-            carried, step_outputs = trip(carried, [x[0] for x in rows])
+            carried, step_outputs = run_step(carried, [x[0] for x in rows])
             results, rows = [step_outputs], [x[1:] for x in rows]
         if self.unroll:
             for row in zip(*[tf.unstack(x) for x in rows], strict=True):
-                carried, step_outputs = trip(carried, list(row))
+                carried, step_outputs = run_step(carried, list(row))
                 results.append(step_outputs)
         stacked = [tf.stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
-            carried, loop_outputs = each_row(trip, carried, rows)
+            carried, loop_outputs = each_row(run_step, carried, rows)
             stacked = [
                 tf.concat([*x, y], 0)
                 for x, y in zip([[x] for x in stacked] or [[]] * len(loop_outputs), loop_outputs, strict=True)
@@ -239,12 +241,12 @@ class RNN(Layer):
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
-    def _draw(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
-        """Draws the cells' dropout before the loop, so that each time step has the same."""
+    def _draw_dropout(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
+        """Draws the dropout factors of the cells before the loop, so that all time steps use the same factors."""
         if isinstance(cell, StackedRNNCells):
             inputs = sequences
             for inner_cell, state in zip(cell.cells, states, strict=True):
-                self._draw(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
+                self._draw_dropout(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
                 first_state = nest.flatten(state)[0]
                 size = getattr(inner_cell, "output_size", None) or first_state.shape[-1]
                 inputs = tf.zeros((first_state.shape[0], 1, size), self._layer_dtype)
@@ -254,10 +256,10 @@ class RNN(Layer):
             if cell.recurrent_dropout:
                 cell.get_recurrent_dropout_mask(states[0])
 
-    def _forget(self, cell: Any) -> None:
+    def _reset_dropout(self, cell: Any) -> None:
         if isinstance(cell, StackedRNNCells):
             for inner_cell in cell.cells:
-                self._forget(inner_cell)
+                self._reset_dropout(inner_cell)
         elif isinstance(cell, RecurrentCell):
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
@@ -270,7 +272,7 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         if "cell" in config:  # not of layers that make their own
             config["cell"] = deserialize_keras_object(config["cell"], custom_objects)
@@ -282,6 +284,6 @@ def _time_first(x: Tensor) -> Tensor:
     return tf.transpose(x, [1, 0, *range(2, x.ndim)])
 
 
-def where_counted(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
-    """``x`` where the mask, of the first axes, is True, else ``otherwise``."""
+def where_unmasked(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
+    """``x`` where ``mask``, whose axes are the first axes of ``x``, is True; ``otherwise`` elsewhere."""
     return tf.where(tf.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)

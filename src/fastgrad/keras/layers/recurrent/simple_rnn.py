@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import simple_rnn
 
 
@@ -29,6 +28,8 @@ class SimpleRNNCell(RecurrentCell):
     Raises:
         ValueError: ``units`` is not positive.
     """
+
+    _all_steps = simple_rnn
 
     def __init__(
         self,
@@ -54,25 +55,16 @@ class SimpleRNNCell(RecurrentCell):
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """The new state, as the output and as the states."""
         h = states[0] if isinstance(states, (list, tuple)) else states
-        factors, state_factors = self._factors(sequence, h, training)
-        x = self._product(sequence, self.kernel, factors)
+        factors, state_factors = self._step_dropout_factors(sequence, h, training)
+        x = self._gate_products(sequence, self.kernel, factors)
         if self.bias is not None:
             x = x + self.bias
-        h = self.activation(x + self._product(h, self.recurrent_kernel, state_factors))
+        h = self.activation(x + self._gate_products(h, self.recurrent_kernel, state_factors))
         return h, [h] if isinstance(states, (list, tuple)) else h
-
-    def _has_kernel(self) -> bool:
-        return self.activation is activations.tanh
-
-    def _over_time(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h = simple_rnn(sequences, *self._weights_over_time(), states[0], mask, every)
-        return outputs, [h]
 
 
 class SimpleRNN(CellLayer):
-    """A layer that gets its own output back; see ``SimpleRNNCell``.
+    """A fully connected recurrent layer, whose output is its state; see ``SimpleRNNCell``.
 
     Args:
         units: the size of the state and of the outputs.
@@ -120,4 +112,4 @@ class SimpleRNN(CellLayer):
         super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
 
 
-show(SimpleRNN, SimpleRNNCell)
+expose_cell_arguments(SimpleRNN, SimpleRNNCell)

@@ -1,4 +1,4 @@
-"""``StackedRNNCells``: several cells as one."""
+"""``StackedRNNCells``: a cell that runs several cells in sequence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 
 
 class StackedRNNCells(Layer):
-    """Cells one on top of the other: each gets the output of the one below. For ``RNN``.
+    """A cell for ``RNN`` that runs several cells in sequence: the output of a cell is the input of the next cell.
 
     Args:
         cells: the cells, bottom first.
@@ -83,7 +83,7 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         cells = [deserialize_keras_object(cell, custom_objects) for cell in config.pop("cells")]
         return cls(cells, **config)

@@ -16,12 +16,8 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 _ALL: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        CosineDecay,
-        CosineDecayRestarts,
-        ExponentialDecay,
-        InverseTimeDecay,
-        PiecewiseConstantDecay,
-        PolynomialDecay,
+        *(CosineDecay, CosineDecayRestarts, ExponentialDecay),
+        *(InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay),
     )
 }
 

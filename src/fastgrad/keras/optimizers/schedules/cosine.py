@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import cos, floor, least, log, where
+from fastgrad.keras.optimizers.recorded_attributes import cos, floor, least, log, where
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
 
 

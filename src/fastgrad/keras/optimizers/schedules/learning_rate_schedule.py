@@ -12,12 +12,12 @@ from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import Followed, ceil, floor, greatest, least, live
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes, ceil, floor, greatest, least, live_or_self
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
 
 
-class LearningRateSchedule(Followed, Configured):
+class LearningRateSchedule(RecordedAttributes, Configured):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
     An optimizer calls the schedule before the update, with its step counter.
@@ -39,12 +39,12 @@ class LearningRateSchedule(Followed, Configured):
 class Formula(LearningRateSchedule):
     """A schedule that is a function of numbers, ``_rate``: steps may be Python numbers, arrays or tensors of any shape.
 
-    It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``followed.py``).
+    It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``recorded_attributes.py``).
     """
 
     def __call__(self, step: Any) -> Tensor:
         """Returns the rate at ``step``, a float32 tensor of the same shape."""
-        live_schedule, steps = live(self), convert_to_tensor(step)
+        live_schedule, steps = live_or_self(self), convert_to_tensor(step)
         if live_schedule is not self:
             rate: Tensor = cast(live_schedule._rate(cast(steps, dtypes.float64)), dtypes.float32)
             return rate

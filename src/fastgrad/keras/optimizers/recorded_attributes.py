@@ -17,16 +17,16 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_followed, unheard
+from fastgrad.core.recording import hidden_from_recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
 
-_OWN = frozenset({"_followed", "_changes"})
-_PLAIN = (bool, int, float, str)
+_MIRROR_ATTRIBUTES = frozenset({"_followed", "_changes"})
+_PLAIN_TYPES = (bool, int, float, str)
 
 
-class Followed:
+class RecordedAttributes:
     """The base of objects whose attributes are inputs of recorded programs.
 
     A program reads numeric attributes from variables. Programs are recorded again if an attribute of another kind is set (None to a
@@ -41,10 +41,10 @@ class Followed:
         followed_variables = self.__dict__.get("_followed")
         old_value = self.__dict__.get(name)
         object.__setattr__(self, name, value)
-        if followed_variables is None or name not in self.__dict__ or name in _OWN:
+        if followed_variables is None or name not in self.__dict__ or name in _MIRROR_ATTRIBUTES:
             return  # no program reads this object yet, or a property has set another attribute
         if type(old_value) is type(value) and (
-            old_value is value or (isinstance(value, _PLAIN) and old_value == value)
+            old_value is value or (isinstance(value, _PLAIN_TYPES) and old_value == value)
         ):
             return
         variable = followed_variables.get(name)
@@ -57,31 +57,31 @@ class Followed:
         self._changed()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in _OWN}
+        return {name: value for name, value in self.__dict__.items() if name not in _MIRROR_ATTRIBUTES}
 
     def _changed(self) -> None:
-        """Makes programs that depend on this object be recorded again."""
+        """Invalidates the programs that depend on this object, so that they are recorded again."""
         if "_changes" in self.__dict__:
-            with unheard():
+            with hidden_from_recorders():
                 self._changes.assign_add(1)
 
     def _variable_of(self, name: str) -> Variable:
         """Returns the variable that mirrors the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
-            with unheard():
+            with hidden_from_recorders():
                 variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
         return variable
 
 
-class Live:
-    """A proxy of an object in its formulas during a recording: its numbers are tensors."""
+class LiveProxy:
+    """A proxy of an object for formulas in a recording: numeric attributes read as tensors."""
 
     __slots__ = ("_owner",)
 
-    def __init__(self, owner: Followed) -> None:
+    def __init__(self, owner: RecordedAttributes) -> None:
         self._owner = owner
 
     def __getattr__(self, name: str) -> Any:
@@ -92,19 +92,19 @@ class Live:
         return MethodType(method, self) if isinstance(method, FunctionType) else getattr(owner, name)
 
 
-def live(owner: Any) -> Any:
-    """Returns the object that formulas of ``owner`` use: ``owner`` itself in eager steps, else a ``Live`` proxy.
+def live_or_self(owner: Any) -> Any:
+    """Returns the object that formulas of ``owner`` use: ``owner`` itself in eager steps, else a ``LiveProxy`` proxy.
 
     From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
-    if not state_followed():
+    if not state_is_followed():
         return owner
     if "_changes" not in owner.__dict__:
-        with unheard():
+        with hidden_from_recorders():
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._followed = {}
     int(owner._changes)
-    return Live(owner)
+    return LiveProxy(owner)
 
 
 def _is_number(value: Any) -> bool:
@@ -115,7 +115,7 @@ def _is_number(value: Any) -> bool:
 
 
 def scalar(x: Any) -> Tensor:
-    """Returns a number of a formula as a float64 tensor."""
+    """Converts a number, variable or tensor of a formula to a float64 tensor."""
     if isinstance(x, Variable):
         x = x._read()
     return cast(x, dtypes.float64) if isinstance(x, Tensor) else constant_tensor(np.array(float(x)))
@@ -126,7 +126,7 @@ def value_of(variable: Variable, like: Any) -> Any:
     return scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
 
 
-def _both(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     def function(*operands: Any) -> Any:
         for x in operands:
             if isinstance(x, Tensor):
@@ -137,15 +137,15 @@ def _both(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-root = _both("sqrt", math.sqrt)
-least, greatest = _both("minimum", np.minimum), _both("maximum", np.maximum)
-floor, ceil = _both("floor", np.floor), _both("ceil", np.ceil)
-cos, log = _both("cos", np.cos), _both("log", np.log)
-where = _both("where", np.where)
+root = _float_or_tensor_function("sqrt", math.sqrt)
+least, greatest = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
+floor, ceil = _float_or_tensor_function("floor", np.floor), _float_or_tensor_function("ceil", np.ceil)
+cos, log = _float_or_tensor_function("cos", np.cos), _float_or_tensor_function("log", np.log)
+where = _float_or_tensor_function("where", np.where)
 
 
-def scaled_variable(variable: Variable, factor: Any) -> None:
-    """Multiplies a variable by a number of a formula, in its own dtype."""
+def scale_variable(variable: Variable, factor: Any) -> None:
+    """Multiplies a variable in place by a float or a tensor, in the variable's dtype."""
     if isinstance(factor, Tensor):
         variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))
     else:
