@@ -19,10 +19,15 @@ keras = tf.keras
 layers = keras.layers
 
 DENSE = {
-    "linear": (dense.BIAS["linear"], dense.GRADIENT_BIAS["linear"]),
-    "relu": (dense.BIAS["relu"], dense.GRADIENT_BIAS["relu"]),
-    "tanh": (dense.BIAS["tanh"], dense.GRADIENT_BIAS["tanh"]),
-    "gelu": (dense.BIAS["linear"], activation.gelu, activation.gelu_gradient, dense.GRADIENT_BIAS["linear"]),
+    "linear": (dense.BIAS_KERNELS["linear"], dense.GRADIENT_BIAS_KERNELS["linear"]),
+    "relu": (dense.BIAS_KERNELS["relu"], dense.GRADIENT_BIAS_KERNELS["relu"]),
+    "tanh": (dense.BIAS_KERNELS["tanh"], dense.GRADIENT_BIAS_KERNELS["tanh"]),
+    "gelu": (
+        dense.BIAS_KERNELS["linear"],
+        activation.gelu,
+        activation.gelu_gradient,
+        dense.GRADIENT_BIAS_KERNELS["linear"],
+    ),
 }
 
 OPTIMIZERS = {
@@ -76,7 +81,9 @@ def calls_of(monkeypatch):
 
         monkeypatch.setattr(build.Kernel, "_build", count_this)
         monkeypatch.setattr(kernel_launches, "_cached_launches", {})  # which have those that are not counted
-        monkeypatch.setattr(eager_launch, "is_plain", lambda found: False)  # a program's driver would call them unseen
+        monkeypatch.setattr(
+            eager_launch, "has_plain_operands", lambda found: False
+        )  # a program's driver would call them unseen
         counts.update(dict.fromkeys(kept, 0))
         for kernel in kernels:
             kernel.clear()

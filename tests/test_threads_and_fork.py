@@ -122,8 +122,8 @@ def test_a_tape_hears_only_its_own_thread():
 
 def test_kernels_are_first_used_by_several_threads_at_once():
     kernels = (
-        dense.BIAS["relu"],
-        dense.GRADIENT_BIAS["relu"],
+        dense.BIAS_KERNELS["relu"],
+        dense.GRADIENT_BIAS_KERNELS["relu"],
         activation.gelu,
         softmax.softmax,
         optimizers.adam.variables,

@@ -22,7 +22,7 @@ SHIP = """
 import sys
 from fastgrad import warm
 from fastgrad.kernels.codegen import store
-store.ship(sys.argv[1], sys.argv[2])
+store.compile_for_wheel(sys.argv[1], sys.argv[2])
 for kernel, variables in warm.library_kernels():
     if kernel.function.__module__ in sys.argv[3:]:
         kernel.code(variables)
@@ -32,7 +32,7 @@ USE = """
 import sys
 import numpy as np
 from fastgrad.kernels.codegen import cache
-cache.INSTALLED = sys.argv[1]
+cache.INSTALLED_FOLDER = sys.argv[1]
 from fastgrad.kernels.elementwise import activation
 x, out = np.ones(3, np.float32), np.empty(3, np.float32)
 activation.gelu[x.dtype](x, out, 0, 3)
@@ -55,7 +55,7 @@ def _run(code, *arguments, **environment):
 
 def test_the_kernels_of_the_library_are_found_in_a_fixed_order():
     names = [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
-    assert {"gemm", "softmax", "adam", "begin_with_team", "lstm_gradient", "attention"} <= {name for name, _ in names}
+    assert {"gemm", "softmax", "adam", "begin_with_pool", "lstm_gradient", "attention"} <= {name for name, _ in names}
     assert ("gelu", (("T", "float32"),)) in names
     assert names == [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
 
@@ -64,7 +64,7 @@ def test_the_kernels_of_the_library_are_found_in_a_fixed_order():
 def test_a_process_takes_code_of_its_level_from_the_package_without_importing_numba(tmp_path):
     level, installed = host_levels()[0], tmp_path / "installed"
     _run(SHIP, level, str(tmp_path / "entries"), *MODULES)
-    assert cache.pack(str(tmp_path / "entries"), str(installed / f"{level}.db")) > 10
+    assert cache.pack_folder(str(tmp_path / "entries"), str(installed / f"{level}.db")) > 10
     value, numba = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "empty"))
     assert float(value) == pytest.approx(0.8413447)
     assert numba == "False"
@@ -77,7 +77,7 @@ def test_a_damaged_or_foreign_file_of_entries_is_passed_over(tmp_path):
     _run(SHIP, level, str(tmp_path / "entries"), *MODULES)
     for entry in (tmp_path / "entries").iterdir():
         entry.write_bytes(entry.read_bytes()[:-1] + b"?")
-    cache.pack(str(tmp_path / "entries"), str(installed / f"{level}.db"))
+    cache.pack_folder(str(tmp_path / "entries"), str(installed / f"{level}.db"))
     value, numba = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "cache"))
     assert float(value) == pytest.approx(0.8413447)
     assert numba == "True"
@@ -96,7 +96,7 @@ PARTS = """
 from fastgrad import warm
 from fastgrad.kernels.codegen.build import Kernel
 compiled = []
-Kernel.compile_for_arrays = lambda self, variables: compiled.append((id(self), *variables.items()))
+Kernel.compile_variants = lambda self, variables: compiled.append((id(self), *variables.items()))
 parts = [len(list(warm.compile_kernels(part, 3))) for part in range(3)]
 print(len(set(compiled)), len(compiled), sum(parts), len(warm.library_kernels()))
 """
@@ -110,11 +110,11 @@ def test_each_part_compiles_its_own_kernels():
 
 def test_kernels_that_write_over_an_operand_are_compiled_for_that_too(monkeypatch):
     compiled = []
-    monkeypatch.setattr(build, "_code_of", compiled.append)
-    softmax_gradient.compile_for_arrays({"T": "float32"})
+    monkeypatch.setattr(build, "_object_code", compiled.append)
+    softmax_gradient.compile_variants({"T": "float32"})
     assert [source.in_place for source in compiled] == [(), ((2, 0),), ((2, 1),)]
     compiled.clear()
-    cross.compile_for_arrays({"T": "float32"})  # it promises nothing of its arrays
+    cross.compile_variants({"T": "float32"})  # it promises nothing of its arrays
     assert [source.in_place for source in compiled] == [()]
 
 

@@ -49,13 +49,13 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     from fastgrad.compiler.programs.frame import shares_of
     from fastgrad.kernels.gemm.steps import product_launches
     from fastgrad.kernels.runtime import driver
-    from fastgrad.kernels.runtime.eager_launch import table_of
-    from fastgrad.kernels.runtime.thread_pool import go_on_shared
+    from fastgrad.kernels.runtime.eager_launch import step_table
+    from fastgrad.kernels.runtime.thread_pool import continue_shared
 
     use_threads(threads)
     c = aligned(len(a), b.shape[1])
     launches = product_launches((a, b))
-    table, memory = table_of(launches, (a, b), (c,), shares_of)
+    table, memory = step_table(launches, (a, b), (c,), shares_of)
     one, steps = len(table), np.tile(table, (STEPS, 1))
     frame = np.zeros(driver.HEADER_WORDS, np.int64)
     frame[driver.STEPS] = steps.ctypes.data
@@ -64,7 +64,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
 
     def repeat(products: int) -> np.ndarray:
         for start in range(0, products, STEPS):
-            go_on_shared(frame, 0, one * min(STEPS, products - start))
+            continue_shared(frame, 0, one * min(STEPS, products - start))
         assert kept
         return c
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_cache_info() -> int:
     folder = cache.cache_folder()
-    entries, size = cache.contents()
+    entries, size = cache.count_and_bytes()
     print(f"folder:  {folder or 'none: there is no home folder; set FASTGRAD_CACHE_DIR'}")
     print(f"kernels: {entries}")
     print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.LIMIT_BYTES / 2**20:.0f}")

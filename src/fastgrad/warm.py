@@ -55,7 +55,7 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
 def compile_kernels(part: int, parts: int) -> Iterator[str]:
     """Compiles the kernels whose index is `part` modulo `parts`, unless they exist; yields their names."""
     for kernel, variables in library_kernels()[part::parts]:
-        kernel.compile_for_arrays(variables)
+        kernel.compile_variants(variables)
         yield kernel.__name__
 
 
@@ -98,8 +98,8 @@ def compile_for_wheel(processes: int) -> None:
             for done, total in compile_side_by_side(processes, ["--level", level, "--folder", folder]):
                 if done % 100 == 0 or done == total:
                     print(f"{level}: {done} of {total} kernels", flush=True)
-            path = os.path.join(cache.INSTALLED, f"{level}.db")
-            entries = cache.pack(folder, path)
+            path = os.path.join(cache.INSTALLED_FOLDER, f"{level}.db")
+            entries = cache.pack_folder(folder, path)
             print(f"{path}: {entries} entries, {os.path.getsize(path) / 2**20:.1f} MiB", flush=True)
 
 
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         compile_for_wheel(os.cpu_count() or 1)
         return
     if options.level:
-        store.ship(options.level, options.folder)
+        store.compile_for_wheel(options.level, options.folder)
     for name in compile_kernels(options.part, options.parts):
         print(name, flush=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.kernels.codegen.bounds import checking
+from fastgrad.kernels.codegen.bounds import bounds_checks
 from tests.gradients import check_gradient
 
 
@@ -313,7 +313,7 @@ def test_a_write_outside_is_found_in_checked_builds():
         for i in range(len(x) + 1):
             out[i - 1 if i == 0 else i] = x[0]
 
-    with checking(True):
+    with bounds_checks(True):
         with pytest.raises(IndexError, match="out of bounds"):
             fg.kernel("(n)->(n)")(outside)(np.ones((2, 4)))
         with pytest.raises(IndexError, match="out of bounds"):

@@ -319,14 +319,14 @@ def calls() -> Iterator[tuple[str, Any]]:
             yield call(dtype, x(20), x(20), 0, 20, of=f"elementwise.activation.{name}")
         yield call(dtype, x(3, 10), x(10), 3, 10, 0, 0, 0, 10, of="gemm.gemm.add_chains")
         yield call(dtype, x(33), x(33, 80), x(80), 80, 33, 80, 1, 0, 0, 0, 2, of="gemm.gemv.gemv")
-        yield call(dtype, x(30, 20), x(20, 30), 20, 30, 0, panels, of="gemm.transpose.turn")
+        yield call(dtype, x(30, 20), x(20, 30), 20, 30, 0, panels, of="gemm.transpose.transpose_matrix")
         yield call(dtype, wide(3, 5), x(5), 3, 5, 0, 5, of="gemm.column_sums.add_blocks")
         sums = x(9, 5), x(9, 5), x(9), x(9), x(2, 2, 5)
         yield call(dtype, *sums, 9, 5, 0, 2, of="reduction.normalization.layer_norm_parameter_sums")
         yield call(dtype, x(2, 2, 5), x(5), x(5), 2, 5, 0, 5, of="reduction.normalization.add_parameter_sums")
         several = [x(7), x(300)]
-        yield call(dtype, several, wide(2), 0, 2, of="optimizers.norms.blocks_of_several")
-        yield call(dtype, several, wide(2), wide(2), of="optimizers.norms.totals_of_several")
+        yield call(dtype, several, wide(2), 0, 2, of="optimizers.norms.block_squares_of_arrays")
+        yield call(dtype, several, wide(2), wide(2), of="optimizers.norms.array_squares_of_blocks")
         for index in ("int32", "int64"):
             ids, number = np.array([0, 3, 8], index), np.array([3])
             yield call(
@@ -356,16 +356,16 @@ def calls() -> Iterator[tuple[str, Any]]:
             dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reduction.general.whole_norms_of_rows"
         )
     for dtype in ("int16", "int32", "int64"):
-        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="movement.gathering.ids_outside")
+        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="movement.gathering.first_id_outside")
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):
         for name, more in (("choose_by_truth", (table, 2)), ("has_truth", (1,))):
             yield call(dtype, np.array([3], dtype), *more, of=f"runtime.moving.{name}")
     yield call("int32", np.array([1], np.int32), table, 2, of="runtime.moving.choose_by_value")
     yield call("int32", np.array([1], np.int32), 1, of="runtime.moving.has_value")
-    yield call((), 3, of="runtime.moving.halt")
-    yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="elementwise.checking.all_true")
-    for name, kind in (("whole_turns", np.int64), ("ends_turn", np.uint8)):
+    yield call((), 3, of="runtime.moving.end_program")
+    yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="elementwise.checking.first_false")
+    for name, kind in (("completed_rounds", np.int64), ("is_last_of_round", np.uint8)):
         yield call((), np.array([5]), np.zeros(1, kind), 3, of=f"optimizers.optimizers.{name}")
 
 
@@ -383,8 +383,8 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     tanh = importlib.import_module("fastgrad.kernels.elementwise.transcendental").tanh[dtype]
     maps = [Launch(tanh, (Output(0), Output(number)), 72) for number in (1, 2)]
     for name, launch in (
-        ("in turn", epilogue.in_turn(*maps)),
-        ("by rows", epilogue.by_rows(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
+        ("in turn", epilogue.maps_in_sequence(*maps)),
+        ("by rows", epilogue.row_unit_launch(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
     ):
         outputs = [np.zeros((9, 8), dtype) for _ in range(3)]
         run_launches(product_launches([a, b], following=launch), [a, b], outputs)
@@ -397,18 +397,18 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     team[driver.THREADS] = 1
     driver.begin_released[()]((a, sums), frame._words, 1)
     yield f"begin_released {dtype}", [sums.copy()]
-    driver.go_on_released[()](frame._words, 0, 1)
+    driver.continue_released[()](frame._words, 0, 1)
     frame = Frame(
         Launches((Launch(tanh, (Input(0), Output(0)), 54),)), (a,), (outputs[0].reshape(-1)[:54].reshape(9, 6),)
     )
     frame._memory[0][:, 3] = 4  # shares
     y = np.zeros_like(a)
-    driver.begin_with_team[()]((a, y), frame._words, team, 1)
+    driver.begin_with_pool[()]((a, y), frame._words, team, 1)
     yield f"begin_with_team {dtype}", [y.copy()]
     y[:] = 0
-    driver.go_on_with_team[()](frame._words, team, 0, 1)
+    driver.continue_with_pool[()](frame._words, team, 0, 1)
     team[driver.QUIT] = 1
-    yield f"go_on_with_team {dtype}", [y, driver.follow[()](team, 0, 3), driver.clock[()](0) > 0]
+    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](team, 0, 3), driver.clock_after[()](0) > 0]
 
 
 SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
-from fastgrad.kernels.optimizers.norms import LITTLE
+from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
 from fastgrad.kernels.reduction.reductions import BLOCK
 from fastgrad.kernels.runtime import eager_launch
@@ -161,7 +161,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
     arrays[0] = arrays[0].T  # not contiguous
     wanted = updates.squares(*arrays)
     monkeypatch.setattr(updates, "_SHARED_FROM", 0)
-    monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
     threads = config.get_num_threads()
     try:
         for count in (1, 2, 5):
@@ -179,7 +179,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
 @settings(max_examples=20)
 def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
     r = np.random.default_rng(0)
-    arrays = [r.normal(size=size).astype(tf.as_dtype(dtype).numpy) for size in (*sizes, LITTLE)]
+    arrays = [r.normal(size=size).astype(tf.as_dtype(dtype).numpy) for size in (*sizes, LEAST_SHARED_ELEMENTS)]
     found = np.full(len(arrays), 7.0)
     launches = updates.sums_of.launches(arrays, [found])
     assert sum(launch.units for launch in launches.launches) > 1

@@ -20,12 +20,12 @@ import numpy as np
 from fastgrad.custom.functions import function_from_source, outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.interpreted import STEPS
-from fastgrad.kernels.codegen.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.codegen.interpreted import STEP_TABLE
+from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
-from fastgrad.kernels.codegen.uninterrupted import uninterrupted
-from fastgrad.kernels.runtime.eager_launch import Frame, is_plain, is_shared
+from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
+from fastgrad.kernels.runtime.eager_launch import Frame, has_plain_operands, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
 
 _lock = new_rlock()
@@ -43,7 +43,7 @@ class NativeStep:
         step: the address of the entry.
         signature: the parsed parameters.
         parameters: each parameter with the dtype of its array, or None.
-        places: as in built kernels; see ``build._Conversion``.
+        places: as in built kernels; see ``build._ArgumentConverter``.
         in_place: empty: no result is in place.
         source: None: there is no source for another machine.
     """
@@ -60,15 +60,15 @@ class NativeStep:
         self._entry: Any
         self.step: int
         if isinstance(compiled, PythonStep):
-            self.step, self._entry = STEPS.add(compiled), compiled.step
+            self.step, self._entry = STEP_TABLE.add(compiled), compiled.step
             return
         self.step = compiled.address
         function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._entry = function_type(compiled.address)
 
-    def text(self, assembly: bool) -> str:
+    def code_text(self, assembly: bool) -> str:
         """Returns the code as LLVM IR, or as assembly."""
-        refuse_code(self.name)
+        check_jit_is_enabled(self.name)
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
         return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
 
@@ -122,7 +122,7 @@ _PYTHON_STEP_FUNCTIONS: dict[str, Any] = {"as_pointer": int, "carray": _array_at
 def _numba_and_intrinsics() -> tuple[Any, dict[str, Any]]:
     """Returns Numba and the functions that steps use from it: pointers from addresses, and read-only arrays."""
     try:
-        numba = uninterrupted(importlib.import_module, "numba")
+        numba = run_uninterrupted(importlib.import_module, "numba")
     except ImportError as error:
         raise ImportError("functions of users are compiled by Numba; install numba.") from error
     from numba import types
@@ -309,7 +309,7 @@ def run_natively(
         None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not alone and is_shared(launches) and is_plain(launches):
+    if not alone and is_work_for_pool(launches) and has_plain_operands(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
             return None

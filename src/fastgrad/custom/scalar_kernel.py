@@ -21,7 +21,7 @@ from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.signature import parse_signature
-from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
 
 _NO_KERNEL = b"none"
@@ -65,15 +65,15 @@ def scalar_kernel(
 
 def _inferred_dtype(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
     """Returns the dtype of a function's result; None if the result is not a number."""
-    uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
+    run_uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
     from numba import types
 
     from fastgrad.kernels.codegen.frontend import frontend
-    from fastgrad.kernels.codegen.intrinsics import cpu
+    from fastgrad.kernels.codegen.intrinsics import cpu_machine
 
-    numba = frontend(cpu)
+    numba = frontend(cpu_machine)
     argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else types.boolean for dtype in inputs])
-    result = numba.scalar_function(function, {}).compiled(argument_types).signature.return_type
+    result = numba.scalar_function(function, {}).compiled_function(argument_types).signature.return_type
     dtype_name = "bool" if str(result) == "boolean" else str(result)
     return np.dtype(dtype_name) if dtype_name in _NUMBER_DTYPES else None
 

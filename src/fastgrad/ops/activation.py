@@ -25,7 +25,7 @@ from fastgrad.core.operation import (
 from fastgrad.core.tensor import convert_like, convert_to_tensor
 from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
-from fastgrad.kernels.runtime.eager_launch import call_at_once
+from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_SIZE, by_kernel_of_floats
 
@@ -45,7 +45,7 @@ def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
         if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
-        call_at_once(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
+        call_eagerly(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
         return out
     return np.where(y > 0, g, g.dtype.type(0))
 
@@ -238,7 +238,7 @@ def _make_gelu_gradient_run(name: str) -> Any:
         if x.size >= LARGE and (result := as_in_memory(run, g, x)) is not None:
             return result
         out = np.empty(x.shape, x.dtype)
-        call_at_once(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
+        call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
 
     return run

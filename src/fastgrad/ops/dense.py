@@ -26,13 +26,13 @@ def _product_spec(x: Any, kernel: Any) -> ArraySpec:
 
 def _run_dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
     y = matrix_product(x, kernel)
-    kernels.BIAS[activation][y.dtype](y, bias, y.shape[1], 0, y.size)
+    kernels.BIAS_KERNELS[activation][y.dtype](y, bias, y.shape[1], 0, y.size)
     return y
 
 
 def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
-    kernels.GRADIENT_BIAS[activation][y.dtype](g, y, dz, db, *y.shape)
+    kernels.GRADIENT_BIAS_KERNELS[activation][y.dtype](g, y, dz, db, *y.shape)
     return dz, db
 
 

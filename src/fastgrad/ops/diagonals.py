@@ -86,10 +86,10 @@ def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align
 def _diag_launches(
     inputs: Any, outputs: Any, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
 ) -> Launches | None:
-    from fastgrad.kernels.movement.boxes import filled, write_diagonals_launches
+    from fastgrad.kernels.movement.boxes import fill_launch, write_diagonals_launches
 
     diagonals = _packed_diagonals(rows, columns, lower, upper, align)
-    return write_diagonals_launches(inputs[0], outputs[0], diagonals, 0, [filled(outputs[0], padding)])
+    return write_diagonals_launches(inputs[0], outputs[0], diagonals, 0, [fill_launch(outputs[0], padding)])
 
 
 def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str) -> Launches | None:

@@ -14,7 +14,7 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import written
+from fastgrad.kernels.movement.strided import write_parts_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows
@@ -37,7 +37,11 @@ def _run_split(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.nda
 def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
     shape = outputs[0].shape
     piece_layouts = layouts.pieces(layouts.of_shape(shape), shape, [x.shape[axis] for x in inputs], axis)
-    return None if piece_layouts is None else written(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+    return (
+        None
+        if piece_layouts is None
+        else write_parts_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+    )
 
 
 def _concat_result(*xs: Any, axis: int) -> ArraySpec:
@@ -135,7 +139,11 @@ def _run_unstack(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
 
 def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
     slice_layouts = layouts.slices(layouts.of_shape(outputs[0].shape), outputs[0].shape, axis)
-    return None if slice_layouts is None else written(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+    return (
+        None
+        if slice_layouts is None
+        else write_parts_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+    )
 
 
 _stack: Operation = operation(

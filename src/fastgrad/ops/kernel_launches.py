@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory, in_order
-from fastgrad.kernels.runtime.eager_launch import SHARED_FROM, call_at_once, run_at_once
+from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 KERNEL_MIN_SIZE = 1 << 15
@@ -102,10 +102,10 @@ def by_kernel_of_floats(
         if size >= LARGE and (result := as_in_memory(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * cost < SHARED_FROM:
+        if size * cost < LEAST_SHARED_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
-            call_at_once(kernel, (x,), out, units=size, unit_cost=cost)
+            call_eagerly(kernel, (x,), out, units=size, unit_cost=cost)
         return out
 
     return run
@@ -139,7 +139,7 @@ def by_kernels(
             return by_numpy(*arrays, **attributes)
         outputs = tuple([np.empty(spec.shape, spec.dtype) for spec in specs_of(specs)])
         if plan is not None:
-            run_at_once(plan, inputs, outputs)
+            run_eagerly(plan, inputs, outputs)
         else:
             assert not any(map(_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
         return outputs if type(specs) is tuple else outputs[0]

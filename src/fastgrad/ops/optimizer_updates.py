@@ -21,9 +21,9 @@ from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
-from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
+from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
 from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
-from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 
 _KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
@@ -140,7 +140,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
         return totals
     sizes = tuple([a.size for a in wide])
     blocks = [np.empty(blocks_in(size)) for size in sizes]
-    run_at_once(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
+    run_eagerly(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
     for i, sums in enumerate(blocks):
         totals[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
     return totals
@@ -333,7 +333,7 @@ whole_turns_of = operation(
     "whole_turns",
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
-    launches=lambda inputs, outputs, every: Launches((Launch(whole_turns[()], (Input(0), Output(0), every)),)),
+    launches=lambda inputs, outputs, every: Launches((Launch(completed_rounds[()], (Input(0), Output(0), every)),)),
     result=same,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
@@ -342,7 +342,7 @@ ends_turn_of = operation(
     "ends_turn",
     Form.EXTERN,
     run=lambda count, every: np.asarray((count + 1) % every == 0),
-    launches=lambda inputs, outputs, every: Launches((Launch(ends_turn[()], (Input(0), Output(0), every)),)),
+    launches=lambda inputs, outputs, every: Launches((Launch(is_last_of_round[()], (Input(0), Output(0), every)),)),
     result=broadcast_of(bool),
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""

@@ -160,7 +160,7 @@ integers_between = operation(
     "random_integers_between",
     Form.RANDOM,
     run=_run_integers_between,
-    launches=launches_from("random.draws", "between_launches"),
+    launches=launches_from("random.draws", "integers_between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
 """Integers in [low, high), of the dtype of the bounds: ``integers_between(words, low, high, shape=)``.
@@ -173,7 +173,7 @@ random_order = operation(
     "random_order",
     Form.RANDOM,
     run=lambda words, count: np.argsort(_run_bits(words, (count,)), kind="stable"),
-    launches=launches_from("random.draws", "order_launches"),
+    launches=launches_from("random.draws", "permutation_launches"),
     result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
 )
 """The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
@@ -305,7 +305,7 @@ def hash_of_words(*words: int) -> int:
 
 def _run_advance(state: np.ndarray, count: int) -> np.ndarray:
     after = np.empty(3, np.int64)
-    kernels.advanced[()](state, after, max(count, 1))
+    kernels.advance_state[()](state, after, max(count, 1))
     return after
 
 
@@ -314,7 +314,7 @@ advance_generator = operation(
     Form.SCAN,
     run=_run_advance,
     launches=lambda inputs, outputs, count: Launches(
-        (Launch(kernels.advanced[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
+        (Launch(kernels.advance_state[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
     ),
     result=lambda state, count: ArraySpec((3,), np.dtype(np.int64)),
 )

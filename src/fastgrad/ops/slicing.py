@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable, writing
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import cleared, one_view, written
+from fastgrad.kernels.movement.strided import clear_launch, one_view, write_parts_launches
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
 from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_row
@@ -61,8 +61,10 @@ _strided_slice_gradient: Operation = operation(
     Form.INDEX_MAP,
     run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
-    launches=lambda inputs, outputs, key, shape: written(
-        outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
+    launches=lambda inputs, outputs, key, shape: write_parts_launches(
+        outputs[0],
+        [clear_launch(Output(0), outputs[0])],
+        [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
     ),
     batched=lambda name, rows, g, key, shape: call_row(
         name, g.tensor, key=(_whole_axis(rows), *key), shape=(rows, *shape)
@@ -331,7 +333,7 @@ _assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
     run=_copy_with_slice,
-    launches=lambda inputs, outputs, key: written(
+    launches=lambda inputs, outputs, key: write_parts_launches(
         outputs[0],
         [],
         [

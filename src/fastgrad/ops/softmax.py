@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
-from fastgrad.kernels.runtime.eager_launch import call_at_once
+from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
@@ -31,8 +31,8 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
             return through_float32(run, arrays)
         out = np.empty(first.shape, first.dtype)
         columns = first.shape[-1]
-        rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL * columns
-        call_at_once(getattr(kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
+        rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL_NANOSECONDS * columns
+        call_eagerly(getattr(kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
         return out
 
     return {"run": run, "launches": launches_from("reduction.softmax", f"{name}_launches")}

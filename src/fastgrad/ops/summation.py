@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad.core.operation import HALVES
 from fastgrad.kernels.movement.in_order import memory_order
-from fastgrad.kernels.runtime.eager_launch import call_at_once, run_at_once
+from fastgrad.kernels.runtime.eager_launch import call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
@@ -90,11 +90,11 @@ def reduced_by(
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
     y, contiguous = np.empty(shape, x.dtype), np.ascontiguousarray(x)
     if len(plan.launches) > 1:
-        run_at_once(plan, (contiguous,), (y,))
+        run_eagerly(plan, (contiguous,), (y,))
     else:
         (launch,) = plan.launches
         sizes: Any = launch.operands[2:]
-        call_at_once(launch.kernel, (contiguous,), y, *sizes, units=launch.units, unit_cost=launch.unit_cost)
+        call_eagerly(launch.kernel, (contiguous,), y, *sizes, units=launch.units, unit_cost=launch.unit_cost)
     return y
 
 

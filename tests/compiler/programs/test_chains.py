@@ -79,7 +79,7 @@ def test_rows_go_through_all_layers_and_bits_stay(rows, width, monkeypatch):
 
 def test_a_program_is_not_left_within_a_chain(monkeypatch):
     x = np.random.default_rng(1).normal(size=(64, 128)).astype(np.float32)
-    monkeypatch.setattr(driver, "BUDGET", 1000)
+    monkeypatch.setattr(driver, "NANOSECONDS_BETWEEN_PAUSES", 1000)
     program, found = results(network(128, 4), x, 2)
     assert len({str(bits) for bits in found}) == 1
     starts = [int(start) for start in re.findall(r"go_on\(words, (\d+), \d+\)", program.source)]

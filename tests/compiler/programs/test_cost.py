@@ -7,7 +7,7 @@ from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_o
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.programs.replay_writer import drivers_of
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
+from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
 from tests.compiler.test_replay import record
 
 
@@ -25,5 +25,5 @@ def test_steps_and_their_time():
 
 
 def test_the_driver_is_chosen_by_the_work():
-    assert drivers_of(plan_of(8)) == (driver.begin[()], driver.go_on[()])
-    assert drivers_of(plan_of(512)) == (begin_shared, go_on_shared)
+    assert drivers_of(plan_of(8)) == (driver.begin[()], driver.continue_program[()])
+    assert drivers_of(plan_of(512)) == (begin_shared, continue_shared)

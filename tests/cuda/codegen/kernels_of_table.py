@@ -17,7 +17,7 @@ from fastgrad import cuda
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
 from fastgrad.cuda.kernels import updates
-from fastgrad.cuda.kernels.choice import FAMILIES, launches_on_device, row_launches_on_device
+from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.optimizers.update_rule import RULES
@@ -73,7 +73,7 @@ def of_scalars() -> Iterator[Found]:
 def of_updates() -> Iterator[Found]:
     """Those of all optimizers."""
     for rule, dtype in itertools.product(RULES.values(), ("float32", "float64")):
-        yield Found(updates.update_of(rule), {"T": dtype})
+        yield Found(updates.device_update(rule), {"T": dtype})
 
 
 def declared() -> Iterator[Found]:
@@ -87,7 +87,7 @@ def declared() -> Iterator[Found]:
 
 def of_the_cpu() -> Iterator[Found]:
     """All kernels of a CPU that nothing takes the place of."""
-    replaced = {function for family in FAMILIES for function in family}
+    replaced = {function for family in REPLACEMENT_TABLES for function in family}
     for module in _modules(fastgrad.kernels):
         for one in vars(module).values():
             if isinstance(one, Kernel) and one.function not in replaced:

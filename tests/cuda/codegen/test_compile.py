@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fastgrad.cuda.codegen.binding import NotForGpus
+from fastgrad.cuda.codegen.compile import NotForGpus
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.kernels.codegen.body import call_real

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from fastgrad.cuda.codegen.binding import NotForGpus
+from fastgrad.cuda.codegen.compile import NotForGpus
 from fastgrad.kernels.optimizers.update_rule import RULES
 from tests.cuda.codegen import kernels_of_table as found
 from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of

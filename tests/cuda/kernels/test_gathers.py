@@ -6,8 +6,8 @@ import pytest
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.instead import Memory
-from fastgrad.cuda.kernels.sorting import sorted_ids
+from fastgrad.cuda.kernels.replacement import ScratchMemory
+from fastgrad.cuda.kernels.sorting import sort_launches
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Scratch, run_launches
 from tests.cuda.kernels.test_groups import linked
@@ -31,8 +31,8 @@ def ran(name, *inputs, **attributes):
 def test_sorts_are_stable(count):
     for dtype in ("int32", "int64"):
         ids = random.integers(-3, 40, (2, count)).astype(dtype)
-        memory = Memory()
-        sort = sorted_ids(Input(0), dtype, 2, count, 40, memory)
+        memory = ScratchMemory()
+        sort = sort_launches(Input(0), dtype, 2, count, 40, memory)
         arrays = [np.zeros(size, kind) for kind, size in memory.arrays]
         launches = [
             launch.on(tuple([Output(one.number) if isinstance(one, Scratch) else one for one in launch.operands]))

@@ -6,7 +6,7 @@ import pytest
 from fastgrad.cuda.kernels.choice import on_device_all
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
-from fastgrad.kernels.movement.strided import cleared, moved
+from fastgrad.kernels.movement.strided import clear_launch, moved
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.runtime.moving import copy_bytes
 
@@ -63,5 +63,5 @@ def test_bytes_are_copied_and_cleared(size):
     np.testing.assert_array_equal(y, x)
     for dtype in DTYPES:
         y = np.ones(size, dtype)
-        ran(cleared(Output(0), y), [], y)
+        ran(clear_launch(Output(0), y), [], y)
         assert not y.any()

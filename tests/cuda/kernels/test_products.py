@@ -82,7 +82,7 @@ def test_products_of_bfloat16_are_those_of_float32_copies(shapes):
 
 
 def test_long_sums_are_cut_into_parts(monkeypatch):
-    monkeypatch.setattr(products, "PART", 40)
+    monkeypatch.setattr(products, "LEAST_PART", 40)
     a, b = numbers(9, 171), numbers(171, 10)
     found, wanted, launches = multiplied(a, b)
     assert len(launches.launches) == 2
@@ -102,7 +102,7 @@ def test_a_row_with_a_large_matrix(transpose_b):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_few_rows_with_a_transposed_matrix(monkeypatch, dtype):
-    monkeypatch.setattr(form, "_are_worth_turning", lambda *_: True)
+    monkeypatch.setattr(form, "_is_transpose_cheaper", lambda *_: True)
     a, b = numbers(16, 41, dtype=dtype), numbers(70, 41, dtype=dtype)
     found, wanted, launches = multiplied(a, b, transpose_b=True)
     assert len(launches.launches) == 2

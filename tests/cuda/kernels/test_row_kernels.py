@@ -8,9 +8,9 @@ import pytest
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels import norms, rows
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.updates import update_of
+from fastgrad.cuda.kernels.updates import device_update
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.optimizers.norms import LITTLE
+from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
 from fastgrad.kernels.optimizers.update_rule import RULES
 from fastgrad.kernels.reduction import normalization
 from tests.cuda.codegen.linking import WIDE_LOAD, machine_code, ptx_of
@@ -119,7 +119,7 @@ def test_updates_are_the_cpus_to_the_bit(name):
         np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("much", [0, LITTLE])
+@pytest.mark.parametrize("much", [0, LEAST_SHARED_ELEMENTS])
 def test_norms_of_all_gradients(much):
     assert_the_same("sums_of_squares", *[numbers(size).astype(F32) for size in (3, 1000 + much, 1, 70)])
 
@@ -144,7 +144,7 @@ KERNELS = {
     for module in (norms, rows)
     for kernel in vars(module).values()
     if type(kernel).__name__ == "DeviceKernel"
-} | {f"update {name}": update_of(RULES[name]) for name in ("sgd", "adam", "rmsprop")}
+} | {f"update {name}": device_update(RULES[name]) for name in ("sgd", "adam", "rmsprop")}
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -15,10 +15,10 @@ import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
 from fastgrad.cuda.codegen import body
-from fastgrad.cuda.codegen.library import OF_GPU
+from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
 from fastgrad.kernels.codegen import body as of_all
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
-from fastgrad.kernels.codegen.compile import type_names
+from fastgrad.kernels.codegen.compile import types_by_name
 from fastgrad.kernels.codegen.signature import SHARE
 
 THREADS = 1024  # that a block may have
@@ -29,7 +29,7 @@ _ALLOCATING = threading.Lock()  # Numba may give two threads an array each that 
 
 def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     """As `fastgrad.cuda.simulation.lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
-    types = {name: np.dtype(kind).type for name, kind in type_names(kernel.checked_types(dtypes)).items()}
+    types = {name: np.dtype(kind).type for name, kind in types_by_name(kernel.checked_types(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
     elements = [types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.given if p.passed]
     flat = [_elements(a, kind) if isinstance(a, np.ndarray) else a for a, kind in zip(arguments, elements, strict=True)]
@@ -69,7 +69,7 @@ def plain(function, types):
     copy = FunctionType(function.__code__, scope, function.__name__)
     for name in function.__code__.co_names:
         value = scope.get(name)
-        value = OF_GPU.get(value, value) if callable(value) else value
+        value = GPU_REPLACEMENTS.get(value, value) if callable(value) else value
         if isinstance(value, of_all.Special):
             scope[name] = SPECIALS[value]
         elif isinstance(value, DtypeConstant):

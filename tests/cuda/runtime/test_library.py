@@ -23,7 +23,7 @@ class WithLibrary(simulated.SimulatedDriver):
 
     def __init__(self):
         super().__init__()
-        stand_in.within[0] = lambda address, nbytes: self._within(address, nbytes, "cuBLASLt")
+        stand_in.within[0] = lambda address, nbytes: self._check_range(address, nbytes, "cuBLASLt")
         self.blas = Blas(stand_in, stand_in)
 
 

@@ -17,7 +17,7 @@ from fastgrad.kernels.codegen.body import (
     transpose_rows,
 )
 from fastgrad.kernels.codegen.bounds import NO_BOUND, OutOfBoundsError, OverlapError, checks_bounds
-from fastgrad.kernels.codegen.build import for_arrays, kernel, step_address
+from fastgrad.kernels.codegen.build import kernel, step_address, variant_for_aliases
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, run_launches
 from tests.kernels.process import run_python
@@ -119,7 +119,7 @@ def test_arrays_that_a_kernel_takes_for_distinct_are_compared():
 @checked
 def test_an_array_that_a_kernel_is_compiled_to_write_over_may_be_that_array_alone():
     x, y = np.arange(8.0), np.ones(8)
-    add = for_arrays(sum_of_distinct_arrays[x.dtype], ((2, 0),))
+    add = variant_for_aliases(sum_of_distinct_arrays[x.dtype], ((2, 0),))
     add(x, y, x, 8)
     assert (x == np.arange(8.0) + 1).all()
     with pytest.raises(OverlapError, match="y and out"):
@@ -231,7 +231,7 @@ def test_a_step_of_a_program_ends_it():
         return header, steps, words
 
     header, *_kept = frame(NO_BOUND)
-    assert driver.begin[()]((), header, 2) == driver.FINE
+    assert driver.begin[()]((), header, 2) == driver.NOT_STOPPED
     assert (after == 2).all()
     after[:] = 0
     header, *_kept = frame(5)

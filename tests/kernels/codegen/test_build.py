@@ -14,7 +14,7 @@ import pytest
 from fastgrad.kernels.codegen import build
 from fastgrad.kernels.codegen.body import Special, fingerprint, from_bits, local_array, scalar_function
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import for_arrays, full_name, inspect_llvm, kernel, step_address
+from fastgrad.kernels.codegen.build import full_name, inspect_llvm, kernel, step_address, variant_for_aliases
 from fastgrad.kernels.codegen.signature import parse_signature
 from tests.kernels.process import run_python
 
@@ -277,14 +277,14 @@ def test_a_result_may_be_written_over_an_array_that_another_result_is_made_of():
     for n in (1, 7, 64, 1000):
         x, y = r.normal(size=n), r.normal(size=n)
         over, second = x.copy(), np.empty(n)
-        for_arrays(first_without_x[F8], ((2, 0),))(over, y, over, second, n)
+        variant_for_aliases(first_without_x[F8], ((2, 0),))(over, y, over, second, n)
         np.testing.assert_array_equal(over, y + y)
         np.testing.assert_array_equal(second, x * y)
 
 
 @pytest.mark.skipif(checks_bounds(), reason="checked builds compare arrays, and promise nothing")
 def test_a_kernel_for_one_array_has_one_pointer_and_is_vectorised():
-    native = for_arrays(first_without_x[F8], ((2, 0),))
+    native = variant_for_aliases(first_without_x[F8], ((2, 0),))
     step = inspect_llvm(native).split("_step(")[1]
     assert re.search(r"load <\d+ x double>", step)
     assert not re.search("memcheck|vector.memcheck", step)
@@ -297,13 +297,13 @@ def test_a_kernel_without_a_promise_is_the_same_for_all_arrays():
         for i in range(n):
             out[i] = x[i]
 
-    assert for_arrays(copy[F8], ((1, 0),)) is copy[F8]
+    assert variant_for_aliases(copy[F8], ((1, 0),)) is copy[F8]
 
 
 def test_a_kernel_for_arrays_is_built_once_and_goes_with_its_last_user():
-    native = for_arrays(first_without_x[F4], ((2, 0),))
-    assert for_arrays(first_without_x[F4], ((2, 0),)) is native
-    assert for_arrays(first_without_x[F4], ((3, 1),)) is not native
+    native = variant_for_aliases(first_without_x[F4], ((2, 0),))
+    assert variant_for_aliases(first_without_x[F4], ((2, 0),)) is native
+    assert variant_for_aliases(first_without_x[F4], ((3, 1),)) is not native
     gone = weakref.ref(native)
     del native
     gc.collect()
@@ -320,7 +320,7 @@ def test_a_kernel_for_later_is_compiled_by_its_first_call(monkeypatch, tmp_path)
     def eight(out):
         out[0] = T(8)
 
-    later = eight.later(F8)
+    later = eight.deferred_function(F8)
     assert (later.__name__, full_name(later), compiled) == ("eight", "eight[float64]", [])
     out = np.zeros(1)
     for _ in range(2):
@@ -519,7 +519,7 @@ def _terminal(monkeypatch):
 
 def test_a_long_compilation_is_announced_once(monkeypatch):
     written = _terminal(monkeypatch)
-    compilation = build._Compilation()
+    compilation = build._CompilationState()
     for seconds in (0.5, 0.4, 0.3, 2.0):
         compilation.finished(seconds)
     text = "".join(written)
@@ -531,9 +531,9 @@ def test_a_long_compilation_is_announced_once(monkeypatch):
 def test_the_announcement_can_be_silenced(monkeypatch):
     written = _terminal(monkeypatch)
     monkeypatch.setenv("FASTGRAD_QUIET", "1")
-    build._Compilation().finished(2.0)
+    build._CompilationState().finished(2.0)
     monkeypatch.delenv("FASTGRAD_QUIET")
-    compilation = build._Compilation()
+    compilation = build._CompilationState()
     monkeypatch.setattr(build, "_compilation", compilation)
     build.set_compile_messages(False)
     compilation.finished(2.0)

@@ -78,7 +78,7 @@ def test_any_flipped_bit_is_found(folder):
 def test_an_entry_under_another_keys_name_is_not_used(folder):
     cache.store("key", ENTRY)
     cache.store("other", cache.Entry(b"other", ()))
-    os.replace(cache._path(str(folder), "other"), cache._path(str(folder), "key"))
+    os.replace(cache._entry_path(str(folder), "other"), cache._entry_path(str(folder), "key"))
     assert cache.load("key") is None
 
 
@@ -118,7 +118,7 @@ def test_a_folder_that_can_only_be_read_serves(folder, monkeypatch, capfd):
         monkeypatch.setattr(os, name, refuse)
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
     (path,) = _entries(folder)
-    monkeypatch.setattr(cache, "_DAY", -1.0)  # a use would be noted
+    monkeypatch.setattr(cache, "_DAY_SECONDS", -1.0)  # a use would be noted
     _works()
     assert capfd.readouterr().err == ""
     path.unlink()
@@ -329,9 +329,9 @@ def test_a_folder_of_ones_own_in_a_folder_of_all_serves(folder, monkeypatch, cap
     ],
 )
 def test_installed_entries_are_a_plain_table(tmp_path, monkeypatch, statement):
-    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     with sqlite3.connect(tmp_path / "level.db") as connection:
-        connection.execute(statement.format(name=cache._name("key")))
+        connection.execute(statement.format(name=cache._entry_name("key")))
     connection.close()
     assert cache.load_installed("level", "key") is None
     cache.close_installed()
@@ -339,11 +339,11 @@ def test_installed_entries_are_a_plain_table(tmp_path, monkeypatch, statement):
 
 @pytest.mark.parametrize("value", [None, 3, "text", b"", 1.5])
 def test_installed_entries_are_bytes(tmp_path, monkeypatch, value):
-    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     os.makedirs(tmp_path / "none")
-    cache.pack(str(tmp_path / "none"), str(tmp_path / "level.db"))
+    cache.pack_folder(str(tmp_path / "none"), str(tmp_path / "level.db"))
     with sqlite3.connect(tmp_path / "level.db") as connection:
-        connection.execute("insert into entries values (?, ?)", (cache._name("key"), value))
+        connection.execute("insert into entries values (?, ?)", (cache._entry_name("key"), value))
     connection.close()
     assert cache.load_installed("level", "key") is None
     opened = list(cache._databases.values())
@@ -356,7 +356,7 @@ def test_installed_entries_are_bytes(tmp_path, monkeypatch, value):
 def test_lengths_that_lie_under_a_right_digest(folder):
     """They take no part of the file for another, and nothing outside of it."""
     for rest in (b"", bytes(23), bytes(24), b"\xff" * 24, struct.pack("<QQQ", 3, 0, 1 << 62) + b"key"):
-        assert cache._unpack(cache.MAGIC + cache.digest(rest).encode() + rest, "key") is None
+        assert cache._decoded(cache.MAGIC + cache.digest(rest).encode() + rest, "key") is None
 
 
 def test_the_platforms_folder_is_the_default(monkeypatch):
@@ -380,7 +380,7 @@ def test_a_folder_removed_meanwhile_is_made_again(folder):
 def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
     for k in range(6):
         cache.store(f"key {k}", ENTRY)
-        os.utime(cache._path(str(folder), f"key {k}"), (k, k))
+        os.utime(cache._entry_path(str(folder), f"key {k}"), (k, k))
     size = _entries(folder)[0].stat().st_size
     monkeypatch.setattr(cache, "LIMIT_BYTES", 4 * size)
     monkeypatch.setattr(cache, "EVICT_EVERY", 1)
@@ -394,7 +394,7 @@ def test_entries_from_the_future_go_first_and_become_of_today_when_used(folder, 
     """A clock that was set back: else they would stay, and each new entry would go, until the clock is there again."""
     for k in range(4):
         cache.store(f"key {k}", ENTRY)
-        os.utime(cache._path(str(folder), f"key {k}"), (time.time() + 300 * 86400,) * 2)
+        os.utime(cache._entry_path(str(folder), f"key {k}"), (time.time() + 300 * 86400,) * 2)
     (folder / "writing-future").write_bytes(b"half")
     os.utime(folder / "writing-future", (time.time() + 300 * 86400,) * 2)
     size = _entries(folder)[0].stat().st_size
@@ -420,6 +420,6 @@ def test_what_killed_writers_left_is_removed_after_a_day(folder):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_installed_entries_are_no_pipe(tmp_path, monkeypatch):
     """SQLite would wait for a process that writes to it."""
-    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    monkeypatch.setattr(cache, "INSTALLED_FOLDER", str(tmp_path))
     os.mkfifo(tmp_path / "level.db")
     assert cache.load_installed("level", "key") is None

@@ -21,7 +21,7 @@ from fastgrad.kernels.codegen.body import (
 )
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.codegen.frontend import CompileError
-from fastgrad.kernels.codegen.intrinsics import cpu
+from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.signature import parse_signature
 from tests.kernels.process import run_python
 
@@ -332,12 +332,12 @@ def test_a_function_is_compiled_once_for_its_argument_types(monkeypatch):
     ids=str,
 )
 def test_the_name_of_a_type_gives_the_type(kind):
-    assert frontend._type_of(frontend._text_of(kind)) == kind
+    assert frontend._type_of_names(frontend._type_names(kind)) == kind
 
 
 def test_a_type_of_this_process_alone_has_no_name():
-    assert frontend._text_of(numba.types.Array(numba.types.float32, 1, "C")) is None
-    assert frontend._text_of(numba.types.Tuple([numba.types.int64, numba.types.CPointer(numba.types.int64)])) is None
+    assert frontend._type_names(numba.types.Array(numba.types.float32, 1, "C")) is None
+    assert frontend._type_names(numba.types.Tuple([numba.types.int64, numba.types.CPointer(numba.types.int64)])) is None
 
 
 FIRST = """
@@ -349,7 +349,7 @@ from fastgrad.kernels.codegen.body import by_dtype, local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 
 compiled = []
-frontend.KEPT_BYTES = 0
+frontend.LEAST_CACHED_BYTECODE = 0
 compile_function = frontend.Frontend.compile
 def noted(self, function, *rest):
     compiled.append(function.__code__.co_name)
@@ -415,7 +415,7 @@ def test_damaged_scalar_functions_in_the_disk_cache_are_compiled_again(tmp_path)
 
 
 def test_a_function_that_only_a_later_module_calls_is_linked():
-    codegen = frontend.frontend(cpu).target.codegen()
+    codegen = frontend.frontend(cpu_machine).target.codegen()
 
     def library(name, called_symbol, *called):
         result = codegen.create_library(name)

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 
 
 def test_results_and_errors():
-    assert uninterrupted(divmod, 7, 2) == (3, 1)
+    assert run_uninterrupted(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
-        uninterrupted(divmod, 7, 0)
+        run_uninterrupted(divmod, 7, 0)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of signals")
@@ -27,7 +27,7 @@ def test_an_interrupt_ends_the_waiting_and_not_the_work():
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(KeyboardInterrupt):
-            uninterrupted(work)
+            run_uninterrupted(work)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -18,8 +18,8 @@ from fastgrad.kernels.gemm import dense
 from fastgrad.kernels.gemm import eager as eager_products
 from fastgrad.kernels.gemm.form import form_of
 from fastgrad.kernels.gemm.gemm import TERMS, gemm
-from fastgrad.kernels.gemm.prologue import makes_rows_itself, prepared, takes_prologue
-from fastgrad.kernels.gemm.steps import NO_STEPS, matmul_launches, product_launches
+from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
+from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.runtime.thread_pool import team
@@ -98,7 +98,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
         assert multiplied(x, y, transpose_a, transpose_b, 3).tobytes() == c.tobytes()
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
-    following = Launch(dense.BIAS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
+    following = Launch(dense.BIAS_KERNELS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
     run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
@@ -251,7 +251,7 @@ def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
     y = np.ascontiguousarray(b.T) if transpose_b else b
     bias = np.linspace(-3, 3, shape[2], dtype=np.float32)
     product = multiplied(a, b)
-    following = Launch(dense.BIAS["linear"][product.dtype], (Output(0), Input(2), shape[2]), product.size)
+    following = Launch(dense.BIAS_KERNELS["linear"][product.dtype], (Output(0), Input(2), shape[2]), product.size)
     for shares in (1, 2, 7):
         c = np.full_like(product, 7)
         launches = product_launches([a, y], False, transpose_b, following)
@@ -274,7 +274,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
         form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
-        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_STEPS, 0, form.units)
+        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
@@ -289,7 +289,7 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
     assert form_of(a.itemsize, x.shape, b.shape, True, False).copied or host_isa().vector_bytes < 4 * a.itemsize
     wanted = multiplied(a, b)
     assert not form_of(a.itemsize, a.shape, b.shape, False, False).copied
-    following = Launch(dense.BIAS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    following = Launch(dense.BIAS_KERNELS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
     for shares in (1, 3):
         assert multiplied(x, b, True, False, shares).tobytes() == wanted.tobytes()
         c = np.empty_like(wanted)
@@ -306,11 +306,11 @@ def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
     wanted = multiplied(a, b)
     product, turned = launches_of([a, x], [wanted], False, True).launches
     assert product.units > 1
-    assert turned.kernel.__name__ == "turn"
+    assert turned.kernel.__name__ == "transpose_matrix"
     for shares in (1, 2, 3, 8):
         assert multiplied(a, x, False, True, shares).tobytes() == wanted.tobytes()
     bias = np.linspace(-1, 1, n, dtype=dtype)
-    following = Launch(dense.BIAS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    following = Launch(dense.BIAS_KERNELS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
     c = np.empty_like(wanted)
     run_launches(product_launches([a, x], False, True, following), [a, x, bias], [c])
     np.testing.assert_array_equal(c, wanted + bias)
@@ -330,10 +330,10 @@ def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose
     y = np.ascontiguousarray(b.T) if transpose_b else b
     bias = np.linspace(-1, 1, k, dtype=dtype)
     wanted = multiplied(a + bias, b)
-    preceding = Launch(dense.BIAS["linear"][a.dtype], (Input(0), Input(2), k), a.size)
+    preceding = Launch(dense.BIAS_KERNELS["linear"][a.dtype], (Input(0), Input(2), k), a.size)
     assert takes_prologue([a, y], False, transpose_b)
     (product,) = product_launches([a, y], False, transpose_b).launches
-    found = Launches((prepared(product, preceding, m),))
+    found = Launches((product_with_prologue(product, preceding, m),))
     for shares in (1, 2, 3, 8):
         c, x = np.full_like(wanted, 7), a.copy()
         run_launches(found, [x, y, bias], [c], shares)
@@ -371,8 +371,8 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
     wanted = multiplied(x, b)
     (product,) = product_launches([a, y], False, transpose_b).launches
     preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
-    assert makes_rows_itself(product, preceding)
-    inside = Launches((prepared(product, preceding, m, own=1),))
+    assert needs_no_row_memory(product, preceding)
+    inside = Launches((product_with_prologue(product, preceding, m, own=1),))
     for shares in (1, 2, 3, 8):
         c, given = np.full_like(wanted, 7), a.copy()
         run_launches(inside, [given, y], [c], shares)
@@ -398,7 +398,7 @@ def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
-    gemm[a.dtype](a, b, c, *form.numbers, *NO_STEPS, 1, 2)
+    gemm[a.dtype](a, b, c, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 1, 2)
     wanted = multiplied(a, b)
     rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0

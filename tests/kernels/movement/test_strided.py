@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
-from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
 DTYPES = ["int8", "float16", "float32", "int32", "float64", "int64", "complex128"]
@@ -23,7 +23,7 @@ def launch_of(view, dtype):
 
 def copied(x, view):
     y = np.full(view.shape, 99, x.dtype)
-    run_at_once(Launches((launch_of(view, x.dtype),)), (x,), (y,))
+    run_eagerly(Launches((launch_of(view, x.dtype),)), (x,), (y,))
     return y
 
 

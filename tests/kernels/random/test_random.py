@@ -128,7 +128,7 @@ def test_dropout_at_its_ends():
 def test_a_counter_moves_on_modulo_2_to_the_128(start, count):
     words = np.array([start % 2**64, start >> 64, 9], np.uint64).view(np.int64)
     after = np.empty(3, np.int64)
-    random.advanced[()](words, after, count)
+    random.advance_state[()](words, after, count)
     expected = (start + count) % 2**128
     np.testing.assert_array_equal(after.view(np.uint64), np.array([expected % 2**64, expected >> 64, 9], np.uint64))
 

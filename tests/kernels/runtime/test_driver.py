@@ -11,7 +11,7 @@ from fastgrad.kernels.codegen.bounds import NO_BOUND
 from fastgrad.kernels.codegen.build import kernel, step_address
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime import thread_pool as team_module
-from fastgrad.kernels.runtime.thread_pool import LEAST_ALONE, Team, begin_shared, go_on_shared, team
+from fastgrad.kernels.runtime.thread_pool import LEAST_ALONE, ThreadPool, begin_shared, continue_shared, team
 
 
 @kernel("x: in[T], y: inout[T], first: int, last: int", T=("float32", "float64"), noalias=True)
@@ -57,9 +57,9 @@ def test_steps_run_in_order_and_the_driver_can_go_on():
     step = add_to[x.dtype], [address(x), address(y)], 6, 1
     back = add_to[x.dtype], [address(y), address(x)], 6, 1
     program = Program([step, step, back])
-    assert driver.begin[()]((), program.frame, 1) == driver.FINE
+    assert driver.begin[()]((), program.frame, 1) == driver.NOT_STOPPED
     np.testing.assert_array_equal(y, np.arange(6.0))
-    assert driver.go_on[()](program.frame, 1, 3) == driver.FINE
+    assert driver.continue_program[()](program.frame, 1, 3) == driver.NOT_STOPPED
     np.testing.assert_array_equal(y, 2 * np.arange(6.0))
     np.testing.assert_array_equal(x, 3 * np.arange(6.0))
 
@@ -77,14 +77,14 @@ def test_only_arrays_that_fit_are_bound(other):
     x, y = np.ones((2, 3)), np.zeros((2, 3))
     program = Program([(add_to[x.dtype], [0, address(y)], 6, 1)], wanted=x)
     begin = driver.begin[()]
-    assert begin((x,), program.frame, 1) == driver.FINE
+    assert begin((x,), program.frame, 1) == driver.NOT_STOPPED
     assert begin((other,), program.frame, 1) == 0
     assert begin((x, x), program.frame, 1) == 1
     assert begin((), program.frame, 1) == 1
     np.testing.assert_array_equal(y, 1.0)
     read_only = x.copy()
     read_only.flags.writeable = False
-    assert begin((read_only,), program.frame, 1) == driver.FINE
+    assert begin((read_only,), program.frame, 1) == driver.NOT_STOPPED
     with pytest.raises(TypeError, match="must be a tuple"):
         begin([x], program.frame, 1)
 
@@ -105,7 +105,7 @@ def test_a_step_that_answers_stops_the_program():
         assert program.frame[driver.ANSWER] == 3
         np.testing.assert_array_equal(y, x)
     three[0] = 9
-    assert driver.begin[()]((), program.frame, 3) == driver.FINE
+    assert driver.begin[()]((), program.frame, 3) == driver.NOT_STOPPED
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_shares_are_all_done_once(three_threads):
     program = Program([(add_to[x.dtype], [address(x), address(y)], 10_000, shares) for shares in (1, 7, 40, 2)])
     for run in range(1, 300):
         team._alone_until = 0  # whatever else the machine has to do
-        assert begin_shared((), program.frame, 2) == driver.FINE
-        assert go_on_shared(program.frame, 2, 4) == driver.FINE
+        assert begin_shared((), program.frame, 2) == driver.NOT_STOPPED
+        assert continue_shared(program.frame, 2, 4) == driver.NOT_STOPPED
         assert (y == 4 * run).all()
     assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("fastgrad-"))
 
@@ -135,8 +135,10 @@ def test_a_chain_is_gone_through_share_by_share(three_threads):
     y_there = z_there = 0
     for _ in range(100):
         team._alone_until = 0
-        assert begin_shared((), program.frame, 2) == driver.FINE  # it ends before the chain does: so there is none
-        assert begin_shared((), program.frame, 4) == driver.FINE
+        assert (
+            begin_shared((), program.frame, 2) == driver.NOT_STOPPED
+        )  # it ends before the chain does: so there is none
+        assert begin_shared((), program.frame, 4) == driver.NOT_STOPPED
         for _ in range(3):
             y_there += 1
             z_there += y_there
@@ -155,7 +157,7 @@ def test_what_waits_is_done_once_at_the_end_of_a_chain(three_threads):
     for run in range(1, 50):
         team._alone_until = 0
         z[:] = 0
-        assert begin_shared((), program.frame, 3) == driver.FINE
+        assert begin_shared((), program.frame, 3) == driver.NOT_STOPPED
         np.testing.assert_array_equal(y, 2 * run)
         np.testing.assert_array_equal(z, 2 * run)  # not before the third step
 
@@ -169,7 +171,7 @@ def test_the_first_answer_wins_whoever_finds_it(three_threads):
         assert program.frame[driver.ANSWER] == place
         x[place:] = 0
     x[:] = 1
-    assert begin_shared((), program.frame, 1) == driver.FINE
+    assert begin_shared((), program.frame, 1) == driver.NOT_STOPPED
 
 
 def test_workers_park_and_are_woken(three_threads):
@@ -182,7 +184,7 @@ def test_workers_park_and_are_woken(three_threads):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     for run in range(2, 20):
-        assert begin_shared((), program.frame, 1) == driver.FINE
+        assert begin_shared((), program.frame, 1) == driver.NOT_STOPPED
         assert (y == run).all()
         time.sleep(0.002)
 
@@ -214,10 +216,10 @@ def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(t
 
 
 def test_the_clock_goes_on():
-    before, then = driver.clock[()](0), driver.clock[()](10)
+    before, then = driver.clock_after[()](0), driver.clock_after[()](10)
     time.sleep(0.01)
     assert then >= before + 10
-    assert driver.clock[()](0) > then
+    assert driver.clock_after[()](0) > then
 
 
 def test_programs_of_several_threads_at_once(three_threads):
@@ -225,7 +227,7 @@ def test_programs_of_several_threads_at_once(three_threads):
         x, y = np.ones(5000), np.zeros(5000)
         program = Program([(add_to[x.dtype], [address(x), address(y)], 5000, 20)] * 5)
         for _ in range(100):
-            assert begin_shared((), program.frame, 5) == driver.FINE
+            assert begin_shared((), program.frame, 5) == driver.NOT_STOPPED
         seen.append((y == 500).all())
 
     seen = []
@@ -245,15 +247,15 @@ def test_after_a_fork_parent_and_child_have_teams(three_threads):
     begin_shared((), program.frame, 1)
     child = os.fork()
     if child == 0:
-        fine = begin_shared((), program.frame, 1) == driver.FINE and (y == 2).all()
+        fine = begin_shared((), program.frame, 1) == driver.NOT_STOPPED and (y == 2).all()
         os._exit(0 if fine else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert begin_shared((), program.frame, 1) == driver.FINE
+    assert begin_shared((), program.frame, 1) == driver.NOT_STOPPED
     assert (y == 2).all()
 
 
 def test_a_team_of_one_has_no_workers():
-    alone = Team()
+    alone = ThreadPool()
     alone.resize(1)
     assert alone.threads == 1
     with alone.lock:

@@ -9,7 +9,7 @@ import pytest
 
 from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.runtime import eager_launch
-from fastgrad.kernels.runtime.eager_launch import Frame, run_at_once
+from fastgrad.kernels.runtime.eager_launch import Frame, run_eagerly
 from fastgrad.kernels.runtime.launch import Launch, Launches
 from fastgrad.kernels.runtime.thread_pool import team
 from fastgrad.ops.summation import sum_over
@@ -38,7 +38,7 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape):
     for count in (1, 2, 3, 5):
         threads(count)
         outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
-        run_at_once(lstm_launches(inputs, outputs), inputs, outputs)
+        run_eagerly(lstm_launches(inputs, outputs), inputs, outputs)
         found.add(b"".join(y.tobytes() for y in outputs))
     assert len(found) == 1
 
@@ -52,7 +52,7 @@ def test_arrays_go_with_their_last_name(threads, count):
     kept = [weakref.ref(array) for array in (*inputs, *outputs)]
     gc.disable()
     try:
-        run_at_once(lstm_launches(inputs, outputs), inputs, outputs)
+        run_eagerly(lstm_launches(inputs, outputs), inputs, outputs)
         inputs, outputs = [], []
         assert [one() for one in kept] == [None] * len(kept)
     finally:
@@ -61,11 +61,11 @@ def test_arrays_go_with_their_last_name(threads, count):
 
 def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     threads(2)
-    monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
     launch = lstm_launches(arrays(2, 2, 2), [])
     odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
-        run_at_once(odd, [], [])
+        run_eagerly(odd, [], [])
 
 
 def run_lstm(found, inputs):
@@ -73,7 +73,7 @@ def run_lstm(found, inputs):
     steps, batch, width = inputs[0].shape
     states, last = (steps + 1, batch, width // 4), (batch, width // 4)
     outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
-    run_at_once(found, inputs, outputs)
+    run_eagerly(found, inputs, outputs)
     return b"".join(y.tobytes() for y in outputs)
 
 
@@ -112,21 +112,21 @@ def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
     assert run_lstm(found, [inputs[0].view(np.recarray), *inputs[1:]]) == wanted
     assert run_lstm(found, [inputs[0], inputs[1], inputs[2].reshape(2, 128), *inputs[3:]]) == wanted
     with pytest.raises(TypeError, match="C-contiguous results"):
-        run_at_once(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
+        run_eagerly(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_results_that_start_as_an_input_do(threads, count):
     threads(count)
     x, out = np.arange(3.0), np.zeros(3)
-    run_at_once(Launches((), starts_as=((0, 0),)), (x,), (out,))
+    run_eagerly(Launches((), starts_as=((0, 0),)), (x,), (out,))
     np.testing.assert_array_equal(out, x)
 
 
 def test_a_kernel_called_again_makes_nothing_anew(threads, monkeypatch):
     """For arrays of the same shapes; for others it makes a program of their own."""
     threads(2)
-    monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
     made = []
 
     class Counted(Frame):

@@ -10,7 +10,7 @@ import pytest
 
 from fastgrad.kernels.runtime import spreading
 from fastgrad.kernels.runtime import thread_pool as team_module
-from fastgrad.kernels.runtime.spreading import Spreading
+from fastgrad.kernels.runtime.spreading import ThreadSpreader
 from fastgrad.kernels.runtime.thread_pool import team
 from tests.kernels.runtime.test_driver import Program, add_to, address
 
@@ -44,7 +44,7 @@ def here():
 @pytest.fixture
 def busy():
     thread = Busy()
-    spread = Spreading([thread.native_id])
+    spread = ThreadSpreader([thread.native_id])
     yield thread.native_id, spread
     spread.close()
     thread.goes_on = False
@@ -86,7 +86,7 @@ def test_a_thread_that_sleeps_is_not_moved(here):
     ends = threading.Event()
     thread = threading.Thread(target=ends.wait, daemon=True)
     thread.start()
-    spread = Spreading([thread.native_id])
+    spread = ThreadSpreader([thread.native_id])
     time.sleep(0.05)
     assert spread.move_apart() == 0
     ends.set()
@@ -112,7 +112,7 @@ def test_where_threads_cannot_be_moved_they_are_left(here, busy, monkeypatch):
 
 def test_a_team_looks_now_and_then(monkeypatch):
     looks = []
-    monkeypatch.setattr(Spreading, "move_apart", lambda self: looks.append(time.monotonic()))
+    monkeypatch.setattr(ThreadSpreader, "move_apart", lambda self: looks.append(time.monotonic()))
     before = team.threads
     team.resize(2)
     try:
@@ -125,4 +125,4 @@ def test_a_team_looks_now_and_then(monkeypatch):
     finally:
         team.resize(before)
     assert len(looks) > 2
-    assert np.diff(looks).min() > 0.9 * team_module.BETWEEN_LOOKS
+    assert np.diff(looks).min() > 0.9 * team_module.SECONDS_BETWEEN_SPREADING

@@ -38,14 +38,11 @@ NO_SIZES = {
     "attention.gradient": "FOR_QUERIES FOR_KEYS",
     "random.random": "MULTIPLIER_0 MULTIPLIER_1 WEYL_0 WEYL_1 LOW",
     "gemm.eager": "ALIGNED",
-    "gemm.gemm": "WORDS",
+    "gemm.gemm": "MOST_PROLOGUE_WORDS",
     "gemm.form": "COPY_GAP",
     "gemm.pairs": "COPY_GAP",
     "recurrent.walk": "GATES CARRIES",
     "convolution.patches": "SOURCE_PANEL",
-    "movement.gathering": "MOST_AXES",
-    "movement.numbering": "MOST_AXES",
-    "movement.selecting": "MOST_AXES",
     "movement.strided": "RANK",
 }
 """Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""

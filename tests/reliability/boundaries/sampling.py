@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.gemm.form import LARGE
+from fastgrad.kernels.gemm.form import LARGE_A_BYTES
 from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of
@@ -204,7 +204,7 @@ def long_samples(name: str) -> list[Sample]:
         columns = host_isa().panel_bytes
         for pair, step in itertools.product(every, STEPS):
             if dtype_of(pair[1]).kind in "fV":
-                add(pair, {0: LARGE // dtype_of(pair[1]).itemsize // 512 + step, 1: 512, 2: columns + step})
+                add(pair, {0: LARGE_A_BYTES // dtype_of(pair[1]).itemsize // 512 + step, 1: 512, 2: columns + step})
     seeds = [int(seed) for seed in r.integers(0, 1 << 31, RANDOM)]
     return samples + [sample for seed in seeds for sample in short_samples(name, 1, seed, 1 << 16)]
 

@@ -36,7 +36,7 @@ WITH_VECTORS = [
 NOT_USED = {
     **dict.fromkeys(
         [
-            "runtime.looping.addresses",
+            "runtime.looping.address_table",
             "runtime.looping.branch",
             "runtime.looping.run_branch",
             "runtime.looping.run_rows",
@@ -48,27 +48,27 @@ NOT_USED = {
         [
             "runtime.moving.choose_by_truth",
             "runtime.moving.choose_by_value",
-            "runtime.moving.halt",
+            "runtime.moving.end_program",
             "runtime.moving.has_truth",
         ],
         "branches and loops that depend on values: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
-        ["runtime.driver.clock", "runtime.driver.go_on_released", "runtime.driver.go_on_with_team"],
+        ["runtime.driver.clock_after", "runtime.driver.continue_released", "runtime.driver.continue_with_pool"],
         "how long programs wait for threads",
     ),
     **dict.fromkeys(
         [
             "gemm.column_sums.add_blocks",
-            "gemm.epilogue.blocks_of_rows",
-            "gemm.epilogue.one_and_other",
+            "gemm.epilogue.run_row_blocks",
+            "gemm.epilogue.run_two_maps",
             "convolution.block_moments.block_moments",
             "convolution.block_moments.moments_of_blocks",
         ],
         "what fused programs do after a product or a convolution: tests/compiler/fusion",
     ),
     "gemm.gemm.add_chains": "long sums of few rows on several threads: tests/kernels/gemm",
-    "elementwise.checking.near": "tf.debugging.assert_near: tests/ops/test_assertion.py",
+    "elementwise.checking.first_distant_element": "tf.debugging.assert_near: tests/ops/test_assertion.py",
     "optimizers.optimizers.decay_weights": "decoupled weight decay of optimizers: tests/keras/optimizers",
 }
 """Kernels that no case uses, and why."""

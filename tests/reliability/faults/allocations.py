@@ -18,7 +18,7 @@ import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
 from fastgrad.core.recording import recorders
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import Team
+from fastgrad.kernels.runtime.thread_pool import ThreadPool
 
 keras = tf.keras
 SET_HANDLER, GET_HANDLER = 304, 305
@@ -267,7 +267,7 @@ def exhaust_workers() -> None:
 
     wakes = 40
     for number in range(wakes):
-        team = Team()
+        team = ThreadPool()
         team.resize(2)
         ready, sleep, words = team.ready, time.sleep, team.ready()
         sleep(0.01)  # the worker parks

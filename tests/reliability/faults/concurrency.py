@@ -221,16 +221,16 @@ def forks(count: int, seed: int) -> None:
 
 def forks_while_kernels_are_freed(count: int) -> None:
     """Forks while another thread loads and frees kernels; the child loads one. Prints the forks."""
-    kernel, done = elementwise.of_one, threading.Event()
+    kernel, done = elementwise.call_unary, threading.Event()
     kernel[np.float32]
 
     def free() -> None:
         while not done.is_set():
-            for native in [kernel.later(np.dtype(np.float32)) for _ in range(20)]:
-                native.loaded()
+            for native in [kernel.deferred_function(np.dtype(np.float32)) for _ in range(20)]:
+                native.native_function()
 
     def child() -> bool:
-        return kernel.later(np.dtype(np.float32)).loaded() is not None
+        return kernel.deferred_function(np.dtype(np.float32)).native_function() is not None
 
     thread = threading.Thread(target=free, daemon=True)
     thread.start()
@@ -245,11 +245,11 @@ def forks_while_kernels_are_freed(count: int) -> None:
 
 def forks_while_a_thread_holds_a_lock() -> None:
     """Forks while another thread has a lock of a library or of a cached property; the child does what needs it. Prints the forks."""
-    load, rule = elementwise.of_one, RULES["sgd"]
+    load, rule = elementwise.call_unary, RULES["sgd"]
     load[np.float32]
     cases = [
         (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),
-        (llvm.ffi.lib._lock, lambda: load.later(np.dtype(np.float32)).loaded() is not None),
+        (llvm.ffi.lib._lock, lambda: load.deferred_function(np.dtype(np.float32)).native_function() is not None),
     ]
     if hasattr(type(rule).summed_rows, "lock"):  # Python before 3.12
         cases.append((type(rule).summed_rows.lock, lambda: rule.summed_rows is not None))

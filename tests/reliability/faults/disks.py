@@ -139,4 +139,4 @@ def compile_without(place: str) -> None:
     lines = printed.getvalue().splitlines()
     assert len(lines) == 1, lines
     assert lines[0].startswith("fastgrad: cannot use the kernel cache ("), lines
-    assert cache.contents() == (0, 0)
+    assert cache.count_and_bytes() == (0, 0)

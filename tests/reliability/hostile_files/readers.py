@@ -235,7 +235,7 @@ ENTRY = cache.Entry(b"code" * 20, ("expf", "PyLong_FromLongLong"))
 def kernel_entry(folder: Path) -> Path:
     os.environ["FASTGRAD_CACHE_DIR"] = str(folder / "kernels")
     cache.store(KEY, ENTRY)
-    return Path(cache._path(str(folder / "kernels"), KEY))
+    return Path(cache._entry_path(str(folder / "kernels"), KEY))
 
 
 def read_kernel_entry(path: Path) -> Any:
@@ -248,13 +248,13 @@ def read_kernel_entry(path: Path) -> Any:
 
 def kernel_pack(folder: Path) -> Path:
     kernel_entry(folder)
-    cache.pack(str(folder / "kernels"), str(folder / "installed" / "level.db"))
+    cache.pack_folder(str(folder / "kernels"), str(folder / "installed" / "level.db"))
     return folder / "installed" / "level.db"
 
 
 def read_kernel_pack(path: Path) -> Any:
     cache.close_installed()
-    cache.INSTALLED = str(path.parent)
+    cache.INSTALLED_FOLDER = str(path.parent)
     entry = cache.load_installed(path.stem, KEY)
     if entry is None:
         raise Refused

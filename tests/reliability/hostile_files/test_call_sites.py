@@ -105,7 +105,7 @@ def readers(monkeypatch):
     from tests.reliability.hostile_files import readers as module
 
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", cache.cache_folder() or "")
-    monkeypatch.setattr(cache, "INSTALLED", cache.INSTALLED)
+    monkeypatch.setattr(cache, "INSTALLED_FOLDER", cache.INSTALLED_FOLDER)
     random = fastgrad.train.RandomState()
     state = random.state()
     yield dict(module.READERS)

@@ -30,7 +30,7 @@ OF_THE_HOST = {"function", "psi", "gamma", "gammaln"}
 """Parameters that are addresses of functions of SciPy."""
 
 
-FAR = circular.FAR.values
+FAR = circular.RANGE_REDUCTION_END.values
 """Beyond these numbers sines and tangents are the C library's."""
 
 

@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.cost import MOST_UNSHARED, Work, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
-from fastgrad.kernels.runtime.driver import SPENT
+from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
 from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 
 BYTES: np.dtype = np.dtype(np.uint8)
@@ -60,7 +60,7 @@ def _launches_of_row_loop(
         loop.carried,
         trips,
         int(loop.reverse),
-        SPENT,
+        LOOP_NANOSECONDS_ADDRESS,
         int(50.0 + cost_without_loops(plan)),
         Scratch(0),
         Scratch(1),
@@ -97,7 +97,7 @@ def _launches_of_while(
         1 << 62 if loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
-        SPENT,
+        LOOP_NANOSECONDS_ADDRESS,
         int(100.0 + cost_without_loops(plan) + cost_without_loops(test)),
         Scratch(0),
         Scratch(1),
@@ -142,7 +142,7 @@ def _is_loop(launch: Launch) -> bool:
 
 def address_table(operands: Sequence[Any]) -> Launch:
     """Returns the launch operand that is a table of the addresses of arrays."""
-    return Launch(looping.addresses[()], (tuple(operands),))
+    return Launch(looping.address_table[()], (tuple(operands),))
 
 
 def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:

@@ -29,7 +29,7 @@ from fastgrad.core.placement import placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing, writing
-from fastgrad.kernels.codegen.locks import give_back
+from fastgrad.kernels.codegen.locks import release_if_held
 
 _entry_numbers = itertools.count()
 _MOST_LEAVES = 1000
@@ -57,7 +57,12 @@ class _EntryWriter:
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
-        self.scope |= {"recorders": recorders, "gate": locking.entry_gate, "writing": writing, "give_back": give_back}
+        self.scope |= {
+            "recorders": recorders,
+            "gate": locking.entry_gate,
+            "writing": writing,
+            "give_back": release_if_held,
+        }
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []

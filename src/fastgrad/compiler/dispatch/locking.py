@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.variable import writing
-from fastgrad.kernels.codegen.locks import give_back, new_rlock
+from fastgrad.kernels.codegen.locks import new_rlock, release_if_held
 
 entry_gate = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
@@ -77,4 +77,4 @@ def _run_locked(work: Callable[[], Any]) -> Any:
         if acquired:
             recording_lock.lock.release()
         elif acquired is None:
-            give_back(recording_lock.lock)
+            release_if_held(recording_lock.lock)

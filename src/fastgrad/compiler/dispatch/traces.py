@@ -20,7 +20,7 @@ from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing
-from fastgrad.kernels.codegen.gc_pause import collecting_later
+from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
 MOST_TRACES = 128
@@ -185,7 +185,7 @@ class Traces:
             NotCompiled: the compiler has failed.
         """
         try:
-            with collecting_later():
+            with without_collections():
                 self.trees, self._waiting = self._compiled_trees(), []
         except MemoryError:
             raise

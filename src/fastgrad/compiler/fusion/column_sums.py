@@ -18,7 +18,7 @@ from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS, add_blocks
-from fastgrad.kernels.gemm.epilogue import by_rows
+from fastgrad.kernels.gemm.epilogue import row_unit_launch
 from fastgrad.kernels.gemm.form import rows_of_unit
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 
@@ -51,7 +51,7 @@ class BlockKernels(NamedTuple):
 
     def over_rows(self, first: Launch) -> Launch:
         """Returns the first kernel, on other operands, with rows as units instead of parts of blocks."""
-        return by_rows(first, self.rows, self.block)
+        return row_unit_launch(first, self.rows, self.block)
 
 
 def sums_columns(fused: Any, place: int, product: Node) -> bool:

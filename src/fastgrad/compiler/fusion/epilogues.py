@@ -13,7 +13,7 @@ from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.convolution import convolution_followed
-from fastgrad.kernels.gemm.epilogue import in_turn
+from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -195,7 +195,8 @@ def launches_of_product(
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
     product_form = _launches(
-        node, None if apart else in_turn(*following_launches) if blocks is None else blocks.over_rows(following)
+        node,
+        None if apart else maps_in_sequence(*following_launches) if blocks is None else blocks.over_rows(following),
     )
     assert product_form is not None
     launches = [

@@ -30,8 +30,8 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scra
 
 _LOOP_GLOBALS: dict[str, Any] = {
     "local_array": local_array,
-    "fill": lanes.fill,
-    "padded": lanes.padded,
+    "fill": lanes.fill_lanes,
+    "padded": lanes.padded_lane_count,
     "lanes_sum": lanes.lanes_sum,
     "lanes_product": lanes.lanes_product,
     "lanes_greatest": lanes.lanes_greatest,
@@ -266,7 +266,7 @@ def native_kernel(parameters: str, source: str, number: str) -> Any:
 def _build_kernel(parameters: str, source: str, number: str) -> Any:
     function, text = function_of(parameters, source, number)
     kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
-    native = kernel.later(np.dtype(number))
+    native = kernel.deferred_function(np.dtype(number))
     weakref.finalize(native, _forget_source, function.__code__.co_filename, text)
     return native
 

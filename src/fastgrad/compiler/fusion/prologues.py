@@ -16,8 +16,8 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
-from fastgrad.kernels.gemm.prologue import makes_rows_itself, prepared, takes_prologue
-from fastgrad.kernels.movement.gathering import ids_launch
+from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
+from fastgrad.kernels.movement.gathering import ids_check_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 LaunchesOf = Callable[[Node], Launches | None]
@@ -132,7 +132,7 @@ def _launch_of_rows(
     signature = signature_of(launch.kernel)
     ids_check = None
     if signature.returns_status:
-        ids_check = ids_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
+        ids_check = ids_check_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
         if ids_check is None:
             return None
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
@@ -172,7 +172,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
     alone = None if payload.kept else next(i for i, operand in enumerate(preceding.operands) if type(operand) is Output)
     if alone is not None:
         place = Scratch(len(scratch))
-        if not makes_rows_itself(multiply, preceding):
+        if not needs_no_row_memory(multiply, preceding):
             scratch.append((matrix.dtype, prod(matrix.shape)))
 
     def ahead(launch: Launch) -> Launch:
@@ -189,7 +189,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
         )
 
     launches = [] if ids_check is None else [ahead(ids_check)]
-    launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
+    launches.append(product_with_prologue(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
     launches += map(behind, later_launches)
     # An input of both nodes must not be overwritten before the product has read it.
     pairs = [

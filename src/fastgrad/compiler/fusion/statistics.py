@@ -10,7 +10,7 @@ from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.kernels.convolution.block_moments import with_moments
+from fastgrad.kernels.convolution.block_moments import launches_with_moments
 from fastgrad.kernels.convolution.convolution import convolution_followed
 from fastgrad.kernels.reduction.batch_moments import FLOATS
 from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
@@ -105,5 +105,7 @@ def launches_of_measured(payload: Measured) -> Launches:
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))
     columns, scratch = value.shape[-1], Scratch(len(form.scratch))
-    launches, size = with_moments(form.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
+    launches, size = launches_with_moments(
+        form.launches[0], Output(payload.place), value.dtype, columns, scratch, results
+    )
     return Launches(launches, (*form.scratch, (np.dtype(np.float64), size)), form.in_place)

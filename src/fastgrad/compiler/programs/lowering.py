@@ -103,7 +103,7 @@ def choice_launches(guard: Node, ways: int) -> Launches:
 
 def halt_launches(way: int) -> Launches:
     """Returns the kernel that ends a trace."""
-    return Launches((Launch(moving.halt[()], (way,)),))
+    return Launches((Launch(moving.end_program[()], (way,)),))
 
 
 def _guard_launches(node: Node) -> Launches | None:

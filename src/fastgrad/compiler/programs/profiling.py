@@ -23,7 +23,7 @@ from fastgrad.core.variable import writing
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
 
-_END_KERNEL = "halt"
+_END_KERNEL = "end_program"
 """The name of the kernel at the end of a trace."""
 
 RUNS_PER_STEP = 5
@@ -188,7 +188,7 @@ def profile(program: Any, title: str) -> Report:
             for variable in variables.values():
                 variable._release()
             timed = (
-                driver.begin[()](objects, frame.words, 0) == driver.FINE
+                driver.begin[()](objects, frame.words, 0) == driver.NOT_STOPPED
             )  # False if it takes objects that are not arrays
             for action, steps in zip(plan.actions, frame.steps, strict=True):
                 rows += _rows_of(action, steps, frame, timed)
@@ -226,7 +226,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
 
 
 def _time_of_step(step: int, frame: Frame) -> float:
-    go_on = driver.go_on[()]
+    go_on = driver.continue_program[()]
     call, whole = [_shortest_time(partial(go_on, frame.words, step, stop)) for stop in (step, step + 1)]
     return max(whole - call, 0.0)
 

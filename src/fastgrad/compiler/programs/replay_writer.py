@@ -20,7 +20,7 @@ from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
+from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
 
 _program_numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.
@@ -30,10 +30,10 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
     if work.shared > MOST_UNSHARED:
-        return begin_shared, go_on_shared
+        return begin_shared, continue_shared
     if work.nanoseconds > MOST_WITH_GIL:
-        return driver.begin_released[()], driver.go_on_released[()]
-    return driver.begin[()], driver.go_on[()]
+        return driver.begin_released[()], driver.continue_released[()]
+    return driver.begin[()], driver.continue_program[()]
 
 
 def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
@@ -138,7 +138,7 @@ class Writer:
         memory = {id(variable._array) for variable in self.plan.written}
         pauses, spent = [], 0.0
         for action, steps in zip(self.plan.actions, frame.steps, strict=True):
-            if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
+            if spent > driver.NANOSECONDS_BETWEEN_PAUSES and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
             if any(isinstance(place, InStatic) and id(place.array) in memory for place in action.outputs):

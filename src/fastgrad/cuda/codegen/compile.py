@@ -12,11 +12,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from fastgrad.cuda.codegen.binding import NotForGpus, bits_of, rebound
+import numpy as np
+
 from fastgrad.cuda.codegen.entry import entry_of, entry_source
 from fastgrad.cuda.codegen.kernel import DeviceKernel
-from fastgrad.cuda.codegen.library import OF_GPU
-from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint
+from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Parameter
 
 COMPILERS = (
@@ -24,6 +25,10 @@ COMPILERS = (
     *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
 """The packages that make machine code; the code depends on their versions."""
+
+
+class NotForGpus(RuntimeError):
+    """The error for a body that uses something a GPU can't do."""
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
@@ -44,7 +49,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
 
     types = numba_cuda.types
     type_items = tuple(variables.items())
-    entry = _bound(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
+    entry = _compilable_copy(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
     arguments = [_type_of(parameter, variables) for parameter in kernel.given]
     try:
         return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
@@ -52,7 +57,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
         raise RuntimeError(f"kernel {kernel.name} can't be compiled for a GPU: {error}") from error
 
 
-def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
+def cache_key_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
     """Returns all that a kernel's machine code depends on, except the GPU, as text. Does not import Numba.
 
     Raises:
@@ -76,7 +81,7 @@ def _compiler_versions() -> str:
     own_digest = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
     functions = [
         fingerprint(function)
-        for value in OF_GPU.values()
+        for value in GPU_REPLACEMENTS.values()
         for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
     ]
     versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
@@ -88,47 +93,42 @@ def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
     from fastgrad.cuda.codegen.numba_cuda import types
 
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
-        array = types.CPointer(_number(variables.get(str(parameter.element), str(parameter.element))))
+        array = types.CPointer(_numba_scalar_type(variables.get(str(parameter.element), str(parameter.element))))
         return types.CPointer(array) if parameter.kind in LIST_KINDS else array
     if parameter.kind in ("sizes", "objects"):
         return types.CPointer(types.int64)
     return types.float64 if parameter.kind == "float" else types.int64
 
 
-def _number(dtype: str) -> Any:
+def _numba_scalar_type(dtype: str) -> Any:
     """Returns Numba's type of an element of a dtype."""
     from fastgrad.cuda.codegen.numba_cuda import types
 
     return types.uint8 if dtype == "bool" else getattr(types, dtype)
 
 
-class _NumbaTypes(dict[str, Any]):
-    """Numba's types by names of dtypes and of type variables."""
-
-    def __missing__(self, name: str) -> Any:
-        return _number(name)
-
-
 @functools.lru_cache(maxsize=4096)
-def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
+def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
     """Returns the replacement of a global of a body that is not a number."""
     from fastgrad.cuda.codegen.intrinsics import SPECIALS
     from fastgrad.cuda.codegen.numba_cuda import ChosenFunction
 
-    value = OF_GPU.get(value, value)
+    value = GPU_REPLACEMENTS.get(value, value)
     if isinstance(value, DtypeConstant):
         return value.values[dict(variables)["T"]]
     if isinstance(value, ByDtype):
-        return ChosenFunction({name: _substitute(choice, variables) for name, choice in value.choices.items()})
+        return ChosenFunction(
+            {name: _replacement_of_global(choice, variables) for name, choice in value.choices.items()}
+        )
     if not isinstance(value, Special):
         return _device_function(value, variables)
     if value not in SPECIALS:
         raise NotForGpus(f"{value.name} is for a CPU")
-    return _plain(SPECIALS[value])
+    return _unbound_function(SPECIALS[value])
 
 
 @functools.cache
-def _plain(function: Any) -> Any:
+def _unbound_function(function: Any) -> Any:
     """Returns an intrinsic, or a device function whose globals numba-cuda can use unchanged."""
     from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
 
@@ -138,11 +138,21 @@ def _plain(function: Any) -> Any:
 def _device_function(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> Any:
     from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
 
-    return DeviceFunction(_bound(function, variables))
+    return DeviceFunction(_compilable_copy(function, variables))
 
 
-def _bound(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
-    """Returns a copy of a function that numba-cuda can compile."""
-    types = {name: _number(dtype) for name, dtype in variables}
-    types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
-    return rebound(function, _NumbaTypes(types), lambda value: _substitute(value, variables))
+def _compilable_copy(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
+    """Returns a copy of a function that numba-cuda can compile, with its own globals."""
+    from fastgrad.kernels.codegen.compile import types_by_name
+
+    scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            if isinstance(value, (Special, ByDtype, DtypeConstant)) or is_scalar_function(value):
+                value = _replacement_of_global(value, variables)
+            elif isinstance(value, type) and issubclass(value, np.generic):
+                value = _numba_scalar_type(np.dtype(value).name)
+            scope[name] = value
+    scope |= {name: _numba_scalar_type(dtype) for name, dtype in types_by_name(dict(variables)).items()}
+    return FunctionType(function.__code__, scope, function.__name__)

@@ -36,7 +36,7 @@ def blocks() -> Any:
     return types.int64(cuda.gridDim.x)
 
 
-def _promising(noalias: bool) -> Any:
+def _argument_attributes(noalias: bool) -> Any:
     """Promises that the entry's pointers but the last are aligned; with `noalias` also that their memory is distinct.
 
     The last pointer is the answer's.
@@ -55,17 +55,17 @@ def _promising(noalias: bool) -> Any:
 
 @intrinsic
 def arrays_are_aligned(context: Any) -> Any:
-    return types.none(), _promising(noalias=False)
+    return types.none(), _argument_attributes(noalias=False)
 
 
 @intrinsic
 def arrays_are_distinct(context: Any) -> Any:
-    return types.none(), _promising(noalias=True)
+    return types.none(), _argument_attributes(noalias=True)
 
 
 @intrinsic
 def keep_least(context: Any, answer: Any, status: Any) -> Any:
-    """-1, which means no error, is the greatest unsigned integer."""
+    """Keeps the least answer atomically; -1, which means no error, is the greatest unsigned integer."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")
@@ -183,33 +183,19 @@ def from_bits(context: Any, i: Any) -> Any:
     return _with_same_bits({types.int32: types.float32, types.int64: types.float64}, i)
 
 
-def _rounded(name: str, x: Any) -> Any:
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function = f"__nv_{name}f" if x == types.float32 else f"__nv_{name}"  # of NVIDIA's libdevice
-        kind = ir.FunctionType(args[0].type, [args[0].type])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, function), args)
+def _rounding_intrinsic(name: str) -> Any:
+    """Returns the intrinsic that calls a function of NVIDIA's libdevice."""
 
-    return x(x), lower
+    def typed(context: Any, x: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            function = f"__nv_{name}f" if x == types.float32 else f"__nv_{name}"
+            kind = ir.FunctionType(args[0].type, [args[0].type])
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, function), args)
 
+        return x(x), lower
 
-@intrinsic
-def round_down(context: Any, x: Any) -> Any:
-    return _rounded("floor", x)
-
-
-@intrinsic
-def round_up(context: Any, x: Any) -> Any:
-    return _rounded("ceil", x)
-
-
-@intrinsic
-def round_to_zero(context: Any, x: Any) -> Any:
-    return _rounded("trunc", x)
-
-
-@intrinsic
-def round_to_even(context: Any, x: Any) -> Any:
-    return _rounded("rint", x)
+    typed.__name__ = typed.__qualname__ = f"round_{name}"
+    return intrinsic(typed)
 
 
 def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
@@ -239,10 +225,10 @@ SPECIALS: dict[body.Special, Any] = {
     body.local_array: local_array,
     body.pointer: pointer,
     body.prefetch: prefetch,
-    body.round_down: round_down,
-    body.round_to_even: round_to_even,
-    body.round_to_zero: round_to_zero,
-    body.round_up: round_up,
+    body.round_down: _rounding_intrinsic("floor"),
+    body.round_to_even: _rounding_intrinsic("rint"),
+    body.round_to_zero: _rounding_intrinsic("trunc"),
+    body.round_up: _rounding_intrinsic("ceil"),
     of_gpus.block: block,
     of_gpus.blocks: blocks,
     of_gpus.load_aligned: load_aligned,
@@ -253,4 +239,4 @@ SPECIALS: dict[body.Special, Any] = {
     of_gpus.thread: thread,
     of_gpus.threads: threads,
 }
-"""Each special's intrinsic, or a function that numba-cuda compiles. `library.OF_GPU` has functions made of these."""
+"""Each special's intrinsic, or a function that numba-cuda compiles. `library.GPU_REPLACEMENTS` has functions made of these."""

@@ -41,18 +41,6 @@ class DeviceKernel:
     exact: bool = False
     read: frozenset[str] = frozenset()
 
-    def with_threads(self, threads: int) -> DeviceKernel:
-        """Returns the kernel with another number of threads in a block."""
-        return _variant(self, threads, self.read, self.noalias)
-
-    def reading(self, names: frozenset[str]) -> DeviceKernel:
-        """Returns the kernel with the `float` parameters of these names read from memory."""
-        return _variant(self, self.threads, names, self.noalias)
-
-    def overlapping(self) -> DeviceKernel:
-        """Returns the kernel for arrays that may overlap."""
-        return _variant(self, self.threads, self.read, False)
-
     @property
     def name(self) -> str:
         """The name of the body."""
@@ -85,9 +73,9 @@ class DeviceKernel:
 
 
 @functools.lru_cache(maxsize=1024)
-def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str], noalias: bool) -> DeviceKernel:
-    is_same = (threads, read, noalias) == (kernel.threads, kernel.read, kernel.noalias)
-    return kernel if is_same else replace(kernel, threads=threads, read=read, noalias=noalias)
+def variant(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
+    """Returns the kernel with other attributes; the kernel itself if they are the same."""
+    return replace(kernel, **changes) if any(getattr(kernel, name) != new for name, new in changes.items()) else kernel
 
 
 def device_kernel(
@@ -123,20 +111,20 @@ class OnDevice(NamedTuple):
         return self.kernel.signature
 
 
-_known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
+_kernels_by_native: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
 
 
-def of_native(native: Any) -> OnDevice:
+def device_kernel_of_native(native: Any) -> OnDevice:
     """Returns the GPU kernel of a native function, which a `Kernel` compiled for some dtypes."""
     conversion, source = native.__self__, source_of(native)
     assert source is not None, f"{native.__name__} is for the host alone"
-    if conversion not in _known:
+    if conversion not in _kernels_by_native:
         variables = {name: (dtype,) for name, dtype in source.variables.items()}
         kernel = DeviceKernel(
             source.function, source.signature, variables, noalias=source.noalias and not source.in_place
         )
-        _known[conversion] = OnDevice(kernel, source.variables)
-    return _known[conversion]
+        _kernels_by_native[conversion] = OnDevice(kernel, source.variables)
+    return _kernels_by_native[conversion]
 
 
 NO_ANSWER = (1 << 64) - 1

@@ -25,67 +25,33 @@ from fastgrad.kernels.codegen.body import (
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.math.circular import (
-    QUARTER_REST,
-    sine_of_quarters,
-    tangent_of_quarters,
-)
+from fastgrad.kernels.math.circular import QUARTER_REST, sine_of_quarters, tangent_of_quarters
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
 
 UNIT = 2.0**-62
 LOW = 0xFFFFFFFF
 
 
-@scalar_function
-def _last_digits(i):
-    """Returns 64 bits of 2 / pi by their number i > 11."""
-    if i == 12:
-        return uint64(0x1FF897FFDE05980F)
-    if i == 13:
-        return uint64(0xEF2F118B5A0A6D1F)
-    if i == 14:
-        return uint64(0x6D367ECF27CB09B7)
-    if i == 15:
-        return uint64(0x4F463F669E5FEA2D)
-    if i == 16:
-        return uint64(0x7527BAC7EBE5F17B)
-    if i == 17:
-        return uint64(0x3D0739F78A5292EA)
-    if i == 18:
-        return uint64(0x6BFB5FB11F8D5D08)
-    if i == 19:
-        return uint64(0x56033046FC7B6BAB)
-    if i == 20:
-        return uint64(0xF0CFBC209AF4361D)
-    return uint64(0)
+_TWO_OVER_PI = (
+    0xA2F9836E4E441529, 0xFC2757D1F534DDC0, 0xDB6295993C439041, 0xFE5163ABDEBBC561, 0xB7246E3A424DD2E0,
+    0x06492EEA09D1921C, 0xFE1DEB1CB129A73E, 0xE88235F52EBB4484, 0xE99C7026B45F7E41, 0x3991D639835339F4,
+    0x9C845F8BBDF9283B, 0x1FF897FFDE05980F, 0xEF2F118B5A0A6D1F, 0x6D367ECF27CB09B7, 0x4F463F669E5FEA2D,
+    0x7527BAC7EBE5F17B, 0x3D0739F78A5292EA, 0x6BFB5FB11F8D5D08, 0x56033046FC7B6BAB, 0xF0CFBC209AF4361D,
+)  # fmt: skip
+"""2 / pi as a binary fraction: 64 bits a number, the first bits after the point first."""
 
 
-@scalar_function
-def _digits(i):
-    """Returns 64 bits of 2 / pi by their number i; number 1 holds the first bits after the point."""
-    if i == 1:
-        return uint64(0xA2F9836E4E441529)
-    if i == 2:
-        return uint64(0xFC2757D1F534DDC0)
-    if i == 3:
-        return uint64(0xDB6295993C439041)
-    if i == 4:
-        return uint64(0xFE5163ABDEBBC561)
-    if i == 5:
-        return uint64(0xB7246E3A424DD2E0)
-    if i == 6:
-        return uint64(0x06492EEA09D1921C)
-    if i == 7:
-        return uint64(0xFE1DEB1CB129A73E)
-    if i == 8:
-        return uint64(0xE88235F52EBB4484)
-    if i == 9:
-        return uint64(0xE99C7026B45F7E41)
-    if i == 10:
-        return uint64(0x3991D639835339F4)
-    if i == 11:
-        return uint64(0x9C845F8BBDF9283B)
-    return _last_digits(i)
+def _digits_function() -> Any:
+    """Returns the scalar function that selects a number of `_TWO_OVER_PI`; a body has no table of constants."""
+    cases = [f"    if i == {k}: return uint64({digits})" for k, digits in enumerate(_TWO_OVER_PI, 1)]
+    source = "\n".join(["def _digits(i):", *cases, "    return uint64(0)\n"])
+    scope: dict[str, Any] = {"__name__": __name__, "uint64": uint64}
+    exec(compile(source, "<fastgrad digits of 2 / pi>", "exec"), scope)  # noqa: S102 - our own text
+    return scalar_function(scope["_digits"])
+
+
+_digits = _digits_function()
+"""`_digits(i)`: 64 bits of 2 / pi by their number i; number 1 has the first bits after the point, 0 has none."""
 
 
 @scalar_function
@@ -119,13 +85,13 @@ _whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
 
 
 @scalar_function
-def _quarter_rest(x):
+def _quarter_turn_error(x):
     """Returns x times the rounding error of pi / 2."""
     return x * T(2 * QUARTER_REST)
 
 
 @scalar_function
-def _quarters(x):
+def _reduced_to_quarter_turns(x):
     """Returns x >= 1 less the nearest multiple of pi / 2, its rounding error, and the multiple modulo 4."""
     m, e = _whole_parts(x)
     begin = e + 62  # earlier bits of 2 / pi give multiples of 4
@@ -142,29 +108,29 @@ def _quarters(x):
     b = ((a - total) + b) + T(low & uint64(LOW)) * T(2.0**-64)
     a, b = total * T(UNIT), b * T(UNIT)
     r = a * T(math.pi / 2)
-    rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_quarter_rest(a) + b * T(math.pi / 2))
+    rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_quarter_turn_error(a) + b * T(math.pi / 2))
     return r, rest, int64(quarter) & 3
 
 
 @scalar_function
-def far_sine(x):
+def sine_of_large_angle(x):
     """Returns the sine."""
-    r, rest, quarter = _quarters(math.fabs(x))
+    r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     y = sine_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
 
 
 @scalar_function
-def far_cosine(x):
+def cosine_of_large_angle(x):
     """Returns the cosine."""
-    r, rest, quarter = _quarters(math.fabs(x))
+    r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     return sine_of_quarters(r, rest, quarter + 1) if math.fabs(x) < T(math.inf) else x - x
 
 
 @scalar_function
-def far_tangent(x):
+def tangent_of_large_angle(x):
     """Returns the tangent."""
-    r, rest, quarter = _quarters(math.fabs(x))
+    r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     y = tangent_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
 
@@ -184,17 +150,17 @@ def remainder(a, b):
     return math.copysign(r, a)
 
 
-def _scale32(x, k):
+def _scale_float32(x, k):
     half = int64(k) >> 1
     return (x * from_bits(int32((half + 127) << 23))) * from_bits(int32((int64(k) - half + 127) << 23))
 
 
-def _scale64(x, k):
+def _scale_float64(x, k):
     half = int64(k) >> 1
     return (x * from_bits((half + 1023) << 52)) * from_bits((int64(k) - half + 1023) << 52)
 
 
-scale_in_two_steps = by_dtype(float32=_scale32, float64=_scale64)
+scale_in_two_steps = by_dtype(float32=_scale_float32, float64=_scale_float64)
 """x 2^k in two steps. The first step is exact; 2^k itself may be out of range."""
 
 
@@ -206,12 +172,12 @@ def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
             target[k * target_row + column] = b[b_at + k * b_k + column * b_column]
 
 
-OF_GPU: Mapping[Any, Any] = {
+GPU_REPLACEMENTS: Mapping[Any, Any] = {
     power_through_float64: power_in_parts,  # most GPUs have 1 unit for float64 to 64 for float32
-    library_cos: far_cosine,
+    library_cos: cosine_of_large_angle,
     library_fmod: remainder,
-    library_sin: far_sine,
-    library_tan: far_tangent,
+    library_sin: sine_of_large_angle,
+    library_tan: tangent_of_large_angle,
     pack_panel: copy_panel,
     scale_by_power_of_two: scale_in_two_steps,
 }

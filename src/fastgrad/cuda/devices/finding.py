@@ -28,7 +28,9 @@ def cuda_core() -> Any:
     except Exception as error:  # noqa: BLE001 (its parts raise errors of many kinds where another part is missing)
         missing = [name for name in ("cuda-core", "cuda-bindings") if not _is_installed(name)]
         reason = (
-            f"the package {missing[0]} is not installed" if missing else f"cuda-core can't be imported ({_line(error)})"
+            f"the package {missing[0]} is not installed"
+            if missing
+            else f"cuda-core can't be imported ({_one_line_message(error)})"
         )
         raise Unavailable(f"no GPU: {reason}; run: {INSTALL}") from None
     return cuda.core
@@ -54,7 +56,7 @@ def real_gpus() -> int:
         devices = core.Device.get_all_devices()
         capabilities = [capability_of(device) for device in devices]
     except Exception as error:  # noqa: BLE001 (whatever the driver says, it is no GPU)
-        raise Unavailable(f"no GPU: NVIDIA's driver says {_line(error)}; see: nvidia-smi") from None
+        raise Unavailable(f"no GPU: NVIDIA's driver says {_one_line_message(error)}; see: nvidia-smi") from None
     usable = [capability for capability in capabilities if capability >= OLDEST_CAPABILITY]
     if not devices:
         raise Unavailable(
@@ -77,7 +79,7 @@ def _driver_version() -> tuple[int, int]:
         version_status, version = driver.cuDriverGetVersion()
     except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where there is no driver)
         raise Unavailable(
-            f"no GPU: NVIDIA's driver is not installed ({_line(error)}); install it from https://www.nvidia.com/drivers"
+            f"no GPU: NVIDIA's driver is not installed ({_one_line_message(error)}); install it from https://www.nvidia.com/drivers"
         ) from None
     if init_status.value == _NO_DEVICE:
         raise Unavailable(
@@ -107,6 +109,6 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _line(error: BaseException) -> str:
+def _one_line_message(error: BaseException) -> str:
     """Returns the message of an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__

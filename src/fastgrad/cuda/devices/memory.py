@@ -84,26 +84,26 @@ class Device:
         try:
             return Block(free.pop(), size, free)
         except IndexError:
-            return Block(self._take(size, nbytes), size, free)
+            return Block(self._take_block(size, nbytes), size, free)
 
-    def _take(self, size: int, nbytes: int) -> int:
+    def _take_block(self, size: int, nbytes: int) -> int:
         with self._lock:
             for attempt in range(3):
                 try:
                     address = self.driver.allocate(size)
                 except OutOfDeviceMemory:
                     if attempt == 2:
-                        raise self._exhausted(nbytes) from None
+                        raise self._out_of_memory_error(nbytes) from None
                     if attempt == 1:
                         gc.collect()
-                    self._give_back()
+                    self._release_free_blocks()
                 else:
                     self._taken += size
                     self.peak = max(self.peak, self._taken)
                     return address
         raise AssertionError
 
-    def _exhausted(self, nbytes: int) -> ResourceExhaustedError:
+    def _out_of_memory_error(self, nbytes: int) -> ResourceExhaustedError:
         free, total = self.driver.memory()
         return ResourceExhaustedError(
             f"OOM: {nbytes:,} bytes are wanted on GPU:{self.number} ({self.driver.name}), of whose {total:,} bytes {free:,} are "
@@ -114,9 +114,9 @@ class Device:
     def empty_cache(self) -> None:
         """Returns all free blocks to the driver."""
         with self._lock:
-            self._give_back()
+            self._release_free_blocks()
 
-    def _give_back(self) -> None:
+    def _release_free_blocks(self) -> None:
         for size, free in list(self._free.items()):
             while free:
                 self.driver.free(free.pop())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.cuda.codegen.compile import compile_ptx, content_of
+from fastgrad.cuda.codegen.compile import cache_key_of, compile_ptx
 from fastgrad.cuda.codegen.entry import ENTRY
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.codegen.link import Cubin, link
@@ -42,7 +42,7 @@ class DriverError(RuntimeError):
 
 
 class RealDriver:
-    """See `Driver`.
+    """The `Driver` of an NVIDIA GPU, by cuda-core.
 
     Args:
         number: the number of the GPU, among those of CUDA_VISIBLE_DEVICES.
@@ -245,7 +245,7 @@ def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: in
     Raises:
         TypeError, NotForGpus, RuntimeError: as `compile_ptx` and `link`.
     """
-    key = f"gpu {capability}\n{content_of(kernel, dtypes)}"
+    key = f"gpu {capability}\n{cache_key_of(kernel, dtypes)}"
     cached_entry = load(key)
     if cached_entry is not None and len(cached_entry.symbols) == len(Cubin._fields) - 1:
         return Cubin(cached_entry.code, *map(int, cached_entry.symbols))

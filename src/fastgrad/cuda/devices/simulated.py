@@ -24,7 +24,7 @@ POISON = 255
 
 
 class SimulatedDriver:
-    """See `Driver`.
+    """The `Driver` of a GPU that is simulated in host memory.
 
     Args:
         total: the bytes of its memory.
@@ -57,7 +57,7 @@ class SimulatedDriver:
             if start - address >= needed_bytes:
                 self._starts.insert(index, address)
                 self._sizes[address] = nbytes
-                self._at(address, nbytes)[:] = POISON
+                self._bytes_at(address, nbytes)[:] = POISON
                 return address
             address = start + _fenced_size(self._sizes.get(start, 0))
         raise OutOfDeviceMemory(f"{nbytes} bytes are not free in one piece")
@@ -69,19 +69,19 @@ class SimulatedDriver:
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
         self._refuse_while_recording("copies from the host")
-        self._at(address, array.nbytes)[:] = _bytes_of(array)
+        self._bytes_at(address, array.nbytes)[:] = _bytes_of(array)
 
     def copy_out(self, array: np.ndarray, address: int) -> None:
         self._refuse_while_recording("copies to the host")
-        _bytes_of(array)[:] = self._at(address, array.nbytes)
+        _bytes_of(array)[:] = self._bytes_at(address, array.nbytes)
 
     def copy(self, to: int, source: int, nbytes: int) -> None:
         if abs(to - source) < nbytes:
             raise SimulationError(f"{nbytes} bytes are copied from {source:#x} to {to:#x}, which overlap")
-        self._do(lambda: np.copyto(self._at(to, nbytes), self._at(source, nbytes)))
+        self._run_or_record(lambda: np.copyto(self._bytes_at(to, nbytes), self._bytes_at(source, nbytes)))
 
     def fill(self, address: int, byte: int, nbytes: int) -> None:
-        self._do(lambda: self._at(address, nbytes).fill(byte))
+        self._run_or_record(lambda: self._bytes_at(address, nbytes).fill(byte))
 
     def pinned(self, nbytes: int) -> np.ndarray:
         return np.full(nbytes, POISON, np.uint8)
@@ -93,13 +93,13 @@ class SimulatedDriver:
         @functools.cache
         def finish_copy() -> None:
             after()
-            self._at(address, array.nbytes)[:] = _bytes_of(array)
+            self._bytes_at(address, array.nbytes)[:] = _bytes_of(array)
 
         return finish_copy
 
     def event(self) -> Callable[[], None]:
         self._refuse_while_recording("makes events")
-        return _nothing
+        return _complete_event
 
     def wait(self, event: Callable[[], None]) -> None:
         event()
@@ -116,21 +116,21 @@ class SimulatedDriver:
         words = tuple(words)
         if isinstance(loaded, LibraryKernel):
             library = loaded
-            self._do(lambda: library.run(words, self.stream))
+            self._run_or_record(lambda: library.run(words, self.stream))
             return
         simulated = loaded
 
         def run_kernel() -> None:
             for name, word in zip(simulated.names, words, strict=True):
                 if name is not None:
-                    self._within(int(word), 0, f"kernel {simulated.kernel.name}: {name}")
-            simulated.run(words, units, self._blocks, self._threads, self._room)
+                    self._check_range(int(word), 0, f"kernel {simulated.kernel.name}: {name}")
+            simulated.run(words, units, self._blocks, self._threads, self._allocated_bytes_from)
 
-        self._do(run_kernel)
+        self._run_or_record(run_kernel)
 
     def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
         return np.asarray(
-            _LentArray(self._at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner)
+            _LentArray(self._bytes_at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner)
         )
 
     def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
@@ -154,7 +154,7 @@ class SimulatedDriver:
     def synchronize(self) -> None:
         self._refuse_while_recording("waits")
 
-    def _do(self, step: Callable[[], None]) -> None:
+    def _run_or_record(self, step: Callable[[], None]) -> None:
         if self._recorded is None:
             step()
         else:
@@ -164,17 +164,17 @@ class SimulatedDriver:
         if self._recorded is not None:
             raise SimulationError(f"what is recorded as a graph {what}, which no graph can")
 
-    def _at(self, address: int, nbytes: int) -> np.ndarray:
-        self._within(address, nbytes, "")
+    def _bytes_at(self, address: int, nbytes: int) -> np.ndarray:
+        self._check_range(address, nbytes, "")
         offset = address - self._memory.ctypes.data
         return self._memory[offset : offset + nbytes]
 
-    def _room(self, address: int) -> int:
+    def _allocated_bytes_from(self, address: int) -> int:
         """Returns the number of allocated bytes from an address on."""
         start = self._starts[bisect_right(self._starts, address) - 1]
         return start + self._sizes[start] - address
 
-    def _within(self, address: int, nbytes: int, what: str) -> None:
+    def _check_range(self, address: int, nbytes: int, what: str) -> None:
         index = bisect_right(self._starts, address) - 1
         start = self._starts[index] if index >= 0 else 0
         if index < 0 or address + nbytes > start + self._sizes[start]:
@@ -188,7 +188,7 @@ class _LentArray:
         self._kept, self.__array_interface__ = (array, owner), array.__array_interface__
 
 
-def _nothing() -> None:
+def _complete_event() -> None:
     """Does nothing: all earlier work was done synchronously."""
 
 

@@ -16,12 +16,12 @@ from numpy import int64, uint64
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.block_reductions import warp_greatest, warp_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
+from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, sum_number
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
-from fastgrad.kernels.attention.tiles import FAR
+from fastgrad.kernels.attention.tiles import HIDDEN_SCORE
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
 from fastgrad.kernels.random.random import block_words
@@ -63,7 +63,7 @@ def fetch_columns(x, at, row, count, column, width, tile, further):
 
 
 @scalar_function
-def put_row(out, at, column, width, x, further):
+def write_row(out, at, column, width, x, further):
     """Writes the two elements of a row that a thread has."""
     if column < width:
         out[at + column] = x
@@ -72,7 +72,7 @@ def put_row(out, at, column, width, x, further):
 
 
 @scalar_function
-def multiply(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, right, tile):
+def multiply_to_tile(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, right, tile):
     """Writes the products of up to 32 rows of x, times a factor, with up to 32 rows of y to a tile.
 
     The product of row r of x and row c of y goes to 33 c + r. The tile may be `left` or `right`.
@@ -86,7 +86,31 @@ def multiply(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, r
         s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
         synchronize()
     for i in range(8):
-        tile[lane * 33 + row + 4 * i] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+        tile[lane * 33 + row + 4 * i] = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
+
+
+@scalar_function
+def score_tile(q, q_at, rows, k, k_at, count, scale, tile, scratch, sizes):
+    """Writes the scores of up to 32 queries and up to 32 keys to a tile."""
+    q_row, k_row, depth = sizes[Q_ROW], sizes[K_ROW], sizes[DEPTH]
+    multiply_to_tile(q, q_at, q_row, rows, k, k_at, k_row, count, depth, scale, tile, scratch, tile)
+
+
+@scalar_function
+def store_common_sizes(sizes, depth, width, causal, masked, mask_row, mask_key, least_kept, keys):
+    """Stores the sizes that both directions read."""
+    sizes[DEPTH], sizes[WIDTH] = depth, width
+    sizes[CAUSAL], sizes[MASKED] = causal, masked
+    sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
+    sizes[LEAST_KEPT], sizes[ALL_KEYS] = least_kept, keys
+
+
+@scalar_function
+def scaled_by_row(factors, row, s0, s1, s2, s3, s4, s5, s6, s7):
+    """Returns eight sums, of the rows `row`, `row` + 4, ..., times the factors of their rows."""
+    s0, s1, s2, s3 = s0 * factors[row], s1 * factors[row + 4], s2 * factors[row + 8], s3 * factors[row + 12]
+    s4, s5 = s4 * factors[row + 16], s5 * factors[row + 20]
+    return s0, s1, s2, s3, s4, s5, s6 * factors[row + 24], s7 * factors[row + 28]
 
 
 @scalar_function
@@ -98,7 +122,7 @@ def is_hidden(query, key, mask, mask_at, sizes):
 
 
 @scalar_function
-def draw(words, row, left, growth, kept, sizes):
+def draw_dropout_factors(words, row, left, growth, kept, sizes):
     """Draws the factors of a tile's weights, 0 or `growth`, to a tile. A thread draws for four keys at a time."""
     if sizes[LEAST_KEPT] != 0:
         for place in range(thread(), 256, 128):
@@ -120,33 +144,9 @@ def draw(words, row, left, growth, kept, sizes):
     T=FLOATS,
 )
 def attention(
-    q,
-    k,
-    v,
-    mask,
-    words,
-    out,
-    peaks,
-    shares,
-    queries,
-    keys,
-    heads,
-    shared,
-    depth,
-    width,
-    scale,
-    causal,
-    masked,
-    mask_batch,
-    mask_head,
-    mask_row,
-    mask_key,
-    least_kept,
-    growth,
-    blank,
-    first,
-    last,
-):
+    q, k, v, mask, words, out, peaks, shares, queries, keys, heads, shared, depth, width, scale, causal, masked,
+    mask_batch, mask_head, mask_row, mask_key, least_kept, growth, blank, first, last,
+):  # fmt: skip
     """Attention results, greatest scores and inverse sums of weights; see `kernels.attention.forward`.
 
     Words that are drawn from `least_kept` on keep a weight, which is multiplied by `growth`; nothing is drawn if `least_kept` is 0.
@@ -180,10 +180,7 @@ def attention(
             sizes[COLUMN], sizes[END] = column, least(keys, top + rows) if causal != 0 and masked == 0 else keys
             sizes[WEIGHTS], sizes[TOP], sizes[ROWS] = place * queries + top, top, rows
             sizes[MASK_AT] = batch * mask_batch + head * mask_head
-            sizes[DEPTH], sizes[WIDTH] = depth, width
-            sizes[CAUSAL], sizes[MASKED] = causal, masked
-            sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
-            sizes[LEAST_KEPT], sizes[ALL_KEYS] = least_kept, keys
+            store_common_sizes(sizes, depth, width, causal, masked, mask_row, mask_key, least_kept, keys)
         synchronize()
         s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
         t0, t1, t2, t3, t4, t5, t6, t7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
@@ -191,29 +188,15 @@ def attention(
         for left in range(0, end, 32):
             count = least(32, sizes[END] - left)
             before, after = left & 32, 32 - (left & 32)
-            draw(words, sizes[WEIGHTS], left, T(growth), kept, sizes)
+            draw_dropout_factors(words, sizes[WEIGHTS], left, T(growth), kept, sizes)
             k_at = sizes[K_AT] + left * sizes[K_ROW]
-            multiply(
-                q,
-                sizes[Q_AT],
-                sizes[Q_ROW],
-                sizes[ROWS],
-                k,
-                k_at,
-                sizes[K_ROW],
-                count,
-                sizes[DEPTH],
-                T(scale),
-                near,
-                right,
-                near,
-            )
+            score_tile(q, sizes[Q_AT], sizes[ROWS], k, k_at, count, T(scale), near, right, sizes)
             for r in range(row, 32, 4):
                 score = near[lane * 33 + r]
                 if lane >= count:
                     score = T(-math.inf)
                 elif r < sizes[ROWS] and is_hidden(sizes[TOP] + r, left + lane, mask, sizes[MASK_AT], sizes):
-                    score = T(FAR)
+                    score = T(HIDDEN_SCORE)
                 peak = nan_greatest(warp_greatest(score), highest[before + r])
                 factor = T(1) if peak == highest[before + r] else exp(highest[before + r] - peak)
                 weight = exp(score - (peak if peak > T(-math.inf) else T(0)))
@@ -228,20 +211,8 @@ def attention(
             v_at = sizes[V_AT] + left * sizes[V_ROW]
             fetch_columns(v, v_at, sizes[V_ROW], count, sizes[COLUMN], sizes[WIDTH], right, further)
             synchronize()
-            s0, s1, s2, s3 = s0 * factors[row], s1 * factors[row + 4], s2 * factors[row + 8], s3 * factors[row + 12]
-            s4, s5, s6, s7 = (
-                s4 * factors[row + 16],
-                s5 * factors[row + 20],
-                s6 * factors[row + 24],
-                s7 * factors[row + 28],
-            )
-            t0, t1, t2, t3 = t0 * factors[row], t1 * factors[row + 4], t2 * factors[row + 8], t3 * factors[row + 12]
-            t4, t5, t6, t7 = (
-                t4 * factors[row + 16],
-                t5 * factors[row + 20],
-                t6 * factors[row + 24],
-                t7 * factors[row + 28],
-            )
+            s0, s1, s2, s3, s4, s5, s6, s7 = scaled_by_row(factors, row, s0, s1, s2, s3, s4, s5, s6, s7)
+            t0, t1, t2, t3, t4, t5, t6, t7 = scaled_by_row(factors, row, t0, t1, t2, t3, t4, t5, t6, t7)
             s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7 = add_wide_stretch(
                 near, right, further, row, lane, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7
             )
@@ -249,10 +220,10 @@ def attention(
         at = (sizes[END] + 31) // 32 * 32 & 32
         for r in range(row, sizes[ROWS], 4):
             peak = highest[at + r]
-            share = T(0) if blank != 0 and peak == T(FAR) else T(1) / totals[at + r]
-            s = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
-            t = eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
-            put_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
+            share = T(0) if blank != 0 and peak == T(HIDDEN_SCORE) else T(1) / totals[at + r]
+            s = sum_number(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
+            t = sum_number(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
+            write_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
             if lane == 0 and sizes[COLUMN] == 0:
                 peaks[sizes[WEIGHTS] + r] = peak
                 shares[sizes[WEIGHTS] + r] = share
@@ -267,36 +238,9 @@ def attention(
     T=FLOATS,
 )
 def attention_gradient(
-    g,
-    q,
-    k,
-    v,
-    mask,
-    words,
-    peaks,
-    shares,
-    deltas,
-    out,
-    queries,
-    keys,
-    heads,
-    shared,
-    depth,
-    width,
-    scale,
-    causal,
-    masked,
-    mask_batch,
-    mask_head,
-    mask_row,
-    mask_key,
-    least_kept,
-    growth,
-    blank,
-    wanted,
-    first,
-    last,
-):
+    g, q, k, v, mask, words, peaks, shares, deltas, out, queries, keys, heads, shared, depth, width, scale, causal,
+    masked, mask_batch, mask_head, mask_row, mask_key, least_kept, growth, blank, wanted, first, last,
+):  # fmt: skip
     """Cotangents of queries, keys or values, as `wanted` selects; see `kernels.attention.gradient` for formulas.
 
     Units are tiles of 32 queries of a head, or of 32 keys of a head of keys, by 64 columns.
@@ -334,10 +278,7 @@ def attention_gradient(
             sizes[V_AT], sizes[V_ROW] = batch * keys * value_row + group * width, value_row
             sizes[WEIGHTS], sizes[ALL_QUERIES] = batch * heads * queries, queries
             sizes[MASK_AT], sizes[MASK_HEAD] = batch * mask_batch, mask_head
-            sizes[DEPTH], sizes[WIDTH] = depth, width
-            sizes[CAUSAL], sizes[MASKED] = causal, masked
-            sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
-            sizes[LEAST_KEPT], sizes[ALL_KEYS] = least_kept, keys
+            store_common_sizes(sizes, depth, width, causal, masked, mask_row, mask_key, least_kept, keys)
         synchronize()
         for left in range(from_key, to_key, 32):
             count = least(32, to_key - left)
@@ -345,42 +286,17 @@ def attention_gradient(
                 for top in range(from_query, to_query, 32):
                     rows = least(32, to_query - top)
                     weights = sizes[WEIGHTS] + head * sizes[ALL_QUERIES] + top
-                    draw(words, weights, left, T(growth), kept, sizes)
+                    draw_dropout_factors(words, weights, left, T(growth), kept, sizes)
                     if wanted != 2:
                         g_at = sizes[G_AT] + top * sizes[G_ROW] + head * sizes[WIDTH]
                         v_at = sizes[V_AT] + left * sizes[V_ROW]
-                        multiply(
-                            g,
-                            g_at,
-                            sizes[G_ROW],
-                            rows,
-                            v,
-                            v_at,
-                            sizes[V_ROW],
-                            count,
-                            sizes[WIDTH],
-                            T(1),
-                            near,
-                            right,
-                            further,
-                        )
+                        multiply_to_tile(
+                            g, g_at, sizes[G_ROW], rows, v, v_at, sizes[V_ROW], count, sizes[WIDTH], T(1),
+                            near, right, further,
+                        )  # fmt: skip
                     q_at = sizes[Q_AT] + top * sizes[Q_ROW] + head * sizes[DEPTH]
                     k_at = sizes[K_AT] + left * sizes[K_ROW]
-                    multiply(
-                        q,
-                        q_at,
-                        sizes[Q_ROW],
-                        rows,
-                        k,
-                        k_at,
-                        sizes[K_ROW],
-                        count,
-                        sizes[DEPTH],
-                        T(scale),
-                        near,
-                        right,
-                        near,
-                    )
+                    score_tile(q, q_at, rows, k, k_at, count, T(scale), near, right, sizes)
                     weights = sizes[WEIGHTS] + head * sizes[ALL_QUERIES] + top
                     mask_at = sizes[MASK_AT] + head * sizes[MASK_HEAD]
                     for r in range(row, 32, 4):
@@ -391,7 +307,7 @@ def attention_gradient(
                         x = T(0)
                         if r < rows and lane < count:
                             hidden = is_hidden(top + r, left + lane, mask, mask_at, sizes)
-                            score = T(FAR) if hidden else near[at]
+                            score = T(HIDDEN_SCORE) if hidden else near[at]
                             weight = exp(score - peaks[weights + r]) * shares[weights + r]
                             if wanted == 2:
                                 x = weight * factor
@@ -415,33 +331,36 @@ def attention_gradient(
                     )
                     synchronize()
         for r in range(row, size, 4):
-            s, t = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7), eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7)
-            put_row(out, ((batch * length + corner + r) * many + mine) * across, column + lane, across, s, t)
+            s, t = (
+                sum_number(r // 4, s0, s1, s2, s3, s4, s5, s6, s7),
+                sum_number(r // 4, t0, t1, t2, t3, t4, t5, t6, t7),
+            )
+            write_row(out, ((batch * length + corner + r) * many + mine) * across, column + lane, across, s, t)
         synchronize()
 
 
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _sizes(numbers: Any) -> tuple[Any, ...]:
+def _device_numbers(numbers: Any) -> tuple[Any, ...]:
     """Returns the kernels' numbers from the CPU's, whose last two are the rate and `blank`."""
     *sizes, rate, blank = numbers
     return *sizes, math.ceil(rate * 2**32), 1.0 / (1.0 - rate), blank
 
 
-def _tiles(batch: int, length: int, columns: int) -> int:
+def _tile_count(batch: int, length: int, columns: int) -> int:
     return batch * -(-length // SIDE) * -(-columns // COLUMNS)
 
 
-def _attention(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _attention_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     operands: Any = launch.operands
     arrays, numbers = operands[:8], operands[8:]
     queries, _, _, _, _, width, *_ = numbers
     places = launch.units // -(-queries // on_cpu.QUERIES)
-    return [device_launch(attention, dtypes, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
+    return [device_launch(attention, dtypes, (*arrays, *_device_numbers(numbers)), _tile_count(places, queries, width))]
 
 
-def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     operands: Any = launch.operands
     arrays, outputs, (*numbers, wanted) = operands[:9], operands[9:12], operands[12:]
     queries, keys, _, shared, depth, width, *_ = numbers
@@ -452,18 +371,18 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
     places = launch.units // blocks.get(wanted, 1)
     launches = []
     for whose, units in (
-        (QUERIES, _tiles(places * shared, queries, depth)),
-        (KEYS, _tiles(places, keys, depth)),
-        (VALUES, _tiles(places, keys, width)),
+        (QUERIES, _tile_count(places * shared, queries, depth)),
+        (KEYS, _tile_count(places, keys, depth)),
+        (VALUES, _tile_count(places, keys, width)),
     ):
         if wanted & (gradient_on_cpu.FOR_QUERIES if whose == QUERIES else gradient_on_cpu.FOR_KEYS):
-            given = (*arrays, outputs[whose], *_sizes(numbers), whose)
+            given = (*arrays, outputs[whose], *_device_numbers(numbers), whose)
             launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches
 
 
-INSTEAD: dict[Any, Instead] = {
-    on_cpu.attention.function: _attention,
-    gradient_on_cpu.attention_gradient.function: _gradient,
+REPLACEMENTS: dict[Any, Replacement] = {
+    on_cpu.attention.function: _attention_replacement,
+    gradient_on_cpu.attention_gradient.function: _gradient_replacement,
 }
 """The table of `choice`."""

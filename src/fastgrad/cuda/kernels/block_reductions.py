@@ -77,13 +77,13 @@ def _reduction(name: str, join: Any) -> Reduction:
 
 
 @scalar_function
-def _product(a, b):
+def _multiply(a, b):
     return a * b
 
 
 REDUCTIONS = {
     "sum": _reduction("sum", join),
-    "product": _reduction("product", _product),
+    "product": _reduction("product", _multiply),
     "greatest": _reduction("greatest", nan_greatest),
     "least": _reduction("least", nan_least),
 }

@@ -16,53 +16,43 @@ from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import OtherMachine
 from fastgrad.core.operation import Operation
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native, on_device
-from fastgrad.cuda.kernels import (
-    attention,
-    gathering,
-    norms,
-    products,
-    random,
-    recurrent,
-    rows,
-    updates,
-    windows,
-)
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
+from fastgrad.cuda.kernels import attention, gathering, norms, products, random, recurrent, rows, updates, windows
 from fastgrad.cuda.kernels.groups import map_launches
-from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel, with_same_operands
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import reduction_on_device
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, same_operands_replacement, with_kernel
 from fastgrad.kernels.codegen.body import call_pair, call_real, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
 from fastgrad.kernels.movement import strided
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
-FAMILIES: tuple[Mapping[Any, Instead], ...] = (
-    rows.INSTEAD,
-    norms.INSTEAD,
-    products.INSTEAD,
-    windows.INSTEAD,
-    random.INSTEAD,
-    gathering.INSTEAD,
-    attention.INSTEAD,
-    recurrent.INSTEAD,
-    {strided.transpose_tiles.function: with_same_operands(on_device(strided.move_tiles))},
+REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
+    rows.REPLACEMENTS,
+    norms.REPLACEMENTS,
+    products.REPLACEMENTS,
+    windows.REPLACEMENTS,
+    random.REPLACEMENTS,
+    gathering.REPLACEMENTS,
+    attention.REPLACEMENTS,
+    recurrent.REPLACEMENTS,
+    {strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles))},
 )
 """The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
 
 
 @functools.cache
-def _table() -> dict[Any, Instead]:
-    return {body: instead for family in FAMILIES for body, instead in family.items()}
+def _replacements() -> dict[Any, Replacement]:
+    return {body: replacement for family in REPLACEMENT_TABLES for body, replacement in family.items()}
 
 
 def launches_on_device(node: Node) -> Launches | None:
     """Returns the GPU launches of a program's node, with kernels `OnDevice`; None if the node runs as Python."""
-    return on_device_all(launches_of(node, _of_fused))
+    return on_device_all(launches_of(node, _group_launches))
 
 
-def _of_fused(found: Any) -> Launches:
+def _group_launches(found: Any) -> Launches:
     """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
     if isinstance(found, LibraryProduct):
         return found.launches
@@ -82,23 +72,23 @@ def on_device_all(found: Launches | None) -> Launches | None:
     """Converts CPU launches to GPU launches; None if there are none, or a GPU can't run one."""
     if found is None:
         return None
-    memory = Memory(found.scratch)
+    memory = ScratchMemory(found.scratch)
     launches: list[Launch] = []
 
     def place(launch: Launch) -> bool:
         kernel: Any = launch.kernel
         if isinstance(kernel, OnDevice):
-            launches.append(_reading(launch))
+            launches.append(_with_numbers_in_memory(launch))
             return True
         source = source_of(kernel)
         if source is None:  # a user's function, which only the host has
             return False
-        instead = _table().get(source.function) or updates.instead_of_update(source.function)
-        if instead is not None:
-            return all(map(place, instead(launch, source.variables, memory)))
+        replacement = _replacements().get(source.function) or updates.update_replacement(source.function)
+        if replacement is not None:
+            return all(map(place, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):
             return False
-        launches.append(_reading(with_kernel(launch, of_native(kernel))))
+        launches.append(_with_numbers_in_memory(with_kernel(launch, device_kernel_of_native(kernel))))
         return not any(
             isinstance(operand, Launch) for operand in launch.operands
         )  # launches that it would call by address
@@ -114,13 +104,15 @@ def _calls_host(function: Any) -> bool:
     return any(one is call for one in used for call in (call_pair, call_real, call_step))
 
 
-def _reading(launch: Launch) -> Launch:
+def _with_numbers_in_memory(launch: Launch) -> Launch:
     """Returns the launch with a kernel that reads numbers from memory where operands are in memory."""
     given: Any = launch.kernel
     passed = [parameter for parameter in given.kernel.given if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
-    return with_kernel(launch, OnDevice(given.kernel.reading(frozenset(names)), given.dtypes)) if names else launch
+    return (
+        with_kernel(launch, OnDevice(variant(given.kernel, read=frozenset(names)), given.dtypes)) if names else launch
+    )
 
 
 def _signature_of(kernel: Any) -> Signature:
@@ -132,10 +124,10 @@ def _is_noalias(kernel: Any) -> bool:
     return isinstance(kernel.kernel, DeviceKernel) and kernel.kernel.noalias
 
 
-def _for_arrays(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     """Returns the kernel without the noalias promise, so its loads do not use the read-only cache."""
-    return OnDevice(kernel.kernel.overlapping(), kernel.dtypes)
+    return OnDevice(variant(kernel.kernel, noalias=False), kernel.dtypes)
 
 
-ON_DEVICE = OtherMachine(_of_fused, on_device_all, KernelCompiler(_signature_of, _is_noalias, _for_arrays))
+ON_DEVICE = OtherMachine(_group_launches, on_device_all, KernelCompiler(_signature_of, _is_noalias, _without_noalias))
 """The GPU's part of the planning of a program."""

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.codegen.kernel import of_native, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch, with_kernel
-from fastgrad.cuda.kernels.sorting import sorted_ids
+from fastgrad.cuda.codegen.kernel import device_kernel_of_native, on_device
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, with_kernel
+from fastgrad.cuda.kernels.sorting import sort_launches
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.movement import gathering, scattering
 from fastgrad.kernels.movement.gathering import INDICES, UNITS
 from fastgrad.kernels.movement.scattering import ADD, KEEP, NUMBERS, TILE
-from fastgrad.kernels.movement.strided import clear
+from fastgrad.kernels.movement.strided import clear_elements
 from fastgrad.kernels.runtime.launch import Launch
 
 
@@ -32,7 +32,7 @@ from fastgrad.kernels.runtime.launch import Launch
     noalias=True,
 )
 def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last):
-    """The CPU's `gather_blocks`. Units are elements."""
+    """Gathers rows by ids, as the CPU's `gather_blocks`. Units are elements."""
     for unit in range(first, last):
         row = unit // width
         block = row // count
@@ -51,7 +51,7 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
     noalias=True,
 )
 def add_sorted(rows, keys, order, out, size, count, width, middle, first, last):
-    """The CPU's `scatter_rows` for sums, with sorted ids. Units are columns of ids. The first of equal ids has the work."""
+    """Sums rows by sorted ids, as the CPU's `scatter_rows`. Units are columns of ids; the first of equal ids works."""
     for unit in range(first, last):
         row = unit // width
         column = unit - row * width
@@ -68,30 +68,30 @@ def add_sorted(rows, keys, order, out, size, count, width, middle, first, last):
             out[at] = total
 
 
-_elements, _clear, _add = on_device(gather_elements), on_device(clear), on_device(add_sorted)
+_elements, _clear, _add = on_device(gather_elements), on_device(clear_elements), on_device(add_sorted)
 
 
-def _gathered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     width: Any = launch.operands[5]
     return [device_launch(_elements, dtypes, launch.operands, launch.units * width)]
 
 
-def _scattered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _scatter_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     operands: Any = launch.operands
     rows, ids, out, size, count, width, middle, mode, start = operands
     if mode != ADD or not count:
-        return [with_kernel(launch, of_native(launch.kernel))]
+        return [with_kernel(launch, device_kernel_of_native(launch.kernel))]
     blocks = launch.units // max(-(-width // TILE), 1)
     word = {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"}
     launches = [] if start == KEEP else [device_launch(_clear, word, (out,), blocks * size * width)]
-    found = sorted_ids(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
+    found = sort_launches(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
     given = (rows, found.keys, found.order, out, size, count, width, middle)
     return [*found.launches, *launches, device_launch(_add, {"T": dtypes["T"]}, given, blocks * count * width)]
 
 
-INSTEAD: dict[Any, Instead] = {
-    gathering.gather_blocks.function: _gathered,
-    scattering.scatter_rows.function: _scattered,
-    scattering.scatter_known_rows.function: _scattered,
+REPLACEMENTS: dict[Any, Replacement] = {
+    gathering.gather_blocks.function: _gather_replacement,
+    scattering.scatter_rows.function: _scatter_replacement,
+    scattering.scatter_known_rows.function: _scatter_replacement,
 }
 """The table of `choice`."""

@@ -16,7 +16,7 @@ from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
 from fastgrad.compiler.fusion.stages import Elements
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice, variant
 from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
@@ -83,12 +83,13 @@ class DeviceWriter(Writer):
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
         """Returns a launch of the generated kernel over ``units`` units of work."""
         parameters, source, operands = self.written()
-        kernel = _kernel(parameters, source, self.fused.number.name, self.together).with_threads(self.threads)
+        kernel = _group_kernel(parameters, source, self.fused.number.name, self.together)
+        kernel = variant(kernel, threads=self.threads)
         return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1024)
-def _kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
+def _group_kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
     function, _ = function_of(parameters, source, number, _NAMES)
     return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
 

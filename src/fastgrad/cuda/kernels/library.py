@@ -104,20 +104,20 @@ class _Products:
         self._instead: dict[int, Node] = {}  # nodes replaced by nodes with a second result
 
     def of(self, graph: Graph) -> Graph:
-        found = add_epilogues(graph, self._does, self._joined)
+        found = add_epilogues(graph, self._is_supported, self._joined_node)
         nodes = [self._instead.get(id(node), node) for node in found.nodes]
-        sums = self._sums_beside(nodes)
+        sums = self._operand_sums(nodes)
         taken = {id(one) for pair in sums.values() for one in pair[1:]}
-        made = [self._alone(node, sums.get(id(node))) for node in nodes if id(node) not in taken]
+        made = [self._product_without_epilogue(node, sums.get(id(node))) for node in nodes if id(node) not in taken]
         return Graph(made, graph.results)
 
-    def _does(self, product: Node) -> bool:
+    def _is_supported(self, product: Node) -> bool:
         spec = spec_of(product)
         return spec is not None and self._blas.planned(spec) is not None
 
-    def _joined(self, product: Node, node: Node, place: int) -> Node | None:
+    def _joined_node(self, product: Node, node: Node, place: int) -> Node | None:
         """Joins a product and the group after it to one node; None if they stay separate launches."""
-        match = _matched(product, node.payload, place)
+        match = _epilogue_match(product, node.payload, place)
         if match is None:
             return None
         inputs: list[Value] = [*product.inputs]
@@ -125,16 +125,16 @@ class _Products:
         if match.spec.epilogue.startswith("DRELU"):
             if self._blas.planned(match.spec) is None:
                 return None
-            mask = self._mask(inputs[-1], match.spec)
+            mask = self._relu_mask(inputs[-1], match.spec)
             if mask is None:
                 return None
             inputs[-1] = mask
-        found = self._node(f"{product.payload.name}+{node.payload.name}", match, inputs, node.outputs)
+        found = self._product_node(f"{product.payload.name}+{node.payload.name}", match, inputs, node.outputs)
         if found is not None and match.spec.epilogue in ("RELU", "RELU_BIAS"):
             self._forward[id(node.outputs[0])] = product, found, match
         return found
 
-    def _mask(self, y: Value, gradient: ProductSpec) -> Value | None:
+    def _relu_mask(self, y: Value, gradient: ProductSpec) -> Value | None:
         """Returns relu's mask, which relu's product then writes; None if that is not possible."""
         if id(y) in self._masks or id(y) not in self._forward:
             return self._masks.get(id(y))
@@ -144,14 +144,14 @@ class _Products:
             return None
         mask = Value((spec.m, spec.mask_row), np.dtype(np.uint8), y.number)
         both = match._replace(spec=spec, results=(*match.results, "aux"))
-        found = self._node(node.payload.name, both, node.inputs, (*node.outputs, mask))
+        found = self._product_node(node.payload.name, both, node.inputs, (*node.outputs, mask))
         if found is None:
             return None
         self._instead[id(node)] = found
         self._masks[id(y)] = mask
         return mask
 
-    def _node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
+    def _product_node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
         """Returns the node of a product; None if the library has no algorithm for it."""
         kernel = self._blas.planned(match.spec)
         if kernel is None:
@@ -161,29 +161,32 @@ class _Products:
         given |= {"bias": Input(next(behind))} if match.bias is not None else {}
         given |= {"aux": Input(next(behind))} if match.beside is not None else {}
         given |= {what: Output(number) for number, what in enumerate(match.results)}
-        payload = LibraryProduct(name, _launches(kernel, given))
+        payload = LibraryProduct(name, _library_launches(kernel, given))
         return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
 
     # ---- products without an epilogue ----------------------------------------------------------------------
 
-    def _alone(self, node: Node, sums: tuple[ProductSpec, Node] | None) -> Node:
+    def _product_without_epilogue(self, node: Node, sums: tuple[ProductSpec, Node] | None) -> Node:
         if sums is not None:
             spec, other = sums
             match = _Match(spec, None, None, ("d", "bias"))
             name = f"{node.payload.name}+reduce_sum"
-            found = self._node(name, match, node.inputs, (*node.outputs, *other.outputs))
+            found = self._product_node(name, match, node.inputs, (*node.outputs, *other.outputs))
             assert found is not None, spec
             return found
         spec_alone = spec_of(node)
         if spec_alone is None:
             return node
-        return self._node(node.payload.name, _Match(spec_alone, None, None, ("d",)), node.inputs, node.outputs) or node
+        return (
+            self._product_node(node.payload.name, _Match(spec_alone, None, None, ("d",)), node.inputs, node.outputs)
+            or node
+        )
 
-    def _sums_beside(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
+    def _operand_sums(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
         """Returns sums over terms of an operand that a product can compute too, by the product's node."""
         sums: dict[int, Node] = {}
         for node in nodes:
-            if _sums_rows(node):
+            if _is_row_sum(node):
                 sums.setdefault(id(node.inputs[0]), node)
         read: dict[int, int] = {}
         for position, node in enumerate(nodes):
@@ -212,13 +215,13 @@ class _Products:
         return found
 
 
-def _launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
+def _library_launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
     operands = [given.get(parameter.name, Scratch(0)) for parameter in kernel.given]
     on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
     return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 
 
-def _sums_rows(node: Node) -> bool:
+def _is_row_sum(node: Node) -> bool:
     """True if a node only sums the rows of a matrix."""
     fused = node.payload
     if not isinstance(fused, Fused) or fused.roles != "rk" or len(fused.steps) != 1 or len(node.inputs) != 1:
@@ -227,24 +230,24 @@ def _sums_rows(node: Node) -> bool:
         fused.steps[0].row.name == "reduce_sum"
         and node.inputs[0].shape == fused.sizes
         and node.inputs[0].dtype == node.outputs[0].dtype
-        and _is_natural(fused.inputs[0], fused)
+        and _is_contiguous(fused.inputs[0], fused)
     )
 
 
-def _is_natural(source: Source, fused: Fused) -> bool:
+def _is_contiguous(source: Source, fused: Fused) -> bool:
     """True if a source has one element for each element of the loop, in order."""
     sizes = fused.sizes
     return source.offset == 0 and source.strides == tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
 
 
-def _matched(product: Node, fused: Any, place: int) -> _Match | None:
+def _epilogue_match(product: Node, fused: Any, place: int) -> _Match | None:
     """Matches a group after a product to an epilogue of the library; None if there is none."""
     spec = spec_of(product)
     if spec is None or spec.batches != 1 or not isinstance(fused, Fused) or fused.count != spec.m * spec.n:
         return None  # a group that reads only the first rows has memory for these alone
     first, steps = len(fused.inputs), [*fused.steps]
     at = [i for i, source in enumerate(fused.inputs) if source.array == place]
-    if len(at) != 1 or not steps or not _is_natural(fused.inputs[at[0]], fused):
+    if len(at) != 1 or not steps or not _is_contiguous(fused.inputs[at[0]], fused):
         return None
     current = at[0]
 
@@ -272,7 +275,7 @@ def _matched(product: Node, fused: Any, place: int) -> _Match | None:
         spec = spec._replace(epilogue="BIAS")
     elif names and names[0] in _GRADIENTS and steps[0].operands[0] == current and spec.k > 1:
         beside = steps[0].operands[1]
-        if beside >= first or not _is_natural(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
+        if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
             return None
         taken()
         spec = spec._replace(epilogue=_GRADIENTS[names[0]])

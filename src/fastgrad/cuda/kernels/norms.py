@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.block_reductions import block_sum, lines_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch, rows_of
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, row_kernel_replacement
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
@@ -92,10 +92,7 @@ def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
             sums[(2 * block + 1) * columns + column] = total
 
 
-@device_kernel(
-    "x: in[T], moments: out[T], rows: int, columns: int, part: int, first: int, last: int",
-    T=FLOATS,
-)
+@device_kernel("x: in[T], moments: out[T], rows: int, columns: int, part: int, first: int, last: int", T=FLOATS)
 def part_moments(x, moments, rows, columns, part, first, last):
     """Mean and sum of squared deviations of each `part` rows: (parts, 2, columns). Units are parts of 32 columns."""
     lines = shared_array(T, 256)
@@ -143,7 +140,7 @@ def whole_moments(moments, mean, variance, rows, columns, part, first, last):
         variance[c] = squares / T(rows)
 
 
-def _sums(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _parameter_sums_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `layer_norm_parameter_sums`."""
     operands: Any = launch.operands
     *arrays, rows, columns = operands
@@ -151,7 +148,7 @@ def _sums(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Lau
     return [device_launch(parameter_sums, dtypes, (*arrays, rows, columns, part), -(-rows // part) * -(-columns // 32))]
 
 
-def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _parameters_gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `layer_norm_parameters_gradient`."""
     operands: Any = launch.operands
     g, x, mean, inverse, dgamma, dbeta, rows, columns = operands
@@ -164,8 +161,8 @@ def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> li
     ]
 
 
-def _parts(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """Returns the replacement of `part_moments`; `_whole` reads its result."""
+def _part_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the replacement of `part_moments`; `_whole_moments_replacement` reads its result."""
     operands: Any = launch.operands
     x, _, rows, columns, _ = operands
     blocks = -(-rows // ROWS)
@@ -173,7 +170,7 @@ def _parts(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
     return [device_launch(part_moments, dtypes, (x, moments, rows, columns, ROWS), blocks * -(-columns // 32))]
 
 
-def _whole(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _whole_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `whole_moments`."""
     operands: Any = launch.operands
     _, mean, variance, rows, columns, _ = operands
@@ -184,12 +181,12 @@ def _whole(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
 _add_sums = on_device(normalization.add_parameter_sums)
 _whole_moments = on_device(whole_moments)
 
-INSTEAD: dict[Any, Instead] = {
-    normalization.layer_norm.function: rows_of(layer_norm, 6),
-    normalization.layer_norm_gradient.function: rows_of(layer_norm_gradient, 6),
-    normalization.layer_norm_parameter_sums.function: _sums,
-    normalization.layer_norm_parameters_gradient.function: _parameters,
-    batch_moments.part_moments.function: _parts,
-    batch_moments.whole_moments.function: _whole,
+REPLACEMENTS: dict[Any, Replacement] = {
+    normalization.layer_norm.function: row_kernel_replacement(layer_norm, 6),
+    normalization.layer_norm_gradient.function: row_kernel_replacement(layer_norm_gradient, 6),
+    normalization.layer_norm_parameter_sums.function: _parameter_sums_replacement,
+    normalization.layer_norm_parameters_gradient.function: _parameters_gradient_replacement,
+    batch_moments.part_moments.function: _part_moments_replacement,
+    batch_moments.whole_moments.function: _whole_moments_replacement,
 }
 """The table of `choice`."""

@@ -19,27 +19,27 @@ import numpy as np
 
 from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, synchronize, thread
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.elementwise.half import WIDEN
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
-from fastgrad.kernels.gemm.form import NOT_OWN
+from fastgrad.kernels.gemm.form import NO_OWN_ROWS
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
 from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
-ENOUGH = 128
+LEAST_BLOCKS = 128
 """The number of blocks that keeps a GPU busy."""
 
-CHAIN = 4096
+LONGEST_CHAIN = 4096
 """The largest number of terms of a chain."""
 
-PART = 256
+LEAST_PART = 256
 """The smallest number of terms of a part, for sums that are cut only to get more blocks."""
 
 
@@ -85,7 +85,7 @@ NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut
 _SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE))}: int"
 
 
-def _fetch(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
+def _fetch_lines(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
     """Yields lines that fetch four elements of the stretch of A or B at `term`; `whole`: lines are fours."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
@@ -95,7 +95,7 @@ def _fetch(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
     else:
         yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
     end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
-    yield f"{name}_place = {_known(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
+    yield f"{name}_place = {_multiple_of_four(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
     yield "; ".join(f"{name}{i} = T(0)" for i in range(4))
     yield f"if {there} and {name}_y + 4 <= {end}:"
     yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
@@ -105,14 +105,14 @@ def _fetch(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
         yield f"        {name}{i} = {name}[{name}_place + {i}]"
 
 
-def _known(place: str, whole: bool) -> str:
+def _multiple_of_four(place: str, whole: bool) -> str:
     """Returns a place in a form that shows the compiler a multiple of four; it does not see that in products."""
     return f"({place}) & -4" if whole else place
 
 
-def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
+def _store_lines(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
     """Yields lines that store the fetched elements in one half of shared memory, with terms `gap` apart."""
-    gap = _gap(tile, name)
+    gap = _line_stride(tile, name)
     term, x = (f"{name}_four", f"{name}_in") if by_term else (f"{name}_in", f"{name}_four")
     yield f"to = {half} * {tile.depth * gap} + {term} * {gap} + {x}"
     if by_term:
@@ -122,16 +122,16 @@ def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
         yield from (f"near_{name}[to + {i}] = {name}{i}" for i in range(1, 4))
 
 
-def _gap(tile: Tile, name: str) -> int:
+def _line_stride(tile: Tile, name: str) -> int:
     return (tile.rows if name == "a" else tile.columns) + 4  # the padding puts neighbours in different banks
 
 
-def _place(i: int, size: int) -> int:
+def _offset_of_row(i: int, size: int) -> int:
     """Returns the offset of a thread's row or column ``i``. Fours are contiguous; a warp has neighbouring fours."""
     return i // 4 * (size // 2) + i % 4
 
 
-def _near(name: str, number: int, which: str, place: int) -> str:
+def _read_line(name: str, number: int, which: str, place: int) -> str:
     """Returns the line that reads an element of a thread's rows or columns from shared memory.
 
     Every fourth element is an aligned load.
@@ -151,14 +151,14 @@ def product_lines(tile: Tile, layout: Layout) -> str:
     def write(depth: int, *texts: str) -> None:
         lines.extend("    " * depth + text for text in texts)
 
-    fetch = [*_fetch("a", tile, layout.a_by_term, layout.a), *_fetch("b", tile, layout.b_by_term, layout.b)]
+    fetch = [*_fetch_lines("a", tile, layout.a_by_term, layout.a), *_fetch_lines("b", tile, layout.b_by_term, layout.b)]
 
     def keep(half: str) -> list[str]:
-        return [*_keep("a", tile, layout.a_by_term, half), *_keep("b", tile, layout.b_by_term, half)]
+        return [*_store_lines("a", tile, layout.a_by_term, half), *_store_lines("b", tile, layout.b_by_term, half)]
 
     side = range(tile.side)
     for name in "ab":
-        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _gap(tile, name)})")
+        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _line_stride(tile, name)})")
     write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
     write(1, f"bands, panels = (m + {tile.rows - 1}) // {tile.rows}, (n + {tile.columns - 1}) // {tile.columns}")
     write(1, "for unit in range(first, last):")
@@ -170,19 +170,24 @@ def product_lines(tile: Tile, layout: Layout) -> str:
     write(2, "for stretch in range(stretches):")
     write(3, f"term = (stretch + 1) * {tile.depth}", *fetch)
     for name, place in (("a", "down"), ("b", "across")):
-        write(3, f"{name}_at = stretch % 2 * {tile.depth * _gap(tile, name)} + {place} * 4")
+        write(3, f"{name}_at = stretch % 2 * {tile.depth * _line_stride(tile, name)} + {place} * 4")
     for q in range(tile.depth):
-        write(3, *(_near("left", i, "a", q * _gap(tile, "a") + _place(i, tile.rows)) for i in side))
-        write(3, *(_near("right", j, "b", q * _gap(tile, "b") + _place(j, tile.columns)) for j in side))
+        write(
+            3, *(_read_line("left", i, "a", q * _line_stride(tile, "a") + _offset_of_row(i, tile.rows)) for i in side)
+        )
+        write(
+            3,
+            *(_read_line("right", j, "b", q * _line_stride(tile, "b") + _offset_of_row(j, tile.columns)) for j in side),
+        )
         write(3, *(f"c{i}_{j} = fused_multiply_add(left{i}, right{j}, c{i}_{j})" for i in side for j in side))
     write(3, *keep("(stretch + 1) % 2"), "synchronize()")
     for i in side:
-        write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:", "    line = z * m + row")
+        write(2, f"row = top + down * 4 + {_offset_of_row(i, tile.rows)}", "if row < m:", "    line = z * m + row")
         for j in range(0, tile.side, 4):
             write(
                 3,
-                f"column = left + across * 4 + {_place(j, tile.columns)}",
-                f"place = {_known('line * n + column', layout.c)}",
+                f"column = left + across * 4 + {_offset_of_row(j, tile.columns)}",
+                f"place = {_multiple_of_four('line * n + column', layout.c)}",
             )
             stores = [f"c[place + {e}] = c{i}_{j + e}" for e in range(4)]
             if layout.c:
@@ -211,7 +216,7 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
     """Returns the kernel of a tile: `product(a, b, c, m, n, k, a_line, b_line, a_batch, b_batch, part, cut)`.
 
     `line` is the stride of the dimension that is not contiguous, between rows or columns, or between terms. Units are tiles along the rows
-    of C, for each matrix of a batch, or for each part of the sums. Parts have `part` terms and are treated as a batch; then `cut` is
+    of C, for each matrix of a batch, or for each part of the sums. Parts have `part` terms and are treated as a batch; then `distribution_of` is
     `part`, else 0.
     """
     head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
@@ -227,7 +232,7 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
 def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:
     """Returns the largest tile that gives enough blocks, else the smallest tile."""
     for tile in (LARGE, MIDDLE) if dtype == "float32" else (MIDDLE,):
-        if batches * -(-m // tile.rows) * -(-n // tile.columns) >= ENOUGH:
+        if batches * -(-m // tile.rows) * -(-n // tile.columns) >= LEAST_BLOCKS:
             return tile
     return SMALL
 
@@ -237,7 +242,7 @@ def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
     tiles = -(-m // tile.rows) * -(-n // tile.columns)
     if batches > 1:
         return 1
-    return max(min(ENOUGH // tiles, k // PART), -(-k // CHAIN), 1)
+    return max(min(LEAST_BLOCKS // tiles, k // LEAST_PART), -(-k // LONGEST_CHAIN), 1)
 
 
 @kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=FLOATS)
@@ -250,7 +255,7 @@ def add_parts(x, y, parts, size, first, last):
         y[i] = total
 
 
-class Cut(NamedTuple):
+class BlockDistribution(NamedTuple):
     """The distribution of a product to blocks.
 
     Attributes:
@@ -267,7 +272,9 @@ class Cut(NamedTuple):
     units: int
 
 
-def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int], parts: int | None = None) -> Cut:
+def distribution_of(
+    dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int], parts: int | None = None
+) -> BlockDistribution:
     """Returns the distribution of a product to blocks.
 
     Args:
@@ -286,31 +293,31 @@ def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int]
     assert 1 in (a_row, a_k), "rows or columns of A lie together"
     a_line, b_line = (a_row if a_k == 1 else a_k), (b_column if b_k == 1 and b_column != 1 else b_k)
     layout = Layout(
-        a_k == 1,
-        b_k == 1 and b_column != 1,
-        a_line % 4 == a_batch % 4 == 0,
-        b_line % 4 == b_batch % 4 == 0,
-        n % 4 == 0,
+        a_k == 1, b_k == 1 and b_column != 1, a_line % 4 == a_batch % 4 == 0, b_line % 4 == b_batch % 4 == 0, n % 4 == 0
     )
     units = (batches if parts == 1 else parts) * -(-m // tile.rows) * -(-n // tile.columns)
     numbers = m, n, k, a_line, b_line, a_batch, b_batch, part, part if parts > 1 else 0
-    return Cut(tile, layout, parts, numbers, units)
+    return BlockDistribution(tile, layout, parts, numbers, units)
 
 
-def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `gemm`."""
     operands: Any = launch.operands
     a, b, c, m, n, k, _, _, _, _, _, _, unit, together, _, apart, *_ = operands
     dtype = dtypes["T"]
     panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
     blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or separate parts
-    found = cut(dtype, 1 if apart else blocks, m, n, k, operands[6:12], blocks if apart else None)
+    found = distribution_of(dtype, 1 if apart else blocks, m, n, k, operands[6:12], blocks if apart else None)
     size = 0 if apart else m * n
-    return [*_tiles(dtypes, memory, (a, b, c), found, size), *_following(launch)]
+    return [*_tile_launches(dtypes, memory, (a, b, c), found, size), *_epilogue_launches(launch)]
 
 
-def _tiles(
-    dtypes: Mapping[str, str], memory: Memory, arrays: tuple[Operand, Operand, Operand], found: Cut, size: int
+def _tile_launches(
+    dtypes: Mapping[str, str],
+    memory: ScratchMemory,
+    arrays: tuple[Operand, Operand, Operand],
+    found: BlockDistribution,
+    size: int,
 ) -> list[Launch]:
     """Returns the launches of a product.
 
@@ -332,43 +339,45 @@ def _tiles(
     ]
 
 
-def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `add_chains`."""
     operands: Any = launch.operands
     x, y, chains, size, *_ = operands
-    return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_following(launch)]
+    return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_epilogue_launches(launch)]
 
 
-def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `gemm_pairs`: the product of float32 copies."""
     operands: Any = launch.operands
     a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, *step = operands
     panels = -(-n // (host_isa().panel_bytes // 4))
     batches = launch.units // (-(-panels // together) * -(-m // unit))
     sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
-    launches = widened(memory, (a, sizes[0]), (b, sizes[1]))
+    launches = widening_launches(memory, (a, sizes[0]), (b, sizes[1]))
     wide = [launch.operands[1] for launch in launches]
-    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NOT_OWN, *step
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NO_OWN_ROWS, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 
-def widened(memory: Memory, *given: tuple[Operand, int]) -> list[Launch]:
+def widening_launches(memory: ScratchMemory, *given: tuple[Operand, int]) -> list[Launch]:
     """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
     return [Launch(WIDEN["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
-def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `gemv`: the product of a matrix of one row."""
     operands: Any = launch.operands
     a, b, c, n, k, b_k, b_column, *_ = operands
     return [
-        *_tiles(dtypes, memory, (a, b, c), cut(dtypes["T"], 1, 1, n, k, (k, 1, b_k, b_column, 0, 0)), n),
-        *_following(launch),
+        *_tile_launches(
+            dtypes, memory, (a, b, c), distribution_of(dtypes["T"], 1, 1, n, k, (k, 1, b_k, b_column, 0, 0)), n
+        ),
+        *_epilogue_launches(launch),
     ]
 
 
-def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """Returns the replacement of `turn`: a copy from transposed places."""
+def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the replacement of `transpose_matrix`: a copy from transposed places."""
     operands: Any = launch.operands
     x, y, rows, columns = operands
     source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
@@ -378,18 +387,18 @@ def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[L
     return [copy]
 
 
-def _following(launch: Launch) -> list[Launch]:
+def _epilogue_launches(launch: Launch) -> list[Launch]:
     """Returns the launches that a CPU applies to rows of a product, here for all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
 _add_parts = on_device(add_parts)
 
-INSTEAD: dict[Any, Instead] = {
-    gemm.gemm.function: _product,
-    gemm.add_chains.function: _sum_of_chains,
-    gemv.gemv.function: _row,
-    pairs.gemm_pairs.function: _product_of_pairs,
-    transpose.turn.function: _turned,
+REPLACEMENTS: dict[Any, Replacement] = {
+    gemm.gemm.function: _gemm_replacement,
+    gemm.add_chains.function: _chains_replacement,
+    gemv.gemv.function: _gemv_replacement,
+    pairs.gemm_pairs.function: _pairs_replacement,
+    transpose.transpose_matrix.function: _transpose_replacement,
 }
 """The table of `choice`."""

@@ -10,21 +10,21 @@ from typing import Any
 from numpy import uint64
 
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.random import random as on_cpu
-from fastgrad.kernels.random.random import FLOATS, block_words, elements, elements_per_block, store
+from fastgrad.kernels.random.random import FLOATS, block_words, elements, elements_per_block, store_up_to_four
 from fastgrad.kernels.runtime.launch import Launch
 
 
-def _fill(out, size, words, first, last):
+def _fill_with_draw(out, size, words, first, last):
     each = elements_per_block(T(0))
     for b in range(first, last):
         v0, v1, v2, v3 = elements(T(0), block_words(words[2], words[0], words[1], b))
         if each * b + each <= size:
-            store(out, each * b, each, v0, v1, v2, v3)
+            store_up_to_four(out, each * b, each, v0, v1, v2, v3)
         else:
-            store(out, each * b, size - each * b, v0, v1, v2, v3)
+            store_up_to_four(out, each * b, size - each * b, v0, v1, v2, v3)
 
 
 @kernel(
@@ -40,7 +40,7 @@ def drop(x, out, size, scale, least_kept, words, first, last):
             x0, x1, x2, x3 = x[at] * by, x[at + 1] * by, x[at + 2] * by, x[at + 3] * by
             x0, x1 = x0 if w0 >= kept else T(0), x1 if w1 >= kept else T(0)
             x2, x3 = x2 if w2 >= kept else T(0), x3 if w3 >= kept else T(0)
-            store(out, at, 4, x0, x1, x2, x3)
+            store_up_to_four(out, at, 4, x0, x1, x2, x3)
         else:
             out[at] = x[at] * by if w0 >= kept else T(0)
             if at + 1 < size:
@@ -49,36 +49,36 @@ def drop(x, out, size, scale, least_kept, words, first, last):
                 out[at + 2] = x[at + 2] * by if w2 >= kept else T(0)
 
 
-def _filling(of: Kernel) -> DeviceKernel:
+def _device_draw(of: Kernel) -> DeviceKernel:
     """Returns the CPU's kernel with a thread for each block of the counter."""
     scope = {**globals(), "elements": of.function.__globals__["elements"]}
-    function = types.FunctionType(_fill.__code__, scope, of.function.__name__)
+    function = types.FunctionType(_fill_with_draw.__code__, scope, of.function.__name__)
     function.__doc__ = of.function.__doc__
     dtypes = tuple([dtype.name for dtype in of.variables["T"]])
     return on_device(kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function))
 
 
-def _fill_instead(device: DeviceKernel) -> Instead:
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _draw_replacement(device: DeviceKernel) -> Replacement:
+    def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         size: Any = launch.operands[1]
         each = 2 if dtypes["T"].endswith("64") else 4
         return [device_launch(device, dtypes, launch.operands, -(-size // each))]
 
-    return instead
+    return replacement
 
 
-def _drop_instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _dropout_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     operands: Any = launch.operands
     x, out, size, rate, words = operands
     numbers = size, 1.0 / (1.0 - rate), math.ceil(rate * 4294967296.0)
-    return [device_launch(_drop, dtypes, (x, out, *numbers, words), -(-size // 4))]
+    return [device_launch(_dropout_kernel, dtypes, (x, out, *numbers, words), -(-size // 4))]
 
 
-_drop = on_device(drop)
-_FILLS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
+_dropout_kernel = on_device(drop)
+_DRAWS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
 
-INSTEAD: dict[Any, Instead] = {
-    **{fill.function: _fill_instead(_filling(fill)) for fill in _FILLS},
-    on_cpu.dropout.function: _drop_instead,
+REPLACEMENTS: dict[Any, Replacement] = {
+    **{fill.function: _draw_replacement(_device_draw(fill)) for fill in _DRAWS},
+    on_cpu.dropout.function: _dropout_replacement,
 }
 """The table of `choice`."""

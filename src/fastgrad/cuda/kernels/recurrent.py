@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -55,7 +55,7 @@ def state_product(hs, state, recurrent, column, units, width):
     return total
 
 
-def _forwards(
+def _run_step_forwards(
     x, recurrent, bias, mask, hs, kept, gates, h, c, batch, steps, units, masked, t, first, last
 ):  # fmt: skip
     """A time step: the next states and the residuals; after the last step also the last states.
@@ -79,7 +79,7 @@ def _forwards(
                 c[line] = kept[after]
 
 
-def _backwards(
+def _run_step_backwards(
     gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     t, first, last,
 ):  # fmt: skip
@@ -142,7 +142,7 @@ def first_state(given, states, end, steps, first, last):
 
 @scalar_function
 def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Gates i, f, g, o; see `kernels.recurrent.lstm` for formulas."""
+    """Computes an LSTM's unit in a time step, with the formulas of `kernels.recurrent.lstm`."""
     i = sigmoid((x[at] + p0) + bias[j])
     f = sigmoid((x[at + units] + p1) + bias[units + j])
     g = tanh((x[at + 2 * units] + p2) + bias[2 * units + j])
@@ -159,7 +159,7 @@ def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units
 
 @scalar_function
 def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """Computes the hyperbolic tangent of c again."""
+    """Computes the cotangents of an LSTM's unit in a time step; tanh(c) is recomputed."""
     i, f, g, o = gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units]
     bent = tanh(kept[after])
     e = dc[line] + d * o * (T(1) - bent * bent)
@@ -173,7 +173,7 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, uni
 
 @scalar_function
 def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Gates z, r, and the candidate; see `kernels.recurrent.gru` for formulas. `kept` is the candidate's product."""
+    """Computes a GRU's unit in a time step, with the formulas of `kernels.recurrent.gru`; `kept` is the candidate's product."""
     inner = p2 + bias[5 * units + j]
     z = sigmoid((x[at] + p0) + (bias[j] + bias[3 * units + j]))
     r = sigmoid((x[at + units] + p1) + (bias[units + j] + bias[4 * units + j]))
@@ -185,7 +185,7 @@ def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units,
 
 @scalar_function
 def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The product and the inputs have different cotangents."""
+    """Computes the cotangents of a GRU's unit in a time step; those of product and inputs differ."""
     z, r, c = gates[at], gates[at + units], gates[at + 2 * units]
     of_z = d * (hs[now] - c) * (z * (T(1) - z))
     e = d * (T(1) - z) * (T(1) - c * c)
@@ -197,13 +197,13 @@ def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, unit
 
 @scalar_function
 def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """The formula is in `kernels.recurrent.simple`."""
+    """Computes a simple recurrent unit in a time step, with the formula of `kernels.recurrent.simple`."""
     hs[after] = hs[now] if stays else tanh((x[at] + p0) + bias[j])
 
 
 @scalar_function
 def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The product's cotangent is the cotangent of the inputs."""
+    """Computes the cotangents of a simple recurrent unit in a time step; product and inputs have the same."""
     h = hs[after]
     dp[at] = d * (T(1) - h * h)
     dh[line] = T(0)
@@ -212,22 +212,24 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, u
 # ---- replacements of CPU kernels ---------------------------------------------------------------------------
 
 
-def _kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
+def _step_kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
     function: Any = types.FunctionType(walk.__code__, {**globals(), **own}, name)
     function.__doc__ = walk.__doc__
     return DeviceKernel(function, parse_signature(signature), {"T": FLOATS})
 
 
-def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Instead, Instead]:
+def _cell_replacements(
+    name: str, step: Any, step_back: Any, gates: int, carries: bool = False
+) -> tuple[Replacement, Replacement]:
     """Returns the replacements of a cell's kernels, forward and backward.
 
-    The arguments are as in `kernels.recurrent.walk.over_time`.
+    The arguments are as in `kernels.recurrent.walk.cell_kernels`.
     """
     own = {"GATES": gates, "CARRIES": int(carries)}
-    forwards = _kernel(f"{name}_step", _forwards, _FORWARDS, **own, step=step)
-    backwards = _kernel(f"{name}_step_back", _backwards, _BACKWARDS, **own, step_back=step_back)
+    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARDS, **own, step=step)
+    backwards = _step_kernel(f"{name}_step_back", _run_step_backwards, _BACKWARDS, **own, step_back=step_back)
 
-    def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked = operands
         recurrent = memory.source(packed)
@@ -240,7 +242,7 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
             *[device_launch(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
         ]
 
-    def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         gates, kept, hs, packed, *rest = operands
         arrays = gates, kept, hs, memory.source(packed), *rest
@@ -250,7 +252,7 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
     return steps_of, steps_back_of
 
 
-def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `pack_matrix`: nothing, as GPU kernels read the recurrent kernel itself."""
     operands: Any = launch.operands
     matrix, packed, *_ = operands
@@ -259,12 +261,12 @@ def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
 
 
 _first_state = on_device(first_state)
-_lstm, _lstm_gradient = _over_time("lstm", lstm_step, lstm_step_back, 4, carries=True)
-_gru, _gru_gradient = _over_time("gru", gru_step, gru_step_back, 3)
-_simple, _simple_gradient = _over_time("simple_rnn", simple_step, simple_step_back, 1)
+_lstm, _lstm_gradient = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
+_gru, _gru_gradient = _cell_replacements("gru", gru_step, gru_step_back, 3)
+_simple, _simple_gradient = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)
 
-INSTEAD: dict[Any, Instead] = {
-    products.pack_matrix.function: _unpacked,
+REPLACEMENTS: dict[Any, Replacement] = {
+    products.pack_matrix.function: _pack_replacement,
     lstm.function: _lstm,
     lstm_gradient.function: _lstm_gradient,
     gru.function: _gru,

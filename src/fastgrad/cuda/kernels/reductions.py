@@ -2,7 +2,7 @@
 
 If the innermost dimension is reduced, a block computes an element of the result: each thread sums strided elements, then warps reduce by
 shuffles, then the block through shared memory. If the innermost dimension is kept, the threads of a warp have neighbouring columns,
-and each warp has its own rows. More than `LONGEST` terms a thread are cut into parts, which a second kernel combines; the shape
+and each warp has its own rows. More than `LONGEST_CHAIN` terms a thread are cut into parts, which a second kernel combines; the shape
 decides their size. So float32 sums are as accurate as pairwise ones, and their bits depend on the shape alone.
 """
 
@@ -18,11 +18,11 @@ from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
 from fastgrad.cuda.codegen.kernel import THREADS
 from fastgrad.cuda.kernels.groups import DeviceWriter
-from fastgrad.cuda.kernels.instead import threads_for
+from fastgrad.cuda.kernels.replacement import thread_count
 from fastgrad.kernels.runtime.launch import Launch, Launches
 
-LONGEST = 64
-ALONE = 8
+LONGEST_CHAIN = 64
+MOST_COLUMNS_OF_ONE_THREAD = 8
 """The largest row that one thread reduces alone."""
 
 _EXCHANGED = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
@@ -30,7 +30,7 @@ _EXCHANGED = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "in
 
 def reduction_on_device(fused: Fused) -> Launches:
     """Returns the launches of a group with a reduction."""
-    emitter = (_Rows if fused.roles[-1] == "r" else _Columns)(fused)
+    emitter = (_RowReduction if fused.roles[-1] == "r" else _ColumnReduction)(fused)
     launches = emitter.launches()
     first = len(fused.inputs)
     free = {o for o in emitter.schedule.last if not fused.steps[fused.outputs[o] - first].kept}
@@ -38,8 +38,8 @@ def reduction_on_device(fused: Fused) -> Launches:
     return Launches(launches, tuple(emitter.scratch), tuple(pairs))
 
 
-class _Together(ReductionEmitter):
-    """The common part of `_Rows` and `_Columns`."""
+class _DeviceReduction(ReductionEmitter):
+    """The common part of `_RowReduction` and `_ColumnReduction`."""
 
     kind_of_writer = DeviceWriter
     staged = False
@@ -106,7 +106,7 @@ class _Together(ReductionEmitter):
         beside, across = self._part_strides()
         (phase,) = self.schedule.phases
         self.writer = writer = DeviceWriter(self.fused)
-        writer.together, writer.threads = across == 1, threads_for(self.parts) if across == 1 else THREADS
+        writer.together, writer.threads = across == 1, thread_count(self.parts) if across == 1 else THREADS
         parts = writer.number("parts", self.parts)
         with writer.block("for p in range(first, last)"):
             self._neutral(phase)
@@ -124,22 +124,22 @@ class _Together(ReductionEmitter):
         return writer.launch(self.kept_count)
 
 
-class _Rows(_Together):
+class _RowReduction(_DeviceReduction):
     """Generates kernels that reduce the innermost dimension. A piece is an element of the result."""
 
     def _piece_count(self) -> int:
         return self.kept_count
 
     def _part_size(self) -> int:
-        return LONGEST * THREADS
+        return LONGEST_CHAIN * THREADS
 
     def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
 
     def _write_kernel(self) -> None:
         writer = self.writer
-        writer.together = self.reduced_count > ALONE
-        writer.threads = threads_for(min(self.reduced_count, self.part) if self.parts > 1 else self.reduced_count)
+        writer.together = self.reduced_count > MOST_COLUMNS_OF_ONE_THREAD
+        writer.threads = thread_count(min(self.reduced_count, self.part) if self.parts > 1 else self.reduced_count)
         writer.widened()
         with writer.block("for u in range(first, last)"):
             bounds = self._part("u", pieces_first=True)
@@ -179,7 +179,7 @@ class _Rows(_Together):
             self._write_elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
 
 
-class _Columns(_Together):
+class _ColumnReduction(_DeviceReduction):
     """Generates kernels that keep the innermost dimension. A piece is as many columns as a warp has threads."""
 
     whose = "lines"
@@ -190,7 +190,7 @@ class _Columns(_Together):
         return self.kept_count // inner * -(-inner // 32)
 
     def _part_size(self) -> int:
-        return LONGEST * THREADS // 32
+        return LONGEST_CHAIN * THREADS // 32
 
     def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count

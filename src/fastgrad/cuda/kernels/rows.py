@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.block_reductions import block_greatest, block_sum
-from fastgrad.cuda.kernels.instead import Instead, rows_of
+from fastgrad.cuda.kernels.replacement import Replacement, row_kernel_replacement
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
 from fastgrad.kernels.reduction import softmax as on_cpu
@@ -84,10 +84,10 @@ def log_softmax_gradient(g, y, dx, columns, first, last):
             dx[at + column] = g[at + column] - exp(y[at + column]) * total
 
 
-INSTEAD: dict[Any, Instead] = {
-    on_cpu.softmax.function: rows_of(softmax, 2),
-    on_cpu.softmax_gradient.function: rows_of(softmax_gradient, 3),
-    on_cpu.log_softmax.function: rows_of(log_softmax, 2),
-    on_cpu.log_softmax_gradient.function: rows_of(log_softmax_gradient, 3),
+REPLACEMENTS: dict[Any, Replacement] = {
+    on_cpu.softmax.function: row_kernel_replacement(softmax, 2),
+    on_cpu.softmax_gradient.function: row_kernel_replacement(softmax_gradient, 3),
+    on_cpu.log_softmax.function: row_kernel_replacement(log_softmax, 2),
+    on_cpu.log_softmax_gradient.function: row_kernel_replacement(log_softmax_gradient, 3),
 }
 """The table of `choice`."""

@@ -13,7 +13,7 @@ from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
-from fastgrad.cuda.kernels.instead import Memory, device_launch
+from fastgrad.cuda.kernels.replacement import ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
@@ -59,7 +59,7 @@ def sort_stretches(ids, keys, order, count, limit, first, last):
 
 
 @scalar_function
-def how_many_below(keys, begin, end, key):
+def count_below(keys, begin, end, key):
     """Returns the number of sorted keys in [begin, end) that are less than `key`."""
     low, high = begin, end
     while low < high:
@@ -72,7 +72,7 @@ def how_many_below(keys, begin, end, key):
 
 
 @scalar_function
-def how_many_up_to(keys, begin, end, key):
+def count_up_to(keys, begin, end, key):
     """Returns the number of sorted keys in [begin, end) up to `key`, which may be the greatest integer."""
     low, high = begin, end
     while low < high:
@@ -99,14 +99,14 @@ def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last)
         end = least(pair + 2 * stretch, line + count)
         key = keys[unit]
         if unit < middle:
-            to = unit + how_many_below(keys, middle, end, key)
+            to = unit + count_below(keys, middle, end, key)
         else:
-            to = unit - (middle - pair) + how_many_up_to(keys, pair, middle, key)
+            to = unit - (middle - pair) + count_up_to(keys, pair, middle, key)
         to_keys[to] = key
         to_order[to] = order[unit]
 
 
-class Sorted(NamedTuple):
+class SortLaunches(NamedTuple):
     """Launches that sort, and their results: the ids in increasing order, and their places."""
 
     launches: list[Launch]
@@ -117,7 +117,7 @@ class Sorted(NamedTuple):
 _merge = on_device(merge_stretches)
 
 
-def sorted_ids(ids: Operand, dtype: str, lines: int, count: int, limit: int, memory: Memory) -> Sorted:
+def sort_launches(ids: Operand, dtype: str, lines: int, count: int, limit: int, memory: ScratchMemory) -> SortLaunches:
     """Returns launches that sort the ids of each line stably.
 
     Args:
@@ -136,4 +136,4 @@ def sorted_ids(ids: Operand, dtype: str, lines: int, count: int, limit: int, mem
     for number in range(passes):
         launches.append(device_launch(_merge, {}, (*here, *there, count, STRETCH << number), lines * count))
         here, there = there, here
-    return Sorted(launches, *here)
+    return SortLaunches(launches, *here)

@@ -12,16 +12,16 @@ SIDE = 32
 """The rows and columns of a tile, and the terms in shared memory at a time; bodies have it as a literal."""
 
 
-def _fused(a, b, c):
+def _multiply_add_floats(a, b, c):
     """a b + c."""
     return fused_multiply_add(a, b, c)
 
 
-def _whole(a, b, c):
+def _multiply_add_integers(a, b, c):
     return T(a * b + c)
 
 
-multiply_add = by_dtype(float32=_fused, float64=_fused, int32=_whole)
+multiply_add = by_dtype(float32=_multiply_add_floats, float64=_multiply_add_floats, int32=_multiply_add_integers)
 
 
 @scalar_function
@@ -42,7 +42,7 @@ def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 
 @scalar_function
-def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
+def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
     """Returns the sum number i."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)

@@ -12,11 +12,11 @@ from typing import Any
 
 from fastgrad.cuda.codegen.body import load_aligned, store_aligned, thread, threads
 from fastgrad.cuda.codegen.kernel import DeviceKernel
-from fastgrad.cuda.kernels.instead import Instead, with_same_operands
+from fastgrad.cuda.kernels.replacement import Replacement, same_operands_replacement
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.optimizers.update_rule import MADE, UNIT, UpdateRule
+from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT, UpdateRule
 
 FLOATS = ("float32", "float64")
 
@@ -30,7 +30,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
-def _source(rule: UpdateRule) -> str:
+def _update_source(rule: UpdateRule) -> str:
     every, hyper = (*rule.state, "g"), rule.arguments
     lines = [f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.given)}):"]
     lines += [f"    {line}" for line in rule.constants]
@@ -64,9 +64,9 @@ def _source(rule: UpdateRule) -> str:
 
 
 @functools.cache
-def update_of(rule: UpdateRule) -> DeviceKernel:
+def device_update(rule: UpdateRule) -> DeviceKernel:
     """Returns the kernel with the parameters of `rule.variables`."""
-    source = _source(rule)
+    source = _update_source(rule)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     scope = {**_NAMES, "step": rule.step}
@@ -78,7 +78,7 @@ def update_of(rule: UpdateRule) -> DeviceKernel:
     return DeviceKernel(function, signature, {"T": FLOATS}, together=True, noalias=False)
 
 
-def instead_of_update(function: Any) -> Instead | None:
+def update_replacement(function: Any) -> Replacement | None:
     """Returns the replacement of an update rule's kernel for all variables; None for other functions."""
-    rule, template = MADE.get(function, (None, ""))
-    return with_same_operands(update_of(rule)) if rule is not None and template == "variables" else None
+    rule, template = RULES_BY_FUNCTION.get(function, (None, ""))
+    return same_operands_replacement(device_update(rule)) if rule is not None and template == "variables" else None

@@ -17,8 +17,8 @@ from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
+from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, sum_number
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
@@ -45,7 +45,7 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
 @scalar_function
-def element(source, places, image, x, y, z, q):
+def source_element(source, places, image, x, y, z, q):
     """Returns the source's element at a place; 0 outside."""
     depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
@@ -54,7 +54,7 @@ def element(source, places, image, x, y, z, q):
 
 
 @scalar_function
-def place_of(number, counts, counts_at):
+def image_and_place(number, counts, counts_at):
     """Returns the image and the place with this number."""
     in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
     line = number // in_c
@@ -63,20 +63,20 @@ def place_of(number, counts, counts_at):
 
 
 @scalar_function
-def home_of(places, image, a, b, c):
+def result_index(places, image, a, b, c):
     """Returns the index of the first result element of a place."""
     return image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
 
 
 @scalar_function
-def note_place(places, counts, counts_at, number, count, where, i):
+def write_place(places, counts, counts_at, number, count, where, i):
     """Writes the start of a place's windows, and its result index, to `where`; an image of -1 for no place."""
-    image, a, b, c = place_of(number, counts, counts_at)
+    image, a, b, c = image_and_place(number, counts, counts_at)
     where[i] = image if number < count else -1
     where[32 + i] = a * places[MOVE] + places[START]
     where[64 + i] = b * places[MOVE + 1] + places[START + 1]
     where[96 + i] = c * places[MOVE + 2] + places[START + 2]
-    where[128 + i] = home_of(places, image, a, b, c)
+    where[128 + i] = result_index(places, image, a, b, c)
 
 
 @device_kernel(
@@ -100,7 +100,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
         group = tile % places[GROUPS]
         begin = tile // places[GROUPS] * 32
         if thread() < 32:
-            note_place(places, places, counts, begin + lane, count, where, lane)
+            write_place(places, places, counts, begin + lane, count, where, lane)
         s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
         synchronize()
         for stretch in range(0, depth, 32):
@@ -109,7 +109,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
                 x, y, z = where[32 + i] + terms[term], where[64 + i] + terms[term + 1], where[96 + i] + terms[term + 2]
                 inside = where[i] >= 0 and stretch + lane < depth
                 q = terms[term + 3] + group * places[SOURCE_GROUP]
-                left[lane * 33 + i] = element(source, places, where[i], x, y, z, q) if inside else T(0)
+                left[lane * 33 + i] = source_element(source, places, where[i], x, y, z, q) if inside else T(0)
                 known = stretch + i < depth and column + lane < columns
                 at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP] + column + lane
                 right[i * 33 + lane] = filters[at] if known else T(0)
@@ -120,7 +120,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
         for i in range(8):
             r = row + 4 * i
             if where[r] >= 0 and column + lane < columns:
-                target[at + where[128 + r]] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+                target[at + where[128 + r]] = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
         synchronize()
 
 
@@ -149,12 +149,12 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
         s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
         for stretch in range(count * chunk // places[CHUNKS], end, 32):
             if thread() < 32:
-                note_place(places, counts, 0, stretch + lane, end, where, lane)
+                write_place(places, counts, 0, stretch + lane, end, where, lane)
             synchronize()
             for i in range(row, 32, 4):
                 x, y, z = where[32 + i] + rows[mine], where[64 + i] + rows[mine + 1], where[96 + i] + rows[mine + 2]
                 q = rows[mine + 3] + group * places[SOURCE_GROUP]
-                left[i * 33 + lane] = element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
+                left[i * 33 + lane] = source_element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
                 known = where[i] >= 0 and column + lane < columns
                 at = where[128 + i] + group * places[FILTER_GROUP] + column + lane
                 right[i * 33 + lane] = given[at] if known else T(0)
@@ -165,13 +165,13 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
         for i in range(8):
             r = begin + row + 4 * i
             if r < many and column + lane < columns:
-                target[at + rows[5 * r + 4]] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+                target[at + rows[5 * r + 4]] = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
 
 
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
+def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
     """Converts pairs of a table, (place in a patch, number), to places in a window, channels, and the numbers."""
     pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
     channels = max(1, int(words[SOURCE_CHANNELS]))
@@ -183,16 +183,16 @@ def _in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constan
     return Constant(np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1))
 
 
-def _with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
+def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
     """Returns a table with other groups, whose channels and filters are neighbours."""
     words = words.copy()
     words[[GROUPS, SOURCE_GROUP, FILTER_GROUP, TARGET_GROUP, COLUMNS]] = groups, 1, 1, 1, columns
     return words
 
 
-def _depthwise(words: np.ndarray) -> np.ndarray:
+def _depthwise_table(words: np.ndarray) -> np.ndarray:
     """Returns the table of a depthwise convolution, whose columns are groups here."""
-    return _with_groups(words, int(words[COLUMNS]), 1)
+    return _table_with_groups(words, int(words[COLUMNS]), 1)
 
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
@@ -202,29 +202,29 @@ def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase:
     return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 
 
-def _slide_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Instead:
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+    def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         *arrays, table, _, _ = operands
         words = regrouped(table.array)
         launches = []
-        for phase in _phases(words[patches.PHASES]):
+        for phase in _phase_offsets(words[patches.PHASES]):
             depth, terms_at = int(words[phase + patches.DEPTH]), int(words[phase + patches.TERMS_AT])
-            terms = _in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES]))
+            terms = _terms_in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES]))
             launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
         return launches
 
-    return instead
+    return replacement
 
 
-def _slide_few(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """Returns the replacement of `slide_few`, whose filters have `WIDTH` numbers for each channel of the source."""
+def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the replacement of `slide_few_channels`, whose filters have `WIDTH` numbers for each channel of the source."""
     operands: Any = launch.operands
     *arrays, table = operands
     width, channels = int(table.array[few_channels.WIDTH]), np.arange(table.array[SOURCE_CHANNELS])
-    words = _with_groups(table.array, 1, int(table.array[few_channels.COLUMNS]))
+    words = _table_with_groups(table.array, 1, int(table.array[few_channels.COLUMNS]))
     launches = []
-    for phase in _phases(table.array[few_channels.PHASES]):
+    for phase in _phase_offsets(table.array[few_channels.PHASES]):
         begin, cells = int(words[phase + few_channels.CELLS_AT]), int(words[phase + few_channels.CELL_COUNT])
         inside, row = np.divmod(words[begin : begin + cells, None], width)
         place = np.unravel_index(inside, tuple(words[patches.EXTENT : patches.EXTENT + 3]))
@@ -234,18 +234,18 @@ def _slide_few(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> lis
     return launches
 
 
-def _phases(count: int) -> range:
+def _phase_offsets(count: int) -> range:
     """Returns the places of phases in a table."""
     return range(patches.HEADER, patches.HEADER + count * patches.PHASE, patches.PHASE)
 
 
-def _gather_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Instead:
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+def _gather_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+    def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         source, given, target, table = operands
         words = regrouped(table.array)
         many, columns = int(words[patches.ROWS]), int(words[COLUMNS])
-        rows = _in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
+        rows = _terms_in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
         tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
@@ -253,14 +253,14 @@ def _gather_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) ->
             device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
         ]
 
-    return instead
+    return replacement
 
 
-INSTEAD: dict[Any, Instead] = {
-    patches.slide.function: _slide_instead(),
-    patches.slide_lanes.function: _slide_instead(_depthwise),
-    few_channels.slide_few.function: _slide_few,
-    patches.gather_filters.function: _gather_instead(),
-    patches.gather_lanes.function: _gather_instead(_depthwise),
+REPLACEMENTS: dict[Any, Replacement] = {
+    patches.slide.function: _slide_replacement(),
+    patches.slide_lanes.function: _slide_replacement(_depthwise_table),
+    few_channels.slide_few_channels.function: _few_channels_replacement,
+    patches.gather_filters.function: _gather_replacement(),
+    patches.gather_lanes.function: _gather_replacement(_depthwise_table),
 }
 """The table of `choice`."""

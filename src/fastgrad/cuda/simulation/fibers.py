@@ -1,7 +1,7 @@
 """The threads of a simulated block as fibers: native code on separate stacks. One runs until it waits for the others.
 
 A stack switch takes nanoseconds; system threads would take 25 us to hand over, at each barrier and for each thread. No Python runs on
-these stacks: `code` answers a thread's request, or writes it to the thread's row for the caller of `run_until_all_wait`.
+these stacks: `fibers_ir` answers a thread's request, or writes it to the thread's row for the caller of `run_until_all_wait`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PLACES = 1 << 18
 """The limit on places in the code of a process's kernels that make requests."""
 
 SIMULATED = "fastgrad_simulated"
-"""The function that a simulated kernel calls: (number in `ASKED`, place in the code, a, b) returns a number."""
+"""The function that a simulated kernel calls: (number in `REQUESTS`, place in the code, a, b) returns a number."""
 
-ASKED = (
+REQUESTS = (
     *(body.thread, body.threads, body.block, body.blocks),
     *(body.shared_array, body.synchronize, body.shuffle_xor),
 )
@@ -40,7 +40,7 @@ and its arguments, the shared memory with its end and a flag for too much of it,
 """
 
 _STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
-"""The indices of a row's words: the thread's stack pointer, its request (see `ASKED`), and the answer."""
+"""The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the answer."""
 
 ENDED = -1
 """The `KIND` of a thread that has ended."""
@@ -117,15 +117,15 @@ def wants_more_memory() -> bool:
 
 def addresses() -> dict[str, int]:
     """Returns the addresses that the code of kernels uses."""
-    return {SIMULATED: _native().simulated, **_memory()}
+    return {SIMULATED: _native().simulated, **_memory_addresses()}
 
 
-def word(place: int) -> str:
+def state_word_ir(place: int) -> str:
     """Returns the address of a word of the state, in LLVM IR."""
     return f"getelementptr (i64, ptr @{STATE}, i64 {place})"
 
 
-def _memory() -> dict[str, int]:
+def _memory_addresses() -> dict[str, int]:
     return {STATE: ctypes.addressof(_state), _ROWS: _rows.ctypes.data, _SHARED_AT: _places.ctypes.data}
 
 
@@ -145,14 +145,14 @@ def _processor() -> str:
     return name
 
 
-def code(processor: str) -> str:
+def fibers_ir(processor: str) -> str:
     """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
     convention, lines = _SWITCHES[processor]
     plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
-    words = {ASKED.index(special): place for special, place in plain.items()}
+    words = {REQUESTS.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
     plains = "\n".join(
-        f"plain{place}:\n  %word{place} = load i64, ptr {word(place)}\n  ret i64 %word{place}"
+        f"plain{place}:\n  %word{place} = load i64, ptr {state_word_ir(place)}\n  ret i64 %word{place}"
         for place in words.values()
     )
     assembly = "\\0A".join(lines)
@@ -178,21 +178,21 @@ define internal ptr @row(i64 %thread) {{
 }}
 
 define internal void @wait(ptr %row) {{
-  %to = load ptr, ptr {word(_SCHEDULER)}
+  %to = load ptr, ptr {state_word_ir(_SCHEDULER)}
   call {convention} void @switch(ptr %row, ptr %to)
   ret void
 }}
 
 define void @run_until_all_wait() {{
 entry:
-  %count = load i64, ptr {word(_THREADS)}
+  %count = load i64, ptr {state_word_ir(_THREADS)}
   br label %next
 next:
   %thread = phi i64 [ 0, %entry ], [ %after, %next ]
-  store i64 %thread, ptr {word(THREAD)}
+  store i64 %thread, ptr {state_word_ir(THREAD)}
   %row = call ptr @row(i64 %thread)
   %stack = load ptr, ptr %row
-  call {convention} void @switch(ptr {word(_SCHEDULER)}, ptr %stack)
+  call {convention} void @switch(ptr {state_word_ir(_SCHEDULER)}, ptr %stack)
   %after = add i64 %thread, 1
   %more = icmp slt i64 %after, %count
   br i1 %more, label %next, label %done
@@ -201,10 +201,10 @@ done:
 }}
 
 define void @fiber() noreturn {{
-  %kernel = load ptr, ptr {word(_ENTRY)}
-  %arguments = load ptr, ptr {word(_ARGUMENTS)}
+  %kernel = load ptr, ptr {state_word_ir(_ENTRY)}
+  %arguments = load ptr, ptr {state_word_ir(_ARGUMENTS)}
   call void %kernel(ptr %arguments)
-  %thread = load i64, ptr {word(THREAD)}
+  %thread = load i64, ptr {state_word_ir(THREAD)}
   %row = call ptr @row(i64 %thread)
   %kind = getelementptr i64, ptr %row, i64 {KIND}
   store i64 {ENDED}, ptr %kind
@@ -213,7 +213,7 @@ define void @fiber() noreturn {{
 }}
 
 define i64 @{SIMULATED}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
-  switch i64 %kind, label %others [ i64 {ASKED.index(body.shared_array)}, label %shared {cases} ]
+  switch i64 %kind, label %others [ i64 {REQUESTS.index(body.shared_array)}, label %shared {cases} ]
 {plains}
 shared:
   %pair = mul i64 %place, 2
@@ -221,30 +221,30 @@ shared:
   %since = getelementptr i64, ptr %at, i64 1
   %known = load i64, ptr %at
   %then = load i64, ptr %since
-  %time = load i64, ptr {word(_TIME)}
+  %time = load i64, ptr {state_word_ir(_TIME)}
   %new = icmp ne i64 %then, %time
   br i1 %new, label %share, label %give
 share:
-  %begin = load i64, ptr {word(_ROOM)}
+  %begin = load i64, ptr {state_word_ir(_ROOM)}
   %size = mul i64 %a, %b
   %padded = add i64 %size, 15
   %whole = and i64 %padded, -16
   %rest = add i64 %begin, %whole
-  %end = load i64, ptr {word(_END)}
+  %end = load i64, ptr {state_word_ir(_END)}
   %fits = icmp ule i64 %rest, %end
   br i1 %fits, label %keep, label %full
 full:
-  store i64 1, ptr {word(_FULL)}
+  store i64 1, ptr {state_word_ir(_FULL)}
   br label %others
 keep:
-  store i64 %rest, ptr {word(_ROOM)}
+  store i64 %rest, ptr {state_word_ir(_ROOM)}
   store i64 %begin, ptr %at
   store i64 %time, ptr %since
   ret i64 %begin
 give:
   ret i64 %known
 others:
-  %thread = load i64, ptr {word(THREAD)}
+  %thread = load i64, ptr {state_word_ir(THREAD)}
   %row = call ptr @row(i64 %thread)
 {request_stores}
   call void @wait(ptr %row)
@@ -256,14 +256,14 @@ others:
 
 
 class _Native:
-    """The functions of `code` in this process."""
+    """The functions of `fibers_ir` in this process."""
 
     def __init__(self) -> None:
         initialize_llvm()
         llvm.initialize_native_asmparser()
-        module = llvm.parse_assembly(code(_processor()))
+        module = llvm.parse_assembly(fibers_ir(_processor()))
         module.triple = target().triple
-        for symbol, address in _memory().items():
+        for symbol, address in _memory_addresses().items():
             llvm.add_symbol(symbol, address)
         machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
         self._engine: Any = llvm.create_mcjit_compiler(module, machine)

@@ -14,14 +14,14 @@ from numba.extending import register_model
 
 from fastgrad.cuda.codegen import body as of_gpus
 from fastgrad.cuda.codegen import entry
-from fastgrad.cuda.codegen.library import OF_GPU
-from fastgrad.cuda.simulation.fibers import ASKED, PLACES, SIMULATED
-from fastgrad.cuda.simulation.races import WATCH
+from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
+from fastgrad.cuda.simulation.fibers import PLACES, REQUESTS, SIMULATED
+from fastgrad.cuda.simulation.races import WATCH_SYMBOL
 from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.checked_pointers import CheckedPointer, pointer_value
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
-from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define
+from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define_intrinsic
 
 types: Any = numba_types  # Numba adds names to this module at its import
 
@@ -41,51 +41,51 @@ class WatchedPointer(CheckedPointer):
 register_model(WatchedPointer)(checked_pointers._PointerModel)
 
 
-def _watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
+def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
     """Reports an access to `races`: the address, the bytes, and whether it is a write."""
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [text, _WORD, ir.IntType(1)])
     size = context.get_abi_sizeof(place.type.pointee)
-    function = cgutils.get_or_insert_function(builder.module, kind, WATCH)
+    function = cgutils.get_or_insert_function(builder.module, kind, WATCH_SYMBOL)
     builder.call(function, [builder.bitcast(place, text), _WORD(size), ir.IntType(1)(written)])
 
 
 @lower_builtin(operator.getitem, WatchedPointer, types.Integer)
 def _get_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    _watch(context, builder, signature, args, written=False)
-    return checked_pointers._get_element(context, builder, signature, args)
+    _emit_watch(context, builder, signature, args, written=False)
+    return checked_pointers._lower_getitem(context, builder, signature, args)
 
 
 @lower_builtin(operator.setitem, WatchedPointer, types.Integer, types.Any)
 def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    _watch(context, builder, signature, args, written=True)
-    return checked_pointers._set_element(context, builder, signature, args)
+    _emit_watch(context, builder, signature, args, written=True)
+    return checked_pointers._lower_setitem(context, builder, signature, args)
 
 
-def _answer(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
+def _emit_request(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
     """Returns the answer of `fibers` to a request, an int64."""
     place = next(_places)
     if place >= PLACES:
         raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WORD, [_WORD] * 4), SIMULATED)
-    return builder.call(function, [_WORD(ASKED.index(special)), _WORD(place), a, b])
+    return builder.call(function, [_WORD(REQUESTS.index(special)), _WORD(place), a, b])
 
 
-def _number(special: body.Special) -> Any:
+def _number_intrinsic(special: body.Special) -> Any:
     def definition() -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _answer(builder, special, _WORD(0), _WORD(0))
+            return _emit_request(builder, special, _WORD(0), _WORD(0))
 
         return types.int64(), lower
 
-    return define(special, definition)
+    return define_intrinsic(special, definition)
 
 
 def _synchronize() -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _answer(builder, of_gpus.synchronize, _WORD(0), _WORD(0))
+        _emit_request(builder, of_gpus.synchronize, _WORD(0), _WORD(0))
         return context.get_dummy_value()
 
     return types.none(), lower
@@ -98,7 +98,7 @@ def _shuffle_xor(x: Any, lanes: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = ir.IntType(x.bitwidth)
         given = builder.zext(builder.bitcast(args[0], bits), _WORD)
-        answer = _answer(builder, of_gpus.shuffle_xor, given, context.cast(builder, args[1], lanes, types.int64))
+        answer = _emit_request(builder, of_gpus.shuffle_xor, given, context.cast(builder, args[1], lanes, types.int64))
         return builder.bitcast(builder.trunc(answer, bits), args[0].type)
 
     return x(x, lanes), lower
@@ -110,7 +110,7 @@ def _shared_array(element: Any, length: Any) -> Any:
     kind, count = element.dtype, length.literal_value
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _answer(builder, of_gpus.shared_array, _WORD(count), _WORD(kind.bitwidth // 8))
+        place = _emit_request(builder, of_gpus.shared_array, _WORD(count), _WORD(kind.bitwidth // 8))
         start = builder.inttoptr(place, context.get_value_type(types.CPointer(kind)))
         return pointer_value(context, builder, signature.return_type, start, _WORD(count), f"shared_array of {kind}")
 
@@ -137,12 +137,12 @@ def _store(x: Any, i: Any, value: Any) -> None:
 
 
 @scalar_function
-def _nothing() -> int:
+def _do_nothing() -> int:
     return 0
 
 
 @scalar_function
-def _same(unit: Any) -> Any:
+def _identity(unit: Any) -> Any:
     return unit
 
 
@@ -156,19 +156,24 @@ MEANINGS: dict[Any, Any] = {
     **_REFUSED,
     **{special: INTRINSICS[special] for special in _AS_ON_A_CPU},
     # Separate definitions: Numba caches an intrinsic's code by argument types, and pointers differ here.
-    body.local_array: define(body.local_array, intrinsics._local_array("local_array", lambda kind: 1), literal=True),
-    body.pointer: define(body.pointer, intrinsics._pointer),
-    **OF_GPU,
-    **{special: _number(special) for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)},
-    entry.arrays_are_aligned: _nothing,
-    entry.arrays_are_distinct: _nothing,
-    entry.keep_least: define(entry.keep_least, _keep_least),
-    entry.unit_of_work: _same,
+    body.local_array: define_intrinsic(
+        body.local_array, intrinsics._local_array_definition("local_array", lambda kind: 1), literal=True
+    ),
+    body.pointer: define_intrinsic(body.pointer, intrinsics._pointer_definition),
+    **GPU_REPLACEMENTS,
+    **{
+        special: _number_intrinsic(special)
+        for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)
+    },
+    entry.arrays_are_aligned: _do_nothing,
+    entry.arrays_are_distinct: _do_nothing,
+    entry.keep_least: define_intrinsic(entry.keep_least, _keep_least),
+    entry.unit_of_work: _identity,
     of_gpus.load_aligned: _load,
-    of_gpus.shared_array: define(of_gpus.shared_array, _shared_array, literal=True),
-    of_gpus.shuffle_xor: define(of_gpus.shuffle_xor, _shuffle_xor),
+    of_gpus.shared_array: define_intrinsic(of_gpus.shared_array, _shared_array, literal=True),
+    of_gpus.shuffle_xor: define_intrinsic(of_gpus.shuffle_xor, _shuffle_xor),
     of_gpus.store_aligned: _store,
-    of_gpus.synchronize: define(of_gpus.synchronize, _synchronize),
+    of_gpus.synchronize: define_intrinsic(of_gpus.synchronize, _synchronize),
 }
 """The intrinsic or scalar function of each special."""
 

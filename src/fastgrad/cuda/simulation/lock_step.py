@@ -23,14 +23,14 @@ from fastgrad.cuda.codegen import body
 from fastgrad.cuda.codegen.entry import entry_of
 from fastgrad.cuda.codegen.kernel import NO_ANSWER, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
-from fastgrad.cuda.simulation.fibers import ASKED
+from fastgrad.cuda.simulation.fibers import REQUESTS
 from fastgrad.kernels.codegen import bounds
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
-from fastgrad.kernels.codegen.wrapper import RAISED, names_ir
+from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
-_SYNCHRONIZE = ASKED.index(body.synchronize)
+_SYNCHRONIZE = REQUESTS.index(body.synchronize)
 _NUMBERS = frozenset({"float", "int", "count"})
 _alone = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
@@ -66,7 +66,7 @@ def simulate(
         CompileError: the body uses something that a GPU can't do.
     """
     answer = np.array([NO_ANSWER], np.uint64)
-    words, kept_arrays = _words(kernel, arguments)
+    words, kept_arrays = _entry_words(kernel, arguments)
     rooms = {array.ctypes.data: array.nbytes for array in sorted(kept_arrays, key=lambda array: array.nbytes)}
     SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
     return None if answer[0] == NO_ANSWER else int(answer[0])
@@ -140,7 +140,7 @@ class SimulatedKernel:
         return sizes, kept_arrays
 
 
-def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
+def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
     """Returns the arguments of the entry, and the arrays to keep alive during the run."""
     values = iter(arguments)
     words: list[int | float] = []
@@ -196,7 +196,7 @@ class _Block:
     """A block of threads."""
 
     def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
-        self.kernel, self.count, self._room = kernel, count, races.clear()
+        self.kernel, self.count, self._room = kernel, count, races.begin_block()
         fibers.begin((count, block, blocks), self._room, races.END)
 
     def run(self, native: _Native, words: np.ndarray) -> None:
@@ -204,16 +204,16 @@ class _Block:
         for number in range(self.count):
             fibers.set_thread(number)
             native.function(words.ctypes.data)
-            if bounds.happened():
-                bounds.report()
+            if bounds.has_error():
+                bounds.raise_error()
 
     def run_together(self, native: _Native, words: np.ndarray) -> None:
         """Runs a kernel from barrier to barrier."""
         rows = fibers.start(native.address, words.ctypes.data)
         while True:
             fibers.run_until_all_wait()
-            if bounds.happened():
-                bounds.report()
+            if bounds.has_error():
+                bounds.raise_error()
             problem = self._behaviour_error(rows)
             if problem is not None:
                 raise SimulationError(problem)
@@ -221,7 +221,7 @@ class _Block:
             if kind == fibers.ENDED:
                 return
             if kind == _SYNCHRONIZE:
-                races.barrier()
+                races.begin_interval()
             else:
                 _answer_shuffles(rows)
 
@@ -229,7 +229,7 @@ class _Block:
         """Returns the error of the threads' behaviour, or None."""
         if fibers.wants_more_memory():
             return f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
-        race = races.found()
+        race = races.first_race()
         if race is not None:
             return f"kernel {self.kernel}: {race}"
         ended = rows[:, fibers.KIND] == fibers.ENDED
@@ -237,16 +237,16 @@ class _Block:
             if ended.all():
                 return None
             waiting_thread = int(ended.argmin())
-            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_name(rows[waiting_thread])})"
+            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_request_name(rows[waiting_thread])})"
         is_elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
         if is_elsewhere.any():
             other_thread = int(is_elsewhere.argmax())
-            return f"threads wait in different places: 0 ({_name(rows[0])}) and {other_thread} ({_name(rows[other_thread])})"
+            return f"threads wait in different places: 0 ({_request_name(rows[0])}) and {other_thread} ({_request_name(rows[other_thread])})"
         return None
 
 
-def _name(row: np.ndarray) -> str:
-    return ASKED[row[fibers.KIND]].name
+def _request_name(row: np.ndarray) -> str:
+    return REQUESTS[row[fibers.KIND]].name
 
 
 def _answer_shuffles(rows: np.ndarray) -> None:
@@ -270,46 +270,50 @@ class _Native(NamedTuple):
 @functools.cache
 def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
     from fastgrad.cuda.simulation.intrinsics import simulated_gpu
-    from fastgrad.kernels.codegen.compile import parameter_type, type_names
-    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lowered
+    from fastgrad.kernels.codegen.compile import parameter_type, types_by_name
+    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lower_body
 
     initialize_llvm()
     variables = dict(dtypes)
-    types = type_names(variables)
+    types = types_by_name(variables)
     arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
-    with bounds.checking(True):
+    with bounds.bounds_checks(True):
         body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
-        body = lowered(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
-        text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _words_entry_ir(kernel)
+        body = lower_body(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
+        text = (
+            checked_names_ir(kernel.name, Signature("", tuple(_entry_parameters(kernel)), False))
+            + body.text
+            + _words_entry_ir(kernel)
+        )
     module = llvm.parse_assembly(text)
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
     module.data_layout = str(machine.target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)
-    module.link_in(llvm.parse_assembly(races.WATCHING))
-    if RAISED in [function.name for function in module.functions]:
-        module.link_in(llvm.parse_assembly(_NEVER))
+    module.link_in(llvm.parse_assembly(races.WATCH_IR))
+    if RAISE_SYMBOL in [function.name for function in module.functions]:
+        module.link_in(llvm.parse_assembly(_RAISE_IR))
     for function in module.functions:
         if not function.is_declaration and function.name != "of_words":
             function.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(machine, options)
     run_passes(builder.getModulePassManager(), module, builder)
-    for symbol, address in (fibers.addresses() | bounds.addresses() | races.addresses()).items():
+    for symbol, address in (fibers.addresses() | bounds.symbol_addresses() | races.addresses()).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     address = engine.get_function_address("of_words")
-    kinds = [_word_type(parameter) for parameter in _named(kernel)]
+    kinds = [_word_type(parameter) for parameter in _entry_parameters(kernel)]
     return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
-_NEVER = f"define void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
+_RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
 """LLVM IR of the function that a range with step 0 calls: a step that is not a literal is a number of threads."""
 
 
-def _named(kernel: DeviceKernel) -> list[Parameter]:
+def _entry_parameters(kernel: DeviceKernel) -> list[Parameter]:
     """Returns the parameters of a kernel's entry without the number of units."""
     return [*kernel.given, Parameter("answer", "inout", "int64")]
 
@@ -324,7 +328,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
 
     The words are those of the entry's parameters, then `signature.checked_words`, then the number of units.
     """
-    parameters = _named(kernel)
+    parameters = _entry_parameters(kernel)
     words = itertools.count(len(parameters))
     lines, call_arguments = [], []
 

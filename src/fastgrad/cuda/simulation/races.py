@@ -1,7 +1,7 @@
 """Shared memory of a simulated block, with race detection between barriers.
 
 Each byte has two words: the last writer and the last reader of the element that begins there. A word is the number of the interval
-between barriers, times `_THREADS`, plus the number of the thread. A kernel's code checks them itself (`WATCHING`).
+between barriers, times `_THREADS`, plus the number of the thread. A kernel's code checks them itself (`WATCH_IR`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.cuda.simulation import fibers
 
-WATCH = "fastgrad_watch"
+WATCH_SYMBOL = "fastgrad_watch"
 """The function that a simulated kernel calls at each access: (address, bytes, whether it is a write)."""
 
 SHARED = 48 * 1024
@@ -31,20 +31,20 @@ _state = (ctypes.c_int64 * 5)()
 _STATE, _TOUCHED = "fastgrad_races", "fastgrad_touched"
 
 
-def clear() -> int:
+def begin_block() -> int:
     """Begins a block; returns the start of its memory. All bits are set: NaN in any float type, an invalid index."""
     _memory.fill(255)
     _state[_RACES] = 0
-    barrier()
+    begin_interval()
     return BEGIN
 
 
-def barrier() -> None:
+def begin_interval() -> None:
     """Starts a new interval: all threads have waited for each other."""
     _state[_TIME] += 1
 
 
-def found() -> str | None:
+def first_race() -> str | None:
     """Returns a description of the block's first race, or None."""
     if not _state[_RACES]:
         return None
@@ -56,27 +56,27 @@ def found() -> str | None:
 
 
 def addresses() -> dict[str, int]:
-    """Returns the addresses that `WATCHING` uses."""
+    """Returns the addresses that `WATCH_IR` uses."""
     return {_STATE: ctypes.addressof(_state), _TOUCHED: _touched.ctypes.data}
 
 
-def _word(place: int) -> str:
+def _state_word_ir(place: int) -> str:
     return f"getelementptr (i64, ptr @{_STATE}, i64 {place})"
 
 
-WATCHING = f"""
+WATCH_IR = f"""
 @{fibers.STATE} = external global i64
 @{_STATE} = external global i64
 @{_TOUCHED} = external global i64
 
-define void @{WATCH}(ptr %place, i64 %bytes, i1 %written) alwaysinline {{
+define void @{WATCH_SYMBOL}(ptr %place, i64 %bytes, i1 %written) alwaysinline {{
   %address = ptrtoint ptr %place to i64
   %offset = sub i64 %address, {BEGIN}
   %shared = icmp ult i64 %offset, {SHARED}
   br i1 %shared, label %look, label %done
 look:
-  %thread = load i64, ptr {fibers.word(fibers.THREAD)}
-  %time = load i64, ptr {_word(_TIME)}
+  %thread = load i64, ptr {fibers.state_word_ir(fibers.THREAD)}
+  %time = load i64, ptr {_state_word_ir(_TIME)}
   %now = mul i64 %time, {_THREADS}
   %me = add i64 %now, %thread
   %several = add i64 %now, {_SEVERAL_READERS}
@@ -93,17 +93,17 @@ look:
   %other.read = and i1 %reader.now, %reader.other
   %after.reading = and i1 %other.read, %written
   %race = or i1 %after.writing, %after.reading
-  %races = load i64, ptr {_word(_RACES)}
+  %races = load i64, ptr {_state_word_ir(_RACES)}
   %none = icmp eq i64 %races, 0
   %first = and i1 %race, %none
   br i1 %first, label %tell, label %note
 tell:
   %who = select i1 %after.writing, i64 %writer, i64 %reader
   %other = sub i64 %who, %now
-  store i64 1, ptr {_word(_RACES)}
-  store i64 %offset, ptr {_word(_PLACE)}
-  store i64 %other, ptr {_word(_FIRST)}
-  store i64 %thread, ptr {_word(_SECOND)}
+  store i64 1, ptr {_state_word_ir(_RACES)}
+  store i64 %offset, ptr {_state_word_ir(_PLACE)}
+  store i64 %other, ptr {_state_word_ir(_FIRST)}
+  store i64 %thread, ptr {_state_word_ir(_SECOND)}
   br label %note
 note:
   %readers = select i1 %other.read, i64 %several, i64 %me

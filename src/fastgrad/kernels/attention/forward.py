@@ -7,17 +7,17 @@ import math
 
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
-    FAR,
+    HIDDEN_SCORE,
     KEYS,
     QUERIES,
+    apply_dropout,
     clear_tile,
-    hide,
-    keep,
+    copy_rows,
+    hide_scores,
     multiply_tile,
-    padded,
-    put_rows,
+    padded_stride,
     scale_rows,
-    turn,
+    transpose_rows_of_tile,
 )
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -31,7 +31,7 @@ SIZES = (
 
 
 @scalar_function
-def weigh(scores, rows, count, peaks, totals, factors):
+def score_exponentials(scores, rows, count, peaks, totals, factors):
     """Replaces scores by exp(score - peak), for the greatest scores so far, and adds the tile's sums to the totals.
 
     Returns whether a peak has changed; `factors` then scales the earlier partial sums.
@@ -92,7 +92,7 @@ def attention(
     scores = local_array(T, 4096)
     highest, totals, factors = local_array(T, 64), local_array(T, 64), local_array(T, 64)
     clear_tile(scores, queries)
-    found_row = padded(width)
+    found_row = padded_stride(width)
     blocks = (queries + QUERIES - 1) // QUERIES
     key_row, value_row, out_row = heads // shared * depth, heads // shared * width, heads * width
     for unit in range(first, last):
@@ -104,7 +104,9 @@ def attention(
         key_at = batch * keys * key_row + head // shared * depth
         value_at = batch * keys * value_row + head // shared * width
         out_at = (batch * queries + top) * out_row + head * width
-        turn(q, ((batch * queries + top) * heads + head) * depth, heads * depth, depth, rows, T(scale), turned)
+        transpose_rows_of_tile(
+            q, ((batch * queries + top) * heads + head) * depth, heads * depth, depth, rows, T(scale), turned
+        )
         for i in range(QUERIES):
             highest[i] = T(-math.inf)
             totals[i] = T(0)
@@ -116,19 +118,19 @@ def attention(
                 room,
             )  # fmt: skip
             mask_at = batch * mask_batch + head * mask_head
-            hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
-            moved = weigh(scores, rows, count, highest, totals, factors)
+            hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
+            moved = score_exponentials(scores, rows, count, highest, totals, factors)
             if moved and left > 0:
                 scale_rows(found, found_row, rows, width, factors)
             if rate > 0:
-                keep(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
+                apply_dropout(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
             multiply_tile(
                 scores, 0, 1, QUERIES, v, value_at + left * value_row, value_row, found, 0, found_row, left, count,
                 rows, width, room,
             )  # fmt: skip
         for i in range(rows):
-            factors[i] = T(0) if blank != 0 and highest[i] == T(FAR) else T(1) / totals[i]
+            factors[i] = T(0) if blank != 0 and highest[i] == T(HIDDEN_SCORE) else T(1) / totals[i]
             peaks[place * queries + top + i] = highest[i]
             shares[place * queries + top + i] = factors[i]
         scale_rows(found, found_row, rows, width, factors)
-        put_rows(found, found_row, out, out_at, out_row, rows, width)
+        copy_rows(found, found_row, out, out_at, out_row, rows, width)

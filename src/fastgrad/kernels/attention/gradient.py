@@ -5,21 +5,21 @@ from numpy import float64
 from fastgrad.kernels.attention.forward import FLOATS, SIZES
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
-    FAR,
+    HIDDEN_SCORE,
     KEYS,
     QUERIES,
+    apply_dropout,
     clear_tile,
-    hide,
-    keep,
+    copy_rows,
+    hide_scores,
     multiply_tile,
-    padded,
-    put_rows,
-    turn,
+    padded_stride,
+    transpose_rows_of_tile,
 )
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import exp, least
-from fastgrad.kernels.reduction.row_blocks import product_sums_of, rows_together
+from fastgrad.kernels.reduction.row_blocks import row_product_sums, rows_together
 
 FOR_QUERIES = 1
 FOR_KEYS = 2
@@ -33,7 +33,7 @@ def row_products(g, y, out, queries, heads, width, first, last):
     together = rows_together(width)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        product_sums_of(g, y, top, rows, width, last_g, last_y, parts, across, totals)
+        row_product_sums(g, y, top, rows, width, last_g, last_y, parts, across, totals)
         for r in range(rows):
             place = (top + r) // heads
             head = top + r - place * heads
@@ -44,8 +44,8 @@ def row_products(g, y, out, queries, heads, width, first, last):
 @scalar_function
 def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
     """Replaces scores by weights, and `slopes`, dP, by the cotangents of scores, which are 0 for hidden keys."""
-    hidden = T(FAR)
-    wide = padded(rows)
+    hidden = T(HIDDEN_SCORE)
+    wide = padded_stride(rows)
     for key in range(count):
         for left in range(0, wide, CHUNK):
             for i in range(CHUNK):
@@ -120,8 +120,8 @@ def attention_gradient(
                         delta[i] = deltas[statistics + i] if i < rows else T(0)
                     q_at = ((batch * queries + top) * heads + head) * depth
                     g_at = ((batch * queries + top) * heads + head) * width
-                    turn(q, q_at, query_row, depth, rows, T(scale), turned)
-                    turn(g, g_at, result_row, width, rows, T(1), turned_g)
+                    transpose_rows_of_tile(q, q_at, query_row, depth, rows, T(scale), turned)
+                    transpose_rows_of_tile(g, g_at, result_row, width, rows, T(1), turned_g)
                     multiply_tile(
                         k, key_at, key_row, 1, turned, 0, QUERIES, scores, 0, QUERIES, 0, depth, count, rows, room
                     )
@@ -129,19 +129,19 @@ def attention_gradient(
                         v, value_at, value_row, 1, turned_g, 0, QUERIES, slopes, 0, QUERIES, 0, width, count, rows, room
                     )
                     mask_at = batch * mask_batch + head * mask_head
-                    hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
+                    hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
                     if rate > 0:
                         for i in range(KEYS * QUERIES):
                             kept[i] = T(1)
-                        keep(kept, words, statistics, (keys + 3) // 4, left, rows, count, rate)
+                        apply_dropout(kept, words, statistics, (keys + 3) // 4, left, rows, count, rate)
                     weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
                         multiply_tile(
-                            scores, 0, QUERIES, 1, g, g_at, result_row, for_v, 0, padded(width), begun, rows, count,
+                            scores, 0, QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows, count,
                             width, room,
                         )  # fmt: skip
                         multiply_tile(
-                            slopes, 0, QUERIES, 1, q, q_at, query_row, for_k, 0, padded(depth), begun, rows, count,
+                            slopes, 0, QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows, count,
                             depth, room,
                         )  # fmt: skip
                         begun = 1
@@ -152,9 +152,9 @@ def attention_gradient(
                         )  # fmt: skip
             if for_keys:
                 if begun == 0:
-                    for i in range(count * padded(depth)):
+                    for i in range(count * padded_stride(depth)):
                         for_k[i] = T(0)
-                    for i in range(count * padded(width)):
+                    for i in range(count * padded_stride(width)):
                         for_v[i] = T(0)
-                put_rows(for_k, padded(depth), dk, key_at, key_row, count, depth)
-                put_rows(for_v, padded(width), dv, value_at, value_row, count, width)
+                copy_rows(for_k, padded_stride(depth), dk, key_at, key_row, count, depth)
+                copy_rows(for_v, padded_stride(width), dv, value_at, value_row, count, width)

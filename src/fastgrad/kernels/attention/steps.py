@@ -13,15 +13,15 @@ from fastgrad.kernels.attention.gradient import FOR_KEYS, FOR_QUERIES, attention
 from fastgrad.kernels.attention.tiles import KEYS, QUERIES
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-NANOSECONDS = 0.02  # about, for a multiplication and an addition
-EXPONENTIAL = 0.4
-MANY = 4  # heads, enough for threads to share
+PRODUCT_NANOSECONDS = 0.02  # about, for a multiplication and an addition
+EXPONENTIAL_PRODUCTS = 0.4
+LEAST_UNITS = 4  # heads, enough for threads to share
 
 NO_MASK = Constant(np.ones(1, bool))
-NO_DRAW = Constant(np.zeros(3, np.int64))
+NO_DROPOUT_WORDS = Constant(np.zeros(3, np.int64))
 
 
-class _Sizes:
+class _AttentionOperands:
     """The common operands of both directions: of q, k and v, and of an optional mask and words of a draw."""
 
     def __init__(
@@ -40,18 +40,18 @@ class _Sizes:
         self.batch, self.queries, self.heads, self.depth = q.shape
         _, self.keys, self.groups, self.width = v.shape
         self.mask: Operand = Input(at) if masked else NO_MASK
-        self.words: Operand = Input(at + int(masked)) if rate > 0 else NO_DRAW
-        strides = _strides(more[0].shape) if masked else (0, 0, 0, 0)
+        self.words: Operand = Input(at + int(masked)) if rate > 0 else NO_DROPOUT_WORDS
+        strides = _broadcast_strides(more[0].shape) if masked else (0, 0, 0, 0)
         sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
     def nanoseconds(self, products: float, itemsize: int) -> float:
         """Returns about how long `products` products take for a query and all keys."""
         terms = (self.depth + self.width) / 2 * products
-        return self.keys * (NANOSECONDS * terms + EXPONENTIAL) * itemsize / 4
+        return self.keys * (PRODUCT_NANOSECONDS * terms + EXPONENTIAL_PRODUCTS) * itemsize / 4
 
 
-def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _broadcast_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Returns the strides of a contiguous array that is broadcast."""
     return tuple([0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)])
 
@@ -59,7 +59,7 @@ def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
     """Maps q, k, v, a mask and words to the result, and each query's peak and share."""
     q, k, v, *more = inputs
-    sizes = _Sizes(q, k, v, more, 3, **attributes)
+    sizes = _AttentionOperands(q, k, v, more, 3, **attributes)
     arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
     units = sizes.batch * sizes.heads * -(-sizes.queries // QUERIES)
     cost = min(QUERIES, sizes.queries) * sizes.nanoseconds(2, q.dtype.itemsize)
@@ -69,20 +69,18 @@ def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attrib
 def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
     """Maps the result's cotangent, result, peaks, shares and forward inputs to the cotangents of q, k and v."""
     _, _, _, _, q, k, v, *more = inputs
-    sizes = _Sizes(q, k, v, more, 7, **attributes)
+    sizes = _AttentionOperands(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads
     deltas = Scratch(0)
-    before = Launch(
-        row_products[dtype],
-        (Input(0), Input(1), deltas, sizes.queries, sizes.heads, sizes.width),
-        rows,
-        0.3 * sizes.width,
-    )
+    operands = Input(0), Input(1), deltas, sizes.queries, sizes.heads, sizes.width
+    before = Launch(row_products[dtype], operands, rows, 0.3 * sizes.width)
     arrays = Input(0), Input(4), Input(5), Input(6), sizes.mask, sizes.words, Input(2), Input(3), deltas
     heads = sizes.batch * sizes.groups
     blocks = -(-sizes.queries // QUERIES), -(-sizes.keys // KEYS)
     ways = (
-        [(FOR_QUERIES | FOR_KEYS, 1, 5)] if heads >= MANY else [(FOR_QUERIES, blocks[0], 3), (FOR_KEYS, blocks[1], 4)]
+        [(FOR_QUERIES | FOR_KEYS, 1, 5)]
+        if heads >= LEAST_UNITS
+        else [(FOR_QUERIES, blocks[0], 3), (FOR_KEYS, blocks[1], 4)]
     )
     launches = [
         Launch(

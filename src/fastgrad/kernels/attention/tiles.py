@@ -25,12 +25,12 @@ KEYS = 64
 CHUNK = 16  # queries that are processed at a time
 
 
-FAR = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
+HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
 """The score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
 
 
 @scalar_function
-def padded(columns):
+def padded_stride(columns):
     """Returns the stride of the rows of a tile's copy."""
     return (columns + CHUNK - 1) // CHUNK * CHUNK
 
@@ -43,8 +43,8 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
     other from the first cache, from which every few rows of a read them again.
     """
     width = panel_columns(T)
-    if b_k > padded(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
-        stride = padded(columns)
+    if b_k > padded_stride(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
+        stride = padded_stride(columns)
         pack_panel(b, b_at, b_k, 1, room, stride, depth, columns)
         for column in range(0, columns, width):
             part = least(width, columns - column)
@@ -60,11 +60,11 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
 
 
 @scalar_function
-def turn(x, at, row, depth, rows, scale, turned):
+def transpose_rows_of_tile(x, at, row, depth, rows, scale, turned):
     """Writes some rows of x as columns, times scale: element c of row r goes to turned[QUERIES c + r]."""
     pack_panel(x, at, 1, row, turned, QUERIES, depth, rows)
     if scale != T(1):
-        wide = padded(rows)
+        wide = padded_stride(rows)
         for c in range(depth):
             for left in range(0, wide, CHUNK):
                 for i in range(CHUNK):
@@ -72,9 +72,9 @@ def turn(x, at, row, depth, rows, scale, turned):
 
 
 @scalar_function
-def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
-    """Sets scores of hidden keys to `FAR`: keys after the query, and keys for which the mask is False."""
-    hidden = T(FAR)
+def hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
+    """Sets scores of hidden keys to `HIDDEN_SCORE`: keys after the query, and keys for which the mask is False."""
+    hidden = T(HIDDEN_SCORE)
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
             behind = left + key - top
@@ -94,7 +94,7 @@ def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row
 
 
 @scalar_function
-def keep(tile, words, row, quads, left, rows, count, rate):
+def apply_dropout(tile, words, row, quads, left, rows, count, rate):
     """Sets dropped weights to 0 and divides the others by 1 - rate.
 
     The weights of a query are drawn like a row of an array whose rows are padded to `quads` times 4 elements. `row` is
@@ -131,7 +131,7 @@ def scale_rows(x, row, rows, columns, factors):
 
 
 @scalar_function
-def put_rows(x, x_row, out, at, row, rows, columns):
+def copy_rows(x, x_row, out, at, row, rows, columns):
     """Copies some rows."""
     for r in range(rows):
         for c in range(columns):

@@ -22,55 +22,63 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.codegen.native import target
 
 WORD = ir.IntType(64)
-ORDER = "seq_cst"
+MEMORY_ORDER = "seq_cst"
 
 
-def _place(builder: Any, args: Any) -> Any:
+def _word_pointer(builder: Any, args: Any) -> Any:
     return builder.gep(args[0], [args[1]])
 
 
-def _load(builder: Any, args: Any) -> Any:
-    return builder.load_atomic(_place(builder, args), ORDER, 8)
+def _lower_atomic_load(builder: Any, args: Any) -> Any:
+    return builder.load_atomic(_word_pointer(builder, args), MEMORY_ORDER, 8)
 
 
-def _store(builder: Any, args: Any) -> Any:
-    builder.store_atomic(args[2], _place(builder, args), ORDER, 8)
+def _lower_atomic_store(builder: Any, args: Any) -> Any:
+    builder.store_atomic(args[2], _word_pointer(builder, args), MEMORY_ORDER, 8)
     return None
 
 
-def _add(builder: Any, args: Any) -> Any:
-    return builder.atomic_rmw("add", _place(builder, args), args[2], ORDER)
+def _lower_atomic_add(builder: Any, args: Any) -> Any:
+    return builder.atomic_rmw("add", _word_pointer(builder, args), args[2], MEMORY_ORDER)
 
 
-def _min(builder: Any, args: Any) -> Any:
-    return builder.atomic_rmw("min", _place(builder, args), args[2], ORDER)
+def _lower_atomic_min(builder: Any, args: Any) -> Any:
+    return builder.atomic_rmw("min", _word_pointer(builder, args), args[2], MEMORY_ORDER)
 
 
-def _relax(builder: Any, args: Any) -> Any:
+def _lower_relax(builder: Any, args: Any) -> Any:
     """Emits the hint that the thread waits, if the processor has one."""
     machine = target().triple.split("-")[0]
     if machine in ("x86_64", "i686"):
         kind = ir.FunctionType(ir.VoidType(), [])
-        builder.call(declared(builder, kind, "llvm.x86.sse2.pause"), [])
+        builder.call(declared_function(builder, kind, "llvm.x86.sse2.pause"), [])
     elif machine in ("aarch64", "arm64"):
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
-        builder.call(declared(builder, kind, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
+        builder.call(declared_function(builder, kind, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
     return None
 
 
-def _yield(builder: Any, args: Any) -> Any:
-    builder.call(declared(builder, ir.FunctionType(ir.IntType(32), []), YIELD), [])
+def _lower_yield_processor(builder: Any, args: Any) -> Any:
+    builder.call(declared_function(builder, ir.FunctionType(ir.IntType(32), []), YIELD_FUNCTION), [])
     return None
 
 
-def declared(builder: Any, kind: Any, name: str) -> Any:
+def declared_function(builder: Any, kind: Any, name: str) -> Any:
     """Returns a function that is defined elsewhere."""
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, kind, name)
 
 
-YIELD = "sched_yield"
+YIELD_FUNCTION = "sched_yield"
 """The C library's function (POSIX) with which a thread lets other threads run."""
 
-GIVES_WORD: dict[Special, Callable[..., Any]] = {atomic_add: _add, atomic_load: _load, atomic_min: _min}
-GIVES_NOTHING: dict[Special, Callable[..., Any]] = {atomic_store: _store, relax: _relax, yield_processor: _yield}
+WORD_LOWERINGS: dict[Special, Callable[..., Any]] = {
+    atomic_add: _lower_atomic_add,
+    atomic_load: _lower_atomic_load,
+    atomic_min: _lower_atomic_min,
+}
+VOID_LOWERINGS: dict[Special, Callable[..., Any]] = {
+    atomic_store: _lower_atomic_store,
+    relax: _lower_relax,
+    yield_processor: _lower_yield_processor,
+}

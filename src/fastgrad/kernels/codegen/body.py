@@ -24,7 +24,7 @@ def scalar_function(function: Any) -> Any:
 
 
 def specialized(template: Any, name: str, summary: str | None = None, **values: Any) -> Any:
-    """Returns a copy of a function for bodies, in which names that the template leaves open have values.
+    """Returns a copy of a template function for bodies, with values for some of its globals.
 
     Args:
         template: the function.
@@ -191,9 +191,9 @@ cycle_counter = Special("cycle_counter")
 yield_processor = Special("yield_processor")
 """`yield_processor()`: lets another thread use the core."""
 
-# AHEAD: how many rows ahead a kernel that reads rows at random prefetches. LINE: the elements between two prefetches.
-AHEAD = 16
-LINE = 16
+# For kernels that read rows at random: how many rows ahead they prefetch, and the elements between two prefetches.
+PREFETCH_DISTANCE = 16
+PREFETCH_STEP = 16
 
 
 class ByDtype:
@@ -227,7 +227,7 @@ class Polynomial(ByDtype):
     def choices(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
         """The function for each dtype."""
         for name in self.coefficients.keys() - self._choices.keys():
-            self._choices[name] = scalar_function(_horner(name, self.coefficients[name]))
+            self._choices[name] = scalar_function(_horner_function(name, self.coefficients[name]))
         return self._choices
 
 
@@ -240,7 +240,7 @@ def polynomial(**coefficients: Sequence[float]) -> Polynomial:
     return Polynomial(coefficients)
 
 
-def _horner(dtype: str, coefficients: Sequence[float]) -> Any:
+def _horner_function(dtype: str, coefficients: Sequence[float]) -> Any:
     """Returns the function of a polynomial, by Horner's method."""
     first, *others = [f"{dtype}({coefficient!r})" for coefficient in coefficients]
     steps = [f"    y = fused_multiply_add(y, x, {coefficient})" for coefficient in others]
@@ -289,7 +289,7 @@ def fingerprint(function: types.FunctionType) -> str:
         for name in code.co_names:
             if name in function.__globals__:
                 value = function.__globals__[name]
-                parts.append(f"{name} = {_constant_text(name, value)}")
+                parts.append(f"{name} = {_global_text(name, value)}")
                 if is_scalar_function(value):
                     visit(value)
                 elif isinstance(value, ByDtype) and not isinstance(value, Polynomial):
@@ -310,7 +310,7 @@ def code_text(code: types.CodeType) -> str:
     return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
 
 
-def _constant_text(name: str, value: Any) -> str:
+def _global_text(name: str, value: Any) -> str:
     if isinstance(value, (bool, int, float)):
         return f"{type(value).__name__} {value!r}"
     if isinstance(value, types.ModuleType):

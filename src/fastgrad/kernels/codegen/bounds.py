@@ -4,7 +4,7 @@ A pointer of a checked body is an address with a number of elements and a name (
 takes them from the array object; a step takes them from words after those of its parameters (`wrapper.step_ir`). The
 first access outside is not done: it is recorded here and the kernel ends. The call from Python then raises
 `OutOfBoundsError`. Object code of checked builds has its own keys in the disk cache. A compiler for another machine
-chooses with `checking` whether its bodies are checked.
+chooses with `bounds_checks` whether its bodies are checked.
 
 Memory is not checked if a body gets its address as a number (`pointer(int64, address)`): Python's objects, the frames
 of programs, and the addresses that loops compute.
@@ -22,14 +22,14 @@ from typing import NoReturn
 
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 
-RECORD = "fastgrad_bounds_record"
-REPORT = "fastgrad_bounds_report"
-OUTSIDE = "fastgrad_out_of_bounds"
+RECORD_SYMBOL = "fastgrad_bounds_record"
+REPORT_SYMBOL = "fastgrad_bounds_report"
+RECORDER_SYMBOL = "fastgrad_out_of_bounds"
 
-SYMBOLS = frozenset([RECORD, REPORT])
+SYMBOLS = frozenset([RECORD_SYMBOL, REPORT_SYMBOL])
 """The additional names that object code of checked builds needs."""
 
-ANSWER = 1 << 30
+OUT_OF_BOUNDS_ANSWER = 1 << 30
 """The answer of a step that an access outside has ended; it stops a program."""
 
 NO_BOUND = -1
@@ -53,27 +53,27 @@ class OverlapError(RuntimeError):
     """A kernel that was compiled for distinct arrays was given overlapping arrays, one of which it writes."""
 
 
-_chosen: ContextVar[bool | None] = ContextVar("chosen", default=None)
+_checks_in_context: ContextVar[bool | None] = ContextVar("chosen", default=None)
 
 
 def checks_bounds() -> bool:
-    """True if kernels built now are checked: as `checking` chose, else if `FASTGRAD_CHECK_BOUNDS` is 1."""
-    chosen = _chosen.get()
-    return _process_checks() if chosen is None else chosen
+    """True if kernels built now are checked: as `bounds_checks` chose, else if `FASTGRAD_CHECK_BOUNDS` is 1."""
+    chosen = _checks_in_context.get()
+    return _checks_by_environment() if chosen is None else chosen
 
 
 @contextlib.contextmanager
-def checking(on: bool) -> Iterator[None]:
-    """Makes the kernels compiled in this context checked or not, whatever the process does with its own kernels."""
-    token = _chosen.set(on)
+def bounds_checks(on: bool) -> Iterator[None]:
+    """Switches bounds checks on or off for the kernels that are compiled in this context."""
+    token = _checks_in_context.set(on)
     try:
         yield
     finally:
-        _chosen.reset(token)
+        _checks_in_context.reset(token)
 
 
 @functools.cache
-def _process_checks() -> bool:
+def _checks_by_environment() -> bool:
     if jit_is_disabled():
         return True  # plain Python always checks
     chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
@@ -82,12 +82,12 @@ def _process_checks() -> bool:
     return chosen == "1"
 
 
-def happened() -> bool:
+def has_error() -> bool:
     """True if the record has an event."""
     return _record[FLAG] != 0
 
 
-def report() -> NoReturn:
+def raise_error() -> NoReturn:
     """Raises the recorded error, and clears the record.
 
     Raises:
@@ -103,25 +103,25 @@ def report() -> NoReturn:
     raise OutOfBoundsError(f"kernel {texts[0]}: {texts[1]}[{index}] is outside of its {size} elements")
 
 
-def addresses() -> dict[str, int]:
+def symbol_addresses() -> dict[str, int]:
     """Returns the addresses of `SYMBOLS`."""
-    return {RECORD: ctypes.addressof(_record), REPORT: id(report)}
+    return {RECORD_SYMBOL: ctypes.addressof(_record), REPORT_SYMBOL: id(raise_error)}
 
 
-def declarations() -> str:
+def recorder_ir() -> str:
     """Returns the LLVM IR of the function that records the first access outside, and of what the function needs."""
-    words = {name: f"getelementptr (i64, ptr @{RECORD}, i64 {place})" for name, place in _PLACES.items()}
+    words = {name: f"getelementptr (i64, ptr @{RECORD_SYMBOL}, i64 {place})" for name, place in _RECORD_WORDS.items()}
     return f"""
-@{RECORD} = external global i64
-@{REPORT} = external global i8
+@{RECORD_SYMBOL} = external global i64
+@{REPORT_SYMBOL} = external global i8
 
-define void @{OUTSIDE}(ptr %name, i64 %index, i64 %size) noinline cold {{
-  %flag = load i64, ptr @{RECORD}
+define void @{RECORDER_SYMBOL}(ptr %name, i64 %index, i64 %size) noinline cold {{
+  %flag = load i64, ptr @{RECORD_SYMBOL}
   %first = icmp eq i64 %flag, 0
   br i1 %first, label %write, label %done
 write:
   %address = ptrtoint ptr %name to i64
-  store i64 {ACCESS_OUTSIDE}, ptr @{RECORD}
+  store i64 {ACCESS_OUTSIDE}, ptr @{RECORD_SYMBOL}
   store i64 %address, ptr {words["name"]}
   store i64 %index, ptr {words["index"]}
   store i64 %size, ptr {words["size"]}
@@ -139,7 +139,7 @@ define internal void @.compare(ptr %a, i64 %a_size, i64 %a_width, ptr %a_name, p
   %before = icmp ult ptr %a, %b_end
   %after = icmp ult ptr %b, %a_end
   %overlap = and i1 %before, %after
-  %flag = load i64, ptr @{RECORD}
+  %flag = load i64, ptr @{RECORD_SYMBOL}
   %first = icmp eq i64 %flag, 0
   %new = and i1 %overlap, %first
   br i1 %new, label %write, label %done
@@ -147,7 +147,7 @@ write:
   %a_address = ptrtoint ptr %a_name to i64
   %b_address = ptrtoint ptr %b_name to i64
   %kernel = ptrtoint ptr @.kernel_name to i64
-  store i64 {OVERLAP}, ptr @{RECORD}
+  store i64 {OVERLAP}, ptr @{RECORD_SYMBOL}
   store i64 %a_address, ptr {words["name"]}
   store i64 %b_address, ptr {words["index"]}
   store i64 %kernel, ptr {words["kernel"]}
@@ -170,9 +170,9 @@ done:
 """
 
 
-_PLACES = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
+_RECORD_WORDS = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
 
 
-def constant(symbol: str, text: str) -> str:
+def string_constant_ir(symbol: str, text: str) -> str:
     """Returns the LLVM IR of a name."""
     return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

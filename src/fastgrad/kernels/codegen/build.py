@@ -30,8 +30,8 @@ import numpy as np
 
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint, scalar_function
-from fastgrad.kernels.codegen.gc_pause import collecting_later
-from fastgrad.kernels.codegen.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.codegen.gc_pause import without_collections
+from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 from fastgrad.kernels.codegen.native import load_function
 from fastgrad.kernels.codegen.signature import (
@@ -43,12 +43,12 @@ from fastgrad.kernels.codegen.signature import (
     Signature,
     parse_signature,
 )
-from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
 
-class _Compilation:
+class _CompilationState:
     """The lock for first uses of kernels, and the numbers for the message about compilation."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Compilation:
             )
 
 
-_compilation = _Compilation()
+_compilation = _CompilationState()
 _compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child process would inherit held
 
 
@@ -106,7 +106,7 @@ def kernel(
         noalias: promises that no two arrays overlap, except those of `in_place`.
         in_place: for results, the operands whose memory each may use, as programs choose. The kernel must read an
             element for the last time before it writes there. With `noalias`, the kernel is compiled once more for such
-            arrays; see `for_arrays`.
+            arrays; see `variant_for_aliases`.
         same: parameters that are always the same array as another one, an earlier parameter.
         variables: the dtypes of each type variable.
 
@@ -168,7 +168,7 @@ class Kernel(dict):
             self[key] = native
         return native
 
-    def later(self, *dtypes: np.dtype) -> Deferred:
+    def deferred_function(self, *dtypes: np.dtype) -> Deferred:
         """Returns a stand-in for the native function, which is compiled at the first call or request of its address.
 
         Args:
@@ -201,9 +201,9 @@ class Kernel(dict):
 
     def code(self, variables: dict[str, str]) -> tuple[str, cache.Entry]:
         """Returns the symbol and the object code for these dtypes; compiles only if no cache has the code."""
-        return _code_of(self._source(variables))
+        return _object_code(self._source(variables))
 
-    def compile_for_arrays(self, variables: dict[str, str]) -> None:
+    def compile_variants(self, variables: dict[str, str]) -> None:
         """Compiles the kernel for distinct arrays, and for each pair (result, operand) that may share memory."""
         self.code(variables)
         first = dict(self.same)
@@ -212,13 +212,13 @@ class Kernel(dict):
             one_array = {result, root, *[one for one, other in self.same if other == root]}
             others = [pair for pair in self.same if pair[0] not in one_array]
             pairs = sorted([*others, *[(one, operand) for one in one_array]])
-            _code_of(self._source(variables)._replace(in_place=tuple(pairs)))
+            _object_code(self._source(variables)._replace(in_place=tuple(pairs)))
 
     def _source(self, variables: dict[str, str]) -> KernelSource:
         return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias, self.same)
 
     def _build(self, variables: dict[str, str]) -> Callable:
-        return _loaded(_Conversion(self._source(variables), self.in_place))
+        return _native_function(_ArgumentConverter(self._source(variables), self.in_place))
 
 
 class Deferred:
@@ -231,39 +231,39 @@ class Deferred:
     __slots__ = ("__name__", "__self__", "__weakref__", "_native")
 
     def __init__(self, source: KernelSource) -> None:
-        self.__self__ = _Conversion(source)
+        self.__self__ = _ArgumentConverter(source)
         self.__name__ = source.function.__name__
         self._native: Any = None
 
     def __call__(self, *args: Any) -> Any:
-        return self.loaded()(*args)
+        return self.native_function()(*args)
 
     def __repr__(self) -> str:
         return f"<kernel {full_name(self)}>"
 
-    def loaded(self) -> Any:
+    def native_function(self) -> Any:
         """The native function."""
         if self._native is None:
             with _compilation.lock:
                 if self._native is None:
-                    self._native = _loaded(self.__self__)
+                    self._native = _native_function(self.__self__)
         return self._native
 
 
-def _loaded(conversion: _Conversion) -> Callable:
+def _native_function(conversion: _ArgumentConverter) -> Callable:
     """Returns the native function of a conversion; compiles only if no cache has its code."""
     source = conversion.source
     if jit_is_disabled():
         from fastgrad.kernels.codegen.interpreted_kernel import PythonKernel
 
         return PythonKernel(conversion, source.function, source.signature, source.variables)
-    symbol, entry = _code_of(source)
+    symbol, entry = _object_code(source)
     native = load_function(entry.code, symbol, entry.symbols, conversion.name, conversion)
     conversion.native = weakref.ref(native)
     return native
 
 
-def _code_of(source: KernelSource) -> tuple[str, cache.Entry]:
+def _object_code(source: KernelSource) -> tuple[str, cache.Entry]:
     function, signature, variables, release_gil, noalias, in_place = source
     numbers = tuple([None if dtype is None else dtype.num for dtype in source.dtypes])
     content = "\n".join(
@@ -276,11 +276,11 @@ def _code_of(source: KernelSource) -> tuple[str, cache.Entry]:
     symbol = f"fastgrad_{function.__name__}_{digest(content.encode())[:24]}"
     entry = store.load(content)
     if entry is None:
-        entry = uninterrupted(_compile_and_keep, source, content, symbol)
+        entry = run_uninterrupted(_compile_and_store, source, content, symbol)
     return symbol, entry
 
 
-class _Conversion:
+class _ArgumentConverter:
     """The fallback of a native function for arguments that do not fit: converts them and calls again, or raises.
 
     Attributes:
@@ -288,7 +288,7 @@ class _Conversion:
         memory: the memory that must live as long as the function.
         step: the address of its entry for programs; see `step_address`.
         in_place: as of the `Kernel`.
-        variants: the variants for arrays of which some are the same; see `for_arrays`.
+        variants: the variants for arrays of which some are the same; see `variant_for_aliases`.
         original: the function that this is a variant of.
         signature: all its parameters.
         source: the source that it is compiled from.
@@ -303,7 +303,7 @@ class _Conversion:
         self.signature = source.signature
         self.source = source
         self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
-        self.places = tuple([(_share(p), d, p.kind == "float") for p, d in self.parameters])
+        self.places = tuple([(_share_end(p), d, p.kind == "float") for p, d in self.parameters])
         self.native: Callable[[], Any]
         self.memory: Any
         self.step: int
@@ -313,37 +313,39 @@ class _Conversion:
         self.original: Any = None
 
     def __call__(self, *args: Any) -> Any:
-        converted = self.converted(args)
+        converted = self.converted_arguments(args)
         if all(new is old for new, old in zip(converted, args, strict=True)):
             raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
         return self.native()(*converted)
 
-    def converted(self, args: Sequence[Any]) -> list[Any]:
+    def converted_arguments(self, args: Sequence[Any]) -> list[Any]:
         """Returns the arguments as the kernel takes them; arguments that fit are the same objects."""
         if len(args) != len(self.parameters):
             names = ", ".join(p.name for p, _ in self.parameters)
             raise TypeError(f"kernel {self.name}({names}) takes {len(self.parameters)} arguments, got {len(args)}")
-        converted = [self._convert(p, d, a) for (p, d), a in zip(self.parameters, args, strict=True)]
+        converted = [self._convert_argument(p, d, a) for (p, d), a in zip(self.parameters, args, strict=True)]
         self._check_lists(converted)
         return converted
 
-    def text(self, assembly: bool) -> str:
+    def code_text(self, assembly: bool) -> str:
         """Returns the code of the native function as LLVM IR, or as assembly."""
-        refuse_code(self.name)
-        compiler = uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
+        check_jit_is_enabled(self.name)
+        compiler = run_uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
         with _compilation.lock:
             module = compiler.optimised_module(self.source, self.name)
             return compiler.assembly(module) if assembly else str(module)
 
-    def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
+    def _convert_argument(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
         if parameter.kind in ARRAY_KINDS:
-            return self._array(parameter, parameter.name, dtype, value)
+            return self._convert_array(parameter, parameter.name, dtype, value)
         if parameter.kind in LIST_KINDS:
             if not isinstance(value, (tuple, list)):
                 raise TypeError(
                     f"kernel {self.name}: {parameter.name} must be a tuple or list of arrays, got {value!r}"
                 )
-            arrays = tuple(self._array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value))
+            arrays = tuple(
+                self._convert_array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value)
+            )
             unchanged = type(value) in (tuple, list) and all(a is b for a, b in zip(arrays, value, strict=True))
             return value if unchanged else arrays
         if parameter.kind == "objects":
@@ -363,7 +365,7 @@ class _Conversion:
         except TypeError:  # there is none, or an array has several elements
             raise TypeError(f"kernel {self.name}: {parameter.name} must be {wanted.__name__}, got {value!r}") from None
 
-    def _array(self, parameter: Parameter, name: str, dtype: np.dtype | None, value: Any) -> np.ndarray:
+    def _convert_array(self, parameter: Parameter, name: str, dtype: np.dtype | None, value: Any) -> np.ndarray:
         if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("=") != dtype:
             got = f"{value.dtype} array" if isinstance(value, np.ndarray) else repr(value)
             raise TypeError(f"kernel {self.name}: {name} must be a {dtype} array, got {got}")
@@ -389,17 +391,17 @@ class _Conversion:
                 )
 
 
-def _share(parameter: Parameter) -> int:
+def _share_end(parameter: Parameter) -> int:
     return SHARE.index(parameter.name) if parameter.is_share else -1
 
 
 def step_address(native: Any) -> int:
     """Returns the address of the entry for programs of a `Kernel`'s native function; see `wrapper.step_ir`."""
-    address: int = (native.loaded() if type(native) is Deferred else native).__self__.step
+    address: int = (native.native_function() if type(native) is Deferred else native).__self__.step
     return address
 
 
-def in_place_of(native: Any) -> tuple[tuple[int, int], ...]:
+def in_place_pairs_of(native: Any) -> tuple[tuple[int, int], ...]:
     """Returns pairs (result, operand) of parameter numbers that may be the same array."""
     pairs: tuple[tuple[int, int], ...] = native.__self__.in_place
     return pairs
@@ -417,7 +419,7 @@ def source_of(native: Any) -> KernelSource | None:
     return source
 
 
-def for_arrays(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+def variant_for_aliases(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     """Returns a variant of a native function for arrays of which some are the same.
 
     Args:
@@ -448,17 +450,17 @@ def full_name(native: Any) -> str:
 
 def inspect_llvm(native: Any) -> str:
     """Returns the optimised LLVM IR of a native function of a `Kernel`; compiles it again."""
-    text: str = native.__self__.text(assembly=False)
+    text: str = native.__self__.code_text(assembly=False)
     return text
 
 
 def inspect_asm(native: Any) -> str:
     """Returns the assembly of a native function of a `Kernel`; compiles it again."""
-    text: str = native.__self__.text(assembly=True)
+    text: str = native.__self__.code_text(assembly=True)
     return text
 
 
-def _compile_and_keep(source: KernelSource, content: str, symbol: str) -> cache.Entry:
+def _compile_and_store(source: KernelSource, content: str, symbol: str) -> cache.Entry:
     with _compiler_lock:
         entry = _compile(source, symbol)
         store.save(content, entry)
@@ -467,7 +469,7 @@ def _compile_and_keep(source: KernelSource, content: str, symbol: str) -> cache.
 
 def _compile(source: KernelSource, symbol: str) -> cache.Entry:
     start = time.perf_counter()
-    with collecting_later():
+    with without_collections():
         from fastgrad.kernels.codegen.compile import compile_kernel
 
         code, symbols = compile_kernel(source, symbol)

@@ -24,9 +24,9 @@ from fastgrad.kernels.codegen.body import digest
 
 MAGIC = b"fastgrad kernel 1\n"
 SUFFIX = ".kernel"
-WRITING = "writing-"
+TEMPORARY_PREFIX = "writing-"
 LIMIT_BYTES = 256 << 20
-INSTALLED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
+INSTALLED_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
 """The folder with the entries of a wheel: one file for each level of processors (`isa.LEVELS`)."""
 
 _CREATE = "create table entries (name text primary key, entry blob) without rowid"
@@ -34,12 +34,12 @@ _SELECT = "select entry from entries where name = ?"
 _SCHEMA = "select type, sql from sqlite_master where name = 'entries'"
 
 _LENGTHS = struct.Struct("<QQQ")
-_DAY = 86400.0
+_DAY_SECONDS = 86400.0
 
 EVICT_EVERY = 32
 """The number of stores in a folder between two evictions; the first store of a process evicts too."""
 
-_stores: dict[str, int] = {}
+_stores_by_folder: dict[str, int] = {}
 _warnings_given: list[str] = []
 
 
@@ -71,23 +71,23 @@ def load(key: str) -> Entry | None:
         return None
     entry = read(folder, key)
     if entry is not None:
-        _touch(_path(folder, key))
+        _touch(_entry_path(folder, key))
     return entry
 
 
 def load_installed(level: str, key: str) -> Entry | None:
     """Returns the entry of a key that the installed package has for a level of processors; None if it has none."""
-    path = os.path.join(INSTALLED, f"{level}.db")
+    path = os.path.join(INSTALLED_FOLDER, f"{level}.db")
     if not os.path.isfile(path):
         return None
     import sqlite3
 
     try:
         database = _database(path, os.getpid())
-        row = None if database is None else database.execute(_SELECT, (_name(key),)).fetchone()
+        row = None if database is None else database.execute(_SELECT, (_entry_name(key),)).fetchone()
     except (sqlite3.Error, ValueError):  # names that are not UTF-8 raise ValueError
         return None
-    return None if row is None or type(row[0]) is not bytes else _unpack(row[0], key)
+    return None if row is None or type(row[0]) is not bytes else _decoded(row[0], key)
 
 
 _databases: dict[tuple[str, int], Any] = {}
@@ -96,7 +96,7 @@ _databases: dict[tuple[str, int], Any] = {}
 def _database(path: str, process: int) -> Any:
     """Returns a connection to a file of entries, one a process as SQLite requires; None if it is no plain table."""
     if (path, process) not in _databases:
-        _databases[path, process] = _connected(path)
+        _databases[path, process] = _open_database(path)
     return _databases[path, process]
 
 
@@ -108,7 +108,7 @@ def close_installed() -> None:
             connection.close()
 
 
-def _connected(path: str) -> Any:
+def _open_database(path: str) -> Any:
     import sqlite3
 
     connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
@@ -122,7 +122,7 @@ def _connected(path: str) -> Any:
     return connection if is_table else None
 
 
-def pack(folder: str, path: str) -> int:
+def pack_folder(folder: str, path: str) -> int:
     """Writes all entries of a folder to one file, the format of an installed package; returns their number."""
     import sqlite3
 
@@ -133,7 +133,7 @@ def pack(folder: str, path: str) -> int:
         connection.execute(_CREATE)
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
         for name in names:
-            connection.execute("insert into entries values (?, ?)", (name, _contents(folder, name)))
+            connection.execute("insert into entries values (?, ?)", (name, _entry_bytes(folder, name)))
     connection.close()
     return len(names)
 
@@ -141,16 +141,16 @@ def pack(folder: str, path: str) -> int:
 def read(folder: str, key: str) -> Entry | None:
     """Returns the entry of a key in a folder; None if there is no intact entry for exactly this key."""
     try:
-        blob = _contents(folder, _name(key))
+        blob = _entry_bytes(folder, _entry_name(key))
     except PermissionError as error:
-        _warn(f"{error.filename}: {error.strerror}")
+        _warn_once(f"{error.filename}: {error.strerror}")
         return None
     except OSError:
         return None
-    return _unpack(blob, key)
+    return _decoded(blob, key)
 
 
-def _contents(folder: str, name: str) -> bytes:
+def _entry_bytes(folder: str, name: str) -> bytes:
     """Returns the bytes of an entry.
 
     Raises:
@@ -204,27 +204,27 @@ def write(folder: str, key: str, entry: Entry) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if os.name != "nt":
         _check_owner(os.stat(folder), folder)
-    _write(_path(folder, key), _pack(key, entry))
+    _write_atomically(_entry_path(folder, key), _encoded(key, entry))
 
 
 def store(key: str, entry: Entry) -> None:
     """Writes an entry to the cache folder; a failure warns once."""
     folder = cache_folder()
     if folder is None:
-        _warn("there is no home folder")
+        _warn_once("there is no home folder")
         return
     try:
         write(folder, key, entry)
-        stores = _stores[folder] = _stores.get(folder, -1) + 1
+        stores = _stores_by_folder[folder] = _stores_by_folder.get(folder, -1) + 1
         if stores % EVICT_EVERY == 0:  # an eviction takes a millisecond for some hundred entries
             _evict(folder)
     except OSError as error:
-        _warn(f"{folder}: {error.strerror or error}")
+        _warn_once(f"{folder}: {error.strerror or error}")
 
 
-def contents() -> tuple[int, int]:
+def count_and_bytes() -> tuple[int, int]:
     """Returns the number of entries in the cache folder, and their bytes."""
-    files = _files()
+    files = _entry_files()
     return len(files), sum(size for _, size in files)
 
 
@@ -234,7 +234,7 @@ def clear() -> tuple[int, int, list[str]]:
     Kernels that a process has loaded stay with it.
     """
     removed, freed, errors = 0, 0, []
-    for path, size in _files(leftovers=True):
+    for path, size in _entry_files(leftovers=True):
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -248,7 +248,7 @@ def clear() -> tuple[int, int, list[str]]:
     return removed, freed, errors
 
 
-def _files(leftovers: bool = False) -> list[tuple[str, int]]:
+def _entry_files(leftovers: bool = False) -> list[tuple[str, int]]:
     """Returns the paths and sizes of all entries, and optionally of writers' leftovers; [] without a folder."""
     folder = cache_folder()
     if folder is None or not os.path.isdir(folder):
@@ -256,7 +256,7 @@ def _files(leftovers: bool = False) -> list[tuple[str, int]]:
     found = []
     with os.scandir(folder) as files:
         for file in files:
-            wanted = file.name.endswith(SUFFIX) or (leftovers and file.name.startswith(WRITING))
+            wanted = file.name.endswith(SUFFIX) or (leftovers and file.name.startswith(TEMPORARY_PREFIX))
             try:
                 if wanted and file.is_file(follow_symlinks=False):
                     found.append((file.path, file.stat(follow_symlinks=False).st_size))
@@ -265,21 +265,21 @@ def _files(leftovers: bool = False) -> list[tuple[str, int]]:
     return found
 
 
-def _path(folder: str, key: str) -> str:
-    return os.path.join(folder, _name(key))
+def _entry_path(folder: str, key: str) -> str:
+    return os.path.join(folder, _entry_name(key))
 
 
-def _name(key: str) -> str:
+def _entry_name(key: str) -> str:
     return digest(key.encode()) + SUFFIX
 
 
-def _pack(key: str, entry: Entry) -> bytes:
+def _encoded(key: str, entry: Entry) -> bytes:
     parts = key.encode(), "\n".join(entry.symbols).encode(), entry.code
     rest = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
     return MAGIC + digest(rest).encode() + rest
 
 
-def _unpack(blob: bytes, key: str) -> Entry | None:
+def _decoded(blob: bytes, key: str) -> Entry | None:
     start = len(MAGIC) + 64
     rest = blob[start:]
     if not blob.startswith(MAGIC) or digest(rest).encode() != blob[len(MAGIC) : start]:
@@ -294,10 +294,10 @@ def _unpack(blob: bytes, key: str) -> Entry | None:
     return Entry(rest[code_at:], tuple(rest[symbols_at:code_at].decode().split()))
 
 
-def _write(path: str, blob: bytes) -> None:
+def _write_atomically(path: str, blob: bytes) -> None:
     import tempfile
 
-    handle, temporary = tempfile.mkstemp(prefix=WRITING, dir=os.path.dirname(path))
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
@@ -310,7 +310,9 @@ def _write(path: str, blob: bytes) -> None:
 def _touch(path: str) -> None:
     """Records a use of an entry, at most once a day, for eviction."""
     try:
-        if abs(time.time() - os.stat(path).st_mtime) > _DAY:  # a clock that was set back leaves times in the future
+        if (
+            abs(time.time() - os.stat(path).st_mtime) > _DAY_SECONDS
+        ):  # a clock that was set back leaves times in the future
             os.utime(path)
     except OSError:
         return  # a read-only folder still works
@@ -326,9 +328,9 @@ def _evict(folder: str) -> None:
                 age = now - status.st_mtime
                 if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
                     # Entries from the future count as the oldest, else they would stay and new ones would go.
-                    entries.append((age if age > -_DAY else math.inf, status.st_size, file.path))
+                    entries.append((age if age > -_DAY_SECONDS else math.inf, status.st_size, file.path))
                     total += status.st_size
-                elif file.name.startswith(WRITING) and abs(age) > _DAY:
+                elif file.name.startswith(TEMPORARY_PREFIX) and abs(age) > _DAY_SECONDS:
                     os.unlink(file.path)
             except FileNotFoundError:
                 continue  # another process removed it
@@ -342,7 +344,7 @@ def _evict(folder: str) -> None:
         total -= size
 
 
-def _warn(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     if not _warnings_given:
         _warnings_given.append(reason)
         print(

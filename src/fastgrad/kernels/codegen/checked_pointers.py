@@ -11,7 +11,7 @@ from numba.core import types as numba_types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from fastgrad.kernels.codegen.body import Special
-from fastgrad.kernels.codegen.bounds import NO_BOUND, OUTSIDE
+from fastgrad.kernels.codegen.bounds import NO_BOUND, RECORDER_SYMBOL
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.tile_bounds import CHECKS
 
@@ -42,13 +42,13 @@ class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no t
     """The address, the address of the sizes (for a pointer to pointers), the number of elements, and the name."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
-        fields = [("data", types.CPointer(_stored(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]
+        fields = [("data", types.CPointer(_type_in_memory(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]
         if isinstance(kind.dtype, CheckedPointer):
             fields.insert(1, ("sizes", types.CPointer(types.int64)))
         super().__init__(manager, kind, fields)
 
 
-def _stored(kind: Any) -> Any:
+def _type_in_memory(kind: Any) -> Any:
     """Returns the type of an element in memory: an address for a pointer."""
     return types.CPointer(kind.dtype) if isinstance(kind, CheckedPointer) else kind
 
@@ -61,7 +61,7 @@ def pointer_value(context: Any, builder: Any, kind: Any, start: Any, size: Any, 
     return pointer._getvalue()
 
 
-def check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None:
+def emit_access_check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None:
     """Emits the check of an access: outside of the pointer's elements, it is recorded and the function returns."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
     inside = builder.icmp_unsigned("<", index, pointer.size)
@@ -69,16 +69,16 @@ def check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None
     with builder.if_then(builder.not_(builder.or_(inside, unknown)), likely=False):
         text = ir.IntType(8).as_pointer()
         record = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [text, _WORD, _WORD]), OUTSIDE
+            builder.module, ir.FunctionType(ir.VoidType(), [text, _WORD, _WORD]), RECORDER_SYMBOL
         )
         builder.call(record, [pointer.name, index, pointer.size])
         context.call_conv.return_user_exc(builder, IndexError, ())
 
 
-def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: Any) -> None:
+def emit_tile_check(context: Any, builder: Any, special: Special, kinds: Any, args: Any) -> None:
     """Emits the check of all accesses of a tile function: if one is outside, the function returns."""
     from fastgrad.kernels.codegen.frontend import frontend
-    from fastgrad.kernels.codegen.intrinsics import cpu
+    from fastgrad.kernels.codegen.intrinsics import cpu_machine
 
     machine = host_isa()
     size = kinds[0].dtype.bitwidth // 8
@@ -88,7 +88,11 @@ def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: 
         for value, kind in zip(args, kinds, strict=True)
     ]
     taken = [kind if isinstance(kind, CheckedPointer) else types.int64 for kind in kinds]
-    outcome = frontend(cpu).scalar_function(CHECKS[special], {}).compiled((*taken, *[types.int64] * len(numbers)))
+    outcome = (
+        frontend(cpu_machine)
+        .scalar_function(CHECKS[special], {})
+        .compiled_function((*taken, *[types.int64] * len(numbers)))
+    )
     context.active_code_library.add_linking_library(outcome.library)
     context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_WORD, numbers)])
 
@@ -98,7 +102,7 @@ def _is_access(pointer: Any, index: Any) -> bool:
 
 
 @type_callable(operator.getitem)
-def _type_of_element(_: Any) -> Any:
+def _type_getitem(_: Any) -> Any:
     def signature(pointer: Any, index: Any) -> Any:
         return pointer.dtype(pointer, types.intp) if _is_access(pointer, index) else None
 
@@ -106,7 +110,7 @@ def _type_of_element(_: Any) -> Any:
 
 
 @type_callable(operator.setitem)
-def _type_of_assignment(_: Any) -> Any:
+def _type_setitem(_: Any) -> Any:
     def signature(pointer: Any, index: Any, value: Any) -> Any:
         return types.none(pointer, types.intp, pointer.dtype) if _is_access(pointer, index) else None
 
@@ -114,9 +118,9 @@ def _type_of_assignment(_: Any) -> Any:
 
 
 @lower_builtin(operator.getitem, CheckedPointer, types.Integer)
-def _get_element(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _lower_getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     kind, (value, index) = sig.args[0], args
-    check(context, builder, kind, value, index)
+    emit_access_check(context, builder, kind, value, index)
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
     element = builder.load(builder.gep(pointer.data, [index]))
     if not isinstance(kind.dtype, CheckedPointer):
@@ -126,9 +130,9 @@ def _get_element(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @lower_builtin(operator.setitem, CheckedPointer, types.Integer, types.Any)
-def _set_element(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _lower_setitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     kind, (value, index, element) = sig.args[0], args
-    check(context, builder, kind, value, index)
+    emit_access_check(context, builder, kind, value, index)
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
     builder.store(element, builder.gep(pointer.data, [index]))
     return context.get_dummy_value()

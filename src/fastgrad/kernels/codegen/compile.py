@@ -11,21 +11,15 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from fastgrad.kernels.codegen.atomics import YIELD
+from fastgrad.kernels.codegen.atomics import YIELD_FUNCTION
 from fastgrad.kernels.codegen.bounds import SYMBOLS, checks_bounds
-from fastgrad.kernels.codegen.frontend import Type, lowered
-from fastgrad.kernels.codegen.intrinsics import cpu
+from fastgrad.kernels.codegen.frontend import Type, lower_body
+from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.isa import features_for_loops
-from fastgrad.kernels.codegen.library_calls import PREFIX, definitions
+from fastgrad.kernels.codegen.library_calls import PREFIX, definitions_ir
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target, undefined_symbols
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
-from fastgrad.kernels.codegen.wrapper import (
-    NDARRAY_TYPE,
-    PYTHON_SYMBOLS,
-    RAISED,
-    step_symbol,
-    wrapper_ir,
-)
+from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
 
 # The functions of the C library that a body may call: they neither allocate nor fail.
 _LIBM = [
@@ -33,7 +27,16 @@ _LIBM = [
     "exp2", "expm1", "fabs", "floor", "fma", "fmod", "hypot", "ldexp", "lgamma", "log", "log10", "log1p", "log2",
     "nearbyint", "pow", "rint", "round", "sin", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc",
 ]  # fmt: skip
-ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset", "sincos", "sincosf", "bzero", YIELD}
+ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {
+    NDARRAY_TYPE,
+    "memcpy",
+    "memmove",
+    "memset",
+    "sincos",
+    "sincosf",
+    "bzero",
+    YIELD_FUNCTION,
+}
 ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
 
@@ -55,7 +58,7 @@ def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]
         undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
         undefined += [g.name for g in module.global_variables if g.is_declaration]
     refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
-    if RAISED in refused:
+    if RAISE_SYMBOL in refused:
         raise RuntimeError(f"kernel {source.function.__name__} may raise; a kernel's body must not")
     if refused:
         raise RuntimeError(
@@ -72,14 +75,16 @@ def optimised_module(source: KernelSource, symbol: str) -> Any:
     # Checked builds compare addresses instead of trusting them.
     noalias = source.noalias and not checks_bounds()
     in_place = () if checks_bounds() else source.in_place
-    body = lowered(source.function, arguments, result, type_names(source.variables), noalias, in_place, cpu)
+    body = lower_body(
+        source.function, arguments, result, types_by_name(source.variables), noalias, in_place, cpu_machine
+    )
     module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
     module.triple, module.data_layout = target().triple, str(_target_machine().target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)
     rare = [f.name for f in module.functions if f.name.startswith(PREFIX)]
     if rare:
-        module.link_in(llvm.parse_assembly(definitions(rare)))
+        module.link_in(llvm.parse_assembly(definitions_ir(rare)))
     _optimise(module, symbol, bool(rare))
     return module
 
@@ -99,7 +104,7 @@ def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
     return "float64" if parameter.kind == "float" else "int64"
 
 
-def type_names(variables: Mapping[str, str]) -> dict[str, Type]:
+def types_by_name(variables: Mapping[str, str]) -> dict[str, Type]:
     """Returns the names of types in a body: its type variables, and integers of the same widths."""
     types = dict(variables)
     for name, element in variables.items():

@@ -7,6 +7,7 @@ its argument types: its IR goes to the disk cache. `numba_target` has the Numba 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -61,7 +62,7 @@ class Machine(NamedTuple):
     keeps: bool = False
 
 
-class _Outcome(NamedTuple):
+class _CompiledFunction(NamedTuple):
     """A compiled function: its types, its declaration, and its IR."""
 
     signature: Any
@@ -80,8 +81,8 @@ class Frontend:
         )
         self._functions: dict[Any, ScalarFunction] = {}
 
-    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> _Outcome:
-        """Compiles a function whose globals are those of `bound`."""
+    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> _CompiledFunction:
+        """Compiles a function whose globals are those of `with_compilable_globals`."""
         flags = compiler.Flags()
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
         flags.error_model = "numpy"
@@ -101,11 +102,13 @@ class Frontend:
                 pipeline_class=KernelPipeline,
             )
         except errors.NumbaError as error:
-            raise CompileError(f"{_place(function)}: {error}") from error
+            raise CompileError(f"{_source_location(function)}: {error}") from error
         library.finalize()
-        return _Outcome(outcome.signature, outcome.fndesc, library)
+        return _CompiledFunction(outcome.signature, outcome.fndesc, library)
 
-    def bound(self, function: FunctionType, variables: Mapping[str, Type], symbol: str = "") -> FunctionType:
+    def with_compilable_globals(
+        self, function: FunctionType, variables: Mapping[str, Type], symbol: str = ""
+    ) -> FunctionType:
         """Returns a copy of a function whose globals are its type variables' types, and objects that Numba can compile.
 
         Args:
@@ -116,7 +119,7 @@ class Frontend:
         scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
         for name in function.__code__.co_names:
             if name in function.__globals__:
-                scope[name] = self._compilable(function.__globals__[name], variables)
+                scope[name] = self._compilable_global(function.__globals__[name], variables)
         for name, element in variables.items():
             scope[name] = self.type_of(element)
         copied = FunctionType(function.__code__, scope, symbol or function.__name__, None, function.__closure__)
@@ -124,7 +127,7 @@ class Frontend:
         copied.__module__ = function.__module__
         return copied
 
-    def _compilable(self, value: Any, variables: Mapping[str, Type]) -> Any:
+    def _compilable_global(self, value: Any, variables: Mapping[str, Type]) -> Any:
         """Returns the value of a body's global for Numba's compilation."""
         if isinstance(value, type) and issubclass(value, np.generic):
             return self.type_of(np.dtype(value).name)
@@ -133,11 +136,11 @@ class Frontend:
         given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
         if isinstance(given, Special):
             raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
-        return self.scalar_function(given, variables) if _is_callable(given) else given
+        return self.scalar_function(given, variables) if _is_scalar_function_or_choice(given) else given
 
     def scalar_function(self, function: Any, variables: Mapping[str, Type]) -> ScalarFunction:
         """Returns a scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
-        used = tuple([(name, kind) for name, kind in variables.items() if name in names_used(function)])
+        used = tuple([(name, kind) for name, kind in variables.items() if name in globals_used(function)])
         if (function, used) not in self._functions:
             self._functions[function, used] = ScalarFunction(self, function, dict(used))
         return self._functions[function, used]
@@ -170,14 +173,14 @@ class ScalarFunction:
         chosen: Mapping[Any, Any] = function.choices if isinstance(function, ByDtype) else {None: function}
         self._choices = chosen
         self._variables = variables
-        self._compiled: dict[tuple, tuple[object, _Outcome]] = {}
+        self._compiled: dict[tuple, tuple[object, _CompiledFunction]] = {}
         self._compiling: set[tuple] = set()
 
     @property
     def _numba_type_(self) -> Any:
         return types.Dispatcher(self)
 
-    def compiled(self, arguments: tuple) -> Any:
+    def compiled_function(self, arguments: tuple) -> Any:
         """Returns Numba's result for these argument types.
 
         Raises:
@@ -189,10 +192,10 @@ class ScalarFunction:
         if arguments not in self._compiled:
             function = self._choices.get(None) or self._choices[str(arguments[0])]
             if arguments in self._compiling:
-                raise CompileError(f"{_place(function)}: {self.__name__} calls itself")
+                raise CompileError(f"{_source_location(function)}: {self.__name__} calls itself")
             self._compiling.add(arguments)
             try:
-                outcome = self._outcome(function, arguments)
+                outcome = self._compile_or_load(function, arguments)
             finally:
                 self._compiling.discard(arguments)
             key = object()
@@ -200,24 +203,29 @@ class ScalarFunction:
             self._compiled[arguments] = key, outcome
         return self._compiled[arguments]
 
-    def _outcome(self, function: FunctionType, arguments: tuple) -> _Outcome:
+    def _compile_or_load(self, function: FunctionType, arguments: tuple) -> _CompiledFunction:
         """Compiles the function for some argument types, or loads it from the disk cache."""
-        content = self._content(function, arguments) if self._frontend.machine.keeps else None
+        content = self._cache_key(function, arguments) if self._frontend.machine.keeps else None
         if content is None:
-            return self._frontend.compile(self._frontend.bound(function, self._variables), arguments, None)
+            return self._frontend.compile(
+                self._frontend.with_compilable_globals(function, self._variables), arguments, None
+            )
         entry = store.load(content)
         symbol = SYMBOL + digest(content.encode())[:32]
         if entry is not None:
-            return self._restored(entry, symbol, arguments)
-        outcome = self._frontend.compile(self._frontend.bound(function, self._variables, symbol), arguments, None)
-        result = _text_of(outcome.signature.return_type)
+            return self._function_from_cache(entry, symbol, arguments)
+        outcome = self._frontend.compile(
+            self._frontend.with_compilable_globals(function, self._variables, symbol), arguments, None
+        )
+        result = _type_names(outcome.signature.return_type)
         if result is not None:
-            store.save(content, cache.Entry(outcome.library.bitcode(symbol), (result,)))
+            names = json.dumps(result, separators=(",", ":"))
+            store.save(content, cache.Entry(outcome.library.bitcode(symbol), (names,)))
         return outcome
 
-    def _content(self, function: FunctionType, arguments: tuple) -> str | None:
+    def _cache_key(self, function: FunctionType, arguments: tuple) -> str | None:
         """Returns all that the function's IR depends on; None if it is short, or depends on objects of this process."""
-        if bytecode_size(function) < KEPT_BYTES:
+        if bytecode_size(function) < LEAST_CACHED_BYTECODE:
             return None
         try:
             body = fingerprint(function)
@@ -225,22 +233,22 @@ class ScalarFunction:
             return None
         return f"function {function.__name__}{arguments}\ntypes {self._variables}\nbody {body}"
 
-    def _restored(self, entry: cache.Entry, symbol: str, arguments: tuple) -> _Outcome:
-        """Returns a function that `_outcome` compiled in another process."""
+    def _function_from_cache(self, entry: cache.Entry, symbol: str, arguments: tuple) -> _CompiledFunction:
+        """Returns a function that `_compile_or_load` compiled in another process."""
         target = self._frontend.target
         library = target.codegen().create_library(symbol)
         library.add_bitcode(entry.code)
         library.finalize()
-        result = _type_of(" ".join(entry.symbols))
+        result = _type_of_names(json.loads(entry.symbols[0]))
         names = [f"a{i}" for i in range(len(arguments))]
         declared = SimpleNamespace(
             mangled_name=symbol, restype=result, argtypes=arguments, args=names, inline=True, noalias=False
         )
-        return _Outcome(typing_signature(result, *arguments), declared, library)
+        return _CompiledFunction(typing_signature(result, *arguments), declared, library)
 
     def get_call_template(self, args: Any, kws: Any) -> tuple:
         """Returns Numba's typing rule for a call with arguments of these types."""
-        signature = self.compiled(tuple(args)).signature
+        signature = self.compiled_function(tuple(args)).signature
         return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
 
     def get_overload(self, arguments: Any) -> object:
@@ -248,48 +256,42 @@ class ScalarFunction:
         return self._overload(tuple(arguments))[0]
 
 
-def _text_of(kind: Any) -> str | None:
-    """Returns the name of a type of numbers, or of a tuple of them; None for other types."""
+def _type_names(kind: Any) -> Any:
+    """Returns the name of a type of numbers, a list of such names for a tuple; None for other types."""
     if isinstance(kind, types.BaseTuple):
-        parts = [_text_of(part) for part in kind]
-        return None if None in parts else f"({';'.join(map(str, parts))})"
+        names = [_type_names(part) for part in kind]
+        return None if None in names else names
     numbers = (types.Integer, types.Float, types.Boolean, types.NoneType)
     return str(kind) if isinstance(kind, numbers) and not isinstance(kind, types.Literal) else None
 
 
-def _type_of(text: str) -> Any:
-    """Returns the type that `_text_of` named."""
-    if not text.startswith("("):
-        return getattr(types, "boolean" if text == "bool" else text)
-    parts, depth, start = [], 0, 1
-    for i, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if (letter == ";" and depth == 1) or depth == 0:
-            parts.append(_type_of(text[start:i]))
-            start = i + 1
-    return types.Tuple(parts)
+def _type_of_names(names: Any) -> Any:
+    """Returns the type for which `_type_names` returned the names."""
+    if isinstance(names, list):
+        return types.Tuple([_type_of_names(part) for part in names])
+    return getattr(types, "boolean" if names == "bool" else names)
 
 
-def _place(function: FunctionType) -> str:
+def _source_location(function: FunctionType) -> str:
     """Returns a function's name, file and line."""
     code = function.__code__
     return f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})"
 
 
-def _is_callable(value: Any) -> bool:
+def _is_scalar_function_or_choice(value: Any) -> bool:
     return is_scalar_function(value) or isinstance(value, ByDtype)
 
 
-KEPT_BYTES = 600
+LEAST_CACHED_BYTECODE = 600
 """The least bytecode of a function, with all it calls, whose IR is cached on disk: storing takes 2 ms, compiling 8
 ms."""
 
 
 @functools.cache
-def names_used(function: Any) -> frozenset[str]:
+def globals_used(function: Any) -> frozenset[str]:
     """Returns the names of globals that a scalar function, or a function that it calls, reads; T if a constant does."""
     names: set[str] = set()
-    for called in _called(function):
+    for called in _transitive_callees(function):
         names.update(called.__code__.co_names)
         if any(isinstance(called.__globals__.get(name), DtypeConstant) for name in called.__code__.co_names):
             names.add("T")
@@ -298,11 +300,11 @@ def names_used(function: Any) -> frozenset[str]:
 
 def bytecode_size(function: Any) -> int:
     """Returns the bytes of bytecode of a scalar function and of all functions that it calls."""
-    return sum(len(called.__code__.co_code) for called in _called(function))
+    return sum(len(called.__code__.co_code) for called in _transitive_callees(function))
 
 
 @functools.cache
-def _called(function: Any) -> frozenset[FunctionType]:
+def _transitive_callees(function: Any) -> frozenset[FunctionType]:
     """Returns a scalar function, and all functions that it calls."""
     seen: set[FunctionType] = set()
     waiting = [function]
@@ -324,7 +326,7 @@ def frontend(machine: Callable[[], Machine]) -> Frontend:
 
 
 @global_compiler_lock
-def lowered(
+def lower_body(
     function: FunctionType,
     arguments: Sequence[Type],
     result: Type,
@@ -349,11 +351,11 @@ def lowered(
     """
     numba = frontend(machine)
     kinds = tuple([numba.type_of(kind) for kind in arguments])
-    outcome = numba.compile(numba.bound(function, variables), kinds, numba.type_of(result))
-    return Body(_entry(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
+    outcome = numba.compile(numba.with_compilable_globals(function, variables), kinds, numba.type_of(result))
+    return Body(_entry_ir(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
 
 
-def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
+def _entry_ir(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
     """Returns the LLVM IR of `@.body`, which calls the compiled function.
 
     Parameters that are one array get one pointer: `noalias` would be false for two, so LLVM might read an element after

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def collecting_later() -> Iterator[None]:
+def without_collections() -> Iterator[None]:
     """Disables garbage collection in this context.
 
     Compilers and imports create many long-lived objects, so a collection would free nothing. It takes a sixth of the
@@ -26,7 +26,7 @@ def collecting_later() -> Iterator[None]:
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
     """Disables garbage collection here; later collections of young objects skip the objects created here, too."""
-    with collecting_later():
+    with without_collections():
         yield
         if not gc.get_freeze_count():  # else the application has frozen objects, which must stay frozen
             gc.freeze()

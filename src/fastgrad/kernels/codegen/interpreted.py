@@ -23,9 +23,9 @@ from fastgrad.kernels.codegen.interpreted_numbers import (
     c_function,
     is_float32,
     number_type,
-    wrapped,
+    wrapped_integer,
 )
-from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, pointer_to
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayPointer
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.locks import new_lock
 
@@ -51,15 +51,15 @@ def float_bits(x: Any) -> Any:
 def from_bits(bits: Any) -> Any:
     """Returns the float with the bits of an integer."""
     if type(bits) is Integer or type(bits) is np.int32:
-        return np.int32(wrapped(int(bits), "int32")).view(np.float32)
+        return np.int32(wrapped_integer(int(bits), "int32")).view(np.float32)
     return np.int64(bits).view(np.float64)
 
 
-def _rounding(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _rounding_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: function(x if is_float32(x) else np.float64(x))
 
 
-def _library_call(special: body.LibraryCall) -> Callable[..., Any]:
+def _library_function(special: body.LibraryCall) -> Callable[..., Any]:
     return lambda *numbers: c_function(special.function, is_float32(numbers[0]), len(numbers))(*numbers)
 
 
@@ -69,7 +69,7 @@ def _library_call(special: body.LibraryCall) -> Callable[..., Any]:
 def local_array(element: Any, length: Any) -> Any:
     """Returns new memory with arbitrary contents."""
     kind = number_type(element)
-    return pointer_to(np.empty(int(length), kind.dtype), f"local_array of {kind}")
+    return ArrayPointer(np.empty(int(length), kind.dtype), f"local_array of {kind}")
 
 
 def panel_array(element: Any, rows: Any) -> Any:
@@ -114,19 +114,19 @@ def cycle_counter() -> Any:
     return np.int64(time.perf_counter_ns())
 
 
-def wait() -> None:
+def yield_thread() -> None:
     """Lets another thread run."""
     time.sleep(0)
 
 
 # ---- words that threads share ------------------------------------------------------------------------------------
 
-_atomic = new_lock()
+_atomic_lock = new_lock()
 
 
 def atomic_add(words: Any, i: Any, value: Any) -> Any:
     """Adds to the word i; returns its old value."""
-    with _atomic:
+    with _atomic_lock:
         before = words[i]
         words[i] = before + _WORD(value)
     return before
@@ -134,7 +134,7 @@ def atomic_add(words: Any, i: Any, value: Any) -> Any:
 
 def atomic_min(words: Any, i: Any, value: Any) -> Any:
     """Sets the word i to the smaller of the two; returns its old value."""
-    with _atomic:
+    with _atomic_lock:
         before = words[i]
         words[i] = min(before, _WORD(value))
     return before
@@ -143,7 +143,7 @@ def atomic_min(words: Any, i: Any, value: Any) -> Any:
 # ---- calls by address --------------------------------------------------------------------------------------------
 
 
-class Steps:
+class StepTable:
     """The kernels that run as plain Python, by the numbers that replace addresses in programs."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class Steps:
         return np.int64(kernel.step(int(words), first, last))
 
 
-STEPS = Steps()
+STEP_TABLE = StepTable()
 
 
 def call_real(address: Any, *numbers: Any) -> Any:
@@ -197,7 +197,7 @@ def _multiply_add(a: Any, b: Any, c: Any) -> Any:
     return fused_multiply_add(a, b, c) if is_real else a * b + c
 
 
-def _put(c: Any, place: int, total: Any, accumulate: Any) -> None:
+def _store_total(c: Any, place: int, total: Any, accumulate: Any) -> None:
     c[place] = c[place] + total if accumulate != 0 else total
 
 
@@ -212,7 +212,7 @@ def _multiply_rows(
             total = c.kind(0)
             for k in range(depth):
                 total = term(a, a_at + row * a_row + k * a_k, b, b_at + k * b_k + column, total)
-            _put(c, c_at + row * c_row + column, total, accumulate)
+            _store_total(c, c_at + row * c_row + column, total, accumulate)
 
 
 def _add_product(a: Any, i: int, b: Any, j: int, total: Any) -> Any:
@@ -237,14 +237,14 @@ def multiply_windows(
             for a_term, b_term in terms:
                 x = a[a_at + a_row + a_term + (column if by_lane else 0)]
                 total = _multiply_add(x, b[b_at + b_term + column], total)
-            _put(c, c_at + c_row + column, total, accumulate)
+            _store_total(c, c_at + c_row + column, total, accumulate)
 
 
 multiply_lanes = functools.partial(multiply_windows, by_lane=True)
 """`multiply_windows` where a row takes the place of an element of a."""
 
 
-def _halves(array: Any, place: int) -> tuple[Any, Any]:
+def _bfloat16_pair(array: Any, place: int) -> tuple[Any, Any]:
     """The two bfloat16 numbers of a pair as float32."""
     if array.kind.dtype.itemsize == 2:
         first, second = int(array[place]), int(array[place + 1])
@@ -255,11 +255,11 @@ def _halves(array: Any, place: int) -> tuple[Any, Any]:
 
 
 def _add_products_of_pair(a: Any, i: int, b: Any, j: int, total: Any) -> Any:
-    x, y = _halves(a, i), _halves(b, j)
+    x, y = _bfloat16_pair(a, i), _bfloat16_pair(b, j)
     return fused_multiply_add(x[0], y[0], fused_multiply_add(x[1], y[1], total))
 
 
-def _filled_up(columns: Any, element: Any) -> int:
+def _rounded_to_vectors(columns: Any, element: Any) -> int:
     """Returns `columns` rounded up to whole vectors."""
     lanes = int(vector_lanes(element))
     return -(-int(columns) // lanes) * lanes
@@ -271,7 +271,7 @@ def pack_panel(
     """Copies a panel of b to rows that are padded with zeros."""
     b_at, b_k, b_column, target_row = map(int, (b_at, b_k, b_column, target_row))
     for k in range(depth):
-        for column in range(_filled_up(columns, target.kind)):
+        for column in range(_rounded_to_vectors(columns, target.kind)):
             is_there = column < columns
             target[k * target_row + column] = b[b_at + k * b_k + column * b_column] if is_there else target.kind(0)
 
@@ -280,7 +280,7 @@ def pack_pairs(b: Any, b_at: Any, b_column: Any, target: Any, target_row: Any, d
     """Copies a panel of a matrix of bfloat16 numbers to rows of pairs that are padded with zeros."""
     b_at, b_column, target_row = map(int, (b_at, b_column, target_row))
     for k in range(depth):
-        for column in range(_filled_up(columns, target.kind)):
+        for column in range(_rounded_to_vectors(columns, target.kind)):
             place, pair = b_at + 2 * k + column * b_column, 0
             if column < columns:
                 pair = int(b[place]) | int(b[place + 1]) << 16
@@ -295,40 +295,26 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
             y[y_at + row * y_row + column] = x[x_at + column * x_row + row]
 
 
+_NAMED_AS_IN_BODY: tuple[Callable[..., Any], ...] = (
+    address_of, atomic_add, atomic_min, call_pair, call_real, cycle_counter, float_bits, from_bits, fused_multiply_add,
+    local_array, masked_loads, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns, pointer, prefetch,
+    scale_by_power_of_two, transpose_rows, vector_lanes,
+)  # fmt: skip
+
 MEANINGS: dict[body.Special, Callable[..., Any]] = {
-    body.address_of: address_of,
-    body.atomic_add: atomic_add,
+    **{getattr(body, function.__name__): function for function in _NAMED_AS_IN_BODY},
+    **{call: _library_function(call) for call in vars(body).values() if isinstance(call, body.LibraryCall)},
     body.atomic_load: operator.getitem,
-    body.atomic_min: atomic_min,
     body.atomic_store: operator.setitem,
-    body.call_pair: call_pair,
-    body.call_real: call_real,
-    body.call_step: STEPS.call,
-    body.cycle_counter: cycle_counter,
-    body.float_bits: float_bits,
-    body.from_bits: from_bits,
-    body.fused_multiply_add: fused_multiply_add,
-    body.local_array: local_array,
-    body.masked_loads: masked_loads,
+    body.call_step: STEP_TABLE.call,
     body.multiply_lanes: multiply_lanes,
     body.multiply_pairs: functools.partial(_multiply_rows, term=_add_products_of_pair),
     body.multiply_rows: functools.partial(_multiply_rows, term=_add_product),
-    body.multiply_windows: multiply_windows,
-    body.pack_pairs: pack_pairs,
-    body.pack_panel: pack_panel,
-    body.panel_array: panel_array,
-    body.panel_columns: panel_columns,
-    body.pointer: pointer,
-    body.prefetch: prefetch,
-    body.relax: wait,
-    body.round_down: _rounding(np.floor),
-    body.round_to_even: _rounding(np.rint),
-    body.round_to_zero: _rounding(np.trunc),
-    body.round_up: _rounding(np.ceil),
-    body.scale_by_power_of_two: scale_by_power_of_two,
-    body.transpose_rows: transpose_rows,
-    body.vector_lanes: vector_lanes,
-    body.yield_processor: wait,
-    **{call: _library_call(call) for call in (body.library_cos, body.library_fmod, body.library_sin, body.library_tan)},
+    body.relax: yield_thread,
+    body.round_down: _rounding_function(np.floor),
+    body.round_to_even: _rounding_function(np.rint),
+    body.round_to_zero: _rounding_function(np.trunc),
+    body.round_up: _rounding_function(np.ceil),
+    body.yield_processor: yield_thread,
 }
 """For each name of `body`, a Python function with the name's meaning in a compiled kernel."""

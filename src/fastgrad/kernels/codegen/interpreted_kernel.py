@@ -18,9 +18,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special
-from fastgrad.kernels.codegen.interpreted import MEANINGS, STEPS
-from fastgrad.kernels.codegen.interpreted_numbers import MATH, NUMBER_TYPES, Integer, NumberType, number_type, typed
-from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, PointerTable, pointer_at, pointer_to
+from fastgrad.kernels.codegen.interpreted import MEANINGS, STEP_TABLE
+from fastgrad.kernels.codegen.interpreted_numbers import (
+    MATH,
+    NUMBER_TYPES,
+    Integer,
+    NumberType,
+    number_type,
+    typed_literal,
+)
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayPointer, PointerTable, pointer_at
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
@@ -58,7 +65,7 @@ class PythonKernel:
         self._signature = signature
         self._elements = [p.element and number_type(variables.get(p.element, p.element)) for p in signature.parameters]
         self._words = checked_words(signature)
-        conversion.step = STEPS.add(self)
+        conversion.step = STEP_TABLE.add(self)
         _kernels[self._title] = self
 
     def __repr__(self) -> str:
@@ -66,10 +73,12 @@ class PythonKernel:
 
     def __call__(self, *args: Any) -> int | None:
         """Converts the arguments and runs the body; returns its answer, if it has one."""
-        values = dict(zip([p.name for p in self._signature.passed], self.__self__.converted(args), strict=True))
+        values = dict(
+            zip([p.name for p in self._signature.passed], self.__self__.converted_arguments(args), strict=True)
+        )
         arguments = [self._argument(p, values) for p in self._signature.parameters]
         with np.errstate(all="ignore"):
-            return self._answer(self.function(*arguments))
+            return self._status(self.function(*arguments))
 
     def step(self, address: int, first: Any, last: Any) -> int:
         """Runs the kernel with the words at an address; returns the answer of a step (see `wrapper.step_ir`)."""
@@ -83,26 +92,26 @@ class PythonKernel:
             sizes = [words[i] for i in self._words.get(parameter.name, ())]
             arguments.append(_argument_of_word(parameter, kind, words[place], sizes))
             place += 1
-        answer = self._answer(self.function(*arguments))
+        answer = self._status(self.function(*arguments))
         return 0 if answer is None else answer + 1
 
-    def _answer(self, answer: Any) -> int | None:
+    def _status(self, answer: Any) -> int | None:
         return int(_INT64(answer)) if self._signature.returns_status else None
 
     def _argument(self, parameter: Parameter, values: Mapping[str, Any]) -> Any:
         name, kind = parameter.name, parameter.kind
         if kind in ARRAY_KINDS:
-            return pointer_to(values[name], name)
+            return ArrayPointer(values[name], name)
         if kind in LIST_KINDS:
-            return PointerTable([pointer_to(x, f"{name}[{i}]") for i, x in enumerate(values[name])], name)
+            return PointerTable([ArrayPointer(x, f"{name}[{i}]") for i, x in enumerate(values[name])], name)
         if kind == "objects":
             return AddressPointer(_INT64, id(values[name]) + TUPLE_ITEMS_AT)
         if kind in ("int", "float"):
-            return typed(values[name])
+            return typed_literal(values[name])
         arrays = next(values[p.name] for p in self._signature.parameters if p.kind in LIST_KINDS)
         if kind == "count":
             return np.int64(len(arrays))
-        return pointer_to(np.array([x.size for x in arrays], np.int64), name)
+        return ArrayPointer(np.array([x.size for x in arrays], np.int64), name)
 
 
 def _argument_of_word(parameter: Parameter, element: Any, word: Any, sizes: list[Any]) -> Any:
@@ -131,48 +140,48 @@ def python_function(function: Any, variables: Mapping[str, str]) -> Any:
     types_of_names = {name: number_type(element) for name, element in variables.items()}
     for name, element in variables.items():
         types_of_names[f"{name}_bits"] = NUMBER_TYPES["int32" if element in ("float32", "int32") else "int64"]
-    return _copy(function, types_of_names, {})
+    return _interpretable_copy(function, types_of_names, {})
 
 
-def _copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
+def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
     if function not in copies:
         scope = dict(function.__globals__)
         copies[function] = types.FunctionType(_typed_code(function.__code__), scope, function.__name__)
         for name in function.__code__.co_names:
             if name in scope:
-                scope[name] = _meaning(scope[name], types_of_names, copies)
-        scope.update(types_of_names, range=_range)
+                scope[name] = _interpretable_global(scope[name], types_of_names, copies)
+        scope.update(types_of_names, range=_int64_range)
     return copies[function]
 
 
-def _meaning(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
+def _interpretable_global(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
     """Returns the replacement of a body's global."""
     if isinstance(value, Special):
         return MEANINGS.get(value, value)
     if isinstance(value, DtypeConstant):
-        return typed(value.values[types_of_names["T"].name])
+        return typed_literal(value.values[types_of_names["T"].name])
     if isinstance(value, ByDtype):
-        choices = {name: _copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
+        choices = {name: _interpretable_copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
         return lambda *args: choices[_dtype_name(args[0])](*args)
     value = getattr(value, "py_func", value)  # the Python function, if Numba has compiled it
     if isinstance(value, types.FunctionType):
-        return _copy(value, types_of_names, copies)
+        return _interpretable_copy(value, types_of_names, copies)
     if isinstance(value, type) and issubclass(value, (np.number, np.bool_)):
         return number_type(value)
-    return MATH if value is math else typed(value)
+    return MATH if value is math else typed_literal(value)
 
 
 def _dtype_name(value: Any) -> str:
     return value.kind if type(value) is Integer else np.result_type(value).name
 
 
-def _range(*bounds: Any) -> Iterator[Any]:
+def _int64_range(*bounds: Any) -> Iterator[Any]:
     return map(np.int64, builtins.range(*bounds))
 
 
 def _typed_code(code: types.CodeType) -> types.CodeType:
     """Returns the code with its literal numbers as NumPy scalars."""
-    constants = [typed(constant) for constant in code.co_consts]
+    constants = [typed_literal(constant) for constant in code.co_consts]
     units = bytearray(code.co_code)
     if _SMALL_INTEGER is not None:
         places: dict[int, int] = {}

@@ -23,16 +23,16 @@ _REALS = (np.float32, np.float64, float)
 _MASK = (1 << 64) - 1
 
 
-def wrapped(value: int, kind: str) -> int:
+def wrapped_integer(value: int, kind: str) -> int:
     """Returns the integer of this type that has the same low bits."""
     width = _WIDTHS[kind]
     value &= (1 << width) - 1
     return value - (1 << width) if kind[0] == "i" and value >> (width - 1) else value
 
 
-def number(value: int, unsigned: bool) -> Any:
+def integer_of_64_bits(value: int, unsigned: bool) -> Any:
     """Returns an integer of 64 bits."""
-    return Integer(value, "uint64") if unsigned else np.int64(wrapped(value, "int64"))
+    return Integer(value, "uint64") if unsigned else np.int64(wrapped_integer(value, "int64"))
 
 
 class Integer:
@@ -47,7 +47,7 @@ class Integer:
     __array_ufunc__ = None  # so that NumPy's scalars leave operations to this class
 
     def __init__(self, value: int, kind: str) -> None:
-        self.value = wrapped(value, kind)
+        self.value = wrapped_integer(value, kind)
         self.kind = kind
 
     def __repr__(self) -> str:
@@ -69,83 +69,67 @@ class Integer:
         return hash(self.value)
 
     def __neg__(self) -> Any:
-        return number(wrapped(-self.value, self.kind), self.kind[0] == "u")
+        return integer_of_64_bits(wrapped_integer(-self.value, self.kind), self.kind[0] == "u")
 
     def __invert__(self) -> Any:
-        return number(wrapped(~self.value, self.kind), self.kind[0] == "u")
+        return integer_of_64_bits(wrapped_integer(~self.value, self.kind), self.kind[0] == "u")
 
     def __abs__(self) -> Integer:
         return Integer(abs(self.value), self.kind)
 
-    def beside(self, other: Any) -> Any:
+    def as_float_with(self, other: Any) -> Any:
         """Returns the float that this number becomes in an operation with `other`."""
         is_short = type(other) is np.float32 and self.kind in _EXACT_IN_FLOAT32
         return np.float32(self.value) if is_short else np.float64(self.value)
 
 
-def _whole(value: Any) -> tuple[int, bool]:
+def _value_and_signedness(value: Any) -> tuple[int, bool]:
     """Returns the value of an integer, and whether its type is unsigned."""
     if type(value) is Integer:
         return value.value, value.kind[0] == "u"
     return operator.index(value) if type(value) is not np.bool_ else int(value), False
 
 
-def _shifted(shift: Callable[[int, int], int]) -> Callable[[int, int], int]:
-    return lambda value, count: shift(value, count) if 0 <= count < 64 else 0
+def _as_float(value: Any, other: Any) -> Any:
+    """Returns a number as the float that it becomes in an operation with `other`, one of them an `Integer`."""
+    if type(value) is Integer:
+        return value.as_float_with(other)
+    return value if isinstance(value, _REALS) else np.float64(_value_and_signedness(value)[0])
 
 
-def _of_reals(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-    """Returns an operation on numbers, and its reflection."""
+def _operator_pair(
+    function: Callable[[Any, Any], Any], gives_float: bool = False, is_shift: bool = False
+) -> tuple[Any, Any]:
+    """Returns an operator's method and its reflection.
 
-    def forward(a: Integer, b: Any) -> Any:
-        if isinstance(b, _REALS):
-            return function(a.beside(b), b)
-        y, unsigned = _whole(b)
-        return number(function(a.value, y), unsigned and a.kind[0] == "u")
+    Args:
+        function: the operation on Python integers, or on floats.
+        gives_float: whether integers become floats.
+        is_shift: whether the result has the type of the left operand.
+    """
 
-    def reflected(b: Integer, a: Any) -> Any:
-        if isinstance(a, _REALS):
-            return function(a, b.beside(a))
-        x, unsigned = _whole(a)
-        return number(function(x, b.value), unsigned and b.kind[0] == "u")
+    def apply(a: Any, b: Any) -> Any:
+        if gives_float or isinstance(a, _REALS) or isinstance(b, _REALS):
+            return function(_as_float(a, b), _as_float(b, a))
+        (x, is_x_unsigned), (y, is_y_unsigned) = _value_and_signedness(a), _value_and_signedness(b)
+        return integer_of_64_bits(function(x, y), is_x_unsigned and (is_y_unsigned or is_shift))
 
-    return forward, reflected
-
-
-def _of_integers(function: Callable[[int, int], int], is_shift: bool = False) -> tuple[Any, Any]:
-    """Returns an operation on integers alone, and its reflection; a shift has the type of its left operand."""
-
-    def forward(a: Integer, b: Any) -> Any:
-        y, unsigned = _whole(b)
-        return number(function(a.value, y), a.kind[0] == "u" and (unsigned or is_shift))
-
-    def reflected(b: Integer, a: Any) -> Any:
-        x, unsigned = _whole(a)
-        return number(function(x, b.value), unsigned and (b.kind[0] == "u" or is_shift))
-
-    return forward, reflected
+    return apply, lambda b, a: apply(a, b)
 
 
-def _divided(function: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
-    """Returns a division that gives 0 for a divisor of 0."""
-
-    def divide(x: Any, y: Any) -> Any:
-        return function(x, y) if y != 0 or isinstance(x, _REALS) else 0
-
-    return divide
+def _shift(function: Callable[[int, int], int]) -> tuple[Any, Any]:
+    return _operator_pair(lambda value, count: function(value, count) if 0 <= count < 64 else 0, is_shift=True)
 
 
-def _quotient(a: Integer, b: Any) -> Any:
-    return a.beside(b) / (b if isinstance(b, _REALS) else np.float64(_whole(b)[0]))
-
-
-def _quotient_reflected(b: Integer, a: Any) -> Any:
-    return (a if isinstance(a, _REALS) else np.float64(_whole(a)[0])) / b.beside(a)
+def _division(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """Returns the methods of a division that gives 0 for an integer divided by 0."""
+    return _operator_pair(lambda x, y: function(x, y) if y != 0 or isinstance(x, _REALS) else 0)
 
 
 def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any], bool]:
     def compare(a: Integer, b: Any) -> bool:
-        return bool(function(a.beside(b), b) if isinstance(b, _REALS) else function(a.value, _whole(b)[0]))
+        is_real = isinstance(b, _REALS)
+        return bool(function(a.as_float_with(b), b) if is_real else function(a.value, _value_and_signedness(b)[0]))
 
     return compare
 
@@ -153,17 +137,14 @@ def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any],
 for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
     setattr(Integer, f"__{_name}__", _comparison(getattr(operator, _name)))
 for _name, _pair in {
-    "add": _of_reals(operator.add),
-    "sub": _of_reals(operator.sub),
-    "mul": _of_reals(operator.mul),
-    "floordiv": _of_reals(_divided(operator.floordiv)),
-    "mod": _of_reals(_divided(operator.mod)),
-    "truediv": (_quotient, _quotient_reflected),
-    "and": _of_integers(operator.and_),
-    "or": _of_integers(operator.or_),
-    "xor": _of_integers(operator.xor),
-    "lshift": _of_integers(_shifted(operator.lshift), is_shift=True),
-    "rshift": _of_integers(_shifted(operator.rshift), is_shift=True),
+    **{name: _operator_pair(getattr(operator, name)) for name in ("add", "sub", "mul", "xor")},
+    "and": _operator_pair(operator.and_),
+    "or": _operator_pair(operator.or_),
+    "truediv": _operator_pair(operator.truediv, gives_float=True),
+    "floordiv": _division(operator.floordiv),
+    "mod": _division(operator.mod),
+    "lshift": _shift(operator.lshift),
+    "rshift": _shift(operator.rshift),
 }.items():
     for _prefix, _function in zip(("__", "__r"), _pair, strict=True):
         setattr(Integer, f"{_prefix}{_name}__", _function)
@@ -203,12 +184,12 @@ class NumberType:
     def _int64(self, value: Any) -> Any:
         if isinstance(value, _REALS):
             return np.float64(value).astype(np.int64)
-        return number(_whole(value)[0], unsigned=False)
+        return integer_of_64_bits(_value_and_signedness(value)[0], unsigned=False)
 
     def _integer(self, value: Any) -> Any:
         if isinstance(value, _REALS):
             return Integer(int(np.float64(value).astype(self.dtype)), self.name)
-        return Integer(_whole(value)[0], self.name)
+        return Integer(_value_and_signedness(value)[0], self.name)
 
 
 NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_WIDTHS, "float32", "float64")}
@@ -222,13 +203,13 @@ def number_type(element: Any) -> NumberType:
     return NUMBER_TYPES["uint8" if name == "bool" else name]
 
 
-def typed(value: Any) -> Any:
+def typed_literal(value: Any) -> Any:
     """Returns a literal or global number of a body, or a tuple of numbers, with the type that Numba gives it."""
     if type(value) is int:
         return np.int64(value) if -(1 << 63) <= value < 1 << 63 else Integer(value, "uint64")
     if type(value) is float:
         return np.float64(value)
-    return tuple([typed(part) for part in value]) if type(value) is tuple else value
+    return tuple([typed_literal(part) for part in value]) if type(value) is tuple else value
 
 
 # ---- the C library ---------------------------------------------------------------------------------------------

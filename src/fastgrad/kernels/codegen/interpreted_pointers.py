@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -23,62 +23,41 @@ _C_TYPES = {np.dtype(c): c for c in (ctypes.c_float, ctypes.c_double)} | {
 
 
 class ArrayPointer:
-    """A pointer to the elements of an array.
+    """A pointer to the elements of an array; elements of a bool array are bytes.
 
     Args:
         array: a contiguous array.
         name: its name in messages.
     """
 
-    __slots__ = ("array", "kind", "name")
+    __slots__ = ("_is_plain", "array", "kind", "name")
 
     def __init__(self, array: np.ndarray, name: str) -> None:
         self.kind = number_type(array.dtype)
         self.array = array.reshape(-1).view(self.kind.dtype)
         self.name = name
+        self._is_plain = array.dtype in (np.float32, np.float64, np.int64)  # else elements are `Integer`s
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.array!r}"
 
     def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self.array.size:
-            self._refuse(index)
-        return self.array[index]
+        self._check(index)
+        return self.array[index] if self._is_plain else Integer(self.array.item(index), self.kind.name)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if not 0 <= index < self.array.size:
-            self._refuse(index)
-        self.array[index] = self.kind(value)
+        self._check(index)
+        converted = self.kind(value)
+        self.array[index] = converted if self._is_plain else converted.value
 
     @property
     def address(self) -> int:
         """The address of the first element."""
         return int(self.array.__array_interface__["data"][0])
 
-    def _refuse(self, index: Any) -> NoReturn:
-        raise IndexError(f"{self.name}[{index}] is outside of its {self.array.size} elements")
-
-
-class IntegerPointer(ArrayPointer):
-    """A pointer to integers that NumPy's scalars do not represent; see `Integer`."""
-
-    __slots__ = ()
-
-    def __getitem__(self, index: Any) -> Integer:
+    def _check(self, index: Any) -> None:
         if not 0 <= index < self.array.size:
-            self._refuse(index)
-        return Integer(self.array.item(index), self.kind.name)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if not 0 <= index < self.array.size:
-            self._refuse(index)
-        self.array[index] = self.kind(value).value
-
-
-def pointer_to(array: np.ndarray, name: str) -> ArrayPointer:
-    """Returns a pointer to the elements of a contiguous array; elements of a bool array are bytes."""
-    is_plain = array.dtype in (np.float32, np.float64, np.int64)
-    return (ArrayPointer if is_plain else IntegerPointer)(array, name)
+            raise IndexError(f"{self.name}[{index}] is outside of its {self.array.size} elements")
 
 
 class AddressPointer:
@@ -141,5 +120,5 @@ def pointer_at(kind: NumberType, address: int, count: int, name: str) -> Any:
     if count < 0:
         return AddressPointer(kind, address)
     if count == 0:
-        return pointer_to(np.empty(0, kind.dtype), name)
-    return pointer_to(np.asarray(_Memory(int(address), kind.dtype, int(count))), name)
+        return ArrayPointer(np.empty(0, kind.dtype), name)
+    return ArrayPointer(np.asarray(_Memory(int(address), kind.dtype, int(count))), name)

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from fastgrad.kernels.codegen import body
 from fastgrad.kernels.codegen.arithmetic import LOWERINGS
-from fastgrad.kernels.codegen.atomics import GIVES_NOTHING, GIVES_WORD, declared
+from fastgrad.kernels.codegen.atomics import VOID_LOWERINGS, WORD_LOWERINGS, declared_function
 from fastgrad.kernels.codegen.bounds import NO_BOUND, checks_bounds
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
 from fastgrad.kernels.codegen.isa import host_isa
@@ -25,7 +25,7 @@ types: Any = numba_types  # Numba adds names to this module when it is imported
 _WORD, _FLAG, _REAL = ir.IntType(64), ir.IntType(32), ir.DoubleType()
 
 
-def _cast(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
+def _cast_arguments(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
     """Returns the arguments as values of other types."""
     return [
         context.cast(builder, value, given, kind)
@@ -33,11 +33,7 @@ def _cast(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> 
     ]
 
 
-def _plain(kinds: Any) -> list[Any]:
-    return [types.unliteral(kind) for kind in kinds]
-
-
-def define(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
+def define_intrinsic(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
     """Returns an intrinsic for a special.
 
     Args:
@@ -61,7 +57,7 @@ def define(special: body.Special, definition: Callable[..., Any], literal: bool 
     return intrinsic(prefer_literal=literal)(typed)
 
 
-def address(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+def pointer_address(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     """Returns the address that a pointer of a body holds."""
     return value if isinstance(kind, types.CPointer) else builder.extract_value(value, 0)
 
@@ -73,15 +69,15 @@ def is_pointer(kind: Any) -> bool:
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
-_SAME_BITS = {
+_BITCAST_TYPES = {
     body.float_bits: {types.float32: types.int32, types.float64: types.int64},
     body.from_bits: {types.int32: types.float32, types.int64: types.float64},
 }
 
 
-def _reinterpret(special: body.Special) -> Callable[..., Any]:
+def _bitcast_definition(special: body.Special) -> Callable[..., Any]:
     def definition(kind: Any) -> Any:
-        result = _SAME_BITS[special].get(kind)
+        result = _BITCAST_TYPES[special].get(kind)
 
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.bitcast(args[0], context.get_value_type(result))
@@ -91,7 +87,7 @@ def _reinterpret(special: body.Special) -> Callable[..., Any]:
     return definition
 
 
-def _arithmetic(special: body.Special) -> Callable[..., Any]:
+def _arithmetic_definition(special: body.Special) -> Callable[..., Any]:
     def definition(*kinds: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return LOWERINGS[special](builder, args)
@@ -104,7 +100,7 @@ def _arithmetic(special: body.Special) -> Callable[..., Any]:
 # ---- memory ------------------------------------------------------------------------------------------------------
 
 
-def _local_array(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]:
+def _local_array_definition(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]:
     """Returns the definition of an array on the stack; `rows_of` returns the elements of a row for a type."""
 
     def definition(element: Any, length: Any) -> Any:
@@ -143,7 +139,7 @@ def host_value(context: Any, builder: Any, pointer: Any, start: Any, count: int,
     return pointer_value(context, builder, pointer, start, _WORD(count), name)
 
 
-def _pointer(element: Any, place: Any) -> Any:
+def _pointer_definition(element: Any, place: Any) -> Any:
     kind = host_pointer(element.dtype)
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -154,19 +150,19 @@ def _pointer(element: Any, place: Any) -> Any:
     return kind(element, place), lower
 
 
-def _address_of(kind: Any) -> Any:
+def _address_of_definition(kind: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(address(context, builder, kind, args[0]), _WORD)
+        return builder.ptrtoint(pointer_address(context, builder, kind, args[0]), _WORD)
 
     return (types.int64(kind), lower) if is_pointer(kind) else None
 
 
-def _prefetch(kind: Any, index: Any) -> Any:
+def _prefetch_definition(kind: Any, index: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         at = context.cast(builder, args[1], index, types.int64)
-        element = builder.gep(address(context, builder, kind, args[0]), [at])
+        element = builder.gep(pointer_address(context, builder, kind, args[0]), [at])
         line = builder.bitcast(element, ir.IntType(8).as_pointer())
-        function = declared(
+        function = declared_function(
             builder, ir.FunctionType(ir.VoidType(), [line.type, _FLAG, _FLAG, _FLAG]), "llvm.prefetch.p0"
         )
         builder.call(function, [line, _FLAG(0), _FLAG(3), _FLAG(1)])
@@ -175,23 +171,23 @@ def _prefetch(kind: Any, index: Any) -> Any:
     return types.none(kind, index), lower
 
 
-def _atomic(special: body.Special) -> Callable[..., Any]:
+def _atomic_definition(special: body.Special) -> Callable[..., Any]:
     def definition(*kinds: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if kinds:
                 check_access(context, builder, kinds[0], args[0], context.cast(builder, args[1], kinds[1], types.int64))
             given = [
-                address(context, builder, kind, value)
+                pointer_address(context, builder, kind, value)
                 if is_pointer(kind)
                 else context.cast(builder, value, kind, types.int64)
                 for value, kind in zip(args, kinds, strict=True)
             ]
-            if special in GIVES_WORD:
-                return GIVES_WORD[special](builder, given)
-            GIVES_NOTHING[special](builder, given)
+            if special in WORD_LOWERINGS:
+                return WORD_LOWERINGS[special](builder, given)
+            VOID_LOWERINGS[special](builder, given)
             return context.get_dummy_value()
 
-        return (types.int64 if special in GIVES_WORD else types.none)(*kinds), lower
+        return (types.int64 if special in WORD_LOWERINGS else types.none)(*kinds), lower
 
     return definition
 
@@ -199,40 +195,46 @@ def _atomic(special: body.Special) -> Callable[..., Any]:
 def check_access(context: Any, builder: Any, kind: Any, pointer: Any, index: Any) -> None:
     """Emits the check of a checked pointer's access: the function returns if the element does not exist."""
     if not isinstance(kind, types.CPointer):
-        from fastgrad.kernels.codegen.checked_pointers import check
+        from fastgrad.kernels.codegen.checked_pointers import emit_access_check
 
-        check(context, builder, kind, pointer, index)
+        emit_access_check(context, builder, kind, pointer, index)
 
 
 # ---- calls by address --------------------------------------------------------------------------------------------
 
 
-def _called(builder: Any, entry: Any, kind: Any, args: Any) -> Any:
+def _emit_call_by_address(builder: Any, entry: Any, kind: Any, args: Any) -> Any:
     return builder.call(builder.inttoptr(entry, kind.as_pointer()), args)
 
 
-def _call_step(*kinds: Any) -> Any:
+def _call_step_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        entry, *words = _cast(context, builder, signature, args, [types.int64] * 4)
-        return _called(builder, entry, ir.FunctionType(_WORD, [_WORD] * 3), words)
+        entry, *words = _cast_arguments(context, builder, signature, args, [types.int64] * 4)
+        return _emit_call_by_address(builder, entry, ir.FunctionType(_WORD, [_WORD] * 3), words)
 
     return types.int64(*kinds), lower
 
 
-def _call_real(*kinds: Any) -> Any:
+def _call_real_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        entry, *numbers = _cast(context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)])
-        return _called(builder, entry, ir.FunctionType(_REAL, [_REAL] * len(numbers) + [_FLAG]), [*numbers, _FLAG(0)])
+        entry, *numbers = _cast_arguments(
+            context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)]
+        )
+        return _emit_call_by_address(
+            builder, entry, ir.FunctionType(_REAL, [_REAL] * len(numbers) + [_FLAG]), [*numbers, _FLAG(0)]
+        )
 
     return types.float64(*kinds), lower
 
 
-def _call_pair(*kinds: Any) -> Any:
+def _call_pair_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        entry, x = _cast(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
-        first = address(context, builder, kinds[2], args[2])
+        entry, x = _cast_arguments(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
+        first = pointer_address(context, builder, kinds[2], args[2])
         second = builder.gep(first, [_WORD(1)])
-        _called(builder, entry, ir.FunctionType(ir.VoidType(), [_REAL, first.type, first.type]), [x, first, second])
+        _emit_call_by_address(
+            builder, entry, ir.FunctionType(ir.VoidType(), [_REAL, first.type, first.type]), [x, first, second]
+        )
         return builder.load(first)
 
     return types.float64(*kinds), lower
@@ -241,7 +243,7 @@ def _call_pair(*kinds: Any) -> Any:
 # ---- the machine -------------------------------------------------------------------------------------------------
 
 
-def _machine_number(number: Callable[[int], int]) -> Callable[..., Any]:
+def _machine_constant_definition(number: Callable[[int], int]) -> Callable[..., Any]:
     def definition(element: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return _WORD(number(element.dtype.bitwidth // 8))
@@ -251,26 +253,26 @@ def _machine_number(number: Callable[[int], int]) -> Callable[..., Any]:
     return definition
 
 
-def _cycle_counter() -> Any:
+def _cycle_counter_definition() -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         # x86 lets programs count cycles; ARM only lets them read its steady clock.
         counter = "cycle" if target().triple.startswith("x86") else "steady"
-        return builder.call(declared(builder, ir.FunctionType(_WORD, []), f"llvm.read{counter}counter"), [])
+        return builder.call(declared_function(builder, ir.FunctionType(_WORD, []), f"llvm.read{counter}counter"), [])
 
     return types.int64(), lower
 
 
-def _tiles(special: body.Special) -> Callable[..., Any]:
+def _tile_function_definition(special: body.Special) -> Callable[..., Any]:
     of_pairs = special in (body.multiply_pairs, body.pack_pairs)
 
     def definition(*kinds: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if checks_bounds():
-                from fastgrad.kernels.codegen.checked_pointers import check_tiles
+                from fastgrad.kernels.codegen.checked_pointers import emit_tile_check
 
-                check_tiles(context, builder, special, kinds, args)
+                emit_tile_check(context, builder, special, kinds, args)
             given = [
-                address(context, builder, kind, value) if is_pointer(kind) else value
+                pointer_address(context, builder, kind, value) if is_pointer(kind) else value
                 for value, kind in zip(args, kinds, strict=True)
             ]
             if of_pairs:
@@ -285,7 +287,7 @@ def _tiles(special: body.Special) -> Callable[..., Any]:
     return definition
 
 
-_TILES = (
+_TILE_FUNCTIONS = (
     body.multiply_lanes,
     body.multiply_pairs,
     body.multiply_rows,
@@ -296,30 +298,41 @@ _TILES = (
 )
 
 INTRINSICS: dict[body.Special, Any] = {
-    **{special: define(special, _reinterpret(special)) for special in _SAME_BITS},
-    **{special: define(special, _arithmetic(special)) for special in LOWERINGS},
-    **{special: define(special, _atomic(special)) for special in (*GIVES_WORD, *GIVES_NOTHING)},
-    **{special: define(special, _tiles(special)) for special in _TILES},
-    body.address_of: define(body.address_of, _address_of),
-    body.call_pair: define(body.call_pair, _call_pair),
-    body.call_real: define(body.call_real, _call_real),
-    body.call_step: define(body.call_step, _call_step),
-    body.cycle_counter: define(body.cycle_counter, _cycle_counter),
-    body.local_array: define(body.local_array, _local_array("local_array", lambda kind: 1), literal=True),
-    body.masked_loads: define(body.masked_loads, _machine_number(lambda size: int(host_isa().masks))),
-    body.panel_array: define(
+    **{special: define_intrinsic(special, _bitcast_definition(special)) for special in _BITCAST_TYPES},
+    **{special: define_intrinsic(special, _arithmetic_definition(special)) for special in LOWERINGS},
+    **{
+        special: define_intrinsic(special, _atomic_definition(special))
+        for special in (*WORD_LOWERINGS, *VOID_LOWERINGS)
+    },
+    **{special: define_intrinsic(special, _tile_function_definition(special)) for special in _TILE_FUNCTIONS},
+    body.address_of: define_intrinsic(body.address_of, _address_of_definition),
+    body.call_pair: define_intrinsic(body.call_pair, _call_pair_definition),
+    body.call_real: define_intrinsic(body.call_real, _call_real_definition),
+    body.call_step: define_intrinsic(body.call_step, _call_step_definition),
+    body.cycle_counter: define_intrinsic(body.cycle_counter, _cycle_counter_definition),
+    body.local_array: define_intrinsic(
+        body.local_array, _local_array_definition("local_array", lambda kind: 1), literal=True
+    ),
+    body.masked_loads: define_intrinsic(
+        body.masked_loads, _machine_constant_definition(lambda size: int(host_isa().masks))
+    ),
+    body.panel_array: define_intrinsic(
         body.panel_array,
-        _local_array("panel_array", lambda kind: host_isa().panel_bytes * 8 // kind.bitwidth),
+        _local_array_definition("panel_array", lambda kind: host_isa().panel_bytes * 8 // kind.bitwidth),
         literal=True,
     ),
-    body.panel_columns: define(body.panel_columns, _machine_number(lambda size: host_isa().panel_bytes // size)),
-    body.pointer: define(body.pointer, _pointer),
-    body.prefetch: define(body.prefetch, _prefetch),
-    body.vector_lanes: define(body.vector_lanes, _machine_number(lambda size: host_isa().vector_bytes // size)),
+    body.panel_columns: define_intrinsic(
+        body.panel_columns, _machine_constant_definition(lambda size: host_isa().panel_bytes // size)
+    ),
+    body.pointer: define_intrinsic(body.pointer, _pointer_definition),
+    body.prefetch: define_intrinsic(body.prefetch, _prefetch_definition),
+    body.vector_lanes: define_intrinsic(
+        body.vector_lanes, _machine_constant_definition(lambda size: host_isa().vector_bytes // size)
+    ),
 }
 """The intrinsic of each special."""
 
 
-def cpu() -> Machine:
+def cpu_machine() -> Machine:
     """Returns the machine of this process's CPU."""
     return Machine("a CPU", INTRINSICS, host_pointer, leaves=checks_bounds(), keeps=True)

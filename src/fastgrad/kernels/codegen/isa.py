@@ -39,13 +39,13 @@ _WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
 _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 
-_V3 = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
-_V4 = _V3 + ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+_V3_FEATURES = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
+_V4_FEATURES = _V3_FEATURES + ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 
 LEVELS: dict[str, tuple[str, str]] = {
-    "x86-64-v4-bf16": ("x86-64-v4", _V4 + ",+avx512bf16"),
-    "x86-64-v4": ("x86-64-v4", _V4),
-    "x86-64-v3": ("x86-64-v3", _V3),
+    "x86-64-v4-bf16": ("x86-64-v4", _V4_FEATURES + ",+avx512bf16"),
+    "x86-64-v4": ("x86-64-v4", _V4_FEATURES),
+    "x86-64-v3": ("x86-64-v3", _V3_FEATURES),
 }
 """Levels of processors for which wheels have machine code, the best first: LLVM's name, and the features it uses."""
 
@@ -69,7 +69,7 @@ def host_levels() -> tuple[str, ...]:
 def host_isa() -> Isa:
     """Returns the vectors of the machine that kernels are compiled for; short ones if they run as plain Python."""
     if jit_is_disabled():
-        return Isa(4 * int(_chosen_lanes() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
+        return Isa(4 * int(_lanes_by_environment() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
     return isa_of(target())
 
 
@@ -81,7 +81,7 @@ def isa_of(machine: Machine) -> Isa:
     """
     features = machine.features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
-    chosen = _chosen_lanes()
+    chosen = _lanes_by_environment()
     vector_bytes = 4 * int(chosen) if chosen else widest
     many = "+neon" in features or vector_bytes == 64
     return Isa(
@@ -99,7 +99,7 @@ def features_for_loops() -> str:
     Without `FASTGRAD_LANES`, the vectors are as wide as those of tiles. LLVM would halve them on Intel's processors,
     which once lowered their clock for wide vectors. LLVM splits vectors that the machine lacks into smaller ones.
     """
-    machine, chosen = target(), _chosen_lanes()
+    machine, chosen = target(), _lanes_by_environment()
     features = machine.features.split(",")
     if not machine.triple.startswith("x86_64") or not (chosen or "+avx512f" in features):
         return machine.features
@@ -107,7 +107,7 @@ def features_for_loops() -> str:
     return ",".join([*features, *(f"{'+' if bits == size else '-'}prefer-{size}-bit" for size in (128, 256))])
 
 
-def _chosen_lanes() -> str:
+def _lanes_by_environment() -> str:
     chosen = os.environ.get("FASTGRAD_LANES", "")
     if chosen not in ("", "4", "8", "16"):
         raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")

@@ -24,7 +24,7 @@ def jit_is_disabled() -> bool:
         return False
 
 
-def refuse_code(kernel: str) -> None:
+def check_jit_is_enabled(kernel: str) -> None:
     """Raises if kernels have no machine code.
 
     Raises:

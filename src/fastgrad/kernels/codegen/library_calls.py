@@ -22,7 +22,7 @@ def symbol_of(function: str, element: str) -> str:
     return f"{PREFIX}{function}_{element}"
 
 
-def definitions(symbols: Iterable[str]) -> str:
+def definitions_ir(symbols: Iterable[str]) -> str:
     """Returns LLVM IR that defines functions named by `symbol_of`, with their vector variants."""
     parts, kept = [], []
     for symbol in symbols:
@@ -65,13 +65,13 @@ out:
 }}
 """
         )
-        parts += [_vector_form(symbol, element, names, n) for n in widths]
+        parts += [_masked_variant_ir(symbol, element, names, n) for n in widths]
         kept += [f"ptr @{symbol}_{n}" for n in widths]
     used = f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"'
     return "\n".join([used, *parts, '!0 = !{!"branch_weights", i32 1, i32 100000}'])
 
 
-def _vector_form(symbol: str, element: str, names: list[str], lanes: int) -> str:
+def _masked_variant_ir(symbol: str, element: str, names: list[str], lanes: int) -> str:
     """Returns the masked variant for `lanes` elements: a test that is inlined into loops, and a call that is not."""
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
     slots = "".join(f"  %{name}_s = alloca {vector}\n" for name in names)

@@ -18,19 +18,19 @@ _LIBRARIES = "numba.core.compiler_lock global_compiler_lock _lock", "llvmlite.bi
 """The locks of native code for which a fork waits. Threads may compile functions of their own, and freeing a kernel
 takes LLVM's lock only."""
 
-_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+_locks_free_in_child: weakref.WeakSet[Any] = weakref.WeakSet()
 _held_at_fork: list[Any] = []
-_acquired: list[Any] = []
+_acquired_for_fork: list[Any] = []
 
 
 def new_lock() -> Any:
     """Returns a ``threading.Lock`` that is free in a forked child."""
-    return _renewed(threading.Lock())
+    return _new_lock_like(threading.Lock())
 
 
 def new_rlock() -> Any:
     """Returns a ``threading.RLock`` that is free in a forked child."""
-    return _renewed(threading.RLock())
+    return _new_lock_like(threading.RLock())
 
 
 def new_rlock_held_at_fork() -> Any:
@@ -44,11 +44,11 @@ def free_properties_at_fork(owner: type) -> type:
     """Frees the locks of a class's `cached_property` in forked children, and returns the class; Python 3.12 has none."""
     for value in vars(owner).values():
         if isinstance(value, functools.cached_property) and hasattr(value, "lock"):
-            _renewed(value.lock)
+            _new_lock_like(value.lock)
     return owner
 
 
-def give_back(lock: Any) -> None:
+def release_if_held(lock: Any) -> None:
     """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and storing its result.
 
     A caller that has recorded its lock releases the lock itself. A signal may also come while the thread waits: then
@@ -58,14 +58,14 @@ def give_back(lock: Any) -> None:
         lock.release()
 
 
-def _renewed(lock: Any) -> Any:
-    _locks.add(lock)
+def _new_lock_like(lock: Any) -> Any:
+    _locks_free_in_child.add(lock)
     return lock
 
 
 def _before_fork() -> None:
-    libraries = [_renewed(lock) for lock in map(_lock_of, _LIBRARIES) if lock is not None]
-    _acquired[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_PATIENCE)]
+    libraries = [_new_lock_like(lock) for lock in map(_library_lock, _LIBRARIES) if lock is not None]
+    _acquired_for_fork[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_PATIENCE)]
     # An import that another thread has begun would never end in the child.
     end = time.monotonic() + _PATIENCE
     while _another_thread_imports() and time.monotonic() < end:
@@ -78,20 +78,20 @@ def _another_thread_imports() -> bool:
     return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in locks)
 
 
-def _lock_of(path: str) -> Any:
+def _library_lock(path: str) -> Any:
     """Returns the lock of a library, by module and attributes; None if the library is not imported."""
     module, *names = path.split(" ")
     return functools.reduce(lambda value, name: getattr(value, name, None), names, sys.modules.get(module))
 
 
 def _after_fork_in_parent() -> None:
-    while _acquired:
-        _acquired.pop().release()
+    while _acquired_for_fork:
+        _acquired_for_fork.pop().release()
 
 
 def _after_fork_in_child() -> None:
-    _acquired.clear()
-    for lock in list(_locks):
+    _acquired_for_fork.clear()
+    for lock in list(_locks_free_in_child):
         lock._at_fork_reinit()  # as Python's own modules do
 
 

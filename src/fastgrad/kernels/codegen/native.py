@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.kernels.codegen import bounds
-from fastgrad.kernels.codegen.gc_pause import collecting_later
-from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.codegen.gc_pause import without_collections
+from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 
 _METH_FASTCALL = 0x80
 _SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
@@ -32,8 +32,8 @@ class _MethodDef(ctypes.Structure):
 
 def initialize_llvm() -> Any:
     """Returns llvmlite's binding, ready to make code for this machine."""
-    with collecting_later():
-        llvm = uninterrupted(importlib.import_module, "llvmlite.binding")
+    with without_collections():
+        llvm = run_uninterrupted(importlib.import_module, "llvmlite.binding")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
@@ -47,12 +47,12 @@ class Machine(NamedTuple):
     features: str
 
 
-_others: list[Machine] = []
+_chosen_machines: list[Machine] = []
 
 
 def target() -> Machine:
     """Returns the machine that kernels are compiled for: by default this one."""
-    return _others[-1] if _others else _this_machine()
+    return _chosen_machines[-1] if _chosen_machines else _this_machine()
 
 
 def compile_for(machine: Machine) -> None:
@@ -61,7 +61,7 @@ def compile_for(machine: Machine) -> None:
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    _others.append(machine)
+    _chosen_machines.append(machine)
 
 
 @functools.cache
@@ -124,7 +124,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     from fastgrad.kernels.codegen.wrapper import step_symbol
 
     llvm = initialize_llvm()
-    engine = _engines.next()
+    engine = _engines.next_engine()
     missing = [need for need in needs if llvm.address_of_symbol(need) is None]
     if missing:
         raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
@@ -140,7 +140,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     return make(ctypes.addressof(method), fallback, None)
 
 
-TOGETHER = 16
+KERNELS_PER_ENGINE = 16
 """The number of consecutive kernels that share an engine. One engine for each kernel costs several times as much time
 and memory; with many kernels, one used kernel keeps the code of all."""
 
@@ -152,13 +152,16 @@ class _Engines:
         self._engine: Any = None
         self._places = 0
 
-    def next(self) -> Any:
+    def next_engine(self) -> Any:
         """Returns the engine for one more kernel."""
         if not self._places:
-            _name_symbols()
+            _register_symbols()
             llvm = initialize_llvm()
             machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-            self._engine, self._places = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine), TOGETHER
+            self._engine, self._places = (
+                llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine),
+                KERNELS_PER_ENGINE,
+            )
         self._places -= 1
         engine = self._engine
         if not self._places:
@@ -170,7 +173,7 @@ _engines = _Engines()
 
 
 @functools.cache
-def _name_symbols() -> None:
+def _register_symbols() -> None:
     """Registers Python's symbols with LLVM, however the interpreter was linked."""
     from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
 
@@ -179,5 +182,5 @@ def _name_symbols() -> None:
         llvm.add_symbol(symbol, ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, symbol)))
     llvm.add_symbol(NDARRAY_TYPE, id(np.ndarray))
     if bounds.checks_bounds():
-        for symbol, address in bounds.addresses().items():
+        for symbol, address in bounds.symbol_addresses().items():
             llvm.add_symbol(symbol, address)

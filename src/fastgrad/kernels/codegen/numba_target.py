@@ -24,7 +24,7 @@ from numba.core.compiler_machinery import PassManager
 from numba.core.typing import context as typing_context
 from numba.core.typing import templates
 
-from fastgrad.kernels.codegen.wrapper import RAISED
+from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL
 
 SYMBOL = "fastgrad_function_"
 """The prefix of a function's symbol that is a hash of its content."""
@@ -101,7 +101,7 @@ class _ValueReturns(callconv.BaseCallConv):  # type: ignore[misc]  # Numba has n
 
     def return_user_exc(self, builder: Any, *_: Any, **__: Any) -> None:
         kind = ir.FunctionType(ir.VoidType(), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, RAISED), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, RAISE_SYMBOL), [])
         builder.unreachable()
 
     def return_status_propagate(self, builder: Any, status: Any) -> None:

@@ -25,37 +25,30 @@ class PairTiles(Tiles):
         self.alignment = HALF_BYTES
         self.pairs = ir.VectorType(INDEX, self.lanes)
 
-    def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
-        return super()._defined(f"{name}_pairs", parameters)
+    def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
+        return super()._function_and_is_new(f"{name}_pairs", parameters)
 
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         a, b = builder.bitcast(a, self.pairs), builder.bitcast(b, self.pairs)
         if self.machine.pairs:
             kind = ir.FunctionType(self.vector, [self.vector, self.pairs, self.pairs])
             name = f"llvm.x86.avx512bf16.dpbf16ps.{8 * self.machine.vector_bytes}"
-            return builder.call(self._declared(name, kind), [c, a, b])
+            return builder.call(self._declared_function(name, kind), [c, a, b])
         second, half = (ir.Constant(self.pairs, [bits] * self.lanes) for bits in (-0x10000, 16))
-        for x, y in (
-            (builder.and_(a, second), builder.and_(b, second)),
-            (builder.shl(a, half), builder.shl(b, half)),
-        ):
+        for x, y in ((builder.and_(a, second), builder.and_(b, second)), (builder.shl(a, half), builder.shl(b, half))):
             c = super()._multiply_add(builder, builder.bitcast(x, self.vector), builder.bitcast(y, self.vector), c)
         return c
 
-    def multiply_pairs(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_pairs`."""
-        a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
-        of_a, size = WORD(a.type.pointee.width // 8), WORD(PAIR_BYTES)
-        values = [self._moved(builder, a, a_at), builder.mul(a_row, of_a), builder.mul(a_k, of_a)]
-        values += [self._moved(builder, b, b_at), builder.mul(b_k, size)]
-        values += [self._moved(builder, c, c_at), builder.mul(c_row, size)]
-        values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
-        self._by_width(builder, columns, self._rows_function, values)
+    def _bytes_of_a(self, a: ir.Value) -> int:
+        return int(a.type.pointee.width) // 8
+
+    multiply_pairs = Tiles.multiply_rows
+    """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_pairs`."""
 
     def pack_pairs(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the pack function; arguments as of `body.pack_pairs`."""
         b, b_at, b_column, target, target_row, depth, columns = arguments
         size = WORD(PAIR_BYTES)
-        values = [self._moved(builder, b, b_at), size, builder.mul(b_column, WORD(HALF_BYTES))]
+        values = [self._byte_pointer(builder, b, b_at), size, builder.mul(b_column, WORD(HALF_BYTES))]
         values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
         builder.call(self._pack_function(), values)

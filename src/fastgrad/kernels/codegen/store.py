@@ -19,24 +19,24 @@ from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
 from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target
 
-_shipments: list[tuple[str, str]] = []
+_wheel_builds: list[tuple[str, str]] = []
 
 
-def ship(level: str, folder: str) -> None:
+def compile_for_wheel(level: str, folder: str) -> None:
     """Makes this process compile for a level of processors, and store all code in a folder, for a wheel.
 
     Args:
         level: a name of `isa.LEVELS`; call this before the first compilation.
-        folder: a folder of entries, in the format of `cache.INSTALLED`.
+        folder: a folder of entries, in the format of `cache.INSTALLED_FOLDER`.
     """
     compile_for(level_machine(level))
-    _shipments.append((level_key(level), folder))
+    _wheel_builds.append((level_key(level), folder))
 
 
 def load(content: str) -> cache.Entry | None:
     """Returns the code for some content, compiled on this machine or for a level of its processor, or None."""
-    if _shipments:
-        key, folder = _shipments[-1]
+    if _wheel_builds:
+        key, folder = _wheel_builds[-1]
         return cache.read(folder, f"{content}\n{key}")
     entry = cache.load(f"{content}\n{platform_key()}")
     for level in host_levels() if entry is None else ():
@@ -48,8 +48,8 @@ def load(content: str) -> cache.Entry | None:
 
 def save(content: str, entry: cache.Entry) -> None:
     """Stores the code for some content."""
-    if _shipments:
-        key, folder = _shipments[-1]
+    if _wheel_builds:
+        key, folder = _wheel_builds[-1]
         cache.write(folder, f"{content}\n{key}", entry)
         return
     cache.store(f"{content}\n{platform_key()}", entry)

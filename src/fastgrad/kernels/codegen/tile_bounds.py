@@ -12,13 +12,13 @@ from fastgrad.kernels.codegen.body import scalar_function
 
 
 @scalar_function
-def _ends(x, first, last):
+def _check_two_elements(x, first, last):
     """True if two elements are equal; reads both, so both must exist."""
     return x[first] == x[last]
 
 
 @scalar_function
-def _box(x, start, row, rows, column, columns):
+def _check_matrix(x, start, row, rows, column, columns):
     """Checks a matrix of so many rows and columns, with these strides, from the element `start` on."""
     low, high = start, start
     down, right = row * (rows - 1), column * (columns - 1)
@@ -31,54 +31,63 @@ def _box(x, start, row, rows, column, columns):
     else:
         high += right
     if rows > 0 and columns > 0:
-        _ends(x, low, high)
+        _check_two_elements(x, low, high)
 
 
 @scalar_function
-def _whole(count, lanes):
+def _rounded_to_vectors(count, lanes):
     """Returns `count` rounded up to whole vectors."""
     return (count + lanes - 1) // lanes * lanes
 
 
 @scalar_function
-def _rows(
+def _check_multiply_rows(
     a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
 ):  # fmt: skip
-    _box(a, a_at, a_row, rows, a_k, depth)
-    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes))
-    _box(c, c_at, c_row, rows, 1, columns)
+    _check_matrix(a, a_at, a_row, rows, a_k, depth)
+    _check_matrix(b, b_at, b_k, depth, 1, columns if masks != 0 else _rounded_to_vectors(columns, lanes))
+    _check_matrix(c, c_at, c_row, rows, 1, columns)
 
 
 @scalar_function
-def _panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lanes, masks):
-    _box(b, b_at, b_k, depth, b_column, columns)
-    _box(target, 0, target_row, depth if b_column == 1 else _whole(depth, lanes), 1, _whole(columns, lanes))
+def _check_pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _check_matrix(b, b_at, b_k, depth, b_column, columns)
+    _check_matrix(
+        target,
+        0,
+        target_row,
+        depth if b_column == 1 else _rounded_to_vectors(depth, lanes),
+        1,
+        _rounded_to_vectors(columns, lanes),
+    )
 
 
 @scalar_function
-def _transposed(x, x_at, x_row, y, y_at, y_row, rows, columns, size, lanes, masks):
-    _box(x, x_at, x_row, columns, 1, rows)
-    _box(y, y_at, y_row, rows, 1, columns)
+def _check_transpose_rows(x, x_at, x_row, y, y_at, y_row, rows, columns, size, lanes, masks):
+    _check_matrix(x, x_at, x_row, columns, 1, rows)
+    _check_matrix(y, y_at, y_row, rows, 1, columns)
 
 
 @scalar_function
-def _pairs(
+def _check_multiply_pairs(
     a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
 ):  # fmt: skip
-    _box(a, a_at, a_row, rows, a_k, depth)
-    _box(a, a_at + 4 // size - 1, a_row, rows, a_k, depth)
-    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes * size // 4))
-    _box(c, c_at, c_row, rows, 1, columns)
+    _check_matrix(a, a_at, a_row, rows, a_k, depth)
+    _check_matrix(a, a_at + 4 // size - 1, a_row, rows, a_k, depth)
+    _check_matrix(b, b_at, b_k, depth, 1, columns if masks != 0 else _rounded_to_vectors(columns, lanes * size // 4))
+    _check_matrix(c, c_at, c_row, rows, 1, columns)
 
 
 @scalar_function
-def _pair_panel(b, b_at, b_column, target, target_row, depth, columns, size, lanes, masks):
-    _box(b, b_at, 1, 2 * depth, b_column, columns)
-    _box(target, 0, target_row, _whole(depth, lanes // 2), 1, _whole(columns, lanes // 2))
+def _check_pack_pairs(b, b_at, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _check_matrix(b, b_at, 1, 2 * depth, b_column, columns)
+    _check_matrix(
+        target, 0, target_row, _rounded_to_vectors(depth, lanes // 2), 1, _rounded_to_vectors(columns, lanes // 2)
+    )
 
 
 @scalar_function
-def _range(table, at, count, words):
+def _extremes_of_column(table, at, count, words):
     """Returns the least and the greatest number of a column of a table with `words` words a row."""
     low, high = table[at], table[at]
     for i in range(1, count):
@@ -91,40 +100,42 @@ def _range(table, at, count, words):
 
 
 @scalar_function
-def _tables(
+def _check_tabulated_product(
     a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, more
 ):  # fmt: skip
     if depth > 0 and rows > 0 and columns > 0:
-        a_term, a_last = _range(places, terms_at, depth, 2)
-        b_term, b_last = _range(places, terms_at + 1, depth, 2)
-        a_row, a_end = _range(places, rows_at, rows, 2)
-        c_row, c_end = _range(places, rows_at + 1, rows, 2)
-        _ends(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + more)
-        _ends(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
-        _ends(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
+        a_term, a_last = _extremes_of_column(places, terms_at, depth, 2)
+        b_term, b_last = _extremes_of_column(places, terms_at + 1, depth, 2)
+        a_row, a_end = _extremes_of_column(places, rows_at, rows, 2)
+        c_row, c_end = _extremes_of_column(places, rows_at + 1, rows, 2)
+        _check_two_elements(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + more)
+        _check_two_elements(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
+        _check_two_elements(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
 
 
 @scalar_function
-def _windows(
+def _check_multiply_windows(
     a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
 ):  # fmt: skip
-    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, 0)
+    _check_tabulated_product(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, 0)
 
 
 @scalar_function
-def _lanes(
+def _check_multiply_lanes(
     a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
 ):  # fmt: skip
-    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, columns - 1)
+    _check_tabulated_product(
+        a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, columns - 1
+    )
 
 
 CHECKS = {
-    body.multiply_lanes: _lanes,
-    body.multiply_pairs: _pairs,
-    body.multiply_rows: _rows,
-    body.multiply_windows: _windows,
-    body.pack_pairs: _pair_panel,
-    body.pack_panel: _panel,
-    body.transpose_rows: _transposed,
+    body.multiply_lanes: _check_multiply_lanes,
+    body.multiply_pairs: _check_multiply_pairs,
+    body.multiply_rows: _check_multiply_rows,
+    body.multiply_windows: _check_multiply_windows,
+    body.pack_pairs: _check_pack_pairs,
+    body.pack_panel: _check_pack_panel,
+    body.transpose_rows: _check_transpose_rows,
 }
 """The check of each tile function."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from llvmlite import ir
 
@@ -21,7 +22,10 @@ BYTE = ir.IntType(8)
 
 
 class Tiles:
-    """Emits functions for one element type into one LLVM module."""
+    """Emits functions for one element type into one LLVM module.
+
+    One class and file: all pieces share the vector type, and the tiles of windows and pairs override some of them.
+    """
 
     def __init__(self, module: ir.Module, element: ir.Type, machine: Isa) -> None:
         self.module = module
@@ -49,37 +53,41 @@ class Tiles:
         limit = self._splat(builder, builder.trunc(count, INDEX))
         return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
 
-    def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
+    def _pointer_at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
         """Returns the address `offset` bytes after `base`, as a pointer to `kind`."""
         return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
 
     def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
-        pointer = self._at(builder, base, offset, self.vector)
+        pointer = self._pointer_at(builder, base, offset, self.vector)
         if mask is None:
             return builder.load(pointer, align=self.alignment)
         kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
-        function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
+        function = self._declared_function(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
         return builder.call(function, [pointer, INDEX(self.alignment), mask, ir.Constant(self.vector, None)])
+
+    def _load_vectors(self, builder: ir.IRBuilder, base: ir.Value, masks: Sequence[ir.Value | None]) -> list[ir.Value]:
+        """Emits the loads of consecutive vectors, one for each mask."""
+        return [self._load(builder, base, self._vector_offset(v), mask) for v, mask in enumerate(masks)]
 
     def _store(
         self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None
     ) -> None:
-        pointer = self._at(builder, base, offset, self.vector)
+        pointer = self._pointer_at(builder, base, offset, self.vector)
         if mask is None:
             builder.store(value, pointer, align=self.bytes)
             return
         kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INDEX, mask.type])
-        function = self._declared(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
+        function = self._declared_function(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
         builder.call(function, [value, pointer, INDEX(self.bytes), mask])
 
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         if self.integers:
             return builder.add(builder.mul(a, b), c)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return builder.call(self._declared(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
+        return builder.call(self._declared_function(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
 
     @contextlib.contextmanager
-    def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
+    def _counted_loop(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
         """Emits a loop over 0, step, ... below `stop`; the block of the `with` statement is its body."""
         before = builder.block
         head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
@@ -94,11 +102,11 @@ class Tiles:
         builder.branch(head)
         builder.position_at_end(after)
 
-    def _declared(self, name: str, kind: ir.FunctionType) -> ir.Function:
+    def _declared_function(self, name: str, kind: ir.FunctionType) -> ir.Function:
         found = self.module.globals.get(name)
         return ir.Function(self.module, kind, name) if found is None else found
 
-    def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
+    def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
         """Returns a function of the module, and whether it is new and has no body yet."""
         found = self.module.globals.get(name)
         if found is not None:
@@ -123,24 +131,34 @@ class Tiles:
         """
         memory = BYTE.as_pointer()
         parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, ir.IntType(1), WORD, WORD, WORD]
-        function, new = self._defined(f"fastgrad_rows_{self.suffix}_{width}", parameters)
+        function, new = self._function_and_is_new(f"fastgrad_rows_{self.suffix}_{width}", parameters)
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
         mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
 
-        def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
-            sums = self._tile(builder, (height, width), (a_here, a_row, a_k, b, b_k), depth, mask)
-            self._put(builder, sums, c_here, c_row, accumulate, mask)
-            return [
-                builder.gep(here, [builder.mul(row, WORD(height))]) for here, row in ((a_here, a_row), (c_here, c_row))
-            ]
+        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
 
-        self._by_height(builder, width, rows, [a, c], tile)
+        def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
+            a_rows, c_rows = (
+                [builder.gep(here, [builder.mul(stride, WORD(r))]) for r in range(height + 1)]
+                for here, stride in ((a_here, a_row), (c_here, c_row))
+            )
+
+            def read(a_at: ir.Value, b_at: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
+                panel = self._load_vectors(builder, b_at, masks)
+                following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
+                return following, lambda r: [self._load_splat(builder, a_rows[r], a_at)] * width, panel
+
+            sums = self._emit_tile(builder, (height, width), depth, [WORD(0), b], read)
+            self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
+            return [a_rows[height], c_rows[height]]
+
+        self._emit_loops_by_height(builder, width, rows, [a, c], tile)
         return function
 
-    def _by_height(
+    def _emit_loops_by_height(
         self,
         builder: ir.IRBuilder,
         width: int,
@@ -178,34 +196,46 @@ class Tiles:
             most_left = height - 1
         builder.ret_void()
 
-    def _tile(
+    def _emit_tile(
         self,
         builder: ir.IRBuilder,
         shape: tuple[int, int],
-        sources: tuple[ir.Value, ...],
         depth: ir.Value,
-        mask: ir.Value,
+        cursor: list[ir.Value],
+        read: Callable[..., tuple[list[ir.Value], Callable[[int], list[ir.Value]], list[ir.Value]]],
     ) -> list[list[ir.Value]]:
-        """Emits the sums of one tile, vectors by rows; leaves the builder after the loop over k."""
-        a, a_row, a_k, b, b_k = sources
+        """Emits the sums of one tile, vectors by rows; leaves the builder after the loop over the terms.
+
+        Args:
+            builder: where to emit.
+            shape: the rows of the tile, and its vectors a row.
+            depth: the number of terms, at least 1.
+            cursor: the values that locate the first term.
+            read: emits the loads of a term from its cursor: returns the next cursor, a function of the row number that
+                returns the vectors of A, and the vectors of B.
+        """
         height, width = shape
-        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
-        rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
         zeros = [ir.Constant(self.vector, None)] * (height * width)
 
-        def term(a_at: ir.Value, b_at: ir.Value, *sums: ir.Value) -> list[ir.Value]:
-            panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
-            following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
-            for r, row in enumerate(rows):
-                x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.alignment))
-                pairs = zip(panel, sums[r * width : (r + 1) * width], strict=True)
-                following += [self._multiply_add(builder, x, y, so_far) for y, so_far in pairs]
-            return following
+        def term(*values: ir.Value) -> list[ir.Value]:
+            following, row_of_a, panel = read(*values[: len(cursor)])
+            sums = iter(values[len(cursor) :])
+            products = [
+                self._multiply_add(builder, x, y, next(sums))
+                for r in range(height)
+                for x, y in zip(row_of_a(r), panel, strict=True)
+            ]
+            return [*following, *products]
 
-        _, _, *sums = self._over_terms(builder, depth, [WORD(0), b, *zeros], term)
-        return [sums[at : at + width] for at in range(0, height * width, width)]
+        sums = self._emit_loop_over_terms(builder, depth, [*cursor, *zeros], term)[len(cursor) :]
+        return [sums[at : at + width] for at in range(0, len(sums), width)]
 
-    def _over_terms(
+    def _load_splat(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value) -> ir.Value:
+        """Emits the load of an element `offset` bytes after `base` to all lanes."""
+        pointer = self._pointer_at(builder, base, offset, self.element)
+        return self._splat(builder, builder.load(pointer, align=self.alignment))
+
+    def _emit_loop_over_terms(
         self, builder: ir.IRBuilder, depth: ir.Value, values: list[ir.Value], term: Callable[..., list[ir.Value]]
     ) -> list[ir.Value]:
         """Emits the loop over the terms, at least one: `term` emits new values from old ones; returns the last ones."""
@@ -222,20 +252,7 @@ class Tiles:
         builder.position_at_end(done)
         return following
 
-    def _put(
-        self,
-        builder: ir.IRBuilder,
-        sums: list[list[ir.Value]],
-        c: ir.Value,
-        c_row: ir.Value,
-        accumulate: ir.Value,
-        mask: ir.Value,
-    ) -> None:
-        """Stores a tile, or adds it to the elements of C."""
-        rows = [builder.gep(c, [builder.mul(c_row, WORD(r))]) for r in range(len(sums))]
-        self._put_rows(builder, sums, rows, accumulate, mask)
-
-    def _put_rows(
+    def _store_tile(
         self,
         builder: ir.IRBuilder,
         sums: list[list[ir.Value]],
@@ -243,7 +260,7 @@ class Tiles:
         accumulate: ir.Value,
         mask: ir.Value,
     ) -> None:
-        """Stores or adds a tile, as `_put` does, for rows at any addresses."""
+        """Stores or adds a tile, as `_store_tile` does, for rows at any addresses."""
         plus = builder.add if self.integers else builder.fadd
         add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
         builder.cbranch(accumulate, add, store)
@@ -251,32 +268,32 @@ class Tiles:
             builder.position_at_end(block)
             for row, vectors in zip(rows, sums, strict=True):
                 for v, value in enumerate(vectors):
-                    where = row, self._across(v), mask if v == len(vectors) - 1 else None
+                    where = row, self._vector_offset(v), mask if v == len(vectors) - 1 else None
                     total = plus(self._load(builder, *where), value) if block is add else value
                     self._store(builder, total, *where)
             builder.branch(done)
         builder.position_at_end(done)
 
-    def _across(self, v: int) -> ir.Value:
+    def _vector_offset(self, v: int) -> ir.Value:
         """Returns the offset in bytes of the vector `v` of a row."""
         return WORD(v * self.machine.vector_bytes)
 
     def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_rows`."""
         a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
-        size = WORD(self.bytes)
-        values = [self._moved(builder, a, a_at), builder.mul(a_row, size), builder.mul(a_k, size)]
-        values += [self._moved(builder, b, b_at), builder.mul(b_k, size)]
-        values += [self._moved(builder, c, c_at), builder.mul(c_row, size)]
+        size, size_of_a = WORD(self.bytes), WORD(self._bytes_of_a(a))
+        values = [self._byte_pointer(builder, a, a_at), builder.mul(a_row, size_of_a), builder.mul(a_k, size_of_a)]
+        values += [self._byte_pointer(builder, b, b_at), builder.mul(b_k, size)]
+        values += [self._byte_pointer(builder, c, c_at), builder.mul(c_row, size)]
         values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
-        self._by_width(builder, columns, self._rows_function, values)
+        self._emit_call_by_width(builder, columns, self._rows_function, values)
 
-    def _by_width(
-        self,
-        builder: ir.IRBuilder,
-        columns: ir.Value,
-        function: Callable[[int], ir.Function],
-        values: list[ir.Value],
+    def _bytes_of_a(self, a: ir.Value) -> int:
+        """Returns the bytes of an element of the pointer to A."""
+        return self.bytes
+
+    def _emit_call_by_width(
+        self, builder: ir.IRBuilder, columns: ir.Value, function: Callable[[int], ir.Function], values: list[ir.Value]
     ) -> None:
         """Emits a call, with these values, of the function for as many vectors as the columns need."""
         after = builder.append_basic_block("multiplied")
@@ -290,7 +307,7 @@ class Tiles:
             builder.branch(after)
         builder.position_at_end(after)
 
-    def _moved(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
+    def _byte_pointer(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
         return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
 
     # ---- panels of B -------------------------------------------------------------------------------
@@ -303,7 +320,7 @@ class Tiles:
         """
         memory = BYTE.as_pointer()
         parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
-        function, new = self._defined(f"fastgrad_pack_{self.suffix}", parameters)
+        function, new = self._function_and_is_new(f"fastgrad_pack_{self.suffix}", parameters)
         if not new:
             return function
         entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
@@ -313,28 +330,30 @@ class Tiles:
         builder.cbranch(builder.icmp_signed("==", b_column, size), by_rows, by_columns)
 
         builder.position_at_end(by_rows)
-        with self._steps(builder, depth, 1) as k, self._steps(builder, columns, self.lanes) as j:
+        with self._counted_loop(builder, depth, 1) as k, self._counted_loop(builder, columns, self.lanes) as j:
             row = builder.gep(b, [builder.mul(k, b_k)])
             to = builder.gep(target, [builder.mul(k, target_row)])
             across = builder.mul(j, size)
             left = builder.sub(columns, j)
-            for mask in self._whole_or_part(builder, [(left, self.lanes)]):
+            for mask in self._full_and_masked_branches(builder, [(left, self.lanes)]):
                 lanes = self._first_lanes(builder, left) if mask else None
                 self._store(builder, self._load(builder, row, across, lanes), to, across)
         builder.ret_void()
 
         builder.position_at_end(by_columns)
-        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.lanes) as k:
+        with self._counted_loop(builder, columns, self.lanes) as j, self._counted_loop(builder, depth, self.lanes) as k:
             block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, size))])
             to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, size))])
             rows, terms = builder.sub(columns, j), builder.sub(depth, k)
-            for mask in self._whole_or_part(builder, [(rows, self.lanes), (terms, self.lanes)]):
-                for i, value in enumerate(self._square(builder, block, b_column, (rows, terms) if mask else None)):
+            for mask in self._full_and_masked_branches(builder, [(rows, self.lanes), (terms, self.lanes)]):
+                for i, value in enumerate(
+                    self._load_transposed(builder, block, b_column, (rows, terms) if mask else None)
+                ):
                     self._store(builder, value, to, builder.mul(target_row, WORD(i)))
         builder.ret_void()
         return function
 
-    def _square(
+    def _load_transposed(
         self, builder: ir.IRBuilder, block: ir.Value, stride: ir.Value, limits: tuple[ir.Value, ir.Value] | None
     ) -> list[ir.Value]:
         """Emits the transpose of a square of vectors; with `limits`, only so many rows and columns are read."""
@@ -345,9 +364,9 @@ class Tiles:
                 there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
                 mask = self._first_lanes(builder, there)
             rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
-        return self._transposed(builder, rows)
+        return self._transposed_vectors(builder, rows)
 
-    def _whole_or_part(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
+    def _full_and_masked_branches(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
         """Emits two branches for the loop's code, for full counts and for masked loads; yields whether masked."""
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
         fits = ir.Constant(ir.IntType(1), 1)
@@ -360,7 +379,7 @@ class Tiles:
             builder.branch(both)
         builder.position_at_end(both)
 
-    def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    def _transposed_vectors(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
         """Emits the columns of a square block: first chunks of 16 bytes change places, then elements within chunks.
 
         Each shuffle is one instruction where vectors have 16, 32 or 64 bytes.
@@ -400,7 +419,7 @@ class Tiles:
         """Emits a call of the pack function; arguments as of `body.pack_panel`."""
         b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
         size = WORD(self.bytes)
-        values = [self._moved(builder, b, b_at)]
+        values = [self._byte_pointer(builder, b, b_at)]
         values += [builder.mul(b_k, size), builder.mul(b_column, size)]
         values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
         builder.call(self._pack_function(), values)
@@ -412,18 +431,22 @@ class Tiles:
         columns of y.
         """
         memory = BYTE.as_pointer()
-        function, new = self._defined(f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD])
+        function, new = self._function_and_is_new(
+            f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD]
+        )
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         x, x_row, y, y_row, rows, columns = function.args
         size = WORD(self.bytes)
-        with self._steps(builder, rows, self.lanes) as i, self._steps(builder, columns, self.lanes) as j:
+        with self._counted_loop(builder, rows, self.lanes) as i, self._counted_loop(builder, columns, self.lanes) as j:
             block = builder.gep(x, [builder.add(builder.mul(j, x_row), builder.mul(i, size))])
             to = builder.gep(y, [builder.add(builder.mul(i, y_row), builder.mul(j, size))])
             below, across = builder.sub(rows, i), builder.sub(columns, j)
-            for part in self._whole_or_part(builder, [(below, self.lanes), (across, self.lanes)]):
-                for k, value in enumerate(self._square(builder, block, x_row, (across, below) if part else None)):
+            for part in self._full_and_masked_branches(builder, [(below, self.lanes), (across, self.lanes)]):
+                for k, value in enumerate(
+                    self._load_transposed(builder, block, x_row, (across, below) if part else None)
+                ):
                     mask = None
                     if part:
                         there = builder.select(builder.icmp_signed("<", WORD(k), below), across, WORD(0))
@@ -436,6 +459,6 @@ class Tiles:
         """Emits a call of the transpose function; arguments as of `body.transpose_rows`."""
         x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
         size = WORD(self.bytes)
-        values = [self._moved(builder, x, x_at), builder.mul(x_row, size)]
-        values += [self._moved(builder, y, y_at), builder.mul(y_row, size), rows, columns]
+        values = [self._byte_pointer(builder, x, x_at), builder.mul(x_row, size)]
+        values += [self._byte_pointer(builder, y, y_at), builder.mul(y_row, size), rows, columns]
         builder.call(self._transpose_function(), values)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
+def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
     """Returns `function(*arguments)`; runs it in another thread if this is the main thread.
 
     Python raises KeyboardInterrupt in the main thread. Ctrl-C then ends only the waiting; the work runs to its end.

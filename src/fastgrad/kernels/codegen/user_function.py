@@ -22,7 +22,7 @@ def kernel_function(function: Any, owner: str) -> types.FunctionType:
         TypeError: it is no function, or it uses an object that a kernel can't use: default values, variables of an
         enclosing function, or globals other than numbers, modules and scalar functions.
     """
-    return _copied(function, owner, {})
+    return _kernel_copy(function, owner, {})
 
 
 def python_function(function: Any) -> types.FunctionType | None:
@@ -35,7 +35,7 @@ def python_function(function: Any) -> types.FunctionType | None:
     return function
 
 
-def _copied(function: Any, owner: str, known: dict[types.CodeType, types.FunctionType]) -> types.FunctionType:
+def _kernel_copy(function: Any, owner: str, known: dict[types.CodeType, types.FunctionType]) -> types.FunctionType:
     given = python_function(function)
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
@@ -44,18 +44,18 @@ def _copied(function: Any, owner: str, known: dict[types.CodeType, types.Functio
     code = given.__code__
     if code in known:
         return known[code]
-    _check_form(given, owner)
+    _check_parameters(given, owner)
     names: dict[str, Any] = {}
     copy = known[code] = types.FunctionType(code, names, given.__name__)
     copy.__doc__, copy.__module__ = given.__doc__, given.__module__
     for name in code.co_names:
         if name in given.__globals__:
-            names[name] = _as_global(given.__globals__[name], name, owner, known)
+            names[name] = _checked_global(given.__globals__[name], name, owner, known)
     scalar_function(copy)
     return copy
 
 
-def _check_form(function: types.FunctionType, owner: str) -> None:
+def _check_parameters(function: types.FunctionType, owner: str) -> None:
     code = function.__code__
     place = f"{function.__name__} ({code.co_filename}:{code.co_firstlineno})"
     if code.co_freevars:
@@ -69,13 +69,13 @@ def _check_form(function: types.FunctionType, owner: str) -> None:
         raise TypeError(f"{owner}: {place} has *args, **kwargs or keyword-only parameters. Give each parameter a name.")
 
 
-def _as_global(value: Any, name: str, owner: str, known: dict[types.CodeType, types.FunctionType]) -> Any:
+def _checked_global(value: Any, name: str, owner: str, known: dict[types.CodeType, types.FunctionType]) -> Any:
     if isinstance(value, (bool, int, float, types.ModuleType)):
         return value
     if isinstance(value, type) and issubclass(value, np.number):
         return value
     if python_function(value) is not None:
-        return _copied(value, owner, known)
+        return _kernel_copy(value, owner, known)
     raise TypeError(
         f"{owner}: it uses the global {name} = {value!r}. A kernel's functions may use numbers, modules (math.sqrt) and scalar "
         "functions; pass other values as parameters."

@@ -31,24 +31,24 @@ from fastgrad.kernels.codegen.signature import (
 )
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
-RAISED = "fastgrad_kernel_may_raise"
+RAISE_SYMBOL = "fastgrad_kernel_may_raise"
 
-HEAD = object.__basicsize__
-TYPE_AT = HEAD - 8
-SIZE_AT = TUPLE_SIZE_AT = HEAD
-LIST_ITEMS_AT = HEAD + 8
+OBJECT_HEAD = object.__basicsize__
+TYPE_AT = OBJECT_HEAD - 8
+SIZE_AT = TUPLE_SIZE_AT = OBJECT_HEAD
+LIST_ITEMS_AT = OBJECT_HEAD + 8
 TUPLE_ITEMS_AT = tuple.__basicsize__
-DATA_AT, NDIM_AT, SHAPE_AT, STRIDES_AT, DESCR_AT, FLAGS_AT = [HEAD + at for at in (0, 8, 16, 24, 40, 48)]
-BYTEORDER_AT, TYPE_NUMBER_AT = HEAD + 10, HEAD + 12
+DATA_AT, NDIM_AT, SHAPE_AT, STRIDES_AT, DESCR_AT, FLAGS_AT = [OBJECT_HEAD + at for at in (0, 8, 16, 24, 40, 48)]
+BYTEORDER_AT, TYPE_NUMBER_AT = OBJECT_HEAD + 10, OBJECT_HEAD + 12
 CONTIGUOUS_ALIGNED, WRITEABLE = 0x101, 0x400
-SWAPPED = ord(">" if sys.byteorder == "little" else "<")
+SWAPPED_BYTEORDER = ord(">" if sys.byteorder == "little" else "<")
 
 _DECLARATIONS = f"""
 @{NDARRAY_TYPE} = external global i8
 @PyTuple_Type = external global i8
 @PyList_Type = external global i8
 @_Py_NoneStruct = external global i8
-declare void @{RAISED}()
+declare void @{RAISE_SYMBOL}()
 declare void @PyErr_Clear()
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Occurred()
@@ -59,10 +59,8 @@ declare i64 @PyLong_AsLongLong(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare void @PyMem_RawFree(ptr)
 declare ptr @PyMem_RawMalloc(i64)
-declare ptr @PyObject_Call(ptr, ptr, ptr)
-declare ptr @PyTuple_New(i64)
-declare i32 @PyTuple_SetItem(ptr, i64, ptr)
-declare void @Py_DecRef(ptr)
+declare ptr @PyObject_CallNoArgs(ptr)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare void @Py_IncRef(ptr)
 
 define internal i1 @array_fits(ptr %array, i32 %type_number, i32 %wanted_flags) alwaysinline {{
@@ -78,7 +76,7 @@ look:
   %same_number = icmp eq i32 %number, %type_number
   %order_at = getelementptr i8, ptr %descr, i64 {BYTEORDER_AT}
   %order = load i8, ptr %order_at
-  %native = icmp ne i8 %order, {SWAPPED}
+  %native = icmp ne i8 %order, {SWAPPED_BYTEORDER}
   %flags_at = getelementptr i8, ptr %array, i64 {FLAGS_AT}
   %flags = load i32, ptr %flags_at
   %kept = and i32 %flags, %wanted_flags
@@ -201,8 +199,8 @@ def wrapper_ir(source: KernelSource, symbol: str) -> str:
         (
             _DECLARATIONS,
             _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
-            names_ir(source.function.__name__, source.signature) if bounds.checks_bounds() else "",
-            _Wrapper(source, symbol, lists).text(),
+            checked_names_ir(source.function.__name__, source.signature) if bounds.checks_bounds() else "",
+            _Wrapper(source, symbol, lists).function_ir(),
             step_ir(source, symbol),
         )
     )
@@ -240,21 +238,24 @@ def step_ir(source: KernelSource, symbol: str) -> str:
         else:
             lines.append(f"  %.v_{name} = load {kind}, ptr %.at_{name}")
         given = [f"%.v_{name}"]
-        for (field_kind, field), word in zip(fields_of(parameter)[1:], sizes.get(name, ()), strict=False):
+        for (field_kind, field), word in zip(llvm_fields(parameter)[1:], sizes.get(name, ()), strict=False):
             lines.append(f"  %.at_{name}{field} = getelementptr i64, ptr %.words, i64 {word}")
             lines.append(f"  %.v_{name}{field} = load {field_kind}, ptr %.at_{name}{field}")
             given.append(f"%.v_{name}{field}")
         extents[name] = given
         values.append(body_arguments(parameter, given))
     actual = ", ".join(values)
-    lines += [f"  {line}" for line in overlap_ir(source, extents)]
+    lines += [f"  {line}" for line in overlap_checks_ir(source, extents)]
     if source.signature.returns_status:
         lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1"]
     else:
         lines += [f"  call void @.body({actual})", "  %.answer = add i64 0, 0"]
     if bounds.checks_bounds():
-        lines += [f"  %.flag = load i64, ptr @{bounds.RECORD}", "  %.inside = icmp eq i64 %.flag, 0"]
-        lines += [f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.ANSWER}", "  ret i64 %.final"]
+        lines += [f"  %.flag = load i64, ptr @{bounds.RECORD_SYMBOL}", "  %.inside = icmp eq i64 %.flag, 0"]
+        lines += [
+            f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.OUT_OF_BOUNDS_ANSWER}",
+            "  ret i64 %.final",
+        ]
     else:
         lines.append("  ret i64 %.answer")
     head = f"define i64 @{step_symbol(symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
@@ -265,7 +266,7 @@ def _llvm_type(parameter: Parameter) -> str:
     return {"int": "i64", "float": "double", "count": "i64"}.get(parameter.kind, "ptr")
 
 
-def fields_of(parameter: Parameter) -> list[tuple[str, str]]:
+def llvm_fields(parameter: Parameter) -> list[tuple[str, str]]:
     """Returns the LLVM types of the values that a body gets for a parameter, each with the suffix of its name."""
     first = (_llvm_type(parameter), "")
     if not bounds.checks_bounds():
@@ -279,14 +280,14 @@ def fields_of(parameter: Parameter) -> list[tuple[str, str]]:
 
 def body_arguments(parameter: Parameter, given: Sequence[str]) -> str:
     """Returns the values for a parameter as arguments of the body: the given values, and the parameter's name."""
-    fields = fields_of(parameter)
+    fields = llvm_fields(parameter)
     if parameter.kind == "objects":  # Python's objects, whose number is not known
         given = [*given, str(bounds.NO_BOUND)]
     named = [*given, f"@.name_{parameter.name}"][: len(fields)]
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
 
-def overlap_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> list[str]:
+def overlap_checks_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> list[str]:
     """Returns lines that check, in checked builds, that a written array overlaps no other array.
 
     Args:
@@ -308,10 +309,12 @@ def overlap_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> li
     ]
 
 
-def names_ir(kernel: str, signature: Signature) -> str:
+def checked_names_ir(kernel: str, signature: Signature) -> str:
     """Returns IR for checked builds: the kernel's and parameters' names, and the recorder of accesses outside."""
-    names = [bounds.constant(f".name_{p.name}", p.name) for p in signature.parameters if len(fields_of(p)) > 1]
-    return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", kernel), *names])
+    names = [
+        bounds.string_constant_ir(f".name_{p.name}", p.name) for p in signature.parameters if len(llvm_fields(p)) > 1
+    ]
+    return "\n".join([bounds.recorder_ir(), bounds.string_constant_ir(".kernel_name", kernel), *names])
 
 
 class _Wrapper:
@@ -327,16 +330,16 @@ class _Wrapper:
     def emit(self, line: str) -> None:
         self.lines.append("  " + line)
 
-    def require(self, condition: str, otherwise: str) -> None:
+    def emit_branch(self, condition: str, otherwise: str) -> None:
         """Continues in a new block if the condition holds."""
         self.blocks += 1
         self.emit(f"br i1 {condition}, label %b{self.blocks}, label %{otherwise}")
         self.lines.append(f"b{self.blocks}:")
 
-    def text(self) -> str:
+    def function_ir(self) -> str:
         source, passed = self.source, self.source.signature.passed
         self.emit(f"%.arity = icmp eq i64 %nargs, {len(passed)}")
-        self.require("%.arity", "slow")
+        self.emit_branch("%.arity", "slow")
         values: dict[str, list[str]] = {}
         for position, parameter in enumerate(passed):
             self.emit(f"%.o_{parameter.name}_at = getelementptr ptr, ptr %args, i64 {position}")
@@ -344,18 +347,18 @@ class _Wrapper:
         # Numbers first: their conversion may run Python code, which may change arrays and lists.
         for parameter in passed:
             if parameter.kind == "int":
-                values[parameter.name] = [self.number(parameter, "i64", "PyLong_AsLongLong", "icmp eq", "-1")]
+                values[parameter.name] = [self.emit_number(parameter, "i64", "PyLong_AsLongLong", "icmp eq", "-1")]
             elif parameter.kind == "float":
-                values[parameter.name] = [self.number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")]
+                values[parameter.name] = [self.emit_number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")]
         for parameter, dtype in zip(source.signature.parameters, source.dtypes, strict=True):
             if parameter.kind == "objects":
-                values[parameter.name] = [self.objects(parameter)]
+                values[parameter.name] = [self.emit_objects(parameter)]
             elif parameter.kind in ARRAY_KINDS and dtype is not None:
-                values[parameter.name] = self.array(parameter, dtype.num)
+                values[parameter.name] = self.emit_array(parameter, dtype.num)
         if self.lists:
-            values.update(self.collect_lists())
+            values.update(self.emit_lists())
         actual = ", ".join(body_arguments(p, values[p.name]) for p in source.signature.parameters)
-        for line in overlap_ir(source, values):
+        for line in overlap_checks_ir(source, values):
             self.emit(line)
         if source.release_gil:
             self.emit("%.thread = call ptr @PyEval_SaveThread()")
@@ -366,41 +369,41 @@ class _Wrapper:
         if self.lists:
             self.emit("call void @PyMem_RawFree(ptr %.memory)")
         if bounds.checks_bounds():
-            self.emit(f"%.flag = load i64, ptr @{bounds.RECORD}")
+            self.emit(f"%.flag = load i64, ptr @{bounds.RECORD_SYMBOL}")
             self.emit("%.inside = icmp eq i64 %.flag, 0")
-            self.require("%.inside", "outside")
+            self.emit_branch("%.inside", "outside")
         if status:
             self.emit("%.object = call ptr @PyLong_FromLongLong(i64 %.status)")
             self.emit("ret ptr %.object")
         else:
             self.emit("call void @Py_IncRef(ptr @_Py_NoneStruct)")
             self.emit("ret ptr @_Py_NoneStruct")
-        self.slow(len(passed))
+        self.emit_slow_path()
         return f"define ptr @{self.symbol}(ptr %self, ptr %args, i64 %nargs) {{\nentry:\n" + "\n".join(
             [*self.lines, "}"]
         )
 
-    def array(self, parameter: Parameter, type_number: int) -> list[str]:
+    def emit_array(self, parameter: Parameter, type_number: int) -> list[str]:
         name = parameter.name
         flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
         self.emit(f"%.fits_{name} = call i1 @array_fits(ptr %.o_{name}, i32 {type_number}, i32 {flags})")
-        self.require(f"%.fits_{name}", "slow")
+        self.emit_branch(f"%.fits_{name}", "slow")
         self.emit(f"%.v_{name} = call ptr @array_data(ptr %.o_{name})")
         if not bounds.checks_bounds():
             return [f"%.v_{name}"]
         self.emit(f"%.size_{name} = call i64 @array_size(ptr %.o_{name})")
         return [f"%.v_{name}", f"%.size_{name}"]
 
-    def objects(self, parameter: Parameter) -> str:
+    def emit_objects(self, parameter: Parameter) -> str:
         name = parameter.name
         self.emit(f"%.type_{name}_at = getelementptr i8, ptr %.o_{name}, i64 {TYPE_AT}")
         self.emit(f"%.type_{name} = load ptr, ptr %.type_{name}_at")
         self.emit(f"%.fits_{name} = icmp eq ptr %.type_{name}, @PyTuple_Type")
-        self.require(f"%.fits_{name}", "slow")
+        self.emit_branch(f"%.fits_{name}", "slow")
         self.emit(f"%.v_{name} = getelementptr i8, ptr %.o_{name}, i64 {TUPLE_ITEMS_AT}")
         return f"%.v_{name}"
 
-    def number(self, parameter: Parameter, llvm_type: str, convert: str, compare: str, sentinel: str) -> str:
+    def emit_number(self, parameter: Parameter, llvm_type: str, convert: str, compare: str, sentinel: str) -> str:
         """Converts a Python number; the sentinel is a valid value, or the sign of an exception."""
         name = parameter.name
         self.emit(f"%.v_{name} = call {llvm_type} @{convert}(ptr %.o_{name})")
@@ -413,7 +416,7 @@ class _Wrapper:
         self.lines.append(f"have_{name}:")
         return f"%.v_{name}"
 
-    def collect_lists(self) -> dict[str, list[str]]:
+    def emit_lists(self) -> dict[str, list[str]]:
         """Emits the checks of the lists. One allocation holds the sizes and then the addresses of each list."""
         numbers = {
             p.name: d.num for p, d in zip(self.source.signature.parameters, self.source.dtypes, strict=True) if d
@@ -423,17 +426,17 @@ class _Wrapper:
             name = parameter.name
             self.emit(f"%.items_{name} = call ptr @sequence_items(ptr %.o_{name})")
             self.emit(f"%.is_{name} = icmp ne ptr %.items_{name}, null")
-            self.require(f"%.is_{name}", "slow")
+            self.emit_branch(f"%.is_{name}", "slow")
             self.emit(f"%.n_{name} = call i64 @sequence_length(ptr %.o_{name})")
             if parameter is not self.lists[0]:
                 self.emit(f"%.same_{name} = icmp eq i64 %.n_{name}, %.n_{self.lists[0].name}")
-                self.require(f"%.same_{name}", "slow")
+                self.emit_branch(f"%.same_{name}", "slow")
         count = f"%.n_{self.lists[0].name}"
         self.emit(f"%.words = mul i64 {count}, {len(self.lists) + 1}")
         self.emit("%.bytes = mul i64 %.words, 8")
         self.emit("%.memory = call ptr @PyMem_RawMalloc(i64 %.bytes)")
         self.emit("%.allocated = icmp ne ptr %.memory, null")
-        self.require("%.allocated", "no_memory")
+        self.emit_branch("%.allocated", "no_memory")
         for place, parameter in enumerate(self.lists):
             name = parameter.name
             flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
@@ -444,22 +447,20 @@ class _Wrapper:
                 f"%.fits_{name} = call i1 @collect(ptr %.items_{name}, i64 {count}, ptr %.v_{name}, ptr %.memory, "
                 f"i1 {first}, i32 {numbers[name]}, i32 {flags})"
             )
-            self.require(f"%.fits_{name}", "free")
-            values[name] = [f"%.v_{name}", "%.memory", count][: max(len(fields_of(parameter)) - 1, 1)]
+            self.emit_branch(f"%.fits_{name}", "free")
+            values[name] = [f"%.v_{name}", "%.memory", count][: max(len(llvm_fields(parameter)) - 1, 1)]
         for parameter in self.source.signature.parameters:
             if parameter.kind == "count":
                 values[parameter.name] = [count]
             elif parameter.kind == "sizes":
-                values[parameter.name] = ["%.memory", count][: max(len(fields_of(parameter)) - 1, 1)]
+                values[parameter.name] = ["%.memory", count][: max(len(llvm_fields(parameter)) - 1, 1)]
         return values
 
-    def slow(self, arity: int) -> None:
-        """Emits the slow path, which calls `self` with all arguments in a tuple."""
+    def emit_slow_path(self) -> None:
+        """Emits the slow path, which calls `self` with all arguments."""
         if bounds.checks_bounds():
             self.lines.append("outside:")
-            self.emit("%.nothing = call ptr @PyTuple_New(i64 0)")
-            self.emit(f"%.reported = call ptr @PyObject_Call(ptr @{bounds.REPORT}, ptr %.nothing, ptr null)")
-            self.emit("call void @Py_DecRef(ptr %.nothing)")
+            self.emit(f"%.reported = call ptr @PyObject_CallNoArgs(ptr @{bounds.REPORT_SYMBOL})")
             self.emit("ret ptr null")
         if self.lists:
             self.lines.append("no_memory:")
@@ -472,26 +473,6 @@ class _Wrapper:
             self.lines.append("clear:")
             self.emit("call void @PyErr_Clear()")
             self.emit("br label %slow")
-        self.lines.append(
-            """slow:
-  %.tuple = call ptr @PyTuple_New(i64 %nargs)
-  %.made = icmp ne ptr %.tuple, null
-  br i1 %.made, label %fill, label %fail
-fill:
-  %.i = phi i64 [0, %slow], [%.next, %set]
-  %.left = icmp slt i64 %.i, %nargs
-  br i1 %.left, label %set, label %call
-set:
-  %.item_at = getelementptr ptr, ptr %args, i64 %.i
-  %.item = load ptr, ptr %.item_at
-  call void @Py_IncRef(ptr %.item)
-  %.stored = call i32 @PyTuple_SetItem(ptr %.tuple, i64 %.i, ptr %.item)
-  %.next = add i64 %.i, 1
-  br label %fill
-call:
-  %.answer = call ptr @PyObject_Call(ptr %self, ptr %.tuple, ptr null)
-  call void @Py_DecRef(ptr %.tuple)
-  ret ptr %.answer
-fail:
-  ret ptr null"""
-        )
+        self.lines.append("slow:")
+        self.emit("%.answer = call ptr @PyObject_Vectorcall(ptr %self, ptr %args, i64 %nargs, ptr null)")
+        self.emit("ret ptr %.answer")

@@ -23,14 +23,14 @@ from fastgrad.kernels.convolution.patches import (
     TARGET,
     TARGET_IMAGE,
 )
-from fastgrad.kernels.gemm.epilogue import in_turn
+from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.reduction.batch_moments import FLOATS, NANOSECONDS, add_block
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
 
 
 @scalar_function
-def block_at(places, element):
+def block_of_element(places, element):
     """Returns the number of the block whose result begins with this element."""
     image = element // places[TARGET_IMAGE]
     rest = element - image * places[TARGET_IMAGE]
@@ -58,7 +58,7 @@ def block_moments(x, moments, places, columns, first, last):
     square = local_array(T, 16)
     rest = local_array(T, 16)
     rows = (last - first) // columns
-    mean_at = 2 * block_at(places, first) * columns
+    mean_at = 2 * block_of_element(places, first) * columns
     square_at = mean_at + columns
     for c in range(2 * columns):
         moments[mean_at + c] = 0.0
@@ -75,7 +75,7 @@ def block_moments(x, moments, places, columns, first, last):
 
 
 @scalar_function
-def join(moments, at, columns, so_far, squares, share, weight, lanes):
+def add_block_moments(moments, at, columns, so_far, squares, share, weight, lanes):
     """Adds the moments of a block to the totals, for some columns."""
     for o in range(lanes):
         apart = moments[at + o] - so_far[o]
@@ -103,16 +103,16 @@ def moments_of_blocks(moments, counts, mean, variance, blocks, columns, first, l
             weight = seen * share
             at = 2 * block * columns + c
             if lanes == 16:
-                join(moments, at, columns, so_far, squares, share, weight, 16)
+                add_block_moments(moments, at, columns, so_far, squares, share, weight, 16)
             else:
-                join(moments, at, columns, so_far, squares, share, weight, lanes)
+                add_block_moments(moments, at, columns, so_far, squares, share, weight, lanes)
             seen += counts[block]
         for o in range(lanes):
             mean[c + o] = T(so_far[o])
             variance[c + o] = T(squares[o] / seen)
 
 
-def with_moments(
+def launches_with_moments(
     convolution: Launch,
     measured: Operand,
     dtype: np.dtype,
@@ -139,19 +139,12 @@ def with_moments(
     size = int(counts.sum()) * columns
     work = NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
-    after = in_turn(following, moments) if isinstance(following, Launch) else moments
-    first = Launch(
-        convolution.kernel,
-        (array, filters, target, table, EntryOf(after.kernel), after),
-        convolution.units,
-        convolution.unit_cost + work,
-    )
+    after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
+    operands = array, filters, target, table, EntryOf(after.kernel), after
+    first = Launch(convolution.kernel, operands, convolution.units, convolution.unit_cost + work)
     units = -(-columns // 16)
     last = Launch(
-        moments_of_blocks[dtype],
-        (scratch, Constant(counts), *results, len(counts), columns),
-        units,
-        8.0 * len(counts),
+        moments_of_blocks[dtype], (scratch, Constant(counts), *results, len(counts), columns), units, 8.0 * len(counts)
     )
     return (first, last), 2 * len(counts) * columns
 

@@ -15,17 +15,17 @@ from fastgrad.kernels.convolution.geometry import (
     Phase,
     Sizes,
     Windows,
-    all_inside,
+    are_windows_inside,
     block_of,
-    cells_of,
-    offsets,
+    element_offsets,
     phases_of,
-    spans_of,
     strides_of,
+    window_cells,
+    window_extent,
     windows_of,
 )
 from fastgrad.kernels.convolution.patches import (
-    PATCH,
+    PATCH_ELEMENTS,
     SUMS,
     add_chunks,
     gather_filters,
@@ -36,13 +36,13 @@ from fastgrad.kernels.convolution.patches import (
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-PRODUCT = 0.02  # nanoseconds for a multiplication and an addition, about
+PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, about
 BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
 MOST_CHUNKS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
 CHUNKS_ELEMENTS = 1 << 18  # most elements of the partial sums
 
 
-def _header(
+def _table_header(
     windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
 ) -> list[int]:
     """Returns the first words of a table, up to `TARGET_IMAGE`."""
@@ -54,7 +54,7 @@ def _header(
 # ---- results of windows ----------------------------------------------------------------------------------
 
 
-def _sliding(
+def _window_launches(
     dtype: np.dtype,
     windows: Windows,
     source: tuple[Operand, Sizes, int],
@@ -77,32 +77,25 @@ def _sliding(
         following: a map over the elements of the result.
     """
     array, sizes, depth = source
-    move, start, spans = reading
+    move = reading[0]
     by_lane, groups, bytes_ = windows.by_lane, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
-    copied = not all_inside(counts, move, start, spans, sizes)
-    block = block_of(windows.images, counts, move, spans, channels, BLOCK_PLACES, copied)
-    before: tuple[Launch, ...] = ()
-    scratch: tuple[tuple[np.dtype, int], ...] = ()
-    if block is None:  # not even the patch of one window fits
-        ends = [(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)]
-        before, scratch = _padded(dtype, array, windows.images, sizes, channels, start, tuple(ends))
-        array, sizes, start = Scratch(0), tuple(ends), (0, 0, 0)
-        block = block_of(windows.images, counts, move, spans, channels, BLOCK_PLACES, False)
-    assert block is not None
+    array, sizes, start, block, before, scratch = _source_blocks(
+        dtype, array, windows.images, sizes, channels, counts, reading, BLOCK_PLACES
+    )
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
     lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
-    head = [*_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
+    head = [*_table_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
     tables: list[np.ndarray] = []
     at = patches.HEADER + len(phases) * patches.PHASE
     for phase in phases:
         size = (block.images, *map(min, block.places, phase.places))
         moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
-        rows = np.stack([offsets(size, moved), offsets(size, steps)], -1)
-        terms = _terms(phase, patch[1:], filters[1], 1 if by_lane else depth)
+        rows = np.stack([element_offsets(size, moved), element_offsets(size, steps)], -1)
+        terms = _term_offsets(phase, patch[1:], filters[1], 1 if by_lane else depth)
         home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
         head += [*phase.places, at, at + rows.size, len(terms), home]
         at += rows.size + terms.size
@@ -110,14 +103,16 @@ def _sliding(
     table = np.concatenate([np.array(head, np.int64), *tables])
     units = -(-windows.images // block.images) * prod(head[:3])
     work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
-    cost = PRODUCT * bytes_ / 4 * work + (0.0 if following is None else following.unit_cost * following.units)
+    cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (
+        0.0 if following is None else following.unit_cost * following.units
+    )
     step = (0, 0) if following is None else (EntryOf(following.kernel), following)
     function = (slide_lanes if by_lane else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)
 
 
-def _sliding_few(
+def _few_channel_launches(
     dtype: np.dtype,
     windows: Windows,
     source: tuple[Sizes, int],
@@ -126,10 +121,10 @@ def _sliding_few(
     reading: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
 ) -> Launches | None:
-    """Returns the launches of `_sliding` for few output channels, from the first input and the filters, the second.
+    """Returns the launches of `_window_launches` for few output channels, from the first input and the filters, the second.
 
     Args:
-        dtype, windows, target, reading, phases: as in `_sliding`.
+        dtype, windows, target, reading, phases: as in `_window_launches`.
         source: the sizes of the array that is read, and its channels.
         strides: the strides of the filters in elements, between terms and between channels of the result.
 
@@ -139,17 +134,17 @@ def _sliding_few(
     (sizes, depth), (move, start, spans), outs = source, reading, target[1]
     cells = prod(windows.kernel)
     width = cells * outs
-    if windows.groups > 1 or outs > few_channels.MOST or min(cells, depth) < few_channels.CELLS:
+    if windows.groups > 1 or outs > few_channels.MOST_CHANNELS or min(cells, depth) < few_channels.LEAST_CELLS:
         return None
     counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
-    room = max(depth, width * (PATCH // few_channels.PRODUCTS))
+    room = max(depth, width * (PATCH_ELEMENTS // few_channels.MOST_PRODUCTS))
     block = block_of(windows.images, counts, move, spans, room, BLOCK_PLACES, True)
     if block is None:
         return None
     result, bytes_ = strides_of(target[0], outs), dtype.itemsize
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
     patch = strides_of(block.extent, 1)
-    head = [*_header(windows, sizes, depth, block, counts, move, start), *steps, width, outs, patch[0]]
+    head = [*_table_header(windows, sizes, depth, block, counts, move, start), *steps, width, outs, patch[0]]
     at = few_channels.HEADER + len(phases) * few_channels.PHASE
     row_numbers, term_numbers = np.arange(block.images * patch[0]), np.arange(depth)
     rows = np.stack([row_numbers * depth, row_numbers * width], -1) * bytes_
@@ -160,7 +155,7 @@ def _sliding_few(
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
     for phase in phases:
         size = (block.images, *map(min, block.places, phase.places))
-        pairs = np.stack([offsets(size, moved) * width, offsets(size, steps)], -1)
+        pairs = np.stack([element_offsets(size, moved) * width, element_offsets(size, steps)], -1)
         inside = [
             sum(n * stride for n, stride in zip(place, patch[1:], strict=True)) * width + number * outs
             for number, place in phase.cells
@@ -174,12 +169,14 @@ def _sliding_few(
     work = windows.images * prod(sizes) * depth * width
     spread, cell = Scratch(0), windows.group * windows.outs
     turn = Launch(few_channels.spread_filters[dtype], (Input(1), spread, cells, outs, cell, *strides), depth, width)
-    slide_ = few_channels.slide_few[dtype]
-    launch = Launch(slide_, (Input(0), spread, Output(0), table), units, PRODUCT * bytes_ / 4 * work / max(units, 1))
+    slide_ = few_channels.slide_few_channels[dtype]
+    launch = Launch(
+        slide_, (Input(0), spread, Output(0), table), units, PRODUCT_NANOSECONDS * bytes_ / 4 * work / max(units, 1)
+    )
     return Launches((turn, launch), ((dtype, depth * width),))
 
 
-def _terms(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
+def _term_offsets(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
     """Returns each term's offset from a window's start, and the offset of its row of filters, in elements."""
     cells = np.array([number for number, _ in phase.cells], np.int64)
     places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
@@ -188,14 +185,38 @@ def _terms(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray
     return np.stack([inside.reshape(-1), (cells[:, None] * filters[0] + deep * filters[1]).reshape(-1)], -1)
 
 
-def _padded(
-    dtype: np.dtype, array: Operand, images: int, sizes: Sizes, channels: int, start: Sizes, ends: Sizes
-) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """Returns launches that copy all that the windows touch to scratch memory, for windows too large for a patch."""
-    numbers = *sizes, channels, *start, *ends
-    return (Launch(pad[dtype], (array, Scratch(0), *numbers), images * prod(ends)),), (
-        (dtype, images * prod(ends) * channels),
-    )
+def _source_blocks(
+    dtype: np.dtype,
+    array: Operand,
+    images: int,
+    sizes: Sizes,
+    channels: int,
+    counts: Sizes,
+    reading: tuple[Sizes, Sizes, Sizes],
+    most: int,
+) -> tuple[Operand, Sizes, Sizes, Block, tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
+    """Returns the source of windows and its blocks; a padded copy if not even the patch of one window fits.
+
+    Args:
+        dtype, array, images, sizes, channels: of the array that is read.
+        counts: the numbers of places.
+        reading: as in `_window_launches`.
+        most: the most places of a block.
+
+    Returns:
+        The array, its sizes, the start of the first place's patch, the blocks, and the launches that copy the array
+        with the scratch memory for it.
+    """
+    move, start, spans = reading
+    copied = not are_windows_inside(counts, move, start, spans, sizes)
+    block = block_of(images, counts, move, spans, channels, most, copied)
+    if block is not None:
+        return array, sizes, start, block, (), ()
+    ends = tuple([(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)])
+    copy = Launch(pad[dtype], (array, Scratch(0), *sizes, channels, *start, *ends), images * prod(ends))
+    block = block_of(images, counts, move, spans, channels, most, False)
+    assert block is not None
+    return Scratch(0), ends, (0, 0, 0), block, (copy,), ((dtype, images * prod(ends) * channels),)
 
 
 @kernel(
@@ -234,27 +255,22 @@ def convolution_followed(
     windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUMS:
         return None
-    phase = Phase(windows.outputs, (0, 0, 0), cells_of(windows))
+    phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
     target = windows.outputs, windows.each, (1, 1, 1)
-    reading = windows.strides, start, spans_of(windows)
-    few = _sliding_few(x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase])
+    reading = windows.strides, start, window_extent(windows)
+    few = _few_channel_launches(
+        x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase]
+    )
     if few is not None and following is None:
         return few
-    return _sliding(
-        x.dtype,
-        windows,
-        (Input(0), windows.sizes, windows.group),
-        (Input(1), (windows.group * windows.outs, windows.outs, windows.each)),
-        target,
-        reading,
-        [phase],
-        following,
-    )
+    source = Input(0), windows.sizes, windows.group
+    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.each)
+    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], following)
 
 
 @kernel("filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int", T=SUMS)
-def turn_filters(filters, turned, cells, group, groups, each, first, last):
+def transpose_filters(filters, turned, cells, group, groups, each, first, last):
     """turned[cell, part, o, q] = filters[cell, q, part, o]."""
     for unit in range(first, last):
         cell = unit // groups
@@ -276,28 +292,18 @@ def convolution_input_launches(
     start, spans, phases = phases_of(windows)
     each, group = windows.each, windows.group
     target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
-    few = _sliding_few(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
+    few = _few_channel_launches(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
     if few is not None:
         return few
     turned = None if windows.by_lane else Scratch(1)
-    found = _sliding(
-        g.dtype,
-        windows,
-        (Input(0), windows.outputs, each),
-        (turned or Input(1), (group * windows.outs, group, each * group)),
-        target,
-        reading,
-        phases,
-    )
+    read_filters = turned or Input(1), (group * windows.outs, group, each * group)
+    source = Input(0), windows.outputs, each
+    found = _window_launches(g.dtype, windows, source, read_filters, target, reading, phases)
     if turned is None:
         return found
     cells = prod(windows.kernel)
-    turn = Launch(
-        turn_filters[g.dtype],
-        (Input(1), turned, cells, group, windows.groups, each),
-        cells * windows.groups,
-        prod(filters.shape) / cells,
-    )
+    operands = Input(1), turned, cells, group, windows.groups, each
+    turn = Launch(transpose_filters[g.dtype], operands, cells * windows.groups, prod(filters.shape) / cells)
     scratch = found.scratch or ((g.dtype, 0),)
     return Launches((turn, *found.launches), (*scratch, (g.dtype, prod(filters.shape))))
 
@@ -311,28 +317,21 @@ def convolution_filter_launches(
     windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUMS:
         return None
-    move, spans = windows.strides, spans_of(windows)
+    move, spans = windows.strides, window_extent(windows)
     start: Sizes = tuple([-n for n in windows.before])
-    copied = not all_inside(windows.outputs, move, start, spans, windows.sizes)
-    array: Operand = Input(0)
-    sizes = windows.sizes
-    before: tuple[Launch, ...] = ()
-    scratch: tuple[tuple[np.dtype, int], ...] = ((x.dtype, 0),)
-    block = block_of(windows.images, windows.outputs, move, spans, windows.channels, patches.TERMS, copied)
-    if block is None:
-        ends = tuple([(n - 1) * m + span for n, m, span in zip(windows.outputs, move, spans, strict=True)])
-        before, scratch = _padded(x.dtype, array, windows.images, sizes, windows.channels, start, ends)
-        array, sizes, start = Scratch(0), ends, (0, 0, 0)
-        block = block_of(windows.images, windows.outputs, move, spans, windows.channels, patches.TERMS, False)
-    assert block is not None
+    array, sizes, start, block, before, scratch = _source_blocks(
+        x.dtype, Input(0), windows.images, windows.sizes, windows.channels, windows.outputs, (move, start, spans),
+        patches.LONGEST_CHAIN,
+    )  # fmt: skip
+    scratch = scratch or ((x.dtype, 0),)
     by_lane, outs, size = windows.by_lane, windows.outs, prod(filter_shape)
-    head = _header(windows, sizes, windows.channels, block, windows.outputs, move, start)
+    head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
     chunks = max(1, min(MOST_CHUNKS, blocks, CHUNKS_ELEMENTS // size))
     patch = strides_of(block.extent if block.copied else sizes, windows.channels)
     result = strides_of(windows.outputs, outs)
-    phase = Phase(windows.outputs, (0, 0, 0), cells_of(windows))
-    rows = _terms(phase, patch[1:], (windows.group * outs, outs), windows.group)
+    phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
+    rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
     shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
     lanes = (
         (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, windows.each, windows.each, windows.each)
@@ -340,11 +339,11 @@ def convolution_filter_launches(
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
     inner = (block.images, *block.places)
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
-    terms = np.stack([offsets(inner, moved), offsets(inner, result)], -1)
+    terms = np.stack([element_offsets(inner, moved), element_offsets(inner, result)], -1)
     places = np.concatenate([rows.reshape(-1), terms.reshape(-1)]) * x.dtype.itemsize
     table = Constant(np.concatenate([np.array(head, np.int64), places]))
     total = Output(0) if chunks == 1 else Scratch(1)
-    cost = PRODUCT * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)
+    cost = PRODUCT_NANOSECONDS * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)
     function = (gather_lanes if by_lane else gather_filters)[x.dtype]
     gather = Launch(function, (array, Input(1), total, table), chunks * shares, cost / (chunks * shares))
     if chunks == 1:

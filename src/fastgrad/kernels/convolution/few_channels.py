@@ -11,19 +11,19 @@ from __future__ import annotations
 from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
+    LONGEST_CHAIN,
     SUMS,
     TARGET,
     TARGET_IMAGE,
-    TERMS,
+    block_place_count,
+    block_position,
     copy_patch,
-    place_of_block,
-    places_at,
 )
 from fastgrad.kernels.math.vector_math import least
 
-MOST = 4  # most output channels
-CELLS = 4  # least cells of a window, and least terms of a place
-PRODUCTS = 16384  # products that a block keeps: the literal in the body
+MOST_CHANNELS = 4  # most output channels
+LEAST_CELLS = 4  # least cells of a window, and least terms of a place
+MOST_PRODUCTS = 16384  # products that a block keeps: the literal in the body
 
 # Words of a table from `TARGET` on: products of a place, channels of a result, rows of a patch, their offsets, terms.
 WIDTH, COLUMNS, PATCH_ROWS, PATCH_ROWS_AT, DEPTH, TERMS_AT, PHASES, HEADER = 26, 27, 28, 29, 30, 31, 32, 33
@@ -47,16 +47,16 @@ def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_c
 
 
 @kernel("source: in[T], filters: in[T], target: out[T], places: in[int64], first: int, last: int", T=SUMS)
-def slide_few(source, filters, target, places, first, last):
+def slide_few_channels(source, filters, target, places, first, last):
     """target = the windows of source times filters, as `slide`, with filters of `spread_filters`. A unit is a block."""
     patch = local_array(T, 32768)
     products = local_array(T, 16384)
     panel = panel_columns(T)
     width, count = places[WIDTH], places[COLUMNS]
-    chains = (places[DEPTH] + TERMS - 1) // TERMS
+    chains = (places[DEPTH] + LONGEST_CHAIN - 1) // LONGEST_CHAIN
     length = (places[DEPTH] + chains - 1) // chains
     for unit in range(first, last):
-        image, images, a, b, c = place_of_block(places, unit)
+        image, images, a, b, c = block_position(places, unit)
         copy_patch(source, patch, places, image, images, a, b, c)
         for column in range(0, width, panel):
             for chain in range(chains):
@@ -69,7 +69,7 @@ def slide_few(source, filters, target, places, first, last):
         home = image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
         for number in range(places[PHASES]):
             phase = HEADER + number * PHASE
-            rows = images * places_at(places, phase + PLACES, a, b, c)
+            rows = images * block_place_count(places, phase + PLACES, a, b, c)
             rows_at, cells_at, cells = places[phase + ROWS_AT], places[phase + CELLS_AT], places[phase + CELL_COUNT]
             for r in range(rows):
                 at = places[rows_at + 2 * r]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.convolution.patches import PATCH
+from fastgrad.kernels.convolution.patches import PATCH_ELEMENTS
+from fastgrad.kernels.convolution.sliding import window_sizes
 
 Sizes = tuple[int, ...]
 
@@ -84,21 +85,10 @@ def windows_of(
     x: Sizes, filters: Sizes, outputs: Sizes, strides: Sizes, padding: Sequence[tuple[int, int]], dilations: Sizes
 ) -> Windows | None:
     """Returns the windows over an array of shape x; None for more than three spatial dimensions."""
-    free = 3 - len(outputs)
-    if free < 0:
+    numbers = window_sizes(x[1:-1], filters[:-2], outputs, strides, padding, dilations)
+    if numbers is None:
         return None
-    found = [
-        (*[neutral] * free, *values)
-        for values, neutral in (
-            (x[1:-1], 1),
-            (filters[:-2], 1),
-            (outputs, 1),
-            (strides, 1),
-            ([pair[0] for pair in padding], 0),
-            (dilations, 1),
-        )
-    ]
-    sizes, kernel, counts, moves, before, rates = found
+    sizes, kernel, counts, moves, before, rates = (numbers[at : at + 3] for at in range(0, 18, 3))
     return Windows(x[0], sizes, x[-1], kernel, counts, moves, before, rates, *filters[-2:])
 
 
@@ -123,7 +113,7 @@ def block_of(
         return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], moves, spans, strict=True)])
 
     def fits(block: Sequence[int]) -> bool:
-        return not copied or block[0] * prod(extent(block)) * channels <= PATCH
+        return not copied or block[0] * prod(extent(block)) * channels <= PATCH_ELEMENTS
 
     block = [1, 1, 1, 1]
     if not fits(block):
@@ -141,7 +131,7 @@ def block_of(
     return Block(block[0], tuple(block[1:]), extent(block), copied)
 
 
-def offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
+def element_offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
     """Returns the offsets of the elements of an array with strides, in row-major order."""
     at = np.zeros((), np.int64)
     for size, stride in zip(shape, strides, strict=True):
@@ -157,20 +147,20 @@ def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
     return tuple(reversed(found))
 
 
-def all_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
+def are_windows_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
     """True if all windows are inside the array that is read."""
     ends = [(count - 1) * move + at + span for count, move, at, span in zip(counts, moves, start, spans, strict=True)]
     return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
 
 
-def cells_of(windows: Windows) -> list[tuple[int, Sizes]]:
+def window_cells(windows: Windows) -> list[tuple[int, Sizes]]:
     """Returns the number of each cell of a window, and its offset from the window's start."""
     numbers = [range(n) for n in windows.kernel]
     places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
     return list(enumerate(places))
 
 
-def spans_of(windows: Windows) -> Sizes:
+def window_extent(windows: Windows) -> Sizes:
     """Returns the extent of a window."""
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 

@@ -23,8 +23,8 @@ from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest, least
 
 SUMS = ("float32", "float64", "int32")
-PATCH = 32768  # most elements of a patch: the literal in the bodies below
-TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
+PATCH_ELEMENTS = 32768  # most elements of a patch: the literal in the bodies below
+LONGEST_CHAIN = 384  # the longest chain: longer sums are sums of chains of equal lengths
 
 # Words of a table, most of them three for depth, height and width: numbers of blocks; places and images of a block.
 BLOCKS, BLOCK, BLOCK_IMAGES = 0, 3, 6
@@ -74,7 +74,7 @@ def copy_patch(source, patch, places, image, images, a, b, c):
 
 
 @scalar_function
-def place_of_block(places, number):
+def block_position(places, number):
     """Returns the first image of the block with this number, its number of images, and its first place."""
     in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
     c = number % in_c * places[BLOCK + 2]
@@ -85,7 +85,7 @@ def place_of_block(places, number):
 
 
 @scalar_function
-def places_at(places, at, a, b, c):
+def block_place_count(places, at, a, b, c):
     """Returns the number of places of a block that begins at (a, b, c), in a phase whose sizes begin at the word `at`."""
     rows = greatest(least(places[BLOCK], places[at] - a), 0)
     rows *= greatest(least(places[BLOCK + 1], places[at + 1] - b), 0)
@@ -93,14 +93,14 @@ def places_at(places, at, a, b, c):
 
 
 @scalar_function
-def source_at(places, image, a, b, c):
+def source_offset(places, image, a, b, c):
     """Returns the offset in the source at which the windows of the block at (image, a, b, c) begin."""
     x = image * places[SOURCE] + a * places[MOVE] + places[START]
     y = x * places[SOURCE + 1] + b * places[MOVE + 1] + places[START + 1]
     return (y * places[SOURCE + 2] + c * places[MOVE + 2] + places[START + 2]) * places[SOURCE_CHANNELS]
 
 
-def _slide(source, filters, target, places, step, words, first, last):
+def _slide_windows(source, filters, target, places, step, words, first, last):
     """target = the windows of source times filters. A unit of work is a block of places.
 
     Args:
@@ -112,8 +112,8 @@ def _slide(source, filters, target, places, step, words, first, last):
     patch = local_array(T, 32768)
     panel = panel_columns(T)
     for unit in range(first, last):
-        image, images, a, b, c = place_of_block(places, unit)
-        x, x_at = source, source_at(places, image, a, b, c)
+        image, images, a, b, c = block_position(places, unit)
+        x, x_at = source, source_offset(places, image, a, b, c)
         if places[COPIED] != 0:
             copy_patch(source, patch, places, image, images, a, b, c)
             x, x_at = patch, 0
@@ -121,7 +121,7 @@ def _slide(source, filters, target, places, step, words, first, last):
         rows = 0
         for number in range(places[PHASES]):
             phase = HEADER + number * PHASE
-            rows = images * places_at(places, phase + PLACES, a, b, c)
+            rows = images * block_place_count(places, phase + PLACES, a, b, c)
             depth, rows_at, terms_at = places[phase + DEPTH], places[phase + ROWS_AT], places[phase + TERMS_AT]
             to = home + places[phase + TARGET_AT]
             if depth == 0:
@@ -130,7 +130,7 @@ def _slide(source, filters, target, places, step, words, first, last):
                     for q in range(places[GROUPS] * places[TARGET_GROUP]):
                         target[row + q] = T(0)
                 continue
-            chains = (depth + TERMS - 1) // TERMS
+            chains = (depth + LONGEST_CHAIN - 1) // LONGEST_CHAIN
             length = (depth + chains - 1) // chains
             for group in range(places[GROUPS]):
                 for column in range(0, places[COLUMNS], panel):
@@ -148,7 +148,7 @@ def _slide(source, filters, target, places, step, words, first, last):
             call_step(step, words, home, home + rows * places[TARGET + 2])
 
 
-def _gather(source, given, target, places, first, last):
+def _gather_windows(source, given, target, places, first, last):
     """target = the products of the source's windows with `given` at their places, for each chunk of blocks.
 
     A unit of work is a share of the rows for a chunk.
@@ -169,8 +169,8 @@ def _gather(source, given, target, places, first, last):
         rows_at = GRADIENT_HEADER + 2 * row
         first_block = blocks * chunk // places[CHUNKS]
         for block in range(first_block, blocks * (chunk + 1) // places[CHUNKS]):
-            image, images, a, b, c = place_of_block(places, block)
-            x, x_at = source, source_at(places, image, a, b, c)
+            image, images, a, b, c = block_position(places, block)
+            x, x_at = source, source_offset(places, image, a, b, c)
             if places[COPIED] != 0:
                 copy_patch(source, patch, places, image, images, a, b, c)
                 x, x_at = patch, 0
@@ -178,7 +178,7 @@ def _gather(source, given, target, places, first, last):
             depth = images * least(places[BLOCK], places[TARGET_IMAGE] // places[TARGET] - a)
             depth *= least(places[BLOCK + 1], places[TARGET] // places[TARGET + 1] - b)
             depth *= least(places[BLOCK + 2], places[TARGET + 1] // places[TARGET + 2] - c)
-            chains = (depth + TERMS - 1) // TERMS
+            chains = (depth + LONGEST_CHAIN - 1) // LONGEST_CHAIN
             length = (depth + chains - 1) // chains
             for group in range(places[GROUPS]):
                 for column in range(0, places[COLUMNS], panel):
@@ -204,7 +204,7 @@ def add_chunks(parts, total, count, size, first, last):
             total[i] += parts[part * size + i]
 
 
-def _made(function: Any, name: str, signature: str, by_lane: bool) -> Kernel:
+def _patch_kernel(function: Any, name: str, signature: str, by_lane: bool) -> Kernel:
     names = {"multiply": multiply_lanes if by_lane else multiply_windows, "SOURCE_PANEL": int(by_lane)}
     return kernel(signature, T=SUMS)(specialized(function, name, function.__doc__, **names))
 
@@ -213,7 +213,7 @@ _SLIDE = (
     "source: in[T], filters: in[T], target: out[T], places: in[int64], step: int, words: int, first: int, last: int"
 )
 _GATHER = "source: in[T], given: in[T], target: out[T], places: in[int64], first: int, last: int"
-slide = _made(_slide, "slide", _SLIDE, False)
-slide_lanes = _made(_slide, "slide_lanes", _SLIDE, True)
-gather_filters = _made(_gather, "gather_filters", _GATHER, False)
-gather_lanes = _made(_gather, "gather_lanes", _GATHER, True)
+slide = _patch_kernel(_slide_windows, "slide", _SLIDE, False)
+slide_lanes = _patch_kernel(_slide_windows, "slide_lanes", _SLIDE, True)
+gather_filters = _patch_kernel(_gather_windows, "gather_filters", _GATHER, False)
+gather_lanes = _patch_kernel(_gather_windows, "gather_lanes", _GATHER, True)

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.convolution.sliding import walking, window_sizes
+from fastgrad.kernels.convolution.sliding import window_kernel, window_sizes
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import nan_greatest
-from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 ORDERED = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
 WORDS = ("int32", "int64")
-CELL = 0.1  # nanoseconds for a channel of a cell, about
+CELL_NANOSECONDS = 0.1  # nanoseconds for a channel of a cell, about
 
 # `sliding` documents the arguments of the functions below.
 
@@ -41,14 +41,14 @@ def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
 
 
 @scalar_function
-def begin_with_given(x, y, v, out, work, at, lanes, lowest):
+def begin_with_window_number(x, y, v, out, work, at, lanes, lowest):
     """Starts with the number that the window gives to its cells."""
     for o in range(lanes):
         work[o] = v[at + o]
 
 
 @scalar_function
-def begin_nowhere(x, y, v, out, work, at, lanes, lowest):
+def begin_without_winner(x, y, v, out, work, at, lanes, lowest):
     """Starts with no winning cell; the result of a window without a winning cell is 0."""
     for o in range(lanes):
         work[o] = V(0)
@@ -76,7 +76,7 @@ def is_result(p, q):
 
 
 @scalar_function
-def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
+def add_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
     """Adds the window's number to its first cell that has the window's result."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o])
@@ -85,7 +85,7 @@ def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
 
 
 @scalar_function
-def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
+def write_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
     """Writes the window's number to its first cell with the window's result, if no other window has the cell."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o])
@@ -94,7 +94,7 @@ def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
 
 
 @scalar_function
-def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
+def read_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
     """Reads the number of the first cell that has the window's result; `work` is 1 from then on."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
@@ -103,7 +103,7 @@ def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
 
 
 @scalar_function
-def tell_place(x, y, out, work, at, cell, place, lanes):
+def write_winner_position(x, y, out, work, at, cell, place, lanes):
     """Writes the position, if the cell is the first that has the window's result."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
@@ -112,102 +112,102 @@ def tell_place(x, y, out, work, at, cell, place, lanes):
 
 
 @scalar_function
-def tell_winner(x, y, v, out, work, at, cell, image, lanes, count):
+def winner_in_batch(x, y, v, out, work, at, cell, image, lanes, count):
     """Writes the position in the batch of the first cell that has the window's result."""
-    tell_place(x, y, out, work, at, cell, cell, lanes)
+    write_winner_position(x, y, out, work, at, cell, cell, lanes)
 
 
 @scalar_function
-def tell_winner_of_image(x, y, v, out, work, at, cell, image, lanes, count):
+def winner_in_image(x, y, v, out, work, at, cell, image, lanes, count):
     """Writes the position in its image of the first cell that has the window's result."""
-    tell_place(x, y, out, work, at, cell, cell - image, lanes)
+    write_winner_position(x, y, out, work, at, cell, cell - image, lanes)
 
 
 @scalar_function
-def share_out(x, y, v, out, work, at, cell, image, lanes, count):
+def add_equal_share(x, y, v, out, work, at, cell, image, lanes, count):
     """Adds an equal share of the window's number to each cell."""
     for o in range(lanes):
         out[cell + o] += work[o] / V(count)
 
 
 @scalar_function
-def put(x, y, v, out, work, at, lanes, count):
+def write_result(x, y, v, out, work, at, lanes, count):
     """Writes the result."""
     for o in range(lanes):
         out[at + o] = work[o]
 
 
 @scalar_function
-def put_mean(x, y, v, out, work, at, lanes, count):
+def write_mean(x, y, v, out, work, at, lanes, count):
     """Writes the mean of a sum."""
     for o in range(lanes):
         out[at + o] = work[o] / V(count)
 
 
 _ARRAYS = "x: in[T], y: in[T], v: in[V], out: out[V]"
-largest_in_windows = walking(
+largest_in_windows = window_kernel(
     "largest_in_windows",
     "out = the largest element of each window of v; `lowest` where it has none.",
     "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_lowest, "visit": keep_largest, "end": put},
+    {"begin": begin_with_lowest, "visit": keep_largest, "end": write_result},
     V=ORDERED,
 )
-mean_of_windows = walking(
+mean_of_windows = window_kernel(
     "mean_of_windows",
     "out = the mean of each window's cells inside the input.",
     "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_zero, "visit": add_cell, "end": put_mean},
+    {"begin": begin_with_zero, "visit": add_cell, "end": write_mean},
     V=FLOATS,
 )
-spread_means = walking(
+spread_means = window_kernel(
     "spread_means",
     "out = the cotangent of `mean_of_windows`' x from v, the result's.",
     "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_given, "visit": share_out},
+    {"begin": begin_with_window_number, "visit": add_equal_share},
     V=FLOATS,
 )
-to_winners = walking(
+to_winners = window_kernel(
     "to_winners",
     "out = the numbers v of the windows, added up at the first cells of x that have their windows' results y.",
     _ARRAYS,
-    {"begin": begin_with_given, "visit": give_to_winner},
+    {"begin": begin_with_window_number, "visit": add_to_winner},
     T=ORDERED,
     V=FLOATS,
 )
-to_winners_apart = walking(
+to_winners_apart = window_kernel(
     "to_winners_apart",
-    "The same where each place of x is a cell of one window.",
+    "out = the numbers v of windows that share no cell, at the first cells of x that have their windows' results y.",
     _ARRAYS,
-    {"begin": begin_with_given, "visit": give_to_winner_only},
+    {"begin": begin_with_window_number, "visit": write_to_winner},
     T=ORDERED,
     V=FLOATS,
 )
-from_winners = walking(
+from_winners = window_kernel(
     "from_winners",
     "out = the numbers v of the first cells of x that have their windows' results y; 0 for a window without one.",
     _ARRAYS,
-    {"begin": begin_nowhere, "visit": take_from_winner},
+    {"begin": begin_without_winner, "visit": read_from_winner},
     T=ORDERED,
     V=FLOATS,
 )
 winner_positions, winner_positions_of_image = [
-    walking(
+    window_kernel(
         name,
         "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
         _ARRAYS,
-        {"begin": begin_nowhere, "visit": visit},
+        {"begin": begin_without_winner, "visit": visit},
         {"out": "v"},
         T=ORDERED,
         V=WORDS,
     )
-    for name, visit in (("winner_positions", tell_winner), ("winner_positions_of_image", tell_winner_of_image))
+    for name, visit in (("winner_positions", winner_in_batch), ("winner_positions_of_image", winner_in_image))
 ]
 
 
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _walked(
+def _pooling_launches(
     kernel: Any,
     arrays: tuple[Operand, ...],
     x: Spec,
@@ -235,11 +235,11 @@ def _walked(
     lines = prod(outer[1:]) if scatters else 1
     cleared = prod(x.shape[1:]) if scatters and kernel.__name__ != "to_winners_apart" else 0
     units = outer[0] if scatters else prod(outer)
-    cost = CELL * channels * width * lines * prod(sizes[3:6])
-    return only(kernel, *arrays, channels, lines, cleared, lowest, *sizes, units=units, unit_cost=cost)
+    cost = CELL_NANOSECONDS * channels * width * lines * prod(sizes[3:6])
+    return single_launch(kernel, *arrays, channels, lines, cleared, lowest, *sizes, units=units, unit_cost=cost)
 
 
-def _covered(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
+def _windows_partition_input(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
     """True if each place of the input is a cell of one window."""
     whole = window["strides"] == window["kernel"] and not any(map(any, window["padding"]))
     sizes = zip(x.shape[1:-1], y.shape[1:-1], window["kernel"], strict=True)
@@ -254,7 +254,7 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
         return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
     arrays = Input(0), Input(0), Input(0), Output(0)
-    return _walked(largest_in_windows[x.dtype], arrays, x, y, window, False, lowest)
+    return _pooling_launches(largest_in_windows[x.dtype], arrays, x, y, window, False, lowest)
 
 
 @through_float32
@@ -263,8 +263,8 @@ def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], *
     x, y, v = inputs
     if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
         return None
-    kernel = to_winners_apart if _covered(x, y, window) else to_winners
-    return _walked(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
+    kernel = to_winners_apart if _windows_partition_input(x, y, window) else to_winners
+    return _pooling_launches(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
 
 
 @through_float32
@@ -273,7 +273,9 @@ def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **
     x, y, v = inputs
     if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
         return None
-    return _walked(from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False)
+    return _pooling_launches(
+        from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False
+    )
 
 
 @through_float32
@@ -285,7 +287,9 @@ def max_pool_argmax_launches(
     if x.dtype.name not in ORDERED:
         return None
     kernel = winner_positions if with_batch else winner_positions_of_image
-    return _walked(kernel[x.dtype, outputs[0].dtype], (Input(0), Input(1), Output(0), Output(0)), x, y, window, False)
+    return _pooling_launches(
+        kernel[x.dtype, outputs[0].dtype], (Input(0), Input(1), Output(0), Output(0)), x, y, window, False
+    )
 
 
 @through_float32
@@ -295,7 +299,7 @@ def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
     if x.dtype.name not in FLOATS:
         return None
     arrays = Input(0), Input(0), Input(0), Output(0)
-    return _walked(mean_of_windows[x.dtype], arrays, x, y, window, False)
+    return _pooling_launches(mean_of_windows[x.dtype], arrays, x, y, window, False)
 
 
 @through_float32
@@ -307,4 +311,4 @@ def avg_pool_gradient_launches(
     if g.dtype.name not in FLOATS:
         return None
     arrays = Input(0), Input(0), Input(0), Output(0)
-    return _walked(spread_means[g.dtype], arrays, x, g, window, True)
+    return _pooling_launches(spread_means[g.dtype], arrays, x, g, window, True)

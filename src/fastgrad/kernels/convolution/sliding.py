@@ -71,7 +71,7 @@ def end(x, y, v, out, work, at, lanes, count):
 
 
 @scalar_function
-def walk_cells(
+def visit_cells(
     x, y, v, out, work, at, line, image, lanes, lowest,
     channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
 ):  # fmt: skip
@@ -86,7 +86,7 @@ def walk_cells(
     end(x, y, v, out, work, at, lanes, count)
 
 
-def _walk(
+def _visit_windows(
     x, y, v, out, channels, lines, cleared, lowest,
     d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
 ):  # fmt: skip
@@ -121,19 +121,19 @@ def _walk(
                 start = (((n * d + at_d) * h + at_h) * w + at_w) * channels
                 at = (line * ow + c) * channels
                 for channel in range(0, channels - 15, 16):
-                    walk_cells(
+                    visit_cells(
                         x, y, v, out, work, at + channel, start + channel, image, 16, lowest,
                         channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
                     )  # fmt: skip
                 if channels % 16 != 0:
                     channel = channels // 16 * 16
-                    walk_cells(
+                    visit_cells(
                         x, y, v, out, work, at + channel, start + channel, image, channels - channel, lowest,
                         channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
                     )  # fmt: skip
 
 
-def walking(
+def window_kernel(
     name: str,
     summary: str,
     arrays: str,
@@ -150,8 +150,8 @@ def walking(
         same: see `build.kernel`.
         variables: the dtypes of the type variables.
     """
-    cells = scalar_function(specialized(walk_cells, f"{name}_cells", **visits))
-    function = specialized(_walk, name, summary, walk_cells=cells)
+    cells = scalar_function(specialized(visit_cells, f"{name}_cells", **visits))
+    function = specialized(_visit_windows, name, summary, visit_cells=cells)
     signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
     options: dict[str, Any] = {"noalias": True, "same": same, **variables}
     made: Kernel = kernel(signature, **options)(function)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy import float64
@@ -13,8 +12,8 @@ from fastgrad.kernels.codegen.body import constant_by_dtype, float_bits, scalar_
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.layout import broadcast, contiguous
-from fastgrad.kernels.movement.strided import moved
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.movement.strided import ScratchCopies
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -30,7 +29,7 @@ RELATIONS = {
     "assert_greater_equal": 5,
     "assert_non_negative": 5,
 }
-"""The number in `compare` of the relation of each check."""
+"""The number in `first_mismatch` of the relation of each check."""
 
 
 EXPONENT = constant_by_dtype(float32=0x7F800000, float64=0x7FF0000000000000)
@@ -38,7 +37,7 @@ EXPONENT = constant_by_dtype(float32=0x7F800000, float64=0x7FF0000000000000)
 
 
 @kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS, in_place={"y": ("x",)})
-def finite(x, y, first, last):
+def copy_finite(x, y, first, last):
     """y = x; stops if a number is not finite (TensorFlow: tf.debugging.check_numerics)."""
     bad = 0
     for i in range(first, last):
@@ -49,7 +48,7 @@ def finite(x, y, first, last):
 
 
 @scalar_function
-def holds(a, b, relation):
+def relation_holds(a, b, relation):
     """True if the relation holds between a and b."""
     if relation == 0:
         return a == b
@@ -63,11 +62,11 @@ def holds(a, b, relation):
 
 
 @kernel("x: in[T], y: in[T], done: out[uint8], relation: int, first: int, last: int -> int", T=(*FLOATS, *INTEGERS))
-def compare(x, y, done, relation, first, last):
+def first_mismatch(x, y, done, relation, first, last):
     """Returns the first element of x for which the relation to y's element does not hold, else -1."""
     done[0] = 1
     for i in range(first, last):
-        if not holds(x[i], y[i], relation):
+        if not relation_holds(x[i], y[i], relation):
             return i
     return -1
 
@@ -75,7 +74,7 @@ def compare(x, y, done, relation, first, last):
 @kernel(
     "x: in[T], y: in[T], rtol: in[float64], atol: in[float64], done: out[uint8], first: int, last: int -> int", T=FLOATS
 )
-def near(x, y, rtol, atol, done, first, last):
+def first_distant_element(x, y, rtol, atol, done, first, last):
     """Returns the first element with |x - y| > atol + rtol |y|, else -1."""
     done[0] = 1
     for i in range(first, last):
@@ -85,7 +84,7 @@ def near(x, y, rtol, atol, done, first, last):
 
 
 @kernel("x: in[uint8], done: out[uint8], first: int, last: int -> int")
-def all_true(x, done, first, last):
+def first_false(x, done, first, last):
     """Returns the first element that is false, else -1."""
     done[0] = 1
     for i in range(first, last):
@@ -103,7 +102,7 @@ def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], mes
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     if dtype.kind == "c":
         dtype, size = np.dtype(f"float{dtype.itemsize * 4}"), size * 2
-    return only(finite[dtype], Input(0), Output(0), units=size)
+    return single_launch(copy_finite[dtype], Input(0), Output(0), units=size)
 
 
 @through_float32
@@ -118,26 +117,18 @@ def assert_launches(
         return None
     shape = np.broadcast_shapes(x.shape, y.shape)
     size = prod(shape)
-    before: list[Launch] = []
-    scratch: list[tuple[np.dtype, int]] = []
-    places: list[Any] = []
+    copies = ScratchCopies()
+    places: list[Operand] = [Input(0), Input(1)]
     for number, a in enumerate((x, y)):
-        if a.shape == shape or not size:
-            places.append(Input(number))
-            continue
-        layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
-        wide = moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
-        if wide is None:
-            return None
-        places.append(Scratch(len(scratch)))
-        scratch.append((a.dtype, size))
-        before.append(wide)
+        if a.shape != shape and size:
+            layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
+            places[number] = copies.copied(Input(number), a.dtype, layout, size)
     dtype = np.dtype(np.uint8) if x.dtype.name == "bool" else x.dtype
     if bounds:
-        last = Launch(near[dtype], (*places, Input(2), Input(3), Output(0)), size)
+        last = Launch(first_distant_element[dtype], (*places, Input(2), Input(3), Output(0)), size)
     else:
-        last = Launch(compare[dtype], (*places, Output(0), RELATIONS[check]), size)
-    return Launches((*before, last), tuple(scratch))
+        last = Launch(first_mismatch[dtype], (*places, Output(0), RELATIONS[check]), size)
+    return copies.followed_by(last)
 
 
 def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summarize: int | None) -> Launches | None:
@@ -145,4 +136,4 @@ def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summar
     condition = inputs[0]
     if condition.dtype.name != "bool":
         return None
-    return only(all_true[()], Input(0), Output(0), units=prod(condition.shape))
+    return single_launch(first_false[()], Input(0), Output(0), units=prod(condition.shape))

@@ -48,7 +48,7 @@ def hypotenuse(a, b):
 
 
 @scalar_function
-def divided(a, b, c, d):
+def quotient(a, b, c, d):
     """Returns (a + ib) / (c + id) (Smith 1962)."""
     if abs(c) >= abs(d):
         if c == 0 and d == 0:
@@ -62,7 +62,7 @@ def divided(a, b, c, d):
 
 
 @scalar_function
-def root(a, b):
+def square_root(a, b):
     """Returns the square root of a + ib."""
     if a == 0 and b == 0:
         return 0.0 * a, b
@@ -78,7 +78,7 @@ def root(a, b):
 
 
 @scalar_function
-def times(size, part):
+def product_with_exact_zero(size, part):
     """Returns size * part, where infinity times 0 is 0: an exact 0 stays 0 for any size."""
     return size * part if part != 0 else math.copysign(1.0, size) * part
 
@@ -87,7 +87,7 @@ def times(size, part):
 def exponential(a, b):
     """Returns e^(a + ib)."""
     size = exp(a)
-    return size * cos(b), times(size, sin(b))
+    return size * cos(b), product_with_exact_zero(size, sin(b))
 
 
 @scalar_function
@@ -98,7 +98,7 @@ def logistic(a, b):
         below = 4.0 * (s * s + c * c)
         return (expm1(a) + 2.0 * c * c) / below, sin(b) / below
     p, q = exponential(-abs(a), -b if a > 0 else b)
-    r, s = divided(1.0, 0.0, 1.0 + p, q)
+    r, s = quotient(1.0, 0.0, 1.0 + p, q)
     return (r, s) if a > 0 else (p * r - q * s, p * s + q * r)
 
 
@@ -131,24 +131,24 @@ def hyperbolic_tangent(a, b):
 @scalar_function
 def inverse_sine(a, b):
     """Returns asin(a + ib)."""
-    p, q = root(1.0 - a, -b)
-    r, s = root(1.0 + a, b)
+    p, q = square_root(1.0 - a, -b)
+    r, s = square_root(1.0 + a, b)
     return atan2(a, p * r - q * s), asinh(p * s - q * r)
 
 
 @scalar_function
 def inverse_cosine(a, b):
     """Returns acos(a + ib)."""
-    p, q = root(1.0 - a, -b)
-    r, s = root(1.0 + a, b)
+    p, q = square_root(1.0 - a, -b)
+    r, s = square_root(1.0 + a, b)
     return 2.0 * atan2(p, r), asinh(r * q - s * p)
 
 
 @scalar_function
 def inverse_hyperbolic_cosine(a, b):
     """Returns acosh(a + ib)."""
-    p, q = root(a - 1.0, b)
-    r, s = root(a + 1.0, b)
+    p, q = square_root(a - 1.0, b)
+    r, s = square_root(a + 1.0, b)
     return asinh(p * r + q * s), 2.0 * atan2(q, r)
 
 
@@ -161,7 +161,7 @@ def inverse_hyperbolic_tangent(a, b):
 
 
 @scalar_function
-def algebraic(mode, a, b):
+def algebraic_function(mode, a, b):
     """Applies the operation with number `mode` in `UNARY`, up to "conj"."""
     if mode == 0:
         return -a, -b
@@ -171,17 +171,17 @@ def algebraic(mode, a, b):
     if mode == 2:
         return a * a - b * b, 2.0 * (a * b)
     if mode == 3:
-        return root(a, b)
+        return square_root(a, b)
     if mode == 4:
-        p, q = root(a, b)
-        return divided(1.0, 0.0, p, q)
+        p, q = square_root(a, b)
+        return quotient(1.0, 0.0, p, q)
     if mode == 5:
-        return divided(1.0, 0.0, a, b)
+        return quotient(1.0, 0.0, a, b)
     if mode == 6:
         return exponential(a, b)
     if mode == 7:
         half = sin(b * 0.5)
-        return expm1(a) * cos(b) - 2.0 * half * half, times(exp(a), sin(b))
+        return expm1(a) * cos(b) - 2.0 * half * half, product_with_exact_zero(exp(a), sin(b))
     if mode == 8:
         return logarithm(a, b)
     if mode == 9:
@@ -192,12 +192,12 @@ def algebraic(mode, a, b):
 
 
 @scalar_function
-def circular(mode, a, b):
+def circular_function(mode, a, b):
     """Applies the operation with number `mode` in `UNARY`, from "sin" on."""
     if mode == 12:
-        return times(cosh(b), sin(a)), cos(a) * sinh(b)
+        return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
     if mode == 13:
-        return cos(a) * cosh(b), -times(sinh(b), sin(a))
+        return cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))
     if mode == 14:
         p, q = hyperbolic_tangent(-b, a)
         return q, -p
@@ -209,9 +209,9 @@ def circular(mode, a, b):
         p, q = inverse_hyperbolic_tangent(-b, a)
         return q, -p
     if mode == 18:
-        return sinh(a) * cos(b), times(cosh(a), sin(b))
+        return sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))
     if mode == 19:
-        return cosh(a) * cos(b), times(sinh(a), sin(b))
+        return cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))
     if mode == 20:
         return hyperbolic_tangent(a, b)
     if mode == 21:
@@ -223,11 +223,11 @@ def circular(mode, a, b):
 
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
-def of_one(x, y, step, mode, first, last):
+def unary_operation(x, y, step, mode, first, last):
     """Applies the operation with number `mode` in `UNARY` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
-        p, q = algebraic(mode, a, b) if mode < 12 else circular(mode, a, b)
+        p, q = algebraic_function(mode, a, b) if mode < 12 else circular_function(mode, a, b)
         y[2 * i] = p
         y[2 * i + 1] = q
 
@@ -257,7 +257,7 @@ def power(a, b, c, d):
 
 
 @scalar_function
-def combined(mode, a, b, c, d):
+def binary_function(mode, a, b, c, d):
     """Applies the operation with number `mode` in `BINARY`."""
     if mode == 0:
         return a + c, b + d
@@ -269,11 +269,11 @@ def combined(mode, a, b, c, d):
     if mode in (2, 4):
         return a * c - b * d, a * d + b * c
     if mode in (3, 5, 6):
-        return divided(a, b, c, d)
+        return quotient(a, b, c, d)
     if mode == 7:
         return (a - c) * (a - c) + (b - d) * (b - d), 0.0
     if mode == 8:
-        p, q = divided(a * 0.5, b * 0.5, c, d)
+        p, q = quotient(a * 0.5, b * 0.5, c, d)
         return (a, b) if nothing else (p, q)
     if mode == 11:
         return power(a, b, c, d)
@@ -293,11 +293,11 @@ def combined(mode, a, b, c, d):
     E=FLOATS,
     T=("float64",),
 )
-def of_two(x, y, z, x_step, y_step, mode, first, last):
+def binary_operation(x, y, z, x_step, y_step, mode, first, last):
     """Applies the operation with number `mode` in `BINARY` to x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
-        p, q = combined(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
+        p, q = binary_function(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
         z[2 * i] = p
         z[2 * i + 1] = q
 
@@ -315,7 +315,7 @@ def are_equal(x, y, z, x_step, y_step, wanted, first, last):
     "chosen: in[uint8], x: in[T], y: in[T], z: out[T], chosen_step: int, x_step: int, y_step: int, first: int, last: int",
     T=FLOATS,
 )
-def choose(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
+def select(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
     """z = x where chosen, else y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
@@ -325,7 +325,7 @@ def choose(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
 
 
 @kernel("x: in[T], chosen: in[uint8], z: out[T], x_step: int, chosen_step: int, first: int, last: int", T=FLOATS)
-def keep(x, chosen, z, x_step, chosen_step, first, last):
+def zero_where_false(x, chosen, z, x_step, chosen_step, first, last):
     """z = x where chosen, else 0."""
     for i in range(first, last):
         k, kept = 2 * i * x_step, chosen[i * chosen_step] != 0
@@ -334,14 +334,14 @@ def keep(x, chosen, z, x_step, chosen_step, first, last):
 
 
 @kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int", T=FLOATS)
-def join(x, y, z, x_step, y_step, first, last):
+def join_parts(x, y, z, x_step, y_step, first, last):
     """z = x + iy."""
     for i in range(first, last):
         z[2 * i], z[2 * i + 1] = x[i * x_step], y[i * y_step]
 
 
 @kernel("xs: ins[T], z: out[T], count: count, first: int, last: int", T=FLOATS)
-def add_all(xs, z, count, first, last):
+def sum_of_arrays(xs, z, count, first, last):
     """z = the sum of arrays of floats."""
     for i in range(first, last):
         total = xs[0][i]
@@ -355,7 +355,7 @@ def add_all(xs, z, count, first, last):
     T=(*FLOATS, "bool", "int32", "int64"),
     U=(*FLOATS, "int32", "int64"),
 )
-def convert(x, y, x_parts, y_parts, first, last):
+def convert_dtype(x, y, x_parts, y_parts, first, last):
     """y = x in another dtype; real numbers get no imaginary part."""
     for i in range(first, last):
         y[i * y_parts] = x[i * x_parts]
@@ -364,7 +364,7 @@ def convert(x, y, x_parts, y_parts, first, last):
 
 
 @kernel("x: in[T], y: out[uint8], first: int, last: int", T=FLOATS)
-def is_there(x, y, first, last):
+def is_nonzero(x, y, first, last):
     """y = whether a complex number is not 0."""
     for i in range(first, last):
         y[i] = 1 if x[2 * i] != 0 or x[2 * i + 1] != 0 else 0
@@ -386,34 +386,34 @@ def complex_launches(
     if not any(x.dtype.kind == "c" for x in (*inputs, output)):
         return None
     if name == "cast":
-        return _cast(inputs[0], output)
+        return _cast_launches(inputs[0], output)
     found = Operands(inputs, output.shape)
     if not found.known:
         return None
     number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
     dtype = np.dtype(f"float{number.itemsize * 4}")
     if name in UNARY:
-        return found.then(of_one[dtype, WIDE], UNARY.index(name))
+        return found.then(unary_operation[dtype, WIDE], UNARY.index(name))
     if name in REAL:
         return found.then(to_real[dtype, WIDE], REAL.index(name))
     if name in BINARY:
-        return found.then(of_two[dtype, WIDE], BINARY.index(name))
+        return found.then(binary_operation[dtype, WIDE], BINARY.index(name))
     if name in {"equal", "not_equal"}:
         return found.then(are_equal[dtype], int(name == "equal"))
     if name == "add_n":
         arrays = tuple([Input(i) for i in range(len(inputs))])
-        return Launches((Launch(add_all[dtype], (arrays, Output(0)), found.size * 2),))
-    kernels = {"where": choose, "masked": keep, "complex": join}
+        return Launches((Launch(sum_of_arrays[dtype], (arrays, Output(0)), found.size * 2),))
+    kernels = {"where": select, "masked": zero_where_false, "complex": join_parts}
     if name in kernels:
         return found.then(kernels[name][dtype])
     return Launches((), alias=True) if name == "identity" else None
 
 
-def _cast(x: Spec, y: Spec) -> Launches | None:
+def _cast_launches(x: Spec, y: Spec) -> Launches | None:
     size = prod(x.shape)
     (given, x_parts), (wanted, y_parts) = real_parts(x.dtype), real_parts(y.dtype)
     if wanted.name == "bool":
-        return Launches((Launch(is_there[given], (Input(0), Output(0)), size),))
-    if given not in convert.variables["T"] or wanted not in convert.variables["U"]:
+        return Launches((Launch(is_nonzero[given], (Input(0), Output(0)), size),))
+    if given not in convert_dtype.variables["T"] or wanted not in convert_dtype.variables["U"]:
         return None
-    return Launches((Launch(convert[given, wanted], (Input(0), Output(0), x_parts, y_parts), size),))
+    return Launches((Launch(convert_dtype[given, wanted], (Input(0), Output(0), x_parts, y_parts), size),))

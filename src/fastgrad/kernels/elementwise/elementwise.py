@@ -22,8 +22,8 @@ from fastgrad.kernels.elementwise.special import dawsn, digamma, expint, spence
 from fastgrad.kernels.math.power import power
 from fastgrad.kernels.math.vector_math import exp, log
 from fastgrad.kernels.movement.layout import broadcast, contiguous
-from fastgrad.kernels.movement.strided import moved
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.movement.strided import ScratchCopies
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec
 
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -32,43 +32,30 @@ NANOSECONDS = 10.0  # about, for an element
 FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
 
 
-class Operands:
+class Operands(ScratchCopies):
     """The inputs of an element-wise operation, each one element or all elements, and the launches that expand others.
 
     Attributes:
         places: the operand of each input.
         steps: the stride of each input between elements, 0 or 1.
-        before, scratch: for `Launches`.
-        known: whether all inputs can be expanded.
     """
 
     def __init__(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> None:
+        super().__init__()
         self.size = prod(shape)
         self.places: list[Operand] = []
-        self.steps: list[int] = []
-        self.before: list[Launch] = []
-        self.scratch: list[tuple[np.dtype, int]] = []
-        self.known = True
+        self.steps = [0 if prod(x.shape) == 1 else 1 for x in inputs]
         for number, x in enumerate(inputs):
             count = prod(x.shape)
-            self.steps.append(0 if count == 1 else 1)
-            if count in (1, self.size):
-                self.places.append(Input(number))
-                continue
-            place = Scratch(len(self.scratch))
-            layout = broadcast(contiguous(count), x.shape, shape)
-            spread = moved(Input(number), place, x.dtype, layout, contiguous(self.size))
-            if spread is None:
-                self.known = False
-                return
+            place: Operand = Input(number)
+            if count not in (1, self.size):
+                place = self.copied(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
             self.places.append(place)
-            self.before.append(spread)
-            self.scratch.append((x.dtype, self.size))
 
-    def then(self, kernel: Any, *numbers: Any) -> Launches:
+    def then(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches followed by that of a kernel of the inputs, the result, the steps and some numbers."""
-        last = Launch(kernel, (*self.places, Output(0), *self.steps, *numbers), self.size, NANOSECONDS)
-        return Launches((*self.before, last), tuple(self.scratch))
+        operands = *self.places, Output(0), *self.steps, *numbers
+        return self.followed_by(Launch(kernel, operands, self.size, NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------
@@ -110,35 +97,53 @@ def power_of_integers(x, y, z, x_step, y_step, first, last):
     return -1
 
 
-def _integer_launches(kernel: Any, dtypes: Sequence[str], *numbers: int) -> Callable[..., Launches | None]:
+def _operand_launches(
+    kernel: Any,
+    dtypes: Sequence[str],
+    *numbers: int,
+    addresses: Callable[[], list[int | None]] = list,
+    in_float64: bool = False,
+) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a kernel of `Operands`.
+
+    Args:
+        kernel: the kernel.
+        dtypes: the dtypes that it supports.
+        numbers: its last parameters.
+        addresses: returns the addresses of the functions that it calls, its parameters before `numbers`.
+        in_float64: whether its second type variable is the dtype of computations, float64.
+    """
+
+    @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        found = Operands(inputs, outputs[0].shape)
-        if not found.known or inputs[0].dtype.name not in dtypes:
+        dtype = inputs[0].dtype
+        if dtype.name not in dtypes or None in (functions := addresses()):
             return None
-        return found.then(kernel[inputs[0].dtype], *numbers)
+        native = kernel[(dtype, np.dtype(np.float64)) if in_float64 else dtype]
+        return Operands(inputs, outputs[0].shape).then(native, *functions, *numbers)
 
     return launches
 
 
-floordiv_launches = _integer_launches(divide_integers, INTEGERS, FLOOR_QUOTIENT)
-floormod_launches = _integer_launches(divide_integers, INTEGERS, FLOOR_REMAINDER)
-truncatediv_launches = _integer_launches(divide_integers, INTEGERS, QUOTIENT)
-truncatemod_launches = _integer_launches(divide_integers, INTEGERS, REMAINDER)
-pow_launches = _integer_launches(power_of_integers, SIGNED)
+floordiv_launches = _operand_launches(divide_integers, INTEGERS, FLOOR_QUOTIENT)
+floormod_launches = _operand_launches(divide_integers, INTEGERS, FLOOR_REMAINDER)
+truncatediv_launches = _operand_launches(divide_integers, INTEGERS, QUOTIENT)
+truncatemod_launches = _operand_launches(divide_integers, INTEGERS, REMAINDER)
+pow_launches = _operand_launches(power_of_integers, SIGNED)
 
 
 # ---- functions of SciPy --------------------------------------------------------------------------------
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
-def of_one(x, y, x_step, function, first, last):
+def call_unary(x, y, x_step, function, first, last):
     """y = function(x)."""
     for i in range(first, last):
         y[i] = T(call_real(function, float64(x[i * x_step])))
 
 
 @kernel("a: in[T], x: in[T], y: out[T], a_step: int, x_step: int, function: int, first: int, last: int", T=FLOATS)
-def of_two(a, x, y, a_step, x_step, function, first, last):
+def call_binary(a, x, y, a_step, x_step, function, first, last):
     """y = function(a, x)."""
     for i in range(first, last):
         y[i] = T(call_real(function, float64(a[i * a_step]), float64(x[i * x_step])))
@@ -149,14 +154,14 @@ def of_two(a, x, y, a_step, x_step, function, first, last):
     "last: int",
     T=FLOATS,
 )
-def of_three(a, b, x, y, a_step, b_step, x_step, function, first, last):
+def call_ternary(a, b, x, y, a_step, b_step, x_step, function, first, last):
     """y = function(a, b, x)."""
     for i in range(first, last):
         y[i] = T(call_real(function, float64(a[i * a_step]), float64(b[i * b_step]), float64(x[i * x_step])))
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, which: int, first: int, last: int", T=FLOATS)
-def of_one_to_pair(x, y, x_step, function, which, first, last):
+def call_unary_with_two_results(x, y, x_step, function, which, first, last):
     """y = one of the two results of function(x)."""
     pair = local_array(float64, 2)
     for i in range(first, last):
@@ -165,7 +170,7 @@ def of_one_to_pair(x, y, x_step, function, which, first, last):
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
-def of_one_if_finite(x, y, x_step, function, first, last):
+def call_unary_if_finite(x, y, x_step, function, first, last):
     """y = function(x), NaN at infinities."""
     for i in range(first, last):
         value = float64(x[i * x_step])
@@ -276,7 +281,7 @@ def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
 
 
 @functools.cache
-def address_of(name: str, signature: str) -> int | None:
+def scipy_address(name: str, signature: str) -> int | None:
     """Returns the address of a function of `scipy.special.cython_special` with this C signature, or None."""
     import ctypes
 
@@ -294,7 +299,7 @@ def address_of(name: str, signature: str) -> int | None:
 
 
 @functools.cache
-def address_in_c_library(name: str) -> int | None:
+def c_library_address(name: str) -> int | None:
     """Returns the address of a function of the C library that takes and returns a float64; None if there is none."""
     import ctypes
 
@@ -310,65 +315,45 @@ BETTER_IN_C = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y
 digit."""
 
 
-def _real(name: str, count: int) -> int | None:
-    if name in BETTER_IN_C and (address := address_in_c_library(BETTER_IN_C[name])) is not None:
+def _real_function_address(name: str, count: int) -> int | None:
+    if name in BETTER_IN_C and (address := c_library_address(BETTER_IN_C[name])) is not None:
         return address  # these functions ignore the int that kernels pass after the numbers, in another register
-    return address_of(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
+    return scipy_address(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
 
 
-OF_ONE = {
-    "everywhere": of_one,
-    "if finite": of_one_if_finite,
-}
+UNARY_KERNELS = {"everywhere": call_unary, "if finite": call_unary_if_finite}
 """The kernels of functions of one number, by the domain of the function."""
 
 
 def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
     """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
-    kernel = (OF_ONE[defined], of_two, of_three)[arity - 1]
-
-    @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        address, found = _real(name, arity), Operands(inputs, outputs[0].shape)
-        if address is None or not found.known or inputs[0].dtype.name not in FLOATS:
-            return None
-        return found.then(kernel[inputs[0].dtype], address)
-
-    return launches
+    kernel = (UNARY_KERNELS[defined], call_binary, call_ternary)[arity - 1]
+    return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
 
 
 def fresnel_launches(which: int) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a Fresnel integral: 0 is the sine's, 1 the cosine's."""
-
-    @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        address = address_of("fresnel", "void (double, double *, double *)")
-        if address is None or inputs[0].dtype.name not in FLOATS:
-            return None
-        return Operands(inputs, outputs[0].shape).then(of_one_to_pair[inputs[0].dtype], address, which)
-
-    return launches
+    return _operand_launches(
+        call_unary_with_two_results, FLOATS, which,
+        addresses=lambda: [scipy_address("fresnel", "void (double, double *, double *)")],
+    )  # fmt: skip
 
 
-def _with_functions(kernel: Any, *functions: str) -> Callable[..., Launches | None]:
+def _launches_with_functions(kernel: Any, *functions: str) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a kernel that computes in float64, and calls functions of SciPy."""
 
-    @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        addresses, found = [_real(name, 1) for name in functions], Operands(inputs, outputs[0].shape)
-        if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
-            return None
-        return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
+    def addresses() -> list[int | None]:
+        return [_real_function_address(name, 1) for name in functions]
 
-    return launches
+    return _operand_launches(kernel, FLOATS, addresses=addresses, in_float64=True)
 
 
-digamma_launches = _with_functions(digamma, "psi")
-dawsn_launches = _with_functions(dawsn, "dawsn")
-expint_launches = _with_functions(expint, "expi")
-spence_launches = _with_functions(spence)
-lgamma_launches = _with_functions(log_gamma, "gammaln")
-zeta_launches = _with_functions(zeta)
-polygamma_launches = _with_functions(polygamma, "psi", "gamma")
-igamma_slope_launches = _with_functions(igamma_slope, "psi", "gammaln")
+digamma_launches = _launches_with_functions(digamma, "psi")
+dawsn_launches = _launches_with_functions(dawsn, "dawsn")
+expint_launches = _launches_with_functions(expint, "expi")
+spence_launches = _launches_with_functions(spence)
+lgamma_launches = _launches_with_functions(log_gamma, "gammaln")
+zeta_launches = _launches_with_functions(zeta)
+polygamma_launches = _launches_with_functions(polygamma, "psi", "gamma")
+igamma_slope_launches = _launches_with_functions(igamma_slope, "psi", "gammaln")
 """The derivative of ``tf.math.igamma`` with respect to its first argument."""

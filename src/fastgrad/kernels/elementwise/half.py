@@ -101,7 +101,7 @@ def cast_bfloat16(x: np.ndarray) -> np.ndarray:
 HALVES = frozenset(WIDEN)
 
 
-class Array:
+class ArraySpec:
     """A shape and a dtype."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -120,8 +120,8 @@ def through_float32(function: Callable[..., Launches | None]) -> Callable[..., L
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
         if not any(_is_half(x.dtype) for x in (*inputs, *outputs)):
             return function(inputs, outputs, **attributes)
-        found = function([_wide(x) for x in inputs], [_wide(y) for y in outputs], **attributes)
-        return None if found is None else _between(found, inputs, outputs)
+        found = function([_float32_spec(x) for x in inputs], [_float32_spec(y) for y in outputs], **attributes)
+        return None if found is None else _converting_launches(found, inputs, outputs)
 
     return launches
 
@@ -130,11 +130,11 @@ def _is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and dtype.name in HALVES  # the name of a dtype is slow to compute
 
 
-def _wide(x: Spec) -> Spec:
-    return Array(x.shape, np.dtype(np.float32)) if x.dtype.name in HALVES else x
+def _float32_spec(x: Spec) -> Spec:
+    return ArraySpec(x.shape, np.dtype(np.float32)) if x.dtype.name in HALVES else x
 
 
-def _between(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Returns the launches on float32 copies of the half-width arrays."""
     scratch = list(found.scratch)
     places: dict[tuple[Any, int], Scratch] = {}

@@ -14,7 +14,7 @@ def function(x):
     """Stands for the function; each kernel is compiled with its own."""
 
 
-def _map(x, out, first, last):
+def _map_elements(x, out, first, last):
     for i in range(first, last):
         out[i] = function(x[i])
 
@@ -30,6 +30,6 @@ def map_kernel(
         x, out: the type variables or dtypes of the argument and the result.
         variables: the dtypes of the type variables.
     """
-    body = specialized(_map, name, summary, function=of_element)
+    body = specialized(_map_elements, name, summary, function=of_element)
     signature = parse_signature(f"x: in[{x}], out: out[{out}], first: int, last: int")
     return Kernel(body, signature, variables, release_gil=False, noalias=False)

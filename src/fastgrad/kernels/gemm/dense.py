@@ -21,7 +21,7 @@ from fastgrad.kernels.elementwise.activation import (
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.math.vector_math import greatest, least, sigmoid, tanh
 from fastgrad.kernels.reduction.reductions import LANES, ROW_BLOCK
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 
@@ -30,7 +30,7 @@ activation = linear_of
 slope_of_result = linear_slope_of_result
 
 
-def _bias_activation(z, bias, columns, first, last):
+def _add_bias_and_activate(z, bias, columns, first, last):
     for r in range(first // columns, (last + columns - 1) // columns):
         start = r * columns
         for c in range(greatest(first - start, 0), least(last - start, columns)):
@@ -60,7 +60,7 @@ def _gradient_bias(g, y, dz, db, rows, columns):
 
 
 def _bias_kernel(name: str, activation: object) -> Kernel:
-    function = specialized(_bias_activation, f"bias_{name}", activation=activation)
+    function = specialized(_add_bias_and_activate, f"bias_{name}", activation=activation)
     return kernel("z: inout[T], bias: in[T], columns: int, first: int, last: int", T=FLOATS)(function)
 
 
@@ -76,8 +76,8 @@ _ACTIVATIONS = {
     "tanh": (tanh, tanh_slope_of_result),
     "sigmoid": (sigmoid, sigmoid_slope_of_result),
 }
-BIAS = {name: _bias_kernel(name, function) for name, (function, _) in _ACTIVATIONS.items()}
-GRADIENT_BIAS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}
+BIAS_KERNELS = {name: _bias_kernel(name, function) for name, (function, _) in _ACTIVATIONS.items()}
+GRADIENT_BIAS_KERNELS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}
 """The kernels by the name of the activation."""
 
 
@@ -85,7 +85,7 @@ def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: 
     """Returns the launches of `dense`: the product, with bias and activation applied to its parts in the cache."""
     (y,) = outputs
     rows, columns = y.shape
-    finish = Launch(BIAS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
+    finish = Launch(BIAS_KERNELS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
     return product_launches(inputs[:2], following=finish)
 
 
@@ -93,5 +93,5 @@ def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], act
     """Returns the launch of `dense_gradient`."""
     g, _ = inputs
     rows, columns = g.shape
-    finish = GRADIENT_BIAS[activation][g.dtype]
-    return only(finish, Input(0), Input(1), Output(0), Output(1), rows, columns)
+    finish = GRADIENT_BIAS_KERNELS[activation][g.dtype]
+    return single_launch(finish, Input(0), Input(1), Output(0), Output(1), rows, columns)

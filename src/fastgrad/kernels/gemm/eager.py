@@ -26,16 +26,16 @@ from fastgrad.kernels.codegen.wrapper import (
     NDIM_AT,
     SHAPE_AT,
     STRIDES_AT,
-    SWAPPED,
+    SWAPPED_BYTEORDER,
     TYPE_AT,
     TYPE_NUMBER_AT,
 )
-from fastgrad.kernels.elementwise.half import BFLOAT16, Array
+from fastgrad.kernels.elementwise.half import BFLOAT16, ArraySpec
 from fastgrad.kernels.gemm.form import MOST_ROWS, SECOND_CACHE, form_of, pair_form_of
 from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
-from fastgrad.kernels.gemm.steps import NO_STEPS, product_launches
-from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, product_launches
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 
 LARGEST = 1 << 21
@@ -48,7 +48,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
 UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 26, 29, 31, 32, 33
 
-DONE, NOT_HERE, NO_KERNEL = range(3)
+DONE, UNSUPPORTED, NO_KERNEL = range(3)
 
 
 @scalar_function
@@ -59,7 +59,7 @@ def matrix_dtype(array, array_type):
     if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
         return -1
     descr = pointer(int64, array + DESCR_AT)[0]
-    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
         return -1
     return int64(pointer(int32, descr + TYPE_NUMBER_AT)[0])
 
@@ -82,13 +82,13 @@ def stride_at(array, axis, itemsize):
 def multiply_matrices(objects, words, transpose_a, transpose_b):
     """c = op(a) op(b) for the arrays a, b, c of a tuple; c is contiguous and has the right shape and dtype.
 
-    Returns `DONE`, `NOT_HERE` if the product is not supported (nothing is done), `NO_KERNEL` if the kernel's address is
+    Returns `DONE`, `UNSUPPORTED` if the product is not supported (nothing is done), `NO_KERNEL` if the kernel's address is
     missing.
     """
     a, b, c = objects[0], objects[1], objects[2]
     dtype = matrix_dtype(a, words[ARRAY_TYPE])
     if (dtype != FLOAT32 and dtype != FLOAT64) or matrix_dtype(b, words[ARRAY_TYPE]) != dtype:  # noqa: PLR1714 - a body has no tuples
-        return NOT_HERE
+        return UNSUPPORTED
     itemsize = 4 if dtype == FLOAT32 else 8
     m, n = size_at(c, 0), size_at(c, 1)
     a_row, a_k = stride_at(a, transpose_a, itemsize), stride_at(a, 1 - transpose_a, itemsize)
@@ -99,7 +99,7 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
     work = m * n * k
     if work == 0 or work > (LARGEST_VECTOR if m == 1 else LARGEST) or (b_k != 1 and b_column != 1):
-        return NOT_HERE
+        return UNSUPPORTED
     step = words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
     if step == 0:
         return NO_KERNEL
@@ -119,7 +119,7 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     return DONE
 
 
-class _Door:
+class _NativeProduct:
     """The native function, loaded at its first call, and its memory, which the GIL guards."""
 
     def __init__(self) -> None:
@@ -130,17 +130,17 @@ class _Door:
     def _load(self, *args: Any) -> int:
         machine, words = host_isa(), self.words
         words[PANEL_BYTES], words[ARRAY_TYPE], words[WORDS] = machine.panel_bytes, id(np.ndarray), words.ctypes.data
-        self.multiply = multiply_matrices[()] if machine.fused else _refuse
+        self.multiply = multiply_matrices[()] if machine.fused else _unsupported
         answer: int = self.multiply(*args)
         return answer
 
 
-def _refuse(*args: Any) -> int:
+def _unsupported(*args: Any) -> int:
     """Replaces the native function on a machine without fused multiply-adds, where the kernel is slow."""
-    return NOT_HERE
+    return UNSUPPORTED
 
 
-_door = _Door()
+_native_product = _NativeProduct()
 
 
 def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray | None:
@@ -151,11 +151,11 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
         transpose_a, transpose_b: whether a and b are transposed.
     """
     c = np.empty((a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]), a.dtype)
-    answer = _door.multiply((a, b, c), _door.words, transpose_a, transpose_b)
+    answer = _native_product.multiply((a, b, c), _native_product.words, transpose_a, transpose_b)
     if answer == DONE:
         return c
     if answer == NO_KERNEL:
-        _door.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
+        _native_product.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
     return _product_of_launches(a, b, transpose_a, transpose_b)
 
@@ -176,9 +176,6 @@ class _LargeCall(NamedTuple):
     launches: Launches
 
 
-_calls: dict[tuple[Any, ...], _Call | None] = {}
-
-
 def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns the products of a batch of matching matrices; None if NumPy should compute them.
 
@@ -187,13 +184,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
             broadcast.
         transpose_a, transpose_b: whether a and b are transposed.
     """
-    key = a.dtype, a.shape, b.shape, transpose_a, transpose_b
-    try:
-        call = _calls[key]
-    except KeyError:
-        if len(_calls) >= MOST_CALLS:
-            _calls.clear()
-        call = _calls[key] = _call_for(*key)
+    call = _call_for(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return _product_of_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
@@ -201,6 +192,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     return c
 
 
+@functools.lru_cache(maxsize=MOST_CALLS)
 def _call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _Call | None:
@@ -212,20 +204,20 @@ def _call_for(
     work = form.m * form.n * form.k
     if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
         return None
-    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_STEPS, 0, form.units))
+    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units))
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
     """Returns a large product, with contiguous copies of other operands; None if NumPy should compute it."""
-    x, transpose_x = _as_it_lies(a, transpose_a)
-    y, transpose_y = _as_it_lies(b, transpose_b)
+    x, transpose_x = _contiguous_view(a, transpose_a)
+    y, transpose_y = _contiguous_view(b, transpose_b)
     if y.dtype != x.dtype:
         return None
-    shape, launches = _launches_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
-    if launches is None:
+    call = _large_call_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    if call is None:
         return None
-    c = np.empty(shape, x.dtype)
-    run_at_once(launches, (_contiguous(x), _contiguous(y)), (c,))
+    c = np.empty(call.shape, x.dtype)
+    run_eagerly(call.launches, (_contiguous(x), _contiguous(y)), (c,))
     return c
 
 
@@ -237,14 +229,14 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
     """
     if not (a.dtype == b.dtype == BFLOAT16):
         return None
-    x, transpose_x = _as_it_lies(a, transpose_a)
-    y, transpose_y = _as_it_lies(b, transpose_b)
+    x, transpose_x = _contiguous_view(a, transpose_a)
+    y, transpose_y = _contiguous_view(b, transpose_b)
     call = _pair_call_for(x.shape, y.shape, transpose_x, transpose_y)
     if call is None:
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
     if isinstance(call, _LargeCall):
-        run_at_once(call.launches, (x, y), (c,))
+        run_eagerly(call.launches, (x, y), (c,))
     else:
         call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
     return c
@@ -258,12 +250,14 @@ def _pair_call_for(
     if form is None:
         return None
     if form.m * form.n * form.k * form.batches > LARGEST:
-        launches = product_launches((Array(a, BFLOAT16), Array(b, BFLOAT16)), transpose_a, transpose_b)
+        launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
         return _LargeCall(form.shape, launches)
-    return _Call(gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_STEPS, 0, form.units))
+    return _Call(
+        gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+    )
 
 
-def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
+def _contiguous_view(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
     """Returns a contiguous view of x, with swapped axes if needed, and whether the view must be transposed."""
     if x.flags.c_contiguous:
         return x, transposed
@@ -276,13 +270,14 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def _launches_for(
+def _large_call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> tuple[tuple[int, ...], Launches | None]:
-    """Returns the shape and the launches of a product that is worth the call; `()` and None for others."""
+) -> _LargeCall | None:
+    """Returns the call for a product that is worth launches; None for others."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
-        return (), None
+        return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
     if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
-        return (), None
-    return form.shape, product_launches((Array(a, dtype), Array(b, dtype)), transpose_a, transpose_b)
+        return None
+    launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
+    return _LargeCall(form.shape, launches)

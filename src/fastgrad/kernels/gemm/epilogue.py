@@ -8,7 +8,7 @@ from fastgrad.kernels.runtime.launch import NO_PARTS, EntryOf, Launch
 
 
 @kernel("step: int, words: int, then: int, others: int, first: int, last: int")
-def one_and_other(step, words, then, others, first, last):
+def run_two_maps(step, words, then, others, first, last):
     """Runs two maps over the same elements, `step` and then `then`. Their answers are ignored.
 
     Args:
@@ -20,16 +20,16 @@ def one_and_other(step, words, then, others, first, last):
     call_step(then, others, first, last)
 
 
-def in_turn(one: Launch, *others: Launch) -> Launch:
+def maps_in_sequence(one: Launch, *others: Launch) -> Launch:
     """Returns one map that runs several maps over the same elements in order, for use as an epilogue."""
     for other in others:
         operands = EntryOf(one.kernel), one, EntryOf(other.kernel), other
-        one = Launch(one_and_other[()], operands, one.units, one.unit_cost + other.unit_cost)
+        one = Launch(run_two_maps[()], operands, one.units, one.unit_cost + other.unit_cost)
     return one
 
 
 @kernel("step: int, words: int, block: int, units: int, first: int, last: int")
-def blocks_of_rows(step, words, block, units, first, last):
+def run_row_blocks(step, words, block, units, first, last):
     """Runs a kernel over blocks of rows. Its answer is ignored.
 
     Args:
@@ -40,8 +40,8 @@ def blocks_of_rows(step, words, block, units, first, last):
     call_step(step, words, first // block * units, (last + block - 1) // block * units)
 
 
-def by_rows(launch: Launch, rows: int, block: int) -> Launch:
-    """Returns a kernel whose units are parts of blocks of rows as a kernel whose units are rows.
+def row_unit_launch(launch: Launch, rows: int, block: int) -> Launch:
+    """Returns a launch over rows that runs a launch over blocks of rows.
 
     Args:
         launch: the kernel.
@@ -52,4 +52,4 @@ def by_rows(launch: Launch, rows: int, block: int) -> Launch:
     operands = EntryOf(launch.kernel), launch, block, units
     # If the shares of `launch` have their own parts, so have these shares: operand 1 is the launch.
     parts = {1: rows} if launch.parts else NO_PARTS
-    return Launch(blocks_of_rows[()], operands, rows, launch.units * launch.unit_cost / rows, parts)
+    return Launch(run_row_blocks[()], operands, rows, launch.units * launch.unit_cost / rows, parts)

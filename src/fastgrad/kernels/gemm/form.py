@@ -14,21 +14,23 @@ from fastgrad.kernels.gemm.gemm import COPY_ROWS, TERMS, chains_of, gemm
 from fastgrad.kernels.gemm.pairs import ROWS
 from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
 
-NOT_OWN = (0,) * 3  # a prologue writes its rows to memory that others read
+NO_OWN_ROWS = (0,) * 3  # a prologue writes its rows to memory that others read
 TILE_ROWS = 8  # a multiple of the rows of all tiles
-CACHED = 1 << 16  # bytes of C that stay in the first caches during the epilogue
+CACHED_BYTES = 1 << 16  # bytes of C that stay in the first caches during the epilogue
 MOST_ROWS = 64  # most rows that are worth computing together
 SECOND_CACHE = 1 << 19  # bytes of the second cache that B may use
 COPIED_ROWS = 128  # with so many rows, the copy of a panel is cheap compared to the product
-SUMS = 1 << 18  # most bytes of the sums of chains, which stay in the second cache
-LONG = 8000.0  # least nanoseconds of a product that threads share
-SHORT = 4000.0  # most nanoseconds of a product that threads do not share
-LARGE = 1 << 21  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
+MOST_CHAIN_BYTES = 1 << 18  # most bytes of the sums of chains, which stay in the second cache
+LEAST_SHARED_NANOSECONDS = 8000.0  # least nanoseconds of a product that threads share
+MOST_UNSHARED_NANOSECONDS = 4000.0  # most nanoseconds of a product that threads do not share
+LARGE_A_BYTES = (
+    1 << 21
+)  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
 COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for one cache set
-FOLLOWED = 1 << 18  # bytes of C that stay in the second cache during the epilogue
-TILED = 256  # multiplications of each matrix of a batch for which copies of A and B pay
-MANY = 4  # enough units for threads to share
+EPILOGUE_BYTES = 1 << 18  # bytes of C that stay in the second cache during the epilogue
+LEAST_TILED_PRODUCTS = 256  # multiplications of each matrix of a batch for which copies of A and B pay
+LEAST_UNITS = 4  # enough units for threads to share
 
 NANOSECONDS = 0.02  # about, for a multiplication and an addition
 
@@ -97,7 +99,7 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """The kernel's arguments between the arrays and the prologue."""
-        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NOT_OWN)
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_OWN_ROWS)
 
     @property
     def numbers_of_pairs(self) -> tuple[int, ...]:
@@ -146,7 +148,7 @@ def form_of(
     a_row, a_k = (1, m) if transpose_a else (k, 1)
     b_k, b_column = (1, k) if transpose_b else (n, 1)
     may_turn = shared and not followed and batches == 1 and a_k == 1 != b_column
-    turned = may_turn and _are_worth_turning(m, n, k, host_isa().vector_bytes // itemsize)
+    turned = may_turn and _is_transpose_cheaper(m, n, k, host_isa().vector_bytes // itemsize)
     swapped = turned or (n == 1 and m > 1)
     if swapped:
         m, n = n, m
@@ -155,30 +157,32 @@ def form_of(
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
     panels = -(-n * itemsize // host_isa().panel_bytes)
     chains = chains_of(k)
-    if not (shared and batches == 1 < m and b_column == 1 and _are_worth_apart(itemsize, m, n, k, chains)):
+    if not (shared and batches == 1 < m and b_column == 1 and _are_separate_chains_cheaper(itemsize, m, n, k, chains)):
         chains = 1
     is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE
     is_far = a_k != 1 and m >= COPIED_ROWS  # each term of a row is in a page of its own
     is_read_often = panels >= COPY_PANELS and not is_near and k * m * itemsize >= SECOND_CACHE
-    is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
+    is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
-    whole_rows |= shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), MANY // panels) > 1
+    whole_rows |= (
+        shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), LEAST_UNITS // panels) > 1
+    )
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:
-        blocks = min(blocks, max(MANY // (chains * panels), 1))
+        blocks = min(blocks, max(LEAST_UNITS // (chains * panels), 1))
     elif copies:
         rows = _copy_rows(itemsize)
         blocks = -(-m // (min(rows, COPIED_ROWS) if whole_rows else rows))
         together, most, copied = panels if whole_rows else COPY_PANELS, 1, rows + COPY_GAP
     elif whole_rows and is_near:
-        together, most = panels, max(min(MOST_ROWS, CACHED // (n * itemsize)) // TILE_ROWS, 1)
+        together, most = panels, max(min(MOST_ROWS, CACHED_BYTES // (n * itemsize)) // TILE_ROWS, 1)
     else:
         if b_column != 1:  # each unit copies its panels of B
-            is_short = followed and NANOSECONDS * batches * m * n * k < SHORT
-            blocks = min(blocks, max(-(-m // COPIED_ROWS), 1 if is_short else MANY // (batches * panels)))
+            is_short = followed and NANOSECONDS * batches * m * n * k < MOST_UNSHARED_NANOSECONDS
+            blocks = min(blocks, max(-(-m // COPIED_ROWS), 1 if is_short else LEAST_UNITS // (batches * panels)))
         if whole_rows:
             together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
@@ -204,9 +208,9 @@ def pair_form_of(
     together = panels if followed else min(panels, COPY_PANELS) if is_copied else 1
     across = form.batches * -(-panels // together)
     # A unit copies its panels of B, which is cheap compared to so many rows.
-    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), MANY // across))
+    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), LEAST_UNITS // across))
     unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
-    rows = ROWS if is_copied else max(ROWS, FOLLOWED // (4 * form.n)) if followed else form.m
+    rows = ROWS if is_copied else max(ROWS, EPILOGUE_BYTES // (4 * form.n)) if followed else form.m
     units = across * -(-form.m // unit)
     return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
 
@@ -216,25 +220,25 @@ def _copy_rows(itemsize: int) -> int:
     return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
 
 
-def _are_worth_turning(m: int, n: int, k: int, lanes: int) -> bool:
+def _is_transpose_cheaper(m: int, n: int, k: int, lanes: int) -> bool:
     """True if transposing A and C costs less than transposing B: A and C have few rows, which become vector lanes."""
     idle = -m % lanes
-    return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LONG
+    return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LEAST_SHARED_NANOSECONDS
 
 
-def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
+def _are_separate_chains_cheaper(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
     """True if adding up the chains costs little compared to the gain: each thread reads only a part of B."""
     sums = chains * m * n * itemsize
-    return chains > 1 and sums <= SUMS and 2 * sums <= k * n * itemsize and NANOSECONDS * m * n * k >= LONG
+    return (
+        chains > 1
+        and sums <= MOST_CHAIN_BYTES
+        and 2 * sums <= k * n * itemsize
+        and NANOSECONDS * m * n * k >= LEAST_SHARED_NANOSECONDS
+    )
 
 
 def form_for(
-    dtype: np.dtype,
-    a: tuple[int, ...],
-    b: tuple[int, ...],
-    transpose_a: bool,
-    transpose_b: bool,
-    followed: bool,
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool
 ) -> Form | None:
     """Returns the form of a product of matrices of a dtype; None if no kernel here supports it, as `form_of`."""
     if dtype == BFLOAT16:
@@ -261,5 +265,5 @@ def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b:
     form, alone = form_for(*sizes, True), form_for(*sizes, False)
     if form is None or alone is None or not form.gives_rows or alone.turned or form.batches > 1:
         return None
-    is_short = NANOSECONDS * form.m * form.n * form.k < SHORT
-    return form.unit[0] if is_short or form.units >= min(alone.units, MANY) else None
+    is_short = NANOSECONDS * form.m * form.n * form.k < MOST_UNSHARED_NANOSECONDS
+    return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS) else None

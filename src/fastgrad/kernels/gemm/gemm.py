@@ -28,7 +28,7 @@ from fastgrad.kernels.math.vector_math import least
 TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
 PACKING_ROWS = 256  # with so many rows of A, a copy of a panel of B pays
 COPY_ROWS = 1768  # the length of a copy of A, in rows of a panel
-WORDS = 64  # most words of a prologue that writes such a copy
+MOST_PROLOGUE_WORDS = 64  # most words of a prologue that writes such a copy
 BLOCK = 1024  # elements whose chains are added up at a time, within the first cache
 
 
@@ -73,7 +73,7 @@ def gemm(
         own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
             writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
             have at most ``COPY_ROWS`` times the columns of a panel as elements.
-        own_words: the number of the prologue's words, at most ``WORDS``, if `own_place` is not 0.
+        own_words: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `own_place` is not 0.
         own_bytes: the bytes of a row of A in the kernel's own memory.
         prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
             panels; else 0. Each row of the batch's A's is then read by one unit. The step's answer is ignored.

@@ -43,7 +43,7 @@ def interleave(x, at, step, target, target_row, pairs, columns):
 
 
 @scalar_function
-def widen(x, at, step, target, start, count):
+def widen_with_zeros(x, at, step, target, start, count):
     """Copies numbers with the stride `step` as pairs of each number with a zero."""
     for i in range(count):
         target[start + i] = int32(x[at + i * step])
@@ -124,10 +124,10 @@ def gemm_pairs(
                             a, a_at, a_row, 2, packed, 0, stride, c, c_at, n, chain, depth, end - row, columns
                         )
                 if is_odd:
-                    widen(b, b_at + 2 * depth * b_k, b_column, packed, 0, columns)
+                    widen_with_zeros(b, b_at + 2 * depth * b_k, b_column, packed, 0, columns)
                     for start in range(0, end - row, ROWS):
                         rows, c_there = least(ROWS, end - row - start), c_at + start * n
-                        widen(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, 0, rows)
+                        widen_with_zeros(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, 0, rows)
                         multiply_pairs(
                             lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns
                         )

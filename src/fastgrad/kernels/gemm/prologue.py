@@ -8,16 +8,18 @@ from typing import Any, cast
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.form import form_for
-from fastgrad.kernels.gemm.gemm import COPY_ROWS, WORDS
+from fastgrad.kernels.gemm.gemm import COPY_ROWS, MOST_PROLOGUE_WORDS
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Spec
 
-OWN = 1 << 14  # elements that a prologue writes at a time if only the product reads them: they stay in the first caches
+OWN_ELEMENTS = (
+    1 << 14
+)  # elements that a prologue writes at a time if only the product reads them: they stay in the first caches
 
 
 def takes_prologue(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, followed: bool = False
 ) -> bool:
-    """True if a product may be ``prepared`` without a loss.
+    """True if a product may be ``product_with_prologue`` without a loss.
 
     Args:
         inputs, transpose_a, transpose_b: as for `product_launches`.
@@ -28,7 +30,7 @@ def takes_prologue(
     return form is not None and form.reads_rows
 
 
-def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
+def product_with_prologue(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
     """Returns a product whose kernel calls `preceding` for its first matrix, some rows just before they are read.
 
     Args:
@@ -39,7 +41,7 @@ def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = No
     """
     operands: list[Any] = list(product.operands)
     parts: Mapping[int, int] = product.parts
-    if own is not None and (most := _units_made_together(product, preceding)):
+    if own is not None and (most := _units_per_prologue_call(product, preceding)):
         # For the analysis of reads and writes, C stands in for the matrix: the same units write the same rows of C.
         c, size = operands[2], rows * operands[4]
         preceding = preceding.on((*preceding.operands[:own], c, *preceding.operands[own + 1 :]))
@@ -52,18 +54,18 @@ def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = No
     return Launch(product.kernel, tuple(operands), product.units, cost, parts)
 
 
-def makes_rows_itself(product: Launch, preceding: Launch) -> bool:
-    """True if ``prepared`` needs no memory for a matrix that only the product reads."""
-    return _units_made_together(product, preceding) > 0
+def needs_no_row_memory(product: Launch, preceding: Launch) -> bool:
+    """True if ``product_with_prologue`` needs no memory for a matrix that only the product reads."""
+    return _units_per_prologue_call(product, preceding) > 0
 
 
-def _units_made_together(product: Launch, preceding: Launch) -> int:
+def _units_per_prologue_call(product: Launch, preceding: Launch) -> int:
     """Returns how many units of a product are done as one with rows in the kernel's own memory; 0 without such rows."""
-    if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > WORDS:
+    if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > MOST_PROLOGUE_WORDS:
         return 0
     k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
     place = COPY_ROWS * (host_isa().panel_bytes // _itemsize(product))
-    return min(most, max(min(OWN, place) // (unit * k), 1)) if unit * k <= place else 0
+    return min(most, max(min(OWN_ELEMENTS, place) // (unit * k), 1)) if unit * k <= place else 0
 
 
 def _itemsize(product: Launch) -> int:

@@ -11,28 +11,28 @@ import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import BFLOAT16, through_float32
-from fastgrad.kernels.gemm.form import NANOSECONDS, TILED, Form, form_for, has_pairs
+from fastgrad.kernels.gemm.form import LEAST_TILED_PRODUCTS, NANOSECONDS, Form, form_for, has_pairs
 from fastgrad.kernels.gemm.gemm import add_chains, gemm
 from fastgrad.kernels.gemm.gemv import UNIT, gemv
 from fastgrad.kernels.gemm.pairs import gemm_pairs
 from fastgrad.kernels.gemm.plain import complex_product, plain_product
-from fastgrad.kernels.gemm.transpose import turn
+from fastgrad.kernels.gemm.transpose import transpose_matrix
 from fastgrad.kernels.movement.layout import broadcast, contiguous
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-NO_STEP = (0, 0)
-NO_STEPS = (0,) * 6  # no prologue, and no epilogue
+NO_EPILOGUE = (0, 0)
+NO_PROLOGUE_NO_EPILOGUE = (0,) * 6  # no prologue, and no epilogue
 PAIR_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
 PLAIN_NANOSECONDS = 0.2
 ADDING_NANOSECONDS = 0.03
-TURNING_NANOSECONDS = 0.2
+TRANSPOSE_NANOSECONDS = 0.2
 
 
 def wide_product_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """Returns the launches of `wide_product`."""
+    """Returns the launches of `wide_product`, the float32 product of bfloat16 matrices."""
     if has_pairs(inputs, transpose_a, transpose_b):
         return product_launches(inputs, transpose_a, transpose_b)
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
@@ -42,15 +42,12 @@ def wide_product_launches(
 def matmul_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """Returns the launches of `matmul`."""
+    """Returns the launches of `matmul`; float16 operands are converted to float32."""
     return product_launches(inputs, transpose_a, transpose_b)
 
 
 def product_launches(
-    inputs: Sequence[Spec],
-    transpose_a: bool = False,
-    transpose_b: bool = False,
-    following: Launch | None = None,
+    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
 ) -> Launches:
     """Returns the launches of the product of the first two inputs; that of bfloat16 matrices is float32.
 
@@ -63,17 +60,17 @@ def product_launches(
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
-    return _launches_alone(*sizes) if following is None else _launches(*sizes, following)
+    return _cached_launches(*sizes) if following is None else _product_launches(*sizes, following)
 
 
 @functools.lru_cache(maxsize=512)
-def _launches_alone(
+def _cached_launches(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches:
-    return _launches(dtype, a, b, transpose_a, transpose_b, None)
+    return _product_launches(dtype, a, b, transpose_a, transpose_b, None)
 
 
-def _launches(
+def _product_launches(
     dtype: np.dtype,
     a: tuple[int, ...],
     b: tuple[int, ...],
@@ -83,9 +80,9 @@ def _launches(
 ) -> Launches:
     sizes = a, b, transpose_a, transpose_b
     form = form_for(dtype, *sizes, following is not None)
-    inside = following if following is not None and form is not None and _can_call(form, following) else None
+    inside = following if following is not None and form is not None and _can_call_epilogue(form, following) else None
     if form is None:
-        found = _repeated_launches(dtype, *sizes) or Launches((_plain_launch(dtype, *sizes),))
+        found = _broadcast_launches(dtype, *sizes) or Launches((_plain_launch(dtype, *sizes),))
     elif dtype == BFLOAT16:
         found = _pair_launches(form, inside)
     else:
@@ -95,84 +92,80 @@ def _launches(
     return Launches((*found.launches, following), found.scratch)
 
 
-def _can_call(form: Form, following: Launch) -> bool:
+def _can_call_epilogue(form: Form, following: Launch) -> bool:
     """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
     return following.units == rows * form.n or (following.units % rows == 0 and form.gives_rows)
 
 
-def _steps(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
+def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
     """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
     if following is None:
-        return NO_STEPS
+        return NO_PROLOGUE_NO_EPILOGUE
     return 0, 0, 0, EntryOf(following.kernel), following, following.units // (form.batches * form.m)
 
 
 def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[Any, Any] = NO_STEP if following is None else (EntryOf(following.kernel), following)
-    more = _cost_of(following)
+    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (EntryOf(following.kernel), following)
+    more = _nanoseconds_of(following)
     if form.is_large_row:
         units = -(-form.n // UNIT)
         numbers = form.n, form.k, *form.strides[2:4]
         return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
     if form.chains > 1:
         size = form.m * form.n
-        sums = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEPS), form.units, cost / form.units)
+        sums = Launch(
+            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+        )
         each = ADDING_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
     if form.turned:
-        product = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEPS), form.units, cost / form.units)
+        product = Launch(
+            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+        )
         panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
-        copied = TURNING_NANOSECONDS * form.m * form.n / panels
-        back = Launch(turn[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
+        copied = TRANSPOSE_NANOSECONDS * form.m * form.n / panels
+        back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
-    operands = *operands, Output(0), *form.numbers, *_steps(form, following)
+    operands = *operands, Output(0), *form.numbers, *_prologue_and_epilogue(form, following)
     return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
 def _pair_launches(form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = PAIR_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
-    more = _cost_of(following)
-    operands = *operands, Output(0), *form.numbers_of_pairs, *_steps(form, following)
+    more = _nanoseconds_of(following)
+    operands = *operands, Output(0), *form.numbers_of_pairs, *_prologue_and_epilogue(form, following)
     return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
-def _cost_of(launch: Launch | None) -> float:
+def _nanoseconds_of(launch: Launch | None) -> float:
     return 0.0 if launch is None else launch.units * launch.unit_cost
 
 
-def _repeated_launches(
+def _broadcast_launches(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
     """Returns launches that copy batches that broadcast both ways; a copy is cheap compared to a product by tiles."""
     m, k = a[-2:][::-1] if transpose_a else a[-2:]
     outer, n = np.broadcast_shapes(a[:-2], b[:-2]), b[-2] if transpose_b else b[-1]
-    if dtype not in gemm.variables["T"] or m * n * k < TILED or not prod(outer):
+    if dtype not in gemm.variables["T"] or m * n * k < LEAST_TILED_PRODUCTS or not prod(outer):
         return None
-    places: list[Operand] = []
-    copies: list[Launch] = []
-    scratch: list[tuple[np.dtype, int]] = []
+    places: list[Operand] = [Input(0), Input(1)]
+    copies = ScratchCopies()
     whole = [(*outer, *shape[-2:]) for shape in (a, b)]
     for number, (shape, wide) in enumerate(zip((a, b), whole, strict=True)):
-        places.append(Input(number))
-        if prod(shape) == prod(wide):
-            continue
-        places[number] = Scratch(len(scratch))
-        layout = broadcast(contiguous(prod(shape)), shape, wide)
-        copy = None
-        if layout is not None:
-            copy = moved(Input(number), places[number], dtype, layout, contiguous(prod(wide)))
-        if copy is None:
-            return None
-        copies.append(copy)
-        scratch.append((dtype, prod(wide)))
-    (product,) = _launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
+        if prod(shape) != prod(wide):
+            layout = broadcast(contiguous(prod(shape)), shape, wide)
+            places[number] = copies.copied(Input(number), dtype, layout, prod(wide))
+    if not copies.known:
+        return None
+    (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return Launches((*copies, product.on(tuple(operands))), tuple(scratch))
+    return copies.followed_by(product.on(tuple(operands)))
 
 
 def _plain_launch(

@@ -8,7 +8,7 @@ from fastgrad.kernels.math.vector_math import least
 
 
 @kernel("x: in[T], y: out[T], rows: int, columns: int, first: int, last: int", T=("float32", "float64"), noalias=True)
-def turn(x, y, rows, columns, first, last):
+def transpose_matrix(x, y, rows, columns, first, last):
     """y, of shape (rows, columns), is the transpose of x; units are panels of columns of y."""
     packed = panel_array(T, 64)
     width = panel_columns(T)

@@ -29,12 +29,12 @@ PI_LAST = constant_by_dtype(float32=1.078060505991553e-14, float64=2.16571334784
 # The rounding error of pi / 4.
 QUARTER_REST = constant_by_dtype(float32=-2.1855695000931213e-08, float64=3.061616997868383e-17)
 # The range reduction is accurate up to these angles.
-FAR = constant_by_dtype(float32=1e5, float64=1e8)
+RANGE_REDUCTION_END = constant_by_dtype(float32=1e5, float64=1e8)
 SIGN_BIT = constant_by_dtype(float32=31, float64=63)
 
 
 @scalar_function
-def _less_half_turns(x, n):
+def _minus_half_turns(x, n):
     """Returns x - n pi."""
     r = fused_multiply_add(n, T(-PI_REST), fused_multiply_add(n, T(-PI), x))
     return fused_multiply_add(n, T(-PI_LAST), r)
@@ -64,9 +64,9 @@ def _negative_if_odd(y, bits):
 
 
 @scalar_function
-def _far(x):
+def _is_beyond_range_reduction(x):
     """True if the range reduction is not accurate for x."""
-    return math.fabs(x) > T(FAR)
+    return math.fabs(x) > T(RANGE_REDUCTION_END)
 
 
 _sine_series = polynomial(
@@ -106,8 +106,8 @@ def _sine(r):
 def sin(x):
     """Returns the sine."""
     n, bits = _nearest_whole(x * T(1 / math.pi))
-    y = _negative_if_odd(_sine(_less_half_turns(x, n)), bits)
-    if _far(x):
+    y = _negative_if_odd(_sine(_minus_half_turns(x, n)), bits)
+    if _is_beyond_range_reduction(x):
         y = library_sin(x)
     return y
 
@@ -116,8 +116,8 @@ def sin(x):
 def cos(x):
     """Returns the cosine, as the sine of the distance from the nearest odd multiple of pi / 2."""
     n, bits = _nearest_whole(fused_multiply_add(x, T(1 / math.pi), T(-0.5)))
-    y = -_negative_if_odd(_sine(_less_half_turns(x, n + T(0.5))), bits)
-    if _far(x):
+    y = -_negative_if_odd(_sine(_minus_half_turns(x, n + T(0.5))), bits)
+    if _is_beyond_range_reduction(x):
         y = library_cos(x)
     return y
 
@@ -128,7 +128,7 @@ def tan(x):
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
     y = tangent_of_quarters(r, rest, bits)
-    if _far(x):
+    if _is_beyond_range_reduction(x):
         y = library_tan(x)
     return y
 
@@ -144,7 +144,7 @@ def tangent_of_quarters(r, rest, quarters):
 
 
 @scalar_function
-def _quarter(r, rest):
+def _complementary_angle(r, rest):
     """Returns pi / 2 - |r + rest|."""
     rest = -rest if r < 0 else rest
     return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST) - rest)
@@ -153,7 +153,7 @@ def _quarter(r, rest):
 @scalar_function
 def sine_of_quarters(r, rest, quarters):
     """Returns sin(r + rest + quarters pi / 2) for |r| <= pi/4."""
-    y = _sine(_quarter(r, rest) if quarters & 1 else r + rest)
+    y = _sine(_complementary_angle(r, rest) if quarters & 1 else r + rest)
     return -y if quarters & 2 else y
 
 
@@ -172,13 +172,13 @@ _arctangent_series = polynomial(
 
 
 @scalar_function
-def _eighths(n):
+def _low_part_of_eighth_turns(n):
     """Returns the low part of n pi / 4."""
     return n * T(QUARTER_REST)
 
 
 @scalar_function
-def _angle(a, b):
+def _first_quadrant_angle(a, b):
     """Returns the angle of the point (b, a) of the first quadrant; both are finite, and not both 0."""
     steep = a > T(2.414213562373095) * b
     middle = a > T(0.41421356237309503) * b
@@ -187,13 +187,13 @@ def _angle(a, b):
     n = T(2) if steep else (T(1) if middle else T(0))
     t = above / below
     z = t * t
-    return n * T(math.pi / 4) + (t + fused_multiply_add(t * z, _arctangent_series(z), _eighths(n)))
+    return n * T(math.pi / 4) + (t + fused_multiply_add(t * z, _arctangent_series(z), _low_part_of_eighth_turns(n)))
 
 
 @scalar_function
 def atan(x):
     """Returns the inverse of the tangent, in [-pi/2, pi/2]."""
-    return math.copysign(_angle(math.fabs(x), T(1)), x)
+    return math.copysign(_first_quadrant_angle(math.fabs(x), T(1)), x)
 
 
 @scalar_function
@@ -205,7 +205,7 @@ def atan2(y, x):
     # 0, becomes 1.
     large, small = (a > T(1e30) or b > T(1e30)), (a < T(1e-30) and b < T(1e-30))
     scale = T(1e-20) if large else (T(1e20) if small else T(1))
-    angle = _angle(T(1) if both else a * scale, T(1) if both else b * scale)
+    angle = _first_quadrant_angle(T(1) if both else a * scale, T(1) if both else b * scale)
     zero = a == 0
     angle = T(0) if zero else angle
     angle = T(math.pi) - angle if math.copysign(T(1), x) < 0 else angle
@@ -240,7 +240,7 @@ def asin(x):
     r = a if near else math.sqrt(T(0.5) - T(0.5) * a)
     z = r * r
     more = r * z * _arcsine_series(z)
-    far = (T(math.pi / 2) - T(2) * r) - (T(2) * more - _eighths(T(2)))
+    far = (T(math.pi / 2) - T(2) * r) - (T(2) * more - _low_part_of_eighth_turns(T(2)))
     return math.copysign(r + more if near else far, x)
 
 
@@ -250,8 +250,8 @@ def acos(x):
     a = math.fabs(x)
     near = a < T(0.5)
     y = _arcsine(x if near else math.sqrt(T(0.5) - T(0.5) * a))
-    end = T(math.pi) - (T(2) * y - _eighths(T(4))) if x < 0 else T(2) * y
-    return T(math.pi / 2) - (y - _eighths(T(2))) if near else end
+    end = T(math.pi) - (T(2) * y - _low_part_of_eighth_turns(T(4))) if x < 0 else T(2) * y
+    return T(math.pi / 2) - (y - _low_part_of_eighth_turns(T(2))) if near else end
 
 
 # ---- parts of turns ----------------------------------------------------------------------------------------

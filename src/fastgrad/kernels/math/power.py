@@ -23,7 +23,7 @@ THIRD_REST = constant_by_dtype(float32=-9.934107481068821e-09, float64=1.8503717
 TWICE_LOG2_E_REST = constant_by_dtype(float32=3.851925968879664e-08, float64=4.0710547481862066e-17)
 """The rounding error of 2 log2(e)."""
 
-FAR = constant_by_dtype(float32=200.0, float64=1100.0)
+LARGEST_EXPONENT = constant_by_dtype(float32=200.0, float64=1100.0)
 """A power of 2 with this exponent is infinite; with its opposite, it is 0."""
 
 EXP2_END = constant_by_dtype(float32=130.0, float64=1025.0)
@@ -65,7 +65,7 @@ _power_series = polynomial(
 
 
 @scalar_function
-def _nearest(t):
+def _nearest_whole(t):
     """Returns the nearest whole number, as a float and as an integer."""
     shifted = t + T(ROUND)
     return shifted - T(ROUND), T_bits(float_bits(shifted) - float_bits(T(ROUND)))
@@ -76,7 +76,7 @@ def exp2(x):
     """Returns 2^x."""
     x = T(EXP2_END) if x > T(EXP2_END) else x
     x = T(EXP2_START) if x < T(EXP2_START) else x
-    whole, k = _nearest(x)
+    whole, k = _nearest_whole(x)
     return scale_by_power_of_two(_power_series(x - whole), k)
 
 
@@ -164,9 +164,9 @@ def _log2_parts(a):
 @scalar_function
 def _exp2_of_sum(t, low):
     """Returns 2^(t + low), low far smaller than t."""
-    inside = math.fabs(t) < T(FAR)
-    t = t if inside or t != t else math.copysign(T(FAR), t)  # noqa: PLR0124 - true of NaN
-    whole, k = _nearest(t)
+    inside = math.fabs(t) < T(LARGEST_EXPONENT)
+    t = t if inside or t != t else math.copysign(T(LARGEST_EXPONENT), t)  # noqa: PLR0124 - true of NaN
+    whole, k = _nearest_whole(t)
     return scale_by_power_of_two(_power_series((t - whole) + (low if inside else T(0))), k)
 
 

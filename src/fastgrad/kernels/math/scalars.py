@@ -88,7 +88,7 @@ def floor_quotient(a, b):
 
 
 @scalar_function
-def _after(x, y):
+def _next_bits(x, y):
     bits = float_bits(x)
     away = (y > x) == (x > 0)
     beside = from_bits(T_bits(bits + 1 if away else bits - 1))
@@ -99,7 +99,7 @@ def _after(x, y):
 def next_after(x, y):
     """Returns the next number after x in the direction of y."""
     unequal = x != y and x == x and y == y  # noqa: PLR0124 - false of NaN
-    return _after(x, y) if unequal else (y if x == y else x + y)
+    return _next_bits(x, y) if unequal else (y if x == y else x + y)
 
 
 # ---- half widths ---------------------------------------------------------------------------------------------

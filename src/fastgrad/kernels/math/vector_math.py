@@ -76,7 +76,7 @@ def positive_part(x):
 
 
 @scalar_function
-def _reduced(x):
+def _reduced_by_log2(x):
     """Returns k and r with x = k log(2) + r, |r| <= log(2)/2."""
     shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND))
     n = shifted - T(ROUND)
@@ -116,19 +116,19 @@ def _power_of_two(k):
 def exp(x):
     """Returns e^x. A result of 0 is not computed by scaling: on some processors, an underflow costs 200 cycles."""
     nothing = x < T(EXP_START)
-    k, r = _reduced(T(0) if nothing else at_most(x, T(EXP_END)))
+    k, r = _reduced_by_log2(T(0) if nothing else at_most(x, T(EXP_END)))
     return T(0) if nothing else scale_by_power_of_two(_exponential_series(r), k)
 
 
 @scalar_function
 def half_exp(x):
     """Returns e^x / 2 for x >= 0, which is finite for slightly larger x than e^x."""
-    k, r = _reduced(at_most(x, T(HALF_EXP_END)))
+    k, r = _reduced_by_log2(at_most(x, T(HALF_EXP_END)))
     return scale_by_power_of_two(_exponential_series(r), T_bits(k - 1))
 
 
 @scalar_function
-def _rest(x, k, r):
+def _reduction_error(x, k, r):
     """Returns the rounding error of r = x - k log(2)."""
     n = T(k)
     return fused_multiply_add(n, T(-LN2_LOW), fused_multiply_add(n, T(-LN2_HIGH), x) - r)
@@ -139,9 +139,9 @@ def expm1(x):
     """Returns e^x - 1, accurate near zero. It computes half of that, since 2^k may be out of range."""
     a = at_most(x, T(EXP_END))
     a = T(EXPM1_START) if a < T(EXPM1_START) else a
-    k, r = _reduced(a)
+    k, r = _reduced_by_log2(a)
     half = _power_of_two(T_bits(k - 1))
-    less = fused_multiply_add(r * r, _less_one_series(r), _rest(a, k, r)) + r
+    less = fused_multiply_add(r * r, _less_one_series(r), _reduction_error(a, k, r)) + r
     y = fused_multiply_add(half, less, half - T(0.5))
     return math.copysign(less if k == 0 else y + y, x)
 
@@ -149,7 +149,7 @@ def expm1(x):
 @scalar_function
 def exponential_parts(x):
     """Returns k and p with e^x = 2^k (1 + p), |p| < 0.42; x > -170, -1400 in float64 (`scale_by_power_of_two`)."""
-    k, r = _reduced(x)
+    k, r = _reduced_by_log2(x)
     return k, fused_multiply_add(r * r, _less_one_series(r), r)
 
 
@@ -263,7 +263,7 @@ def log(x):
 
 
 @scalar_function
-def _grown_parts(u):
+def _sum_with_one_parts(u):
     """Returns e, m and 2^-e with u = 2^e m as in `logarithm_parts`, for u that is not subnormal."""
     bits = float_bits(u)
     e = T_bits(bits - float_bits(T(0.70710678118654752))) >> MANTISSA_BITS
@@ -271,17 +271,17 @@ def _grown_parts(u):
 
 
 @scalar_function
-def _log_of_grown(x):
+def _log_of_one_plus(x):
     """Returns log(1 + x) for x in (-1, inf): the rounding error of 1 + x is added to its fraction."""
     u = T(1) + x
-    e, m, scale = _grown_parts(u)
+    e, m, scale = _sum_with_one_parts(u)
     return logarithm(e, fused_multiply_add(x - (u - T(1)), scale, m - T(1)))
 
 
 @scalar_function
 def log1p(x):
     """Returns log(1 + x), accurate near zero: -inf at -1, NaN below."""
-    y = math.copysign(_log_of_grown(x), x)
+    y = math.copysign(_log_of_one_plus(x), x)
     y = y if x < T(math.inf) else x
     return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
@@ -300,7 +300,7 @@ def _log1p_of_fraction32(z):
     return fused_multiply_add(z * z, _fraction_series(z), z)
 
 
-log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_grown)
+log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_one_plus)
 
 
 @scalar_function

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import moved, together
+from fastgrad.kernels.movement.strided import launches_in_order, moved
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
@@ -21,7 +21,7 @@ Piece = tuple[int, int, int, int]
 -1."""
 
 
-def box(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Layout:
+def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Layout:
     """Returns the layout of a box in a contiguous array."""
     offset, below, dims = 0, 1, []
     for length, start, size, step in reversed(list(zip(shape, starts, sizes, steps, strict=True))):
@@ -31,18 +31,21 @@ def box(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps
     return Layout(offset, collapsed(reversed(dims)))
 
 
-def moved_pieces(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
+def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
     """Returns the launches that copy a box of the input to the result, for each choice of one piece an axis."""
     found: list[Launch | None] = []
     for pieces in product(*axes):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
         if prod(sizes):
-            source, target = box(x.shape, reads, sizes, steps), box(y.shape, writes, sizes, [1] * len(sizes))
+            source, target = (
+                box_layout(x.shape, reads, sizes, steps),
+                box_layout(y.shape, writes, sizes, [1] * len(sizes)),
+            )
             found.append(moved(Input(0), Output(0), x.dtype, source, target))
     return found
 
 
-def filled(y: Spec, value: object) -> Launch | None:
+def fill_launch(y: Spec, value: object) -> Launch | None:
     """Returns the launch that sets every element of the result to one value."""
     size = prod(y.shape)
     constant = Constant(np.array(value).astype(y.dtype).reshape(1))
@@ -58,7 +61,7 @@ def roll_launches(
     for number, size in enumerate(x.shape):
         by = sum(s for s, a in zip(shift, axis, strict=True) if a == number) % max(size, 1)
         axes.append([(0, by, size - by, 1), (size - by, 0, by, 1)])
-    return together(moved_pieces(x, y, axes))
+    return launches_in_order(piece_copies(x, y, axes))
 
 
 def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
@@ -67,7 +70,7 @@ def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int,
     axes = [[(0, 0, size, 1)] for size in x.shape]
     size = x.shape[axis]
     axes[axis] = [(1, 0, size - 1, 1) if reverse else (0, 1, size - 1, 1)]
-    return together([filled(y, 0), *moved_pieces(x, y, axes)])
+    return launches_in_order([fill_launch(y, 0), *piece_copies(x, y, axes)])
 
 
 def mirror_pad_launches(
@@ -79,14 +82,14 @@ def mirror_pad_launches(
         [(low - 1 + edge, 0, low, -1), (0, low, size, 1), (size - 1 - edge, low + size, high, -1)]
         for size, (low, high) in zip(x.shape, paddings, strict=True)
     ]
-    return together(moved_pieces(x, y, axes))
+    return launches_in_order(piece_copies(x, y, axes))
 
 
 @kernel(
     "g: in[T], out: out[T], size: int, low: int, high: int, edge: int, inner: int, first: int, last: int",
     T=(*FLOATS, *INTEGERS),
 )
-def fold(g, out, size, low, high, edge, inner, first, last):
+def add_mirror_images(g, out, size, low, high, edge, inner, first, last):
     """Adds the mirror images at both ends of an axis to their sources; a unit is one index of the outer axes."""
     for outer in range(first, last):
         at = (outer * (size + low + high) + low) * inner
@@ -117,7 +120,9 @@ def mirror_pad_gradient_launches(
         shape[axis] -= low + high
         to = Output(0) if axis == axes[-1] else Scratch(len(scratch))
         sizes = shape[axis], low, high, edge, prod(shape[axis + 1 :])
-        launches.append(Launch(fold[g.dtype], (place, to, *sizes), prod(shape[:axis]), 1.0 * prod(shape[axis:])))
+        launches.append(
+            Launch(add_mirror_images[g.dtype], (place, to, *sizes), prod(shape[:axis]), 1.0 * prod(shape[axis:]))
+        )
         if isinstance(to, Scratch):
             scratch.append((g.dtype, prod(shape)))
             place = to
@@ -128,7 +133,7 @@ def mirror_pad_gradient_launches(
     "x: in[T], y: out[T], rows: int, columns: int, lower: int, upper: int, units: int, first: int, last: int",
     T=("uint8", "uint16", "uint32", "uint64"),
 )
-def band(x, y, rows, columns, lower, upper, units, first, last):
+def copy_band(x, y, rows, columns, lower, upper, units, first, last):
     """Copies the band from `lower` diagonals below the main one to `upper` above it, else zeros; negative means all."""
     for r in range(first, last):
         i = r % rows
@@ -150,9 +155,8 @@ def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: i
     rows, columns = x.shape[-2:]
     size = x.dtype.itemsize
     unit, words = f"uint{8 * min(size, 8)}", max(size // 8, 1)
-    one = Launch(
-        band[unit], (Input(0), Output(0), rows, columns, lower, upper, words), prod(x.shape[:-1]), 0.3 * columns * words
-    )
+    operands = Input(0), Output(0), rows, columns, lower, upper, words
+    one = Launch(copy_band[unit], operands, prod(x.shape[:-1]), 0.3 * columns * words)
     return Launches((one,), in_place=((0, 0),))
 
 
@@ -162,14 +166,14 @@ Diagonals = Sequence[tuple[int, int, int]]
 """(diagonal, its start in its packed row, length), in the order of the packed rows."""
 
 
-def _diagonal(matrix: Sequence[int], k: int, length: int) -> Layout:
+def _diagonal_layout(matrix: Sequence[int], k: int, length: int) -> Layout:
     """Returns the layout of a diagonal of each of several matrices."""
     rows, columns = matrix[-2:]
     offset = max(-k, 0) * columns + max(k, 0)
     return Layout(offset, collapsed([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
 
 
-def _packed(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
+def _packed_diagonal_layout(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
     """Returns the layout of a packed diagonal, in an array of shape (..., widest) or (..., count, widest)."""
     widest = packed[-1]
     whole = prod(packed) // max(batch, 1)
@@ -180,12 +184,12 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
     """Returns the launches that pack diagonals of matrices."""
     batch, found = prod(x.shape[:-2]), []
     if len(diagonals) > 1:
-        found.append(filled(y, padding))
+        found.append(fill_launch(y, padding))
     for position, (k, start, length) in enumerate(diagonals):
         if length:
-            target = _packed(y.shape, batch, position, start, length)
-            found.append(moved(Input(0), Output(0), x.dtype, _diagonal(x.shape, k, length), target))
-    return together(found)
+            target = _packed_diagonal_layout(y.shape, batch, position, start, length)
+            found.append(moved(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target))
+    return launches_in_order(found)
 
 
 def write_diagonals_launches(
@@ -195,6 +199,6 @@ def write_diagonals_launches(
     batch, found = prod(y.shape[:-2]), list(before)
     for position, (k, start, length) in enumerate(diagonals):
         if length:
-            source = _packed(d.shape, batch, position, start, length)
-            found.append(moved(Input(number), Output(0), d.dtype, source, _diagonal(y.shape, k, length)))
-    return together(found)
+            source = _packed_diagonal_layout(d.shape, batch, position, start, length)
+            found.append(moved(Input(number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)))
+    return launches_in_order(found)

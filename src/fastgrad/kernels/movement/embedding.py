@@ -2,7 +2,7 @@
 
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, local_array, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, local_array, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
@@ -28,8 +28,8 @@ def gather_rows(table, ids, out, rows, width, limit):
     if bad >= 0:
         return bad
     for k in range(rows):
-        ahead = ids[least(k + AHEAD, rows - 1)] * width
-        for j in range(0, width, LINE):
+        ahead = ids[least(k + PREFETCH_DISTANCE, rows - 1)] * width
+        for j in range(0, width, PREFETCH_STEP):
             prefetch(table, ahead + j)
         at = ids[k] * width
         for j in range(width):
@@ -139,8 +139,8 @@ def sum_groups(values, order, starts, sums, rows, width, first, last):
     """sums[k] = the sum of the values of distinct id k, in order, for k in [first, last); zeros after the last id."""
     for k in range(first, last):
         start, end = starts[k], starts[k + 1]
-        ahead = order[least(start + AHEAD, rows - 1)] * width
-        for j in range(0, width, LINE):
+        ahead = order[least(start + PREFETCH_DISTANCE, rows - 1)] * width
+        for j in range(0, width, PREFETCH_STEP):
             prefetch(values, ahead + j)
         if start == end:
             for j in range(width):

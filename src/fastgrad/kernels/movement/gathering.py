@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, local_array, prefetch
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, prefetch
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec, single_launch
 
 UNITS = ("uint8", "uint16", "uint32", "uint64")
 INDICES = ("int16", "int32", "int64")
-MOST_AXES = 8
 
 
 def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
@@ -53,8 +52,8 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
                 out[target + k - start] = x[base + number] if number >= 0 else T(0)
             continue
         for k in range(start, stop):
-            ahead = (base + ids[row + least(k + AHEAD, count - 1)]) * width
-            for j in range(0, width, LINE):
+            ahead = (base + ids[row + least(k + PREFETCH_DISTANCE, count - 1)]) * width
+            for j in range(0, width, PREFETCH_STEP):
                 prefetch(x, ahead + j)
             number = int64(ids[row + k])
             if 0 <= number < size:
@@ -71,15 +70,11 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
 
 
 @kernel(
-    "ids: in[I], numbers: out[int64], depth: int, strict: int, n0: int, n1: int, n2: int, n3: int, n4: int, n5: int, "
-    "n6: int, n7: int, first: int, last: int -> int",
+    "ids: in[I], numbers: out[int64], sizes: in[int64], depth: int, strict: int, first: int, last: int -> int",
     I=INDICES,
 )
-def row_numbers(ids, numbers, depth, strict, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
-    """Converts positions ids[r, :] in a shape (n0, n1, ...) to row numbers; outside: -1, or a stop if `strict`."""
-    sizes = local_array(int64, 8)
-    sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
-    sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
+def row_numbers(ids, numbers, sizes, depth, strict, first, last):
+    """Converts positions ids[r, :] in the shape `sizes` to row numbers; outside: -1, or a stop if `strict`."""
     for r in range(first, last):
         number = 0
         for axis in range(depth):
@@ -196,7 +191,7 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
 
 
 @kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
-def ids_outside(ids, size, first, last):
+def first_id_outside(ids, size, first, last):
     """Returns the number of the first index outside [0, size), counted from `first`, or -1."""
     wrong = int64(0)
     for k in range(first, last):
@@ -210,10 +205,10 @@ def ids_outside(ids, size, first, last):
     return k - first
 
 
-def ids_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
+def ids_check_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
     """Returns a launch that stops if an index of ``tf.gather`` is out of range, for a gather inside another kernel."""
     x, ids = inputs
-    return Launch(ids_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
+    return Launch(first_id_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
 
 
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
@@ -222,7 +217,7 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
     unit, words = units_of(x.dtype)
     middle, count = prod(x.shape[batch_dims:axis]), prod(ids.shape[batch_dims:])
     width = prod(x.shape[axis + 1 :]) * words
-    return only(
+    return single_launch(
         gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[axis], count, width, middle, 0,
         units=prod(x.shape[:axis]) * count, unit_cost=3.0 + 0.15 * width, parts={2: prod(outputs[0].shape) * words},
     )  # fmt: skip
@@ -235,41 +230,32 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
         return None
     unit, words = units_of(x.dtype)
     count = prod(ids.shape)
-    return only(
+    return single_launch(
         gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[0], count, prod(x.shape[1:]) * words,
         1, 1, units=count, unit_cost=3.0 + 0.15 * prod(x.shape[1:]) * words,
     )  # fmt: skip
 
 
-def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch | None:
+def row_numbers_launch(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch:
     """Returns the launch that converts positions in the first dimensions of a shape to row numbers, in `Scratch(0)`."""
-    depth = ids.shape[-1]
-    if depth > MOST_AXES:
-        return None
-    sizes = (*shape[:depth], *[1] * (MOST_AXES - depth))
-    count = prod(ids.shape[:-1])
-    return Launch(row_numbers[ids.dtype], (place, Scratch(0), depth, int(strict), *sizes), count, 3.0 * depth)
+    depth, count = ids.shape[-1], prod(ids.shape[:-1])
+    sizes = Constant(np.array(shape[:depth], np.int64))
+    return Launch(row_numbers[ids.dtype], (place, Scratch(0), sizes, depth, int(strict)), count, 3.0 * depth)
 
 
 def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
     """``tf.gather_nd`` of x and positions; positions outside give zeros unless ``strict``."""
     x, ids = inputs
-    find = numbered(ids, Input(1), x.shape, strict)
-    if find is None:
-        return None
+    find = row_numbers_launch(ids, Input(1), x.shape, strict)
     unit, words = units_of(x.dtype)
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
-    read = Launch(
-        gather_blocks[unit, np.dtype(np.int64)],
-        (Input(0), Scratch(0), Output(0), *sizes, 1, 1),
-        count,
-        3.0 + 0.15 * sizes[2],
-    )
+    operands = Input(0), Scratch(0), Output(0), *sizes, 1, 1
+    read = Launch(gather_blocks[unit, np.dtype(np.int64)], operands, count, 3.0 + 0.15 * sizes[2])
     return Launches((find, read), ((np.dtype(np.int64), count),))
 
 
-def _along(x: Spec, ids: Spec, axis: int) -> bool:
+def _match_except_along(x: Spec, ids: Spec, axis: int) -> bool:
     return (
         len(x.shape) == len(ids.shape)
         and ids.dtype.name in INDICES
@@ -280,12 +266,12 @@ def _along(x: Spec, ids: Spec, axis: int) -> bool:
 def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
     """``np.take_along_axis`` of x and ids, whose other dimensions are equal."""
     x, ids = inputs
-    if not _along(x, ids, axis):
+    if not _match_except_along(x, ids, axis):
         return None
     unit, words = units_of(x.dtype)
     sizes = x.shape[axis], ids.shape[axis], prod(x.shape[axis + 1 :]), words
     rows = prod(ids.shape[: axis + 1])
-    return only(
+    return single_launch(
         take_along[unit, ids.dtype], Input(0), Input(1), Output(0), *sizes, units=rows, unit_cost=2.0 * sizes[2]
     )
 
@@ -293,19 +279,12 @@ def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], ax
 def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, size: int) -> Launches | None:
     """Returns the launches of the transpose of ``np.take_along_axis``, for distinct ids."""
     g, ids = inputs
-    if not _along(g, ids, axis):
+    if not _match_except_along(g, ids, axis):
         return None
     unit, words = units_of(g.dtype)
     sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
-    return only(
-        put_along[unit, ids.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        *sizes,
-        units=prod(g.shape[:axis]),
-        unit_cost=2.0 * size * sizes[2],
-    )
+    operands, units, cost = (Input(0), Input(1), Output(0), *sizes), prod(g.shape[:axis]), 2.0 * size * sizes[2]
+    return single_launch(put_along[unit, ids.dtype], *operands, units=units, unit_cost=cost)
 
 
 def reverse_sequence_launches(
@@ -317,16 +296,9 @@ def reverse_sequence_launches(
     low, high = sorted((seq_axis, batch_axis))
     shape = x.shape
     sizes = shape[low], prod(shape[low + 1 : high]), shape[high], prod(shape[high + 1 :]) * words
-    return only(
-        reverse_sequences[unit, lengths.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        *sizes,
-        int(batch_axis < seq_axis),
-        units=prod(shape[: low + 1]),
-        unit_cost=0.3 * prod(sizes[1:]),
-    )
+    operands = Input(0), Input(1), Output(0), *sizes, int(batch_axis < seq_axis)
+    units, cost = prod(shape[: low + 1]), 0.3 * prod(sizes[1:])
+    return single_launch(reverse_sequences[unit, lengths.dtype], *operands, units=units, unit_cost=cost)
 
 
 def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int, axis: int) -> Launches:
@@ -335,6 +307,6 @@ def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int
     unit, words = units_of(on.dtype)
     outer, inner = prod(ids.shape[:axis]), prod(ids.shape[axis:])
     arrays = Input(0), Input(1), Input(2), Output(0)
-    return only(
+    return single_launch(
         one_hot[unit, ids.dtype], *arrays, depth, inner, words, units=outer, unit_cost=0.2 * depth * inner * words
     )

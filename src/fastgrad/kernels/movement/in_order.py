@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
-from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
 LARGE = 4096  # least elements for which kernels are faster
@@ -27,11 +27,11 @@ def in_order(x: np.ndarray) -> np.ndarray:
     order = None if x.flags.c_contiguous or x.size < LARGE or x.dtype.kind == "O" else memory_order(x)
     if order is None:
         return np.ascontiguousarray(x)
-    launches = _launches(x.shape, x.strides, x.dtype)
+    launches = _copy_launches(x.shape, x.strides, x.dtype)
     if launches is None:
         return np.ascontiguousarray(x)
     y = np.empty(x.shape, x.dtype)
-    run_at_once(launches, (x.transpose(order),), (y,))
+    run_eagerly(launches, (x.transpose(order),), (y,))
     return y
 
 
@@ -55,7 +55,7 @@ def as_in_memory(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndar
 
 
 @functools.lru_cache(maxsize=256)
-def _launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
+def _copy_launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
     dims = collapsed([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
     launch = moved(Input(0), Output(0), dtype, Layout(0, dims), contiguous(prod(shape)))
     return None if launch is None else Launches((launch,))

@@ -212,14 +212,16 @@ def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int
     """Returns the layouts of the pieces of these sizes along an axis."""
     front = [(0, size, 1) for size in shape[:axis]]
     ends = accumulate(sizes)
-    return _all([sliced(layout, shape, [*front, (end - n, end, 1)]) for end, n in zip(ends, sizes, strict=True)])
+    return _layouts_or_none(
+        [sliced(layout, shape, [*front, (end - n, end, 1)]) for end, n in zip(ends, sizes, strict=True)]
+    )
 
 
 def slices(layout: Layout, shape: Sequence[int], axis: int) -> list[Layout] | None:
     """Returns the layouts of the slices along an axis, without that axis."""
     front = [(0, size, 1) for size in shape[:axis]]
-    return _all([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
+    return _layouts_or_none([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
 
 
-def _all(layouts: list[Layout | None]) -> list[Layout] | None:
+def _layouts_or_none(layouts: list[Layout | None]) -> list[Layout] | None:
     return None if any(layout is None for layout in layouts) else layouts  # type: ignore[return-value]

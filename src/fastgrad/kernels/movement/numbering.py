@@ -8,26 +8,21 @@ from math import prod
 import numpy as np
 from numpy import float32, int64
 
-from fastgrad.kernels.codegen.body import local_array, round_down
+from fastgrad.kernels.codegen.body import round_down
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-MOST_AXES = 8
 
 
 @kernel(
-    "ids: in[I], out: out[I], count: int, axes: int, n0: int, n1: int, n2: int, n3: int, n4: int, n5: int, n6: int, "
-    "n7: int, first: int, last: int -> int",
+    "ids: in[I], out: out[I], sizes: in[int64], count: int, axes: int, first: int, last: int -> int",
     I=("int16", "int32", "int64"),
 )
-def unravel(ids, out, count, axes, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
-    """out[:, i] = the indices of element ids[i] in an array of shape (n0, n1, ...). An id outside stops the kernel."""
-    sizes = local_array(int64, 8)
-    sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
-    sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
+def unravel(ids, out, sizes, count, axes, first, last):
+    """out[:, i] = the indices of element ids[i] in an array of shape `sizes`. An id outside stops the kernel."""
     whole = 1
     for axis in range(axes):
         whole *= sizes[axis]
@@ -48,7 +43,7 @@ def unravel(ids, out, count, axes, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
     T=(*FLOATS, *INTEGERS),
     I=("int32", "int64"),
 )
-def bins_of(x, out, low, width, bins, first, last):
+def histogram_bins(x, out, low, width, bins, first, last):
     """Writes each number's bin of `bins` equal parts of [low, low + width]; numbers outside go to the end bins."""
     for i in range(first, last):
         place = round_down((x[i] - low) / width * bins)
@@ -56,8 +51,8 @@ def bins_of(x, out, low, width, bins, first, last):
 
 
 @kernel("x: in[float32], out: out[I], low: float, width: float, bins: int, first: int, last: int", I=("int32", "int64"))
-def bins_of_float32(x, out, low, width, bins, first, last):
-    """`bins_of`, computed in float32."""
+def histogram_bins_of_float32(x, out, low, width, bins, first, last):
+    """Writes each number's bin, computed in float32; see `histogram_bins`."""
     start, whole, count = float32(low), float32(width), float32(bins)
     for i in range(first, last):
         place = round_down((x[i] - start) / whole * count)
@@ -76,14 +71,11 @@ def cross(a, b, out, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def unravel_index_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], dims: tuple[int, ...]) -> Launches | None:
+def unravel_index_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], dims: tuple[int, ...]) -> Launches:
     """``tf.unravel_index``."""
     (ids,) = inputs
-    if len(dims) > MOST_AXES:
-        return None
-    sizes = (*dims, *[1] * (MOST_AXES - len(dims)))
-    count = prod(ids.shape)
-    return only(unravel[ids.dtype], Input(0), Output(0), count, len(dims), *sizes, units=count)
+    count, sizes = prod(ids.shape), Constant(np.array(dims, np.int64))
+    return single_launch(unravel[ids.dtype], Input(0), Output(0), sizes, count, len(dims), units=count)
 
 
 def histogram_bins_launches(
@@ -93,10 +85,10 @@ def histogram_bins_launches(
     (x,), (y,) = inputs, outputs
     arrays = Input(0), Output(0)
     if x.dtype == np.float32:
-        return only(bins_of_float32[y.dtype], *arrays, low, high - low, nbins, units=prod(x.shape))
+        return single_launch(histogram_bins_of_float32[y.dtype], *arrays, low, high - low, nbins, units=prod(x.shape))
     if x.dtype.name not in ("float64", *INTEGERS):
         return None
-    return only(bins_of[x.dtype, y.dtype], *arrays, low, high - low, nbins, units=prod(x.shape))
+    return single_launch(histogram_bins[x.dtype, y.dtype], *arrays, low, high - low, nbins, units=prod(x.shape))
 
 
 @through_float32
@@ -105,4 +97,4 @@ def cross_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches 
     (a, _) = inputs
     if a.dtype.name not in (*FLOATS, *INTEGERS):
         return None
-    return only(cross[a.dtype], Input(0), Input(1), Output(0), units=prod(a.shape) // 3)
+    return single_launch(cross[a.dtype], Input(0), Input(1), Output(0), units=prod(a.shape) // 3)

@@ -16,12 +16,12 @@ from fastgrad.kernels.codegen.body import by_dtype, float_bits, local_array, sca
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REAL = ("float32", "float64", *INTEGERS)
 POSITIONS = ("int16", "uint16", "int32", "int64")
-FEW = 24  # most elements that are sorted by insertion
+MOST_SORTED_BY_INSERTION = 24  # most elements that are sorted by insertion
 
 
 @scalar_function
@@ -32,34 +32,34 @@ def comes_before(a, b, descending):
     return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN
 
 
-def _bits32(value, descending):
+def _ordered_bits32(value, descending):
     bits = int64(float_bits(value + T(0))) & 0xFFFFFFFF  # 0 for -0
     key = bits ^ (0xFFFFFFFF if bits >> 31 != 0 else 0x80000000)
     key = 0xFFFFFFFF - key if descending != 0 else key
     return uint64(key if value == value else 0xFFFFFFFF)  # noqa: PLR0124 - false of NaN
 
 
-def _bits64(value, descending):
+def _ordered_bits64(value, descending):
     bits = uint64(float_bits(value + T(0)))
     key = ~bits if bits >> uint64(63) != 0 else bits | (uint64(1) << uint64(63))
     key = ~key if descending != 0 else key
     return key if value == value else ~uint64(0)  # noqa: PLR0124 - false of NaN
 
 
-def _whole_bits(value, descending):
+def _ordered_signed_bits(value, descending):
     key = uint64(int64(value)) ^ (uint64(1) << uint64(63))
     return ~key if descending != 0 else key
 
 
-def _unsigned_bits(value, descending):
+def _ordered_unsigned_bits(value, descending):
     return ~uint64(value) if descending != 0 else uint64(value)
 
 
 ordered_bits = by_dtype(
-    float32=_bits32,
-    float64=_bits64,
-    **dict.fromkeys(INTEGERS[:4], _whole_bits),
-    **dict.fromkeys(INTEGERS[4:], _unsigned_bits),
+    float32=_ordered_bits32,
+    float64=_ordered_bits64,
+    **dict.fromkeys(INTEGERS[:4], _ordered_signed_bits),
+    **dict.fromkeys(INTEGERS[4:], _ordered_unsigned_bits),
 )
 """`ordered_bits(value, descending)`: a uint64 that sorts as the element does, NaN last."""
 
@@ -70,7 +70,7 @@ def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
 
     Returns True if the result is in `other_keys` and `other_ids`. Digits that are equal in all keys are skipped.
     """
-    if size <= FEW:
+    if size <= MOST_SORTED_BY_INSERTION:
         for i in range(at + 1, at + size):
             key, number = keys[i], ids[i]
             j = i
@@ -219,7 +219,7 @@ def invert_permutation(x, out, used, size):
 # ---- launches of the operations ----------------------------------------------------------------------------
 
 
-def _ordering(
+def _ordering_launches(
     x: Spec, order: Operand, dtype: np.dtype, values: Operand | None, axis: int, kept: int, descending: bool
 ) -> Launches | None:
     """Returns the launches that order lines: positions of a dtype to `order`, and elements to `values` if given."""
@@ -237,14 +237,14 @@ def _ordering(
 @through_float32
 def argsort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
     """``tf.argsort``."""
-    return _ordering(inputs[0], Output(0), outputs[0].dtype, None, axis, inputs[0].shape[axis], descending)
+    return _ordering_launches(inputs[0], Output(0), outputs[0].dtype, None, axis, inputs[0].shape[axis], descending)
 
 
 @through_float32
 def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
     """``tf.sort``."""
     x, number = inputs[0], np.dtype(np.int32)
-    found = _ordering(x, Scratch(4), number, Output(0), axis, x.shape[axis], descending)
+    found = _ordering_launches(x, Scratch(4), number, Output(0), axis, x.shape[axis], descending)
     if found is None:
         return None
     scratch = (*found.scratch, (number, prod(x.shape)))
@@ -263,10 +263,10 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
     if x.dtype.name not in REAL:
         return None
     if k <= MOST_SELECTED:
-        return only(
+        return single_launch(
             select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows, unit_cost=1.5 * size
         )
-    return _ordering(x, Output(1), wanted, Output(0), axis, k, True)
+    return _ordering_launches(x, Output(1), wanted, Output(0), axis, k, True)
 
 
 @through_float32
@@ -279,7 +279,7 @@ def searchsorted_launches(
         return None
     sizes = x.shape[-1], values.shape[-1], prod(x.shape[:-1]), int(right)
     found = search_sorted[x.dtype, outputs[0].dtype]
-    return only(
+    return single_launch(
         found, Input(0), Input(1), Output(0), *sizes, units=prod(values.shape), unit_cost=5.0 * sizes[0].bit_length()
     )
 
@@ -287,7 +287,9 @@ def searchsorted_launches(
 def in_top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int) -> Launches | None:
     """``tf.math.in_top_k`` of targets and predictions."""
     rows, classes = inputs[1].shape
-    return only(in_top_k[inputs[0].dtype], Input(0), Input(1), Output(0), classes, k, units=rows, unit_cost=classes)
+    return single_launch(
+        in_top_k[inputs[0].dtype], Input(0), Input(1), Output(0), classes, k, units=rows, unit_cost=classes
+    )
 
 
 def invert_permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

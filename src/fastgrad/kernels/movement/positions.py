@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.ordering import INTEGERS, POSITIONS, REAL
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 STRETCH = 1024  # elements of a stretch of a long row; only one stretch is searched for the position
 TILE = 64
@@ -23,12 +23,12 @@ def _float_without_nan(value, sign):
     return value if value == value else T(-sign) * T(math.inf)  # noqa: PLR0124 - false of NaN
 
 
-def _same(value, sign):
+def _unchanged(value, sign):
     return value
 
 
 without_nan = by_dtype(
-    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
+    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _unchanged)
 )  # the replacement of a NaN is no better than any number
 
 
@@ -157,7 +157,7 @@ def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
     return prod(shape[:axis]) * -(-inner // TILE), cost * shape[axis]
 
 
-def _positions(sign: int) -> Callable[..., Launches | None]:
+def _position_launches(sign: int) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
         (x,) = inputs
@@ -166,10 +166,10 @@ def _positions(sign: int) -> Callable[..., Launches | None]:
         units, cost = position_work(x.shape, axis)
         found = extreme_positions[x.dtype, outputs[0].dtype]
         sizes = x.shape[axis], prod(x.shape[axis + 1 :])
-        return only(found, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
+        return single_launch(found, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
 
     return launches
 
 
-argmax_launches = _positions(1)
-argmin_launches = _positions(-1)
+argmax_launches = _position_launches(1)
+argmin_launches = _position_launches(-1)

@@ -12,11 +12,11 @@ from numpy import int64
 
 from fastgrad.kernels.codegen.body import by_dtype, scalar_function
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.elementwise.half import Array, through_float32
+from fastgrad.kernels.elementwise.half import ArraySpec, through_float32
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
-from fastgrad.kernels.movement.gathering import INDICES, UNITS, numbered, units_of
-from fastgrad.kernels.movement.layout import Layout, contiguous
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.gathering import INDICES, UNITS, row_numbers_launch, units_of
+from fastgrad.kernels.movement.layout import Layout
+from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -53,8 +53,8 @@ def join_row(out, at, rows, source, columns, mode):
 
 
 @scalar_function
-def scatter(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """The body of `scatter_rows`."""
+def scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """Combines rows as `scatter_rows` does; returns the position of an id of `size` or more, else -1."""
     tiles = (width + TILE - 1) // TILE
     for unit in range(first, last):
         block = unit // tiles
@@ -102,7 +102,7 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
     `out`, (batch, middle, size, width), starts unchanged, with zeros or with ones. A unit of work is one index of batch
     and middle, and `TILE` columns. An index of `size` or more stops the kernel.
     """
-    return scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
+    return scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
 
 @kernel(
@@ -111,8 +111,8 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
     T=NUMBERS,
 )
 def scatter_known_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """`scatter_rows` for ids that are known to be below `size`; it never stops."""
-    scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
+    """Combines rows as `scatter_rows` does, for ids that are known to be below `size`; it never stops."""
+    scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
 
 @kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDICES)
@@ -129,16 +129,16 @@ def used_ids(ids, used, size, count):
     return -1
 
 
-def _of_float(like, number, integer):
+def _choose_float(like, number, integer):
     return T(number)
 
 
-def _of_integer(like, number, integer):
+def _choose_integer(like, number, integer):
     return T(integer)
 
 
-_number = by_dtype(
-    float32=_of_float, float64=_of_float, **dict.fromkeys(INTEGERS, _of_integer)
+_choose_number = by_dtype(
+    float32=_choose_float, float64=_choose_float, **dict.fromkeys(INTEGERS, _choose_integer)
 )  # one of two numbers, by the dtype
 
 
@@ -149,7 +149,7 @@ _number = by_dtype(
 )
 def fill_segments(used, out, width, start, start_integer, empty, empty_integer, first, last):
     """Sets rows that are used to `start`, the others to `empty`."""
-    begin, nothing = _number(T(0), start, start_integer), _number(T(0), empty, empty_integer)
+    begin, nothing = _choose_number(T(0), start, start_integer), _choose_number(T(0), empty, empty_integer)
     for r in range(first, last):
         value = begin if used[r] != 0 else nothing
         for j in range(r * width, (r + 1) * width):
@@ -180,7 +180,7 @@ def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _joined(
+def _scatter_launch(
     dtype: np.dtype,
     ids_dtype: np.dtype,
     places: tuple[Operand, Operand],
@@ -206,13 +206,9 @@ def _joined(
         mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
     if dtype.name not in (*NUMBERS, *UNITS):
         return None
+    kernel = scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype]
     operands = (*places, Output(0), size, count, width, middle, mode, start)
-    return Launch(
-        scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype],
-        operands,
-        blocks * -(-width // TILE),
-        0.3 * min(width, TILE) * (size + 2 * count),
-    )
+    return Launch(kernel, operands, blocks * -(-width // TILE), 0.3 * min(width, TILE) * (size + 2 * count))
 
 
 @through_float32
@@ -223,20 +219,20 @@ def gather_gradient_launches(
     g, ids = inputs
     middle = prod(shape[batch_dims:axis])
     sizes = shape[axis], prod(ids.shape[batch_dims:]), prod(shape[axis + 1 :]), middle
-    one = _joined(g.dtype, ids.dtype, (Input(0), Input(1)), sizes, prod(shape[:axis]), ADD, ZEROS)
+    one = _scatter_launch(g.dtype, ids.dtype, (Input(0), Input(1)), sizes, prod(shape[:axis]), ADD, ZEROS)
     return None if one is None else Launches((one,))
 
 
-def _segments(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
+def _segment_scatter(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
     count = prod(ids.shape)
     sizes = num_segments, count, prod(data.shape[len(ids.shape) :]), 1
-    one = _joined(data.dtype, ids.dtype, (Input(0), Input(1)), sizes, 1, mode, start)
+    one = _scatter_launch(data.dtype, ids.dtype, (Input(0), Input(1)), sizes, 1, mode, start)
     return None if one is None else Launches((one,))
 
 
 def _segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
-        return _segments(inputs[0], inputs[1], num_segments, mode, start)
+        return _segment_scatter(inputs[0], inputs[1], num_segments, mode, start)
 
     return launches
 
@@ -253,7 +249,7 @@ def _extreme_segments(
     inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float, mode: int
 ) -> Launches | None:
     data, ids = inputs
-    found = _segments(data, ids, num_segments, mode, KEEP)
+    found = _segment_scatter(data, ids, num_segments, mode, KEEP)
     if found is None or data.dtype.kind not in "fiu":
         return None
     floating = data.dtype.kind == "f"
@@ -282,7 +278,7 @@ segment_min_launches = partial(_extreme_segments, mode=MINIMUM)
 """``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
 
 
-def _at_positions(
+def _scatter_nd(
     ids: tuple[Spec, Operand],
     updates: tuple[Spec, Operand],
     shape: tuple[int, ...],
@@ -291,10 +287,12 @@ def _at_positions(
     strict: bool,
 ) -> Launches | None:
     depth, count = ids[0].shape[-1], prod(ids[0].shape[:-1])
-    find = numbered(ids[0], ids[1], shape, strict)
+    find = row_numbers_launch(ids[0], ids[1], shape, strict)
     sizes = prod(shape[:depth]), count, prod(shape[depth:]), 1
-    one = _joined(updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True)
-    if find is None or one is None:
+    one = _scatter_launch(
+        updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True
+    )
+    if one is None:
         return None
     given = () if start != KEEP else ((0, 0),)
     return Launches((find, one), ((np.dtype(np.int64), count),), in_place=given, starts_as=given)
@@ -306,25 +304,25 @@ def scatter_nd_launches(
 ) -> Launches | None:
     """``tf.scatter_nd`` of positions and updates; positions outside are skipped unless ``strict``."""
     ids, updates = inputs
-    return _at_positions((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
+    return _scatter_nd((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
 
 
-def _into_tensor(mode: int) -> Callable[..., Launches | None]:
+def _tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
         x, ids, updates = inputs
-        return _at_positions((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
+        return _scatter_nd((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
 
     return launches
 
 
 # ``tf.tensor_scatter_nd_update``, ``..._add``, ``..._max`` and ``..._min`` of a tensor, positions and updates.
-scatter_update_launches = _into_tensor(SET)
-scatter_add_launches = through_float32(_into_tensor(ADD))
-scatter_max_launches = through_float32(_into_tensor(MAXIMUM))
-scatter_min_launches = through_float32(_into_tensor(MINIMUM))
+scatter_update_launches = _tensor_scatter_launches(SET)
+scatter_add_launches = through_float32(_tensor_scatter_launches(ADD))
+scatter_max_launches = through_float32(_tensor_scatter_launches(MAXIMUM))
+scatter_min_launches = through_float32(_tensor_scatter_launches(MINIMUM))
 
 
-_CHANGES = {
+_SCATTER_MODES = {
     (None, None): SET,
     ("add", "add"): ADD,
     ("add", "subtract"): SUBTRACT,
@@ -342,27 +340,27 @@ def variable_launches(
 ) -> Launches | None:
     """Updates a tensor at positions of the kind "rows", "positions", or "batch": rows of each element of a batch."""
     x, ids, updates = inputs
-    mode = _CHANGES.get((reduce, into))
+    mode = _SCATTER_MODES.get((reduce, into))
     if mode is None or (mode == DIVIDE and x.dtype.kind != "f"):
         return None
     batch = len(ids.shape) - 1 if kind == "batch" else 0
     shape = x.shape[batch:]
-    positions = ids if kind == "positions" else Array((*ids.shape, 1), ids.dtype)
+    positions = ids if kind == "positions" else ArraySpec((*ids.shape, 1), ids.dtype)
     depth, number = positions.shape[-1], np.dtype(np.int64)
-    find = numbered(positions, Input(1), shape, strict=True)
+    find = row_numbers_launch(positions, Input(1), shape, strict=True)
     width, total = prod(shape[depth:]), prod(positions.shape[:-1])
     rows: Operand = Input(2)
-    scratch, launches = [(number, total)], [find]
+    copies = ScratchCopies()
+    copies.scratch.append((number, total))
+    copies.before.append(find)
     if not updates.shape and total * width != 1:
-        spread = moved(Input(2), Scratch(1), x.dtype, Layout(0, ((total * width, 0),)), contiguous(total * width))
-        scratch, launches, rows = [*scratch, (x.dtype, total * width)], [*launches, spread], Scratch(1)
+        rows = copies.copied(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
-    launches.append(_joined(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP, known=True))
-    if None in launches:
+    last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP, known=True)
+    if last is None or not copies.known:
         return None
-    known = tuple([one for one in launches if one is not None])
-    return Launches(known, tuple(scratch), in_place=((0, 0),), starts_as=((0, 0),))
+    return Launches((*copies.before, last), tuple(copies.scratch), in_place=((0, 0),), starts_as=((0, 0),))
 
 
 def bincount_launches(

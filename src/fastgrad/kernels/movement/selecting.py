@@ -7,28 +7,20 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy import int64
 
-from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.ordering import REAL, order_lines
 from fastgrad.kernels.reduction.general import COMPLEX, NUMBERS, count_rows, real_parts
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
-
-MOST_AXES = 8
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 
 @kernel(
-    "x: in[T], out: out[int64], size: int, parts: int, count: int, axes: int, n0: int, n1: int, n2: int, n3: int, n4: int, "
-    "n5: int, n6: int, n7: int -> int",
+    "x: in[T], out: out[int64], sizes: in[int64], size: int, parts: int, count: int, axes: int -> int",
     T=(*NUMBERS, "bool"),
 )
-def positions(x, out, size, parts, count, axes, n0, n1, n2, n3, n4, n5, n6, n7):
-    """Writes the indices of `count` non-zero elements of an array of shape (n0, n1, ...). More stop the kernel."""
-    sizes = local_array(int64, 8)
-    sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
-    sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
+def nonzero_positions(x, out, sizes, size, parts, count, axes):
+    """Writes the indices of `count` non-zero elements of an array of shape `sizes`. More stop the kernel."""
     row = 0
     for i in range(size):
         if x[i * parts] != 0 or (parts == 2 and x[i * parts + 1] != 0):
@@ -59,7 +51,7 @@ def count_distinct(x, order, count, size):
     T=REAL,
     I=("int32", "int64"),
 )
-def distinct(x, order, group, number, y, places, counts, size, count):
+def distinct_elements(x, order, group, number, y, places, counts, size, count):
     """Writes distinct elements in order of first appearance, each element's number among them, and their counts.
 
     `group` and `number` are scratch memory of `size` elements; equal elements get the number of the first one. More
@@ -90,12 +82,12 @@ def distinct(x, order, group, number, y, places, counts, size, count):
 def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.where`` of one argument."""
     (x,) = inputs
-    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX) or len(x.shape) > MOST_AXES:
+    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
         return None
     dtype, parts = real_parts(x.dtype)
-    numbers = prod(x.shape), parts, outputs[0].shape[0], len(x.shape)
-    sizes = (*x.shape, *[1] * (MOST_AXES - len(x.shape)))
-    return Launches((Launch(positions[dtype], (Input(0), Output(0), *numbers, *sizes)),))
+    count, axes = outputs[0].shape
+    operands = Input(0), Output(0), Constant(np.array(x.shape, np.int64)), prod(x.shape), parts, count, axes
+    return Launches((Launch(nonzero_positions[dtype], operands),))
 
 
 @through_float32
@@ -108,7 +100,7 @@ def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     return Launches((Launch(count_rows[dtype], (Input(0), Output(0), prod(x.shape), parts)),))
 
 
-def _in_order(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], Operand]:
+def _sort_of_vector(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], Operand]:
     """Returns the launch that orders a vector, its scratch memory, and the operand for the positions."""
     size, key, small = x.shape[0], np.dtype(np.uint64), np.dtype(np.int32)
     work = [Scratch(i) for i in range(4)]
@@ -124,10 +116,10 @@ def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: 
     (x,) = inputs
     if x.dtype.name not in REAL:
         return None
-    sort, scratch, order = _in_order(x)
+    sort, scratch, order = _sort_of_vector(x)
     size, number = x.shape[0], np.dtype(np.int64)
     operands = Input(0), order, Scratch(5), Scratch(6), Output(0), Output(1), Output(2), size, outputs[0].shape[0]
-    find = Launch(distinct[x.dtype, outputs[1].dtype], operands)
+    find = Launch(distinct_elements[x.dtype, outputs[1].dtype], operands)
     return Launches((sort, find), (*scratch, (number, size), (number, size)))
 
 
@@ -137,5 +129,5 @@ def distinct_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out
     (x,) = inputs
     if x.dtype.name not in REAL:
         return None
-    sort, scratch, order = _in_order(x)
+    sort, scratch, order = _sort_of_vector(x)
     return Launches((sort, Launch(count_distinct[x.dtype], (Input(0), order, Output(0), x.shape[0]))), scratch)

@@ -15,7 +15,7 @@ from fastgrad.kernels.codegen.body import transpose_rows
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.movement.layout import Layout, contiguous, cuts_of, joined_cuts, sizes_at, split
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 WIDTHS = ("uint8", "uint16", "uint32", "uint64")
 VECTORS = ("uint32", "uint64")
@@ -87,7 +87,7 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
 
 @kernel(_MATRICES, noalias=True, T=VECTORS)
 def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
-    """`move_tiles` for matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
+    """y = x over matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
     bands = (rows + 15) // 16
     for u in range(first, last):
         k = u // bands
@@ -97,7 +97,7 @@ def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, 
 
 
 @kernel("y: out[T], first: int, last: int", T=WIDTHS)
-def clear(y, first, last):
+def clear_elements(y, first, last):
     """y = 0; units are elements."""
     for i in range(first, last):
         y[i] = T(0)
@@ -116,12 +116,12 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target
     """
     if source is None or target is None:
         return None
-    dims = _together(source, target)
+    dims = _common_dimensions(source, target)
     if dims is None or dtype.kind == "O":
         return None
     if dtype.itemsize == 16:
         dims = [(size, 2 * a, 2 * b) for size, a, b in dims]
-        dims = _merged([*dims, (2, 1, 1)])
+        dims = _merged_dimensions([*dims, (2, 1, 1)])
         source, target = source._replace(offset=2 * source.offset), target._replace(offset=2 * target.offset)
     if len(dims) > RANK:
         return None
@@ -141,7 +141,36 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target
     return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
 
 
-def _together(source: Layout, target: Layout) -> list[tuple[int, int, int]] | None:
+class ScratchCopies:
+    """Launches that copy operands to scratch memory, in the order in which the kernel after them reads the elements.
+
+    Attributes:
+        before, scratch: for `Launches`.
+        known: whether all copies are supported.
+    """
+
+    def __init__(self) -> None:
+        self.before: list[Launch] = []
+        self.scratch: list[tuple[np.dtype, int]] = []
+        self.known = True
+
+    def copied(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
+        """Returns scratch memory with the `size` elements that a layout reads of an operand."""
+        place = Scratch(len(self.scratch))
+        copy = moved(operand, place, dtype, layout, contiguous(size))
+        if copy is None:
+            self.known = False
+        else:
+            self.before.append(copy)
+        self.scratch.append((dtype, size))
+        return place
+
+    def followed_by(self, *launches: Launch) -> Launches | None:
+        """Returns the copies and the launches after them; None if a copy is not supported."""
+        return Launches((*self.before, *launches), tuple(self.scratch)) if self.known else None
+
+
+def _common_dimensions(source: Layout, target: Layout) -> list[tuple[int, int, int]] | None:
     """Returns (size, stride read, stride written) of the fewest dimensions that express both layouts."""
     cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
@@ -150,10 +179,10 @@ def _together(source: Layout, target: Layout) -> list[tuple[int, int, int]] | No
     reads, writes = split(source.dims, sizes), split(target.dims, sizes)
     if reads is None or writes is None:
         return None
-    return _merged([(size, a, b) for (size, a), (_, b) in zip(reads, writes, strict=True)])
+    return _merged_dimensions([(size, a, b) for (size, a), (_, b) in zip(reads, writes, strict=True)])
 
 
-def _merged(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+def _merged_dimensions(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     found: list[tuple[int, int, int]] = []
     for size, a, b in dims:
         if size == 1:
@@ -165,10 +194,10 @@ def _merged(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     return found
 
 
-def cleared(y: Operand, spec: Spec) -> Launch:
+def clear_launch(y: Operand, spec: Spec) -> Launch:
     """Returns the launch that writes zeros."""
     parts = max(1, spec.dtype.itemsize // 8)
-    return Launch(clear[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
+    return Launch(clear_elements[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
 
 
 Views = Callable[..., "list[Layout] | None"]
@@ -188,7 +217,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
             return None
         if len(found) == 1 and found[0] == contiguous(found[0].total):
             return Launches((), alias=True)
-        return together(
+        return launches_in_order(
             moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
             for i, layout in enumerate(found)
             if prod(outputs[i].shape)
@@ -202,7 +231,7 @@ def one_view(layout: Layout | None) -> list[Layout] | None:
     return None if layout is None else [layout]
 
 
-def together(launches: Iterable[Launch | None]) -> Launches | None:
+def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
     """Returns launches in order; None if one of them is None."""
     found = []
     for launch in launches:
@@ -212,7 +241,7 @@ def together(launches: Iterable[Launch | None]) -> Launches | None:
     return Launches(tuple(found))
 
 
-def written(
+def write_parts_launches(
     result: Spec, before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
     """Returns launches that write the inputs, in order, to parts of the only result.
@@ -226,4 +255,4 @@ def written(
     for i, (x, place) in enumerate(parts):
         if prod(x.shape) or place is None:
             found.append(moved(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
-    return together(found)
+    return launches_in_order(found)

@@ -17,7 +17,7 @@ WIDTH = 256
 
 
 @scalar_function
-def cleared(sums):
+def clear_partial_sums(sums):
     """Sets the partial sums to 0."""
     for j in range(WIDTH):
         sums[j] = 0.0
@@ -25,7 +25,7 @@ def cleared(sums):
 
 
 @scalar_function
-def total(sums):
+def total_of_partial_sums(sums):
     """Returns the sum of the partial sums, in a fixed order."""
     result = 0.0
     for j in range(WIDTH):
@@ -55,14 +55,14 @@ def decay_all(p, count, decay):
 @scalar_function
 def step_size(p, count, rate, epsilon_2, sums):
     """Returns the rate times the root mean square of the weights, which is at least epsilon_2."""
-    cleared(sums)
+    clear_partial_sums(sums)
     add_squares(p, 0, count, sums)
-    size = math.sqrt(total(sums) / count)
+    size = math.sqrt(total_of_partial_sums(sums) / count)
     return rate * (epsilon_2 if size < epsilon_2 else size)
 
 
 @scalar_function
-def clipping(square_sum, count, clip_threshold):
+def clipping_divisor(square_sum, count, clip_threshold):
     """Returns the divisor of the step that makes its root mean square at most the threshold."""
     size = math.sqrt(square_sum / count) / clip_threshold
     return 1.0 if size < 1.0 else size
@@ -80,13 +80,13 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
     decay_all(p, count, decay)
     alpha = step_size(p, count, rate, epsilon_2, sums)
     for k in range(matrices * rows):
-        cleared(sums)
+        clear_partial_sums(sums)
         add_squares(g, k * columns, columns, sums)
-        r[k] = T(beta_2) * r[k] + T(1.0 - beta_2) * T(total(sums) / columns + epsilon_1)
+        r[k] = T(beta_2) * r[k] + T(1.0 - beta_2) * T(total_of_partial_sums(sums) / columns + epsilon_1)
     for k in range(matrices):
         for start in range(0, columns, WIDTH):
             here = least(WIDTH, columns - start)
-            cleared(sums)
+            clear_partial_sums(sums)
             for i in range(rows):
                 at = (k * rows + i) * columns + start
                 for j in range(here):
@@ -95,7 +95,7 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
             at = k * columns + start
             for j in range(here):
                 c[at + j] = T(beta_2) * c[at + j] + T(1.0 - beta_2) * T(sums[j] / rows + epsilon_1)
-    cleared(sums)
+    clear_partial_sums(sums)
     for k in range(matrices):
         mean = 0.0
         for i in range(rows):
@@ -110,7 +110,7 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
                     v[at + start + j] = moment
                     step = float64(g[at + start + j] / math.sqrt(moment))
                     sums[j] += step * step
-    alpha = T(alpha / clipping(total(sums), count, clip_threshold))
+    alpha = T(alpha / clipping_divisor(total_of_partial_sums(sums), count, clip_threshold))
     for i in range(count):
         p[i] -= alpha * (g[i] / math.sqrt(v[i]))
 
@@ -125,7 +125,7 @@ def adafactor_vector(p, v, g, count, rate, beta_2, epsilon_1, epsilon_2, clip_th
     sums = local_array(float64, 256)
     decay_all(p, count, decay)
     alpha = step_size(p, count, rate, epsilon_2, sums)
-    cleared(sums)
+    clear_partial_sums(sums)
     for start in range(0, count, WIDTH):
         for j in range(least(WIDTH, count - start)):
             i = start + j
@@ -133,6 +133,6 @@ def adafactor_vector(p, v, g, count, rate, beta_2, epsilon_1, epsilon_2, clip_th
             v[i] = moment
             step = float64(g[i] / math.sqrt(moment))
             sums[j] += step * step
-    alpha = T(alpha / clipping(total(sums), count, clip_threshold))
+    alpha = T(alpha / clipping_divisor(total_of_partial_sums(sums), count, clip_threshold))
     for i in range(count):
         p[i] -= alpha * (g[i] / math.sqrt(v[i]))

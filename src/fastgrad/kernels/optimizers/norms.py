@@ -19,7 +19,7 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 NANOSECONDS = 0.1  # of an element
-LITTLE = 1 << 16  # fewer elements are added up by one thread
+LEAST_SHARED_ELEMENTS = 1 << 16  # fewer elements are added up by one thread
 
 
 @scalar_function
@@ -46,7 +46,7 @@ def sums_of_squares(g, count, sizes, out):
 
 
 @kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
-def blocks_of_squares(x, out, size, first, last):
+def block_squares(x, out, size, first, last):
     """Writes the sums of the squares of the blocks [first, last) of an array."""
     lanes = local_array(T, 256)
     for block in range(first, last):
@@ -54,7 +54,7 @@ def blocks_of_squares(x, out, size, first, last):
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
-def blocks_of_several(g, count, sizes, out, first, last):
+def block_squares_of_arrays(g, count, sizes, out, first, last):
     """Writes the sums of the squares of blocks of several arrays, whose blocks are numbered array after array."""
     lanes = local_array(T, 256)
     begin = 0
@@ -68,8 +68,8 @@ def blocks_of_several(g, count, sizes, out, first, last):
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, sums: in[float64], out: out[float64]", T=FLOATS)
-def totals_of_several(g, count, sizes, sums, out):
-    """Writes the results of `sums_of_squares` from the sums of `blocks_of_several`."""
+def array_squares_of_blocks(g, count, sizes, sums, out):
+    """Writes the results of `sums_of_squares` from the sums of `block_squares_of_arrays`."""
     begin = 0
     for k in range(count):
         end = begin + (sizes[k] + BLOCK - 1) // BLOCK
@@ -93,7 +93,7 @@ def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> 
     """Returns the launches for the sum of squares of one array, in its dtype."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     blocks = blocks_in(size)
-    first = Launch(blocks_of_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
+    first = Launch(block_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
     last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
@@ -102,25 +102,20 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     """Returns the launches for a vector of sums of squares of arrays of one dtype; any threads give the same bits."""
     dtype, sizes = inputs[0].dtype, [prod(x.shape) for x in inputs]
     arrays = tuple([Input(i) for i in range(len(inputs))])
-    if sum(sizes) < LITTLE:
+    if sum(sizes) < LEAST_SHARED_ELEMENTS:
         return Launches((Launch(sums_of_squares[dtype], (arrays, Output(0))),))
     blocks = sum(map(blocks_in, sizes))
-    first = Launch(blocks_of_several[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * NANOSECONDS / blocks)
-    last = Launch(totals_of_several[dtype], (arrays, Scratch(0), Output(0)))
+    first = Launch(block_squares_of_arrays[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * NANOSECONDS / blocks)
+    last = Launch(array_squares_of_blocks[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
 
 @functools.lru_cache(maxsize=256)
 def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
     """Returns the launches for the block sums of arrays of these sizes; each output has `blocks_in` elements."""
-    return Launches(
-        tuple(
-            [
-                Launch(blocks_of_squares[dtype], (Input(i), Output(i), size), blocks_in(size), BLOCK * NANOSECONDS)
-                for i, size in enumerate(sizes)
-            ]
-        )
-    )
+    kernel, cost = block_squares[dtype], BLOCK * NANOSECONDS
+    launches = [Launch(kernel, (Input(i), Output(i), size), blocks_in(size), cost) for i, size in enumerate(sizes)]
+    return Launches(tuple(launches))
 
 
 def blocks_in(size: int) -> int:

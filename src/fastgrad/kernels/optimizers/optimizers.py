@@ -177,12 +177,12 @@ def decay_weights(p, count, sizes, decay):
 
 
 @kernel("count: in[int64], out: out[int64], every: int")
-def whole_turns(count, out, every):
+def completed_rounds(count, out, every):
     """Writes how many times `every` steps have been completed after `count` steps."""
     out[0] = count[0] // every
 
 
 @kernel("count: in[int64], out: out[uint8], every: int")
-def ends_turn(count, out, every):
+def is_last_of_round(count, out, every):
     """Writes 1 if the step after `count` steps is the last of `every`, else 0."""
     out[0] = 1 if (count[0] + 1) % every == 0 else 0

@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
@@ -57,7 +57,7 @@ GRADIENT_NAMES = ("g", "grad", "gradient")
 RULES: dict[str, UpdateRule] = {}
 """Every rule by its key."""
 
-MADE: dict[Any, tuple[UpdateRule, str]] = {}
+RULES_BY_FUNCTION: dict[Any, tuple[UpdateRule, str]] = {}
 """The rule of each kernel's function, and the name of its template."""
 
 _PREFIX = "one_minus_"
@@ -102,8 +102,8 @@ def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
     rows = number[0]
     for k in range(first, least(last, rows)):
         if ids[k] >= 0 and ids[k] < limit:
-            ahead = ids[least(k + {AHEAD}, rows - 1)] * width
-            for j in range(0, width, {LINE}):
+            ahead = ids[least(k + {DISTANCE}, rows - 1)] * width
+            for j in range(0, width, {STEP}):
                 {prefetches}
             r = ids[k]
             {move}
@@ -151,13 +151,13 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
 
 
 @scalar_function
-def decayed(p, decay):
+def decayed_weight(p, decay):
     """Returns a weight after decay; without decay infinities stay."""
     return p - p * decay if decay != 0 else p
 
 
 @scalar_function
-def settled(x):
+def subnormal_flushed(x):
     """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it.
 
     Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them, too.
@@ -166,11 +166,11 @@ def settled(x):
 
 
 _NAMES: dict[str, Any] = {
-    "decayed": decayed,
+    "decayed": decayed_weight,
     "greatest": greatest,
     "least": least,
     "prefetch": prefetch,
-    "settled": settled,
+    "settled": subnormal_flushed,
     "uint64": uint64,
 }
 
@@ -239,7 +239,7 @@ class UpdateRule:
     @property
     def constants(self) -> list[str]:
         """The statements that compute the arguments of `step` from the kernels' numbers, in float64 and then in T."""
-        return [_constant(name) for name in self._step_hyper]
+        return [_constant_line(name) for name in self._step_hyper]
 
     @property
     def arguments(self) -> str:
@@ -255,7 +255,9 @@ class UpdateRule:
         """The function `(optimizer, learning_rate, step)` that returns `hyper_numbers` from the attributes."""
         known = "learning_rate", "step"
         values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
-        return _compiled(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
+        return _function_from_source(
+            f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {}
+        )
 
     @functools.cached_property
     def step(self) -> Any:
@@ -270,7 +272,7 @@ class UpdateRule:
             results=", ".join(self.state),
             settled=", ".join(["T(p)", *[f"settled(T({name}))" for name in slots]]),
         )
-        return scalar_function(_compiled(source, f"{self.__name__}_step", {"formula": self.called}))
+        return scalar_function(_function_from_source(source, f"{self.__name__}_step", {"formula": self.called}))
 
     def result(self, number: int) -> Any:
         """Returns the scalar function of one of the step's results, whose arguments are the kernels' numbers."""
@@ -284,7 +286,7 @@ class UpdateRule:
 
     @functools.cached_property
     def scaled_variables(self) -> Kernel:
-        """`variables` for gradients times a number, `factor`, the first of the numbers."""
+        """The update of all variables for gradients times `factor`, the first of the numbers."""
         return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT, scaled=True)
 
     @functools.cached_property
@@ -353,7 +355,7 @@ class UpdateRule:
         name = f"scaled_{self.__name__}" if scaled else self.__name__
         function = self._function(_TEMPLATES[template], name, scaled)
         if not scaled:
-            MADE[function] = self, template
+            RULES_BY_FUNCTION[function] = self, template
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
         parameters += [f"{number}: float" for number in self._given(scaled)]
         return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
@@ -381,8 +383,10 @@ class UpdateRule:
             "rest": in_row.format(row, row, "T(0)", self.arguments),
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
-        source = template.format_map({**values, "AHEAD": AHEAD, "LINE": LINE, "UNIT": UNIT, **fields})
-        return _compiled(source, name, {"step": self.step})
+        source = template.format_map(
+            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT, **fields}
+        )
+        return _function_from_source(source, name, {"step": self.step})
 
 
 class RuleKernel(Kernel):
@@ -408,7 +412,7 @@ class RuleKernel(Kernel):
             ) from error
 
 
-def _compiled(source: str, name: str, names: dict[str, Any]) -> Any:
+def _function_from_source(source: str, name: str, names: dict[str, Any]) -> Any:
     """Returns a function of this source text, which tracebacks and `inspect` can show."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
@@ -417,7 +421,7 @@ def _compiled(source: str, name: str, names: dict[str, Any]) -> Any:
     return scope[name]
 
 
-def _constant(name: str) -> str:
+def _constant_line(name: str) -> str:
     given = name.removeprefix(_PREFIX)
     return f"with_{name}_ = T(with_{given})" if name == given else f"with_{name}_ = T(1.0 - with_{given})"
 

@@ -17,7 +17,7 @@ from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp
 from fastgrad.kernels.movement.ordering import order_lines
 from fastgrad.kernels.random.random import UNIT, bits, dropout, uniform, units
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
@@ -25,7 +25,7 @@ GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111
 
 
 @kernel("words: in[uint64], out: out[T], first: int, last: int", T=INTEGERS)
-def narrowed(words, out, first, last):
+def narrow_integers(words, out, first, last):
     """Writes the low bits of words as integers of the dtype's width."""
     for i in range(first, last):
         out[i] = T(words[i])
@@ -85,7 +85,7 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
 
 
 @scalar_function
-def mix(state, word):
+def splitmix_step(state, word):
     """A step of SplitMix64 (Steele et al. 2014)."""
     state = (state ^ word) + uint64(GOLDEN)
     state = (state ^ (state >> uint64(30))) * uint64(FIRST)
@@ -98,20 +98,20 @@ def seed_words(seed, words):
     """Writes the words of a stateless draw."""
     first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
     words[0] = 0
-    words[1] = int64(mix(mix(mix(uint64(0), second), first), uint64(1)))
-    words[2] = int64(mix(mix(uint64(0), first), second))
+    words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), first), uint64(1)))
+    words[2] = int64(splitmix_step(splitmix_step(uint64(0), first), second))
 
 
 @kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
 def fold_in(seed, data, words):
     """Writes a seed from a seed and a number."""
     first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
-    words[0] = int64(mix(mix(mix(uint64(0), first), second), number))
-    words[1] = int64(mix(mix(mix(uint64(0), second), number), uint64(1)))
+    words[0] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), first), second), number))
+    words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), number), uint64(1)))
 
 
 @kernel("x: inout[float32], steps: int, first: int, last: int")
-def cut(x, steps, first, last):
+def round_down_to_steps(x, steps, first, last):
     """x rounded down to a multiple of 1 / steps, a power of two."""
     for i in range(first, last):
         x[i] = round_down(x[i] * float32(steps)) / float32(steps)
@@ -120,7 +120,7 @@ def cut(x, steps, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _bits(words: Operand, place: Operand, size: int) -> Launch:
+def _bits_launch(words: Operand, place: Operand, size: int) -> Launch:
     return Launch(bits[np.dtype(np.uint64)], (place, size, words), units(size), UNIT * 1.5)
 
 
@@ -131,11 +131,13 @@ def integers_launches(
     size, wanted = prod(shape), outputs[0].dtype
     if wanted.name not in INTEGERS:
         return None
-    narrow = Launch(narrowed[wanted], (Scratch(0), Output(0)), size)
-    return Launches((_bits(Input(0), Scratch(0), size), narrow), ((np.dtype(np.uint64), size),))
+    narrow = Launch(narrow_integers[wanted], (Scratch(0), Output(0)), size)
+    return Launches((_bits_launch(Input(0), Scratch(0), size), narrow), ((np.dtype(np.uint64), size),))
 
 
-def between_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
+def integers_between_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...]
+) -> Launches | None:
     """Returns the launches that draw integers between two bounds, which broadcast to the shape."""
     _, low, high = inputs
     size, bounds = prod(shape), Operands([low, high], shape)
@@ -150,10 +152,10 @@ def between_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tup
     ]
     last = Launch(integers_between[low.dtype], (work, *places, Output(0), *bounds.steps), size)
     scratch = (*bounds.scratch, (np.dtype(np.uint64), size))
-    return Launches((*before, _bits(Input(0), work, size), last), scratch)
+    return Launches((*before, _bits_launch(Input(0), work, size), last), scratch)
 
 
-def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
+def permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
     """Returns the launches that draw a random permutation of positions."""
     number, small = np.dtype(np.uint64), np.dtype(np.int32)
     work = [Scratch(i) for i in range(5)]
@@ -161,7 +163,7 @@ def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) 
         order_lines[number, np.dtype(np.int64)], (work[0], Output(0), work[1], 0, *work[1:], count, count, 1, 0)
     )
     scratch = ((number, count), (number, count), (number, count), (small, count), (small, count))
-    return Launches((_bits(Input(0), Scratch(0), count), order), scratch)
+    return Launches((_bits_launch(Input(0), Scratch(0), count), order), scratch)
 
 
 @through_float32
@@ -173,12 +175,8 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
         return None
     draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
-    choose = Launch(
-        choose_classes[logits.dtype, wide, wanted],
-        (Input(0), Scratch(0), Scratch(1), Output(0), classes, count),
-        rows,
-        10.0 * (classes + count),
-    )
+    operands = Input(0), Scratch(0), Scratch(1), Output(0), classes, count
+    choose = Launch(choose_classes[logits.dtype, wide, wanted], operands, rows, 10.0 * (classes + count))
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
 
 
@@ -186,7 +184,7 @@ def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
     """Returns the launches for the words of a stateless draw, from two integers."""
     if inputs[0].dtype.name not in ("int32", "int64"):
         return None
-    return only(seed_words[inputs[0].dtype], Input(0), Output(0))
+    return single_launch(seed_words[inputs[0].dtype], Input(0), Output(0))
 
 
 def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -194,7 +192,7 @@ def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launche
     dtypes = tuple([x.dtype.name for x in inputs])
     if any(name not in ("int32", "int64") for name in dtypes):
         return None
-    return only(fold_in[dtypes], Input(0), Input(1), Output(0))
+    return single_launch(fold_in[dtypes], Input(0), Input(1), Output(0))
 
 
 def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], steps: int) -> Launches | None:
@@ -203,7 +201,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT * 4.0)
-        return Launches((fill, Launch(cut[()], (Output(0), steps), size)) if steps else (fill,))
+        return Launches((fill, Launch(round_down_to_steps[()], (Output(0), steps), size)) if steps else (fill,))
 
     return launches((), outputs)
 

@@ -70,7 +70,7 @@ def block_words(key, low, high, block):
 
 
 @scalar_function
-def store(out, at, count, v0, v1, v2, v3):
+def store_up_to_four(out, at, count, v0, v1, v2, v3):
     """out[at : at + count] = v0, v1, v2, v3 for count <= 4."""
     if count > 0:
         out[at] = v0
@@ -83,13 +83,13 @@ def store(out, at, count, v0, v1, v2, v3):
 
 
 @scalar_function
-def joined(low_word, high_word):
+def joined_words(low_word, high_word):
     """Returns a 64-bit element."""
     return low_word | (high_word << uint64(32))
 
 
 @kernel("state: in[int64], after: out[int64], count: int")
-def advanced(state, after, count):
+def advance_state(state, after, count):
     """Writes the state after a draw of `count` elements, which advances the counter by `count`, mod 2^128."""
     low = uint64(state[0])
     sum_ = low + uint64(count)
@@ -98,14 +98,14 @@ def advanced(state, after, count):
     after[2] = state[2]
 
 
-def _bits32(zero, words):
+def _bits_of_block32(zero, words):
     w0, w1, w2, w3 = words
     return uint32(w0), uint32(w1), uint32(w2), uint32(w3)
 
 
-def _bits64(zero, words):
+def _bits_of_block64(zero, words):
     w0, w1, w2, w3 = words
-    return joined(w0, w1), joined(w2, w3), zero, zero
+    return joined_words(w0, w1), joined_words(w2, w3), zero, zero
 
 
 @scalar_function
@@ -117,15 +117,15 @@ def fraction32(word):
 @scalar_function
 def fraction64(low_word, high_word):
     """Returns the top 53 bits of a 64-bit element as a number in [0, 1)."""
-    return T(int64(joined(low_word, high_word) >> uint64(11))) * T(2.0**-53)
+    return T(int64(joined_words(low_word, high_word) >> uint64(11))) * T(2.0**-53)
 
 
-def _uniform32(zero, words):
+def _uniform_of_block32(zero, words):
     w0, w1, w2, w3 = words
     return fraction32(w0), fraction32(w1), fraction32(w2), fraction32(w3)
 
 
-def _uniform64(zero, words):
+def _uniform_of_block64(zero, words):
     w0, w1, w2, w3 = words
     return fraction64(w0, w1), fraction64(w2, w3), zero, zero
 
@@ -138,14 +138,14 @@ def normal_pair(u, v):
     return r * c, r * s
 
 
-def _normal32(zero, words):
+def _normal_of_block32(zero, words):
     w0, w1, w2, w3 = words
     v0, v1 = normal_pair((T(int32(w0 >> uint64(1))) + T(1)) * T(2.0**-31), fraction32(w1))
     v2, v3 = normal_pair((T(int32(w2 >> uint64(1))) + T(1)) * T(2.0**-31), fraction32(w3))
     return v0, v1, v2, v3
 
 
-def _normal64(zero, words):
+def _normal_of_block64(zero, words):
     w0, w1, w2, w3 = words
     v0, v1 = normal_pair(fraction64(w0, w1) + T(2.0**-53), fraction64(w2, w3))
     return v0, v1, zero, zero
@@ -186,10 +186,10 @@ def centred32(word):
 @scalar_function
 def centred64(low_word, high_word):
     """Returns (k + 1/2) 2^-53 - 1/2 for the top 53 bits k of a 64-bit element, exactly."""
-    return (T(int64(joined(low_word, high_word) >> uint64(11)) - 4503599627370496) + T(0.5)) * T(2.0**-53)
+    return (T(int64(joined_words(low_word, high_word) >> uint64(11)) - 4503599627370496) + T(0.5)) * T(2.0**-53)
 
 
-def _truncated32(zero, words):
+def _truncated_normal_of_block32(zero, words):
     w0, w1, w2, w3 = words
     return (
         truncated_quantile(centred32(w0)),
@@ -199,7 +199,7 @@ def _truncated32(zero, words):
     )
 
 
-def _truncated64(zero, words):
+def _truncated_normal_of_block64(zero, words):
     w0, w1, w2, w3 = words
     return truncated_quantile(centred64(w0, w1)), truncated_quantile(centred64(w2, w3)), zero, zero
 
@@ -207,46 +207,53 @@ def _truncated64(zero, words):
 # ---- the loop over a draw's blocks --------------------------------------------------------------------------
 
 
-def _four(zero):
+def _four_elements(zero):
     return 4
 
 
-def _two(zero):
+def _two_elements(zero):
     return 2
 
 
-elements_per_block = by_dtype(float32=_four, float64=_two, uint32=_four, uint64=_two)
-elements = by_dtype(uint32=_bits32, uint64=_bits64)
+elements_per_block = by_dtype(
+    float32=_four_elements, float64=_two_elements, uint32=_four_elements, uint64=_two_elements
+)
+elements = by_dtype(uint32=_bits_of_block32, uint64=_bits_of_block64)
 """The elements of a block from its words; each kernel is compiled with its own function."""
 
 
-def _fill(out, size, words, first, last):
+def _fill_with_draw(out, size, words, first, last):
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
     for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
         v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, b))
-        store(out, each * b, each, v0, v1, v2, v3)
+        store_up_to_four(out, each * b, each, v0, v1, v2, v3)
     if first * UNIT <= size < last * UNIT:
         v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, blocks))
-        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+        store_up_to_four(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-def filling(name: str, summary: str, of_block: Any, dtypes: tuple[str, ...]) -> Kernel:
+def draw_kernel(name: str, summary: str, of_block: Any, dtypes: tuple[str, ...]) -> Kernel:
     """Returns a kernel that fills an array with a draw; `of_block` computes a block's elements from its words."""
-    function = specialized(_fill, name, summary, elements=of_block)
+    function = specialized(_fill_with_draw, name, summary, elements=of_block)
     return kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function)
 
 
-bits = filling("bits", "The 32-bit or 64-bit elements of a draw.", elements, ("uint32", "uint64"))
-uniform = filling("uniform", "Uniform numbers in [0, 1).", by_dtype(float32=_uniform32, float64=_uniform64), FLOATS)
-normal = filling(
-    "normal", "Normal numbers of mean 0 and variance 1.", by_dtype(float32=_normal32, float64=_normal64), FLOATS
+bits = draw_kernel("bits", "The 32-bit or 64-bit elements of a draw.", elements, ("uint32", "uint64"))
+uniform = draw_kernel(
+    "uniform", "Uniform numbers in [0, 1).", by_dtype(float32=_uniform_of_block32, float64=_uniform_of_block64), FLOATS
 )
-truncated_normal = filling(
+normal = draw_kernel(
+    "normal",
+    "Normal numbers of mean 0 and variance 1.",
+    by_dtype(float32=_normal_of_block32, float64=_normal_of_block64),
+    FLOATS,
+)
+truncated_normal = draw_kernel(
     "truncated_normal",
     "Normal numbers given that they lie between -2 and 2.",
-    by_dtype(float32=_truncated32, float64=_truncated64),
+    by_dtype(float32=_truncated_normal_of_block32, float64=_truncated_normal_of_block64),
     FLOATS,
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
-from fastgrad.kernels.recurrent.walk import BLOCK, copy, forward_launches, gradient_launches, over_time
+from fastgrad.kernels.recurrent.walk import BLOCK, cell_kernels, copy_elements, forward_launches, gradient_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -25,7 +25,7 @@ def gru_step(x, work, bias, hs, inner, gates, at, own, now, after, units, stays)
         reset = gates[at + units + j] * inner[now + j]
         gates[at + 2 * units + j] = tanh((x[at + 2 * units + j] + reset) + bias[2 * units + j])
     if stays:
-        copy(hs, now, hs, after, units)
+        copy_elements(hs, now, hs, after, units)
     else:
         for j in range(units):
             z = gates[at + j]
@@ -47,11 +47,11 @@ def gru_step_back(gates, inner, hs, dx, dp, dh, dc, row, at, line, now, after, u
             row[3 * BLOCK + j] = d
             dh[unit] = dh[unit] * z
         for q in range(3):
-            copy(row, q * BLOCK, dp, at + q * units + left, n)
-            copy(row, (q + q // 2) * BLOCK, dx, at + q * units + left, n)
+            copy_elements(row, q * BLOCK, dp, at + q * units + left, n)
+            copy_elements(row, (q + q // 2) * BLOCK, dx, at + q * units + left, n)
 
 
-gru, gru_gradient = over_time("gru", gru_step, gru_step_back, 3, same={"c": "h"}, same_back={"dc": "dh"})
+gru, gru_gradient = cell_kernels("gru", gru_step, gru_step_back, 3, same={"c": "h"}, same_back={"dc": "dh"})
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

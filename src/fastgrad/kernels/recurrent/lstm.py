@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
-from fastgrad.kernels.recurrent.walk import BLOCK, copy, forward_launches, gradient_launches, over_time
+from fastgrad.kernels.recurrent.walk import BLOCK, cell_kernels, copy_elements, forward_launches, gradient_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -24,8 +24,8 @@ def lstm_step(x, work, bias, hs, cs, gates, at, own, now, after, units, stays):
     for j in range(3 * units, 4 * units):
         gates[at + j] = sigmoid((x[at + j] + work[own + j]) + bias[j])
     if stays:
-        copy(hs, now, hs, after, units)
-        copy(cs, now, cs, after, units)
+        copy_elements(hs, now, hs, after, units)
+        copy_elements(cs, now, cs, after, units)
     else:
         for j in range(units):
             cs[after + j] = gates[at + units + j] * cs[now + j] + gates[at + j] * gates[at + 2 * units + j]
@@ -52,10 +52,10 @@ def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, row, at, line, now, after, uni
             dc[unit] = d * f
             dh[unit] = T(0)
         for q in range(4):
-            copy(row, q * BLOCK, dp, at + q * units + left, n)
+            copy_elements(row, q * BLOCK, dp, at + q * units + left, n)
 
 
-lstm, lstm_gradient = over_time("lstm", lstm_step, lstm_step_back, 4, carries=True, same_back={"dp": "dx"})
+lstm, lstm_gradient = cell_kernels("lstm", lstm_step, lstm_step_back, 4, carries=True, same_back={"dp": "dx"})
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

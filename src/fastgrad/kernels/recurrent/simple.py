@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import tanh
-from fastgrad.kernels.recurrent.walk import copy, forward_launches, gradient_launches, over_time
+from fastgrad.kernels.recurrent.walk import cell_kernels, copy_elements, forward_launches, gradient_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -14,7 +14,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 def simple_step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
     """Computes the next state of a row; see `walk.step`."""
     if stays:
-        copy(hs, now, hs, after, units)
+        copy_elements(hs, now, hs, after, units)
     else:
         for j in range(units):
             hs[after + j] = tanh((x[at + j] + work[own + j]) + bias[j])
@@ -28,7 +28,7 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after,
         dh[line + j] = T(0)
 
 
-simple_rnn, simple_rnn_gradient = over_time(
+simple_rnn, simple_rnn_gradient = cell_kernels(
     "simple_rnn",
     simple_step,
     simple_step_back,

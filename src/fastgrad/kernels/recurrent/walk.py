@@ -45,20 +45,20 @@ def step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units)
 
 
 @scalar_function
-def copy(source, source_at, target, at, count):
+def copy_elements(source, source_at, target, at, count):
     """Copies elements."""
     for i in range(count):
         target[at + i] = source[source_at + i]
 
 
 @scalar_function
-def fill(target, at, count):
+def clear_elements(target, at, count):
     """Sets elements to zero."""
     for i in range(count):
         target[at + i] = T(0)
 
 
-def _forwards(
+def _run_forwards(
     x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked, first, last
 ):  # fmt: skip
     """Computes the states before and after all time steps, the residuals of the gradient, and the last states.
@@ -71,9 +71,9 @@ def _forwards(
     end = least(batch, last * UNIT)
     for top in range(first * UNIT, end, TOGETHER):
         rows = least(end - top, TOGETHER)
-        copy(h0, top * units, hs, top * units, rows * units)
+        copy_elements(h0, top * units, hs, top * units, rows * units)
         if CARRIES != 0:
-            copy(c0, top * units, kept, top * units, rows * units)
+            copy_elements(c0, top * units, kept, top * units, rows * units)
         for t in range(steps):
             start = t * batch + top
             multiply_packed(hs, start * units, units, packed, work, top * width, 0, rows, units, width)
@@ -82,12 +82,12 @@ def _forwards(
                 stays = masked != 0 and mask[row] == 0
                 now = row * units
                 step(x, work, bias, hs, kept, gates, row * width, (top + b) * width, now, now + size, units, stays)
-        copy(hs, steps * size + top * units, h, top * units, rows * units)
+        copy_elements(hs, steps * size + top * units, h, top * units, rows * units)
         if CARRIES != 0:
-            copy(kept, steps * size + top * units, c, top * units, rows * units)
+            copy_elements(kept, steps * size + top * units, c, top * units, rows * units)
 
 
-def _backwards(
+def _run_backwards(
     gates, kept, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     first, last,
 ):  # fmt: skip
@@ -102,14 +102,14 @@ def _backwards(
     for top in range(first * UNIT, end, TOGETHER):
         rows = least(end - top, TOGETHER)
         if with_h != 0:
-            copy(gh, top * units, dh, top * units, rows * units)
+            copy_elements(gh, top * units, dh, top * units, rows * units)
         else:
-            fill(dh, top * units, rows * units)
+            clear_elements(dh, top * units, rows * units)
         if CARRIES != 0:
             if with_c != 0:
-                copy(gc, top * units, dc, top * units, rows * units)
+                copy_elements(gc, top * units, dc, top * units, rows * units)
             else:
-                fill(dc, top * units, rows * units)
+                clear_elements(dc, top * units, rows * units)
         for t in range(steps - 1, -1, -1):
             start = t * batch + top
             for b in range(rows):
@@ -119,8 +119,8 @@ def _backwards(
                     for j in range(units):
                         dh[line + j] += ghs[now + size + j]
                 if masked != 0 and mask[row] == 0:
-                    fill(dp, at, width)
-                    fill(dx, at, width)
+                    clear_elements(dp, at, width)
+                    clear_elements(dx, at, width)
                 else:
                     step_back(gates, kept, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
             multiply_packed(dp, start * width, width, packed, dh, top * units, 1, rows, width, units)
@@ -140,7 +140,7 @@ _BACKWARDS = (
 )
 
 
-def over_time(
+def cell_kernels(
     name: str,
     step: Any,
     step_back: Any,
@@ -162,8 +162,8 @@ def over_time(
     made: list[Kernel] = []
     states = {"h": ("h0",), "c": ("c0",)} if carries else {"h": ("h0",)}
     for walk, signature, title, in_place, one_array in (
-        (_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
-        (_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
+        (_run_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
+        (_run_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
     ):
         function = specialized(walk, title, walk.__doc__, **own)
         made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
@@ -186,12 +186,8 @@ def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[in
     states = 2 if carries else 1
     masked = len(inputs) > 3 + states
     arrays = (Input(0), Scratch(0), Input(2), Input(3), Input(2 + states), Input(3 + states if masked else 0))
-    launch = Launch(
-        kernel[dtype],
-        (*arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)),
-        -(-batch // UNIT),
-        _cost(steps, units, width),
-    )
+    operands: tuple[Any, ...] = *arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
     scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
     in_place = [(places[3], 3)]
     in_place += [(places[2], 0)] if places[2] != places[0] else []
@@ -220,14 +216,13 @@ def gradient_launches(
     optional += [Input(0)] * (4 - len(has))
     flags = [*map(int, has), *[0] * (4 - len(has))]
     arrays = (*map(Input, kept), Scratch(0), *optional, *map(Output, places))
-    launch = Launch(
-        kernel[dtype], (*arrays, batch, steps, units, *flags), -(-batch // UNIT), _cost(steps, units, width)
-    )
+    operands: tuple[Any, ...] = *arrays, batch, steps, units, *flags
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
     packing = pack_launch(dtype, number, width, units, transposed=True)
     in_place = ((places[1], 0),) if width > units else ()
     return Launches((packing, launch), ((dtype, packed_size(dtype, width, units)),), in_place)
 
 
-def _cost(steps: int, units: int, width: int) -> float:
+def _unit_nanoseconds(steps: int, units: int, width: int) -> float:
     """Returns about how many nanoseconds a unit of work takes."""
     return UNIT * steps * width * (0.02 * units + 0.4)

@@ -18,13 +18,13 @@ from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest, nan_least
-from fastgrad.kernels.movement.boxes import filled
+from fastgrad.kernels.movement.boxes import fill_launch
 from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.reduction.reductions import lane_total
-from fastgrad.kernels.reduction.row_blocks import PARTS, last_columns, rows_together
-from fastgrad.kernels.reduction.softmax import exponentials, peaks_of
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.reduction.row_blocks import PARTS, copy_last_columns, rows_together
+from fastgrad.kernels.reduction.softmax import row_exponentials, row_peaks
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -109,11 +109,11 @@ def logsumexp_rows(x, out, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        last_columns(x, top, rows, columns, tails)
-        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        copy_last_columns(x, top, rows, columns, tails)
+        row_peaks(x, top, rows, columns, tails, parts, across, peaks)
         for k in range(PARTS):
             peaks[k] = peaks[k] if peaks[k] - peaks[k] == 0 else T(0)
-        exponentials(x, x, False, top, rows, columns, tails, peaks, parts, across, totals)
+        row_exponentials(x, x, False, top, rows, columns, tails, peaks, parts, across, totals)
         for k in range(rows):
             out[top + k] = log(T(totals[k])) + peaks[k]
 
@@ -170,129 +170,107 @@ def real_parts(dtype: np.dtype) -> tuple[np.dtype, int]:
     return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
 
 
-class _Rows:
+class _ReducedRows(ScratchCopies):
     """An input as (rows, columns), with the reduced axes as columns, and the launches that move it there."""
 
     def __init__(self, x: Spec, axes: tuple[int, ...]) -> None:
+        super().__init__()
         self.dtype = x.dtype
+        self.real, self.parts = real_parts(x.dtype)
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         self.columns = prod(x.shape[axis] for axis in axes)
         self.rows = prod(x.shape[axis] for axis in kept)
-        self.place: Any = Input(0)
-        self.before: list[Launch] = []
-        self.scratch: list[tuple[np.dtype, int]] = []
-        self.known = True
+        self.place: Operand = Input(0)
         size = self.rows * self.columns
         if size and [*kept, *axes] != list(range(len(x.shape))):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
-            first = moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
-            if first is None:
-                self.known = False
-                return
-            self.before, self.place, self.scratch = [first], Scratch(0), [(x.dtype, size)]
+            self.place = self.copied(self.place, x.dtype, layout, size)
 
-    def then(self, kernel: Any, *numbers: Any) -> Launches:
+    def then(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches followed by that of a kernel over the rows."""
-        last = Launch(kernel, (self.place, Output(0), self.columns, *numbers), self.rows, self.columns)
-        return Launches((*self.before, last), tuple(self.scratch))
+        operands = self.place, Output(0), self.columns, *numbers
+        return self.followed_by(Launch(kernel, operands, self.rows, self.columns))
 
 
-Choice = Callable[[_Rows, Spec], "Launches | None"]
+Choice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 
-def _reduction(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
+def _reduction_launches(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
     ) -> Launches | None:
-        rows = _Rows(inputs[0], axes)
+        rows = _ReducedRows(inputs[0], axes)
         return choose(rows, outputs[0]) if rows.known and inputs[0].dtype.name in dtypes else None
 
     return launches
 
 
-def _sum(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = real_parts(x.dtype)
-    return x.then(sum_rows[dtype], parts, 0)
+def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
+    if not x.columns or x.dtype == np.uint64:
+        return None
+    is_float = x.real.kind == "f"
+    return x.then(sum_rows[x.real], x.parts, x.columns) if is_float else x.then(whole_means[x.real])
 
 
-def _mean(x: _Rows, y: Spec) -> Launches | None:
-    dtype, parts = real_parts(x.dtype)
-    if dtype.kind == "f":
-        return x.then(sum_rows[dtype], parts, x.columns) if x.columns else None
-    return x.then(whole_means[dtype]) if x.columns and dtype != np.uint64 else None
-
-
-def _product(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = real_parts(x.dtype)
-    return x.then((multiply_complex_rows if parts == 2 else multiply_rows)[dtype])
-
-
-def _extreme(sign: int, finite: bool) -> Choice:
-    def choose(x: _Rows, y: Spec) -> Launches | None:
+def _extreme_of_rows(sign: int, finite: bool) -> Choice:
+    def choose(x: _ReducedRows, y: Spec) -> Launches | None:
         if x.columns:
             return x.then(extremes_of_rows[x.dtype], sign, int(finite))
         nothing: Any = 0 if finite else -sign * inf
         if x.dtype.kind in "iu":
             nothing = np.iinfo(x.dtype).min if sign > 0 else np.iinfo(x.dtype).max
-        fill = filled(y, nothing)
+        fill = fill_launch(y, nothing)
         return None if fill is None else Launches((fill,))
 
     return choose
 
 
-def _count(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = real_parts(x.dtype)
-    return x.then(count_rows[dtype], parts)
-
-
-def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
+def _logsumexp_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     if not x.columns:
-        fill = filled(y, -inf)
+        fill = fill_launch(y, -inf)
         return None if fill is None else Launches((fill,))
     return x.then(logsumexp_rows[x.dtype])
 
 
-def _norm(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = real_parts(x.dtype)
-    return x.then(norms_of_rows[dtype], parts) if dtype.kind == "f" else x.then(whole_norms_of_rows[dtype])
+def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
+    return x.then((multiply_complex_rows if x.parts == 2 else multiply_rows)[x.real])
+
+
+def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
+    is_float = x.real.kind == "f"
+    return x.then(norms_of_rows[x.real], x.parts) if is_float else x.then(whole_norms_of_rows[x.real])
 
 
 COMPLEX = ("complex64", "complex128")
-sum_launches = _reduction(_sum, (*NUMBERS, *COMPLEX))
-mean_launches = _reduction(_mean, (*NUMBERS, *COMPLEX))
-prod_launches = _reduction(_product, (*NUMBERS, *COMPLEX))
-max_launches = _reduction(_extreme(1, finite=False), NUMBERS)
-min_launches = _reduction(_extreme(-1, finite=False), NUMBERS)
-finite_maximum_launches = _reduction(_extreme(1, finite=True), FLOATS)
-count_nonzero_launches = _reduction(_count, (*NUMBERS, "bool", *COMPLEX))
-logsumexp_launches = _reduction(_logsumexp, FLOATS)
-norm_launches = _reduction(_norm, (*NUMBERS, *COMPLEX))
+sum_launches = _reduction_launches(lambda x, y: x.then(sum_rows[x.real], x.parts, 0), (*NUMBERS, *COMPLEX))
+mean_launches = _reduction_launches(_mean_of_rows, (*NUMBERS, *COMPLEX))
+prod_launches = _reduction_launches(_product_of_rows, (*NUMBERS, *COMPLEX))
+max_launches = _reduction_launches(_extreme_of_rows(1, finite=False), NUMBERS)
+min_launches = _reduction_launches(_extreme_of_rows(-1, finite=False), NUMBERS)
+finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, finite=True), FLOATS)
+count_nonzero_launches = _reduction_launches(
+    lambda x, y: x.then(count_rows[x.real], x.parts), (*NUMBERS, "bool", *COMPLEX)
+)
+logsumexp_launches = _reduction_launches(_logsumexp_of_rows, FLOATS)
+norm_launches = _reduction_launches(_norm_of_rows, (*NUMBERS, *COMPLEX))
 
 
 @through_float32
 def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...]) -> Launches | None:
     """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, then x limit / max(norm, limit)."""
     t, limit = inputs
-    rows = _Rows(t, axes)
-    if not rows.known:
-        return None
-    size, scratch = prod(t.shape), list(rows.scratch)
+    rows = _ReducedRows(t, axes)
+    size = prod(t.shape)
     if not rows.before and prod(limit.shape) == 1 and rows.columns:
         measure = Launch(norms_of_rows[t.dtype], (Input(0), Scratch(0), rows.columns, 1), rows.rows, 0.3 * rows.columns)
         scale = Launch(clip_rows[t.dtype], (Input(0), Scratch(0), Input(1), Output(0), rows.columns), size, 0.2)
         return Launches((measure, scale), ((t.dtype, rows.rows),), in_place=((0, 0),))
-    norms, spread, limits = (Scratch(len(scratch) + i) for i in range(3))
-    scratch += [(t.dtype, rows.rows), (t.dtype, size), (t.dtype, size)]
+    norms = Scratch(len(rows.scratch))
+    rows.scratch.append((t.dtype, rows.rows))
+    rows.before.append(Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns))
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
-    repeated = broadcast(contiguous(rows.rows), kept, t.shape)
+    spread = rows.copied(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
-    over = [
-        moved(norms, spread, t.dtype, repeated, contiguous(size)),
-        moved(Input(1), limits, t.dtype, wide, contiguous(size)),
-    ]
-    if None in over:
-        return None
-    measure = Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns)
-    clip = Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size)
-    return Launches((*rows.before, measure, *[one for one in over if one is not None], clip), tuple(scratch))
+    limits = rows.copied(Input(1), t.dtype, wide, size)
+    return rows.followed_by(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))

@@ -19,13 +19,13 @@ MANY = 1 << 19  # least elements of a reduction that is cut into parts
 
 
 @scalar_function
-def padded(used):
+def padded_lane_count(used):
     """Returns the number of lanes that combining reads, for `used` lanes."""
     return (used + 15) // 16 * 16
 
 
 @scalar_function
-def fill(lanes, count, neutral):
+def fill_lanes(lanes, count, neutral):
     """Sets the first `count` lanes to the neutral element."""
     for i in range(count):
         lanes[i] = neutral
@@ -43,7 +43,7 @@ def times(a, b):
     return a * b
 
 
-def _combined(lanes, count):
+def _combined_lanes(lanes, count):
     for k in range(16, count, 16):
         for i in range(16):
             lanes[i] = combine(lanes[i], lanes[k + i])
@@ -56,7 +56,7 @@ def _combined(lanes, count):
 combine = plus  # each function is compiled with its own
 _OF_LANES = "of the first `count` lanes, a multiple of 16"
 lanes_sum, lanes_product, lanes_greatest, lanes_least = [
-    scalar_function(specialized(_combined, name, f"Returns the {what}; overwrites lanes.", combine=function))
+    scalar_function(specialized(_combined_lanes, name, f"Returns the {what}; overwrites lanes.", combine=function))
     for name, what, function in (
         ("lanes_sum", f"sum {_OF_LANES}", plus),
         ("lanes_product", f"product {_OF_LANES}", times),

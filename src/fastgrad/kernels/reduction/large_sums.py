@@ -17,8 +17,8 @@ from numpy import float64
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART, lanes_sum, padded
-from fastgrad.kernels.reduction.row_blocks import add_parts, clear
+from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART, lanes_sum, padded_lane_count
+from fastgrad.kernels.reduction.row_blocks import add_parts_to_totals, clear_totals
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 FLOATS = ("float32", "float64")
@@ -64,7 +64,7 @@ def sum_along(x, out, columns, size, parts, divisor, first, last):
     together = 16 if parts == 1 else 1
     for top in range(first, last, together):
         rows = least(together, last - top)
-        clear(totals)
+        clear_totals(totals)
         begin = top // parts * columns + top % parts * size
         count = least(size, columns - top % parts * size)
         for block in range(0, count, BLOCK):
@@ -72,7 +72,7 @@ def sum_along(x, out, columns, size, parts, divisor, first, last):
                 lanes_of(x, begin + k * columns + block, least(BLOCK, count - block), lanes, part)
                 for i in range(16):
                     sums[16 * k + i] = part[i]
-            add_parts(sums, rows, across, totals)
+            add_parts_to_totals(sums, rows, across, totals)
         for k in range(rows):
             out[top + k] = V(T(totals[k]) / T(divisor)) if parts == 1 else V(totals[k])
 
@@ -134,7 +134,7 @@ def add_totals(totals, out, parts, beside, across, divisor, first, last):
     """Adds the totals of parts. Totals of a result are `across` apart, those of its neighbour `beside`."""
     lanes = local_array(float64, 256)
     for r in range(first, last):
-        used = padded(least(LANES, parts))
+        used = padded_lane_count(least(LANES, parts))
         for i in range(used):
             lanes[i] = float64(0)
         for start in range(0, parts, LANES):

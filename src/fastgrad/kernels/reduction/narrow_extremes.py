@@ -11,7 +11,7 @@ from fastgrad.kernels.codegen.body import local_array, pack_panel, scalar_functi
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 from fastgrad.kernels.reduction.row_blocks import PARTS
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, single_launch
 
 FLOATS = ("float32", "float64")
 NARROW = 512
@@ -106,4 +106,6 @@ def narrow_extremes(dtype: np.dtype, outer: int, terms: int, inner: int, sign: i
     found, sizes, units = row_extremes[dtype], (terms, sign), outer
     if inner != 1:
         found, sizes, units = column_extremes[dtype], (terms, inner, sign), outer * -(-inner // TILE)
-    return only(found, Input(0), Output(0), *sizes, units=units, unit_cost=NANOSECONDS * outer * terms * inner / units)
+    return single_launch(
+        found, Input(0), Output(0), *sizes, units=units, unit_cost=NANOSECONDS * outer * terms * inner / units
+    )

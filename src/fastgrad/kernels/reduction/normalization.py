@@ -16,13 +16,22 @@ from fastgrad.kernels.reduction.reductions import LANES
 from fastgrad.kernels.reduction.row_blocks import (
     PARTS,
     SEGMENT,
-    add_parts,
-    clear,
-    distance_sums_of,
+    add_parts_to_totals,
+    clear_totals,
+    row_distance_sums,
+    row_square_sums,
     rows_together,
-    square_sums_of,
 )
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only, places_of
+from fastgrad.kernels.runtime.launch import (
+    Input,
+    Launch,
+    Launches,
+    Output,
+    Scratch,
+    Spec,
+    in_place_operands,
+    single_launch,
+)
 
 FLOATS = ("float32", "float64")
 SUM_ROWS = 8  # of a block; the blocks' sums for gamma and beta are then added up
@@ -49,12 +58,12 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
         rows = least(together, last - top)
         for k in range(rows):
             centres[k] = x[(top + k) * columns] if columns > 0 else T(0)
-        distance_sums_of(x, centres, top, rows, columns, parts, across, totals)
+        row_distance_sums(x, centres, top, rows, columns, parts, across, totals)
         for k in range(rows):
             exact = float64(centres[k]) + totals[k] / float64(columns)
             centres[k] = T(exact)
             lacks[k] = exact - float64(centres[k])
-        square_sums_of(x, centres, top, rows, columns, parts, across, totals)
+        row_square_sums(x, centres, top, rows, columns, parts, across, totals)
         for k in range(rows):
             variance = totals[k] / float64(columns) - lacks[k] * lacks[k]
             totals[k] = float64(1) / math.sqrt((variance if variance > 0 else variance * float64(0)) + epsilon)
@@ -85,8 +94,8 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        clear(totals)
-        clear(totals_h)
+        clear_totals(totals)
+        clear_totals(totals_h)
         for left in range(0, columns, SEGMENT):
             right = least(whole, left + SEGMENT)
             for k in range(rows):
@@ -108,8 +117,8 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
                 for i in range(PARTS):
                     parts[PARTS * k + i] = part[i]
                     parts_h[PARTS * k + i] = part_h[i]
-            add_parts(parts, rows, across, totals)
-            add_parts(parts_h, rows, across, totals_h)
+            add_parts_to_totals(parts, rows, across, totals)
+            add_parts_to_totals(parts_h, rows, across, totals_h)
         for k in range(rows):
             at = (top + k) * columns
             centre, scale = mean[top + k], inverse[top + k]
@@ -196,7 +205,7 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
     size = rows * columns
     parts = {0: size, 3: size, 4: rows, 5: rows}
     kernel, cost = layer_norm[inputs[0].dtype], 0.3 * columns
-    return only(kernel, *arrays, columns, epsilon, units=rows, unit_cost=cost, parts=parts)
+    return single_launch(kernel, *arrays, columns, epsilon, units=rows, unit_cost=cost, parts=parts)
 
 
 def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -209,7 +218,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
     for_x = Launch(
         layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns, parts
     )
-    in_place = places_of(for_x.kernel, for_x.operands)
+    in_place = in_place_operands(for_x.kernel, for_x.operands)
     blocks = -(-rows // SUM_ROWS)
     if blocks == 1 or size > NEAR:
         operands = g, x, mean, inverse, Output(1), Output(2), rows, columns
@@ -218,18 +227,8 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         return Launches((for_parameters, for_x), in_place=in_place)
     # The same sums, but a share reads its own rows, as the steps before and after do.
     parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_ROWS == 0 else {}
-    sums = Launch(
-        layer_norm_parameter_sums[dtype],
-        (g, x, mean, inverse, Scratch(0), rows, columns),
-        blocks,
-        0.1 * SUM_ROWS * columns,
-        parts,
-    )
-    total = Launch(
-        add_parameter_sums[dtype],
-        (Scratch(0), Output(1), Output(2), blocks, columns),
-        columns,
-        0.1 * blocks,
-        waits=True,
-    )
+    to_sums = g, x, mean, inverse, Scratch(0), rows, columns
+    sums = Launch(layer_norm_parameter_sums[dtype], to_sums, blocks, 0.1 * SUM_ROWS * columns, parts)
+    to_total = Scratch(0), Output(1), Output(2), blocks, columns
+    total = Launch(add_parameter_sums[dtype], to_total, columns, 0.1 * blocks, waits=True)
     return Launches((sums, for_x, total), ((dtype, 2 * blocks * columns),), in_place)

@@ -22,14 +22,14 @@ def rows_together(columns):
 
 
 @scalar_function
-def clear(totals):
+def clear_totals(totals):
     """Sets the total of each row to 0."""
     for k in range(PARTS):
         totals[k] = float64(0)
 
 
 @scalar_function
-def add_parts(parts, rows, across, totals):
+def add_parts_to_totals(parts, rows, across, totals):
     """Adds the parts of rows to the totals of rows.
 
     Args:
@@ -61,26 +61,9 @@ def greatest_parts(parts, rows, across, peaks):
 
 
 @scalar_function
-def sums_of(x, top, rows, columns, parts, across, totals):
-    """Sets `totals` to the sums of the rows from `top` on of a matrix."""
-    part = local_array(T, 16)
-    whole = columns // PARTS * PARTS
-    clear(totals)
-    for left in range(0, columns, SEGMENT):
-        right = least(whole, left + SEGMENT)
-        for k in range(rows):
-            at = (top + k) * columns
-            for i in range(PARTS):
-                part[i] = T(0)
-            for c in range(left, right, PARTS):
-                for i in range(PARTS):
-                    part[i] += x[at + c + i]
-            if left + SEGMENT >= columns:
-                for i in range(columns - whole):
-                    part[i] += x[at + whole + i]
-            for i in range(PARTS):
-                parts[PARTS * k + i] = part[i]
-        add_parts(parts, rows, across, totals)
+def plus_element(total, x, centre):
+    """Returns total + x."""
+    return total + x
 
 
 @scalar_function
@@ -96,10 +79,10 @@ def plus_square(total, x, centre):
     return fused_multiply_add(distance, distance, total)
 
 
-def _sums_of_terms(x, centres, top, rows, columns, parts, across, totals):
+def _row_term_sums(x, centres, top, rows, columns, parts, across, totals):
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
-    clear(totals)
+    clear_totals(totals)
     for left in range(0, columns, SEGMENT):
         right = least(whole, left + SEGMENT)
         for k in range(rows):
@@ -115,19 +98,22 @@ def _sums_of_terms(x, centres, top, rows, columns, parts, across, totals):
                     part[i] = plus_term(part[i], x[at + whole + i], centre)
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
-        add_parts(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, across, totals)
 
 
 plus_term = plus_distance  # each function is compiled with its own
-distance_sums_of = scalar_function(specialized(_sums_of_terms, "distance_sums_of", plus_term=plus_distance))
+row_sums = scalar_function(specialized(_row_term_sums, "row_sums", plus_term=plus_element))
+"""Sets `totals` to the sums of the rows from `top` on; ignores the numbers `centres`."""
+
+row_distance_sums = scalar_function(specialized(_row_term_sums, "row_distance_sums", plus_term=plus_distance))
 """Sets `totals` to the sums of x - centres[k] over row k, for the rows from `top` on."""
 
-square_sums_of = scalar_function(specialized(_sums_of_terms, "square_sums_of", plus_term=plus_square))
+row_square_sums = scalar_function(specialized(_row_term_sums, "row_square_sums", plus_term=plus_square))
 """Sets `totals` to the sums of (x - centres[k])^2 over row k, for the rows from `top` on."""
 
 
 @scalar_function
-def last_columns(x, top, rows, columns, tails):
+def copy_last_columns(x, top, rows, columns, tails):
     """Copies the columns after the last whole `PARTS` of some rows: those of row k begin at tails[PARTS k]."""
     whole = columns // PARTS * PARTS
     if whole < columns:
@@ -135,13 +121,13 @@ def last_columns(x, top, rows, columns, tails):
 
 
 @scalar_function
-def product_sums_of(x, y, top, rows, columns, last_x, last_y, parts, across, totals):
+def row_product_sums(x, y, top, rows, columns, last_x, last_y, parts, across, totals):
     """Sets `totals` to the sums of x * y over the rows from `top` on; `last_x` and `last_y` are scratch memory."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
-    last_columns(x, top, rows, columns, last_x)
-    last_columns(y, top, rows, columns, last_y)
-    clear(totals)
+    copy_last_columns(x, top, rows, columns, last_x)
+    copy_last_columns(y, top, rows, columns, last_y)
+    clear_totals(totals)
     for left in range(0, columns, SEGMENT):
         right = least(whole, left + SEGMENT)
         for k in range(rows):
@@ -157,4 +143,4 @@ def product_sums_of(x, y, top, rows, columns, last_x, last_y, parts, across, tot
                     part[i] = product if i < columns - whole else part[i]
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
-        add_parts(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, across, totals)

@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.body import local_array, scalar_function, speciali
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp, log1p
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
@@ -23,7 +23,7 @@ _IN_PLACE = {"y": ("x",)}
 
 
 @scalar_function
-def lost(total, value, larger):
+def sum_rounding_error(total, value, larger):
     """Returns the rounding error of `larger` = `total + value` (Knuth's TwoSum); 0 if the sum is not finite."""
     part = larger - total
     error = (total - (larger - part)) + (value - part)
@@ -32,7 +32,7 @@ def lost(total, value, larger):
 
 @kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
-    """`running_sum` with compensation, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
+    """Sums the elements up to each element with compensated rounding errors (Ogita, Rump and Oishi 2005)."""
     totals = local_array(T, 64)
     rests = local_array(T, 64)
     step = -inner if reverse != 0 else inner
@@ -48,7 +48,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                     y[at] = total + (rest + (before if exclusive != 0 else part))
                     at += step
                 larger = total + part
-                rest += lost(total, part, larger)
+                rest += sum_rounding_error(total, part, larger)
                 total = larger
             continue
         for column in range(0, inner, COLUMNS):
@@ -61,7 +61,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                 for i in range(count):
                     value, total = x[at + i], totals[i]
                     larger = total + value
-                    rest = rests[i] + lost(total, value, larger)
+                    rest = rests[i] + sum_rounding_error(total, value, larger)
                     y[at + i] = total + rests[i] if exclusive != 0 else larger + rest
                     totals[i] = larger
                     rests[i] = rest
@@ -112,7 +112,7 @@ def log_add_exp(a, b):
     return b + log1p(exp(less))
 
 
-def _run(x, y, size, inner, exclusive, reverse, first, last):
+def _running_total(x, y, size, inner, exclusive, reverse, first, last):
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
@@ -133,11 +133,15 @@ def _run(x, y, size, inner, exclusive, reverse, first, last):
 join, NEUTRAL = times, 1
 _UP_TO_EACH = "up to each element, without it if `exclusive`, from the end if `reverse`."
 running_product = kernel(_RUNNING, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
-    specialized(_run, "running_product", f"Multiplies the elements {_UP_TO_EACH}")
+    specialized(_running_total, "running_product", f"Multiplies the elements {_UP_TO_EACH}")
 )
 running_logsumexp = kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)(
     specialized(
-        _run, "running_logsumexp", f"Computes log(sum(exp(x))) {_UP_TO_EACH}", join=log_add_exp, NEUTRAL=-math.inf
+        _running_total,
+        "running_logsumexp",
+        f"Computes log(sum(exp(x))) {_UP_TO_EACH}",
+        join=log_add_exp,
+        NEUTRAL=-math.inf,
     )
 )
 
@@ -165,7 +169,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _running(
+def _running_launches(
     kernel: Any, dtypes: tuple[str, ...], of_floats: Any = None, complex_too: bool = False
 ) -> Callable[..., Launches | None]:
     @through_float32
@@ -178,22 +182,17 @@ def _running(
             dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
         if dtype.name not in dtypes:
             return None
-        sizes = x.shape[axis], inner, int(exclusive), int(reverse)
-        return only(
-            (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype],
-            Input(0),
-            Output(0),
-            *sizes,
-            units=prod(x.shape[:axis]),
-            unit_cost=1.5 * sizes[0] * inner,
-        )
+        native = (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype]
+        operands = Input(0), Output(0), x.shape[axis], inner, int(exclusive), int(reverse)
+        cost = 1.5 * x.shape[axis] * inner
+        return single_launch(native, *operands, units=prod(x.shape[:axis]), unit_cost=cost)
 
     return launches
 
 
-cumsum_launches = _running(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
-cumprod_launches = _running(running_product, (*FLOATS, *INTEGERS))
-cumulative_logsumexp_launches = _running(running_logsumexp, FLOATS)
+cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
+cumprod_launches = _running_launches(running_product, (*FLOATS, *INTEGERS))
+cumulative_logsumexp_launches = _running_launches(running_logsumexp, FLOATS)
 
 
 @through_float32
@@ -204,4 +203,4 @@ def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: i
         return None
     sizes = b.shape[axis], prod(b.shape[axis + 1 :]), int(reverse)
     arrays, cost = (Input(0), Input(1), Output(0)), 1.5 * sizes[0] * sizes[1]
-    return only(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost)
+    return single_launch(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost)

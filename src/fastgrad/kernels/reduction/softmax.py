@@ -19,25 +19,25 @@ from fastgrad.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad.kernels.reduction.row_blocks import (
     PARTS,
     SEGMENT,
-    add_parts,
-    clear,
+    add_parts_to_totals,
+    clear_totals,
+    copy_last_columns,
     greatest_parts,
-    last_columns,
-    product_sums_of,
+    row_product_sums,
+    row_sums,
     rows_together,
-    sums_of,
 )
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
-EXPONENTIAL = 0.6  # nanoseconds an element
+EXPONENTIAL_NANOSECONDS = 0.6  # nanoseconds an element
 _GRADIENT = "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int"
 
 
 @scalar_function
-def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
-    """Writes the greatest element of each row, with `tails` of `last_columns`; NaN may be ignored."""
+def row_peaks(x, top, rows, columns, tails, parts, across, peaks):
+    """Writes the greatest element of each row, with `tails` of `copy_last_columns`; NaN may be ignored."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     for k in range(rows):
@@ -56,11 +56,11 @@ def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
 
 
 @scalar_function
-def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
+def row_exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
     """Sums exp(x - peak) over each row; writes the exponentials to `out` if `keep` is set."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
-    clear(totals)
+    clear_totals(totals)
     for left in range(0, columns, SEGMENT):
         right = least(whole, left + SEGMENT)
         for k in range(rows):
@@ -84,7 +84,7 @@ def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, 
                         out[at + whole + i] = tails[PARTS * k + i]
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
-        add_parts(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, across, totals)
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS, in_place={"out": ("x",)})
@@ -95,9 +95,9 @@ def softmax(x, out, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        last_columns(x, top, rows, columns, tails)
-        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
-        exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+        copy_last_columns(x, top, rows, columns, tails)
+        row_peaks(x, top, rows, columns, tails, parts, across, peaks)
+        row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
         for k in range(PARTS):
             peaks[k] = T(float64(1) / totals[k])
         for k in range(rows):
@@ -115,7 +115,7 @@ def softmax_gradient(g, y, out, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        product_sums_of(g, y, top, rows, columns, last_g, last_y, parts, across, totals)
+        row_product_sums(g, y, top, rows, columns, last_g, last_y, parts, across, totals)
         for k in range(rows):
             at = (top + k) * columns
             total = T(totals[k])
@@ -131,9 +131,9 @@ def log_softmax(x, out, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        last_columns(x, top, rows, columns, tails)
-        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
-        exponentials(x, out, False, top, rows, columns, tails, peaks, parts, across, totals)
+        copy_last_columns(x, top, rows, columns, tails)
+        row_peaks(x, top, rows, columns, tails, parts, across, peaks)
+        row_exponentials(x, out, False, top, rows, columns, tails, peaks, parts, across, totals)
         for k in range(PARTS):
             shifts[k] = log(T(totals[k]))
         for k in range(rows):
@@ -150,7 +150,7 @@ def log_softmax_gradient(g, y, out, columns, first, last):
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        sums_of(g, top, rows, columns, parts, across, totals)
+        row_sums(g, parts, top, rows, columns, parts, across, totals)
         for k in range(rows):
             at = (top + k) * columns
             total = T(totals[k])
@@ -162,9 +162,9 @@ def log_softmax_gradient(g, y, out, columns, first, last):
 def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
     """Computes softmax of some rows, their maxima, and the logarithms of the sums of exp(x - maximum)."""
     tails, totals = local_array(T, 256), local_array(float64, 16)
-    last_columns(x, top, rows, columns, tails)
-    peaks_of(x, top, rows, columns, tails, parts, across, peaks)
-    exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+    copy_last_columns(x, top, rows, columns, tails)
+    row_peaks(x, top, rows, columns, tails, parts, across, peaks)
+    row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
     for k in range(PARTS):
         shifts[k] = log(T(totals[k]))
     for k in range(rows):
@@ -263,7 +263,7 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     for top in range(first, last, together):
         rows = least(together, last - top)
         softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
-        clear(totals)
+        clear_totals(totals)
         for left in range(0, columns, SEGMENT):
             right = least(whole, left + SEGMENT)
             for k in range(rows):
@@ -279,7 +279,7 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
                         part[i] += labels[at + whole + i] * (shift - (logits[at + whole + i] - peak))
                 for i in range(PARTS):
                     parts[PARTS * k + i] = part[i]
-            add_parts(parts, rows, across, totals)
+            add_parts_to_totals(parts, rows, across, totals)
         for k in range(rows):
             loss[top + k] = T(totals[k])
 
@@ -300,47 +300,49 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _over_rows(kernel: Any) -> Callable[..., Launches | None]:
+def _row_launches(kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]
-        cost = EXPONENTIAL * columns
+        cost = EXPONENTIAL_NANOSECONDS * columns
         kernels = kernel[inputs[0].dtype]
-        return only(kernels, *arrays, columns, units=prod(rows), unit_cost=cost)
+        return single_launch(kernels, *arrays, columns, units=prod(rows), unit_cost=cost)
 
     return launches
 
 
-softmax_launches = _over_rows(softmax)
-softmax_gradient_launches = _over_rows(softmax_gradient)
-log_softmax_launches = _over_rows(log_softmax)
-log_softmax_gradient_launches = _over_rows(log_softmax_gradient)
+softmax_launches = _row_launches(softmax)
+softmax_gradient_launches = _row_launches(softmax_gradient)
+log_softmax_launches = _row_launches(log_softmax)
+log_softmax_gradient_launches = _row_launches(log_softmax_gradient)
 
 
-def _cross_entropy(kernel: Any, matrix: int, cost: float) -> Callable[..., Launches | None]:
+def _cross_entropy_launches(kernel: Any, matrix: int, cost: float) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a kernel whose input of number `matrix` is (rows, columns), and whose last is labels."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         rows, columns = inputs[matrix].shape
         arrays = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
         dtypes = (inputs[0].dtype, inputs[-1].dtype)[: len(kernel.variables)]
-        return only(kernel[dtypes], *arrays, columns, units=rows, unit_cost=cost * columns)
+        return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=cost * columns)
 
     return launches
 
 
-sparse_cross_entropy_launches = _cross_entropy(sparse_cross_entropy, 0, EXPONENTIAL)
+sparse_cross_entropy_launches = _cross_entropy_launches(sparse_cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
 """Maps logits and labels to losses and probabilities."""
 
-sparse_cross_entropy_gradient_launches = _cross_entropy(sparse_cross_entropy_gradient, 1, 0.3)
+sparse_cross_entropy_gradient_launches = _cross_entropy_launches(sparse_cross_entropy_gradient, 1, 0.3)
 """Maps the losses' cotangent, probabilities and labels to the logits' cotangent."""
 
-sparse_cross_entropy_and_gradient_launches = _cross_entropy(sparse_cross_entropy_and_gradient, 1, EXPONENTIAL)
+sparse_cross_entropy_and_gradient_launches = _cross_entropy_launches(
+    sparse_cross_entropy_and_gradient, 1, EXPONENTIAL_NANOSECONDS
+)
 """Maps the losses' cotangent, logits and labels to losses and the logits' cotangent."""
 
-cross_entropy_launches = _cross_entropy(cross_entropy, 0, EXPONENTIAL)
+cross_entropy_launches = _cross_entropy_launches(cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
 """Maps logits and distributions to losses and probabilities."""
 
-cross_entropy_gradient_launches = _cross_entropy(cross_entropy_gradient, 1, 0.3)
+cross_entropy_gradient_launches = _cross_entropy_launches(cross_entropy_gradient, 1, 0.3)
 """Maps the losses' cotangent, probabilities and distributions to the logits' cotangent."""

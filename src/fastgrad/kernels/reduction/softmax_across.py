@@ -17,13 +17,13 @@ from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad.kernels.reduction.lanes import DEPTH
 from fastgrad.kernels.reduction.softmax import (
-    EXPONENTIAL,
+    EXPONENTIAL_NANOSECONDS,
     log_softmax,
     log_softmax_gradient,
     softmax,
     softmax_gradient,
 )
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
 TILE = 256
@@ -32,7 +32,7 @@ _GRADIENT = "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int,
 
 
 @scalar_function
-def tile_at(unit, terms, inner, tile):
+def tile_position(unit, terms, inner, tile):
     """Returns where the tile of a unit begins, and its columns."""
     tiles = (inner + tile - 1) // tile
     left = unit % tiles * tile
@@ -90,7 +90,7 @@ def softmax_across(x, out, terms, inner, tile, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
     for unit in range(first, last):
-        at, used = tile_at(unit, terms, inner, tile)
+        at, used = tile_position(unit, terms, inner, tile)
         peaks_across(x, at, terms, inner, used, peaks)
         exponentials_across(x, out, True, at, terms, inner, used, peaks, lanes, totals)
         for i in range(used):
@@ -105,7 +105,7 @@ def log_softmax_across(x, out, terms, inner, tile, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
     for unit in range(first, last):
-        at, used = tile_at(unit, terms, inner, tile)
+        at, used = tile_position(unit, terms, inner, tile)
         peaks_across(x, at, terms, inner, used, peaks)
         exponentials_across(x, out, False, at, terms, inner, used, peaks, lanes, totals)
         for i in range(used):
@@ -120,7 +120,7 @@ def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """y * (g - sum(g * y)) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
     for unit in range(first, last):
-        at, used = tile_at(unit, terms, inner, tile)
+        at, used = tile_position(unit, terms, inner, tile)
         sums_across(g, y, True, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):
@@ -132,29 +132,29 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """g - exp(y) * sum(g) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
     for unit in range(first, last):
-        at, used = tile_at(unit, terms, inner, tile)
+        at, used = tile_position(unit, terms, inner, tile)
         sums_across(g, y, False, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
 
 
-def _over_columns(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
+def _column_launches(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
         outer, terms, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         if inner == 1:
-            cost = EXPONENTIAL * terms
-            return only(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
-        units, cost = outer * -(-inner // TILE), EXPONENTIAL * terms * min(inner, TILE)
-        return only(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost)
+            cost = EXPONENTIAL_NANOSECONDS * terms
+            return single_launch(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
+        units, cost = outer * -(-inner // TILE), EXPONENTIAL_NANOSECONDS * terms * min(inner, TILE)
+        return single_launch(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost)
 
     return launches
 
 
-softmax_across_launches = _over_columns(softmax_across, softmax)
-softmax_across_gradient_launches = _over_columns(softmax_across_gradient, softmax_gradient)
-log_softmax_across_launches = _over_columns(log_softmax_across, log_softmax)
-log_softmax_across_gradient_launches = _over_columns(log_softmax_across_gradient, log_softmax_gradient)
+softmax_across_launches = _column_launches(softmax_across, softmax)
+softmax_across_gradient_launches = _column_launches(softmax_across_gradient, softmax_gradient)
+log_softmax_across_launches = _column_launches(log_softmax_across, log_softmax)
+log_softmax_across_gradient_launches = _column_launches(log_softmax_across_gradient, log_softmax_gradient)

@@ -42,7 +42,7 @@ from fastgrad.kernels.codegen.wrapper import (
     FLAGS_AT,
     NDIM_AT,
     SHAPE_AT,
-    SWAPPED,
+    SWAPPED_BYTEORDER,
     TUPLE_ITEMS_AT,
     TUPLE_SIZE_AT,
     TYPE_AT,
@@ -61,18 +61,18 @@ that has run long returns to Python, which then handles signals such as Ctrl-C. 
 again; until then, `RESUME` is set in its frame and in the frames around it. If a program begins while `RESUME` is set,
 an earlier call ended in such a pause; all its frames must clear it first."""
 
-BUDGET = 10_000_000
+NANOSECONDS_BETWEEN_PAUSES = 10_000_000
 """About how many nanoseconds pass between two pauses."""
 
-spent = np.zeros(1, np.int64)
+loop_nanoseconds = np.zeros(1, np.int64)
 """About how many nanoseconds loops have run since the last pause, summed over all threads; it need not be exact."""
-SPENT = spent.__array_interface__["data"][0]
+LOOP_NANOSECONDS_ADDRESS = loop_nanoseconds.__array_interface__["data"][0]
 
 STEP_WORDS = 6
 
 JUMP = 1 << 40
 """A step that answers `-JUMP - i` jumps to step i; a smaller negative answer ends the program, which returns it."""
-FINE = -1
+NOT_STOPPED = -1
 STOPPED = 1 << 32
 
 DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, THREADS, CLAIMS = range(0, 64, 8)
@@ -96,9 +96,9 @@ PARKED = CLAIMS + 8 * MOST_THREADS
 
 LINE_WORDS = 8
 END_AT, STEP_AT = 20, 40
-FIELD = (1 << 20) - 1
+FIELD_MASK = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
-WAITS = 2048
+POLLS_BEFORE_YIELD = 2048
 
 TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
@@ -111,7 +111,7 @@ def array_differs(array, wanted, array_type):
     descr = pointer(int64, array + DESCR_AT)[0]
     if pointer(int32, descr + TYPE_NUMBER_AT)[0] != wanted[0]:
         return True
-    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
         return True
     if pointer(int32, array + FLAGS_AT)[0] & CONTIGUOUS_ALIGNED != CONTIGUOUS_ALIGNED:
         return True
@@ -125,7 +125,7 @@ def array_differs(array, wanted, array_type):
 
 
 @scalar_function
-def bound(objects, frame):
+def bind_arrays(objects, frame):
     """Writes the arrays' addresses into the steps; returns the number of the first array that does not fit, else -1."""
     if frame[RESUME] != 0:
         frame[ANSWER] = ABANDONED
@@ -143,7 +143,7 @@ def bound(objects, frame):
         for k in range(places):
             pointer(int64, wanted[at + 1 + k])[0] = data
         wanted = pointer(int64, wanted[at + 1 + places])  # the next description's address
-    return FINE
+    return NOT_STOPPED
 
 
 @scalar_function
@@ -165,11 +165,11 @@ def run_steps(frame, start, stop):
             if answer > -JUMP:
                 return answer
             i = -answer - JUMP
-    return FINE
+    return NOT_STOPPED
 
 
 @scalar_function
-def took_share(team, me):
+def run_share(team, me):
     """Runs one share of the offered step, of the thread's own part first; returns whether there was a share.
 
     Each thread begins with the same part of the work in every step, so its own earlier results are in its cache.
@@ -178,11 +178,11 @@ def took_share(team, me):
     for i in range(threads):
         place = CLAIMS + LINE_WORDS * ((me + i) % threads)
         word = atomic_load(team, place)
-        if (word & FIELD) < (word >> END_AT & FIELD):
+        if (word & FIELD_MASK) < (word >> END_AT & FIELD_MASK):
             word = atomic_add(team, place, 1)
             # Only now is it certain that the step is not over and that its table exists: the step waits for this share.
-            share = word & FIELD
-            if share < (word >> END_AT & FIELD):
+            share = word & FIELD_MASK
+            if share < (word >> END_AT & FIELD_MASK):
                 steps = pointer(int64, atomic_load(team, TABLE))
                 step = STEP_WORDS * (word >> STEP_AT)
                 shares, count = steps[step + 3], steps[step + 5]
@@ -204,7 +204,7 @@ def took_share(team, me):
 
 
 @scalar_function
-def shared_step(team, number, shares):
+def run_shared_step(team, number, shares):
     """Runs a step on the thread pool; returns the least answer of its shares."""
     threads = team[THREADS]
     atomic_store(team, DONE, 0)
@@ -215,14 +215,14 @@ def shared_step(team, number, shares):
         begin, end = shares * t // threads, shares * (t + 1) // threads
         atomic_store(team, CLAIMS + LINE_WORDS * t, number << STEP_AT | end << END_AT | begin)
     began = cycle_counter()
-    while took_share(team, 0):
+    while run_share(team, 0):
         pass
     finished = cycle_counter()
     waits = 0
     while atomic_load(team, DONE) < shares:
         relax()
         waits += 1
-        if waits % WAITS == 0:
+        if waits % POLLS_BEFORE_YIELD == 0:
             yield_processor()  # other threads may wait for this core
     ended = cycle_counter()
     team[SHARED] += ended - began
@@ -238,18 +238,18 @@ def shared_step(team, number, shares):
 
 
 @scalar_function
-def run_with_team(frame, team, start, stop):
-    """`run_steps` on all threads of a thread pool, which no other program uses at the time."""
+def run_steps_on_pool(frame, team, start, stop):
+    """Runs the steps [start, stop) on a thread pool, which no other program uses; returns the same as `run_steps`."""
     steps = pointer(int64, frame[STEPS])
     atomic_store(team, TABLE, frame[STEPS])
     atomic_store(team, ACTIVE, 1)
     frame[RESUME] = 0
-    result = FINE
+    result = NOT_STOPPED
     i = start
     while i < stop:
         step = STEP_WORDS * i
         if steps[step + 3] > 1 and i + steps[step + 5] <= stop:
-            answer = shared_step(team, i, steps[step + 3])
+            answer = run_shared_step(team, i, steps[step + 3])
             i += steps[step + 5]
         else:
             answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
@@ -270,34 +270,34 @@ def run_with_team(frame, team, start, stop):
 
 
 @kernel("objects: objects, frame: inout[int64], team: inout[int64], stop: int -> int", release_gil=True)
-def begin_with_team(objects, frame, team, stop):
-    """`begin` on all threads of a thread pool, without the GIL."""
-    refused = bound(objects, frame)
+def begin_with_pool(objects, frame, team, stop):
+    """Begins a program, as `begin`, on all threads of a thread pool, without the GIL."""
+    refused = bind_arrays(objects, frame)
     if refused >= 0:
         return refused
-    return run_with_team(frame, team, 0, stop)
+    return run_steps_on_pool(frame, team, 0, stop)
 
 
 @kernel("frame: inout[int64], team: inout[int64], start: int, stop: int -> int", release_gil=True)
-def go_on_with_team(frame, team, start, stop):
-    """`go_on` on all threads of a thread pool, without the GIL."""
-    return run_with_team(frame, team, start, stop)
+def continue_with_pool(frame, team, start, stop):
+    """Continues a program on all threads of a thread pool, without the GIL; returns the same as `begin`."""
+    return run_steps_on_pool(frame, team, start, stop)
 
 
 @kernel("team: inout[int64], number: int, patience: int -> int", release_gil=True)
-def follow(team, number, patience):
+def run_worker(team, number, patience):
     """The loop of a worker: takes shares until `patience` polls in a row gave none, or until the thread pool ends.
 
     Returns 1 if the thread pool has ended. Else it returns 0, and the worker's `PARKED` word is set.
     """
     idle = 0
     while atomic_load(team, QUIT) == 0:
-        if took_share(team, number + 1):
+        if run_share(team, number + 1):
             idle = 0
             continue
         relax()
         idle += 1
-        if idle % WAITS == 0:
+        if idle % POLLS_BEFORE_YIELD == 0:
             yield_processor()
         if idle >= patience and atomic_load(team, ACTIVE) == 0:
             atomic_store(team, PARKED + LINE_WORDS * number, 1)
@@ -305,7 +305,11 @@ def follow(team, number, patience):
     return 1
 
 
-@kernel("objects: objects, frame: inout[int64], stop: int -> int")
+_BEGIN = "objects: objects, frame: inout[int64], stop: int -> int"
+_CONTINUE = "frame: inout[int64], start: int, stop: int -> int"
+
+
+@kernel(_BEGIN)
 def begin(objects, frame, stop):
     """Gives a program its arrays, a tuple, and runs its steps before `stop`.
 
@@ -313,35 +317,28 @@ def begin(objects, frame, stop):
     answer in the frame; or the number of the first array that does not fit (the expected count, if the tuple has
     another length). In the last case no step has run.
     """
-    refused = bound(objects, frame)
+    refused = bind_arrays(objects, frame)
     if refused >= 0:
         return refused
     return run_steps(frame, 0, stop)
 
 
-@kernel("objects: objects, frame: inout[int64], stop: int -> int", release_gil=True)
-def begin_released(objects, frame, stop):
-    """`begin` without the GIL."""
-    refused = bound(objects, frame)
-    if refused >= 0:
-        return refused
-    return run_steps(frame, 0, stop)
+begin_released = kernel(_BEGIN, release_gil=True)(begin.function)
+"""`begin` without the GIL."""
 
 
-@kernel("frame: inout[int64], start: int, stop: int -> int")
-def go_on(frame, start, stop):
+@kernel(_CONTINUE)
+def continue_program(frame, start, stop):
     """Runs the steps [start, stop) of a program that has begun; returns the same as `begin`."""
     return run_steps(frame, start, stop)
 
 
-@kernel("frame: inout[int64], start: int, stop: int -> int", release_gil=True)
-def go_on_released(frame, start, stop):
-    """`go_on` without the GIL."""
-    return run_steps(frame, start, stop)
+continue_released = kernel(_CONTINUE, release_gil=True)(continue_program.function)
+"""`continue_program` without the GIL."""
 
 
 @kernel("later: int -> int")
-def clock(later):
+def clock_after(later):
     """Returns the processor's clock plus `later` ticks; `STALLED` and `SHARED` are in ticks."""
     return cycle_counter() + later
 

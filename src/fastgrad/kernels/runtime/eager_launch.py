@@ -23,20 +23,20 @@ from fastgrad.kernels.runtime.launch import (
     Launches,
     Output,
     Scratch,
-    arrays_among,
+    array_operands,
     check_size,
+    checked_sizes,
+    operand_value,
     run_launches,
-    sizes_behind,
-    value_of,
 )
 from fastgrad.kernels.runtime.thread_pool import begin_shared, team
 
-SHARED_FROM = 50_000.0
+LEAST_SHARED_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
 
-def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """`run_launches` on the thread pool, for kernels that never stop and whose parameters are arrays and numbers.
+def run_eagerly(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    """Runs launches on the thread pool; their kernels never stop, and their parameters are arrays and numbers.
 
     Args:
         found: the launches to run.
@@ -48,7 +48,7 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
     except IndexError:
         frame = None
     if frame is None or frame.threads != team.threads:
-        if not is_plain(found) and not is_shared(found):
+        if not has_plain_operands(found) and not is_work_for_pool(found):
             run_launches(found, inputs, outputs)
             return
         frame = Frame(found, inputs, outputs)
@@ -65,17 +65,17 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
     frames.append(frame)
 
 
-def is_shared(found: Launches) -> bool:
+def is_work_for_pool(found: Launches) -> bool:
     """True if there is so much work that the thread pool does it."""
-    return team.threads > 1 and sum([one.units * one.unit_cost for one in found.launches]) >= SHARED_FROM
+    return team.threads > 1 and sum([one.units * one.unit_cost for one in found.launches]) >= LEAST_SHARED_NANOSECONDS
 
 
-def is_plain(found: Launches) -> bool:
+def has_plain_operands(found: Launches) -> bool:
     """True if all operands are arrays and numbers, so that a frame can be made."""
-    return all(type(operand) in _PLAIN for launch in found.launches for operand in launch.operands)
+    return all(type(operand) in _PLAIN_OPERANDS for launch in found.launches for operand in launch.operands)
 
 
-_PLAIN = (Input, Output, Scratch, Constant, int, float)
+_PLAIN_OPERANDS = (Input, Output, Scratch, Constant, int, float)
 
 
 class Frame:
@@ -83,7 +83,7 @@ class Frame:
 
     Args:
         found: the launches.
-        inputs, outputs: as in `run_at_once`; the frame keeps only their shapes and dtypes.
+        inputs, outputs: as in `run_eagerly`; the frame keeps only their shapes and dtypes.
 
     Attributes:
         threads: the number of threads of the thread pool when the frame was made.
@@ -93,10 +93,10 @@ class Frame:
 
     def __init__(self, found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         self.threads = team.threads
-        self._is_shared = is_shared(found)
+        self._is_shared = is_work_for_pool(found)
         scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
         arrays = (*inputs, *outputs, *scratch)
-        table, memory = table_of(found, inputs, outputs, lambda launch: (_shares(launch), 1), scratch)
+        table, memory = step_table(found, inputs, outputs, lambda launch: (_share_count(launch), 1), scratch)
         first = {Input: 0, Output: len(inputs), Scratch: len(inputs) + len(outputs)}
         places: list[list[int]] = [[] for _ in arrays]
         for launch, step in zip(found.launches, table, strict=True):
@@ -129,7 +129,7 @@ class Frame:
         return answer < 0
 
 
-def call_at_once(
+def call_eagerly(
     kernel: Any, inputs: Sequence[np.ndarray], out: np.ndarray, *numbers: int, units: int, unit_cost: float
 ) -> None:
     """Calls a kernel of arrays, a result, numbers and a share, on the thread pool if there is much work.
@@ -140,16 +140,16 @@ def call_at_once(
         numbers: its parameters between the result and `first` and `last`.
         units, unit_cost: as for `Launch`.
     """
-    if team.threads == 1 or units * unit_cost < SHARED_FROM:
+    if team.threads == 1 or units * unit_cost < LEAST_SHARED_NANOSECONDS:
         kernel(*inputs, out, *numbers, 0, units)
         return
     shapes = (*[x.shape for x in inputs], out.shape)
-    found = _launches_of(kernel, shapes, numbers, units, unit_cost)
-    run_at_once(found, [np.ascontiguousarray(x) for x in inputs], (out,))
+    found = _launches_of_call(kernel, shapes, numbers, units, unit_cost)
+    run_eagerly(found, [np.ascontiguousarray(x) for x in inputs], (out,))
 
 
 @functools.lru_cache(maxsize=512)
-def _launches_of(
+def _launches_of_call(
     kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
 ) -> Launches:
     """Returns the launch of a kernel on arrays of these shapes, the last the result's, with its kept frames."""
@@ -157,7 +157,7 @@ def _launches_of(
     return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
 
 
-def table_of(
+def step_table(
     found: Launches,
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
@@ -167,13 +167,13 @@ def table_of(
     """Returns the table of steps of launches, and the memory other than the arrays whose addresses are in the table.
 
     Args:
-        found, inputs, outputs: as in `run_at_once`.
+        found, inputs, outputs: as in `run_eagerly`.
         shares: returns how many parts a launch is cut into, and the units that no cut divides.
         scratch: the scratch memory; None allocates it.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch] if scratch is None else scratch
     numbers: list[np.ndarray] = []
-    rows = [_words(launch, inputs, outputs, scratch, numbers) for launch in found.launches]
+    rows = [_step_words(launch, inputs, outputs, scratch, numbers) for launch in found.launches]
     table = [
         (step_address(launch.kernel), _address(row), launch.units, *shares(launch), 1)
         for launch, row in zip(found.launches, rows, strict=True)
@@ -185,7 +185,7 @@ def _address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _words(
+def _step_words(
     launch: Launch,
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
@@ -194,20 +194,20 @@ def _words(
 ) -> np.ndarray:
     found: list[Any] = []
     for operand in launch.operands:
-        if not isinstance(operand, _PLAIN):
+        if not isinstance(operand, _PLAIN_OPERANDS):
             raise TypeError(
                 f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
             )
-        found.append(value_of(operand, inputs, outputs, scratch))
+        found.append(operand_value(operand, inputs, outputs, scratch))
         if isinstance(operand, float):
             found[-1] = np.array(operand)  # a step reads the number from memory
             numbers.append(found[-1])
-    for dtype, array in arrays_among(launch.kernel, found):
+    for dtype, array in array_operands(launch.kernel, found):
         check_size(launch.kernel, dtype, array.dtype)
-    behind = sizes_behind(launch.kernel, found) if checks_bounds() else []
+    behind = checked_sizes(launch.kernel, found) if checks_bounds() else []
     return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 
 
-def _shares(launch: Launch) -> int:
+def _share_count(launch: Launch) -> int:
     """Returns how many parts a step is cut into: two for each thread, so that a late thread matters less."""
     return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import in_place_of, signature_of, step_address
+from fastgrad.kernels.codegen.build import in_place_pairs_of, signature_of, step_address
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 
 
@@ -138,7 +138,7 @@ class Launches:
         self.frames: list[Any] = []
 
 
-def only(
+def single_launch(
     kernel: Callable[..., Any],
     *operands: Operand,
     units: int = 1,
@@ -150,16 +150,17 @@ def only(
     Args:
         kernel, operands, units, unit_cost, parts: see `Launch`.
     """
-    return Launches((Launch(kernel, operands, units, unit_cost, parts),), in_place=places_of(kernel, operands))
+    return Launches((Launch(kernel, operands, units, unit_cost, parts),), in_place=in_place_operands(kernel, operands))
 
 
-def places_of(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
     names = [p.name for p in signature_of(kernel).passed if not p.is_share]
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
-        (given[parameters[result].name], given[parameters[operand].name]) for result, operand in in_place_of(kernel)
+        (given[parameters[result].name], given[parameters[operand].name])
+        for result, operand in in_place_pairs_of(kernel)
     ]
     return tuple([(y.number, x.number) for y, x in pairs if isinstance(y, Output) and isinstance(x, Input)])
 
@@ -203,22 +204,22 @@ def run_launches(
             if kind is Input:
                 operand = inputs[operand.number]
             elif kind is not int:
-                operand = value_of(operand, inputs, outputs, scratch)
+                operand = operand_value(operand, inputs, outputs, scratch)
             if floating and type(operand) is np.ndarray:
                 operand = operand.item()
-            arguments.append(operand if kind is int else _read_as(operand, dtype, kernel))
+            arguments.append(operand if kind is int else _viewed_as(operand, dtype, kernel))
         if call is not None:
             answer = call(kernel, [one for i, one in enumerate(arguments) if i not in ends], launch.units)
         elif ends and shares > 1:
-            answer = _in_parts(kernel, arguments, ends, launch.units, shares)
+            answer = _call_in_parts(kernel, arguments, ends, launch.units, shares)
         else:
-            answer = _stop(kernel(*arguments))
+            answer = _stopping_answer(kernel(*arguments))
         if answer is not None:
             return answer
     return None
 
 
-def value_of(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
+def operand_value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
     """Returns the value of an operand; memory that must outlive the call is appended to ``scratch``.
 
     This is a module function on purpose: a recursive closure would be a reference cycle, which would keep the arrays
@@ -236,15 +237,15 @@ def value_of(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.nd
         case EntryOf(kernel):
             return step_address(kernel)
         case tuple():
-            return tuple([value_of(one, inputs, outputs, scratch) for one in operand])
+            return tuple([operand_value(one, inputs, outputs, scratch) for one in operand])
         case Launch():
-            inner = [value_of(one, inputs, outputs, scratch) for one in operand.operands]
+            inner = [operand_value(one, inputs, outputs, scratch) for one in operand.operands]
             # A step reads a float from the address in its word.
             inner = [np.array(one) if type(one) is float else one for one in inner]
             scratch += inner
             numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
             if checks_bounds():
-                numbers += sizes_behind(operand.kernel, inner)
+                numbers += checked_sizes(operand.kernel, inner)
             words = np.array(numbers, np.int64)
             scratch.append(words)  # keeps the words alive
             return words.ctypes.data
@@ -255,29 +256,29 @@ def value_of(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.nd
     return operand
 
 
-def _stop(answer: int | None) -> int | None:
+def _stopping_answer(answer: int | None) -> int | None:
     """Returns a kernel's answer if it stops the program, else None."""
     return None if answer is None or answer < 0 else int(answer)
 
 
-def _in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int, shares: int) -> int | None:
+def _call_in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int, shares: int) -> int | None:
     """Calls a kernel for each part of its work; returns the first answer >= 0."""
     count = max(1, min(shares, units))
     first, last = ends
     for part in reversed(range(count)):
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
-        answer = _stop(kernel(*arguments))
+        answer = _stopping_answer(kernel(*arguments))
         if answer is not None:
             return answer
     return None
 
 
-def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
+def checked_sizes(kernel: Any, operands: Sequence[Any]) -> list[int]:
     """Returns the sizes of arrays that a checked build reads after a step's words; see `signature.checked_words`."""
-    return [one.nbytes // dtype.itemsize for dtype, one in arrays_among(kernel, operands)]
+    return [one.nbytes // dtype.itemsize for dtype, one in array_operands(kernel, operands)]
 
 
-def arrays_among(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
+def array_operands(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
     """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
     parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share]
     pairs = zip(parameters, operands, strict=True)
@@ -298,10 +299,10 @@ def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
         raise TypeError(f"kernel {kernel.__self__.name}: takes arrays of {wanted} here, got one of {given}.")
 
 
-def _read_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
+def _viewed_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
     """Returns arrays as views of the dtype of a kernel's parameter."""
     if type(operand) is tuple:
-        return tuple([_read_as(one, dtype, kernel) for one in operand])
+        return tuple([_viewed_as(one, dtype, kernel) for one in operand])
     if type(operand) is not np.ndarray or dtype is None or operand.dtype == dtype:
         return operand
     check_size(kernel, dtype, operand.dtype)

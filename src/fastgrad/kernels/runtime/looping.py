@@ -11,8 +11,8 @@ from fastgrad.kernels.codegen.body import pointer, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.runtime.driver import (
     ANSWER,
-    BUDGET,
     INSIDE,
+    NANOSECONDS_BETWEEN_PAUSES,
     OBJECT_COUNT,
     OBJECTS,
     PAUSED,
@@ -30,17 +30,17 @@ a row of a result (the result's number)."""
 
 OUTGROWN = 1
 
-RECORD = 3
+RECORD_WORDS = 3
 """Words for each array of a trip in `layout`: its kind, its number, and the bytes of a row."""
 
 
 @kernel("arrays: inouts[uint8]")
-def addresses(arrays):
+def address_table(arrays):
     """Does nothing: the word of this step is the address of a table of addresses."""
 
 
 @scalar_function
-def give(frame, table):
+def write_addresses(frame, table):
     """Writes the addresses in `table` into the steps of a program."""
     wanted = pointer(int64, frame[OBJECTS])
     for i in range(frame[OBJECT_COUNT]):
@@ -52,7 +52,7 @@ def give(frame, table):
 
 
 @scalar_function
-def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
+def array_address(kind, number, size, row, odd, inputs, outputs, buffers, now):
     """Returns the address of an array in a trip."""
     if kind == CARRIED:
         return now[number]
@@ -66,15 +66,15 @@ def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
 
 
 @scalar_function
-def fill(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
+def fill_address_table(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
     """Writes the addresses of a trip's arrays into `table`."""
     for i in range(arrays):
-        at = RECORD * i
-        table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
+        at = RECORD_WORDS * i
+        table[i] = array_address(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
 
 
 @scalar_function
-def carry_out(count, carried, now, results):
+def copy_carried_values(count, carried, now, results):
     """Copies the values that the last trip carries to the results."""
     for j in range(count):
         source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
@@ -83,11 +83,11 @@ def carry_out(count, carried, now, results):
 
 
 @scalar_function
-def pauses(clock, cost):
+def is_pause_due(clock, cost):
     """True if the loop must return to Python, after `cost` more nanoseconds."""
     spent = pointer(int64, clock)
     spent[0] += cost
-    if spent[0] < BUDGET:
+    if spent[0] < NANOSECONDS_BETWEEN_PAUSES:
         return False
     spent[0] = 0
     return True
@@ -98,7 +98,7 @@ IN_BODY, IN_TEST = 1, 2
 
 
 @scalar_function
-def paused(frame, trip, inside):
+def record_pause(frame, trip, inside):
     """Records a pause in this trip in `frame`, the frame of the loop's body; returns the loop's answer."""
     frame[RESUME] = trip + 1
     frame[INSIDE] = inside
@@ -113,8 +113,8 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
     """Runs a program for each of the first `trips[0]` rows.
 
     `body` is the address of its frame, `stop` the number of its steps. `inputs`, `outputs` and `buffers` are words of
-    `addresses`. `layout` has a record for each array of the program. `carried` has two words for each of `count`
-    values: the number of the array that is carried, and its bytes. `clock` and `cost` are the arguments of `pauses`.
+    `address_table`. `layout` has a record for each array of the program. `carried` has two words for each of `count`
+    values: the number of the array that is carried, and its bytes. `clock` and `cost` are the arguments of `is_pause_due`.
     `table` and `now` are memory for the addresses of the arrays and of the carried values. Returns 0 if a trip can't
     continue, `PAUSED` if the loop must be called again with all its memory unchanged, else -1.
     """
@@ -132,19 +132,19 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
         for j in range(count):
             now[j] = given[j]
     while trip < total:
-        if not again and pauses(clock, cost):
-            return paused(frame, trip, 0)
+        if not again and is_pause_due(clock, cost):
+            return record_pause(frame, trip, 0)
         again = False
         row = total - 1 - trip if reverse != 0 else trip
-        fill(table, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, now)
-        give(frame, table)
+        fill_address_table(table, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, now)
+        write_addresses(frame, table)
         if run_steps(frame, start, stop) == STOPPED:
-            return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+            return record_pause(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
         start = 0
         for j in range(count):
             now[j] = table[carried[2 * j]]
         trip += 1
-    carry_out(count, carried, now, results)
+    copy_carried_values(count, carried, now, results)
     return -1
 
 
@@ -177,30 +177,30 @@ def run_while(
             now[j] = given[j]
     going = True
     while going:
-        if not again and pauses(clock, cost):
-            return paused(frame, trip, 0)
+        if not again and is_pause_due(clock, cost):
+            return record_pause(frame, trip, 0)
         again = False
         if inside != IN_BODY:
             going = trip < limit[0]
             if going:
-                fill(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
-                give(tested, table)
+                fill_address_table(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
+                write_addresses(tested, table)
                 if run_steps(tested, start, test_stop) == STOPPED:
-                    return paused(frame, trip, IN_TEST) if tested[ANSWER] == PAUSED else 0
+                    return record_pause(frame, trip, IN_TEST) if tested[ANSWER] == PAUSED else 0
                 start = 0
                 going = pointer(uint8, memory[2 * answer])[0] != 0
         if going:
             if trip >= most:
                 return OUTGROWN
-            fill(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
-            give(frame, table)
+            fill_address_table(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
+            write_addresses(frame, table)
             if run_steps(frame, start, stop) == STOPPED:
-                return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+                return record_pause(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
             start, inside = 0, 0
             for j in range(count):
                 now[j] = table[carried[2 * j]]
             trip += 1
-    carry_out(count, carried, now, results)
+    copy_carried_values(count, carried, now, results)
     if counted >= 0:
         pointer(int64, results[counted])[0] = trip
     return -1
@@ -219,7 +219,7 @@ def branch(frame, stop, layout, copies, following):
 def run_branch(index, branches, count, inputs, outputs, table):
     """Runs one of several programs: the one of number `index`, or the last one if no program has that number.
 
-    `branches` are the words of the first `branch`, of `count`. `inputs` and `outputs` are words of `addresses`. `table`
+    `branches` are the words of the first `branch`, of `count`. `inputs` and `outputs` are words of `address_table`. `table`
     is memory for the addresses of a program's arrays. Returns 0 if the program can't continue, `PAUSED` if a loop in it
     pauses, else -1.
     """
@@ -236,9 +236,9 @@ def run_branch(index, branches, count, inputs, outputs, table):
         pointer(int64, chosen[COPIES]),
     )
     for i in range(frame[OBJECT_COUNT]):
-        at = RECORD * i
-        table[i] = place(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
-    give(frame, table)
+        at = RECORD_WORDS * i
+        table[i] = array_address(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
+    write_addresses(frame, table)
     start = frame[STOPPED_AT] if frame[RESUME] != 0 else 0
     if run_steps(frame, start, chosen[STOP]) == STOPPED:
         return PAUSED if frame[ANSWER] == PAUSED else 0

@@ -26,7 +26,7 @@ INTEGERS = NUMBERS[2:]
 
 
 @scalar_function
-def _way(answer, table, count):
+def _jump_answer(answer, table, count):
     """Returns the jump to the step that `table`, pairs (answer, step), has for `answer`; 0 if it has none."""
     for i in range(count):
         if table[2 * i] == answer:
@@ -37,13 +37,13 @@ def _way(answer, table, count):
 @kernel("x: in[T], table: in[int64], count: int -> int", T=NUMBERS)
 def choose_by_truth(x, table, count):
     """Jumps to the step that the table has for the truth of x, 1 or 0; answers 0 if it has none."""
-    return _way(1 if x[0] != 0 else 0, table, count)
+    return _jump_answer(1 if x[0] != 0 else 0, table, count)
 
 
 @kernel("x: in[T], table: in[int64], count: int -> int", T=INTEGERS)
 def choose_by_value(x, table, count):
     """Jumps to the step that the table has for the number x; answers 0 if it has none."""
-    return _way(x[0], table, count)
+    return _jump_answer(x[0], table, count)
 
 
 @kernel("x: in[T], wanted: int -> int", T=NUMBERS)
@@ -59,6 +59,6 @@ def has_value(x, wanted):
 
 
 @kernel("way: int -> int")
-def halt(way):
+def end_program(way):
     """Ends the program at the end of path `way` of the trace tree."""
     return -2 - way

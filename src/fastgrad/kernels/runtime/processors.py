@@ -25,11 +25,11 @@ def default_threads() -> int:
         processors = len(os.sched_getaffinity(0))
     except AttributeError:  # not on this platform
         processors = os.cpu_count() or 1
-    limit = group_limit()
+    limit = control_group_quota()
     return processors if limit is None else min(processors, limit)
 
 
-def group_limit(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> int | None:
+def control_group_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> int | None:
     """Returns the CPU limit of this process's Linux control groups (as in a container), in processors, or None.
 
     A part of a processor counts as one. Both versions of the interface are read: `cpu.max` of each group up to the
@@ -51,13 +51,13 @@ def group_limit(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup")
         path = Path(group.lstrip("/"))
         for top in tops:
             for place in (path, *path.parents):
-                time = _processors(top / place)
+                time = _cpu_quota(top / place)
                 if time is not None:
                     found.append(time)
     return max(1, int(-(-min(found) // 1))) if found else None
 
 
-def _processors(folder: Path) -> float | None:
+def _cpu_quota(folder: Path) -> float | None:
     """Returns the CPU quota of a group, in processors."""
     try:
         if (folder / "cpu.max").exists():

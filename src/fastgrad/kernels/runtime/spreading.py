@@ -19,7 +19,7 @@ RUNNABLE = b"R"
 STAT_BYTES = 1024
 
 
-class Spreading:
+class ThreadSpreader:
     """The open `stat` files of some threads of this process, which show their processors.
 
     Args:
@@ -51,13 +51,13 @@ class Spreading:
         taken = {self._here()}
         try:
             for thread, file in zip(self._threads, self._files, strict=True):
-                processor = _stands_on(file)
+                processor = _processor_of_runnable(file)
                 if processor in taken:
                     allowed = os.sched_getaffinity(thread)
                     if allowed - taken:
                         os.sched_setaffinity(thread, allowed - taken)  # this moves the thread at once
                         os.sched_setaffinity(thread, allowed)
-                        processor = _stands_on(file)
+                        processor = _processor_of_runnable(file)
                         moved += 1
                 if processor is not None:
                     taken.add(processor)
@@ -66,7 +66,7 @@ class Spreading:
         return moved
 
 
-def _stands_on(file: int) -> int | None:
+def _processor_of_runnable(file: int) -> int | None:
     """Returns the processor of a runnable thread, None for a thread that sleeps."""
     words = os.pread(file, STAT_BYTES, 0).rpartition(b")")[2].split()
     return int(words[PROCESSOR]) if words[STATE] == RUNNABLE else None

@@ -24,19 +24,19 @@ from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.processors import default_threads
-from fastgrad.kernels.runtime.spreading import Spreading
+from fastgrad.kernels.runtime.spreading import ThreadSpreader
 
-PATIENCE = 20_000
+IDLE_POLLS = 20_000
 """How many times a worker polls for work before it parks; a poll takes some ten nanoseconds."""
 
-BETWEEN_LOOKS = 0.01
+SECONDS_BETWEEN_SPREADING = 0.01
 """Seconds between two checks whether threads share one processor; a check takes some three microseconds a thread."""
 
 LEAST_ALONE, MOST_ALONE = 4, 64
 """The time that programs run alone, as a multiple of the time that a program has waited: at first and at most."""
 
 
-class Team:
+class ThreadPool:
     """The compute threads of a process; one program at a time uses them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Team:
         self._threads = min(default_threads(), driver.MOST_THREADS)
         self._workers: list[threading.Thread] = []
         self._wakers: list[threading.Lock] = []
-        self._spreading = Spreading(())
+        self._spreading = ThreadSpreader(())
         self._look_again = 0.0
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
@@ -101,7 +101,7 @@ class Team:
             self._penalty = max(self._penalty // 2, LEAST_ALONE)
         if shared and time.monotonic() >= self._look_again:
             self._spreading.move_apart()
-            self._look_again = time.monotonic() + BETWEEN_LOOKS
+            self._look_again = time.monotonic() + SECONDS_BETWEEN_SPREADING
 
     def _start(self) -> None:
         self._end()
@@ -112,15 +112,15 @@ class Team:
         self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
         self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Lock() for _ in range(count)]
-        driver.follow[()]  # compiled first, else each new thread would compile it
+        driver.run_worker[()]  # compiled first, else each new thread would compile it
         for number, waker in enumerate(self._wakers):
             waker.acquire()
             worker = threading.Thread(
-                target=_work, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
+                target=_worker_main, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
             )
             worker.start()
             self._workers.append(worker)
-        self._spreading = Spreading([worker.native_id for worker in self._workers if worker.native_id is not None])
+        self._spreading = ThreadSpreader([worker.native_id for worker in self._workers if worker.native_id is not None])
 
     def _end(self) -> None:
         if self._workers:
@@ -152,44 +152,41 @@ class Team:
 
 
 def _clock(later: int = 0) -> int:
-    return int(driver.clock[()](later))
+    return int(driver.clock_after[()](later))
 
 
-def _work(words: np.ndarray, number: int, waker: threading.Lock) -> None:
+def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
     # Not a `threading.Semaphore`: its Python code allocates memory, and would keep a lock if there is none left.
-    follow = driver.follow[()]
-    while not follow(words, number, PATIENCE):
+    follow = driver.run_worker[()]
+    while not follow(words, number, IDLE_POLLS):
         waker.acquire()
 
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
-    """`driver.begin` on the thread pool, or without the GIL on one thread if another program uses the thread pool."""
+    """Begins a program on the thread pool, or on one thread without the GIL if another program uses the thread pool."""
     if team.is_better():
         with team.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
             try:
-                return int(driver.begin_with_team(objects, words, team.ready(), stop))
+                return int(driver.begin_with_pool(objects, words, team.ready(), stop))
             finally:
                 team.finished()
     return int(driver.begin_released(objects, words, stop))
 
 
-def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
-    """`driver.go_on` on the thread pool, or without the GIL on one thread; see `begin_shared`."""
+def continue_shared(words: np.ndarray, start: int, stop: int) -> int:
+    """Continues a program on the thread pool, or on one thread without the GIL; see `begin_shared`."""
     if team.is_better():
         with team.lock:
             try:
-                return int(driver.go_on_with_team(words, team.ready(), start, stop))
+                return int(driver.continue_with_pool(words, team.ready(), start, stop))
             finally:
                 team.finished()
-    return int(driver.go_on_released(words, start, stop))
+    return int(driver.continue_released(words, start, stop))
 
 
-team = Team()
+team = ThreadPool()
 """The thread pool of the process."""
 
 atexit.register(team.end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=team.before_fork,
-        after_in_parent=team.after_fork_in_parent,
-    )
+    os.register_at_fork(before=team.before_fork, after_in_parent=team.after_fork_in_parent)

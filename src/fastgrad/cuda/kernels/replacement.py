@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, variant
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 MOST_THREADS = 512
 
 
-class Memory:
+class ScratchMemory:
     """The scratch memory of an operation. GPU kernels may add to it."""
 
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
@@ -44,7 +44,7 @@ class Memory:
         return self._sources[copy.number]
 
 
-Instead = Callable[[Launch, Mapping[str, str], Memory], Sequence[Launch]]
+Replacement = Callable[[Launch, Mapping[str, str], ScratchMemory], Sequence[Launch]]
 """Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `OnDevice`."""
 
 
@@ -58,12 +58,12 @@ def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
-def with_same_operands(kernel: DeviceKernel) -> Instead:
+def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement by a kernel with the operands and units of the CPU's."""
     return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
 
 
-def threads_for(elements: int) -> int:
+def thread_count(elements: int) -> int:
     """Returns the number of threads that share ``elements`` neighbouring elements."""
     wanted = 32
     while wanted < MOST_THREADS and 4 * wanted < elements:
@@ -71,11 +71,11 @@ def threads_for(elements: int) -> int:
     return wanted
 
 
-def rows_of(kernel: DeviceKernel, columns: int) -> Instead:
+def row_kernel_replacement(kernel: DeviceKernel, columns: int) -> Replacement:
     """Returns the replacement by a kernel with the CPU's units: rows whose length is operand ``columns``."""
 
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         size: Any = launch.operands[columns]
-        return [with_kernel(launch, OnDevice(kernel.with_threads(threads_for(size)), dtypes))]
+        return [with_kernel(launch, OnDevice(variant(kernel, threads=thread_count(size)), dtypes))]
 
-    return instead
+    return replacement
