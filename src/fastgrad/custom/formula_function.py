@@ -10,10 +10,10 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, row_code
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_postorder
-from fastgrad.custom.functions import function_from_source
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
+from fastgrad.kernels.codegen.generated_source import function_from_source
 
 FLOATS = ("float32", "float64")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import types
 from collections import Counter
 from collections.abc import Iterator
@@ -52,14 +51,6 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
         except ValueError:  # assigned later, or the function's own name
             continue
     return values
-
-
-def function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> types.FunctionType:
-    """Returns the function ``name`` that ``source`` defines in ``scope``; tracebacks show its lines under ``filename``."""
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    function: types.FunctionType = scope[name]
-    return function
 
 
 class OutsideValue(NamedTuple):

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.functions import function_from_source, outside_values, python_function
+from fastgrad.custom.functions import outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.interpreted import STEP_TABLE
 from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock

@@ -16,10 +16,10 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad.core.operation import FLOATING
 from fastgrad.custom.formula import promoted
-from fastgrad.custom.functions import function_from_source
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function

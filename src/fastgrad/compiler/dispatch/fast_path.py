@@ -21,7 +21,6 @@ from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAM
 from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
 from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.compiler.programs.program import UnfitArray
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
@@ -29,6 +28,7 @@ from fastgrad.core.placement import placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing, writing
+from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.codegen.locks import release_if_held
 
 _entry_numbers = itertools.count()
@@ -61,7 +61,7 @@ class _EntryWriter:
             "recorders": recorders,
             "gate": locking.entry_gate,
             "writing": writing,
-            "give_back": release_if_held,
+            "release_if_held": release_if_held,
         }
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
@@ -339,11 +339,13 @@ def make_entry(
             "    except (GuardError, Unfit): return MISS",
             "    finally:",
             "        if taken: lock.release()",
-            "        else: give_back(lock)",
+            "        else: release_if_held(lock)",
             *[f"    {line}" for line in returns],
             "",
         ]
     )
-    entry = executed(source, f"<fastgrad entry {next(_entry_numbers)}>", writer.scope, "entry")
+    entry: Any = temporary_function_from_source(
+        "entry", source, f"<fastgrad entry {next(_entry_numbers)}>", writer.scope
+    )
     entry.source = source
     return entry

@@ -22,6 +22,7 @@ from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, row_code
 from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
@@ -281,10 +282,8 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
-    text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**KERNEL_GLOBALS, **_LOOP_GLOBALS, **names}
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    return scope[name], text
+    function = function_from_source(name, source, filename, {**KERNEL_GLOBALS, **_LOOP_GLOBALS, **names})
+    return function, linecache.cache[filename]
 
 
 def _forget_source(filename: str, text: Any) -> None:

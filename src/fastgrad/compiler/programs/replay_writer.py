@@ -17,8 +17,8 @@ from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
 from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.core.operation import as_array
+from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
 
@@ -112,7 +112,9 @@ class Writer:
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """Returns the compiled function ``make(frame)``."""
         make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
-        make_replay = executed(self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope, "make")
+        make_replay = temporary_function_from_source(
+            "make", self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope
+        )
         return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------

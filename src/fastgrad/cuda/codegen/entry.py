@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import linecache
 from types import FunctionType
 from typing import Any
 
 from fastgrad.cuda.codegen.body import block, blocks, thread, threads
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.kernels.codegen.body import Special
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import SHARE
 
 ENTRY = "kernel"
@@ -44,10 +44,7 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
     """
     source, scope = entry_source(kernel), {"__name__": __name__, **_NAMES, "body": body}
     filename = f"<fastgrad entry of {kernel.name}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    entry: Any = scope[ENTRY]
-    return entry
+    return function_from_source(ENTRY, source, filename, scope)
 
 
 def entry_source(kernel: DeviceKernel) -> str:

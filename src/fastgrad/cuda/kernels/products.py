@@ -11,7 +11,6 @@ Sizes are arguments.
 from __future__ import annotations
 
 import functools
-import linecache
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.elementwise.half import WIDEN
@@ -222,11 +222,9 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
     head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
     source = f"{head}\n{product_lines(tile, layout)}"
     filename = f"<fastgrad product {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = dict(NAMES)
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    function: Any = function_from_source("product", source, filename, dict(NAMES))
     signature = parse_signature(_SIGNATURE)
-    return DeviceKernel(scope["product"], signature, {"T": FLOATS}, tile.threads, together=True, exact=True)
+    return DeviceKernel(function, signature, {"T": FLOATS}, tile.threads, together=True, exact=True)
 
 
 def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:

@@ -7,13 +7,13 @@ one access of 128 bits for each of weights, slots and gradients.
 from __future__ import annotations
 
 import functools
-import linecache
 from typing import Any
 
 from fastgrad.cuda.codegen.body import load_aligned, store_aligned, thread, threads
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.kernels.replacement import Replacement, same_operands_replacement
 from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT, UpdateRule
@@ -68,13 +68,10 @@ def device_update(rule: UpdateRule) -> DeviceKernel:
     """Returns the kernel with the parameters of `rule.variables`."""
     source = _update_source(rule)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**_NAMES, "step": rule.step}
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     parameters = [*[f"{name}: inouts[T]" for name in rule.state], "g: ins[T], count: count, sizes: sizes"]
     parameters += ["first: int", "last: int", *[f"{name}: float" for name in rule.given]]
     signature: Any = parse_signature(", ".join(parameters))
-    function: Any = scope[rule.__name__]
+    function: Any = function_from_source(rule.__name__, source, filename, {**_NAMES, "step": rule.step})
     return DeviceKernel(function, signature, {"T": FLOATS}, together=True, noalias=False)
 
 

@@ -30,7 +30,6 @@ one more argument after `values`: `live`, a byte a row, as 64-bit words. It skip
 from __future__ import annotations
 
 import functools
-import linecache
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -40,6 +39,7 @@ from numpy import uint64
 
 from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
@@ -255,9 +255,7 @@ class UpdateRule:
         """The function `(optimizer, learning_rate, step)` that returns `hyper_numbers` from the attributes."""
         known = "learning_rate", "step"
         values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
-        return _function_from_source(
-            f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {}
-        )
+        return _update_function(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
 
     @functools.cached_property
     def step(self) -> Any:
@@ -272,7 +270,7 @@ class UpdateRule:
             results=", ".join(self.state),
             settled=", ".join(["T(p)", *[f"settled(T({name}))" for name in slots]]),
         )
-        return scalar_function(_function_from_source(source, f"{self.__name__}_step", {"formula": self.called}))
+        return scalar_function(_update_function(source, f"{self.__name__}_step", {"formula": self.called}))
 
     def result(self, number: int) -> Any:
         """Returns the scalar function of one of the step's results, whose arguments are the kernels' numbers."""
@@ -386,7 +384,7 @@ class UpdateRule:
         source = template.format_map(
             {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT, **fields}
         )
-        return _function_from_source(source, name, {"step": self.step})
+        return _update_function(source, name, {"step": self.step})
 
 
 class RuleKernel(Kernel):
@@ -412,13 +410,10 @@ class RuleKernel(Kernel):
             ) from error
 
 
-def _function_from_source(source: str, name: str, names: dict[str, Any]) -> Any:
-    """Returns a function of this source text, which tracebacks and `inspect` can show."""
+def _update_function(source: str, name: str, names: dict[str, Any]) -> Any:
+    """Returns the function of a template's text; ``names`` are further globals."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = _NAMES | names
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own templates
-    return scope[name]
+    return function_from_source(name, source, filename, _NAMES | names)
 
 
 def _constant_line(name: str) -> str:

@@ -1,0 +1,34 @@
+"""Functions of generated Python source. Tracebacks, debuggers and `inspect` show their text, which is in ``linecache``."""
+
+from __future__ import annotations
+
+import linecache
+import weakref
+from types import FunctionType
+from typing import Any
+
+
+def function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> FunctionType:
+    """Returns the function ``name`` that a source text defines.
+
+    Args:
+        name: of a function in the text.
+        source: the text of a module.
+        filename: the name of the text, unique among those alive.
+        scope: the globals of the text.
+    """
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    function: FunctionType = scope[name]
+    return function
+
+
+def temporary_function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> FunctionType:
+    """Returns ``function_from_source``, for a function that does not live as long as the process.
+
+    The function is removed from ``scope``: a function in its own globals would be a cycle. Its text is removed with it.
+    """
+    function = function_from_source(name, source, filename, scope)
+    del scope[name]
+    weakref.finalize(function, linecache.cache.pop, filename, None)
+    return function
