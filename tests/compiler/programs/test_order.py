@@ -21,9 +21,9 @@ ROWS, WIDTH, LAYERS = 256, 32, 6
 @pytest.fixture
 def scarce(monkeypatch):
     """Memory is scarce for small programs, and variables are large."""
-    monkeypatch.setattr(order, "LEAST_PEAK", 1)
-    monkeypatch.setattr(rematerialize, "LEAST_PEAK", 1)
-    monkeypatch.setattr(product_updates, "LEAST_ELEMENTS", 1)
+    monkeypatch.setattr(order, "LEAST_PEAK_BYTES", 1)
+    monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
+    monkeypatch.setattr(product_updates, "LEAST_UPDATED_ELEMENTS", 1)
 
 
 def training_step():

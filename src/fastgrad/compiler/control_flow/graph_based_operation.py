@@ -22,7 +22,7 @@ from fastgrad.core.tensor import Tensor
 Flags = tuple[bool, ...]
 Result = TypeVar("Result")
 
-MOST_VARIANTS = 16
+MOST_VARIANTS_PER_OPERATION = 16
 """The most variants that an operation keeps; beyond that the oldest is dropped, and made again if it is needed."""
 
 
@@ -128,6 +128,6 @@ def bounded_loops(graph: Graph) -> tuple[Any, ...]:
 def cache_value(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Adds a value to a bounded cache."""
     kept.pop(key, None)
-    if len(kept) >= MOST_VARIANTS:
+    if len(kept) >= MOST_VARIANTS_PER_OPERATION:
         kept.pop(next(iter(kept)), None)
     kept[key] = value

@@ -39,9 +39,11 @@ from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
-_RECOMPUTED = frozenset({"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"})
-_RECOMPUTED |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
-_RECOMPUTED |= {"greater", "greater_equal", "less", "less_equal"}
+_CHEAP_ELEMENTWISE_ROWS = frozenset(
+    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"}
+)
+_CHEAP_ELEMENTWISE_ROWS |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
+_CHEAP_ELEMENTWISE_ROWS |= {"greater", "greater_equal", "less", "less_equal"}
 # Element-wise operations that cost less than a read of their result from memory.
 
 
@@ -284,7 +286,9 @@ def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:
 
 
 def _is_cheap(node: Node) -> bool:
-    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.name in _RECOMPUTED)
+    return node.kind is Kind.OPERATION and (
+        node.payload.form is Form.INDEX_MAP or node.payload.name in _CHEAP_ELEMENTWISE_ROWS
+    )
 
 
 # ---- making pullbacks ---------------------------------------------------------------------------------------

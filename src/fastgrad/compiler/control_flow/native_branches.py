@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.native_loops import WORDS, address_table, is_single_native_call
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, work_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.kernels.runtime import looping
 from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
@@ -27,7 +27,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     """
     plans = [branch.program().plan for branch in branches.branches]
     longest = max([work_of(plan).nanoseconds for plan in plans])
-    if not all(map(is_single_native_call, plans)) or longest > MOST_UNSHARED:
+    if not all(map(is_single_native_call, plans)) or longest > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in looping.run_branch.variables["T"]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, Work, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, Work, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
@@ -32,7 +32,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     """
     plan = loop.body.program().plan
     work = work_of(plan)
-    if not is_single_native_call(plan) or work.nanoseconds > MOST_UNSHARED:
+    if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     layout, buffers = _array_records(loop, plan)
     returned = plan.stretches[0].returned
@@ -74,7 +74,11 @@ def _launches_of_while(
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
-    if not is_single_native_call(test) or test_work.nanoseconds > MOST_UNSHARED or test.results[0].dtype.kind != "b":
+    if (
+        not is_single_native_call(test)
+        or test_work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD
+        or test.results[0].dtype.kind != "b"
+    ):
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
@@ -103,7 +107,10 @@ def _launches_of_while(
         Scratch(1),
     )
     launch = Launch(
-        looping.run_while[()], operands, 1, USUAL_TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds)
+        looping.run_while[()],
+        operands,
+        1,
+        ASSUMED_WHILE_LOOP_ITERATIONS * (100.0 + work.nanoseconds + test_work.nanoseconds),
     )
     return Launches(
         (launch, *_result_copies(loop, plan, outputs)),
@@ -111,7 +118,7 @@ def _launches_of_while(
     )
 
 
-USUAL_TRIPS = 8
+ASSUMED_WHILE_LOOP_ITERATIONS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 

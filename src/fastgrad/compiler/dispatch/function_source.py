@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-PREFIX = "_fastgrad_"
-UNSET_NAME = f"{PREFIX}unset"
+GENERATED_NAME_PREFIX = "_fastgrad_"
+UNSET_NAME = f"{GENERATED_NAME_PREFIX}unset"
 _MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
 _MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
 _MUTATING_METHODS |= {"add", "discard", "update", "difference_update", "intersection_update"}
@@ -27,7 +27,7 @@ _MUTATING_METHODS |= {"symmetric_difference_update", "fill", "put", "partition",
 _MUTATING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""
-_SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
+_SCOPE_READING_FUNCTIONS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
 class UnsetType:
@@ -69,7 +69,7 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
         return False
     for node in ast.walk(definition):
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name in _SCOPE_READERS and isinstance(node, ast.Name):
+        if name in _SCOPE_READING_FUNCTIONS and isinstance(node, ast.Name):
             return False
         if name.startswith("__") and not name.endswith("__"):
             return False  # a class mangles such names
@@ -88,7 +88,7 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
     """Yields the instructions of code as text, without offsets and other details that depend on the module."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
-        name = _EQUAL_OPCODES.get(instruction.opname, instruction.opname)
+        name = _CANONICAL_OPCODES.get(instruction.opname, instruction.opname)
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
         elif name and instruction.opcode not in _JUMP_OPCODES:
@@ -99,8 +99,8 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
 
 
 _JUMP_OPCODES = frozenset([*dis.hasjrel, *dis.hasjabs])
-_EQUAL_OPCODES = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
-_EQUAL_OPCODES |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
+_CANONICAL_OPCODES = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
+_CANONICAL_OPCODES |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
 
 _FUTURE_FLAGS = functools.reduce(
     operator.or_, [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names]

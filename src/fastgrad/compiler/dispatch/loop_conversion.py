@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
+    GENERATED_NAME_PREFIX,
     MUTABLE_TYPES,
-    PREFIX,
     LoopRewriter,
     NameScan,
     compile_trees,
@@ -50,7 +50,7 @@ from fastgrad.ops.tensor_array import TensorArray
 
 _NUMERIC_TYPES = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED_LOOPS = 3
-_PURE_NODES = (
+_SIDE_EFFECT_FREE_NODES = (
     ast.Name
     | ast.Constant
     | ast.Compare
@@ -270,7 +270,8 @@ class _Converter(LoopRewriter):
     def function(self, definition: ast.FunctionDef) -> FunctionType:
         """Returns the function of the converted tree."""
         objects = {
-            f"{PREFIX}{f.__name__.strip('_')}": f for f in (_range_sequence, _range_elements, _both, _either, _negated)
+            f"{GENERATED_NAME_PREFIX}{f.__name__.strip('_')}": f
+            for f in (_range_sequence, _range_elements, _both, _either, _negated)
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -309,7 +310,7 @@ class _Converter(LoopRewriter):
         if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
         self._count += 1
-        left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
+        left, over = f"{GENERATED_NAME_PREFIX}left{self._count}", f"{GENERATED_NAME_PREFIX}over{self._count}"
         lowered = _without_jumps(loop.body, left if scan.ends else None)
         if lowered is None:
             return [plain]
@@ -329,10 +330,15 @@ class _Converter(LoopRewriter):
             )
         call_text = self._add_call(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [
+            f"{GENERATED_NAME_PREFIX}found = {call_text}({passed})",
+            f"if {GENERATED_NAME_PREFIX}found is None: pass",
+        ]
+        lines += (
+            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
+        )
         if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {PREFIX}range_sequence()")
+            lines.insert(0, f"{over} = {GENERATED_NAME_PREFIX}range_sequence()")
         opening = ast.parse("\n".join(lines)).body
         choice = opening[-1]
         assert isinstance(choice, ast.If)
@@ -342,7 +348,7 @@ class _Converter(LoopRewriter):
             assert isinstance(loop.iter, ast.Call)
             first_line: Any = opening[0]
             first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{PREFIX}range_elements({over})", mode="eval").body
+            plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
         return _with_line_numbers(opening, loop)
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
@@ -355,19 +361,26 @@ class _Converter(LoopRewriter):
         if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
         needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
-        results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
+        results = sorted([name for name in scan.stores if name in needed or name.startswith(GENERATED_NAME_PREFIX)])
         self._count += 1
         names = sorted(
-            {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
+            {*scan.stores, *scan.loads}
+            & (self._locals | {name for name in scan.stores if name.startswith(GENERATED_NAME_PREFIX)})
         )
         parts = [
             self._add_part(self.statements(body, depth, True), names, results, [])
             for body in (branch.body, branch.orelse)
         ]
-        test = f"{PREFIX}test{self._count}"
+        test = f"{GENERATED_NAME_PREFIX}test{self._count}"
         call_text = self._add_call(_Branch(*parts))
-        lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [
+            f"{test} = 0",
+            f"{GENERATED_NAME_PREFIX}found = {call_text}(locals(), {test})",
+            f"if {GENERATED_NAME_PREFIX}found is None: pass",
+        ]
+        lines += (
+            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
+        )
         opening = ast.parse("\n".join(lines)).body
         assignment, choice = opening[0], opening[-1]
         assert isinstance(assignment, ast.Assign)
@@ -383,13 +396,15 @@ class _Converter(LoopRewriter):
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
-        definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
+        definition = function_definition(
+            f"{GENERATED_NAME_PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned]
+        )
         part = _PartFunction(definition, names, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
     def _add_call(self, what: Any) -> str:
-        name = f"{PREFIX}call{len(self.calls)}"
+        name = f"{GENERATED_NAME_PREFIX}call{len(self.calls)}"
         self.calls[name] = what
         return name
 
@@ -408,7 +423,7 @@ class _Converter(LoopRewriter):
                     self._lookup(node.func.value), ModuleType
                 ):
                     return False
-            elif isinstance(node, ast.expr) and not isinstance(node, _PURE_NODES):
+            elif isinstance(node, ast.expr) and not isinstance(node, _SIDE_EFFECT_FREE_NODES):
                 return False
         return True
 
@@ -479,7 +494,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``a and b`` by ``both(a, lambda: b)``."""
         left, *others = node.values
         right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
-        name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        name = f"{GENERATED_NAME_PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
         call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
@@ -488,7 +503,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``not a`` by ``negated(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
-        call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
+        call: Any = ast.parse(f"{GENERATED_NAME_PREFIX}negated(0)", mode="eval").body
         call.args[0] = self.visit(node.operand)
         return call
 

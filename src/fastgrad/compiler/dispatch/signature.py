@@ -29,7 +29,7 @@ _TYPES_COMPARED_BY_VALUE = frozenset(
     [bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset]
 )
 
-COMPOSITES = (Composite, IndexedSlices)
+COMPOSITE_TENSOR_TYPES = (Composite, IndexedSlices)
 """The types of values made of several tensors."""
 
 
@@ -104,7 +104,7 @@ class Call:
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
             return self._container_key(value, label, kind)
-        if kind is not Tensor and isinstance(value, COMPOSITES):
+        if kind is not Tensor and isinstance(value, COMPOSITE_TENSOR_TYPES):
             form, tensors = value._to_components()
             names = ("values", "indices", "dense_shape") if kind is IndexedSlices else map(str, range(len(tensors)))
             parts = [self._structure_key(part, f"{label}.{name}") for name, part in zip(names, tensors, strict=False)]
@@ -202,7 +202,7 @@ def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
         items = [rebuild_value(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
-    if isinstance(value, COMPOSITES):
+    if isinstance(value, COMPOSITE_TENSOR_TYPES):
         form, tensors = value._to_components()
         return kind._from_components(form, [rebuild_value(part, leaves) for part in tensors])
     return next(leaves)

@@ -25,7 +25,7 @@ from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 MOST_BLOCK_ROWS = 128
 """The most rows of a block."""
 
-LEAST_ELEMENTS, LEAST_ELEMENTS_OF_BLOCKS = 1 << 11, 1 << 13
+LEAST_ELEMENTS_OF_ONE_BLOCK, LEAST_ELEMENTS_OF_SEVERAL_BLOCKS = 1 << 11, 1 << 13
 """The least elements for which this is faster: with one block, and with several."""
 
 
@@ -62,12 +62,16 @@ def sums_columns(fused: Any, place: int, product: Node) -> bool:
         place: the number of its input that is the product.
         product: of matrices.
     """
-    if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST_ELEMENTS:
+    if (
+        not isinstance(fused, Fused)
+        or not re.fullmatch("r+k+", fused.roles)
+        or fused.count < LEAST_ELEMENTS_OF_ONE_BLOCK
+    ):
         return False
     if row_name(product) not in ("matmul", "wide_product"):
         return False
     unit = rows_of_unit(product.inputs, **product.attributes)
-    if unit is None or (fused.count_of("r") > _rows_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_BLOCKS):
+    if unit is None or (fused.count_of("r") > _rows_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS):
         return False
     shape = product.outputs[0].shape
     if not fused.reads_in_order(place):

@@ -28,13 +28,13 @@ def launches_of_group(fused: Fused) -> Launches:
     key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
     launches = _launches_by_group.get(key)
     if launches is None:
-        if len(_launches_by_group) >= MOST_GROUPS:
+        if len(_launches_by_group) >= MOST_CACHED_GROUPS:
             _launches_by_group.clear()
         launches = _launches_by_group[key] = _make_launches(fused)
     return launches
 
 
-MOST_GROUPS = 1024
+MOST_CACHED_GROUPS = 1024
 _launches_by_group: dict[tuple[Any, ...], Launches] = {}
 
 

@@ -18,13 +18,13 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import Writer
 from fastgrad.compiler.fusion.phases import Phase, Schedule
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import Elements, is_costly_function
 from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
-SHORT_ROW = 1024
+LEAST_LONG_ROW_ELEMENTS = 1024
 """Rows with fewer elements share lanes, if several rows are reduced to one value."""
 
 
@@ -60,9 +60,9 @@ def combine_of(step: Step) -> str:
     return REDUCTIONS[step.row.name].combine
 
 
-def lane_of(step: Step) -> str:
+def lane_dtype_of(step: Step) -> str:
     """Returns the dtype of a reduction's lanes."""
-    return lane_type(step.inputs[0])
+    return lane_dtype(step.inputs[0])
 
 
 class ReductionEmitter:
@@ -89,7 +89,7 @@ class ReductionEmitter:
         self.kept_count = self.count // self.reduced_count
         self.pieces = self._piece_count()
         self.part = part or self._part_size()
-        self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
+        self.parts = 1 if part is None and self.has_uncut_reductions() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
         self.separate: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
@@ -97,19 +97,19 @@ class ReductionEmitter:
         if self.parts > 1:
             for number in self.schedule.phases[0].reductions:
                 self.partial[number] = Scratch(len(self.scratch))
-                self.scratch.append((np.dtype(self.total_of(self.step(number))), self.kept_count * self.parts))
+                self.scratch.append((np.dtype(self.total_dtype_of(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
         """Returns the step with a number; steps are counted after the group's inputs."""
         return self.fused.steps[number - self.first]
 
-    def stays_whole(self) -> bool:
+    def has_uncut_reductions(self) -> bool:
         """True if reductions are not cut."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
-    def total_of(self, step: Step) -> str:
+    def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype of a reduction's totals."""
-        return total_type(combine_of(step), step.inputs[0])
+        return total_dtype(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
@@ -180,7 +180,7 @@ class ReductionEmitter:
     def _load_earlier_values(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
 
-    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
+    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_dtype_of) -> None:
         """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
         for number in phase.reductions:
             step = self.step(number)
@@ -212,7 +212,7 @@ class ReductionEmitter:
         writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
-            writer.line(f"lanes{number} = local_array({self.total_of(self.step(number))}, {LANES})")
+            writer.line(f"lanes{number} = local_array({self.total_dtype_of(self.step(number))}, {LANES})")
         parts = writer.number("parts", self.parts)
         beside, across = self._part_strides()
         with writer.block("for p in range(first, last)"):
@@ -220,8 +220,10 @@ class ReductionEmitter:
             writer.line(f"at = p * {writer.number('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_of(step))})")
-                name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
+                writer.line(
+                    f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_dtype_of(step))})"
+                )
+                name = writer.array(f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
@@ -232,7 +234,9 @@ class ReductionEmitter:
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(f"parts{number}", f"out[{self.total_of(self.step(number))}]", self.partial[number])
+        name = self.writer.array(
+            f"parts{number}", f"out[{self.total_dtype_of(self.step(number))}]", self.partial[number]
+        )
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
@@ -258,7 +262,7 @@ class _AlongRows(ReductionEmitter):
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
         if not self.short:
             for number in reductions:
-                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
             start, stop = "0", writer.number("reduced", self.reduced_count)
@@ -274,7 +278,7 @@ class _AlongRows(ReductionEmitter):
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
-                    kind = lane_of(self.step(number)) if self.short else self.total_of(self.step(number))
+                    kind = lane_dtype_of(self.step(number)) if self.short else self.total_dtype_of(self.step(number))
                     writer.line(f"total{number} = {neutral_element(combine_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
@@ -290,7 +294,7 @@ class _AlongRows(ReductionEmitter):
         n = writer.size(self.dims[-1])
         if not outer_dims:
             self._write_row_loop(phase, start, stop)
-        elif self.fused.sizes[-1] >= SHORT_ROW or not phase.reductions:
+        elif self.fused.sizes[-1] >= LEAST_LONG_ROW_ELEMENTS or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
                 writer.decode("q", outer_dims)
                 self._write_row_loop(phase, *_row_bounds(start, stop, n))
@@ -319,7 +323,7 @@ class _AlongRows(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        row = writer.local(f"row{number}", lane_dtype_of(self.step(number)), FEW)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
@@ -361,10 +365,10 @@ class _AcrossRows(ReductionEmitter):
         n = writer.size(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
-                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
-                writer.line(f"totals{number} = local_array({self.total_of(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total_dtype_of(self.step(number))}, {LANES})")
         for number in self.schedule.later:
-            writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
+            writer.line(f"values{number} = local_array({lane_dtype(self.step(number).output)}, {LANES})")
         writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
         with writer.block("for u in range(first, last)"):
             writer.line("band = u // tiles")
@@ -387,7 +391,7 @@ class _AcrossRows(ReductionEmitter):
     def _write_phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
-        self._write_fill(phase, "totals", self.total_of)
+        self._write_fill(phase, "totals", self.total_dtype_of)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
             self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):

@@ -25,10 +25,10 @@ from fastgrad.kernels.movement.layout import Layout, contiguous
 MOST_OPEN_GROUPS = 2
 """The most groups with the same number of elements that may be open at a time."""
 
-MOST_CONSTANT_BYTES = 4096
+MOST_FOLDED_INDEX_MAP_BYTES = 4096
 """Bytes up to which index maps of constants are evaluated at compile time."""
 
-_NEAR_ELEMENTS = 65536
+_MOST_CACHED_ELEMENTS = 65536
 # Up to this number of elements any order of reads is fast.
 
 
@@ -271,7 +271,7 @@ class _Fusion:
         view = self._views[id(value)]
         constant = self._constants.get(id(view.base))
         computed: tuple[Value, ...] = (value,)
-        if constant is not None and element_count(value) * value.dtype.itemsize <= MOST_CONSTANT_BYTES:
+        if constant is not None and element_count(value) * value.dtype.itemsize <= MOST_FOLDED_INDEX_MAP_BYTES:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
             new_node = Node(Kind.CONSTANT, array, (), computed)
         elif len(view.nodes) > 1 and not _is_prefix(view.layout) and has_copy_kernel(view.layout, value):
@@ -323,4 +323,4 @@ def _is_prefix(layout: Layout) -> bool:
 
 def _is_near(layout: Layout) -> bool:
     """True if each element is read near the one before, so that no cache line is fetched twice."""
-    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR_ELEMENTS
+    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _MOST_CACHED_ELEMENTS

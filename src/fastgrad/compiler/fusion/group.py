@@ -36,19 +36,19 @@ from fastgrad.kernels.movement.layout import (
 )
 from fastgrad.kernels.reduction.lanes import LANES
 
-MOST_STEPS = 64
-MOST_INPUTS = 24
-MOST_REDUCTIONS = 8
-MOST_DIMS = 4
+MOST_GROUP_STEPS = 64
+MOST_GROUP_INPUTS = 24
+MOST_GROUP_REDUCTIONS = 8
+MOST_GROUP_DIMENSIONS = 4
 """Bounds of a group, which keep its values in registers or the cache, and its compilation short."""
 
 MOST_CACHED_ELEMENTS = 1 << 16
 """The number of elements up to which reading them again hits the cache."""
 
-MOST_UNRELATED_ELEMENTS = 1 << 12
+MOST_ELEMENTS_OF_UNRELATED_STEPS = 1 << 12
 """Above this number of elements a map and a reduction without a common value are separate kernels: threads share more."""
 
-ENOUGH_PIECES = 16
+ENOUGH_PIECES_FOR_THREADS = 16
 """The number of pieces of work that keeps threads busy."""
 
 ReducedRuns = tuple[tuple[int, int], ...]
@@ -120,7 +120,7 @@ def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tupl
     return tuple(cuts[:-1]), tuple(reduced)
 
 
-class _Joining(NamedTuple):
+class _JoinPlan(NamedTuple):
     """The planned changes of a group by adding a node."""
 
     kept: bool
@@ -175,7 +175,7 @@ class Group:
         """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
-    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _JoinPlan | None:
         """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
@@ -183,7 +183,7 @@ class Group:
             number: the result of ``fusible_dtype`` for it.
             read: returns the view by which a value from outside is read.
         """
-        if len(self.steps) >= MOST_STEPS:
+        if len(self.steps) >= MOST_GROUP_STEPS:
             return None
         reduces = is_reduction(node)
         shape = node.inputs[0].shape if reduces else node.outputs[0].shape
@@ -201,7 +201,7 @@ class Group:
         reduced = self.reduced
         if reduces:
             reduction_cuts, reduced_dims = cuts_and_reduced_runs(shape, node.attributes["axes"])
-            if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_REDUCTIONS:
+            if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_GROUP_REDUCTIONS:
                 return None
             reduced = reduced_dims
             cuts = joined_cuts(self.cuts, reduction_cuts)
@@ -228,11 +228,15 @@ class Group:
                 cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
             fresh += (id(view.base), layout, kept) not in self._inputs
             reads.append((view.base, layout, view.nodes))
-        if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
+        if cuts is None or len(cuts) >= MOST_GROUP_DIMENSIONS or len(self._values) + fresh > MOST_GROUP_INPUTS:
             return None
-        if self.count > MOST_UNRELATED_ELEMENTS and reduces != (self.reduced is not None) and self._is_unrelated(reads):
+        if (
+            self.count > MOST_ELEMENTS_OF_UNRELATED_STEPS
+            and reduces != (self.reduced is not None)
+            and self._is_unrelated(reads)
+        ):
             return None
-        return _Joining(kept, cuts, reduced, reads, compute_dtype)
+        return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
 
     def _is_unrelated(self, reads: Sequence[Any]) -> bool:
         """True if the group has steps, and a node shares no input or value with them."""
@@ -251,7 +255,7 @@ class Group:
         if roles[-1] == "k":  # tiles of the innermost dimension
             pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
             piece *= min(sizes[-1], LANES)
-        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES):
+        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES_FOR_THREADS):
             return False
         dims = []
         below = 1
@@ -269,7 +273,7 @@ class Group:
         roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
         return sizes_at(self.cuts, self.count), "".join(roles)
 
-    def add(self, node: Node, found: _Joining) -> None:
+    def add(self, node: Node, found: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))

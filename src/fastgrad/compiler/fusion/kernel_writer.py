@@ -235,7 +235,7 @@ class Writer:
         return self.array(f"{letter}{memory.number}", kind, memory)
 
 
-MOST_KERNELS = 1024
+MOST_CACHED_KERNELS = 1024
 """The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
 
 _kernels: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
@@ -259,7 +259,7 @@ def native_kernel(parameters: str, source: str, number: str) -> Any:
     native = _build_kernel(*key)
     with _kernels_lock:
         native = _kernels.setdefault(key, native)
-        while len(_kernels) > MOST_KERNELS:
+        while len(_kernels) > MOST_CACHED_KERNELS:
             _kernels.popitem(last=False)
     return native
 

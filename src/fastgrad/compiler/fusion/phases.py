@@ -13,10 +13,10 @@ from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.scalar_code import row_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
-MOST_RECOMPUTED = 12
+MOST_RECOMPUTED_SIMPLE_OPERATIONS = 12
 """The most simple operations of a value that is recomputed."""
 
-_FUNCTION_COST = 16
+_FUNCTION_COST_IN_SIMPLE_OPERATIONS = 16
 # The cost of a function like exp, in simple operations.
 
 
@@ -91,7 +91,7 @@ class Schedule:
                 known[number] = 0
             else:
                 code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-                step_cost = _FUNCTION_COST if code is not None and code[1] else 1
+                step_cost = _FUNCTION_COST_IN_SIMPLE_OPERATIONS if code is not None and code[1] else 1
                 known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
         return known[number]
 
@@ -116,7 +116,9 @@ class Schedule:
                 return
             seen.add(number)
             made_in = self._made.setdefault(number, phase)
-            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED):
+            if made_in < phase and (
+                number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED_SIMPLE_OPERATIONS
+            ):
                 needed[number] = phase
                 return
             for i in self._step(number).operands:

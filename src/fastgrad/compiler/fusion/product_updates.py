@@ -14,7 +14,7 @@ from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-LEAST_ELEMENTS = 1 << 13
+LEAST_UPDATED_ELEMENTS = 1 << 13
 """The smallest number of a variable's elements for a step of its own."""
 
 
@@ -79,7 +79,7 @@ def _is_single_product(node: Node) -> bool:
 
 def _is_large(node: Node) -> bool:
     value = node.outputs[0]
-    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_ELEMENTS:
+    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_UPDATED_ELEMENTS:
         return False
     product = node.payload.node if isinstance(node.payload, Product) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"

@@ -18,8 +18,8 @@ FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 FLOAT16: np.dtype = np.dtype(np.float16)
 BFLOAT16: np.dtype = dtypes.bfloat16.numpy
-INTS = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
-_FLOATS = HALVES | {FLOAT32, FLOAT64}
+INTEGER_DTYPES = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
+_FLOAT_DTYPES = HALVES | {FLOAT32, FLOAT64}
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def cast_code(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
     if wanted in HALVES:
         narrow = "rounded_to_odd" if given == FLOAT64 and wanted == FLOAT16 else "float32"
         return f"rounded_to_{wanted.name}({narrow}({x}))"
-    if wanted in INTS and given in _FLOATS:
+    if wanted in INTEGER_DTYPES and given in _FLOAT_DTYPES:
         return _cast_to_integer(x, body_type(given), wanted) if _casts_like_numpy(given, wanted) else None
     return f"{wanted.name}({x})"
 

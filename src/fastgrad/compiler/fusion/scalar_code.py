@@ -16,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, INTS, body_type, cast_code
+from fastgrad.compiler.fusion.scalar_casts import (
+    BFLOAT16,
+    BOOL,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    INTEGER_DTYPES,
+    body_type,
+    cast_code,
+)
 from fastgrad.core.operation import HALVES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
@@ -24,17 +33,17 @@ from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_ta
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTS
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
-_VECTOR_MATH = {
+_VECTOR_MATH_FUNCTIONS = {
     vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid"),
     circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
 }
-_COMPUTED_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
-_COMPUTED_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+_BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
+_BODY_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
 _EXACT_CALLS = {
@@ -70,7 +79,7 @@ KERNEL_GLOBALS: dict[str, Any] = {
         for dtype in ("float16", "bfloat16")
         for name in (f"of_{dtype}", f"to_{dtype}", f"rounded_to_{dtype}")
     },
-    **{name: getattr(module, name) for module, names in _VECTOR_MATH.items() for name in names},
+    **{name: getattr(module, name) for module, names in _VECTOR_MATH_FUNCTIONS.items() for name in names},
     **{
         name: getattr(scalars, name)
         for name in (
@@ -86,12 +95,12 @@ KERNEL_GLOBALS: dict[str, Any] = {
             "rounded_to_odd",
         )
     },
-    **{dtype.name: dtype.type for dtype in INTS | {FLOAT32, FLOAT64}},
+    **{dtype.name: dtype.type for dtype in INTEGER_DTYPES | {FLOAT32, FLOAT64}},
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
 _NAMED_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
+_ARITHMETIC_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
@@ -173,7 +182,7 @@ class Scalars:
 
 def rounded_expression(text: str, number: np.dtype) -> str:
     """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
-    if number in INTS:
+    if number in INTEGER_DTYPES:
         return f"{number.name}({text})"
     return f"rounded_to_{number.name}({text})" if number in HALVES else text
 
@@ -235,9 +244,13 @@ class _Translator(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         number, operator = self._number_dtype(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _DIVISION_FUNCTIONS and number not in INTS:  # the quotient of integers may raise an error
+        if (
+            operator in _DIVISION_FUNCTIONS and number not in INTEGER_DTYPES
+        ):  # the quotient of integers may raise an error
             return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
-        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTS else (ast.Div,)):
+        if operator not in _ARITHMETIC_OPERATORS and operator not in (
+            _BITWISE_OPERATORS if number in INTEGER_DTYPES else (ast.Div,)
+        ):
             raise _RefusedError
         return self._rounded_node(ast.BinOp(left, node.op, right))
 
@@ -246,10 +259,10 @@ class _Translator(ast.NodeTransformer):
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, operand)
         number = self._number_dtype()
-        if isinstance(node.op, ast.Invert) and number not in INTS:
+        if isinstance(node.op, ast.Invert) and number not in INTEGER_DTYPES:
             raise _RefusedError
         result = ast.UnaryOp(node.op, operand)
-        return self._rounded_node(result) if number in INTS else result
+        return self._rounded_node(result) if number in INTEGER_DTYPES else result
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return self._constant_node(node.value)
@@ -263,7 +276,7 @@ class _Translator(ast.NodeTransformer):
         if name == "where":
             return ast.IfExp(*arguments)
         number = self._number_dtype()
-        if number in INTS:
+        if number in INTEGER_DTYPES:
             if name == "rint":
                 return arguments[0]
             if name not in _INTEGER_FUNCTIONS:
@@ -290,9 +303,9 @@ class _Translator(ast.NodeTransformer):
                 return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _COMPUTED_FUNCTIONS or (name == "nextafter" and number in HALVES):
+        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALVES):
             raise _RefusedError
-        return self._function_call(_COMPUTED_FUNCTIONS[name], arguments)
+        return self._function_call(_BODY_FUNCTIONS[name], arguments)
 
     def _function_call(self, name: str, arguments: list[Any]) -> ast.AST:
         self.needs_dtype = True
@@ -307,7 +320,7 @@ class _Translator(ast.NodeTransformer):
         return ast.parse(rounded_expression(ast.unparse(node), self._number_dtype()), mode="eval").body
 
     def _constant_node(self, value: Any) -> Any:
-        if not isinstance(value, (int, float)) or (self.number in INTS and not float(value).is_integer()):
+        if not isinstance(value, (int, float)) or (self.number in INTEGER_DTYPES and not float(value).is_integer()):
             raise _RefusedError
         return ast.parse(constant_expression(value, self._number_dtype()), mode="eval").body
 

@@ -23,35 +23,35 @@ from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.compiler.passes.structure import structure_of
 from fastgrad.core.operation import Form
 
-LEAST_PEAK = 16 << 20
+LEAST_PEAK_BYTES = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
 SCARCE_SHARE_OF_PEAK = 0.5
 """A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
 
-WAIT_FACTOR = 3
+LEAST_WAIT_IN_OWN_BYTES = 3
 """A value is recomputed only if this multiple of its own bytes is made while it waits."""
 
-LEAST_SIZE_SHARE = 1e-3
+LEAST_VALUE_SHARE_OF_PEAK = 1e-3
 """Values smaller than this share of the peak are kept."""
 
-OPERATIONS_PER_BYTE = 8.0
+MOST_REPEATED_OPERATIONS_PER_BYTE = 8.0
 """The most operations that are repeated for a byte that is not kept; a gelu of float32 needs 5."""
 
-_FUNCTION_COST = 20
+_FUNCTION_COST_IN_SIMPLE_OPERATIONS = 20
 # The cost of exp, erf and the like, in simple operations.
 
 _SIMPLE_FUNCTIONS = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
-FACTOR = 2
+MOST_REUSE_SIZE_RATIO = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
-_MOST_DELAY = 8
+_MOST_DELAY_NODES = 8
 # The most nodes by which a product is delayed, so that it reads a value that a map computes anyway.
 
-_MOST_DEPTH = 8
+_MOST_REPEATED_CHAIN_OPERATIONS = 8
 # The longest chain of operations that is repeated for one value.
 
 _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
@@ -59,7 +59,7 @@ _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 def is_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
-    return Memory(planned).peak >= LEAST_PEAK
+    return Memory(planned).peak >= LEAST_PEAK_BYTES
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
@@ -73,14 +73,14 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
         ``graph`` itself if no value is recomputed.
     """
     memory = Memory(planned)
-    if memory.peak < LEAST_PEAK:
+    if memory.peak < LEAST_PEAK_BYTES:
         return graph
     choice = _Search(graph, memory)
     if not choice.wanted:
         return graph
     key = structure_of(graph)
     if key is not None:
-        if len(_decisions) >= MOST_DECISIONS:
+        if len(_decisions) >= MOST_CACHED_DECISIONS:
             _decisions.clear()
         _decisions[key] = choice.decision(graph)
     return _GraphRewriter(choice, graph, memory.at).rewritten_graph()
@@ -97,7 +97,12 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     """
     key = structure_of(graph)
     decision = None if key is None else _decisions.get(key)
-    if decision is None or not decision.bytes <= FACTOR * _bytes_of(graph) <= FACTOR * FACTOR * decision.bytes:
+    if (
+        decision is None
+        or not decision.bytes
+        <= MOST_REUSE_SIZE_RATIO * _bytes_of(graph)
+        <= MOST_REUSE_SIZE_RATIO * MOST_REUSE_SIZE_RATIO * decision.bytes
+    ):
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}
@@ -118,7 +123,7 @@ class _Decision(NamedTuple):
     again: dict[int, int]
 
 
-MOST_DECISIONS = 64
+MOST_CACHED_DECISIONS = 64
 _decisions: dict[Hashable, _Decision] = {}
 
 
@@ -179,10 +184,10 @@ class Memory:
 
     def late_reader(self, value: Value) -> int | None:
         """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
-        if id(value) not in self.made or size_of(value) < LEAST_SIZE_SHARE * self.peak:
+        if id(value) not in self.made or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
             return None
         last_use = self.made[id(value)]
-        longest, reader = WAIT_FACTOR * size_of(value), None
+        longest, reader = LEAST_WAIT_IN_OWN_BYTES * size_of(value), None
         for use in self.uses[id(value)]:
             waiting = self.bytes_made_between(last_use, use)
             if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
@@ -259,7 +264,7 @@ class _Search(_RecomputedValues):
         operations = sum(
             [_operations_per_element(self._makers[key]) * _element_count(operand) for key, operand in needed]
         )
-        if 2 * saved < size_of(value) or operations > OPERATIONS_PER_BYTE * saved:
+        if 2 * saved < size_of(value) or operations > MOST_REPEATED_OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
             self.again[key] = min(late, self.again.get(key, late))
@@ -279,10 +284,12 @@ class _Search(_RecomputedValues):
         if id(value) in known:
             return known
         if id(value) in self.again:  # its second computation must be near, else that one would wait
-            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= WAIT_FACTOR * size_of(value)
+            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= LEAST_WAIT_IN_OWN_BYTES * size_of(
+                value
+            )
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
-        if depth > _MOST_DEPTH or not _can_repeat(node, value):
+        if depth > _MOST_REPEATED_CHAIN_OPERATIONS or not _can_repeat(node, value):
             return None
         values = {**known, id(value): (value, True)}
         for x in _inputs_of_recomputation(node):
@@ -376,7 +383,7 @@ class _GraphRewriter:
             if parts is not None and id(value) not in needed:
                 needed.add(id(value))
                 recomputed += parts[1]
-        until = min(position + _MOST_DELAY, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
+        until = min(position + _MOST_DELAY_NODES, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
         for later_position, later_node in enumerate(self._old_graph.nodes[position + 1 : until + 1], position + 1):
             if later_node.has_effect:
                 return None
@@ -414,7 +421,7 @@ def _operations_per_element(node: Node) -> int:
     if node.payload.form is Form.INDEX_MAP:
         return 1
     functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
-    return 1 + _FUNCTION_COST * len(functions)
+    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * len(functions)
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:

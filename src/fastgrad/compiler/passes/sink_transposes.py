@@ -26,7 +26,7 @@ Perm = tuple[int, ...]
 Shape = tuple[int, ...]
 
 _ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
-_BROADCASTS = frozenset({"spread", "broadcast_to"})
+_BROADCAST_ROWS = frozenset({"spread", "broadcast_to"})
 
 
 class Transposed(NamedTuple):
@@ -309,7 +309,7 @@ class _TransposeSinker:
             array = np.ascontiguousarray(maker.payload.transpose(_inverse_perm(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if row_name(maker) in _BROADCASTS:
+        if row_name(maker) in _BROADCAST_ROWS:
             source = maker.inputs[0]
             shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):

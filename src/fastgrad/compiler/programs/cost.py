@@ -7,10 +7,10 @@ from typing import NamedTuple
 from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.frame import nanoseconds_of, shares_of
 
-MOST_WITH_GIL = 50_000.0
+MOST_NANOSECONDS_WITH_GIL = 50_000.0
 """Nanoseconds up to which a program keeps the GIL: releasing and acquiring it can take as long."""
 
-MOST_UNSHARED = 40_000.0
+MOST_NANOSECONDS_ON_ONE_THREAD = 40_000.0
 """Nanoseconds of shareable work from which on a program uses the thread pool."""
 
 

@@ -66,8 +66,10 @@ class Frame:
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
             for chain_start, count, most_shares in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
-                shares = _power_of_two(min(max(sum(times) / LEAST_CHAIN_SHARE, 2), ENOUGH_SHARES, most_shares))
-                if sum(times) >= LEAST_SHARED_STEP:
+                shares = _power_of_two(
+                    min(max(sum(times) / LEAST_CHAIN_SHARE_NANOSECONDS, 2), ENOUGH_SHARES_PER_STEP, most_shares)
+                )
+                if sum(times) >= LEAST_SHARED_STEP_NANOSECONDS:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
                     self.inside.update(range(start + chain_start + 1, start + chain_start + count))
@@ -232,17 +234,17 @@ class Frame:
         return object_words, addresses
 
 
-LEAST_SHARED_STEP = 4_000.0
-LEAST_SHARE = 2_000.0
+LEAST_SHARED_STEP_NANOSECONDS = 4_000.0
+LEAST_SHARE_NANOSECONDS = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
-ENOUGH_SHARES, LONGEST_SHARE, MOST_SHARES = 16, 60_000.0, 256
+ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
-LEAST_CHAIN_SHARE = 10_000.0
+LEAST_CHAIN_SHARE_NANOSECONDS = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-SHARE_GRAIN = 64
+SHARE_GRAIN_UNITS = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
@@ -252,11 +254,17 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
+    if time < LEAST_SHARED_STEP_NANOSECONDS or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / LONGEST_SHARE), MOST_SHARES, launch.units)
+    target_shares = min(
+        max(min(time / LEAST_SHARE_NANOSECONDS, ENOUGH_SHARES_PER_STEP), time / LONGEST_SHARE_NANOSECONDS),
+        MOST_SHARES_PER_STEP,
+        launch.units,
+    )
     shares = _power_of_two(target_shares)
-    grain = SHARE_GRAIN if launch.units >= SHARE_GRAIN * shares else 1  # no cache line is written by two threads
+    grain = (
+        SHARE_GRAIN_UNITS if launch.units >= SHARE_GRAIN_UNITS * shares else 1
+    )  # no cache line is written by two threads
     return shares, grain
 
 

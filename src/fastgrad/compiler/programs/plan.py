@@ -29,7 +29,7 @@ from fastgrad.compiler.programs.lowering import (
 )
 from fastgrad.kernels.runtime.launch import Constant, Launches
 
-MOST_KEPT_SCRATCH = 1 << 15
+MOST_UNREUSED_SCRATCH_BYTES = 1 << 15
 """Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
 
 
@@ -353,7 +353,11 @@ class _Planner:
         check_no_overlap(node, form, inputs, outputs)
         form = self._device_launches(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
-        waits = form is not None and sum(sizes) <= MOST_KEPT_SCRATCH and any(launch.waits for launch in form.launches)
+        waits = (
+            form is not None
+            and sum(sizes) <= MOST_UNREUSED_SCRATCH_BYTES
+            and any(launch.waits for launch in form.launches)
+        )
         offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
         for output, input_number in form.starts_as if form is not None else ():

@@ -26,7 +26,7 @@ from fastgrad.kernels.runtime import driver
 _END_KERNEL = "end_program"
 """The name of the kernel at the end of a trace."""
 
-RUNS_PER_STEP = 5
+TIMED_RUNS_PER_STEP = 5
 """How often a step runs; the shortest time counts."""
 
 
@@ -241,14 +241,14 @@ def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
 def _shortest_time(work: Callable[[], Any]) -> float:
     """Returns the shortest time of several runs, in microseconds."""
     times = []
-    for _ in range(RUNS_PER_STEP):
+    for _ in range(TIMED_RUNS_PER_STEP):
         start = perf_counter()
         work()
         times.append(perf_counter() - start)
     return min(times) * 1e6
 
 
-_CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
+_NON_TABLE_RESULTS_OF_ROW_UPDATES = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
 """Operations that change the rows of tables that an input lists, with the number of their results that are not tables.
 
 Their inputs: the tables and the other results, then values, indices and the number of indices that count.
@@ -258,9 +258,9 @@ Their inputs: the tables and the other results, then values, indices and the num
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
     name = _node_name(node)
-    if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
+    if name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES or node.attributes.get("moves", RESTS) != RESTS:
         return 0
-    return len(node.outputs) - _CHANGED_ROWS[name]
+    return len(node.outputs) - _NON_TABLE_RESULTS_OF_ROW_UPDATES[name]
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:

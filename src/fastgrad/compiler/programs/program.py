@@ -84,7 +84,7 @@ class Program:
             run = self._make(Frame(self.plan))
         try:
             return run(*arguments)
-        except UnfitArray:
+        except UnreadableLayout:
             return run(*self._contiguous_arguments(arguments))
         finally:
             self._idle.append(run)
@@ -92,7 +92,7 @@ class Program:
     def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
         """Returns the replay function for one caller at a time, for programs that are one native call.
 
-        The function refuses arrays with a layout that kernels do not read (``UnfitArray``). It does not copy the tensors that share
+        The function refuses arrays with a layout that kernels do not read (``UnreadableLayout``). It does not copy the tensors that share
         memory of the variables ``plan.written``: see ``release``.
         """
         return self._idle.pop() if self._idle else self._make(Frame(self.plan))
@@ -125,7 +125,7 @@ class Program:
             else:
                 Program._raise_step_error(frame, answer, objects)
         if status >= 0:
-            raise UnfitArray
+            raise UnreadableLayout
         return status
 
     @staticmethod
@@ -159,5 +159,5 @@ class Program:
         return arrays
 
 
-class UnfitArray(Exception):
+class UnreadableLayout(Exception):
     """Raised for an argument with a layout that kernels can't read."""

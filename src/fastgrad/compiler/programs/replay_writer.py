@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
@@ -29,9 +29,9 @@ _program_numbers = itertools.count(1)
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
-    if work.shared > MOST_UNSHARED:
+    if work.shared > MOST_NANOSECONDS_ON_ONE_THREAD:
         return begin_shared, continue_shared
-    if work.nanoseconds > MOST_WITH_GIL:
+    if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
         return driver.begin_released[()], driver.continue_released[()]
     return driver.begin[()], driver.continue_program[()]
 

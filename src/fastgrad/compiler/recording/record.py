@@ -450,9 +450,9 @@ def _with_effects_last(nodes: list[Node]) -> list[Node]:
 def _package_reads_value() -> bool:
     """True if code of this package, not the user's, reads the value."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in _READING_MODULES:
+    while frame is not None and frame.f_globals.get("__name__") in _VALUE_READING_MODULES:
         frame = frame.f_back
     return frame is not None and runs_package_code(frame)
 
 
-_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])
+_VALUE_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])

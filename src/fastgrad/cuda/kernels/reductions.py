@@ -12,7 +12,7 @@ import contextlib
 from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
-from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_of
+from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_dtype_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
@@ -46,16 +46,16 @@ class _DeviceReduction(ReductionEmitter):
     writer: DeviceWriter
     whose = "block"
 
-    def stays_whole(self) -> bool:
+    def has_uncut_reductions(self) -> bool:
         return self.reduced_count <= self.part or len(self.schedule.phases) > 1
 
-    def total_of(self, step: Step) -> str:
-        return lane_of(step)
+    def total_dtype_of(self, step: Step) -> str:
+        return lane_dtype_of(step)
 
     def _combine_threads(self, phase: Phase, length: int) -> None:
         """Generates the reduction of the threads' totals to the block's."""
         for number in phase.reductions:
-            kind = self.total_of(self.step(number))
+            kind = self.total_dtype_of(self.step(number))
             exchanged = _EXCHANGED.get(kind, kind)
             self.writer.at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
             taken = f"{self.whose}_{combine_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
@@ -64,7 +64,7 @@ class _DeviceReduction(ReductionEmitter):
     def _neutral(self, phase: Phase) -> None:
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_of(step))}")
+            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_dtype_of(step))}")
 
     def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
         """Generates the selection of a unit's part of the reduction; returns the part's begin and end."""
@@ -114,7 +114,7 @@ class _DeviceReduction(ReductionEmitter):
             with writer.block(f"for part in {head}"):
                 for number in phase.reductions:
                     step = self.step(number)
-                    name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
+                    name = writer.array(f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number])
                     place = f"p * {writer.number('beside', beside)} + part * {writer.number('across', across)}"
                     writer.line(combine_code(combine_of(step), f"total{number}", f"{name}[{place}]"))
             if writer.together:
