@@ -85,14 +85,14 @@ class ForwardAccumulator(recording.Recorder):
         inner = [o for o in before[outer + 1 :] if not o.follows_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
-            found = self._carried(operation, inputs, outputs, attributes)
+            found = self._computed_tangents(operation, inputs, outputs, attributes)
         finally:
             recording.recorders.active = before
         for y, tangent in zip(outputs, found, strict=True):
             if tangent is not None:
                 self._set(y, tangent)
 
-    def _carried(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
+    def _computed_tangents(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
         units = [constant_tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
         several = len(outputs) > 1
         with GradientTape() as tape:

@@ -55,7 +55,7 @@ def test_sums_are_those_of_the_result_whatever_the_shares(shape, dtype):
     kinds = [np.empty(value.shape, value.dtype) for value in node.outputs]
     found = []
     for apart in (False, True):
-        launches = launches_of_product(node.payload, apart=apart)
+        launches = launches_of_product(node.payload, epilogue_afterwards=apart)
         for shares in (1, 2, 3, 8):
             results = [np.full_like(one, 7) for one in kinds]
             assert run_launches(launches, by_argument, results, shares) is None

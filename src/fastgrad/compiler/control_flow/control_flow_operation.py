@@ -55,10 +55,10 @@ class ControlFlowOperation(GraphBasedOperation):
         return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
-def scattered(values: Iterable[Any], flags: Flags) -> list[Any]:
+def scattered(values: Iterable[Any], positions: Flags) -> list[Any]:
     """Returns a list with the next of ``values`` where a flag is True, and None elsewhere."""
     items = iter(values)
-    return [next(items) if flag else None for flag in flags]
+    return [next(items) if flag else None for flag in positions]
 
 
 class ReturnsResiduals(ControlFlowOperation):

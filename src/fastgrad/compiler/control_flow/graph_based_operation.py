@@ -125,9 +125,9 @@ def bounded_loops(graph: Graph) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([loop for operation in operations for loop in operation.bounded_loops]))
 
 
-def cache_value(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def cache_value(cache: dict[Any, Any], key: Any, value: Any) -> None:
     """Adds a value to a bounded cache."""
-    kept.pop(key, None)
-    if len(kept) >= MOST_VARIANTS_PER_OPERATION:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = value
+    cache.pop(key, None)
+    if len(cache) >= MOST_VARIANTS_PER_OPERATION:
+        cache.pop(next(iter(cache)), None)
+    cache[key] = value

@@ -107,19 +107,19 @@ class Loop(ControlFlowOperation):
             *[loop for operation in operations for loop in operation.bounded_loops],
         ]
 
-    def has_next_iteration(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """True if another iteration follows ``done`` iterations, given arrays.
+    def has_next_iteration(self, iterations_done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
+        """True if another iteration follows ``iterations_done`` iterations, given arrays.
 
         Raises:
             GuardError: its number is beyond the capacity.
         """
         if self.condition is None:
-            return done < self.row_count(number)
-        if number is not None and done >= int(number):
+            return iterations_done < self.row_count(number)
+        if number is not None and iterations_done >= int(number):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
-        if self.most is not None and done >= self.most:
+        if self.most is not None and iterations_done >= self.most:
             raise self.double_capacity()
         return True
 
@@ -157,9 +157,9 @@ class Loop(ControlFlowOperation):
         """Returns the kernel of a loop whose iterations are all native."""
         return launches_of_loop(self, inputs, outputs)
 
-    def row_number(self, done: int, total: int) -> int:
-        """Returns the number of the row of the next iteration, after ``done`` of ``total`` iterations."""
-        return total - 1 - done if self.reverse else done
+    def row_number(self, iterations_done: int, iteration_count: int) -> int:
+        """Returns the number of the row of the next iteration, after ``iterations_done`` of ``iteration_count`` iterations."""
+        return iteration_count - 1 - iterations_done if self.reverse else iterations_done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results, computed by operations on tensors."""

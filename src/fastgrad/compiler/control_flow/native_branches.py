@@ -48,7 +48,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     return Launches((launch,), ((WORDS, word_count),))
 
 
-def _branch_launch(plan: Plan, outputs: Any, following: Any) -> Launch:
+def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
     returned = plan.stretches[0].returned
     layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
     layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
@@ -63,6 +63,6 @@ def _branch_launch(plan: Plan, outputs: Any, following: Any) -> Launch:
         work_of(plan).steps,
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array(words, np.int64)),
-        following,
+        next_branch_launch,
     )
     return Launch(looping.branch[()], operands)

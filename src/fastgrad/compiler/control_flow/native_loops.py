@@ -34,7 +34,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     work = work_of(plan)
     if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
-    layout, buffers = _array_records(loop, plan)
+    layout, buffers = _array_records_of_iteration(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
@@ -55,8 +55,8 @@ def _launches_of_row_loop(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        _constant_words(layout),
-        _constant_words([*carried, (0, 0)]),
+        _word_table_operand(layout),
+        _word_table_operand([*carried, (0, 0)]),
         loop.carried,
         trips,
         int(loop.reverse),
@@ -66,7 +66,7 @@ def _launches_of_row_loop(
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
+    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_arrays_of_loop(len(layout), loop, buffers))
 
 
 def _launches_of_while(
@@ -82,7 +82,7 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: Layout = [_argument_record(loop, number, 0) for number, _ in test.arguments]
+    test_layout: Layout = [_record_of_argument(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -93,9 +93,9 @@ def _launches_of_while(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(memory))]),
-        _constant_words(layout),
-        _constant_words(test_layout),
-        _constant_words([*carried, (0, 0)]),
+        _word_table_operand(layout),
+        _word_table_operand(test_layout),
+        _word_table_operand([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
         1 << 62 if loop.most is None else loop.most,
@@ -114,7 +114,7 @@ def _launches_of_while(
     )
     return Launches(
         (launch, *_result_copies(loop, plan, outputs)),
-        _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory),
+        _scratch_arrays_of_loop(max(len(layout), len(test_layout)), loop, memory),
     )
 
 
@@ -122,12 +122,18 @@ ASSUMED_WHILE_LOOP_ITERATIONS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
-def _constant_words(records: Sequence[tuple[int, ...]]) -> Constant:
+def _word_table_operand(records: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(records, np.int64).reshape(-1))
 
 
-def _scratch_of_loop(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
-    return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
+def _scratch_arrays_of_loop(
+    record_count: int, loop: Any, buffer_sizes: Sequence[int]
+) -> tuple[tuple[np.dtype, int], ...]:
+    return (
+        (WORDS, record_count),
+        (WORDS, loop.carried + 1),
+        *[(BYTES, size) for size in buffer_sizes for _ in range(2)],
+    )
 
 
 def is_single_native_call(plan: Plan) -> bool:
@@ -165,9 +171,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+def _array_records_of_iteration(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
     """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
+    layout: Layout = [_record_of_argument(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:
@@ -189,7 +195,11 @@ def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     return copies
 
 
-def _argument_record(loop: Any, number: int, size: int) -> tuple[int, int, int]:
-    if number < loop.carried:
-        return looping.CARRIED, number, size
-    return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size
+def _record_of_argument(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
+    if argument_number < loop.carried:
+        return looping.CARRIED, argument_number, byte_count
+    return (
+        (looping.ROW if argument_number < loop.carried + loop.rows else looping.CAPTURED),
+        argument_number,
+        byte_count,
+    )

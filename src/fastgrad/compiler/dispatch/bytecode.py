@@ -78,9 +78,9 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _is_getattr_name(asking: list[int], position: int) -> bool:
+def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:
     """True if a string is the second argument of ``getattr``: at least one other value has been read since."""
-    return bool(asking) and position - asking[-1] > 1
+    return bool(getattr_positions) and position - getattr_positions[-1] > 1
 
 
 def _assignment_counts(code: CodeType) -> dict[str, int]:

@@ -125,9 +125,9 @@ class Captures:
             self._check = self.scope["check"]
         return self._check(objects) is True
 
-    def call_on_deletion(self, told: Callable[[], None]) -> None:
+    def call_on_deletion(self, callback: Callable[[], None]) -> None:
         """Registers a callback for the deletion of a captured object."""
-        self._gone_callbacks.append(told)
+        self._gone_callbacks.append(callback)
 
     def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""

@@ -220,9 +220,9 @@ class JumpsAsReturns(ast.NodeTransformer):
     def __init__(self, results: Sequence[str], ends: bool) -> None:
         self._results, self._ends = results, ends
 
-    def return_statement(self, left: bool) -> ast.stmt:
-        """Returns the return statement of the results; ``left`` tells whether the loop ends."""
-        items = [repr(left)] * self._ends + list(self._results)
+    def return_statement(self, left_loop: bool) -> ast.stmt:
+        """Returns the return statement of the results; ``left_loop`` tells whether the loop ends."""
+        items = [repr(left_loop)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:

@@ -312,17 +312,17 @@ class LoopRewriter:
         """Returns the local names that the function also reads outside the statements of a scan."""
         return set(self._locals.intersection(self._loads - scan.loads))
 
-    def _has_outer_effects(self, scan: NameScan, new: set[str], around: NameScan) -> bool:
+    def _has_outer_effects(self, scan: NameScan, objects_made: set[str], enclosing_scan: NameScan) -> bool:
         """True if statements change objects that others may see, or names that functions capture.
 
         Args:
             scan: of the statements.
-            new: the names whose objects the statements make.
-            around: the scan of the statements within which functions may capture names.
+            objects_made: the names whose objects the statements make.
+            enclosing_scan: the scan of the statements within which functions may capture names.
         """
-        captured = self._captured - around.captured
-        changes = any(name not in new and not self._is_module(name) for name in scan.changes)
-        return scan.refused or changes or any(captured[name] for name in around.stores)
+        captured = self._captured - enclosing_scan.captured
+        changes = any(name not in objects_made and not self._is_module(name) for name in scan.changes)
+        return scan.refused or changes or any(captured[name] for name in enclosing_scan.stores)
 
     def _is_module(self, name: str) -> bool:
         return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)

@@ -115,10 +115,10 @@ def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     return _Range(start_tensor, limit_tensor, int(delta))
 
 
-def _range_elements(over: Any) -> Any:
-    if not isinstance(over, _Range):
-        return over
-    return tensor_range(over.start, over.limit, over.delta, over.start.dtype)
+def _range_elements(sequence: Any) -> Any:
+    if not isinstance(sequence, _Range):
+        return sequence
+    return tensor_range(sequence.start, sequence.limit, sequence.delta, sequence.start.dtype)
 
 
 def _both(left: Any, right: Callable[[], Any]) -> Any:
@@ -280,27 +280,27 @@ class _Converter(LoopRewriter):
             part.function = function
         return converted
 
-    def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
-        """Returns the statements with converted loops, and converted branches if they are ``inside`` a loop."""
+    def statements(self, body: Sequence[ast.stmt], depth: int, inside_loop: bool) -> list[ast.stmt]:
+        """Returns the statements with converted loops, and converted branches if they are ``inside_loop`` a loop."""
         result: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, (ast.For, ast.While)):
-                result += self._convert_loop(statement, depth, inside)
-            elif isinstance(statement, ast.If) and inside:
+                result += self._convert_loop(statement, depth, inside_loop)
+            elif isinstance(statement, ast.If) and inside_loop:
                 result += self._convert_branch(statement, depth)
             else:
-                result.append(self._convert_inner_statements(statement, depth, inside))
+                result.append(self._convert_inner_statements(statement, depth, inside_loop))
         return result
 
-    def _convert_inner_statements(self, statement: ast.stmt, depth: int, inside: bool) -> ast.stmt:
+    def _convert_inner_statements(self, statement: ast.stmt, depth: int, inside_loop: bool) -> ast.stmt:
         if isinstance(statement, (ast.If, ast.With, ast.For, ast.While)):
             statement = copy.copy(statement)
             for field in ("body", "orelse"):
                 if getattr(statement, field, None):
-                    setattr(statement, field, self.statements(getattr(statement, field), depth, inside))
+                    setattr(statement, field, self.statements(getattr(statement, field), depth, inside_loop))
         return statement
 
-    def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside: bool) -> list[ast.stmt]:
+    def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside_loop: bool) -> list[ast.stmt]:
         plain = self._convert_inner_statements(loop, depth + 1, False)
         scan = NameScan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
@@ -390,22 +390,26 @@ class _Converter(LoopRewriter):
         return _with_line_numbers(opening, branch)
 
     def _add_part(
-        self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
+        self,
+        body: Sequence[ast.stmt],
+        parameters: Sequence[str],
+        results: Sequence[str],
+        first_results: Sequence[str] | None,
     ) -> _PartFunction:
-        """Adds a function made of statements; it returns ``before``, then ``results``, unless ``before`` is None."""
+        """Adds a function made of statements; it returns ``first_results``, then ``results``, unless ``first_results`` is None."""
         number = len(self.parts)
-        result = "".join(f"{name}, " for name in [*(before or ()), *results])
-        returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
+        result = "".join(f"{name}, " for name in [*(first_results or ()), *results])
+        returned = [] if first_results is None else [ast.parse(f"return ({result})").body[0]]
         definition = function_definition(
-            f"{GENERATED_NAME_PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned]
+            f"{GENERATED_NAME_PREFIX}part{number}", parameters, [*copy.deepcopy(list(body)), *returned]
         )
-        part = _PartFunction(definition, names, results, NameScan(body).extended)
+        part = _PartFunction(definition, parameters, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
-    def _add_call(self, what: Any) -> str:
+    def _add_call(self, replacement: Any) -> str:
         name = f"{GENERATED_NAME_PREFIX}call{len(self.calls)}"
-        self.calls[name] = what
+        self.calls[name] = replacement
         return name
 
     def _is_range(self, loop: ast.For) -> bool:
@@ -443,21 +447,21 @@ class _Converter(LoopRewriter):
         return function.__globals__.get(node.id)
 
 
-def _with_line_numbers(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
+def _with_line_numbers(statements: list[ast.stmt], line_source: ast.stmt) -> list[ast.stmt]:
     """Returns the statements; generated nodes get the line number of another statement."""
     for statement in statements:
         for node in ast.walk(statement):
-            if hasattr(node, "lineno") and node.lineno < where.lineno:
-                ast.copy_location(node, where)
+            if hasattr(node, "lineno") and node.lineno < line_source.lineno:
+                ast.copy_location(node, line_source)
     return statements
 
 
-def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
+def _without_jumps(statements: Sequence[ast.stmt], left_loop_name: str | None) -> list[ast.stmt] | None:
     """Removes ``break`` and ``continue`` from a loop's body: the statements after an ``if`` move into its branches.
 
     Args:
         statements: the body.
-        left: the name that holds whether the loop ends, if there is a ``break``.
+        left_loop_name: the name that holds whether the loop ends, if there is a ``break``.
 
     Returns:
         The body; None if a jump is not at the end of a branch.
@@ -467,13 +471,13 @@ def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast
         if isinstance(statement, ast.Continue):
             return result or [ast.copy_location(ast.Pass(), statement)]
         if isinstance(statement, ast.Break):
-            return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
+            return [*result, ast.copy_location(ast.parse(f"{left_loop_name} = True").body[0], statement)]
         if isinstance(statement, ast.If) and has_jump([statement]):
             following = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
                 # A branch that jumps skips the rest; of nested branches, each one that does not jump gets a copy of it.
-                lowered = _without_jumps([*branch, *following], left)
+                lowered = _without_jumps([*branch, *following], left_loop_name)
                 if lowered is None:
                     return None
                 branches.append(lowered)

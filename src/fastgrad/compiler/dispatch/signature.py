@@ -338,7 +338,7 @@ class Signature:
         return tensor
 
 
-def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
+def traced_arguments(call: Call, on_float_read: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
     """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
 
     They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
@@ -346,7 +346,7 @@ def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[
 
     Args:
         call: the call.
-        ask: is called with the label of a float whose Python value is read, and the number of its array.
+        on_float_read: is called with the label of a float whose Python value is read, and the number of its array.
     """
     tensors = [
         TABLE["identity"](passed) if recorders.active and isinstance(passed, Tensor) else Tensor(array)
@@ -363,7 +363,7 @@ def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[
             leaves.append(next(numbered_tensors)[1])
         elif kind == "float":
             number, tensor = next(numbered_tensors)
-            leaves.append(Scalar(tensor, functools.partial(ask, label, number)))
+            leaves.append(Scalar(tensor, functools.partial(on_float_read, label, number)))
         elif kind == "same as":
             leaves.append(leaves[leaf[1]])
         else:

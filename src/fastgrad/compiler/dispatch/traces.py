@@ -148,14 +148,14 @@ class Traces:
     def __iter__(self) -> Any:
         return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
 
-    def add(self, way: Trace) -> None:
+    def add(self, new_trace: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
             usable = [trace for trace in self if not overflows(trace.bounded_loops)]
             usable = usable if len(usable) < MOST_TRACES_PER_KEY else usable[-MOST_TRACES_PER_KEY // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable
-            self._waiting.append(way)
+            self._waiting.append(new_trace)
 
     def prepare(self) -> None:
         """Compiles waiting first traces, before the lock that other threads wait for is taken."""

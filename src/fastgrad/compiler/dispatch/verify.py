@@ -16,28 +16,30 @@ from fastgrad.core.variable import Variable
 from fastgrad.errors import InternalError
 
 
-def checked_replay(name: str, ways: Iterable[Trace], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
-    """Returns the result of ``replay``, after comparing result and variables with those of ``eager``.
+def checked_replay(
+    name: str, traces: Iterable[Trace], run_eagerly: Callable[[], Any], run_replay: Callable[[], Any]
+) -> Any:
+    """Returns the result of ``run_replay``, after comparing result and variables with those of ``run_eagerly``.
 
     Args:
         name: the function's.
-        ways: the traces that may be replayed: their variables are restored between the two runs.
-        eager: runs the Python function.
-        replay: runs the program; gives None if it has none for these values.
+        traces: the traces that may be replayed: their variables are restored between the two runs.
+        run_eagerly: runs the Python function.
+        run_replay: runs the program; gives None if it has none for these values.
 
     Raises:
-        InternalError: the two differ by more than rounding; the state is that after ``eager``.
+        InternalError: the two differ by more than rounding; the state is that after ``run_eagerly``.
     """
     changed: dict[int, Variable] = {}
-    for trace in ways:
+    for trace in traces:
         for node in trace.graph.nodes:
             if node.kind is Kind.ASSIGN:
                 changed[id(node.payload)] = node.payload
     state_before = Saved(changed.values())
-    eager_result = eager()
+    eager_result = run_eagerly()
     state_after = state_before.current_values()
     state_before.restore()
-    replayed_result = replay()
+    replayed_result = run_replay()
     if replayed_result is None:
         return None
     try:

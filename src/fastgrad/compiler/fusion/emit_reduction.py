@@ -50,7 +50,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
         fused: the group.
         part: the length of the parts into which the reductions of a single phase are cut; by default it depends on the size.
     """
-    emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
+    emitter = _InnermostReductionEmitter(fused, part) if fused.roles[-1] == "r" else _OuterReductionEmitter(fused, part)
     launches = emitter.launches()
     return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
@@ -88,7 +88,7 @@ class ReductionEmitter:
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
         self.kept_count = self.count // self.reduced_count
         self.pieces = self._piece_count()
-        self.part = part or self._part_size()
+        self.part = part or self._elements_of_part()
         self.parts = 1 if part is None and self.has_uncut_reductions() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
         self.separate: set[tuple[int, int]] = set()
@@ -123,7 +123,7 @@ class ReductionEmitter:
         """Returns the number of pieces of work without cutting reductions."""
         raise NotImplementedError
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         raise NotImplementedError
 
     def _write_kernel(self) -> None:
@@ -135,7 +135,7 @@ class ReductionEmitter:
 
     # ---- elements ----------------------------------------------------------------------------------------------
 
-    def _outer_loads(self, phase: Phase) -> None:
+    def _write_outer_loads(self, phase: Phase) -> None:
         _, outer_inputs, _ = self.writer.split_by_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
@@ -240,7 +240,7 @@ class ReductionEmitter:
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
-class _AlongRows(ReductionEmitter):
+class _InnermostReductionEmitter(ReductionEmitter):
     """Kernels that reduce the innermost dimension; a piece is an element of the result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
@@ -250,7 +250,7 @@ class _AlongRows(ReductionEmitter):
     def _piece_count(self) -> int:
         return self.kept_count
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return PART
 
     def _part_strides(self) -> tuple[int, int]:
@@ -315,7 +315,7 @@ class _AlongRows(ReductionEmitter):
         """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
         writer = self.writer
         if self.short or not phase.reductions:
-            self._outer_loads(phase)
+            self._write_outer_loads(phase)
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
             apart = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if apart else "total{0}"
@@ -335,7 +335,7 @@ class _AlongRows(ReductionEmitter):
     def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements that go to lanes."""
         writer = self.writer
-        self._outer_loads(phase)
+        self._write_outer_loads(phase)
         writer.line(f"end = {stop}")
         with writer.block(f"for start in range({start}, end, {LANES})"):
             head = f"for lane in range(least({LANES}, end - start))"
@@ -347,14 +347,14 @@ class _AlongRows(ReductionEmitter):
             self.writer.line(combine_code(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
-class _AcrossRows(ReductionEmitter):
+class _OuterReductionEmitter(ReductionEmitter):
     """Kernels that keep the innermost dimension; a piece is a tile of it."""
 
     def _piece_count(self) -> int:
         innermost_size = self.fused.sizes[-1]
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
 
     def _part_strides(self) -> tuple[int, int]:
@@ -396,7 +396,7 @@ class _AcrossRows(ReductionEmitter):
             self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
-                self._outer_loads(phase)
+                self._write_outer_loads(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):

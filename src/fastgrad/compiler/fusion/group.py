@@ -175,13 +175,15 @@ class Group:
         """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
-    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _JoinPlan | None:
+    def join_plan(
+        self, node: Node, function_dtype: np.dtype | bool, view_of: Callable[[Value], View]
+    ) -> _JoinPlan | None:
         """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
             node: a node that can be in a group.
-            number: the result of ``fusible_dtype`` for it.
-            read: returns the view by which a value from outside is read.
+            function_dtype: the result of ``fusible_dtype`` for it.
+            view_of: returns the view by which a value from outside is read.
         """
         if len(self.steps) >= MOST_GROUP_STEPS:
             return None
@@ -194,7 +196,7 @@ class Group:
             return None
         if kept and any(home is not None and not home[1] for home in homes):
             return None
-        compute_dtype = number if isinstance(number, np.dtype) else None
+        compute_dtype = function_dtype if isinstance(function_dtype, np.dtype) else None
         if compute_dtype is not None and self._number not in {None, compute_dtype}:
             return None
         cuts: Cuts | None = self.cuts
@@ -211,7 +213,7 @@ class Group:
             if home is not None and home[1] == kept:
                 reads.append((home[0], ()))
                 continue
-            view = read(value)
+            view = view_of(value)
             layout = broadcast(view.layout, value.shape, shape)
             if layout is None or cuts is None:
                 return None
@@ -273,30 +275,30 @@ class Group:
         roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
         return sizes_at(self.cuts, self.count), "".join(roles)
 
-    def add(self, node: Node, found: _JoinPlan) -> None:
+    def add(self, node: Node, plan: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
-        for value, read in zip(node.inputs, found.reads, strict=True):
+        for value, read in zip(node.inputs, plan.reads, strict=True):
             if len(read) == 2:
                 reads.append(("step", read[0]))
                 self._add_nodes(*read[1])
                 continue
             base, layout, nodes = read
-            key = id(base), layout, found.kept
+            key = id(base), layout, plan.kept
             if key not in self._inputs:
                 self._inputs[key] = len(self._values)
                 self._values.append(base)
-                self._layouts.append((layout, found.kept))
+                self._layouts.append((layout, plan.kept))
             reads.append(("input", self._inputs[key]))
             self._add_nodes(*nodes)
             assert nodes or value is base
         reduces = is_reduction(node)
-        self.cuts, self.reduced = found.cuts, found.reduced
-        self._number = self._number if found.number is None else found.number
+        self.cuts, self.reduced = plan.cuts, plan.reduced
+        self._number = self._number if plan.number is None else plan.number
         self._reduction_count += reduces
-        self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
+        self.made[id(node.outputs[0])] = len(self.steps), plan.kept or reduces
         self.steps.append(node)
         self._taken.append((node, True))
         self._same.append([node.outputs[0]])
@@ -324,7 +326,7 @@ class Group:
         self._reads.pop()
         return node
 
-    def merged_with(self, other: Group, read: Callable[[Value], View]) -> Group | None:
+    def merged_with(self, other: Group, view_of: Callable[[Value], View]) -> Group | None:
         """Returns a new group with the nodes of two groups; None if they can't be one group."""
         if self.reduced not in {None, other.reduced}:
             return None
@@ -333,7 +335,7 @@ class Group:
             if not adds:
                 merged.add_alias(node)
                 continue
-            fit = merged.join_plan(node, fusible_dtype(node), read)
+            fit = merged.join_plan(node, fusible_dtype(node), view_of)
             if fit is None:
                 return None
             merged.add(node, fit)

@@ -142,11 +142,11 @@ class Writer:
         if dims:
             self.line(f"k{dims[0]} = {remainder}")
 
-    def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+    def place(self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
         """Returns the expression of an element's index in an array with these strides.
 
         Args:
-            what: for names of parameters.
+            array_name: for names of parameters.
             dims, strides: of the dimensions with an index, the last of which is the innermost.
             offset: of the first element.
             inner: the index of the innermost dimension.
@@ -154,26 +154,26 @@ class Writer:
         key = tuple(dims[:-1]), tuple(strides[:-1]), offset
         base = self._bases.get(key)
         if base is None:
-            terms = [self.number(f"offset_{what}", offset)] if offset else []
+            terms = [self.number(f"offset_{array_name}", offset)] if offset else []
             for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
                 if stride:
-                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(what, dim, stride)}")
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(array_name, dim, stride)}")
             base = " + ".join(terms)
             if len(terms) > 1 or "*" in base:
-                self.line(f"at_{what} = {base}")
-                base = f"at_{what}"
+                self.line(f"at_{array_name} = {base}")
+                base = f"at_{array_name}"
             self._bases[key] = base
         step = strides[-1] if strides else 0
         if not step:
             return base or "0"
-        factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
+        factor = inner if step == 1 else f"{inner} * {self.number(f'step_{array_name}', step)}"
         return f"{base} + {factor}" if base else factor
 
-    def _stride_name(self, what: str, dim: int, stride: int) -> str:
+    def _stride_name(self, array_name: str, dim: int, stride: int) -> str:
         below = dim + 1
         if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
             return self.size(below)
-        return self.number(f"stride_{what}_{dim}", stride)
+        return self.number(f"stride_{array_name}_{dim}", stride)
 
     # ---- values ----------------------------------------------------------------------------------------------
 
@@ -215,18 +215,18 @@ class Writer:
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
-    def store(self, number: int, memory: Operand, place: str) -> None:
+    def store(self, number: int, memory: Operand, index: str) -> None:
         """Writes the store of a step's value."""
-        self.line(f"{self._memory_name(number, memory)}[{place}] = {store_code(f'v{number}', self.dtypes[number])}")
+        self.line(f"{self._memory_name(number, memory)}[{index}] = {store_code(f'v{number}', self.dtypes[number])}")
 
-    def store_result(self, number: int, place: str) -> None:
+    def store_result(self, number: int, index: str) -> None:
         """Writes the store of a step's value, if it is a result."""
         if number in self.fused.outputs:
-            self.store(number, Output(self.fused.outputs.index(number)), place)
+            self.store(number, Output(self.fused.outputs.index(number)), index)
 
-    def load_step(self, number: int, memory: Operand, place: str) -> None:
+    def load_step(self, number: int, memory: Operand, index: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(f"v{number} = {load_code(f'{self._memory_name(number, memory)}[{place}]', self.dtypes[number])}")
+        self.line(f"v{number} = {load_code(f'{self._memory_name(number, memory)}[{index}]', self.dtypes[number])}")
 
     def _memory_name(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"

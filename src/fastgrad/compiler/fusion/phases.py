@@ -82,18 +82,18 @@ class Schedule:
             phase_of[number] = phase
         return phase_of
 
-    def _cost(self, number: int, known: dict[int, int]) -> int:
+    def _cost(self, number: int, known_costs: dict[int, int]) -> int:
         if number < self._first:
             return 1
-        if number not in known:
+        if number not in known_costs:
             step = self._step(number)
             if step.kept:
-                known[number] = 0
+                known_costs[number] = 0
             else:
                 code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
                 step_cost = _FUNCTION_COST_IN_SIMPLE_OPERATIONS if code is not None and code[1] else 1
-                known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
-        return known[number]
+                known_costs[number] = step_cost + sum([self._cost(i, known_costs) for i in step.operands])
+        return known_costs[number]
 
     def _element_steps_to_compute(self, phase: int) -> list[int]:
         """Returns the element-wise steps that a phase must compute: for its reductions and results."""

@@ -95,7 +95,7 @@ def _joined_node(product: Node, update: Node) -> Node:
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct) -> Launches:
+def launches_with_update(payload: UpdatedProduct) -> Launches:
     """Returns the launches of a product with the optimizer's update of a variable."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
@@ -108,7 +108,7 @@ def launches_of_updated(payload: UpdatedProduct) -> Launches:
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, Product):
-        product_form = launches_of_product(product.payload, then=update)
+        product_form = launches_of_product(product.payload, make_following_launch=update)
         beside = product.payload.inputs_read_in_order
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)

@@ -90,15 +90,15 @@ def total_dtype(combine: str, dtype: np.dtype) -> str:
     return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_dtype(dtype)
 
 
-def neutral_element(combine: str, number: str) -> str:
+def neutral_element(combine: str, dtype_name: str) -> str:
     """Returns the neutral element of a combination; for sums -0.0, which keeps the sign of zero."""
-    dtype = np.dtype(number)
+    dtype = np.dtype(dtype_name)
     if combine == "sum":
-        return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"
+        return f"{dtype_name}(-0.0)" if dtype.kind == "f" else f"{dtype_name}(0)"
     if combine == "product":
-        return f"{number}(1)"
+        return f"{dtype_name}(1)"
     sign = "-" if combine == "greatest" else ""
     if dtype.kind == "f":
-        return f"{number}({sign}math.inf)"
+        return f"{dtype_name}({sign}math.inf)"
     ends = np.iinfo(dtype)
-    return f"{number}({ends.min if combine == 'greatest' else ends.max})"
+    return f"{dtype_name}({ends.min if combine == 'greatest' else ends.max})"

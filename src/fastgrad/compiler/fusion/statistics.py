@@ -17,7 +17,7 @@ from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
 
 @dataclass(frozen=True)
-class Measured(Payload):
+class ConvolutionWithMoments(Payload):
     """The payload of a FUSED node that convolves and computes the moments of one of the results.
 
     The node's inputs are the convolution's. Its results are the convolution's, then mean and variance.
@@ -87,14 +87,14 @@ def _has_convolution_layout(convolution: Node, value: Value) -> bool:
     return value.shape == plain_convolution.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
 
-def _joined_node(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
+def _joined_node(convolution: Node, measured_result_number: int, reshape: Node | None, moments: Node) -> Node:
     nodes = [convolution, moments] if reshape is None else [convolution, reshape, moments]
     outputs = (*convolution.outputs, *moments.outputs)
-    payload = Measured(convolution, place, graph_of(nodes, convolution.inputs, outputs))
+    payload = ConvolutionWithMoments(convolution, measured_result_number, graph_of(nodes, convolution.inputs, outputs))
     return Node(Kind.FUSED, payload, convolution.inputs, outputs)
 
 
-def launches_of_measured(payload: Measured) -> Launches:
+def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Launches:
     """Returns the launches of a convolution with its moments."""
     node = payload.convolution
     if isinstance(node.payload, Product):

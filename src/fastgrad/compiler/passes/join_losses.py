@@ -61,13 +61,13 @@ def join_losses(graph: Graph) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _movable_makers(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
+def _movable_makers(graph: Graph, made_at: dict[int, int], value: Value, first_position: int) -> list[Node] | None:
     """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
     positions: set[int] = set()
     waiting = [value]
     while waiting:
-        position = made[id(waiting.pop())]
-        if position < at or position in positions:
+        position = made_at[id(waiting.pop())]
+        if position < first_position or position in positions:
             continue
         node = graph.nodes[position]
         if (

@@ -254,8 +254,8 @@ class _Search(_RecomputedValues):
                 if reader is not None and self._pays_off(value, reader):
                     self.wanted[id(value)] = reader
 
-    def _pays_off(self, value: Value, late: int) -> bool:
-        values = self._trace(value, late, {}, 0)
+    def _pays_off(self, value: Value, reader_position: int) -> bool:
+        values = self._trace(value, reader_position, {}, 0)
         if values is None:
             return False
         needed = [(key, operand) for key, (operand, repeated) in values.items() if repeated]
@@ -267,31 +267,33 @@ class _Search(_RecomputedValues):
         if 2 * saved < size_of(value) or operations > MOST_REPEATED_OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
-            self.again[key] = min(late, self.again.get(key, late))
+            self.again[key] = min(reader_position, self.again.get(key, reader_position))
         for key, _ in longer:
-            self._extended_uses[key] = max(late, self._extended_uses.get(key, late))
+            self._extended_uses[key] = max(reader_position, self._extended_uses.get(key, reader_position))
         return True
 
-    def _trace(self, value: Value, late: int, known: _NeededValues, depth: int) -> _NeededValues | None:
+    def _trace(
+        self, value: Value, reader_position: int, already_needed: _NeededValues, depth: int
+    ) -> _NeededValues | None:
         """Returns the values needed to compute a value again; None if it can't be.
 
         Args:
             value: the value.
-            late: the position that needs it.
-            known: the values that are needed in any case.
+            reader_position: the position that needs it.
+            already_needed: the values that are needed in any case.
             depth: the number of operations between it and the first value of the search.
         """
-        if id(value) in known:
-            return known
+        if id(value) in already_needed:
+            return already_needed
         if id(value) in self.again:  # its second computation must be near, else that one would wait
-            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= LEAST_WAIT_IN_OWN_BYTES * size_of(
-                value
-            )
-            return {**known, id(value): (value, True)} if near else None
+            near = self._memory.bytes_made_between(
+                reader_position, self.again[id(value)]
+            ) <= LEAST_WAIT_IN_OWN_BYTES * size_of(value)
+            return {**already_needed, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
         if depth > _MOST_REPEATED_CHAIN_OPERATIONS or not _can_repeat(node, value):
             return None
-        values = {**known, id(value): (value, True)}
+        values = {**already_needed, id(value): (value, True)}
         for x in _inputs_of_recomputation(node):
             if self._makers[id(x)].kind in _SOURCE_KINDS:
                 continue
@@ -299,10 +301,10 @@ class _Search(_RecomputedValues):
             if (
                 is_stored
                 and id(x) not in self.wanted
-                and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= late
+                and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= reader_position
             ):
                 continue
-            extended = self._trace(x, late, values, depth + 1)
+            extended = self._trace(x, reader_position, values, depth + 1)
             if extended is None and not is_stored:
                 return None
             values = extended if extended is not None else {**values, id(x): (x, False)}
@@ -374,7 +376,12 @@ class _GraphRewriter:
     def _delay_position(self, position: int, node: Node) -> int | None:
         """Returns the position of the element-wise operation that a node is delayed to; None if it is not delayed."""
         recomputed = self._recomputed_inputs(node)
-        if not recomputed or _is_map(node) or not is_pure(node) or all(id(x) in self._recomputed for x in recomputed):
+        if (
+            not recomputed
+            or _is_elementwise(node)
+            or not is_pure(node)
+            or all(id(x) in self._recomputed for x in recomputed)
+        ):
             return None
         needed: set[int] = set()
         while recomputed:
@@ -387,7 +394,7 @@ class _GraphRewriter:
         for later_position, later_node in enumerate(self._old_graph.nodes[position + 1 : until + 1], position + 1):
             if later_node.has_effect:
                 return None
-            if _is_map(later_node) and any(id(x) in needed for x in self._recomputed_inputs(later_node)):
+            if _is_elementwise(later_node) and any(id(x) in needed for x in self._recomputed_inputs(later_node)):
                 return later_position
         return None
 
@@ -396,7 +403,7 @@ def _element_count(value: Value) -> int:
     return size_of(value) // value.dtype.itemsize
 
 
-def _is_map(node: Node) -> bool:
+def _is_elementwise(node: Node) -> bool:
     return is_pure(node) and node.payload.form is Form.ELEMENTWISE
 
 

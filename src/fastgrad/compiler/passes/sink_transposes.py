@@ -200,7 +200,7 @@ class _TransposeSinker:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = self._operands_before_transpose(node.inputs, perm, None, turns=False)
+        inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
         axis = perm[node.attributes["axis"]]
         return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, axis=axis)
 
@@ -227,7 +227,7 @@ class _TransposeSinker:
     # ---- values before a transpose -------------------------------------------------------------------------
 
     def _operands_before_transpose(
-        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, turns: bool
+        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, may_transpose: bool
     ) -> tuple[Value, ...] | None:
         """Returns for each operand after a transpose the value to use before it; None if one of them has none.
 
@@ -235,24 +235,26 @@ class _TransposeSinker:
             values: the operands.
             perm: of the transpose.
             shape: the shape that the operands are broadcast to; None if they keep their shapes.
-            turns: whether an operand may be transposed for this.
+            may_transpose: whether an operand may be transposed for this.
         """
         operands = []
         for value in values:
-            operand = self._operand_before_transpose(value, perm, value.shape if shape is None else shape, turns)
+            operand = self._operand_before_transpose(
+                value, perm, value.shape if shape is None else shape, may_transpose
+            )
             if operand is None:
                 return None
             operands.append(operand)
         return tuple(operands)
 
-    def _operand_before_transpose(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
+    def _operand_before_transpose(self, value: Value, perm: Perm, shape: Shape, may_transpose: bool) -> Value | None:
         """Returns the value to use before a transpose in place of an operand after it.
 
         Args:
             value: the operand.
             perm: of the transpose.
             shape: the shape that the operand is broadcast to.
-            turns: whether the operand may be transposed for this.
+            may_transpose: whether the operand may be transposed for this.
 
         Returns:
             None if there is none, or only at the cost of a transpose.
@@ -269,8 +271,8 @@ class _TransposeSinker:
         if transposed is not None:
             return transposed
         if put_off is None and value.shape == shape:
-            repeated = self._transposed_copy(value, perm, turns)
-            return self._transposed_value(value, perm) if repeated is None and turns else repeated
+            repeated = self._transposed_copy(value, perm, may_transpose)
+            return self._transposed_value(value, perm) if repeated is None and may_transpose else repeated
         return self._reshape_for_transpose(self.new_value(value), perm)
 
     def _reshape_for_transpose(self, value: Value, perm: Perm) -> Value | None:
@@ -299,7 +301,7 @@ class _TransposeSinker:
         self._known_transposes[id(value), _inverse_perm(perm)] = result
         return result
 
-    def _transposed_copy(self, value: Value, perm: Perm, turns: bool) -> Value | None:
+    def _transposed_copy(self, value: Value, perm: Perm, may_transpose: bool) -> Value | None:
         """Returns a transposed copy of a constant, a broadcast, or an element-wise result with one reader; else None."""
         maker = self._makers.get(id(value))
         if maker is None:
@@ -323,7 +325,7 @@ class _TransposeSinker:
             return result
         if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
             return None
-        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, turns)
+        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, may_transpose)
         if inputs is None:
             return None
         self._add(replace(maker, inputs=inputs, outputs=(result,)))
@@ -393,13 +395,13 @@ def _permuted_back(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
     return tuple([numbers[axis] for axis in _inverse_perm(perm)])
 
 
-def _key_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+def _slice_key_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
     key = node.attributes["key"]
     has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
     return {"key": _permuted_back(key, perm)} if has_all_axes else None
 
 
-def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+def _broadcast_shape_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
     shape = node.outputs[0].shape
     return {"shape": _permuted_back(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
 
@@ -407,7 +409,7 @@ def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
 _ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
     "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
     "pad": lambda node, perm: {"paddings": _permuted_back(node.attributes["paddings"], perm)},
-    "strided_slice": _key_before,
-    "broadcast_to": _broadcast_before,
+    "strided_slice": _slice_key_before_transpose,
+    "broadcast_to": _broadcast_shape_before_transpose,
 }
 """By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""

@@ -21,7 +21,7 @@ from fastgrad.compiler.programs.lowering import (
     COMPUTING_KINDS,
     choice_launches,
     copy_launches,
-    halt_launches,
+    end_of_trace_launches,
     is_exit,
     launches_of,
     launches_of_fused,
@@ -47,14 +47,14 @@ class OtherMachine(NamedTuple):
     compiler: KernelCompiler
 
 
-def plan(root: Part, elsewhere: OtherMachine | None = None) -> Plan:
+def plan(root: Part, other_machine: OtherMachine | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
         root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
-        elsewhere: the machine of a program that does not run on a CPU; such a program is not native.
+        other_machine: the machine of a program that does not run on a CPU; such a program is not native.
     """
-    return _Planner(root, elsewhere).make_plan()
+    return _Planner(root, other_machine).make_plan()
 
 
 def _is_same_place(place: Place, other: Place) -> bool:
@@ -413,7 +413,7 @@ class _Planner:
             self.stretch.actions.append(Action(node, form, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None
-            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt_launches(part.leaf), (), ()))
+            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), end_of_trace_launches(part.leaf), (), ()))
 
     def _fill_choice_tables(self) -> None:
         """Writes the first step of each branch into the tables of the choices."""

@@ -130,7 +130,7 @@ class _RowReduction(_DeviceReduction):
     def _piece_count(self) -> int:
         return self.kept_count
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return LONGEST_CHAIN * THREADS
 
     def _part_strides(self) -> tuple[int, int]:
@@ -175,7 +175,7 @@ class _RowReduction(_DeviceReduction):
                 writer.decode("q", outer)
             else:
                 writer.line("here = s")
-            self._outer_loads(phase)
+            self._write_outer_loads(phase)
             self._write_elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
 
 
@@ -189,7 +189,7 @@ class _ColumnReduction(_DeviceReduction):
         inner = self.fused.sizes[-1]
         return self.kept_count // inner * -(-inner // 32)
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return LONGEST_CHAIN * THREADS // 32
 
     def _part_strides(self) -> tuple[int, int]:
@@ -213,7 +213,7 @@ class _ColumnReduction(_DeviceReduction):
                     head = f"for q in range({begin} + thread() // 32, {finish}, threads() // 32)"
                     with writer.scope(), writer.block(head):
                         writer.decode("q", self.reduced)
-                        self._outer_loads(phase)
+                        self._write_outer_loads(phase)
                         self._write_elements(phase, "if inside", None, "total{0}", position)
                 self._combine_threads(phase, THREADS)
                 if self.parts > 1:
