@@ -20,12 +20,19 @@ from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
 from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.compiler.dispatch.results import Results, as_results
 from fastgrad.compiler.dispatch.retracing import Retracing, warn_of_failure
-from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, eager_leaf, rebuild_value, traced_arguments
+from fastgrad.compiler.dispatch.signature import (
+    Call,
+    FloatArguments,
+    Signature,
+    eager_leaf,
+    rebuild_value,
+    traced_arguments,
+)
 from fastgrad.compiler.dispatch.traces import NotCompiled, Trace
 from fastgrad.compiler.dispatch.verify import checked_replay
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.deferral import call_without_deferral, defers
 from fastgrad.core.dispatch import dispatchers
@@ -88,7 +95,7 @@ class Function:
         self._runs_unrecorded = runs_unrecorded  # no error if a call can't be recorded: its one run counts
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
-        self._floats = Floats()
+        self._floats = FloatArguments()
         self._cache = Cache(functools.partial(_drop_references, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
@@ -353,7 +360,7 @@ class Function:
                 )
         return frozenset(changes)
 
-    def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
+    def _check_created(self, created: list[Any], saved: SavedVariables, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
         key = self._cache.get(call)
         captures = None if key is None else key.made_variables

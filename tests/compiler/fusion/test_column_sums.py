@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.fusion import epilogues
-from fastgrad.compiler.fusion.epilogues import Product, joined_with_map, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, joined_with_map, launches_of_product
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.pipeline import for_host
@@ -24,7 +24,7 @@ def normal(*shape, dtype=np.float32):
 
 def summed(graph):
     """The nodes that are products with sums."""
-    found = [node for node in graph.nodes if node.kind is Kind.FUSED and isinstance(node.payload, Product)]
+    found = [node for node in graph.nodes if node.kind is Kind.FUSED and isinstance(node.payload, ProductWithEpilogue)]
     return [node for node in found if "r" in node.payload.fused.roles]
 
 

@@ -24,7 +24,7 @@ from fastgrad.compiler.control_flow.shared_operations import shared_operation
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
@@ -54,7 +54,7 @@ class _InnerRecording(Recording):
         self._listeners = listeners
         self.outside: list[Tensor] = []
         self.made: list[Tensor] = []
-        self.drawn = Saved()
+        self.drawn = SavedVariables()
 
     def may_vary(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
@@ -88,7 +88,7 @@ class _InnerRecording(Recording):
             if node.kind is Kind.OPERATION and node.payload is advance_generator
             for value in node.outputs
         }
-        self.drawn = Saved(
+        self.drawn = SavedVariables(
             node.payload for node in self._nodes if node.kind is Kind.ASSIGN and id(node.inputs[0]) in draws
         )
 

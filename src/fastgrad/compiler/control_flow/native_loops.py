@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, Work, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
@@ -46,7 +46,14 @@ Layout = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: NativeWork,
+    layout: Layout,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
@@ -70,7 +77,14 @@ def _launches_of_row_loop(
 
 
 def _launches_of_while(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: NativeWork,
+    layout: Layout,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)

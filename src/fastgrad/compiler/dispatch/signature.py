@@ -37,7 +37,7 @@ class NoKey(TypeError):
     """Raised for an argument known by identity whose value may change."""
 
 
-class Floats:
+class FloatArguments:
     """How each Python float among the arguments is passed on: by its value, or as a run-time input.
 
     A float is known by its label, the path to it. The first value is part of the key. At the second value the float
@@ -81,7 +81,7 @@ class Call:
 
     __slots__ = ("_floats", "_seen", "arrays", "given", "key", "labels", "leaves", "objects", "values")
 
-    def __init__(self, arguments: Mapping[str, Any], floats: Floats) -> None:
+    def __init__(self, arguments: Mapping[str, Any], floats: FloatArguments) -> None:
         self._floats = floats
         self._seen: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -35,7 +35,7 @@ def checked_replay(
         for node in trace.graph.nodes:
             if node.kind is Kind.ASSIGN:
                 changed[id(node.payload)] = node.payload
-    state_before = Saved(changed.values())
+    state_before = SavedVariables(changed.values())
     eager_result = run_eagerly()
     state_after = state_before.current_values()
     state_before.restore()

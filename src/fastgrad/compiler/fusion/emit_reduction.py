@@ -20,7 +20,7 @@ from fastgrad.compiler.fusion.kernel_writer import Writer
 from fastgrad.compiler.fusion.phases import Phase, Schedule
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
-from fastgrad.compiler.fusion.stages import Elements, is_costly_function
+from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
 from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
@@ -75,7 +75,7 @@ class ReductionEmitter:
 
     kind_of_writer = Writer
     staged = True
-    """Whether the loop over elements is cut into several loops, see ``Elements``."""
+    """Whether the loop over elements is cut into several loops, see ``ElementLoops``."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         self.fused = fused
@@ -114,7 +114,7 @@ class ReductionEmitter:
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
         writer = self.writer
-        writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
+        writer.load(writer.inputs_by_loop_level(kept=False)[0], self.dims, "0")
         self._write_kernel()
         part_launch = writer.launch(self.pieces * self.parts)
         return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
@@ -136,7 +136,7 @@ class ReductionEmitter:
     # ---- elements ----------------------------------------------------------------------------------------------
 
     def _write_outer_loads(self, phase: Phase) -> None:
-        _, outer_inputs, _ = self.writer.split_by_level(kept=False)
+        _, outer_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
     def _write_elements(
@@ -146,13 +146,13 @@ class ReductionEmitter:
 
         Args:
             phase: the phase of the loop.
-            head, index: see ``Elements.write``.
+            head, index: see ``ElementLoops.write``.
             lane: the target of a reduction's elements; ``{0}`` stands for the number of its step.
             position: of the phase.
             apart: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
-        _, _, element_inputs = writer.split_by_level(kept=False)
+        _, _, element_inputs = writer.inputs_by_loop_level(kept=False)
         inputs = [i for i in element_inputs if i in phase.inputs]
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
@@ -170,7 +170,7 @@ class ReductionEmitter:
         def load_earlier(steps: list[int]) -> None:
             self._load_earlier_values(position, steps)
 
-        elements = Elements(
+        elements = ElementLoops(
             writer, inputs, phase.reads, phase.steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
         )
         if index is None or not self.staged:
@@ -193,7 +193,7 @@ class ReductionEmitter:
         for number in phase.reductions:
             step = self.step(number)
             if "reduced" in REDUCTIONS[step.row.name].after:
-                writer.number("reduced", self.reduced_count)
+                writer.integer_parameter("reduced", self.reduced_count)
             writer.line(f"v{number} = {reduction_result(step.row.name, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
@@ -213,28 +213,30 @@ class ReductionEmitter:
         (phase,) = self.schedule.phases
         for number in phase.reductions:
             writer.line(f"lanes{number} = local_array({self.total_dtype_of(self.step(number))}, {LANES})")
-        parts = writer.number("parts", self.parts)
+        parts = writer.integer_parameter("parts", self.parts)
         beside, across = self._part_strides()
         with writer.block("for p in range(first, last)"):
             writer.line(f"used = padded(least({LANES}, {parts}))")
-            writer.line(f"at = p * {writer.number('beside', beside)}")
+            writer.line(f"at = p * {writer.integer_parameter('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
                 writer.line(
                     f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_dtype_of(step))})"
                 )
-                name = writer.array(f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number])
+                name = writer.array_parameter(
+                    f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number]
+                )
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
-                    partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
+                    partial_text = f"{name}[at + (start + lane) * {writer.integer_parameter('across', across)}]"
                     writer.line(combine_code(combine_of(step), f"lanes{number}[lane]", partial_text))
                 writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(
+        name = self.writer.array_parameter(
             f"parts{number}", f"out[{self.total_dtype_of(self.step(number))}]", self.partial[number]
         )
         self.writer.line(f"{name}[{place}] = total{number}")
@@ -258,23 +260,23 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def _write_kernel(self) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
         if not self.short:
             for number in reductions:
                 writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
-            start, stop = "0", writer.number("reduced", self.reduced_count)
+            start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
             if self.parts > 1:  # the parts of a piece are side by side
-                parts = writer.number("parts", self.parts)
+                parts = writer.integer_parameter("parts", self.parts)
                 writer.line(f"p = u // {parts}")
-                writer.line(f"begin = (u - p * {parts}) * {writer.number('part', self.part)}")
+                writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
                 writer.line(f"finish = least(begin + part, {stop})")
                 start, stop = "begin", "finish"
             else:
                 writer.line("p = u")
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
@@ -291,23 +293,23 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def _write_phase_loops(self, phase: Phase, start: str, stop: str) -> None:
         writer, outer_dims = self.writer, self.reduced[:-1]
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         if not outer_dims:
             self._write_row_loop(phase, start, stop)
         elif self.fused.sizes[-1] >= LEAST_LONG_ROW_ELEMENTS or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
-                writer.decode("q", outer_dims)
+                writer.write_dimension_indices("q", outer_dims)
                 self._write_row_loop(phase, *_row_bounds(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
-            rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            rows = writer.integer_parameter("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
                 self._write_fill(phase)
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
-                    writer.decode("q", outer_dims)
+                    writer.write_dimension_indices("q", outer_dims)
                     self._write_lane_loop(phase, *_row_bounds(start, stop, n))
                 self._write_lane_totals(phase)
 
@@ -323,7 +325,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", lane_dtype_of(self.step(number)), FEW)
+                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
@@ -362,7 +364,7 @@ class _OuterReductionEmitter(ReductionEmitter):
 
     def _write_kernel(self) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
                 writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
@@ -374,28 +376,28 @@ class _OuterReductionEmitter(ReductionEmitter):
             writer.line("band = u // tiles")
             writer.line(f"left = (u - band * tiles) * {LANES}")
             writer.line(f"used = least({LANES}, {n} - left)")
-            start, stop = "0", writer.number("reduced", self.reduced_count)
+            start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
             if self.parts > 1:  # all first parts come first, so that a total is at band * n + j
-                bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+                bands = writer.integer_parameter("bands", self.kept_count // self.fused.sizes[-1])
                 writer.line(f"p = band % {bands}")
-                writer.line(f"begin = band // {bands} * {writer.number('part', self.part)}")
+                writer.line(f"begin = band // {bands} * {writer.integer_parameter('part', self.part)}")
                 writer.line(f"finish = least(begin + part, {stop})")
                 start, stop = "begin", "finish"
             else:
                 writer.line("p = band")
-            writer.decode("p", self.kept[:-1])
+            writer.write_dimension_indices("p", self.kept[:-1])
             for number, phase in enumerate(self.schedule.phases):
                 with writer.scope():
                     self._write_phase(number, phase, start, stop)
 
     def _write_phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         self._write_fill(phase, "totals", self.total_dtype_of)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
             self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
-                writer.decode("q", self.reduced)
+                writer.write_dimension_indices("q", self.reduced)
                 self._write_outer_loads(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:

@@ -23,7 +23,7 @@ MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
-class Product(Payload):
+class ProductWithEpilogue(Payload):
     """The payload of a FUSED node whose group begins with a product or convolution. Inputs: a, b, the group's others.
 
     Attributes:
@@ -66,7 +66,7 @@ def add_epilogues(
     Args:
         graph: fused; it is not changed.
         takes_epilogue: whether a product can be followed; by default, on a CPU.
-        join_rule: joins the two nodes; by default, on a CPU, to a `Product`.
+        join_rule: joins the two nodes; by default, on a CPU, to a `ProductWithEpilogue`.
     """
     takes_epilogue, join_rule = takes_epilogue or can_take_epilogue, join_rule or joined_with_map_or_sums
     uses = uses_of(graph)
@@ -145,11 +145,11 @@ def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != product_input_number])
     steps = [inner_node for inner_node in fused.graph.nodes if inner_node.kind is not Kind.ARGUMENT]
     graph = graph_of([product, *steps], inputs, fused.graph.results)
-    return Node(Kind.FUSED, Product(fused, product_input_number, product, graph), inputs, node.outputs)
+    return Node(Kind.FUSED, ProductWithEpilogue(fused, product_input_number, product, graph), inputs, node.outputs)
 
 
 def launches_of_product(
-    payload: Product,
+    payload: ProductWithEpilogue,
     make_map_launch: MapLaunch = map_launch,
     epilogue_afterwards: bool = False,
     make_following_launch: Callable[[Scratch], Launch] | None = None,

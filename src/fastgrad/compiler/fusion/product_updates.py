@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
@@ -71,7 +71,7 @@ def add_product_updates(graph: Graph) -> Graph:
 
 def _is_single_product(node: Node) -> bool:
     """True if a node is a product of matrices, alone or with an element-wise group of one result."""
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         is_map = "r" not in node.payload.fused.roles
         return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
     return row_name(node) == "matmul"
@@ -81,7 +81,7 @@ def _is_large(node: Node) -> bool:
     value = node.outputs[0]
     if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_UPDATED_ELEMENTS:
         return False
-    product = node.payload.node if isinstance(node.payload, Product) else node
+    product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"
 
 
@@ -107,7 +107,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
         operands = *[Output(i) for i in range(state_count)], place, *numbers
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
-    if isinstance(product.payload, Product):
+    if isinstance(product.payload, ProductWithEpilogue):
         product_form = launches_of_product(product.payload, make_following_launch=update)
         beside = product.payload.inputs_read_in_order
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad.compiler.fusion.epilogues import Product, can_take_epilogue
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, can_take_epilogue
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
@@ -91,7 +91,7 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
 
 def _takes_prologue(node: Node) -> bool:
     """True if a node is a product of matrices whose kernel can call a prologue."""
-    product = node.payload.node if isinstance(node.payload, Product) else node
+    product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     if row_name(product) not in ("matmul", "wide_product") or not can_take_epilogue(product):
         return False
     return takes_prologue(product.inputs, **product.attributes, followed=product is not node)

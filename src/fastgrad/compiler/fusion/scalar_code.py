@@ -124,7 +124,7 @@ def row_code(
     if row is None:
         return None
     if callable(row.kernel_code):
-        scalars = Scalars(inputs, output)
+        scalars = ScalarExpressions(inputs, output)
         try:
             text = row.kernel_code(scalars, *operands, **attributes)
         except _ExpressionRefused:
@@ -137,7 +137,7 @@ def row_code(
     return None if template is None else (template[0].format(*operands), template[1])
 
 
-class Scalars:
+class ScalarExpressions:
     """Builds expressions for a row's ``kernel_code``.
 
     Args:

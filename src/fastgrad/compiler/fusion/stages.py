@@ -22,7 +22,7 @@ BLOCK_ELEMENTS = 512
 
 
 @dataclass
-class Elements:
+class ElementLoops:
     """Writes the loop over elements of the innermost dimension, or several such loops, with the index ``j``.
 
     Attributes:
@@ -114,7 +114,7 @@ class Elements:
         return [*loops, self.steps[start:]]
 
     def _element_index(self) -> str:
-        return self.writer.place("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
+        return self.writer.element_index("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
 
     def _write_loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
         """Writes the loads of inputs, and of values of earlier stages."""
@@ -155,7 +155,7 @@ class Elements:
         kind = "uint8" if dtype == BOOL else body_type(dtype)
         free = next((block for block in self._free if block.startswith(kind)), None)
         if free is None:
-            free = self.writer.local(f"{kind}_block{number}", kind, self.block)
+            free = self.writer.stack_array(f"{kind}_block{number}", kind, self.block)
         else:
             self._free.remove(free)
         self._blocks[number] = free

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
@@ -69,7 +69,7 @@ def add_statistics(graph: Graph) -> Graph:
 
 def _is_convolution(node: Node) -> bool:
     """True if a node is a convolution whose kernel calls the operation that follows it."""
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         return row_name(node.payload.node) == "convolution"
     if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
         return False
@@ -83,7 +83,9 @@ def _is_convolution(node: Node) -> bool:
 
 def _has_convolution_layout(convolution: Node, value: Value) -> bool:
     """True if a value has the convolution's shape and layout, and a dtype that moments support."""
-    plain_convolution = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
+    plain_convolution = (
+        convolution.payload.node if isinstance(convolution.payload, ProductWithEpilogue) else convolution
+    )
     return value.shape == plain_convolution.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
 
@@ -97,7 +99,7 @@ def _joined_node(convolution: Node, measured_result_number: int, reshape: Node |
 def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Launches:
     """Returns the launches of a convolution with its moments."""
     node = payload.convolution
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         form = launches_of_product(node.payload)
     else:
         plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)

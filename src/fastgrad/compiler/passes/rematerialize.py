@@ -59,7 +59,7 @@ _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 def is_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
-    return Memory(planned).peak >= LEAST_PEAK_BYTES
+    return MemoryTimeline(planned).peak >= LEAST_PEAK_BYTES
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
@@ -72,10 +72,10 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
     Returns:
         ``graph`` itself if no value is recomputed.
     """
-    memory = Memory(planned)
+    memory = MemoryTimeline(planned)
     if memory.peak < LEAST_PEAK_BYTES:
         return graph
-    choice = _Search(graph, memory)
+    choice = _RecomputationSearch(graph, memory)
     if not choice.wanted:
         return graph
     key = structure_of(graph)
@@ -113,7 +113,7 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     return _GraphRewriter(_RecomputedValues(graph, kept_ids, wanted_ids, second_uses), graph, at).rewritten_graph()
 
 
-class _Decision(NamedTuple):
+class _RecomputationDecision(NamedTuple):
     """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_RecomputedValues``."""
 
     bytes: int
@@ -124,14 +124,14 @@ class _Decision(NamedTuple):
 
 
 MOST_CACHED_DECISIONS = 64
-_decisions: dict[Hashable, _Decision] = {}
+_decisions: dict[Hashable, _RecomputationDecision] = {}
 
 
 def _bytes_of(graph: Graph) -> int:
     return sum([size_of(value) for node in graph.nodes for value in node.outputs])
 
 
-class Memory:
+class MemoryTimeline:
     """The values in memory, in the order of the fused graph.
 
     Attributes:
@@ -237,14 +237,14 @@ class _RecomputedValues:
         return None if maker.kind in _SOURCE_KINDS else (maker, _inputs_of_recomputation(maker))
 
 
-class _Search(_RecomputedValues):
+class _RecomputationSearch(_RecomputedValues):
     """The search for the values to recompute.
 
     Args:
         graph, memory: see ``rematerialize``.
     """
 
-    def __init__(self, graph: Graph, memory: Memory) -> None:
+    def __init__(self, graph: Graph, memory: MemoryTimeline) -> None:
         super().__init__(graph, memory.made, {}, {})
         self._memory = memory
         self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
@@ -310,7 +310,7 @@ class _Search(_RecomputedValues):
             values = extended if extended is not None else {**values, id(x): (x, False)}
         return values
 
-    def decision(self, graph: Graph) -> _Decision:
+    def decision(self, graph: Graph) -> _RecomputationDecision:
         """Returns the decision, for graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
@@ -319,7 +319,7 @@ class _Search(_RecomputedValues):
         recomputed, second_uses = (
             {number[key]: reader for key, reader in positions.items()} for positions in (self.wanted, self.again)
         )
-        return _Decision(_bytes_of(graph), at, stored, recomputed, second_uses)
+        return _RecomputationDecision(_bytes_of(graph), at, stored, recomputed, second_uses)
 
 
 class _GraphRewriter:

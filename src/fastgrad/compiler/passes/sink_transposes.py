@@ -29,7 +29,7 @@ _ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
 _BROADCAST_ROWS = frozenset({"spread", "broadcast_to"})
 
 
-class Transposed(NamedTuple):
+class DeferredTranspose(NamedTuple):
     """A value that is a deferred transpose of another value.
 
     Attributes:
@@ -87,7 +87,7 @@ class _TransposeSinker:
         self._transposed_later = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
         self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
-        self._deferred: dict[int, Transposed] = {}
+        self._deferred: dict[int, DeferredTranspose] = {}
         self._makers: dict[int, Node] = {}
         self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
 
@@ -149,7 +149,7 @@ class _TransposeSinker:
         outputs = tuple([Value(_permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
-            self._deferred[id(value)] = Transposed(base, perm)
+            self._deferred[id(value)] = DeferredTranspose(base, perm)
             self._window_layout_ids.add(id(base))
         return True
 
@@ -164,7 +164,7 @@ class _TransposeSinker:
         if perm == tuple(range(len(perm))):
             self._stands_for[id(y)] = base
         else:
-            self._deferred[id(y)] = Transposed(base, perm)
+            self._deferred[id(y)] = DeferredTranspose(base, perm)
         return True
 
     def _sink_below_elementwise(self, node: Node) -> bool:

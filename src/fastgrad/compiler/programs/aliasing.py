@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from fastgrad.compiler.graph.graph import Node, Value, size_of
-from fastgrad.compiler.programs.buffers import Action, Extent, InArena, Place, extent_of, operands_of
+from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Place, extent_of, operands_of
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import signature_of, source_of, variant_for_aliases
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
@@ -55,7 +55,7 @@ class _Array(NamedTuple):
     parameter: int | None
     name: str
     written: bool
-    extent: Extent
+    extent: ByteExtent
 
 
 def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
@@ -106,7 +106,7 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: KernelCompiler
     for operand in launch.operands:
         if isinstance(operand, Launch):
             arrays += [array._replace(parameter=None) for array in _arrays_of(action, operand, compiler)]
-    shared_extents: list[Extent] = []
+    shared_extents: list[ByteExtent] = []
     for first_array, second_array in combinations(arrays, 2):
         if not (first_array.written or second_array.written) or not first_array.extent.overlaps(second_array.extent):
             continue
@@ -160,7 +160,7 @@ def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place],
                 raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 
 
-def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, Extent]]:
+def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, ByteExtent]]:
     """Returns for each value in the arena that has elements its number and its extent."""
     pairs = enumerate(zip(places, values, strict=True))
     return [(i, extent_of(p, size_of(v))) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

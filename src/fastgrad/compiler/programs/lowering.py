@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_with_update
 from fastgrad.compiler.fusion.prologues import ProductWithPrologue, launches_with_prologue
 from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches_of_convolution_with_moments
@@ -29,7 +29,7 @@ def launches_of_fused(payload: Any) -> Launches | None:
         return launches_of_convolution_with_moments(payload)
     if isinstance(payload, ProductWithPrologue):
         return launches_with_prologue(payload, launches_of)
-    return launches_of_product(payload) if isinstance(payload, Product) else launches_of_group(payload)
+    return launches_of_product(payload) if isinstance(payload, ProductWithEpilogue) else launches_of_group(payload)
 
 
 def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:

@@ -31,7 +31,7 @@ TIMED_RUNS_PER_STEP = 5
 
 
 @dataclass(frozen=True)
-class Row:
+class ProfileRow:
     """A row of a profile: one step of a program.
 
     Attributes:
@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class ProfileReport:
     """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
 
     Attributes:
@@ -64,7 +64,7 @@ class Report:
     """
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ProfileRow, ...]
     arena_bytes: int
 
     @property
@@ -73,7 +73,7 @@ class Report:
         return sum(row.native for row in self.rows)
 
     @property
-    def without_kernels(self) -> tuple[Row, ...]:
+    def without_kernels(self) -> tuple[ProfileRow, ...]:
         """The steps that run in Python."""
         return tuple([row for row in self.rows if not row.native])
 
@@ -118,9 +118,9 @@ class Report:
             f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
         )
 
-    def _rows_by_operation(self) -> list[Row]:
+    def _rows_by_operation(self) -> list[ProfileRow]:
         """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
-        groups: list[list[Row]] = []
+        groups: list[list[ProfileRow]] = []
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
@@ -168,12 +168,12 @@ def program_text(program: Any) -> str:
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
 
 
-def profile(program: Any, title: str) -> Report:
+def profile(program: Any, title: str) -> ProfileReport:
     """Returns the profile of a program: runs each step a few times in separate memory, and restores variables.
 
     Args:
         program: a ``Program``.
-        title: see ``Report``.
+        title: see ``ProfileReport``.
     """
     plan: Plan = program.plan
     variables = {id(v): v for v in [*plan.written]}
@@ -182,7 +182,7 @@ def profile(program: Any, title: str) -> Report:
     arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
     objects = tuple(arrays)
-    rows: list[Row] = []
+    rows: list[ProfileRow] = []
     with writing.lock:
         try:
             for variable in variables.values():
@@ -195,10 +195,10 @@ def profile(program: Any, title: str) -> Report:
         finally:
             for variable, array in saved_arrays:
                 np.copyto(variable._array, array)
-    return Report(title, tuple(rows), plan.arena_bytes)
+    return ProfileReport(title, tuple(rows), plan.arena_bytes)
 
 
-def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
+def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[ProfileRow]:
     node = action.node
     # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
     timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
@@ -206,7 +206,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
         computes = timed and row_name(node) is not None and not node.has_effect
         time = _time_of_node(node, arrays) if computes else 0.0
-        yield Row(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
+        yield ProfileRow(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
         return
     changed = _changed_row_count(action, frame)  # by the values that the earlier steps have just written
     launches = action.launches.launches
@@ -214,7 +214,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     for step, launch in zip(steps, launches, strict=True):
         name: str = launch.kernel.__name__
         shows_work = launch is longest
-        yield Row(
+        yield ProfileRow(
             name,
             _node_text(node) if shows_work else "",
             True,

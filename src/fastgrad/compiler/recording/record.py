@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.location import line_text, runs_package_code, user_line
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
@@ -79,7 +79,7 @@ class Recording(recording.Recorder):
         self.has_custom_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
-        self.saved = Saved()
+        self.saved = SavedVariables()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
@@ -379,7 +379,7 @@ class Recording(recording.Recorder):
         recording.stop(self)
 
 
-class _Births(threading.local):
+class _TensorBirths(threading.local):
     """Notes each tensor that a thread makes during a recording, so that it can be told from those that existed before."""
 
     made_here: set[int] | None = None
@@ -393,7 +393,7 @@ class _Births(threading.local):
             self.apart.add(id(tensor))
 
 
-_tensor_births = _Births()
+_tensor_births = _TensorBirths()
 
 
 @contextmanager
