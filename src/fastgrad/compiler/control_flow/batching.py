@@ -70,7 +70,7 @@ def _run_batched(graph: Graph, tensors: Sequence[Tensor], recorded_function: Any
 
 
 def _nodes_with_row_dependence(graph: Graph, row_argument_count: int) -> list[tuple[Node, bool]]:
-    """Returns pairs: each node, and whether an input of it depends on a row."""
+    """Returns each node of a graph, paired with whether one of its inputs depends on a row of the batch."""
     depends: set[int] = set()
     dependence = []
     for node in graph.nodes:

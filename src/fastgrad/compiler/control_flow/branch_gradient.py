@@ -67,7 +67,7 @@ def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[T
 
 
 def _with_residual_results(graph: Graph, residuals: list[Value], slots: list[Value], own_result_count: int) -> Graph:
-    """Returns the graph of a branch with a further result for each slot: a residual of the branch, or zeros."""
+    """Returns a branch's graph with a further result for each residual of any branch: the branch's own, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:own_result_count])
     remaining = list(residuals)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1

@@ -80,7 +80,7 @@ class _InnerRecording(Recording):
             self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
+        """Notes a variable that the program makes; the next call, when the variable exists, is recorded again."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -385,11 +385,11 @@ class _LoopLayout(NamedTuple):
 
     @property
     def given(self) -> int:
-        """The number of inputs before the state."""
+        """The number of a recorded loop's inputs before those for variables."""
         return self.carried + self.rows + self.outside
 
     def arguments(self, graph: Graph) -> Graph:
-        """Returns the graph with its arguments renumbered: variables that change follow the carried values."""
+        """Returns a graph with renumbered arguments: variables that change come right after the carried values."""
 
         def new_position(position: int) -> int:
             if position < self.carried:
@@ -414,7 +414,7 @@ class _LoopLayout(NamedTuple):
 
 
 def _guards_of_outer_values(graph: Graph, own_argument_count: int) -> Graph | None:
-    """Returns the guards and the nodes of their values, from the surroundings alone; None if other values are guarded.
+    """Returns a graph's guards on outer values, with the nodes that compute these; None if other values are guarded.
 
     A guard on another value may have another outcome in another iteration.
     """

@@ -27,7 +27,7 @@ class State(NamedTuple):
 
 
 def state_of(graph: Graph) -> State:
-    """Returns the state of a graph.
+    """Returns the variables that a graph reads and those that it assigns.
 
     Raises:
         TraceError: it holds a change of state that is not an assignment.
@@ -115,7 +115,7 @@ class _ValueRead(UnlistedOperation):
     passes_on = 1
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """Returns ``now``, the assigned value."""
+        """Returns the variable's value now, after the assignment."""
         return now
 
 

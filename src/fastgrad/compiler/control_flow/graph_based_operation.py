@@ -41,7 +41,7 @@ class GraphBasedOperation(UnlistedOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the operation's results."""
         raise NotImplementedError
 
     @property
@@ -98,7 +98,7 @@ class GraphBasedOperation(UnlistedOperation):
 
 
 def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tuple[Flags, Flags, list[Tensor]]:
-    """Returns the arguments of a gradient rule without the parts of integer dtypes.
+    """Returns the arguments of a gradient rule without those for inputs and results of integer dtypes.
 
     Args:
         needs: for each input whether its cotangent is wanted.
@@ -126,7 +126,7 @@ def bounded_loops(graph: Graph) -> tuple[Any, ...]:
 
 
 def cache_value(cache: dict[Any, Any], key: Any, value: Any) -> None:
-    """Adds a value to a bounded cache."""
+    """Adds a value to a cache of bounded size, which drops its oldest value when it is full."""
     cache.pop(key, None)
     if len(cache) >= MOST_VARIANTS_PER_OPERATION:
         cache.pop(next(iter(cache)), None)

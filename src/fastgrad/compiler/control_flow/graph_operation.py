@@ -80,7 +80,7 @@ class GraphOperation(GraphBasedOperation):
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results in new arrays."""
+        """Returns the graph's results for given arrays, in new arrays."""
         if any(recorder.follows_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
@@ -98,7 +98,7 @@ class GraphOperation(GraphBasedOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the graph's results."""
         return len(self.graph.results)
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
@@ -136,7 +136,7 @@ class GraphOperation(GraphBasedOperation):
 
 
 class Pullback(NamedTuple):
-    """The gradient of a graph.
+    """The gradient of a graph: from cotangents of its results to cotangents of its inputs.
 
     Attributes:
         operation: computes all parts of the cotangents; None if there are none.
@@ -168,7 +168,7 @@ class Pullback(NamedTuple):
 def run_nodes(
     graph: Graph, tensors_by_value: dict[int, Tensor], watched_tensors: Sequence[Tensor] = (), run_guards: bool = False
 ) -> list[Entry]:
-    """Runs nodes as operations on tensors, under the active recorders.
+    """Runs a graph's nodes as operations on tensors, under the active recorders.
 
     Args:
         graph: its nodes run.
@@ -239,7 +239,7 @@ class _InputCollector(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Adds the inputs of an operation."""
+        """Adds an operation's inputs to the collected tensors."""
         self.read.update([(id(x), x) for x in inputs])
 
 

@@ -87,7 +87,7 @@ class Loop(ControlFlowOperation):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments of the loop besides its graphs."""
+        """The keyword arguments of the loop besides its graphs, for an equal loop of other graphs."""
         names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
         return {name: getattr(self, name) for name in names}
 
@@ -135,7 +135,7 @@ class Loop(ControlFlowOperation):
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results, as arrays."""
+        """Returns the loop's results, as arrays."""
         carried, rows, captured, number = self.split_inputs(arrays)
         stacks = self.empty_stacks()
         total = self.row_count(number)
@@ -150,7 +150,7 @@ class Loop(ControlFlowOperation):
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
-        """Returns zero arrays for the stacked results."""
+        """Returns zero-filled arrays for the loop's stacked results, a row for each iteration."""
         return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
@@ -162,7 +162,7 @@ class Loop(ControlFlowOperation):
         return iteration_count - 1 - iterations_done if self.reverse else iterations_done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results, computed by operations on tensors."""
+        """Returns the loop's results, computed by operations on tensors."""
         carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
@@ -183,7 +183,7 @@ class Loop(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the loop's results."""
         return self.gives + self.counts
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
@@ -197,7 +197,7 @@ class Loop(ControlFlowOperation):
         return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:
-        """Returns the same loop with fewer results, for programs that only run forward."""
+        """Returns the loop without its unused results, for programs that only run forward."""
         reduced = self._reduced.get(kept)
         if reduced is None:
             graph = self.body.graph

@@ -83,7 +83,7 @@ def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.n
 
 
 def _example_row(loop: Loop) -> int:
-    """Returns the number of a row that all row tensors have."""
+    """Returns the number of a row that all of the loop's row tensors have, as an example of all rows."""
     return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.row_count(None))
 
 

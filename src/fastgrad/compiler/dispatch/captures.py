@@ -392,7 +392,7 @@ def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
 
 
 class _DeletionCallback:
-    """A weak reference's callback that calls the functions in a list."""
+    """The callback of a weak reference, which calls each function in a list when the object is deleted."""
 
     def __init__(self, told: list[Callable[[], None]]) -> None:
         self._callbacks = told

@@ -41,7 +41,7 @@ def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
 
 
 class _NoEntry(Exception):
-    """Raised if a call has no straight-line code."""
+    """Raised if straight-line code can't check a call's arguments or build its result."""
 
 
 class _EntryWriter:

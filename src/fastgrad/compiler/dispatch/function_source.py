@@ -157,7 +157,7 @@ def compile_trees(
 
 
 def function_definition(name: str, parameters: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
-    """Returns the tree of a function.
+    """Returns the syntax tree of a function definition with these parameters and statements.
 
     Args:
         name: its name.
@@ -228,7 +228,7 @@ class NameScan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """Notes ``x is y``."""
+        """Notes the names whose identity a comparison ``x is y`` reads."""
         if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
@@ -257,7 +257,7 @@ class NameScan(ast.NodeVisitor):
     visit_Match = visit_TryStar = visit_ImportFrom = _visit_refused
 
     def visit_Import(self, node: ast.Import) -> None:
-        """Notes names of modules."""
+        """Notes the names that an import assigns."""
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
     def _visit_loop(self, node: Any) -> None:

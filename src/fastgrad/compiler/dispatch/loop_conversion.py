@@ -268,7 +268,7 @@ class _Converter(LoopRewriter):
         self.calls: dict[str, Any] = {}
 
     def function(self, definition: ast.FunctionDef) -> FunctionType:
-        """Returns the function of the converted tree."""
+        """Returns the Python function compiled from its converted syntax tree."""
         objects = {
             f"{GENERATED_NAME_PREFIX}{f.__name__.strip('_')}": f
             for f in (_range_sequence, _range_elements, _both, _either, _negated)

@@ -25,7 +25,7 @@ COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)
 
 
 def as_results(value: Any, name: str) -> Any:
-    """Returns the value of a function, with numbers, arrays and variables as tensors, as in TensorFlow's functions.
+    """Returns a function's result with numbers, arrays and variables as tensors, as TensorFlow's functions do.
 
     Args:
         value: a nested structure.

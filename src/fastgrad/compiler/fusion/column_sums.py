@@ -50,7 +50,7 @@ class BlockKernels(NamedTuple):
     separate: set[tuple[int, int]]
 
     def over_rows(self, first: Launch) -> Launch:
-        """Returns the first kernel, on other operands, with rows as units instead of parts of blocks."""
+        """Returns a group's first launch with a product's rows as units of work, instead of parts of blocks."""
         return row_unit_launch(first, self.rows, self.block)
 
 
@@ -100,12 +100,12 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
 
 
 def _row_count_of_block(rows_per_unit: int) -> int:
-    """Returns the rows of a block, a multiple of 8, for a product with ``rows_per_unit`` rows in a unit."""
+    """Returns the rows of a block, a multiple of 8, of a product whose units of work have ``rows_per_unit`` rows."""
     return max(rows for rows in range(8, MOST_BLOCK_ROWS + 1, 8) if rows_per_unit % rows == 0)
 
 
 def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:
-    """Returns the kernels that add up the sums of blocks."""
+    """Returns the launches that add up the column sums of several blocks."""
     input_count, columns = len(fused.inputs), fused.count_of("k")
     sums = [number for number, step in enumerate(fused.steps, input_count) if step.kept]
     launches = []

@@ -61,7 +61,7 @@ def combine_of(step: Step) -> str:
 
 
 def lane_dtype_of(step: Step) -> str:
-    """Returns the dtype of a reduction's lanes."""
+    """Returns the dtype of the lanes, in which a kernel accumulates the elements of a reduction."""
     return lane_dtype(step.inputs[0])
 
 
@@ -104,11 +104,11 @@ class ReductionEmitter:
         return self.fused.steps[number - self.first]
 
     def has_uncut_reductions(self) -> bool:
-        """True if reductions are not cut."""
+        """True if no reduction is cut into parts that several threads compute."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
-        """Returns the dtype of a reduction's totals."""
+        """Returns the dtype in which a reduction combines the totals of blocks of elements."""
         return total_dtype(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
@@ -130,7 +130,7 @@ class ReductionEmitter:
         raise NotImplementedError
 
     def _part_strides(self) -> tuple[int, int]:
-        """Returns two strides in the array of parts: between neighbouring results, between parts of one result."""
+        """Returns the strides in the array of partial results: between results, and between the parts of one result."""
         raise NotImplementedError
 
     # ---- elements ----------------------------------------------------------------------------------------------

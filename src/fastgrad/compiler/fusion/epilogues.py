@@ -39,7 +39,7 @@ class ProductWithEpilogue(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its steps."""
+        """The name of the product and the names of the group's operations, joined by "+"."""
         return f"{self.node.payload.name}+{self.fused.name}"
 
     @property
@@ -50,7 +50,7 @@ class ProductWithEpilogue(Payload):
         )
 
     def node_input_number(self, number: int) -> int:
-        """Returns the number of the node's input that is this input of the group."""
+        """Returns the number of the FUSED node's input that is a given input of its element-wise group."""
         return number + 2 - (number > self.place)
 
 

@@ -110,7 +110,7 @@ class _Fusion:
         self.nodes.append(node)
 
     def close(self) -> None:
-        """Closes all groups after the last node."""
+        """Closes all open groups of operations, after the last node of the graph."""
         self._close_all_groups()
         for value in self._results:
             self._compute_value(value)

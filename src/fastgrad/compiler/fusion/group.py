@@ -121,7 +121,7 @@ def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tupl
 
 
 class _JoinPlan(NamedTuple):
-    """The planned changes of a group by adding a node."""
+    """The changes of a group that adding a node would make."""
 
     kept: bool
     cuts: Cuts
@@ -313,7 +313,7 @@ class Group:
         self._add_nodes(node)
 
     def undo_add(self) -> Node:
-        """Undoes the last ``add``; nothing else may have been added after it."""
+        """Undoes the last addition of a node to the group; nothing else may have been added since."""
         node = self.steps.pop()
         self._taken.pop()
         self.cuts, self.reduced, self._number, self._reduction_count, values, nodes = self._before.pop()

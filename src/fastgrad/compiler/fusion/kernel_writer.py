@@ -67,7 +67,7 @@ class Writer:
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """A context whose lines are the block under ``head``."""
+        """A context in which lines are written as the indented block of the statement ``head``."""
         self.line(f"{head}:")
         self._depth += 1
         with self.scope():

@@ -191,7 +191,7 @@ class Schedule:
         return phase
 
     def _kept_steps_read(self, number: int) -> list[int]:
-        """Returns the steps of reduced values of earlier phases that a phase reads."""
+        """Returns the numbers of the steps on reduced values that a phase reads from earlier phases."""
         phase = self.phases[number]
         read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]
         return [i for i in read if i >= self._first and self._step(i).kept and (self._phase[i] < number)]

@@ -38,7 +38,7 @@ class UpdatedProduct(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the product's operations and of the update, joined by "+"."""
         return f"{self.product.payload.name}+apply_update"
 
 

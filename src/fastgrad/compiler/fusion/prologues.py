@@ -46,7 +46,7 @@ class ProductWithPrologue(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the operations of the prologue and the product, joined by "+"."""
         return f"{self.before.payload.name}+{self.product.payload.name}"
 
 

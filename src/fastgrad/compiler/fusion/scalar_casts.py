@@ -49,7 +49,7 @@ def store_code(value: str, dtype: np.dtype) -> str:
 
 
 def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
-    """Returns the expression of a cast; None if NumPy's results depend on the positions of the elements.
+    """Returns the expression that casts a number; None if NumPy's results depend on the elements' positions.
 
     Args:
         x: the name of the number.

@@ -33,7 +33,7 @@ class ConvolutionWithMoments(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the convolution's operations and of the moments, joined by "+"."""
         return f"{self.convolution.payload.name}+batch_moments"
 
 

@@ -71,7 +71,7 @@ def _is_large(gradient: Value) -> bool:
 
 
 def _update_of_some_variables(node: Node, variable_numbers: list[int]) -> Node:
-    """Returns the update of some of the variables."""
+    """Returns an optimizer's update node, restricted to some of its variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1
     inputs = [node.inputs[k * count + i] for k in range(lists) for i in variable_numbers]

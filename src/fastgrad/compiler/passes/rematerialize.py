@@ -311,7 +311,7 @@ class _RecomputationSearch(_RecomputedValues):
         return values
 
     def decision(self, graph: Graph) -> _RecomputationDecision:
-        """Returns the decision, for graphs of the same structure."""
+        """Returns the choice of recomputed values, by their numbers, for all graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
         at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
@@ -352,7 +352,7 @@ class _GraphRewriter:
         return drop_dead(Graph(self._nodes, self._old_graph.results))
 
     def _recomputed_inputs(self, node: Node) -> list[Value]:
-        """Returns the inputs of a node that are computed again for it."""
+        """Returns those inputs of a node that are recomputed for the node."""
         position = self._at.get(id(node), -1)
         return [x for x in node.inputs if self._choice.is_recomputed_for(x, position)]
 
@@ -432,7 +432,7 @@ def _operations_per_element(node: Node) -> int:
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
-    """Returns the inputs of a second computation."""
+    """Returns the inputs that the second computation of a node's value reads."""
     if row_name(node) != "layer_normalization":
         return node.inputs
     x, gamma, beta = node.inputs
@@ -440,7 +440,7 @@ def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
 
 
 def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
-    """Returns the nodes of a second computation; the last one makes the value."""
+    """Returns the nodes that compute a node's value a second time; the last one makes the value."""
     if row_name(node) != "layer_normalization":
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
     # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).

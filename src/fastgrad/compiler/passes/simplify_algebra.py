@@ -26,7 +26,7 @@ class ValueFacts:
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
-        """Notes a node of the new graph."""
+        """Notes a node of the new graph as the maker of its values, and values with equal constant elements."""
         for value in node.outputs:
             self._makers[id(value)] = node
         bits = None

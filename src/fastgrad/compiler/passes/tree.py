@@ -24,7 +24,7 @@ class NotOneTree(Exception):
 
 @dataclass(eq=False)
 class Part:
-    """A piece of a trace tree, from a guard or from the beginning to the next guard.
+    """A piece of a trace tree without branches: the nodes from one guard, or from the beginning, to the next guard.
 
     Attributes:
         graph: its nodes. Its results are those of the trace in a last part, else the values that later parts need.

@@ -44,7 +44,7 @@ Place = InCaller | InArena | InStatic | InPython
 
 
 class ByteExtent(NamedTuple):
-    """The bytes of an array.
+    """The range of bytes that an array takes up in memory.
 
     Attributes:
         home: the memory that contains the array; different homes do not overlap.
@@ -80,7 +80,7 @@ def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Par
 
 @dataclass(slots=True)
 class Action:
-    """What a plan does for one node.
+    """A plan's way to compute one node: its kernels, and the places of its arrays.
 
     Attributes:
         node: the node.

@@ -43,7 +43,7 @@ class ArrayAccess(NamedTuple):
 
 
 def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int, int]]:
-    """Yields the chains of several steps.
+    """Yields the chains, of two steps or more, among consecutive steps.
 
     Args:
         steps: consecutive steps of a program, in order.
@@ -82,7 +82,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
 
 
 def _merge_accesses(known: dict[ByteExtent, ArrayAccess], accesses: Sequence[ArrayAccess]) -> None:
-    """Merges accesses into the known ones."""
+    """Merges a step's accesses to arrays into those of the earlier steps of a chain."""
     for new in accesses:
         old = known.get(new.extent, new)
         known[new.extent] = new._replace(

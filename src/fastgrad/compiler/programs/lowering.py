@@ -64,7 +64,7 @@ def launches_of_row(
 
 
 def copy_launches(value: Value) -> Launches:
-    """Returns the kernel that copies a value."""
+    """Returns the launch that copies a value's array."""
     size = size_of(value)
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
@@ -102,7 +102,7 @@ def choice_launches(guard: Node, branch_count: int) -> Launches:
 
 
 def end_of_trace_launches(trace_number: int) -> Launches:
-    """Returns the kernel that ends a trace."""
+    """Returns the launch that ends the run of a trace."""
     return Launches((Launch(moving.end_program[()], (trace_number,)),))
 
 

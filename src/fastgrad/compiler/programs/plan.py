@@ -115,7 +115,7 @@ class _NodeSequence:
         self.forms.append(form)
 
     def note_use(self, value: Value, position: int) -> None:
-        """Adds a use of a value at a position."""
+        """Notes that the node at a position reads a value."""
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
     def node_of(self, root: Value) -> Node:
@@ -145,7 +145,7 @@ class _InPlacePairs:
             self._beside.setdefault(output, []).append(number)
 
     def candidates(self, new: Value) -> list[Value]:
-        """Returns the inputs whose memory a result may take, as far as one operand is concerned."""
+        """Returns the inputs that a node reads by some operand that a result may overwrite."""
         return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
@@ -416,7 +416,7 @@ class _Planner:
             self.stretch.actions.append(Action(Node(Kind.OPERATION, None), end_of_trace_launches(part.leaf), (), ()))
 
     def _fill_choice_tables(self) -> None:
-        """Writes the first step of each branch into the tables of the choices."""
+        """Writes the first step of each successor into the tables of the steps that choose by a guard."""
         first_steps, steps = [], 0
         for stretch in self.plan.stretches:
             first_steps.append(steps)

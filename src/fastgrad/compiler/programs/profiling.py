@@ -55,7 +55,7 @@ class ProfileRow:
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
+    """The profile of a program's steps, as text in a table, and as a page by ``html()``: a line for each operation.
 
     Attributes:
         title: the function's name, and the key that it was recorded for.
@@ -69,17 +69,17 @@ class ProfileReport:
 
     @property
     def kernels(self) -> int:
-        """The number of kernel calls."""
+        """The number of the program's kernel calls."""
         return sum(row.native for row in self.rows)
 
     @property
     def without_kernels(self) -> tuple[ProfileRow, ...]:
-        """The steps that run in Python."""
+        """The program's steps that run in Python."""
         return tuple([row for row in self.rows if not row.native])
 
     @property
     def microseconds(self) -> float:
-        """The time of all steps."""
+        """The time of all the program's steps, in microseconds."""
         return sum(row.microseconds for row in self.rows)
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class ProfileReport:
         return "\n".join(lines)
 
     def html(self) -> str:
-        """Returns the table as a separate HTML page, with a bar for each step's share of the time."""
+        """Returns the profile as an HTML page, with a bar for each step's share of the time."""
         head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
         total = self.microseconds or 1.0
         body = []

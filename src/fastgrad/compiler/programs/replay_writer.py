@@ -94,7 +94,7 @@ class Writer:
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
     def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """Returns the lines of the function for inlining; None unless they are one native call for one trace.
+        """Returns the replay function's lines, for inlining; None unless it is one native call for one trace.
 
         Args:
             frame: the frame that the lines run on.
@@ -110,7 +110,7 @@ class Writer:
         return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
-        """Returns the compiled function ``make(frame)``."""
+        """Returns the compiled function ``make(frame)``, which makes the replay function for a frame."""
         make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
         make_replay = temporary_function_from_source(
             "make", self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope

@@ -35,7 +35,7 @@ class SavedVariables:
                 write(variable._writable(), value._array)
 
     def current_values(self) -> SavedVariables:
-        """Returns the present values of the same variables."""
+        """Returns the present values of the variables whose values are saved."""
         return SavedVariables(variable for variable, _ in self._values.values())
 
     def items(self) -> Iterable[tuple[Variable, np.ndarray]]:

@@ -73,7 +73,9 @@ class DeviceWriter(Writer):
         """Returns the innermost size divided by the width."""
         return self.integer_parameter("pieces", self.fused.sizes[-1] // self.width)
 
-    def element_index(self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+    def element_index(
+        self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
+    ) -> str:
         """Returns the place of an element, in a form that shows multiples of the width."""
         whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
