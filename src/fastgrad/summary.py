@@ -23,13 +23,15 @@ from fastgrad.dtypes import string as _string
 from fastgrad.ops.python_function import numpy_function as _numpy_function
 
 
-class _Defaults(threading.local):
+class _SummaryDefaults(threading.local):
+    """The default writer, step and condition of summaries, for each thread."""
+
     writer: SummaryWriter | None = None
     step: Any = None
     condition: Any = True
 
 
-_defaults = _Defaults()
+_defaults = _SummaryDefaults()
 _MOST_HISTOGRAM_BUCKETS = 1 << 20
 
 
@@ -52,18 +54,18 @@ class _EventFile:
         weakref.finalize(self, self._file.close)  # for a writer without `close`
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
-        self._write(file_version="brain.Event:2")
+        self._write_record(file_version="brain.Event:2")
 
     def add(self, maker_name: str, step: int, *values: Any, **options: Any) -> None:
         """Writes a summary, made by the function ``maker_name`` of ``tensorboardX.summary`` of ``values`` and ``options``."""
         from tensorboardX import summary
 
-        self._write(step=step, summary=getattr(summary, maker_name)(*values, **options))
+        self._write_record(step=step, summary=getattr(summary, maker_name)(*values, **options))
         self._waiting += 1
         if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
             self.flush()
 
-    def _write(self, **fields: Any) -> None:
+    def _write_record(self, **fields: Any) -> None:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.record_writer import masked_crc32c

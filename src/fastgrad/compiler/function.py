@@ -204,14 +204,14 @@ class Function:
         arguments: dict[str, Any],
         call: Call,
         version: Version,
-        way: Trace,
+        trace: Trace,
     ) -> Any:
         """Returns the fast-path entry for calls of this form, made if needed; None if there is none."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
         entry_tree, entry = version.entries.get(form, (None, None))
         if entry_tree is not tree:
-            if way not in tree.ways:
+            if trace not in tree.ways:
                 return None
             if len(version.entries) >= MOST_ENTRIES_PER_VERSION:
                 version.entries.clear()
@@ -276,11 +276,16 @@ class Function:
                 last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
     def _record(
-        self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
+        self,
+        arguments: dict[str, Any],
+        call: Call,
+        objects: list[Any],
+        version: Version | None,
+        restore_state: bool = False,
     ) -> Any:
         """Runs the Python function and records it.
 
-        With ``put_back`` the state is restored, and ``CALL_CHANGED`` returned, if the recording may be replayed.
+        With ``restore_state`` the state is restored, and ``CALL_CHANGED`` returned, if the recording may be replayed.
         """
         read_floats: dict[str, int] = {}
         tensors, leaves = traced_arguments(call, read_floats.__setitem__)
@@ -339,7 +344,7 @@ class Function:
             version = key.add(captures)
         version.ways.add(trace)
         self._last = version
-        if put_back:
+        if restore_state:
             saved.restore()
             return CALL_CHANGED
         return results.build_first(result_tensors, call.given)

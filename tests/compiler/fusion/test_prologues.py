@@ -35,7 +35,7 @@ def compiled(function, *arrays):
     validate(program.graph)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            pipeline, "ON_HOST", tuple([one for one in pipeline.ON_HOST if one is not pipeline.add_prologues])
+            pipeline, "HOST_PASSES", tuple([one for one in pipeline.HOST_PASSES if one is not pipeline.add_prologues])
         )
         return program, Program(graph)
 

@@ -56,7 +56,7 @@ def batch(seed):
 def trained(early, monkeypatch):
     """The program of a step, and what training with it gives."""
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "ON_HOST", (*pipeline.ON_HOST[:-1], early))
+        patch.setattr(pipeline, "HOST_PASSES", (*pipeline.HOST_PASSES[:-1], early))
         step, variables = training_step()
         step(*map(tf.constant, batch(0)))
         graph, _ = record(step, *batch(1))

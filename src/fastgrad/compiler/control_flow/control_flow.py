@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
@@ -262,7 +262,7 @@ class ControlFlow:
                 )
             except GuardError:
                 previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
-                if not overflows(bounded_loops(part.graph)) or capacities == previous_capacities:
+                if not have_overflowed(bounded_loops(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
@@ -289,13 +289,18 @@ class ControlFlow:
         ]
         layout = _LoopLayout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
-        body = layout.body(explicit_state(_renumbered_graph(recorded_body, outside), layout.given, state, handles))
+        body = layout.iteration_graph(
+            explicit_state(_renumbered_graph(recorded_body, outside), layout.count_before_state, state, handles)
+        )
         condition = None
         if recorded_condition is not None:
             shown = explicit_state(
-                _renumbered_graph(recorded_condition, outside), layout.given, State(state.read, ()), handles
+                _renumbered_graph(recorded_condition, outside),
+                layout.count_before_state,
+                State(state.read, ()),
+                handles,
             )
-            condition = layout.arguments(shown)
+            condition = layout.with_operation_arguments(shown)
         form = {
             "carried": layout.carried + layout.written,
             "rows": layout.rows,
@@ -384,25 +389,25 @@ class _LoopLayout(NamedTuple):
     written: int
 
     @property
-    def given(self) -> int:
+    def count_before_state(self) -> int:
         """The number of a recorded loop's inputs before those for variables."""
         return self.carried + self.rows + self.outside
 
-    def arguments(self, graph: Graph) -> Graph:
+    def with_operation_arguments(self, graph: Graph) -> Graph:
         """Returns a graph with renumbered arguments: variables that change come right after the carried values."""
 
         def new_position(position: int) -> int:
             if position < self.carried:
                 return position
-            if position < self.given:
+            if position < self.count_before_state:
                 return position + self.written
-            if position < self.given + self.written:
-                return position - self.given + self.carried
+            if position < self.count_before_state + self.written:
+                return position - self.count_before_state + self.carried
             return position
 
         return with_argument_numbers(graph, new_position)
 
-    def body(self, graph: Graph) -> Graph:
+    def iteration_graph(self, graph: Graph) -> Graph:
         """Returns the graph of an iteration with renumbered arguments, and results in the order of the carried values."""
         carried_end, written_start = self.carried, len(graph.results) - self.written
         results = [
@@ -410,7 +415,7 @@ class _LoopLayout(NamedTuple):
             *graph.results[written_start:],
             *graph.results[carried_end:written_start],
         ]
-        return Graph(self.arguments(graph).nodes, results)
+        return Graph(self.with_operation_arguments(graph).nodes, results)
 
 
 def _guards_of_outer_values(graph: Graph, own_argument_count: int) -> Graph | None:

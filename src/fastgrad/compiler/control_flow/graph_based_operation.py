@@ -68,7 +68,7 @@ class GraphBasedOperation(UnlistedOperation):
             return self
         forward_operation = self._forwards.get(flags)
         if forward_operation is None or (
-            overflows(forward_operation.bounded_loops) and not overflows(self.bounded_loops)
+            have_overflowed(forward_operation.bounded_loops) and not have_overflowed(self.bounded_loops)
         ):
             forward_operation = self.with_residuals(flags, inputs) or self
             cache_value(self._forwards, flags, forward_operation)
@@ -85,7 +85,7 @@ class GraphBasedOperation(UnlistedOperation):
             try:
                 return forward, run(forward)
             except GuardError:
-                if overflows(self.bounded_loops) or not overflows(forward.bounded_loops):
+                if have_overflowed(self.bounded_loops) or not have_overflowed(forward.bounded_loops):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -114,7 +114,7 @@ def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tupl
     return needs, have, list(compress(cotangents, have))
 
 
-def overflows(loops: Sequence[Any]) -> bool:
+def have_overflowed(loops: Sequence[Any]) -> bool:
     """True if one of several loops needs more capacity than it has."""
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 

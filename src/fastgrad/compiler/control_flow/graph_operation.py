@@ -274,7 +274,7 @@ def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
     at_hand = {id(value) for value in graph.results[:first_residual]}
     for node in graph.nodes:
         cheap = node.kind in {Kind.ARGUMENT, Kind.CONSTANT} or (
-            _is_cheap(node) and all(id(value) in at_hand for value in node.inputs)
+            _is_cheap_to_recompute(node) and all(id(value) in at_hand for value in node.inputs)
         )
         for value in node.outputs:
             if id(value) in residual_ids and not cheap and id(value) not in at_hand:
@@ -285,7 +285,7 @@ def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
     return residuals
 
 
-def _is_cheap(node: Node) -> bool:
+def _is_cheap_to_recompute(node: Node) -> bool:
     return node.kind is Kind.OPERATION and (
         node.payload.form is Form.INDEX_MAP or node.payload.name in _CHEAP_ELEMENTWISE_ROWS
     )

@@ -42,7 +42,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
-Layout = list[tuple[int, int, int]]
+ArrayRecords = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
@@ -51,7 +51,7 @@ def _launches_of_row_loop(
     outputs: Any,
     plan: Plan,
     work: NativeWork,
-    layout: Layout,
+    layout: ArrayRecords,
     carried: list[Any],
     buffers: list[int],
 ) -> Launches:
@@ -82,7 +82,7 @@ def _launches_of_while(
     outputs: Any,
     plan: Plan,
     work: NativeWork,
-    layout: Layout,
+    layout: ArrayRecords,
     carried: list[Any],
     buffers: list[int],
 ) -> Launches | None:
@@ -96,7 +96,7 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: Layout = [_record_of_argument(loop, number, 0) for number, _ in test.arguments]
+    test_layout: ArrayRecords = [_record_of_argument(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -185,9 +185,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records_of_iteration(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+def _array_records_of_iteration(loop: Any, plan: Plan) -> tuple[ArrayRecords, list[int]]:
     """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: Layout = [_record_of_argument(loop, number, size_of(value)) for number, value in plan.arguments]
+    layout: ArrayRecords = [_record_of_argument(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:

@@ -102,7 +102,7 @@ class Captures:
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
         self._gone_callbacks: list[Callable[[], None]] = []
-        self._root = _innermost(function)
+        self._root = _innermost_python_function(function)
         for position, item in enumerate(objects):
             self._names[id(item)] = f"o[{position}]"
             self._alive.append(item)
@@ -110,7 +110,7 @@ class Captures:
             self._labels.setdefault(id(value), name)
             self._capture_names_read_by(value)
         self._capture_function(function, arguments)
-        self._watch_settings()
+        self._add_settings_check()
         for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
             state.clear()
         self._alive, self._root = [], None
@@ -342,7 +342,7 @@ class Captures:
                 self.lines.append(f"{name} = w{number}()")
         return name
 
-    def _watch_settings(self) -> None:
+    def _add_settings_check(self) -> None:
         settings = self._settings
         recorded = [get() for get in settings], dict(settings_version.settings)
         count_now = settings_version.count[0]
@@ -409,7 +409,7 @@ def _bound_arguments(function: functools.partial[Any]) -> dict[str, Any]:
     return {**dict(zip(names, function.args, strict=False)), **function.keywords}
 
 
-def _innermost(function: Any) -> Any:
+def _innermost_python_function(function: Any) -> Any:
     """Returns the Python function inside partial functions and methods."""
     while isinstance(function, functools.partial):
         function = function.func

@@ -103,7 +103,7 @@ class _EntryWriter:
             elif name in kwargs:
                 self.write_argument_check(kwargs[name], named[name])
             else:
-                self._add_default(value)
+                self._add_default_leaves(value)
         self._write_distinctness_check()
 
     def _write_distinctness_check(self) -> None:
@@ -120,7 +120,7 @@ class _EntryWriter:
                     f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return CALL_CHANGED"
                 )
 
-    def _add_default(self, value: Any) -> None:
+    def _add_default_leaves(self, value: Any) -> None:
         for item in nest.flatten(value):
             leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
             if leaf[0] in ("tensor", "same as", "float"):

@@ -228,7 +228,7 @@ class NameScan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """Notes the names whose identity a comparison ``x is y`` reads."""
+        """Notes whether a comparison such as ``x is y`` tests the identity of objects."""
         if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)

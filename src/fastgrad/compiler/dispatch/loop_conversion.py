@@ -81,7 +81,7 @@ def _has_loop(code: CodeType) -> bool:
 # ---- at run time -------------------------------------------------------------------------------------------
 
 
-def _varies(value: Any) -> bool:
+def _varies_between_runs(value: Any) -> bool:
     tracer = control_flow_of()
     return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.varies(value)
 
@@ -104,10 +104,10 @@ class _Range:
 
 def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     """Returns the sequence of a loop over ``tf.range(*args, **kwargs)``: a ``_Range`` if tensors decide its length."""
-    if control_flow_of() is None or not any(map(_varies, [*args, *kwargs.values()])):
+    if control_flow_of() is None or not any(map(_varies_between_runs, [*args, *kwargs.values()])):
         return tensor_range(*args, **kwargs)
     start, limit, delta, dtype = range_operands(*args, **kwargs)
-    if not dtype.is_integer or _varies(delta) or not int(delta):
+    if not dtype.is_integer or _varies_between_runs(delta) or not int(delta):
         return tensor_range(*args, **kwargs)
     start_tensor, limit_tensor = (
         TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit)
@@ -242,7 +242,7 @@ class _Branch:
 
     def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
         """Returns the values of the changed names; None if Python must choose by ``test``."""
-        if not _varies(test):
+        if not _varies_between_runs(test):
             return None
         is_recorded, values = control_flow_of().branch(
             test, (lambda: self._false.numeric_results(scope), lambda: self._true.numeric_results(scope))

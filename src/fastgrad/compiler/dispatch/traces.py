@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
@@ -151,7 +151,7 @@ class Traces:
     def add(self, new_trace: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not overflows(trace.bounded_loops)]
+            usable = [trace for trace in self if not have_overflowed(trace.bounded_loops)]
             usable = usable if len(usable) < MOST_TRACES_PER_KEY else usable[-MOST_TRACES_PER_KEY // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable

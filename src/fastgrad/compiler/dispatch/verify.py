@@ -58,7 +58,7 @@ def _leaf_arrays(result: Any) -> Sequence[Any]:
     return [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
-def _check_equal(name: str, what: str, found: Any, wanted: Any) -> None:
+def _check_equal(name: str, label: str, found: Any, wanted: Any) -> None:
     if not isinstance(found, np.ndarray) or not isinstance(wanted, np.ndarray):
         return
     if found.shape == wanted.shape and found.dtype == wanted.dtype:
@@ -73,7 +73,7 @@ def _check_equal(name: str, what: str, found: Any, wanted: Any) -> None:
             if np.allclose(a, b, rtol=digits, atol=digits * scale, equal_nan=True):
                 return
     raise InternalError(
-        f"{name}(): tf.function(verify=...): {what} of the replay is not what the Python function gives: "
+        f"{name}(): tf.function(verify=...): {label} of the replay is not what the Python function gives: "
         f"{_array_text(found)} instead of {_array_text(wanted)}. Please report it; tf.config.run_functions_eagerly(True) avoids it."
     )
 

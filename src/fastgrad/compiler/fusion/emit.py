@@ -11,8 +11,8 @@ from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Source, natural_strides
-from fastgrad.compiler.fusion.kernel_writer import Writer
+from fastgrad.compiler.fusion.fused import Fused, Source, contiguous_strides
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, ElementLoops
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
@@ -60,7 +60,7 @@ def _copy_launches(fused: Fused) -> Launches:
 
 def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     """Returns the launch of a group without a reduction, and pairs (output, array) that must not share memory."""
-    writer = Writer(fused)
+    writer = KernelWriter(fused)
     dims = range(len(fused.sizes))
     constant_inputs, row_inputs, element_inputs = writer.inputs_by_loop_level(kept=False)
     invariant = _steps_that_read_only(fused, {*constant_inputs})
@@ -141,5 +141,5 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
 def _is_in_order(fused: Fused, source: Source) -> bool:
     """True if a source is read in order: element i for result i."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
-    dimensions = zip(sizes, source.strides, natural_strides(sizes), strict=True)
+    dimensions = zip(sizes, source.strides, contiguous_strides(sizes), strict=True)
     return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)

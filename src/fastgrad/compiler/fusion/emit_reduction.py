@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.kernel_writer import Writer
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.phases import Phase, Schedule
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
@@ -73,7 +73,7 @@ class ReductionEmitter:
         part, parts: the length of a reduction's parts, and their number.
     """
 
-    kind_of_writer = Writer
+    kind_of_writer = KernelWriter
     staged = True
     """Whether the loop over elements is cut into several loops, see ``ElementLoops``."""
 
@@ -188,7 +188,7 @@ class ReductionEmitter:
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
-    def _write_results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
+    def _write_results(self, writer: KernelWriter, phase: Phase, place: str, inner: str) -> None:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
@@ -202,7 +202,7 @@ class ReductionEmitter:
                 writer.step(number, self.step(number))
         self._store_results(writer, phase, place)
 
-    def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
+    def _store_results(self, writer: KernelWriter, phase: Phase, place: str) -> None:
         """Writes the stores of a phase's values for an element of the result."""
         for number in phase.kept:
             writer.store_result(number, place)
@@ -432,15 +432,18 @@ class _OuterReductionEmitter(ReductionEmitter):
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
-def _row_bounds(start: str, stop: str, n: str) -> tuple[str, str]:
-    """Returns the first and the end index of row q, of n elements, between the elements ``start`` and ``stop``."""
-    return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
+def _row_bounds(start: str, stop: str, row_length: str) -> tuple[str, str]:
+    """Returns the first and the end index of row q, of ``row_length`` elements, between the elements ``start`` and ``stop``."""
+    return (
+        f"greatest({start} - q * {row_length}, 0)" if start != "0" else "0",
+        f"least({stop} - q * {row_length}, {row_length})",
+    )
 
 
-def combine_code(combine: str, target: str, found: str) -> str:
+def combine_code(combine: str, target: str, element: str) -> str:
     """Returns the statement that combines an element with a lane or total."""
     if combine == "sum":
-        return f"{target} += {found}"
+        return f"{target} += {element}"
     if combine == "product":
-        return f"{target} *= {found}"
-    return f"{target} = nan_{combine}({target}, {found})"
+        return f"{target} *= {element}"
+    return f"{target} = nan_{combine}({target}, {element})"

@@ -56,7 +56,7 @@ class _Fusion:
         self.nodes: list[Node] = []
         self._results = graph.results
         self._uses = uses_of(graph)
-        self._expanded_counts = _largest_counts(graph)
+        self._expanded_counts = _largest_expanded_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []
         self._serial = 0
@@ -93,7 +93,7 @@ class _Fusion:
                     self.add_node(node)
                     return
                 group.add(node, fit)
-                self._register(group, node)
+                self._note_results(group, node)
                 return
         self._add_unfused_node(self._empty_reduction(node) or node)
 
@@ -173,7 +173,7 @@ class _Fusion:
         """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
         return self._expanded_counts.get(id(node.outputs[0]), 0) >= element_count(node.inputs[0])
 
-    def _register(self, group: Group, node: Node) -> None:
+    def _note_results(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
         if group.after is not None:
             return
@@ -298,7 +298,7 @@ class _Fusion:
         return Node(Kind.CONSTANT, array, (), (y,))
 
 
-def _largest_counts(graph: Graph) -> dict[int, int]:
+def _largest_expanded_counts(graph: Graph) -> dict[int, int]:
     """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
     counts: dict[int, int] = {}
     for node in reversed(graph.nodes):

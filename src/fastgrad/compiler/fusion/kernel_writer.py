@@ -42,7 +42,7 @@ _LOOP_GLOBALS: dict[str, Any] = {
 }
 
 
-class Writer:
+class KernelWriter:
     """Writes the Python source of a group's kernel.
 
     Attributes:
@@ -107,12 +107,12 @@ class Writer:
         """Declares the size of a loop dimension as a parameter; returns its name."""
         return self.integer_parameter(f"n{dim}", self.fused.sizes[dim])
 
-    def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
-        """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
+    def launch(self, units: int, unit_operands: Collection[Operand] = ()) -> Launch:
+        """Returns the launch of the written kernel; each unit has one element of each array in ``unit_operands``."""
         parameters, source, operands = self.parameters_source_operands()
         kernel = native_kernel(parameters, source, self.fused.number.name)
         typed_operands = [
-            (type(operand), operand) for operand in natural
+            (type(operand), operand) for operand in unit_operands
         ]  # operands are tuples, and Input(0) == Output(0)
         parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in typed_operands}
         cost = nanoseconds_of(self.fused) / max(units, 1)

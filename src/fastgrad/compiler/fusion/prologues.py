@@ -20,7 +20,7 @@ from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_pro
 from fastgrad.kernels.movement.gathering import ids_check_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-LaunchesOf = Callable[[Node], Launches | None]
+LaunchesOfNode = Callable[[Node], Launches | None]
 """Returns the kernels of a node."""
 
 
@@ -50,7 +50,7 @@ class ProductWithPrologue(Payload):
         return f"{self.before.payload.name}+{self.product.payload.name}"
 
 
-def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
+def add_prologues(graph: Graph, launches_of: LaunchesOfNode) -> Graph:
     """Returns the graph with prologues: nodes that make a matrix, joined to the products that read it first.
 
     Args:
@@ -103,7 +103,7 @@ def _joined_node(
     keeps_matrix: bool,
     reshapes: Sequence[Node],
     product: Node,
-    launches_of: LaunchesOf,
+    launches_of: LaunchesOfNode,
 ) -> Node | None:
     """Returns a product and its prologue as one node; None if they can't be joined."""
     matrix, *other_inputs = product.inputs
@@ -122,7 +122,7 @@ def _joined_node(
 
 
 def _row_prologue_launches(
-    maker: Node, matrix_result_number: int, matrix: Value, launches_of: LaunchesOf
+    maker: Node, matrix_result_number: int, matrix: Value, launches_of: LaunchesOfNode
 ) -> tuple[Launches, Launch | None] | None:
     """Returns the launches of a node as a prologue that makes rows of a matrix.
 
@@ -157,7 +157,7 @@ def _row_prologue_launches(
     return maker_launches, ids_check
 
 
-def launches_with_prologue(payload: ProductWithPrologue, launches_of: LaunchesOf) -> Launches:
+def launches_with_prologue(payload: ProductWithPrologue, launches_of: LaunchesOfNode) -> Launches:
     """Returns the launches of a product with its prologue.
 
     Args:

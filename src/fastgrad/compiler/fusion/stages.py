@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.kernel_writer import Writer, have_common_function, is_costly_function
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter, have_common_function, is_costly_function
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
@@ -38,7 +38,7 @@ class ElementLoops:
         separate: pairs (output, array) that must not share memory: the output is stored before the last read of the array.
     """
 
-    writer: Writer
+    writer: KernelWriter
     inputs: list[int]
     reads: dict[int, Operand]
     steps: list[int]

@@ -50,11 +50,11 @@ def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> 
     return row_name(node) in _NEVER_FAILING_ROWS and all(id(value) in maker for value in node.inputs)
 
 
-def _collect_dependencies(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
-    """Adds a guard and all nodes that it depends on to ``first``."""
+def _collect_dependencies(guard: Node, maker: dict[int, Node], collected: set[int]) -> None:
+    """Adds a guard and all nodes that it depends on to ``collected``."""
     waiting = [guard]
     while waiting:
         node = waiting.pop()
-        if id(node) not in first:
-            first.add(id(node))
+        if id(node) not in collected:
+            collected.add(id(node))
             waiting += [maker[id(value)] for value in node.inputs]

@@ -38,7 +38,7 @@ def merge_common(graph: Graph) -> Graph:
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node
-        key = _key(node)
+        key = _computation_key(node)
         if key in values_by_key:
             return values_by_key[key]
         if key is not None:
@@ -48,7 +48,7 @@ def merge_common(graph: Graph) -> Graph:
     return rewritten(graph, merge)
 
 
-def _key(node: Node) -> Hashable:
+def _computation_key(node: Node) -> Hashable:
     """Returns a key that nodes share if they compute the same values; None for nodes that are never merged."""
     match node.kind:
         case Kind.CONSTANT:

@@ -123,7 +123,7 @@ def _replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
     return None
 
 
-def _remove_same_type(node: Node, facts: ValueFacts) -> Value | None:
+def _remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
     """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
     return x if same_type(x, node.outputs[0]) else None
@@ -162,11 +162,11 @@ def _merge_equal_inputs(node: Node, facts: ValueFacts) -> Value | None:
     return x if x is y and same_type(x, node.outputs[0]) else None
 
 
-def _drop_join_of_split(parting: str) -> Rule:
+def _drop_join_of_split(split_row: str) -> Rule:
     """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
 
     def rule(node: Node, facts: ValueFacts) -> Value | None:
-        parts = facts.maker(node.inputs[0], parting)
+        parts = facts.maker(node.inputs[0], split_row)
         if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
             return None
         return parts.inputs[0] if node.inputs == parts.outputs else None
@@ -174,11 +174,11 @@ def _drop_join_of_split(parting: str) -> Rule:
     return rule
 
 
-def _drop_split_of_join(joining: str) -> Rule:
+def _drop_split_of_join(join_row: str) -> Rule:
     """Returns the rule that a join, split along the same axis into parts of the same shapes, gives the joined values."""
 
     def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
-        joined = facts.maker(node.inputs[0], joining)
+        joined = facts.maker(node.inputs[0], join_row)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
         fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
@@ -285,14 +285,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "ceil": (_remove_repeated,),
     "round": (_remove_repeated,),
     "rint": (_remove_repeated,),
-    "identity": (_remove_same_type,),
-    "stop_gradient": (_remove_same_type,),
-    "cast": (_merge_casts, _remove_same_type),
-    "reshape": (_drop_inner("reshape"), _remove_same_type),
-    "broadcast_to": (_drop_inner("broadcast_to"), _remove_same_type),
-    "spread": (_remove_same_type,),
-    "tile": (_remove_same_type,),
-    "pad": (_remove_same_type,),
+    "identity": (_remove_if_type_unchanged,),
+    "stop_gradient": (_remove_if_type_unchanged,),
+    "cast": (_merge_casts, _remove_if_type_unchanged),
+    "reshape": (_drop_inner("reshape"), _remove_if_type_unchanged),
+    "broadcast_to": (_drop_inner("broadcast_to"), _remove_if_type_unchanged),
+    "spread": (_remove_if_type_unchanged,),
+    "tile": (_remove_if_type_unchanged,),
+    "pad": (_remove_if_type_unchanged,),
     "strided_slice": (_remove_whole_slice,),
     "transpose": (_compose_transposes, _drop_identity_transpose),
     "reverse": (_compose_reverses, _remove_empty_reverse),

@@ -94,7 +94,7 @@ class _TransposeSinker:
     def add_node(self, node: Node) -> None:
         """Adds the next node to the new graph, or defers its transpose."""
         inputs = tuple([self._stands_for.get(id(value), value) for value in node.inputs])
-        rule = self._rule(node)
+        rule = self._sinking_rule(node)
         if rule is not None and rule(replace(node, inputs=inputs)):
             return
         inputs = tuple(map(self.new_value, inputs))
@@ -115,7 +115,7 @@ class _TransposeSinker:
     def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
         return any(id(x) in self._window_layout_ids and prod(x.shape) == prod(result.shape) for x in inputs)
 
-    def _rule(self, node: Node) -> Callable[[Node], bool] | None:
+    def _sinking_rule(self, node: Node) -> Callable[[Node], bool] | None:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None

@@ -103,7 +103,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     return optimized_part(root, {})
 
 
-def _chain_of_parts(graph: Graph, number: int) -> Part:
+def _chain_of_parts(graph: Graph, recording_number: int) -> Part:
     """Returns a recording cut at each of its guards."""
     pieces: list[tuple[list[Node], Node | None]] = []
     nodes: list[Node] = []
@@ -113,7 +113,7 @@ def _chain_of_parts(graph: Graph, number: int) -> Part:
             nodes = []
         else:
             nodes.append(node)
-    part = Part(Graph(nodes, graph.results), leaf=number)
+    part = Part(Graph(nodes, graph.results), leaf=recording_number)
     for nodes, guard in reversed(pieces):
         assert guard is not None
         part = Part(Graph(nodes, []), guard, {guard.payload[1]: part})

@@ -39,10 +39,10 @@ def _is_noalias(native: Any) -> bool:
     return source is not None and source.noalias
 
 
-ON_HOST = KernelCompiler(signature_of, _is_noalias, variant_for_aliases)
+HOST_KERNEL_COMPILER = KernelCompiler(signature_of, _is_noalias, variant_for_aliases)
 
 
-class _Array(NamedTuple):
+class _KernelArray(NamedTuple):
     """An array that a launch passes to a kernel.
 
     Attributes:
@@ -124,7 +124,7 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: KernelCompiler
     return tuple(sorted(pairs))
 
 
-def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list[_Array]:
+def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list[_KernelArray]:
     """Returns the arrays of a kernel that have elements."""
     arrays = []
     for number, parameter, operand in operands_of(launch, compiler.signature_of(launch.kernel)):
@@ -132,18 +132,18 @@ def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list
         for array_operand in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
             extent = action.extent_of(array_operand)
             if extent.start < extent.end:
-                arrays.append(_Array(None if listed else number, parameter.name, parameter.written, extent))
+                arrays.append(_KernelArray(None if listed else number, parameter.name, parameter.written, extent))
     return arrays
 
 
-def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
+def check_no_overlap(node: Node, launches: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
     """Raises an error if two results share memory, or if a result shares an input's memory without permission.
 
-    Only the pairs in ``form.in_place`` are permitted, and only if both have the same bytes.
+    Only the pairs in ``launches.in_place`` are permitted, and only if both have the same bytes.
 
     Args:
         node: a node of the graph.
-        form: its kernels.
+        launches: its kernels.
         inputs, outputs: places of its values.
 
     Raises:
@@ -153,7 +153,7 @@ def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place],
     for (_, extent), (_, next_extent) in pairwise(sorted(results, key=lambda result: result[1].start)):
         if extent.overlaps(next_extent):
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
-    allowed = () if form is None else form.in_place
+    allowed = () if launches is None else launches.in_place
     for input_number, old in _extents_in_arena(inputs, node.inputs):
         for number, new in results:
             if new.overlaps(old) and ((number, input_number) not in allowed or new != old):

@@ -52,7 +52,7 @@ class Frame:
         for action in plan.actions:
             first_step = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
-                at = self._write(action, launch)
+                at = self._write_step(action, launch)
                 launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
             self.steps.append(range(first_step, len(launched)))
         self.inside: set[int] = set()
@@ -96,7 +96,7 @@ class Frame:
 
     # ---- words -----------------------------------------------------------------------------------------
 
-    def _write(self, action: Action, launch: Launch) -> int:
+    def _write_step(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
         signature = signature_of(launch.kernel)
         parameters = [p for p in signature.parameters if not p.is_share]
@@ -122,7 +122,7 @@ class Frame:
                 for number, array_operand in enumerate(operand, start):
                     self._write_address(number, action, array_operand)
             elif isinstance(operand, Launch):
-                self._inner.append((position, self._write(action, operand)))
+                self._inner.append((position, self._write_step(action, operand)))
             elif isinstance(operand, Inner):
                 frame = operand.make()
                 self._kept.append(frame)

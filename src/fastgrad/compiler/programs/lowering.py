@@ -72,11 +72,13 @@ def copy_launches(value: Value) -> Launches:
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-def is_exit(node: Node, form: Launches | None) -> bool:
+def is_exit(node: Node, launches: Launches | None) -> bool:
     """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True
-    return node.kind in COMPUTING_KINDS and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
+    return node.kind in COMPUTING_KINDS and (
+        launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
+    )
 
 
 def stops_only_before_writes(launches: Launches) -> bool:

@@ -19,7 +19,7 @@ from fastgrad.compiler.programs.buffers import InCaller, prefix_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, unrecorded_outcome
+from fastgrad.compiler.programs.replay_writer import ReplayWriter, drivers_of, unrecorded_outcome
 from fastgrad.core.variable import sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
@@ -36,7 +36,7 @@ class Program:
         plan: the plan.
         source: the generated function.
         arena_bytes: the working memory of one replay, without the memory that nodes without kernels allocate.
-        inlined: the lines of the function that ``single`` returns first; see ``Writer.inlined``.
+        inlined: the lines of the function that ``single`` returns first; see ``ReplayWriter.inlined``.
 
     Raises:
         Apart: the graphs are not traces of one program.
@@ -47,7 +47,7 @@ class Program:
         self.plan = plan(self.tree)
         self.arena_bytes = self.plan.arena_bytes
         first_frame = Frame(self.plan)
-        writer = Writer(self, first_frame)
+        writer = ReplayWriter(self, first_frame)
         self.source = writer.source
         self._make = writer.compiled()
         self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first_frame)]

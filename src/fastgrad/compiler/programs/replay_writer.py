@@ -42,7 +42,7 @@ def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
     return GuardError(node, outcome_of(node, array))
 
 
-class Writer:
+class ReplayWriter:
     """Writes the replay function of a program.
 
     Args:

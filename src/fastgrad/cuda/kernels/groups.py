@@ -13,7 +13,7 @@ from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
 from fastgrad.compiler.fusion.fused import Fused
-from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter, function_of
 from fastgrad.compiler.fusion.stages import ElementLoops
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice, variant
@@ -33,7 +33,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
-class DeviceWriter(Writer):
+class DeviceWriter(KernelWriter):
     """Generates a GPU kernel of a group.
 
     Attributes:
