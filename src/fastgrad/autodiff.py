@@ -52,9 +52,9 @@ class ForwardAccumulator(recording.Recorder):
                 self._variables[id(primal)] = tangent
                 self._kept.append(primal)
             else:
-                self._set(primal, tangent)
+                self._set_tangent(primal, tangent)
 
-    def _set(self, x: Tensor, tangent: Tensor) -> None:
+    def _set_tangent(self, x: Tensor, tangent: Tensor) -> None:
         before = self._tangents.get(id(x))
         self._tangents[id(x)] = tangent if before is None else TABLE["add"](before, tangent)
         self._kept.append(x)
@@ -62,7 +62,7 @@ class ForwardAccumulator(recording.Recorder):
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Sets the tangent of a primal variable's value to the variable's tangent."""
         if id(variable) in self._variables and id(tensor) not in self._tangents:
-            self._set(tensor, self._variables[id(variable)])
+            self._set_tangent(tensor, self._variables[id(variable)])
 
     def on_write(self, variable: Variable) -> None:
         """Removes an assigned variable from the primals."""
@@ -85,14 +85,14 @@ class ForwardAccumulator(recording.Recorder):
         inner = [o for o in before[outer + 1 :] if not o.follows_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
-            found = self._carried(operation, inputs, outputs, attributes)
+            found = self._computed_tangents(operation, inputs, outputs, attributes)
         finally:
             recording.recorders.active = before
         for y, tangent in zip(outputs, found, strict=True):
             if tangent is not None:
-                self._set(y, tangent)
+                self._set_tangent(y, tangent)
 
-    def _carried(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
+    def _computed_tangents(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
         units = [constant_tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
         several = len(outputs) > 1
         with GradientTape() as tape:

@@ -91,15 +91,19 @@ class Module(DeferredRestorationOwner):
 
     def _saved_variables(self) -> dict[str, Variable]:
         """Returns the module's own variables by their names in files: the attribute, then the position or key."""
-        return dict_of_unique_names((name, item) for name, item in _named(self) if isinstance(item, Variable))
+        return dict_of_unique_names(
+            (name, item) for name, item in _named_variables_and_modules(self) if isinstance(item, Variable)
+        )
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the direct submodules by their names in files."""
-        return dict_of_unique_names((name, item) for name, item in _named(self) if not isinstance(item, Variable))
+        return dict_of_unique_names(
+            (name, item) for name, item in _named_variables_and_modules(self) if not isinstance(item, Variable)
+        )
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """Returns the optimizers, iterators and random states among the attributes."""
-        return dict_of_unique_names(_within_attributes(self, saves_in_checkpoints))
+        return dict_of_unique_names(_named_items_of_attributes(self, saves_in_checkpoints))
 
 
 def _snake_case(name: str) -> str:
@@ -107,23 +111,29 @@ def _snake_case(name: str) -> str:
     return words.lower()
 
 
-def _named(module: Module) -> Iterator[tuple[str, Any]]:
+def _named_variables_and_modules(module: Module) -> Iterator[tuple[str, Any]]:
     """Yields variables and modules among the attributes, with their names."""
-    return _within_attributes(module, lambda value: isinstance(value, Variable) or hasattr(value, "_saved_variables"))
+    return _named_items_of_attributes(
+        module, lambda value: isinstance(value, Variable) or hasattr(value, "_saved_variables")
+    )
 
 
-def _within_attributes(module: Module, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+def _named_items_of_attributes(module: Module, is_selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
     for name in sorted(vars(module).keys() - {"_deferred"}):
-        yield from nested_items(name, vars(module)[name], selected)
+        yield from nested_items(name, vars(module)[name], is_selected)
 
 
 def _variables_of(holder: Any) -> list[Any]:
     if isinstance(holder, Module):
-        return [item for _, item in _named(holder) if isinstance(item, Variable)]
+        return [item for _, item in _named_variables_and_modules(holder) if isinstance(item, Variable)]
     return list(holder.variables)  # of a layer or metric, including nested layers
 
 
 def _modules_of(holder: Any) -> list[Any]:
     if isinstance(holder, Module):
-        return [item for _, item in _named(holder) if isinstance(getattr(type(item), "variables", None), property)]
+        return [
+            item
+            for _, item in _named_variables_and_modules(holder)
+            if isinstance(getattr(type(item), "variables", None), property)
+        ]
     return []

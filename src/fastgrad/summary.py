@@ -23,14 +23,16 @@ from fastgrad.dtypes import string as _string
 from fastgrad.ops.python_function import numpy_function as _numpy_function
 
 
-class _Defaults(threading.local):
+class _SummaryDefaults(threading.local):
+    """The default writer, step and condition of summaries, for each thread."""
+
     writer: SummaryWriter | None = None
     step: Any = None
     condition: Any = True
 
 
-_defaults = _Defaults()
-_MOST_BUCKETS = 1 << 20
+_defaults = _SummaryDefaults()
+_MOST_HISTOGRAM_BUCKETS = 1 << 20
 
 
 class _EventFile:
@@ -52,18 +54,18 @@ class _EventFile:
         weakref.finalize(self, self._file.close)  # for a writer without `close`
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
-        self._write(file_version="brain.Event:2")
+        self._write_record(file_version="brain.Event:2")
 
-    def add(self, kind: str, step: int, *values: Any, **options: Any) -> None:
-        """Writes a summary, made by the function ``kind`` of ``tensorboardX.summary`` of ``values`` and ``options``."""
+    def add(self, maker_name: str, step: int, *values: Any, **options: Any) -> None:
+        """Writes a summary, made by the function ``maker_name`` of ``tensorboardX.summary`` of ``values`` and ``options``."""
         from tensorboardX import summary
 
-        self._write(step=step, summary=getattr(summary, kind)(*values, **options))
+        self._write_record(step=step, summary=getattr(summary, maker_name)(*values, **options))
         self._waiting += 1
         if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
             self.flush()
 
-    def _write(self, **fields: Any) -> None:
+    def _write_record(self, **fields: Any) -> None:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.record_writer import masked_crc32c
@@ -209,7 +211,7 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     def write(files: _EventFile, x: np.ndarray, at: int) -> None:
         files.add("scalar", at, name, float(x), summary_description=description or "")
 
-    return _written("summary.scalar", value, step, write)
+    return _write_default_summary("summary.scalar", value, step, write)
 
 
 def histogram(
@@ -229,9 +231,9 @@ def histogram(
     what = "summary.histogram"
     value = _numbers(what, name, data, description)
     count = 30 if buckets is None else _checked_integer(what, "buckets", buckets)
-    if not 1 <= count <= _MOST_BUCKETS:
-        raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_BUCKETS}, got {count}.")
-    return _written(
+    if not 1 <= count <= _MOST_HISTOGRAM_BUCKETS:
+        raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_HISTOGRAM_BUCKETS}, got {count}.")
+    return _write_default_summary(
         what, value, step, lambda files, x, at: files.add("histogram", at, name, x.astype(np.float64), count)
     )
 
@@ -252,38 +254,38 @@ def text(name: str, data: Any, step: Any = None, description: str | None = None)
         data = bytes(data._on_host()[()]).decode(errors="replace")
     if not isinstance(data, str):
         raise TypeError(f"summary.text: {name!r} must be a text, got {data!r}.")
-    return _written("summary.text", None, step, lambda files, x, at: files.add("text", at, name, data))
+    return _write_default_summary("summary.text", None, step, lambda files, x, at: files.add("text", at, name, data))
 
 
-def _check_names(what: str, name: Any, description: Any) -> None:
+def _check_names(function_name: str, name: Any, description: Any) -> None:
     for argument, text in (("name", name), ("description", description)):
         if not isinstance(text, str) and (text is not None or argument == "name"):
-            raise TypeError(f"{what}: Argument `{argument}` must be a text, got {text!r}.")
+            raise TypeError(f"{function_name}: Argument `{argument}` must be a text, got {text!r}.")
 
 
-def _numbers(what: str, name: Any, data: Any, description: Any) -> _Tensor:
+def _numbers(function_name: str, name: Any, data: Any, description: Any) -> _Tensor:
     """Returns ``data`` as a tensor of real numbers."""
-    _check_names(what, name, description)
+    _check_names(function_name, name, description)
     value = _convert_to_tensor(data)
     if value.dtype is _string or value.dtype.is_complex:
-        raise TypeError(f"{what}: {name!r} must be real numbers, got dtype {value.dtype.name} in {data!r}.")
+        raise TypeError(f"{function_name}: {name!r} must be real numbers, got dtype {value.dtype.name} in {data!r}.")
     return value
 
 
-def _checked_step(what: str, step: Any) -> Any:
+def _checked_step(function_name: str, step: Any) -> Any:
     """Returns ``step`` checked: an int, or a tensor of one number."""
     value = step.read_value() if isinstance(step, _Variable) else step
     if isinstance(value, _Tensor):
         if value.ndim or not (value.dtype.is_integer or value.dtype.is_floating):
-            raise TypeError(f"{what}: Argument `step` must be one integer, got {value!r}.")
+            raise TypeError(f"{function_name}: Argument `step` must be one integer, got {value!r}.")
         return value
-    number = _checked_integer(what, "step", value)
+    number = _checked_integer(function_name, "step", value)
     if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{what}: Argument `step` must fit into 64 bits, got {number}.")
+        raise ValueError(f"{function_name}: Argument `step` must fit into 64 bits, got {number}.")
     return number
 
 
-def _written(what: str, value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
+def _write_default_summary(function_name: str, value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
     writer, at = _defaults.writer, _defaults.step if step is None else step
     if writer is None or not should_record_summaries():
         return False
@@ -291,7 +293,7 @@ def _written(what: str, value: Any, step: Any, write: Callable[[Any, Any, int], 
         raise ValueError(
             "No step set. Please specify one either through the `step` argument or through tf.summary.experimental.set_step()"
         )
-    at = _checked_step(what, at)
+    at = _checked_step(function_name, at)
     files = writer._files()
     if value is None:
         write(files, None, int(at))

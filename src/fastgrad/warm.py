@@ -52,9 +52,9 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
     )
 
 
-def compile_kernels(part: int, parts: int) -> Iterator[str]:
-    """Compiles the kernels whose index is `part` modulo `parts`, unless they exist; yields their names."""
-    for kernel, variables in library_kernels()[part::parts]:
+def compile_kernels(remainder: int, divisor: int) -> Iterator[str]:
+    """Compiles the kernels whose index is `remainder` modulo `divisor`, unless they exist; yields their names."""
+    for kernel, variables in library_kernels()[remainder::divisor]:
         kernel.compile_variants(variables)
         yield kernel.__name__
 

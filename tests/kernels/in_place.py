@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import ON_HOST, KernelCompiler, compiled_for_places
+from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, KernelCompiler, compiled_for_places
 from fastgrad.compiler.programs.buffers import Action, InArena, InCaller
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -15,7 +15,7 @@ def written_over(
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
     places: Mapping[int, int],
-    compiler: KernelCompiler = ON_HOST,
+    compiler: KernelCompiler = HOST_KERNEL_COMPILER,
 ) -> Launches:
     """The launches for results that are the memory of operands.
 

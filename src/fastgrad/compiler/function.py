@@ -10,8 +10,8 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.cache import MOST_KEYS, Cache, Version
-from fastgrad.compiler.dispatch.captures import MISS, Captures
+from fastgrad.compiler.dispatch.cache import MOST_KEYS_PER_FUNCTION, Cache, Version
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED, Captures
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
 from fastgrad.compiler.dispatch.element_loops import is_dataset, with_element_loops
@@ -20,12 +20,19 @@ from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
 from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.compiler.dispatch.results import Results, as_results
 from fastgrad.compiler.dispatch.retracing import Retracing, warn_of_failure
-from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, eager_leaf, rebuild_value, traced_arguments
+from fastgrad.compiler.dispatch.signature import (
+    Call,
+    FloatArguments,
+    Signature,
+    eager_leaf,
+    rebuild_value,
+    traced_arguments,
+)
 from fastgrad.compiler.dispatch.traces import NotCompiled, Trace
 from fastgrad.compiler.dispatch.verify import checked_replay
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.deferral import call_without_deferral, defers
 from fastgrad.core.dispatch import dispatchers
@@ -34,12 +41,12 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
 
-_NOT_SEARCHED, _RETRY = object(), object()
+_NOT_CONVERTED_YET, _RETRY_CALL = object(), object()
 
-MOST_RECENT_ENTRIES = 4
+MOST_RECENT_ENTRIES_TRIED = 4
 """The number of recent entries that a call tries before it takes the slow path."""
 
-MOST_ENTRIES = 4
+MOST_ENTRIES_PER_VERSION = 4
 """The most forms of a call (by position or name, tensors or arrays) with an entry of their own."""
 
 
@@ -88,7 +95,7 @@ class Function:
         self._runs_unrecorded = runs_unrecorded  # no error if a call can't be recorded: its one run counts
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
-        self._floats = Floats()
+        self._floats = FloatArguments()
         self._cache = Cache(functools.partial(_drop_references, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
@@ -96,8 +103,8 @@ class Function:
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # the last one used
-        self._pieces: Any = _NOT_SEARCHED
-        self._looped: Any = _NOT_SEARCHED
+        self._pieces: Any = _NOT_CONVERTED_YET
+        self._looped: Any = _NOT_CONVERTED_YET
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
@@ -105,11 +112,11 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function: replays a recording if there is one, else runs and records it."""
         result = self._entry(args, kwargs)
-        if result is not MISS:
+        if result is not CALL_CHANGED:
             return result
         for entry in self._recent:
             result = entry(args, kwargs)
-            if result is not MISS:
+            if result is not CALL_CHANGED:
                 self._entry = entry
                 return result
         return self._call(args, kwargs)
@@ -152,16 +159,16 @@ class Function:
 
         def record() -> Any:
             if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps the same call
-                return _RETRY
+                return _RETRY_CALL
             self._retracing.note(call, key, version is not None)
             return self._record_with_capacity(arguments, call, objects, version, put_back)
 
         result = locking.run_as_recording(record)
         if result is locking.LOCK_NOT_FREE:
             return self._run(arguments, call)
-        if result is _RETRY:
+        if result is _RETRY_CALL:
             return self._call(args, kwargs, is_first)
-        return self._call(args, kwargs, is_first=False) if result is MISS else result
+        return self._call(args, kwargs, is_first=False) if result is CALL_CHANGED else result
 
     def _replay(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
@@ -187,7 +194,7 @@ class Function:
         if entry is not None:
             self._entry = entry
             others = [other for other in self._recent if other.layout != entry.layout]
-            self._recent = (entry, *others[: MOST_RECENT_ENTRIES - 1])
+            self._recent = (entry, *others[: MOST_RECENT_ENTRIES_TRIED - 1])
         return (outcome[0].results.build(outcome[1], call.given),)
 
     def _entry_for(
@@ -197,16 +204,16 @@ class Function:
         arguments: dict[str, Any],
         call: Call,
         version: Version,
-        way: Trace,
+        trace: Trace,
     ) -> Any:
         """Returns the fast-path entry for calls of this form, made if needed; None if there is none."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
         entry_tree, entry = version.entries.get(form, (None, None))
         if entry_tree is not tree:
-            if way not in tree.ways:
+            if trace not in tree.ways:
                 return None
-            if len(version.entries) >= MOST_ENTRIES:
+            if len(version.entries) >= MOST_ENTRIES_PER_VERSION:
                 version.entries.clear()
             parameter_kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
             entry = make_entry(args, kwargs, arguments, parameter_kinds, call, version.captures, tree, self._instance)
@@ -220,13 +227,13 @@ class Function:
 
     def _function_with_element_loops(self) -> Any:
         """Returns the Python function with recorded bodies of its loops over datasets; None if it has none."""
-        if self._pieces is _NOT_SEARCHED:
+        if self._pieces is _NOT_CONVERTED_YET:
             self._pieces = with_element_loops(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
     def _function_with_program_loops(self) -> Any:
         """Returns the Python function with loops that the program may run."""
-        if self._looped is _NOT_SEARCHED:
+        if self._looped is _NOT_CONVERTED_YET:
             self._looped = with_program_loops(self._python)
         return self._looped
 
@@ -269,11 +276,16 @@ class Function:
                 last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
     def _record(
-        self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
+        self,
+        arguments: dict[str, Any],
+        call: Call,
+        objects: list[Any],
+        version: Version | None,
+        restore_state: bool = False,
     ) -> Any:
         """Runs the Python function and records it.
 
-        With ``put_back`` the state is restored, and ``MISS`` returned, if the recording may be replayed.
+        With ``restore_state`` the state is restored, and ``CALL_CHANGED`` returned, if the recording may be replayed.
         """
         read_floats: dict[str, int] = {}
         tensors, leaves = traced_arguments(call, read_floats.__setitem__)
@@ -332,9 +344,9 @@ class Function:
             version = key.add(captures)
         version.ways.add(trace)
         self._last = version
-        if put_back:
+        if restore_state:
             saved.restore()
-            return MISS
+            return CALL_CHANGED
         return results.build_first(result_tensors, call.given)
 
     def _numbers_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
@@ -353,7 +365,7 @@ class Function:
                 )
         return frozenset(changes)
 
-    def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
+    def _check_created(self, created: list[Any], saved: SavedVariables, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
         key = self._cache.get(call)
         captures = None if key is None else key.made_variables
@@ -460,7 +472,7 @@ class Function:
     def cache_info(self) -> CacheInfo:
         """Returns counts of the recordings."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
-        return CacheInfo(self._recordings, len(self._cache), programs, MOST_KEYS)
+        return CacheInfo(self._recordings, len(self._cache), programs, MOST_KEYS_PER_FUNCTION)
 
     def __copy__(self) -> Function:
         return self._unrecorded_copy(self._python)
@@ -478,8 +490,8 @@ class Function:
 
 
 def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Returns ``MISS``; the entry of a function without entries."""
-    return MISS
+    """Returns ``CALL_CHANGED``; the entry of a function without entries."""
+    return CALL_CHANGED
 
 
 def forget_entries() -> None:

@@ -103,7 +103,7 @@ class Operation:
         code: the scalar expression of an element-wise operation, with ``{0}``, ``{1}`` for its inputs.
         kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve. It is an expression with
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
-            the expression, or None for dtypes without kernels (``scalars`` is a ``Scalars`` of compiler/fusion/scalar_code.py).
+            the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.graph.interpret import GuardError
@@ -81,8 +81,8 @@ class TracedFunction:
         try:
             result = self._last_fast_replay(leaves)
         except GuardError:
-            result = MISS
-        return self._call_replay(arguments) if result is MISS else result
+            result = CALL_CHANGED
+        return self._call_replay(arguments) if result is CALL_CHANGED else result
 
     def _call_replay(self, arguments: tuple[Any, ...]) -> Any:
         """Calls the replay for the shapes and dtypes of the arguments. The next call tries this replay first."""
@@ -138,7 +138,7 @@ class TracedFunction:
 
 
 def _always_miss(leaves: Any) -> Any:
-    return MISS
+    return CALL_CHANGED
 
 
 def _as_plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +174,7 @@ class SelfCompilingFunction:
         compiled = self._compiled
         if compiled is not None:
             result = compiled._entry(element if type(element) is tuple else (element,), {})
-            if result is not MISS:
+            if result is not CALL_CHANGED:
                 return result
         if compiled is not None and _signature_of_leaves(_leaves(element)) in self._traced.forms:
             return call_with_element(compiled, element)

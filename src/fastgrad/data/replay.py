@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED
 from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind, Node
@@ -37,7 +37,7 @@ class Replay:
     Attributes:
         may_end_early: whether a guard comes after a change of state.
         repeats: whether the function changes nothing but the states of random generators.
-        fast: returns the function's result for a sequence of leaves. It returns ``MISS`` if the leaves are not host tensors with
+        fast: returns the function's result for a sequence of leaves. It returns ``CALL_CHANGED`` if the leaves are not host tensors with
             the recorded shapes and dtypes. It raises GuardError as a call does.
     """
 
@@ -92,16 +92,18 @@ class Replay:
             "        errors_reset(token)",
             f"    return ({''.join(f'{name}, ' for name in given)})",
         ]
-        text += ["def fast(leaves):", f"    if len(leaves) != {count}: return MISS"]
+        text += ["def fast(leaves):", f"    if len(leaves) != {count}: return CALL_CHANGED"]
         for number, array in enumerate(arrays):
             scope[f"shape{number}"], scope[f"dtype{number}"] = array.shape, array.dtype
             text += [
                 f"    t = leaves[{number}]",
-                "    if type(t) is not Tensor: return MISS",
+                "    if type(t) is not Tensor: return CALL_CHANGED",
                 f"    a{number} = t._array",
             ]
-            text.append(f"    if type(a{number}) is not ndarray or a{number}.dtype is not dtype{number}: return MISS")
-            text.append(f"    if a{number}.shape != shape{number}: return MISS")
+            text.append(
+                f"    if type(a{number}) is not ndarray or a{number}.dtype is not dtype{number}: return CALL_CHANGED"
+            )
+            text.append(f"    if a{number}.shape != shape{number}: return CALL_CHANGED")
         results = [f"r{number}" for number in range(len(given))]
         text.append(f"    [{', '.join(results)}] = compute({parameters})")
         plan = self._results.plan
@@ -155,7 +157,7 @@ def _leaf_expression(kind: int, place: int) -> str:
 
 
 _GENERATED_GLOBALS = {
-    "MISS": MISS,
+    "CALL_CHANGED": CALL_CHANGED,
     "QUIET": QUIET,
     "Tensor": Tensor,
     "as_array": _result_array,

@@ -331,7 +331,9 @@ def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables:
             *state,
         ], stacked_writes
 
-    loop_result = tracer.loop(trip, [*tensors, *arrays.state()], condition=condition, limit=limit, least=arrays.least)
+    loop_result = tracer.loop(
+        trip, [*tensors, *arrays.state()], condition=condition, most_iterations=limit, least_capacity=arrays.least
+    )
     if loop_result is None:
         return None
     carried, stacked_writes = loop_result

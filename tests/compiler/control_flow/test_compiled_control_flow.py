@@ -195,7 +195,7 @@ def test_loops_with_a_condition_are_native_steps():
 
 
 def test_more_trips_than_a_loop_is_made_for(monkeypatch):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
     v = tf.Variable(0.0, dtype=tf.float64)
 
     def program(n, x, w):
@@ -220,7 +220,7 @@ def test_more_trips_than_a_loop_is_made_for(monkeypatch):
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, order):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
     compiled = tf.function(lambda n, x, w: powers(n, x, w)[1])
     for trips in (1, 30, 2):
         for _ in range(2):
@@ -228,7 +228,7 @@ def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, or
 
 
 def test_more_trips_of_loops_within_loops_and_branches(monkeypatch):
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
 
     def program(n, m, x, w):
         def trip(i, y):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.graph_based_operation import MOST_VARIANTS
+from fastgrad.compiler.control_flow.graph_based_operation import MOST_VARIANTS_PER_OPERATION
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, StatefulCall
 from fastgrad.compiler.graph.graph import validate
 from fastgrad.compiler.graph.interpret import GuardError
@@ -307,7 +307,7 @@ def test_results_on_the_way_are_kept_only_for_who_watches():
 
 
 def test_variants_are_bounded():
-    count = MOST_VARIANTS + 4
+    count = MOST_VARIANTS_PER_OPERATION + 4
     call = call_of(lambda *xs: tf.exp(tf.add_n([x * x for x in xs])), *[np.float64(1)] * count)
     xs = [tf.constant(0.1 * i, tf.float64) for i in range(count)]
     for x in xs:
@@ -315,7 +315,7 @@ def test_variants_are_bounded():
             tape.watch(x)
             (y,) = call(*xs)
         np.testing.assert_allclose(tape.gradient(y, x), 2 * x.numpy() * y.numpy(), rtol=1e-12)
-    assert len(call.operation._forwards) <= MOST_VARIANTS
+    assert len(call.operation._forwards) <= MOST_VARIANTS_PER_OPERATION
 
 
 def test_what_is_no_function_of_values_is_refused():

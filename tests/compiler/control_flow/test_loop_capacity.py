@@ -18,7 +18,7 @@ SIZES = [(2, 1), (2, 1), (4, 1), (3, 30), (3, 30), (20, 2), (20, 2), (30, 3), (2
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch):
     """Loops are made for 16 trips at first."""
-    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_STACK_BYTES", 0)
+    monkeypatch.setattr("fastgrad.compiler.control_flow.scan_gradient.FIRST_WHILE_LOOP_STACK_BYTES", 0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.core.variable import writing
 
 
@@ -49,7 +49,7 @@ def called(calls):
 def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
     step, lock = called(calls), locking.recording_lock.lock
     with monkeypatch.context() as context:
-        context.setattr(step, "_entry", lambda args, kwargs: MISS)
+        context.setattr(step, "_entry", lambda args, kwargs: CALL_CHANGED)
         context.setattr(step, "_recent", ())
         context.setattr(locking.recording_lock, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):

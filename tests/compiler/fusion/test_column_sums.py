@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.fusion import epilogues
-from fastgrad.compiler.fusion.epilogues import Product, joined_with_map, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, joined_with_map, launches_of_product
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.pipeline import for_host
@@ -24,7 +24,7 @@ def normal(*shape, dtype=np.float32):
 
 def summed(graph):
     """The nodes that are products with sums."""
-    found = [node for node in graph.nodes if node.kind is Kind.FUSED and isinstance(node.payload, Product)]
+    found = [node for node in graph.nodes if node.kind is Kind.FUSED and isinstance(node.payload, ProductWithEpilogue)]
     return [node for node in found if "r" in node.payload.fused.roles]
 
 
@@ -55,7 +55,7 @@ def test_sums_are_those_of_the_result_whatever_the_shares(shape, dtype):
     kinds = [np.empty(value.shape, value.dtype) for value in node.outputs]
     found = []
     for apart in (False, True):
-        launches = launches_of_product(node.payload, apart=apart)
+        launches = launches_of_product(node.payload, epilogue_afterwards=apart)
         for shares in (1, 2, 3, 8):
             results = [np.full_like(one, 7) for one in kinds]
             assert run_launches(launches, by_argument, results, shares) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.epilogues import Product, add_epilogues
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, add_epilogues
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
@@ -31,7 +31,9 @@ def normal(*shape, dtype=np.float32):
 
 
 def products(program):
-    return [n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, Product)]
+    return [
+        n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, ProductWithEpilogue)
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.group import MOST_STEPS
+from fastgrad.compiler.fusion.group import MOST_GROUP_STEPS
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.pipeline import simplified
 from tests.compiler.passes.programs import assert_does_the_same, names, record
@@ -231,7 +231,7 @@ def test_groups_are_bounded_and_fusion_is_linear():
     validate(fused)
     sizes = [len(node.payload.steps) for node in fused.nodes if node.kind is Kind.FUSED]
     assert sum(sizes) == 1000
-    assert max(sizes) <= MOST_STEPS
+    assert max(sizes) <= MOST_GROUP_STEPS
     assert len(sizes) < 100
 
 

@@ -38,7 +38,7 @@ class Training:
 
 @pytest.fixture(autouse=True)
 def from_few_elements(monkeypatch):
-    monkeypatch.setattr(module, "LEAST_ELEMENTS", 200)
+    monkeypatch.setattr(module, "LEAST_UPDATED_ELEMENTS", 200)
 
 
 def updated(graph):
@@ -53,7 +53,7 @@ def assert_same_state(make, training=Training, **options):
     for x in joined.x:
         first = one(tf.constant(x))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "LEAST_ELEMENTS", 1 << 30)
+            patch.setattr(module, "LEAST_UPDATED_ELEMENTS", 1 << 30)
             second = other(tf.constant(x))
         assert first.numpy() == second.numpy()
         for found, wanted in zip(joined.state(), apart.state(), strict=True):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.prologues import Prepared
+from fastgrad.compiler.fusion.prologues import ProductWithPrologue
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs import pipeline
@@ -21,7 +21,11 @@ def normal(*shape, dtype=np.float32):
 
 
 def prepared(program):
-    return [n.payload.name for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, Prepared)]
+    return [
+        n.payload.name
+        for n in program.graph.nodes
+        if n.kind is Kind.FUSED and isinstance(n.payload, ProductWithPrologue)
+    ]
 
 
 def compiled(function, *arrays):
@@ -31,7 +35,7 @@ def compiled(function, *arrays):
     validate(program.graph)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            pipeline, "ON_HOST", tuple([one for one in pipeline.ON_HOST if one is not pipeline.add_prologues])
+            pipeline, "HOST_PASSES", tuple([one for one in pipeline.HOST_PASSES if one is not pipeline.add_prologues])
         )
         return program, Program(graph)
 

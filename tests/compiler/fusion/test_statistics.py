@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.statistics import Measured
+from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.runtime.thread_pool import team
@@ -19,7 +19,9 @@ def normal(*shape, dtype=np.float32):
 
 
 def measured(program):
-    return [n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, Measured)]
+    return [
+        n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, ConvolutionWithMoments)
+    ]
 
 
 def compiled(function, *arrays):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.fusion.epilogues import Product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.rewriting import row_name
@@ -32,7 +32,9 @@ def test_both_ways_draw_once_and_follow_their_products():
     program = Program(record(step, *arrays)[0])
     names = [node.payload.name for node in program.graph.nodes if node.kind in {Kind.OPERATION, Kind.FUSED}]
     assert sum("dropout" in name for name in names) == 1
-    products = [n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, Product)]
+    products = [
+        n.payload for n in program.graph.nodes if n.kind is Kind.FUSED and isinstance(n.payload, ProductWithEpilogue)
+    ]
     assert sum("where" in product.name for product in products) == 2
 
 

@@ -22,7 +22,7 @@ WIDTH, ROWS, LAYERS = 16, 64, 6
 @pytest.fixture
 def scarce(monkeypatch):
     """Memory is scarce for small programs, too."""
-    monkeypatch.setattr(rematerialize, "LEAST_PEAK", 1)
+    monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
     monkeypatch.setattr(rematerialize, "_decisions", {})
 
 
@@ -103,7 +103,7 @@ def test_programs_give_the_same_bits_in_no_more_memory(name, monkeypatch):
     step = gradients_of_network(LAYERS_BY_NAME[name])
     found, memory = [], []
     for least in (1 << 60, 1):
-        monkeypatch.setattr(rematerialize, "LEAST_PEAK", least)
+        monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", least)
         monkeypatch.setattr(rematerialize, "_decisions", {})
         tf.random.set_seed(3)
         program = Program(record(step, *batches()[0]))
@@ -138,7 +138,7 @@ def test_what_was_decided_holds_for_other_sizes(name):
 @pytest.mark.parametrize("name", ["gelu of a layer normalization", "silu of a product", "half width", "dropout"])
 def test_programs_of_other_sizes_have_the_bits_of_programs_decided_anew(name, monkeypatch):
     step = gradients_of_network(LAYERS_BY_NAME[name])
-    monkeypatch.setattr(rematerialize, "FACTOR", 1 << 30)
+    monkeypatch.setattr(rematerialize, "MOST_REUSE_SIZE_RATIO", 1 << 30)
     Program(record(step, *batches()[0]))
     for rows in (63, 1, 0, 200):
         found = []
@@ -217,7 +217,7 @@ def test_programs_by_chance(choices, seed):
     replays = [[rng.choice(test_pipeline.SPECIAL, shape) for shape in shapes] for _ in range(2)]
     graph = record(test_pipeline.gradients_of(program), *replays[0])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("LEAST_PEAK", 0), ("WAIT_FACTOR", 0), ("SCARCE_SHARE_OF_PEAK", 0.0)):
+        for name, value in (("LEAST_PEAK_BYTES", 0), ("LEAST_WAIT_IN_OWN_BYTES", 0), ("SCARCE_SHARE_OF_PEAK", 0.0)):
             patch.setattr(rematerialize, name, value)
         before, after = before_and_after(graph)
     state = program.variables, [program.generator]
@@ -231,5 +231,5 @@ def test_the_time_is_linear_in_the_number_of_nodes(monkeypatch):
         fused = fuse(graph)
         return test_pipeline.calls_per_node(lambda graph: rematerialize.rematerialize(graph, fused), graph)
 
-    monkeypatch.setattr(rematerialize, "LEAST_PEAK", 1)
+    monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
     assert costs(120) <= 1.1 * costs(12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.programs.aliasing import ON_HOST, check_no_overlap, compiled_for_places
+from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, check_no_overlap, compiled_for_places
 from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
@@ -74,7 +74,7 @@ def launched(inputs, outputs, launch=None):
     places = [tuple([InArena(at) for at in offsets]) for offsets in (inputs, outputs)]
     operands = Input(0), Input(1), Output(0)
     found = Launches((Launch(difference[FLOAT32], operands, 4) if launch is None else launch,))
-    return compiled_for_places(Action(NODE, found, *places), ON_HOST).launches.launches[0]
+    return compiled_for_places(Action(NODE, found, *places), HOST_KERNEL_COMPILER).launches.launches[0]
 
 
 def in_place_of(launch):
@@ -102,7 +102,7 @@ def test_variables_and_results_of_the_caller_are_compared_too():
     found = Launches((Launch(difference[FLOAT32], (Input(0), Input(1), Output(0)), 4),))
 
     def kernel_for(inputs, output):
-        action = compiled_for_places(Action(NODE, found, inputs, (output, InArena(64))), ON_HOST)
+        action = compiled_for_places(Action(NODE, found, inputs, (output, InArena(64))), HOST_KERNEL_COMPILER)
         return in_place_of(action.launches.launches[0])
 
     assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[:4])) == ((2, 0),)

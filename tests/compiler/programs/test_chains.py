@@ -7,8 +7,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.programs import chains, frame
-from fastgrad.compiler.programs.buffers import Extent
-from fastgrad.compiler.programs.chains import Access
+from fastgrad.compiler.programs.buffers import ByteExtent
+from fastgrad.compiler.programs.chains import ArrayAccess
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.runtime import driver
@@ -90,13 +90,13 @@ def test_a_program_is_not_left_within_a_chain(monkeypatch):
 
 
 def test_arrays_meet_where_another_share_would_touch_what_is_written():
-    rows = Access(Extent("arena", 0, 1024), True, 256)
-    assert not rows.conflicts_with(Access(Extent("arena", 0, 1024), False, 256))  # each share its part
-    assert rows.conflicts_with(Access(Extent("arena", 0, 1024), False, None))  # all of it
-    assert rows.conflicts_with(Access(Extent("arena", 512, 1536), False, 256))  # parts lie elsewhere
-    assert rows.conflicts_with(Access(Extent("arena", 0, 512), True, 128))
-    assert not rows.conflicts_with(Access(Extent("arena", 1024, 2048), True, None))
-    assert not rows.conflicts_with(Access(Extent("another", 0, 1024), False, None))
-    assert not Access(Extent("arena", 0, 1024), False, 256).conflicts_with(
-        Access(Extent("arena", 0, 64), False, None)
+    rows = ArrayAccess(ByteExtent("arena", 0, 1024), True, 256)
+    assert not rows.conflicts_with(ArrayAccess(ByteExtent("arena", 0, 1024), False, 256))  # each share its part
+    assert rows.conflicts_with(ArrayAccess(ByteExtent("arena", 0, 1024), False, None))  # all of it
+    assert rows.conflicts_with(ArrayAccess(ByteExtent("arena", 512, 1536), False, 256))  # parts lie elsewhere
+    assert rows.conflicts_with(ArrayAccess(ByteExtent("arena", 0, 512), True, 128))
+    assert not rows.conflicts_with(ArrayAccess(ByteExtent("arena", 1024, 2048), True, None))
+    assert not rows.conflicts_with(ArrayAccess(ByteExtent("another", 0, 1024), False, None))
+    assert not ArrayAccess(ByteExtent("arena", 0, 1024), False, 256).conflicts_with(
+        ArrayAccess(ByteExtent("arena", 0, 64), False, None)
     )  # both only read

@@ -31,8 +31,8 @@ def texts(kind):
 @pytest.fixture
 def few_known(monkeypatch):
     """Kernels are forgotten as soon as there is another one."""
-    monkeypatch.setattr(kernel_writer, "MOST_KERNELS", 1)
-    monkeypatch.setattr(emit, "MOST_GROUPS", 1)
+    monkeypatch.setattr(kernel_writer, "MOST_CACHED_KERNELS", 1)
+    monkeypatch.setattr(emit, "MOST_CACHED_GROUPS", 1)
     emit._launches_by_group.clear()
     kernel_writer._kernels.clear()
 
@@ -80,8 +80,8 @@ def test_the_text_of_a_program_goes_with_it():
 
 
 def test_kernels_of_many_structures_are_bounded(monkeypatch):
-    monkeypatch.setattr(kernel_writer, "MOST_KERNELS", 6)
-    monkeypatch.setattr(emit, "MOST_GROUPS", 6)
+    monkeypatch.setattr(kernel_writer, "MOST_CACHED_KERNELS", 6)
+    monkeypatch.setattr(emit, "MOST_CACHED_GROUPS", 6)
     emit._launches_by_group.clear()
     kernel_writer._kernels.clear()
     before = texts("kernel")
@@ -106,7 +106,7 @@ def test_a_kernel_that_was_forgotten_is_built_again():
 
 
 def test_programs_of_keys_that_are_given_up_go(monkeypatch, made):
-    monkeypatch.setattr(cache, "MOST_KEYS", 4)
+    monkeypatch.setattr(cache, "MOST_KEYS_PER_FUNCTION", 4)
     before = texts("program")
     step = tf.function(structure(3))
     for size in range(1, 9):
@@ -137,7 +137,7 @@ def test_the_code_of_kernels_goes_with_their_programs():
 @pytest.mark.filterwarnings("ignore:.* is being recorded for the")
 @pytest.mark.usefixtures("few_known")
 def test_code_that_another_thread_runs_stays(monkeypatch):
-    monkeypatch.setattr(cache, "MOST_KEYS", 1)
+    monkeypatch.setattr(cache, "MOST_KEYS_PER_FUNCTION", 1)
     step = tf.function(structure(5))
     sizes = [range(1, 30), range(30, 60)]
 

@@ -21,9 +21,9 @@ ROWS, WIDTH, LAYERS = 256, 32, 6
 @pytest.fixture
 def scarce(monkeypatch):
     """Memory is scarce for small programs, and variables are large."""
-    monkeypatch.setattr(order, "LEAST_PEAK", 1)
-    monkeypatch.setattr(rematerialize, "LEAST_PEAK", 1)
-    monkeypatch.setattr(product_updates, "LEAST_ELEMENTS", 1)
+    monkeypatch.setattr(order, "LEAST_PEAK_BYTES", 1)
+    monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
+    monkeypatch.setattr(product_updates, "LEAST_UPDATED_ELEMENTS", 1)
 
 
 def training_step():
@@ -56,7 +56,7 @@ def batch(seed):
 def trained(early, monkeypatch):
     """The program of a step, and what training with it gives."""
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "ON_HOST", (*pipeline.ON_HOST[:-1], early))
+        patch.setattr(pipeline, "HOST_PASSES", (*pipeline.HOST_PASSES[:-1], early))
         step, variables = training_step()
         step(*map(tf.constant, batch(0)))
         graph, _ = record(step, *batch(1))

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.compiler.programs.pipeline import ON_HOST, SIMPLIFY, simplified, transformed
+from fastgrad.compiler.programs.pipeline import HOST_PASSES, SIMPLIFY, simplified, transformed
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
 from tests.compiler.test_replay import step_and_state, with_gradient
 from tests.ops.samples import SAMPLES
@@ -62,8 +62,8 @@ def test_each_pass_of_a_training_step_makes_a_valid_graph_that_can_be_printed():
         step(*map(tf.constant, batch))
     shown = []
     graph = record(step, *batch)
-    after = transformed(graph, ON_HOST, check=True, show=lambda name, graph: shown.append((name, str(graph))))
-    assert [name for name, _ in shown] == [one.__name__ for one in ON_HOST]
+    after = transformed(graph, HOST_PASSES, check=True, show=lambda name, graph: shown.append((name, str(graph))))
+    assert [name for name, _ in shown] == [one.__name__ for one in HOST_PASSES]
     assert shown[-1][1] == str(after)
     assert "fused" in shown[-1][1]
 

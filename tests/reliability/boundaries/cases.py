@@ -109,8 +109,8 @@ def small_work_is_shared(threads: int) -> Iterator[None]:
     before = tf.config.get_num_threads()
     kept = [
         (eager_launch, "LEAST_SHARED_NANOSECONDS"),
-        (frame, "LEAST_SHARED_STEP"),
-        (frame, "LEAST_SHARE"),
+        (frame, "LEAST_SHARED_STEP_NANOSECONDS"),
+        (frame, "LEAST_SHARE_NANOSECONDS"),
         (launch, "np"),
         (eager_launch, "np"),
     ]

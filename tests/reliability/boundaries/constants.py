@@ -19,9 +19,9 @@ from typing import Any
 import fastgrad.kernels
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.epilogues import launches_of_product
-from fastgrad.compiler.fusion.product_updates import launches_of_updated
-from fastgrad.compiler.fusion.prologues import launches_of_prepared
-from fastgrad.compiler.fusion.statistics import launches_of_measured
+from fastgrad.compiler.fusion.product_updates import launches_with_update
+from fastgrad.compiler.fusion.prologues import launches_with_prologue
+from fastgrad.compiler.fusion.statistics import launches_of_convolution_with_moments
 from fastgrad.core.operation import TABLE, Operation
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import host_isa
@@ -77,10 +77,10 @@ def all_constants() -> set[tuple[str, str]]:
 
 ROOTS: dict[str, tuple[Any, ...]] = {
     "attention": (attention,),
-    "gather": (launches_of_prepared,),
-    "matmul": (launches_of_product, launches_of_updated, launches_of_prepared),
-    "dense": (launches_of_product, launches_of_updated, launches_of_prepared),
-    "reduce_sum": (launches_of_group, launches_of_measured),
+    "gather": (launches_with_prologue,),
+    "matmul": (launches_of_product, launches_with_update, launches_with_prologue),
+    "dense": (launches_of_product, launches_with_update, launches_with_prologue),
+    "reduce_sum": (launches_of_group, launches_of_convolution_with_moments),
 }
 """What decides beside a row's own functions: public functions on top of it, and what makes one step of several rows."""
 GROUPS = (launches_of_group,)

@@ -70,7 +70,7 @@ class Reached:
 
             for name in CALLED:
                 replace(fuse_to_fit, name, self._pass(name, getattr(fuse_to_fit, name)))
-            for passes in ("SIMPLIFY", "ON_HOST"):
+            for passes in ("SIMPLIFY", "HOST_PASSES"):
                 replace(pipeline, passes, tuple([self._pass(p.__name__, p) for p in getattr(pipeline, passes)]))
             rules = {
                 row: tuple([self._rule(rule_name(row, rule), rule) for rule in rules])
@@ -270,7 +270,7 @@ def statement_name(kind: str) -> str:
 
 def names() -> list[str]:
     """All that must be reached."""
-    passes = [f"pass: {name}" for name in (*[p.__name__ for p in pipeline.ON_HOST], *CALLED)]
+    passes = [f"pass: {name}" for name in (*[p.__name__ for p in pipeline.HOST_PASSES], *CALLED)]
     rules = [rule_name(row, rule) for row, rules in simplify_algebra.RULES.items() for rule in rules]
     kinds = [f"node: {kind.name.lower()}" for kind in Kind if kind is not Kind.GIVEN]  # those are inside of passes
     return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS, *map(statement_name, KINDS)]))

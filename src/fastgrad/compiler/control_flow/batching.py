@@ -46,15 +46,18 @@ def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequen
         return None
 
 
-def _run_batched(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
+def _run_batched(graph: Graph, tensors: Sequence[Tensor], recorded_function: Any) -> list[Tensor]:
     rows = len(tensors[0]._array)
     batched: dict[int, Batched] = {}
-    if any(not _is_batchable(node, known_rows) for node, known_rows in _nodes_with_row_dependence(graph, part.given)):
+    if any(
+        not _is_batchable(node, known_rows)
+        for node, known_rows in _nodes_with_row_dependence(graph, recorded_function.given)
+    ):
         raise NotBatched
     for node in graph.nodes:
         if node.kind is Kind.ARGUMENT:
-            is_row = node.payload < part.given
-            x = tensors[node.payload] if is_row else part.outside[node.payload - part.given]
+            is_row = node.payload < recorded_function.given
+            x = tensors[node.payload] if is_row else recorded_function.outside[node.payload - recorded_function.given]
             batched[id(node.outputs[0])] = Batched(x, is_row)
         elif node.kind is Kind.CONSTANT:
             batched[id(node.outputs[0])] = Batched(constant_tensor(node.payload), False)
@@ -66,22 +69,22 @@ def _run_batched(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Ten
     return [broadcast_rows(batched[id(value)], rows) for value in graph.results]
 
 
-def _nodes_with_row_dependence(graph: Graph, given: int) -> list[tuple[Node, bool]]:
-    """Returns pairs: each node, and whether an input of it depends on a row."""
+def _nodes_with_row_dependence(graph: Graph, row_argument_count: int) -> list[tuple[Node, bool]]:
+    """Returns each node of a graph, paired with whether one of its inputs depends on a row of the batch."""
     depends: set[int] = set()
     dependence = []
     for node in graph.nodes:
         has_rows = any(id(value) in depends for value in node.inputs)
-        if has_rows or (node.kind is Kind.ARGUMENT and node.payload < given):
+        if has_rows or (node.kind is Kind.ARGUMENT and node.payload < row_argument_count):
             depends.update([id(value) for value in node.outputs])
         dependence.append((node, has_rows))
     return dependence
 
 
-def _is_batchable(node: Node, has_rows: bool) -> bool:
+def _is_batchable(node: Node, has_row_inputs: bool) -> bool:
     if node.kind is not Kind.OPERATION:
         return node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.READ}
-    if not has_rows:
+    if not has_row_inputs:
         return not isinstance(node.payload, HostCall)
     return rule_of(node.payload) is not None
 

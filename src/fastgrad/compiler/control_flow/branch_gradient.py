@@ -66,10 +66,10 @@ def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[T
     return _ResidualBranches(branches, [GraphOperation(graph, "branch") for graph in graphs], branches.name)
 
 
-def _with_residual_results(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
-    """Returns the graph of a branch with a further result for each slot: a residual of the branch, or zeros."""
-    nodes, results = list(graph.nodes), list(graph.results[:gives])
-    remaining = list(read)
+def _with_residual_results(graph: Graph, residuals: list[Value], slots: list[Value], own_result_count: int) -> Graph:
+    """Returns a branch's graph with a further result for each residual of any branch: the branch's own, or zeros."""
+    nodes, results = list(graph.nodes), list(graph.results[:own_result_count])
+    remaining = list(residuals)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
     for slot in slots:
         value = next((v for v in remaining if (v.shape, v.dtype) == (slot.shape, slot.dtype)), None)

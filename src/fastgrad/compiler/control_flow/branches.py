@@ -63,7 +63,7 @@ class Branches(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of results of each branch."""
         return self.gives
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
@@ -77,7 +77,7 @@ class Branches(ControlFlowOperation):
         return used
 
     def with_results(self, kept: Flags) -> Branches:
-        """Returns the same branches with fewer results, for programs that only run forward."""
+        """Returns the branches without their unused results, for programs that only run forward."""
         reduced = self._reduced.get(kept)
         if reduced is None:
             graphs = [Graph(branch.graph.nodes, compress(branch.graph.results, kept)) for branch in self.branches]

@@ -17,14 +17,14 @@ import numpy as np
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
@@ -54,7 +54,7 @@ class _InnerRecording(Recording):
         self._listeners = listeners
         self.outside: list[Tensor] = []
         self.made: list[Tensor] = []
-        self.drawn = Saved()
+        self.drawn = SavedVariables()
 
     def may_vary(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
@@ -80,7 +80,7 @@ class _InnerRecording(Recording):
             self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
+        """Notes a variable that the program makes; the next call, when the variable exists, is recorded again."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -88,7 +88,7 @@ class _InnerRecording(Recording):
             if node.kind is Kind.OPERATION and node.payload is advance_generator
             for value in node.outputs
         }
-        self.drawn = Saved(
+        self.drawn = SavedVariables(
             node.payload for node in self._nodes if node.kind is Kind.ASSIGN and id(node.inputs[0]) in draws
         )
 
@@ -213,41 +213,41 @@ class ControlFlow:
 
     def loop(
         self,
-        trip: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
+        run_iteration: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
         carried: Sequence[Tensor],
         rows: Sequence[Tensor] = (),
         condition: Callable[[list[Tensor]], Any] | None = None,
-        limit: Tensor | None = None,
+        most_iterations: Tensor | None = None,
         reverse: bool = False,
-        least: int = 0,
+        least_capacity: int = 0,
     ) -> tuple[list[Tensor], list[Tensor]] | None:
         """Records a loop as a ``Loop`` operation.
 
         Args:
-            trip: one iteration: maps the carried values and a row of each tensor to the next carried values and the stacked ones.
+            run_iteration: one iteration: maps the carried values and a row of each tensor to the next carried values and the stacked ones.
             carried: the carried values of the first iteration.
             rows: tensors of which each iteration takes a row; all have the same number, one or more.
             condition: maps the carried values to whether there is another iteration; None with ``rows``.
-            limit: the most iterations, an integer.
+            most_iterations: the most iterations, an integer.
             reverse: whether the last row comes first.
-            least: with a condition, the least capacity for stacked values.
+            least_capacity: with a condition, the least capacity for stacked values.
 
         Returns:
             The carried values after the last iteration, and the stacked values; None if it was not recorded.
         """
         first_rows = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
-        if limit is not None and limit._array.dtype != np.int64:
-            limit = TABLE["cast"](limit, dtype="int64")
+        if most_iterations is not None and most_iterations._array.dtype != np.int64:
+            most_iterations = TABLE["cast"](most_iterations, dtype="int64")
         count = len(carried)
 
         def body(arguments: list[Tensor]) -> list[Tensor]:
-            next_carried, stacked_values = trip(arguments[:count], arguments[count:])
+            next_carried, stacked_values = run_iteration(arguments[:count], arguments[count:])
             return [*next_carried, *stacked_values]
 
         capacities: list[int] | None = None
         while True:
             part = self.record_function(body, [*carried, *first_rows])
-            if part is None or not _have_types_of(part.graph.results, carried):
+            if part is None or not _match_carried_types(part.graph.results, carried):
                 return None
             test = None
             if condition is not None:
@@ -257,44 +257,55 @@ class ControlFlow:
             if not _add_outer_guards([part] if test is None else [part, test]):
                 return None
             try:
-                return self._make_and_run_loop(part, test, list(carried), list(rows), limit, bool(reverse), least)
+                return self._make_and_run_loop(
+                    part, test, list(carried), list(rows), most_iterations, bool(reverse), least_capacity
+                )
             except GuardError:
                 previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
-                if not overflows(bounded_loops(part.graph)) or capacities == previous_capacities:
+                if not have_overflowed(bounded_loops(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
     def _make_and_run_loop(
         self,
-        part: _RecordedFunction,
-        test: _RecordedFunction | None,
+        recorded_body: _RecordedFunction,
+        recorded_condition: _RecordedFunction | None,
         carried: list[Tensor],
         rows: list[Tensor],
-        limit: Tensor | None,
+        most_iterations: Tensor | None,
         reverse: bool,
-        least: int,
+        least_capacity: int,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        recorded_parts = [part] if test is None else [part, test]
+        recorded_parts = [recorded_body] if recorded_condition is None else [recorded_body, recorded_condition]
         outside = _unique_tensors(x for recorded in recorded_parts for x in recorded.outside)
-        written = part.state.written
+        written = recorded_body.state.written
         read = _union_of_states(recorded.state for recorded in recorded_parts).read
         fixed = [v for v in read if not any(v is w for w in written)]
         # Gradients of reads of a variable that changes flow to the variable before the loop.
         handles = [
-            v for v in written if is_differentiable(v._array.dtype) and any(v is other for other in part.state.read)
+            v
+            for v in written
+            if is_differentiable(v._array.dtype) and any(v is other for other in recorded_body.state.read)
         ]
         layout = _LoopLayout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
-        body = layout.body(explicit_state(_renumbered_graph(part, outside), layout.given, state, handles))
+        body = layout.iteration_graph(
+            explicit_state(_renumbered_graph(recorded_body, outside), layout.count_before_state, state, handles)
+        )
         condition = None
-        if test is not None:
-            shown = explicit_state(_renumbered_graph(test, outside), layout.given, State(state.read, ()), handles)
-            condition = layout.arguments(shown)
+        if recorded_condition is not None:
+            shown = explicit_state(
+                _renumbered_graph(recorded_condition, outside),
+                layout.count_before_state,
+                State(state.read, ()),
+                handles,
+            )
+            condition = layout.with_operation_arguments(shown)
         form = {
             "carried": layout.carried + layout.written,
             "rows": layout.rows,
             "trips": len(rows[0]._array) if rows else None,
-            "limited": limit is not None,
+            "limited": most_iterations is not None,
             "reverse": reverse,
             "name": "scan" if condition is None else "while_loop",
         }
@@ -321,11 +332,11 @@ class ControlFlow:
             *outside,
             *[v._read_as_stored() for v in (*fixed, *handles)],
         ]
-        inputs += [] if limit is None else [limit]
+        inputs += [] if most_iterations is None else [most_iterations]
         operation = make_loop()
         if condition is not None and len(body.results) > layout.carried + layout.written:
             trips = trip_count(operation, [x._array for x in inputs])
-            operation = make_loop(max(least, trips, operation.needed_capacity), operation)
+            operation = make_loop(max(least_capacity, trips, operation.needed_capacity), operation)
         results = operation(*inputs)
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
@@ -378,25 +389,25 @@ class _LoopLayout(NamedTuple):
     written: int
 
     @property
-    def given(self) -> int:
-        """The number of inputs before the state."""
+    def count_before_state(self) -> int:
+        """The number of a recorded loop's inputs before those for variables."""
         return self.carried + self.rows + self.outside
 
-    def arguments(self, graph: Graph) -> Graph:
-        """Returns the graph with its arguments renumbered: variables that change follow the carried values."""
+    def with_operation_arguments(self, graph: Graph) -> Graph:
+        """Returns a graph with renumbered arguments: variables that change come right after the carried values."""
 
         def new_position(position: int) -> int:
             if position < self.carried:
                 return position
-            if position < self.given:
+            if position < self.count_before_state:
                 return position + self.written
-            if position < self.given + self.written:
-                return position - self.given + self.carried
+            if position < self.count_before_state + self.written:
+                return position - self.count_before_state + self.carried
             return position
 
         return with_argument_numbers(graph, new_position)
 
-    def body(self, graph: Graph) -> Graph:
+    def iteration_graph(self, graph: Graph) -> Graph:
         """Returns the graph of an iteration with renumbered arguments, and results in the order of the carried values."""
         carried_end, written_start = self.carried, len(graph.results) - self.written
         results = [
@@ -404,11 +415,11 @@ class _LoopLayout(NamedTuple):
             *graph.results[written_start:],
             *graph.results[carried_end:written_start],
         ]
-        return Graph(self.arguments(graph).nodes, results)
+        return Graph(self.with_operation_arguments(graph).nodes, results)
 
 
-def _guards_of_outer_values(graph: Graph, given: int) -> Graph | None:
-    """Returns the guards and the nodes of their values, from the surroundings alone; None if other values are guarded.
+def _guards_of_outer_values(graph: Graph, own_argument_count: int) -> Graph | None:
+    """Returns a graph's guards on outer values, with the nodes that compute these; None if other values are guarded.
 
     A guard on another value may have another outcome in another iteration.
     """
@@ -421,7 +432,7 @@ def _guards_of_outer_values(graph: Graph, given: int) -> Graph | None:
                 return None
             results.append(node.inputs[0])
             needed.add(id(node))
-        elif node.kind is not Kind.ARGUMENT or node.payload >= given:
+        elif node.kind is not Kind.ARGUMENT or node.payload >= own_argument_count:
             pure = node.kind in {Kind.ARGUMENT, Kind.READ, Kind.CONSTANT, Kind.OPERATION} and not node.has_effect
             if pure and fixed.issuperset(map(id, node.inputs)):
                 fixed.update(map(id, node.outputs))
@@ -453,11 +464,11 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
     return True
 
 
-def _renumbered_graph(part: _RecordedFunction, outside: list[Tensor]) -> Graph:
+def _renumbered_graph(recorded_function: _RecordedFunction, outside: list[Tensor]) -> Graph:
     """Returns the graph of a recorded function with arguments renumbered: those given, then the tensors of ``outside``."""
-    number_of = {id(x): number for number, x in enumerate(outside, part.given)}
-    numbers = [*range(part.given), *[number_of[id(x)] for x in part.outside]]
-    return with_argument_numbers(part.graph, numbers.__getitem__)
+    number_of = {id(x): number for number, x in enumerate(outside, recorded_function.given)}
+    numbers = [*range(recorded_function.given), *[number_of[id(x)] for x in recorded_function.outside]]
+    return with_argument_numbers(recorded_function.graph, numbers.__getitem__)
 
 
 def _unique_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:
@@ -474,16 +485,20 @@ def _union_of_states(states: Iterable[State]) -> State:
     return State(tuple(read.values()), tuple(written.values()))
 
 
-def _have_types_of(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
+def _match_carried_types(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
     return all((y.shape, y.dtype) == (x._array.shape, x._array.dtype) for y, x in zip(results, carried, strict=False))
 
 
-def _return_same_structure(structure: Any, other: Any, parts: list[_RecordedFunction], part: _RecordedFunction) -> bool:
+def _return_same_structure(
+    first_result: Any, last_result: Any, previous_branches: list[_RecordedFunction], last_branch: _RecordedFunction
+) -> bool:
     """True if two branches return results of the same structure, shapes and dtypes."""
     try:
-        nest.assert_same_structure(structure, other)
+        nest.assert_same_structure(first_result, last_result)
     except (TypeError, ValueError):
         return False
-    nothing = [[leaf is None for leaf in nest.flatten(side)] for side in (structure, other)]
-    types = [[(value.shape, value.dtype) for value in side.graph.results] for side in (*parts[:1], part)]
+    nothing = [[leaf is None for leaf in nest.flatten(side)] for side in (first_result, last_result)]
+    types = [
+        [(value.shape, value.dtype) for value in side.graph.results] for side in (*previous_branches[:1], last_branch)
+    ]
     return nothing[0] == nothing[1] and types[0] == types[-1]

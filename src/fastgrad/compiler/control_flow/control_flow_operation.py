@@ -33,7 +33,7 @@ class ControlFlowOperation(GraphBasedOperation):
     gives: int
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results, computed by operations that tapes can record."""
+        """Returns the results of branches or a loop, computed by operations that tapes can record."""
         raise NotImplementedError
 
     def inputs_reaching_results(self, needs: Flags, have: Flags) -> Flags:
@@ -55,10 +55,10 @@ class ControlFlowOperation(GraphBasedOperation):
         return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
-def scattered(values: Iterable[Any], flags: Flags) -> list[Any]:
+def scattered(values: Iterable[Any], positions: Flags) -> list[Any]:
     """Returns a list with the next of ``values`` where a flag is True, and None elsewhere."""
     items = iter(values)
-    return [next(items) if flag else None for flag in flags]
+    return [next(items) if flag else None for flag in positions]
 
 
 class ReturnsResiduals(ControlFlowOperation):
@@ -74,7 +74,7 @@ class ReturnsResiduals(ControlFlowOperation):
         self._backwards: dict[tuple[Flags, Flags], Callable[[Any, Any, Any], Iterable[Tensor]]] = {}
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """Returns None: the residuals are among the results already."""
+        """Returns None, as no further variant is needed: the residuals are among the results already."""
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         g, y = (g, y) if type(y) is tuple else ((g,), (y,))
@@ -108,16 +108,16 @@ class TapeGradient(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of cotangents that the operation returns."""
         return sum(self._needs)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the cotangents."""
+        """Returns the cotangents of the inputs, as arrays."""
         with hidden_from_recordings():
             return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the cotangents, computed by operations."""
+        """Returns the cotangents of the inputs, computed by operations on tensors."""
         count = len(self._needs)
         # One tensor may be several inputs, and each input has its own cotangent.
         xs = [TABLE["recomputed_input"](x) if need else x for x, need in zip(inputs[:count], self._needs, strict=True)]

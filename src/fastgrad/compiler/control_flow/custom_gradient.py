@@ -32,12 +32,12 @@ class CustomGradient(UnlistedOperation):
         self._backward, self._there = backward, tuple(there)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the first inputs."""
+        """Returns the first inputs as the results, unchanged."""
         return arrays[: self.passes_on]
 
     @property
     def gradient(self) -> Joint:
-        """The rule for tapes."""
+        """The gradient rule for tapes."""
         return Joint(self._cotangents)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:

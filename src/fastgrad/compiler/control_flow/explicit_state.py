@@ -27,7 +27,7 @@ class State(NamedTuple):
 
 
 def state_of(graph: Graph) -> State:
-    """Returns the state of a graph.
+    """Returns the variables that a graph reads and those that it assigns.
 
     Raises:
         TraceError: it holds a change of state that is not an assignment.
@@ -44,12 +44,12 @@ def state_of(graph: Graph) -> State:
     return State(tuple(read.values()), tuple(written.values()))
 
 
-def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
+def explicit_state(graph: Graph, argument_count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
     """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:
         graph: of kinds that ``state_of`` takes; it is not changed.
-        count: the number of its arguments.
+        argument_count: the number of its arguments.
         state: of this graph, or more: variables that become inputs after the arguments, and those whose values are given
             after the results; the latter must be inputs if the graph does not assign them.
         handles: variables with a second input each, after all others. Gradients with respect to the graph's reads of
@@ -59,7 +59,7 @@ def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Var
     Returns:
         A graph of arguments, constants, operations and guards.
     """
-    return _StateRewriter(graph, count, state, handles).graph
+    return _StateRewriter(graph, argument_count, state, handles).graph
 
 
 class _StateRewriter:
@@ -115,7 +115,7 @@ class _ValueRead(UnlistedOperation):
     passes_on = 1
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """Returns ``now``, the assigned value."""
+        """Returns the variable's value now, after the assignment."""
         return now
 
 

@@ -22,7 +22,7 @@ from fastgrad.core.tensor import Tensor
 Flags = tuple[bool, ...]
 Result = TypeVar("Result")
 
-MOST_VARIANTS = 16
+MOST_VARIANTS_PER_OPERATION = 16
 """The most variants that an operation keeps; beyond that the oldest is dropped, and made again if it is needed."""
 
 
@@ -41,7 +41,7 @@ class GraphBasedOperation(UnlistedOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the operation's results."""
         raise NotImplementedError
 
     @property
@@ -68,7 +68,7 @@ class GraphBasedOperation(UnlistedOperation):
             return self
         forward_operation = self._forwards.get(flags)
         if forward_operation is None or (
-            overflows(forward_operation.bounded_loops) and not overflows(self.bounded_loops)
+            have_overflowed(forward_operation.bounded_loops) and not have_overflowed(self.bounded_loops)
         ):
             forward_operation = self.with_residuals(flags, inputs) or self
             cache_value(self._forwards, flags, forward_operation)
@@ -85,7 +85,7 @@ class GraphBasedOperation(UnlistedOperation):
             try:
                 return forward, run(forward)
             except GuardError:
-                if overflows(self.bounded_loops) or not overflows(forward.bounded_loops):
+                if have_overflowed(self.bounded_loops) or not have_overflowed(forward.bounded_loops):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -98,7 +98,7 @@ class GraphBasedOperation(UnlistedOperation):
 
 
 def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tuple[Flags, Flags, list[Tensor]]:
-    """Returns the arguments of a gradient rule without the parts of integer dtypes.
+    """Returns the arguments of a gradient rule without those for inputs and results of integer dtypes.
 
     Args:
         needs: for each input whether its cotangent is wanted.
@@ -114,7 +114,7 @@ def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tupl
     return needs, have, list(compress(cotangents, have))
 
 
-def overflows(loops: Sequence[Any]) -> bool:
+def have_overflowed(loops: Sequence[Any]) -> bool:
     """True if one of several loops needs more capacity than it has."""
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 
@@ -125,9 +125,9 @@ def bounded_loops(graph: Graph) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([loop for operation in operations for loop in operation.bounded_loops]))
 
 
-def cache_value(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Adds a value to a bounded cache."""
-    kept.pop(key, None)
-    if len(kept) >= MOST_VARIANTS:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = value
+def cache_value(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    """Adds a value to a cache of bounded size, which drops its oldest value when it is full."""
+    cache.pop(key, None)
+    if len(cache) >= MOST_VARIANTS_PER_OPERATION:
+        cache.pop(next(iter(cache)), None)
+    cache[key] = value

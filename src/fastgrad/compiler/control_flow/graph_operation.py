@@ -39,9 +39,11 @@ from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
-_RECOMPUTED = frozenset({"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"})
-_RECOMPUTED |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
-_RECOMPUTED |= {"greater", "greater_equal", "less", "less_equal"}
+_CHEAP_ELEMENTWISE_ROWS = frozenset(
+    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"}
+)
+_CHEAP_ELEMENTWISE_ROWS |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
+_CHEAP_ELEMENTWISE_ROWS |= {"greater", "greater_equal", "less", "less_equal"}
 # Element-wise operations that cost less than a read of their result from memory.
 
 
@@ -78,7 +80,7 @@ class GraphOperation(GraphBasedOperation):
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results in new arrays."""
+        """Returns the graph's results for given arrays, in new arrays."""
         if any(recorder.follows_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
@@ -96,7 +98,7 @@ class GraphOperation(GraphBasedOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the graph's results."""
         return len(self.graph.results)
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
@@ -134,7 +136,7 @@ class GraphOperation(GraphBasedOperation):
 
 
 class Pullback(NamedTuple):
-    """The gradient of a graph.
+    """The gradient of a graph: from cotangents of its results to cotangents of its inputs.
 
     Attributes:
         operation: computes all parts of the cotangents; None if there are none.
@@ -164,40 +166,40 @@ class Pullback(NamedTuple):
 
 
 def run_nodes(
-    graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = (), guards: bool = False
+    graph: Graph, tensors_by_value: dict[int, Tensor], watched_tensors: Sequence[Tensor] = (), run_guards: bool = False
 ) -> list[Entry]:
-    """Runs nodes as operations on tensors, under the active recorders.
+    """Runs a graph's nodes as operations on tensors, under the active recorders.
 
     Args:
         graph: its nodes run.
-        known: tensors by the ids of values; new tensors are added. Known values are not computed again.
-        sources: tensors with respect to which there will be gradients.
-        guards: whether guards run, too, so that they are recorded.
+        tensors_by_value: tensors by the ids of values; new tensors are added. Known values are not computed again.
+        watched_tensors: tensors with respect to which there will be gradients.
+        run_guards: whether guards run, too, so that they are recorded.
 
     Returns:
-        The entries of a tape that watches ``sources``.
+        The entries of a tape that watches ``watched_tensors``.
 
     Raises:
         GuardError: a guard has another outcome.
     """
     entries = []
-    tracked = set(map(id, sources))
+    tracked = set(map(id, watched_tensors))
     for node in graph.nodes:
         if node.kind is Kind.CONSTANT:
-            known[id(node.outputs[0])] = constant_tensor(node.payload)
-        elif node.kind is Kind.GUARD and guards:
+            tensors_by_value[id(node.outputs[0])] = constant_tensor(node.payload)
+        elif node.kind is Kind.GUARD and run_guards:
             kind, expected = node.payload
-            scalar = known[id(node.inputs[0])]
+            scalar = tensors_by_value[id(node.inputs[0])]
             outcome = bool(scalar) if kind == "bool" else int(scalar)
             if outcome != expected:
                 raise GuardError(node, outcome)
         elif node.kind is Kind.OPERATION:
-            inputs = tuple([known[id(value)] for value in node.inputs])
-            if not all(id(value) in known for value in node.outputs):
+            inputs = tuple([tensors_by_value[id(value)] for value in node.inputs])
+            if not all(id(value) in tensors_by_value for value in node.outputs):
                 results = call_primitive(node.payload, inputs, node.attributes)
                 for value, tensor in zip(node.outputs, results, strict=False):
-                    known.setdefault(id(value), tensor)
-            outputs = tuple([known[id(value)] for value in node.outputs])
+                    tensors_by_value.setdefault(id(value), tensor)
+            outputs = tuple([tensors_by_value[id(value)] for value in node.outputs])
             if node.payload.gradient is not None and any(id(x) in tracked for x in inputs):
                 reached = [id(y) for y in outputs if is_differentiable(y._array.dtype)]
                 if reached:
@@ -237,7 +239,7 @@ class _InputCollector(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Adds the inputs of an operation."""
+        """Adds an operation's inputs to the collected tensors."""
         self.read.update([(id(x), x) for x in inputs])
 
 
@@ -247,7 +249,7 @@ def _variant_with_residuals(operation: GraphOperation, flags: Flags, inputs: Seq
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
             tensors_by_value = arguments_of(operation.graph, arguments)
-            run_nodes(operation.graph, tensors_by_value, guards=True)
+            run_nodes(operation.graph, tensors_by_value, run_guards=True)
         results = [tensors_by_value[id(value)] for value in operation.graph.results]
         listener = _InputCollector()
         recording.start(listener)
@@ -265,14 +267,14 @@ def _variant_with_residuals(operation: GraphOperation, flags: Flags, inputs: Seq
     return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *residuals]), operation.name)
 
 
-def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:
-    """Returns the results from number ``count`` on that can't be computed cheaply from inputs and other results."""
-    residual_ids = {id(value) for value in graph.results[count:]}
+def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
+    """Returns the results from number ``first_residual`` on that can't be computed cheaply from inputs and other results."""
+    residual_ids = {id(value) for value in graph.results[first_residual:]}
     residuals = []
-    at_hand = {id(value) for value in graph.results[:count]}
+    at_hand = {id(value) for value in graph.results[:first_residual]}
     for node in graph.nodes:
         cheap = node.kind in {Kind.ARGUMENT, Kind.CONSTANT} or (
-            _is_cheap(node) and all(id(value) in at_hand for value in node.inputs)
+            _is_cheap_to_recompute(node) and all(id(value) in at_hand for value in node.inputs)
         )
         for value in node.outputs:
             if id(value) in residual_ids and not cheap and id(value) not in at_hand:
@@ -283,8 +285,10 @@ def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:
     return residuals
 
 
-def _is_cheap(node: Node) -> bool:
-    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.name in _RECOMPUTED)
+def _is_cheap_to_recompute(node: Node) -> bool:
+    return node.kind is Kind.OPERATION and (
+        node.payload.form is Form.INDEX_MAP or node.payload.name in _CHEAP_ELEMENTWISE_ROWS
+    )
 
 
 # ---- making pullbacks ---------------------------------------------------------------------------------------
@@ -296,23 +300,23 @@ def make_pullback(
     have: Flags,
     tensors: Sequence[Tensor],
     dense: bool,
-    given: Sequence[Value] | None = None,
+    returned_values: Sequence[Value] | None = None,
 ) -> Pullback:
     """Returns a new gradient of an operation; see ``GraphOperation.pullback``.
 
     Args:
         operation, needs, have, dense: as there.
         tensors: inputs, results and cotangents.
-        given: the values of the results among ``tensors``; all of the operation's if None.
+        returned_values: the values of the results among ``tensors``; all of the operation's if None.
     """
     graph, count = operation.graph, len(needs)
-    given = graph.results if given is None else given
+    returned_values = graph.results if returned_values is None else returned_values
     with hidden_from_recordings():
         arguments = [_new_argument(x) for x in tensors]
-        inputs, cotangents = arguments[:count], arguments[count + len(given) :]
+        inputs, cotangents = arguments[:count], arguments[count + len(returned_values) :]
         with Recording(arguments) as recorder:
             tensors_by_value = arguments_of(graph, inputs)
-            for value, tensor in zip(given, arguments[count:], strict=False):
+            for value, tensor in zip(returned_values, arguments[count:], strict=False):
                 tensors_by_value.setdefault(id(value), tensor)
             sources = [x for x, need in zip(inputs, needs, strict=True) if need]
             entries = run_nodes(graph, tensors_by_value, sources)
@@ -342,39 +346,41 @@ def make_pullback(
 
 
 def variant_and_pullback(
-    operation: GraphOperation, flags: Flags, reached: Flags, arrays: Sequence[np.ndarray]
+    operation: GraphOperation, watched_inputs: Flags, results_with_cotangent: Flags, arrays: Sequence[np.ndarray]
 ) -> tuple[GraphOperation, Pullback] | None:
     """Returns a variant with residuals and its dense pullback; None if the gradient depends on values in Python.
 
     Args:
         operation: the operation.
-        flags: for each input whether its cotangent is wanted.
-        reached: for each result whether it has a cotangent.
+        watched_inputs: for each input whether its cotangent is wanted.
+        results_with_cotangent: for each result whether it has a cotangent.
         arrays: inputs that the operation takes.
     """
     with hidden_from_recordings():
         tensors = [Tensor(x) for x in arrays]
-        variant, results = operation.run_variant(flags, tensors, lambda forward: interpret(forward.graph, arrays))
-        have = (*reached, *[False] * (len(results) - len(reached)))
+        variant, results = operation.run_variant(
+            watched_inputs, tensors, lambda forward: interpret(forward.graph, arrays)
+        )
+        have = (*results_with_cotangent, *[False] * (len(results) - len(results_with_cotangent)))
         cotangents = [np.ones_like(y) for y in compress(results, have)]
         tensors += [Tensor(x) for x in (*results, *cotangents)]
-        pullback = make_pullback(variant, flags, have, tensors, dense=True)
+        pullback = make_pullback(variant, watched_inputs, have, tensors, dense=True)
     has_guards = pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes)
     return None if has_guards else (variant, pullback)
 
 
-def residuals_read(graph: Graph, pullback: Pullback, count: int, results: Sequence[Value]) -> list[Value]:
+def residuals_read(graph: Graph, pullback: Pullback, input_count: int, results: Sequence[Value]) -> list[Value]:
     """Returns the results of a graph that its pullback reads, other than arguments and the given ``results``.
 
     Args:
         graph: of a variant with residuals.
         pullback: of the variant.
-        count: the number of the graph's inputs.
+        input_count: the number of the graph's inputs.
         results: values that are at hand anyway.
     """
     at_hand = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
     at_hand |= {id(value) for value in results}
-    read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
+    read = [graph.results[i - input_count] for i in pullback.used if 0 <= i - input_count < len(graph.results)]
     return list({id(value): value for value in read if id(value) not in at_hand}.values())
 
 

@@ -87,7 +87,7 @@ class Loop(ControlFlowOperation):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments of the loop besides its graphs."""
+        """The keyword arguments of the loop besides its graphs, for an equal loop of other graphs."""
         names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
         return {name: getattr(self, name) for name in names}
 
@@ -107,19 +107,19 @@ class Loop(ControlFlowOperation):
             *[loop for operation in operations for loop in operation.bounded_loops],
         ]
 
-    def has_next_iteration(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """True if another iteration follows ``done`` iterations, given arrays.
+    def has_next_iteration(self, iterations_done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
+        """True if another iteration follows ``iterations_done`` iterations, given arrays.
 
         Raises:
             GuardError: its number is beyond the capacity.
         """
         if self.condition is None:
-            return done < self.row_count(number)
-        if number is not None and done >= int(number):
+            return iterations_done < self.row_count(number)
+        if number is not None and iterations_done >= int(number):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
-        if self.most is not None and done >= self.most:
+        if self.most is not None and iterations_done >= self.most:
             raise self.double_capacity()
         return True
 
@@ -135,7 +135,7 @@ class Loop(ControlFlowOperation):
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results, as arrays."""
+        """Returns the loop's results, as arrays."""
         carried, rows, captured, number = self.split_inputs(arrays)
         stacks = self.empty_stacks()
         total = self.row_count(number)
@@ -150,19 +150,19 @@ class Loop(ControlFlowOperation):
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
-        """Returns zero arrays for the stacked results."""
+        """Returns zero-filled arrays for the loop's stacked results, a row for each iteration."""
         return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """Returns the kernel of a loop whose iterations are all native."""
         return launches_of_loop(self, inputs, outputs)
 
-    def row_number(self, done: int, total: int) -> int:
-        """Returns the number of the row of the next iteration, after ``done`` of ``total`` iterations."""
-        return total - 1 - done if self.reverse else done
+    def row_number(self, iterations_done: int, iteration_count: int) -> int:
+        """Returns the number of the row of the next iteration, after ``iterations_done`` of ``iteration_count`` iterations."""
+        return iteration_count - 1 - iterations_done if self.reverse else iterations_done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results, computed by operations on tensors."""
+        """Returns the loop's results, computed by operations on tensors."""
         carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
@@ -183,7 +183,7 @@ class Loop(ControlFlowOperation):
 
     @property
     def result_count(self) -> int:
-        """The number of results."""
+        """The number of the loop's results."""
         return self.gives + self.counts
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
@@ -197,7 +197,7 @@ class Loop(ControlFlowOperation):
         return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:
-        """Returns the same loop with fewer results, for programs that only run forward."""
+        """Returns the loop without its unused results, for programs that only run forward."""
         reduced = self._reduced.get(kept)
         if reduced is None:
             graph = self.body.graph

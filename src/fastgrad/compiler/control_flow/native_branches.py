@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.native_loops import WORDS, address_table, is_single_native_call
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, work_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.kernels.runtime import looping
 from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
@@ -27,7 +27,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     """
     plans = [branch.program().plan for branch in branches.branches]
     longest = max([work_of(plan).nanoseconds for plan in plans])
-    if not all(map(is_single_native_call, plans)) or longest > MOST_UNSHARED:
+    if not all(map(is_single_native_call, plans)) or longest > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in looping.run_branch.variables["T"]:
@@ -48,7 +48,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
     return Launches((launch,), ((WORDS, word_count),))
 
 
-def _branch_launch(plan: Plan, outputs: Any, following: Any) -> Launch:
+def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
     returned = plan.stretches[0].returned
     layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
     layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
@@ -63,6 +63,6 @@ def _branch_launch(plan: Plan, outputs: Any, following: Any) -> Launch:
         work_of(plan).steps,
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array(words, np.int64)),
-        following,
+        next_branch_launch,
     )
     return Launch(looping.branch[()], operands)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, Work, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
@@ -32,9 +32,9 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     """
     plan = loop.body.program().plan
     work = work_of(plan)
-    if not is_single_native_call(plan) or work.nanoseconds > MOST_UNSHARED:
+    if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
-    layout, buffers = _array_records(loop, plan)
+    layout, buffers = _array_records_of_iteration(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
@@ -42,11 +42,18 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
-Layout = list[tuple[int, int, int]]
+ArrayRecords = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: NativeWork,
+    layout: ArrayRecords,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
@@ -55,8 +62,8 @@ def _launches_of_row_loop(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        _constant_words(layout),
-        _constant_words([*carried, (0, 0)]),
+        _word_table_operand(layout),
+        _word_table_operand([*carried, (0, 0)]),
         loop.carried,
         trips,
         int(loop.reverse),
@@ -66,19 +73,30 @@ def _launches_of_row_loop(
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
+    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_arrays_of_loop(len(layout), loop, buffers))
 
 
 def _launches_of_while(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: NativeWork,
+    layout: ArrayRecords,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
-    if not is_single_native_call(test) or test_work.nanoseconds > MOST_UNSHARED or test.results[0].dtype.kind != "b":
+    if (
+        not is_single_native_call(test)
+        or test_work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD
+        or test.results[0].dtype.kind != "b"
+    ):
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: Layout = [_argument_record(loop, number, 0) for number, _ in test.arguments]
+    test_layout: ArrayRecords = [_record_of_argument(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -89,9 +107,9 @@ def _launches_of_while(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(memory))]),
-        _constant_words(layout),
-        _constant_words(test_layout),
-        _constant_words([*carried, (0, 0)]),
+        _word_table_operand(layout),
+        _word_table_operand(test_layout),
+        _word_table_operand([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
         1 << 62 if loop.most is None else loop.most,
@@ -103,24 +121,33 @@ def _launches_of_while(
         Scratch(1),
     )
     launch = Launch(
-        looping.run_while[()], operands, 1, USUAL_TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds)
+        looping.run_while[()],
+        operands,
+        1,
+        ASSUMED_WHILE_LOOP_ITERATIONS * (100.0 + work.nanoseconds + test_work.nanoseconds),
     )
     return Launches(
         (launch, *_result_copies(loop, plan, outputs)),
-        _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory),
+        _scratch_arrays_of_loop(max(len(layout), len(test_layout)), loop, memory),
     )
 
 
-USUAL_TRIPS = 8
+ASSUMED_WHILE_LOOP_ITERATIONS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
-def _constant_words(records: Sequence[tuple[int, ...]]) -> Constant:
+def _word_table_operand(records: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(records, np.int64).reshape(-1))
 
 
-def _scratch_of_loop(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
-    return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
+def _scratch_arrays_of_loop(
+    record_count: int, loop: Any, buffer_sizes: Sequence[int]
+) -> tuple[tuple[np.dtype, int], ...]:
+    return (
+        (WORDS, record_count),
+        (WORDS, loop.carried + 1),
+        *[(BYTES, size) for size in buffer_sizes for _ in range(2)],
+    )
 
 
 def is_single_native_call(plan: Plan) -> bool:
@@ -158,9 +185,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+def _array_records_of_iteration(loop: Any, plan: Plan) -> tuple[ArrayRecords, list[int]]:
     """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
+    layout: ArrayRecords = [_record_of_argument(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:
@@ -182,7 +209,11 @@ def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     return copies
 
 
-def _argument_record(loop: Any, number: int, size: int) -> tuple[int, int, int]:
-    if number < loop.carried:
-        return looping.CARRIED, number, size
-    return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size
+def _record_of_argument(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
+    if argument_number < loop.carried:
+        return looping.CARRIED, argument_number, byte_count
+    return (
+        (looping.ROW if argument_number < loop.carried + loop.rows else looping.CAPTURED),
+        argument_number,
+        byte_count,
+    )

@@ -65,15 +65,15 @@ def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> L
     return _ResidualLoop(loop, body, list(carried_before), capacity)
 
 
-FIRST_STACK_BYTES = 1 << 18
-LEAST_CAPACITY, MOST_CAPACITY = 16, 1024
+FIRST_WHILE_LOOP_STACK_BYTES = 1 << 18
+LEAST_FIRST_CAPACITY_ITERATIONS, MOST_FIRST_CAPACITY_ITERATIONS = 16, 1024
 """Bytes of the stacks of a loop with a condition before it is known to need more, and bounds of its first capacity."""
 
 
-def _first_capacity(done: int, size: int) -> int:
-    """Returns the first capacity in iterations: twice ``done``, or more if their rows are small."""
-    capacity = 1 << max(2 * done - 1, LEAST_CAPACITY - 1).bit_length()
-    return max(capacity, min(MOST_CAPACITY, FIRST_STACK_BYTES // max(size, 1)))
+def _first_capacity(iterations_done: int, row_bytes: int) -> int:
+    """Returns the first capacity in iterations: twice ``iterations_done``, or more if their rows are small."""
+    capacity = 1 << max(2 * iterations_done - 1, LEAST_FIRST_CAPACITY_ITERATIONS - 1).bit_length()
+    return max(capacity, min(MOST_FIRST_CAPACITY_ITERATIONS, FIRST_WHILE_LOOP_STACK_BYTES // max(row_bytes, 1)))
 
 
 def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
@@ -83,7 +83,7 @@ def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.n
 
 
 def _example_row(loop: Loop) -> int:
-    """Returns the number of a row that all row tensors have."""
+    """Returns the number of a row that all of the loop's row tensors have, as an example of all rows."""
     return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.row_count(None))
 
 
@@ -180,7 +180,7 @@ class _BackwardLoop:
             have,
             [Tensor(x) for x in (*trip, *results, *cotangents, *stacked_cotangents)],
             dense=True,
-            given=self._loop.body.graph.results[self._loop.carried :],
+            returned_values=self._loop.body.graph.results[self._loop.carried :],
         )
 
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:

@@ -14,18 +14,18 @@ Operation = TypeVar("Operation")
 _operations: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 
 
-def shared_operation(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Operation]) -> Operation:
+def shared_operation(graphs: Sequence[Graph], options: Hashable, make: Callable[[], Operation]) -> Operation:
     """Returns the live operation that was made from equal graphs and options, else a new one from ``make()``.
 
     Args:
         graphs: of arguments, constants and operations.
-        rest: the other inputs of ``make``.
+        options: the other inputs of ``make``.
         make: called if there is none.
     """
     keys = tuple([graph_key(graph) for graph in graphs])
     if None in keys:
         return make()
-    key = (keys, rest)
+    key = (keys, options)
     result = _operations.get(key)
     if result is None:
         result = make()

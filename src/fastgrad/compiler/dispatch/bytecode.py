@@ -30,7 +30,7 @@ class Path(NamedTuple):
 def paths_of(code: CodeType) -> tuple[Path, ...]:
     """Returns all paths that a function and its inner functions read, each once, in order."""
     paths: dict[Path, None] = {}
-    stored = _stores(code)
+    stored = _assignment_counts(code)
     arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
     local_paths: dict[str, Path] = {
         name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
@@ -78,12 +78,12 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _is_getattr_name(asking: list[int], position: int) -> bool:
+def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:
     """True if a string is the second argument of ``getattr``: at least one other value has been read since."""
-    return bool(asking) and position - asking[-1] > 1
+    return bool(getattr_positions) and position - getattr_positions[-1] > 1
 
 
-def _stores(code: CodeType) -> dict[str, int]:
+def _assignment_counts(code: CodeType) -> dict[str, int]:
     """Returns how often each local name is assigned."""
     counts: dict[str, int] = {}
     for instruction in dis.get_instructions(code):

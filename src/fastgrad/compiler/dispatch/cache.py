@@ -12,10 +12,10 @@ from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.dispatch.traces import Traces
 
-MOST_KEYS = 64
+MOST_KEYS_PER_FUNCTION = 64
 """The most keys of a function; the least recently used are dropped."""
 
-MOST_VERSIONS = 8
+MOST_VERSIONS_PER_KEY = 8
 """The most versions of a key, for different captured values."""
 
 
@@ -81,7 +81,7 @@ class Key:
         version_of = weakref.ref(version)
         captures.call_on_deletion(gone)
         self.versions.insert(0, version)
-        del self.versions[MOST_VERSIONS:]
+        del self.versions[MOST_VERSIONS_PER_KEY:]
         return version
 
 
@@ -121,7 +121,7 @@ class Cache:
                     key.watches.append(weakref.ref(value, forget))
                 except TypeError:
                     continue  # it is held until the key is dropped
-            while len(self._keys) > MOST_KEYS:
+            while len(self._keys) > MOST_KEYS_PER_FUNCTION:
                 self._keys.popitem(last=False)
         return key
 

@@ -27,11 +27,11 @@ from fastgrad.core.variable import Variable
 
 _VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
 _UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
-_STDLIB = os.path.dirname(os.__file__)
-_MOST_CAPTURES = 1000
-_MOST_CONTAINER_ITEMS = 100
-_ABSENT = object()
-MISS = object()
+_STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
+_MOST_CAPTURED_NAMES = 1000
+_MOST_SEARCHED_CONTAINER_ITEMS = 100
+_NO_VALUE = object()
+CALL_CHANGED = object()
 """The result of generated code if a value has changed."""
 
 
@@ -75,7 +75,7 @@ class Captures:
         settled: labels of numbers that are not compared, because the function itself changes them.
 
     Attributes:
-        lines: statements that return ``MISS`` if a value has changed; they use ``o`` and ``scope``.
+        lines: statements that return ``CALL_CHANGED`` if a value has changed; they use ``o`` and ``scope``.
         scope: the names for ``lines``.
     """
 
@@ -88,7 +88,11 @@ class Captures:
     ) -> None:
         self._settled = settled
         self.lines: list[str] = []
-        self.scope: dict[str, Any] = {"MISS": MISS, "differs": has_changed, "mutations": settings_version.count}
+        self.scope: dict[str, Any] = {
+            "CALL_CHANGED": CALL_CHANGED,
+            "differs": has_changed,
+            "mutations": settings_version.count,
+        }
         self._found: list[Capture] = []
         self._names: dict[int, str] = {}  # by object: its name in the generated code
         self._captured_expressions: set[Any] = set()
@@ -98,7 +102,7 @@ class Captures:
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
         self._gone_callbacks: list[Callable[[], None]] = []
-        self._root = _innermost(function)
+        self._root = _innermost_python_function(function)
         for position, item in enumerate(objects):
             self._names[id(item)] = f"o[{position}]"
             self._alive.append(item)
@@ -106,7 +110,7 @@ class Captures:
             self._labels.setdefault(id(value), name)
             self._capture_names_read_by(value)
         self._capture_function(function, arguments)
-        self._watch_settings()
+        self._add_settings_check()
         for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
             state.clear()
         self._alive, self._root = [], None
@@ -116,14 +120,14 @@ class Captures:
         """True if all captured values are unchanged; ``objects`` are the call's arguments known by identity."""
         if self._check is None:
             body = "\n        ".join([*self.lines, "return True"])
-            text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return MISS\n"
+            text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return CALL_CHANGED\n"
             exec(text, self.scope)  # noqa: S102 - our own text
             self._check = self.scope["check"]
         return self._check(objects) is True
 
-    def call_on_deletion(self, told: Callable[[], None]) -> None:
+    def call_on_deletion(self, callback: Callable[[], None]) -> None:
         """Registers a callback for the deletion of a captured object."""
-        self._gone_callbacks.append(told)
+        self._gone_callbacks.append(callback)
 
     def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""
@@ -163,7 +167,11 @@ class Captures:
             return
         code = function.__code__
         key = (id(function), tuple([(name, id(value)) for name, value in bound.items()]))
-        if key in self._analysed_functions or not _is_user_function(function) or len(self._found) > _MOST_CAPTURES:
+        if (
+            key in self._analysed_functions
+            or not _is_user_function(function)
+            or len(self._found) > _MOST_CAPTURED_NAMES
+        ):
             return
         self._analysed_functions.add(key)
         self._alive += [function, *bound.values()]
@@ -183,8 +191,8 @@ class Captures:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":
-            value = bound.get(name, _ABSENT)
-            if value is _ABSENT:
+            value = bound.get(name, _NO_VALUE)
+            if value is _NO_VALUE:
                 return []
         elif path.kind == "global":
             table = function.__globals__
@@ -214,7 +222,7 @@ class Captures:
         for attribute in attributes:
             holder, label = value, f"{label}.{attribute}"
             value = self._plain_attribute(holder, attribute)
-            if value is _ABSENT:
+            if value is _NO_VALUE:
                 break
             get = functools.partial(_current_attribute, weak_or_strong_reference(holder), attribute)
             self._capture_value(_attribute_expression(self._holder_name(holder), attribute), label, value, get)
@@ -224,29 +232,29 @@ class Captures:
     def _plain_attribute(self, holder: Any, name: str) -> Any:
         """Returns a plain attribute's value; for a user's method or property, captures what that reads instead."""
         if isinstance(holder, ModuleType):
-            library = holder.__name__.partition(".")[0] in _UNSEARCHED_LIBRARIES or _is_in_stdlib(
+            library = holder.__name__.partition(".")[0] in _UNSEARCHED_LIBRARIES or _is_in_standard_library(
                 getattr(holder, "__file__", None)
             )
-            return _ABSENT if library else holder.__dict__.get(name, _ABSENT)
+            return _NO_VALUE if library else holder.__dict__.get(name, _NO_VALUE)
         owner = holder if isinstance(holder, type) else type(holder)
-        declared = next((kind.__dict__[name] for kind in owner.__mro__ if name in kind.__dict__), _ABSENT)
+        declared = next((kind.__dict__[name] for kind in owner.__mro__ if name in kind.__dict__), _NO_VALUE)
         if isinstance(declared, property):
             if declared.fget is not None:
                 self._capture_method(declared.fget, holder)
-            return _ABSENT
+            return _NO_VALUE
         if isinstance(declared, MemberDescriptorType):
-            return getattr(holder, name, _ABSENT)
+            return getattr(holder, name, _NO_VALUE)
         if hasattr(type(declared), "__set__"):
-            return _ABSENT
+            return _NO_VALUE
         instance_attributes = getattr(holder, "__dict__", {})
         if not isinstance(holder, type) and name in instance_attributes:
             return instance_attributes[name]
         if isinstance(declared, (staticmethod, classmethod)):
             self._capture_method(declared.__func__, owner)
-            return _ABSENT
+            return _NO_VALUE
         if hasattr(type(declared), "__get__"):
             self._capture_method(declared, holder)
-            return _ABSENT
+            return _NO_VALUE
         return declared
 
     def _capture_method(self, function: Any, holder: Any) -> None:
@@ -268,16 +276,16 @@ class Captures:
         self.lines.append(f"v{number} = {expression}")
         if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
-            self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
+            self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return CALL_CHANGED")
             self._found.append(Capture(label, get, short_repr(value), lambda found: not has_changed(found, value)))
             return
-        weak = weak_or_strong_reference(value, _GoneCallback(self._gone_callbacks))
+        weak = weak_or_strong_reference(value, _DeletionCallback(self._gone_callbacks))
         is_variable = isinstance(value, Variable)
         is_held = is_variable or not isinstance(
             weak, ref
         )  # programs hold variables, too; containers have no weak references
         self.scope[f"k{number}"] = value if is_held else weak
-        self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return MISS")
+        self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return CALL_CHANGED")
         self._found.append(Capture(label, get, value_text(value), lambda found: found is weak(), is_variable))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")
@@ -295,7 +303,7 @@ class Captures:
                 self._capture_function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
-            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_CONTAINER_ITEMS]:
+            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_SEARCHED_CONTAINER_ITEMS]:
                 if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
                     self._alive.append(item)
@@ -334,7 +342,7 @@ class Captures:
                 self.lines.append(f"{name} = w{number}()")
         return name
 
-    def _watch_settings(self) -> None:
+    def _add_settings_check(self) -> None:
         settings = self._settings
         recorded = [get() for get in settings], dict(settings_version.settings)
         count_now = settings_version.count[0]
@@ -351,7 +359,7 @@ class Captures:
 
         last_count = self.scope["seen"] = [count_now]
         self.scope["settled"] = settled
-        self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+        self.lines.append("if mutations[0] != seen[0] and not settled(): return CALL_CHANGED")
 
 
 def _attribute_expression(holder: str, attribute: str) -> str:
@@ -369,20 +377,22 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
     objects: dict[int, Any] = {}
     queue = list(containers)
     for container in queue:
-        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_CONTAINER_ITEMS]:
-            if _is_filled_container(item) and len(queue) < _MOST_CONTAINER_ITEMS:
+        for item in list(container.values() if isinstance(container, dict) else container)[
+            :_MOST_SEARCHED_CONTAINER_ITEMS
+        ]:
+            if _is_filled_container(item) and len(queue) < _MOST_SEARCHED_CONTAINER_ITEMS:
                 queue.append(item)
             elif not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
-    return list(objects.values())[:_MOST_CONTAINER_ITEMS]
+    return list(objects.values())[:_MOST_SEARCHED_CONTAINER_ITEMS]
 
 
 def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
     return getattr(holder(), name)
 
 
-class _GoneCallback:
-    """A weak reference's callback that calls the functions in a list."""
+class _DeletionCallback:
+    """The callback of a weak reference, which calls each function in a list when the object is deleted."""
 
     def __init__(self, told: list[Callable[[], None]]) -> None:
         self._callbacks = told
@@ -399,7 +409,7 @@ def _bound_arguments(function: functools.partial[Any]) -> dict[str, Any]:
     return {**dict(zip(names, function.args, strict=False)), **function.keywords}
 
 
-def _innermost(function: Any) -> Any:
+def _innermost_python_function(function: Any) -> Any:
     """Returns the Python function inside partial functions and methods."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -420,8 +430,8 @@ def _self_argument(function: Any, holder: Any) -> dict[str, Any]:
 
 def _is_user_function(function: FunctionType) -> bool:
     module = (function.__globals__.get("__name__") or "").partition(".")[0]
-    return module not in _UNSEARCHED_LIBRARIES and not _is_in_stdlib(function.__code__.co_filename)
+    return module not in _UNSEARCHED_LIBRARIES and not _is_in_standard_library(function.__code__.co_filename)
 
 
-def _is_in_stdlib(filename: str | None) -> bool:
-    return filename is not None and filename.startswith(_STDLIB) and "site-packages" not in filename
+def _is_in_standard_library(filename: str | None) -> bool:
+    return filename is not None and filename.startswith(_STANDARD_LIBRARY_FOLDER) and "site-packages" not in filename

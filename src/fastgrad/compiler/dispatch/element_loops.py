@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
+    GENERATED_NAME_PREFIX,
     MUTABLE_TYPES,
-    PREFIX,
     UNSET_NAME,
     LoopRewriter,
     NameScan,
@@ -106,9 +106,9 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     definition.body = rewriter.statements(definition.body, 0)
     if not rewriter.loops:
         return None
-    trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
+    trips = [f"{GENERATED_NAME_PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{PREFIX}elements": _may_run_by_element}
+    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{GENERATED_NAME_PREFIX}elements": _may_run_by_element}
     rewritten, functions, cells = compile_trees(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
         cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
@@ -168,10 +168,19 @@ class _Rewriter(LoopRewriter):
         loop.body = self.statements(loop.body, depth + 1)
         if trip is None:
             return [loop]
-        left, over = f"{PREFIX}left", f"{PREFIX}over{number}"
+        left, over = f"{GENERATED_NAME_PREFIX}left", f"{GENERATED_NAME_PREFIX}over{number}"
         names = ", ".join([left] * trip.ends + list(trip.results))
-        call = f"({names},) = {PREFIX}trip{number}(locals())" if names else f"{PREFIX}trip{number}(locals())"
-        lines = [f"{over} = 0", f"if {PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
+        call = (
+            f"({names},) = {GENERATED_NAME_PREFIX}trip{number}(locals())"
+            if names
+            else f"{GENERATED_NAME_PREFIX}trip{number}(locals())"
+        )
+        lines = [
+            f"{over} = 0",
+            f"if {GENERATED_NAME_PREFIX}elements({over}):",
+            f"    for _ in {over}:",
+            f"        {call}",
+        ]
         lines += [f"        if {left}: break"] if trip.ends else []
         lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in trip.results]
         opening, choice = ast.parse("\n".join(lines)).body
@@ -197,7 +206,9 @@ class _Rewriter(LoopRewriter):
         body = copy.deepcopy(loop.body)
         ends = JumpsAsReturns(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
-        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)])
+        function = function_definition(
+            f"{GENERATED_NAME_PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)]
+        )
         return _LoopBody(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )
@@ -209,9 +220,9 @@ class JumpsAsReturns(ast.NodeTransformer):
     def __init__(self, results: Sequence[str], ends: bool) -> None:
         self._results, self._ends = results, ends
 
-    def return_statement(self, left: bool) -> ast.stmt:
-        """Returns the return statement of the results; ``left`` tells whether the loop ends."""
-        items = [repr(left)] * self._ends + list(self._results)
+    def return_statement(self, left_loop: bool) -> ast.stmt:
+        """Returns the return statement of the results; ``left_loop`` tells whether the loop ends."""
+        items = [repr(left_loop)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:

@@ -1,7 +1,7 @@
 """The entry of a recorded function: straight-line Python for calls with the same layout as the last one.
 
 It compares the arguments with the last call's, and the captured names with their recorded values; passes the arrays to the
-program, and builds the result. If anything differs it returns ``MISS``, and the call takes the slow path.
+program, and builds the result. If anything differs it returns ``CALL_CHANGED``, and the call takes the slow path.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.captures import MISS, Captures, has_changed
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED, Captures, has_changed
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAME
-from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
+from fastgrad.compiler.dispatch.signature import COMPOSITE_TENSOR_TYPES, Call
 from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.programs.program import UnfitArray
+from fastgrad.compiler.programs.program import UnreadableLayout
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.placement import placement
@@ -31,8 +31,8 @@ from fastgrad.core.variable import sharing, writing
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.codegen.locks import release_if_held
 
-_entry_numbers = itertools.count()
-_MOST_LEAVES = 1000
+_next_entry_number = itertools.count()
+_MOST_ARGUMENT_LEAVES = 1000
 
 
 def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
@@ -41,7 +41,7 @@ def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
 
 
 class _NoEntry(Exception):
-    """Raised if a call has no straight-line code."""
+    """Raised if straight-line code can't check a call's arguments or build its result."""
 
 
 class _EntryWriter:
@@ -49,11 +49,17 @@ class _EntryWriter:
 
     def __init__(self, call: Call, captures: Captures, tree: CompiledTree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
-        self.scope |= {"MISS": MISS, "differs": has_changed, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        self.scope |= {
+            "CALL_CHANGED": CALL_CHANGED,
+            "differs": has_changed,
+            "Tensor": Tensor,
+            "ndarray": np.ndarray,
+            "array": np.array,
+        }
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
-        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnfitArray}
+        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnreadableLayout}
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
@@ -97,7 +103,7 @@ class _EntryWriter:
             elif name in kwargs:
                 self.write_argument_check(kwargs[name], named[name])
             else:
-                self._add_default(value)
+                self._add_default_leaves(value)
         self._write_distinctness_check()
 
     def _write_distinctness_check(self) -> None:
@@ -107,14 +113,14 @@ class _EntryWriter:
             alike.setdefault(self._call.leaves[number], []).append(name)
         for names in alike.values():
             if len(names) <= 3:
-                pairs = [f"if {a} is {b}: return MISS" for i, a in enumerate(names) for b in names[:i]]
+                pairs = [f"if {a} is {b}: return CALL_CHANGED" for i, a in enumerate(names) for b in names[:i]]
                 self.lines += pairs
             else:
                 self.lines.append(
-                    f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return MISS"
+                    f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return CALL_CHANGED"
                 )
 
-    def _add_default(self, value: Any) -> None:
+    def _add_default_leaves(self, value: Any) -> None:
         for item in nest.flatten(value):
             leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
             if leaf[0] in ("tensor", "same as", "float"):
@@ -130,10 +136,10 @@ class _EntryWriter:
         if kind is not Tensor and nest.is_nested(value):
             self._write_structure_check(value, kind, name)
             return
-        if isinstance(value, COMPOSITES):
+        if isinstance(value, COMPOSITE_TENSOR_TYPES):
             self._write_composite_check(value, kind, name)
             return
-        if self._leaf > _MOST_LEAVES:
+        if self._leaf > _MOST_ARGUMENT_LEAVES:
             raise _NoEntry
         leaf = self._call.leaves[self._leaf]
         self._leaf += 1
@@ -141,35 +147,37 @@ class _EntryWriter:
             case "tensor":
                 self._write_array_check(value, kind, name, leaf)
             case "same as":
-                self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
+                self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return CALL_CHANGED")
             case "float":
                 array = f"x{len(self.arrays)}"
-                self.lines += [f"if type({name}) is not float: return MISS", f"{array} = array({name})"]
+                self.lines += [f"if type({name}) is not float: return CALL_CHANGED", f"{array} = array({name})"]
                 self.arrays.append(array)
                 self.given.append(name)
             case "object":
                 self.scope[f"w{name}"] = weak_or_strong_reference(value)
-                self.lines.append(f"if {name} is not w{name}(): return MISS")
+                self.lines.append(f"if {name} is not w{name}(): return CALL_CHANGED")
                 self.objects.append(name)
             case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
                 self.scope[f"k{name}"] = value
-                self.lines.append(f"if {name} is not k{name} and differs({name}, k{name}): return MISS")
+                self.lines.append(f"if {name} is not k{name} and differs({name}, k{name}): return CALL_CHANGED")
             case _:
                 self.scope[f"k{name}"] = value
-                self.lines.append(f"if {name} is not k{name}: return MISS")
+                self.lines.append(f"if {name} is not k{name}: return CALL_CHANGED")
 
     def _write_array_check(self, value: Any, kind: type, name: str, leaf: Any) -> None:
         number = len(self.arrays)
         dtype = self.scope[f"d{number}"] = leaf[2]
         if kind is Tensor:
-            self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return MISS")
+            self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return CALL_CHANGED")
             self.lines.append(f"x{number} = {name}._array")
             if len(leaf) > 3:
                 self.scope[f"at{number}"] = leaf[3]
-                self.lines.append(f"if type(x{number}) is ndarray or x{number}.device is not at{number}: return MISS")
+                self.lines.append(
+                    f"if type(x{number}) is ndarray or x{number}.device is not at{number}: return CALL_CHANGED"
+                )
             self._tensors[self._leaf - 1] = name
         elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
-            self.lines.append(f"if type({name}) is not ndarray: return MISS")
+            self.lines.append(f"if type({name}) is not ndarray: return CALL_CHANGED")
             self.lines.append(f"x{number} = {name}")
         else:
             raise _NoEntry
@@ -180,16 +188,16 @@ class _EntryWriter:
         unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
         flags = "" if not leaf[1] or len(leaf) > 3 else f" or not x{number}.flags.c_contiguous"
         self.lines.append(
-            f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
+            f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return CALL_CHANGED"
         )
 
     def _write_composite_check(self, value: Any, kind: type, name: str) -> None:
         form, tensors = value._to_components()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
-        self.lines.append(f"if type({name}) is not t{name}: return MISS")
+        self.lines.append(f"if type({name}) is not t{name}: return CALL_CHANGED")
         self.lines.append(f"{name}_form, {name}_parts = {name}._to_components()")
-        self.lines.append(f"if {name}_form != f{name}: return MISS")
+        self.lines.append(f"if {name}_form != f{name}: return CALL_CHANGED")
         self.lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
             self.write_argument_check(tensor, f"{name}_{number}")
@@ -202,13 +210,13 @@ class _EntryWriter:
 
     def _write_structure_check(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
-        self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
+        self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return CALL_CHANGED")
         if kind is dict:
             for number, key in enumerate(sorted(value)):
                 self.lines.append(f"{name}_{number} = {name}[{self._key_expression(key)}]")
                 self.write_argument_check(value[key], f"{name}_{number}")
         elif isinstance(value, (list, tuple)):
-            if len(value) > _MOST_LEAVES:
+            if len(value) > _MOST_ARGUMENT_LEAVES:
                 raise _NoEntry
             for number, item in enumerate(value):
                 self.lines.append(f"{name}_{number} = {name}[{number}]")
@@ -285,7 +293,7 @@ def make_entry(
     tree: CompiledTree,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
-    """Returns generated code ``(args, kwargs)`` that replays calls of this form, or returns ``MISS``; None if it can't be generated.
+    """Returns generated code ``(args, kwargs)`` that replays calls of this form, or returns ``CALL_CHANGED``; None if there is none.
 
     Args:
         args, kwargs: the call, unchanged.
@@ -303,12 +311,12 @@ def make_entry(
     except (_NoEntry, TypeError):
         return None
     names = "".join(f"a{i}, " for i in range(len(args)))
-    opening = [f"({names}) = args" if args else "if args: return MISS"]
+    opening = [f"({names}) = args" if args else "if args: return CALL_CHANGED"]
     if kwargs:
-        opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
+        opening += [f"if len(kwargs) != {len(kwargs)}: return CALL_CHANGED"]
         opening += [f"{name} = kwargs[{key!r}]" for key, name in keyword_variables(kwargs).items()]
     else:
-        opening.append("if kwargs: return MISS")
+        opening.append("if kwargs: return CALL_CHANGED")
     arrays = "".join(f"{name}, " for name in writer.arrays)
     run = [f"way, found = run({arrays if writer.is_single else f'({arrays})'})"]
     inlined = tree.program.inlined if writer.is_single else None
@@ -319,24 +327,24 @@ def make_entry(
         writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
     if placement.active:
         writer.scope |= {"placement": placement, "chosen": placement.chosen}
-        opening.append("if placement.chosen != chosen: return MISS")
+        opening.append("if placement.chosen != chosen: return CALL_CHANGED")
     checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
     if not any("o[" in line for line in captures.lines):
         checks.remove(f"o = ({''.join(f'{name}, ' for name in writer.objects)})")
     source = "\n".join(
         [
             "def entry(args, kwargs):",
-            "    if gate[0] or recorders.active: return MISS",
+            "    if gate[0] or recorders.active: return CALL_CHANGED",
             "    try:",
             *[f"        {line}" for line in checks],
-            "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
+            "    except (AttributeError, KeyError, TypeError, ValueError): return CALL_CHANGED",
             "    lock = writing.lock",
             "    taken = False",
             "    try:",
             "        taken = lock.acquire()",  # half the cost of a with statement
             *(["        if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if writer.releases else []),
             *[f"        {line}" for line in run],
-            "    except (GuardError, Unfit): return MISS",
+            "    except (GuardError, Unfit): return CALL_CHANGED",
             "    finally:",
             "        if taken: lock.release()",
             "        else: release_if_held(lock)",
@@ -345,7 +353,7 @@ def make_entry(
         ]
     )
     entry: Any = temporary_function_from_source(
-        "entry", source, f"<fastgrad entry {next(_entry_numbers)}>", writer.scope
+        "entry", source, f"<fastgrad entry {next(_next_entry_number)}>", writer.scope
     )
     entry.source = source
     return entry

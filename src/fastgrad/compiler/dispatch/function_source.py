@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-PREFIX = "_fastgrad_"
-UNSET_NAME = f"{PREFIX}unset"
+GENERATED_NAME_PREFIX = "_fastgrad_"
+UNSET_NAME = f"{GENERATED_NAME_PREFIX}unset"
 _MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
 _MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
 _MUTATING_METHODS |= {"add", "discard", "update", "difference_update", "intersection_update"}
@@ -27,7 +27,7 @@ _MUTATING_METHODS |= {"symmetric_difference_update", "fill", "put", "partition",
 _MUTATING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""
-_SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
+_SCOPE_READING_FUNCTIONS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
 class UnsetType:
@@ -69,7 +69,7 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
         return False
     for node in ast.walk(definition):
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name in _SCOPE_READERS and isinstance(node, ast.Name):
+        if name in _SCOPE_READING_FUNCTIONS and isinstance(node, ast.Name):
             return False
         if name.startswith("__") and not name.endswith("__"):
             return False  # a class mangles such names
@@ -88,7 +88,7 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
     """Yields the instructions of code as text, without offsets and other details that depend on the module."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
-        name = _EQUAL_OPCODES.get(instruction.opname, instruction.opname)
+        name = _CANONICAL_OPCODES.get(instruction.opname, instruction.opname)
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
         elif name and instruction.opcode not in _JUMP_OPCODES:
@@ -99,8 +99,8 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
 
 
 _JUMP_OPCODES = frozenset([*dis.hasjrel, *dis.hasjabs])
-_EQUAL_OPCODES = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
-_EQUAL_OPCODES |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
+_CANONICAL_OPCODES = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
+_CANONICAL_OPCODES |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
 
 _FUTURE_FLAGS = functools.reduce(
     operator.or_, [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names]
@@ -157,7 +157,7 @@ def compile_trees(
 
 
 def function_definition(name: str, parameters: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
-    """Returns the tree of a function.
+    """Returns the syntax tree of a function definition with these parameters and statements.
 
     Args:
         name: its name.
@@ -228,7 +228,7 @@ class NameScan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """Notes ``x is y``."""
+        """Notes whether a comparison such as ``x is y`` tests the identity of objects."""
         if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
@@ -257,7 +257,7 @@ class NameScan(ast.NodeVisitor):
     visit_Match = visit_TryStar = visit_ImportFrom = _visit_refused
 
     def visit_Import(self, node: ast.Import) -> None:
-        """Notes names of modules."""
+        """Notes the names that an import assigns."""
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
     def _visit_loop(self, node: Any) -> None:
@@ -312,17 +312,17 @@ class LoopRewriter:
         """Returns the local names that the function also reads outside the statements of a scan."""
         return set(self._locals.intersection(self._loads - scan.loads))
 
-    def _has_outer_effects(self, scan: NameScan, new: set[str], around: NameScan) -> bool:
+    def _has_outer_effects(self, scan: NameScan, objects_made: set[str], enclosing_scan: NameScan) -> bool:
         """True if statements change objects that others may see, or names that functions capture.
 
         Args:
             scan: of the statements.
-            new: the names whose objects the statements make.
-            around: the scan of the statements within which functions may capture names.
+            objects_made: the names whose objects the statements make.
+            enclosing_scan: the scan of the statements within which functions may capture names.
         """
-        captured = self._captured - around.captured
-        changes = any(name not in new and not self._is_module(name) for name in scan.changes)
-        return scan.refused or changes or any(captured[name] for name in around.stores)
+        captured = self._captured - enclosing_scan.captured
+        changes = any(name not in objects_made and not self._is_module(name) for name in scan.changes)
+        return scan.refused or changes or any(captured[name] for name in enclosing_scan.stores)
 
     def _is_module(self, name: str) -> bool:
         return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)

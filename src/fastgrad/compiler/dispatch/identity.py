@@ -33,9 +33,9 @@ class Identity:
         return "an object that is gone" if referent is None else f"{type(referent).__name__} at {self._number:#x}"
 
 
-def weak_or_strong_reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:
+def weak_or_strong_reference(target: Any, on_deletion: Callable[[Any], None] | None = None) -> Callable[[], Any]:
     """Returns a function that returns ``target`` while it lives, else None."""
     try:
-        return weakref.ref(target, gone)
+        return weakref.ref(target, on_deletion)
     except TypeError:
         return lambda: target

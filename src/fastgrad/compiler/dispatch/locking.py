@@ -15,7 +15,7 @@ entry_gate = [0]
 runs_eagerly = [False]
 """Whether functions run eagerly."""
 
-_TIMEOUT = 10.0
+_LOCK_TIMEOUT_SECONDS = 10.0
 """Seconds to wait for another thread's recording, which may itself be waiting for this thread."""
 
 
@@ -71,7 +71,7 @@ def run_as_replay(work: Callable[[], Any]) -> Any:
 def _run_locked(work: Callable[[], Any]) -> Any:
     acquired = None
     try:
-        acquired = recording_lock.lock.acquire(timeout=_TIMEOUT)
+        acquired = recording_lock.lock.acquire(timeout=_LOCK_TIMEOUT_SECONDS)
         return work() if acquired else LOCK_NOT_FREE
     finally:
         if acquired:

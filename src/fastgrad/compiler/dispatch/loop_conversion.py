@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
+    GENERATED_NAME_PREFIX,
     MUTABLE_TYPES,
-    PREFIX,
     LoopRewriter,
     NameScan,
     compile_trees,
@@ -50,7 +50,7 @@ from fastgrad.ops.tensor_array import TensorArray
 
 _NUMERIC_TYPES = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED_LOOPS = 3
-_PURE_NODES = (
+_SIDE_EFFECT_FREE_NODES = (
     ast.Name
     | ast.Constant
     | ast.Compare
@@ -81,7 +81,7 @@ def _has_loop(code: CodeType) -> bool:
 # ---- at run time -------------------------------------------------------------------------------------------
 
 
-def _varies(value: Any) -> bool:
+def _varies_between_runs(value: Any) -> bool:
     tracer = control_flow_of()
     return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.varies(value)
 
@@ -104,10 +104,10 @@ class _Range:
 
 def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     """Returns the sequence of a loop over ``tf.range(*args, **kwargs)``: a ``_Range`` if tensors decide its length."""
-    if control_flow_of() is None or not any(map(_varies, [*args, *kwargs.values()])):
+    if control_flow_of() is None or not any(map(_varies_between_runs, [*args, *kwargs.values()])):
         return tensor_range(*args, **kwargs)
     start, limit, delta, dtype = range_operands(*args, **kwargs)
-    if not dtype.is_integer or _varies(delta) or not int(delta):
+    if not dtype.is_integer or _varies_between_runs(delta) or not int(delta):
         return tensor_range(*args, **kwargs)
     start_tensor, limit_tensor = (
         TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit)
@@ -115,10 +115,10 @@ def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     return _Range(start_tensor, limit_tensor, int(delta))
 
 
-def _range_elements(over: Any) -> Any:
-    if not isinstance(over, _Range):
-        return over
-    return tensor_range(over.start, over.limit, over.delta, over.start.dtype)
+def _range_elements(sequence: Any) -> Any:
+    if not isinstance(sequence, _Range):
+        return sequence
+    return tensor_range(sequence.start, sequence.limit, sequence.delta, sequence.start.dtype)
 
 
 def _both(left: Any, right: Callable[[], Any]) -> Any:
@@ -242,7 +242,7 @@ class _Branch:
 
     def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
         """Returns the values of the changed names; None if Python must choose by ``test``."""
-        if not _varies(test):
+        if not _varies_between_runs(test):
             return None
         is_recorded, values = control_flow_of().branch(
             test, (lambda: self._false.numeric_results(scope), lambda: self._true.numeric_results(scope))
@@ -268,9 +268,10 @@ class _Converter(LoopRewriter):
         self.calls: dict[str, Any] = {}
 
     def function(self, definition: ast.FunctionDef) -> FunctionType:
-        """Returns the function of the converted tree."""
+        """Returns the Python function compiled from its converted syntax tree."""
         objects = {
-            f"{PREFIX}{f.__name__.strip('_')}": f for f in (_range_sequence, _range_elements, _both, _either, _negated)
+            f"{GENERATED_NAME_PREFIX}{f.__name__.strip('_')}": f
+            for f in (_range_sequence, _range_elements, _both, _either, _negated)
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -279,27 +280,27 @@ class _Converter(LoopRewriter):
             part.function = function
         return converted
 
-    def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
-        """Returns the statements with converted loops, and converted branches if they are ``inside`` a loop."""
+    def statements(self, body: Sequence[ast.stmt], depth: int, inside_loop: bool) -> list[ast.stmt]:
+        """Returns the statements with converted loops, and converted branches if they are ``inside_loop`` a loop."""
         result: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, (ast.For, ast.While)):
-                result += self._convert_loop(statement, depth, inside)
-            elif isinstance(statement, ast.If) and inside:
+                result += self._convert_loop(statement, depth, inside_loop)
+            elif isinstance(statement, ast.If) and inside_loop:
                 result += self._convert_branch(statement, depth)
             else:
-                result.append(self._convert_inner_statements(statement, depth, inside))
+                result.append(self._convert_inner_statements(statement, depth, inside_loop))
         return result
 
-    def _convert_inner_statements(self, statement: ast.stmt, depth: int, inside: bool) -> ast.stmt:
+    def _convert_inner_statements(self, statement: ast.stmt, depth: int, inside_loop: bool) -> ast.stmt:
         if isinstance(statement, (ast.If, ast.With, ast.For, ast.While)):
             statement = copy.copy(statement)
             for field in ("body", "orelse"):
                 if getattr(statement, field, None):
-                    setattr(statement, field, self.statements(getattr(statement, field), depth, inside))
+                    setattr(statement, field, self.statements(getattr(statement, field), depth, inside_loop))
         return statement
 
-    def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside: bool) -> list[ast.stmt]:
+    def _convert_loop(self, loop: ast.For | ast.While, depth: int, inside_loop: bool) -> list[ast.stmt]:
         plain = self._convert_inner_statements(loop, depth + 1, False)
         scan = NameScan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
@@ -309,7 +310,7 @@ class _Converter(LoopRewriter):
         if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
         self._count += 1
-        left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
+        left, over = f"{GENERATED_NAME_PREFIX}left{self._count}", f"{GENERATED_NAME_PREFIX}over{self._count}"
         lowered = _without_jumps(loop.body, left if scan.ends else None)
         if lowered is None:
             return [plain]
@@ -329,10 +330,15 @@ class _Converter(LoopRewriter):
             )
         call_text = self._add_call(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [
+            f"{GENERATED_NAME_PREFIX}found = {call_text}({passed})",
+            f"if {GENERATED_NAME_PREFIX}found is None: pass",
+        ]
+        lines += (
+            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
+        )
         if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {PREFIX}range_sequence()")
+            lines.insert(0, f"{over} = {GENERATED_NAME_PREFIX}range_sequence()")
         opening = ast.parse("\n".join(lines)).body
         choice = opening[-1]
         assert isinstance(choice, ast.If)
@@ -342,7 +348,7 @@ class _Converter(LoopRewriter):
             assert isinstance(loop.iter, ast.Call)
             first_line: Any = opening[0]
             first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{PREFIX}range_elements({over})", mode="eval").body
+            plain.iter = ast.parse(f"{GENERATED_NAME_PREFIX}range_elements({over})", mode="eval").body
         return _with_line_numbers(opening, loop)
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
@@ -355,19 +361,26 @@ class _Converter(LoopRewriter):
         if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
         needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
-        results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
+        results = sorted([name for name in scan.stores if name in needed or name.startswith(GENERATED_NAME_PREFIX)])
         self._count += 1
         names = sorted(
-            {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
+            {*scan.stores, *scan.loads}
+            & (self._locals | {name for name in scan.stores if name.startswith(GENERATED_NAME_PREFIX)})
         )
         parts = [
             self._add_part(self.statements(body, depth, True), names, results, [])
             for body in (branch.body, branch.orelse)
         ]
-        test = f"{PREFIX}test{self._count}"
+        test = f"{GENERATED_NAME_PREFIX}test{self._count}"
         call_text = self._add_call(_Branch(*parts))
-        lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [
+            f"{test} = 0",
+            f"{GENERATED_NAME_PREFIX}found = {call_text}(locals(), {test})",
+            f"if {GENERATED_NAME_PREFIX}found is None: pass",
+        ]
+        lines += (
+            ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_NAME_PREFIX}found"] if results else []
+        )
         opening = ast.parse("\n".join(lines)).body
         assignment, choice = opening[0], opening[-1]
         assert isinstance(assignment, ast.Assign)
@@ -377,20 +390,26 @@ class _Converter(LoopRewriter):
         return _with_line_numbers(opening, branch)
 
     def _add_part(
-        self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
+        self,
+        body: Sequence[ast.stmt],
+        parameters: Sequence[str],
+        results: Sequence[str],
+        first_results: Sequence[str] | None,
     ) -> _PartFunction:
-        """Adds a function made of statements; it returns ``before``, then ``results``, unless ``before`` is None."""
+        """Adds a function made of statements; it returns ``first_results``, then ``results``, unless ``first_results`` is None."""
         number = len(self.parts)
-        result = "".join(f"{name}, " for name in [*(before or ()), *results])
-        returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
-        definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
-        part = _PartFunction(definition, names, results, NameScan(body).extended)
+        result = "".join(f"{name}, " for name in [*(first_results or ()), *results])
+        returned = [] if first_results is None else [ast.parse(f"return ({result})").body[0]]
+        definition = function_definition(
+            f"{GENERATED_NAME_PREFIX}part{number}", parameters, [*copy.deepcopy(list(body)), *returned]
+        )
+        part = _PartFunction(definition, parameters, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
-    def _add_call(self, what: Any) -> str:
-        name = f"{PREFIX}call{len(self.calls)}"
-        self.calls[name] = what
+    def _add_call(self, replacement: Any) -> str:
+        name = f"{GENERATED_NAME_PREFIX}call{len(self.calls)}"
+        self.calls[name] = replacement
         return name
 
     def _is_range(self, loop: ast.For) -> bool:
@@ -408,7 +427,7 @@ class _Converter(LoopRewriter):
                     self._lookup(node.func.value), ModuleType
                 ):
                     return False
-            elif isinstance(node, ast.expr) and not isinstance(node, _PURE_NODES):
+            elif isinstance(node, ast.expr) and not isinstance(node, _SIDE_EFFECT_FREE_NODES):
                 return False
         return True
 
@@ -428,21 +447,21 @@ class _Converter(LoopRewriter):
         return function.__globals__.get(node.id)
 
 
-def _with_line_numbers(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
+def _with_line_numbers(statements: list[ast.stmt], line_source: ast.stmt) -> list[ast.stmt]:
     """Returns the statements; generated nodes get the line number of another statement."""
     for statement in statements:
         for node in ast.walk(statement):
-            if hasattr(node, "lineno") and node.lineno < where.lineno:
-                ast.copy_location(node, where)
+            if hasattr(node, "lineno") and node.lineno < line_source.lineno:
+                ast.copy_location(node, line_source)
     return statements
 
 
-def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
+def _without_jumps(statements: Sequence[ast.stmt], left_loop_name: str | None) -> list[ast.stmt] | None:
     """Removes ``break`` and ``continue`` from a loop's body: the statements after an ``if`` move into its branches.
 
     Args:
         statements: the body.
-        left: the name that holds whether the loop ends, if there is a ``break``.
+        left_loop_name: the name that holds whether the loop ends, if there is a ``break``.
 
     Returns:
         The body; None if a jump is not at the end of a branch.
@@ -452,13 +471,13 @@ def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast
         if isinstance(statement, ast.Continue):
             return result or [ast.copy_location(ast.Pass(), statement)]
         if isinstance(statement, ast.Break):
-            return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
+            return [*result, ast.copy_location(ast.parse(f"{left_loop_name} = True").body[0], statement)]
         if isinstance(statement, ast.If) and has_jump([statement]):
             following = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
                 # A branch that jumps skips the rest; of nested branches, each one that does not jump gets a copy of it.
-                lowered = _without_jumps([*branch, *following], left)
+                lowered = _without_jumps([*branch, *following], left_loop_name)
                 if lowered is None:
                     return None
                 branches.append(lowered)
@@ -479,7 +498,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``a and b`` by ``both(a, lambda: b)``."""
         left, *others = node.values
         right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
-        name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        name = f"{GENERATED_NAME_PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
         call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
@@ -488,7 +507,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``not a`` by ``negated(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
-        call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
+        call: Any = ast.parse(f"{GENERATED_NAME_PREFIX}negated(0)", mode="eval").body
         call.args[0] = self.visit(node.operand)
         return call
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
-from fastgrad.compiler.dispatch.signature import COMPOSITES
+from fastgrad.compiler.dispatch.signature import COMPOSITE_TENSOR_TYPES
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
@@ -25,7 +25,7 @@ COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)
 
 
 def as_results(value: Any, name: str) -> Any:
-    """Returns the value of a function, with numbers, arrays and variables as tensors, as in TensorFlow's functions.
+    """Returns a function's result with numbers, arrays and variables as tensors, as TensorFlow's functions do.
 
     Args:
         value: a nested structure.
@@ -39,7 +39,7 @@ def as_results(value: Any, name: str) -> Any:
     if nest.is_nested(value):
         flat = [as_results(item, name) for item in nest.flatten(value)]
         return nest.pack_sequence_as(value, flat)
-    if isinstance(value, COMPOSITES):
+    if isinstance(value, COMPOSITE_TENSOR_TYPES):
         return value
     if isinstance(value, Variable):
         return Variable.value(value)
@@ -107,7 +107,7 @@ class Results:
             if number == len(self.tensors):
                 self.tensors.append(value)
             return COMPUTED, number
-        if isinstance(value, COMPOSITES):
+        if isinstance(value, COMPOSITE_TENSOR_TYPES):
             form, tensors = value._to_components()
             return Composite, [self._plan_of(part) for part in tensors], type(value), form
         if nest.is_nested(value):

@@ -12,7 +12,7 @@ from fastgrad.compiler.dispatch.captures import value_text
 from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.recording.location import line_text
 
-_WARN_AFTER = 8
+_WARN_AFTER_SAME_CHANGES = 8
 _WARN_AFTER_TRACES = 64
 _WARN_AFTER_NUMBERS = 8
 _Line = tuple[str, int] | None
@@ -31,20 +31,20 @@ class Retracing:
         self._changes: Counter[str] = Counter()
         self._shown: dict[str, tuple[str, str]] = {}
         self._count = self._trace_count = 0
-        self._next, self._next_trace_count = _WARN_AFTER + 1, _WARN_AFTER_TRACES + 1
+        self._next, self._next_trace_count = _WARN_AFTER_SAME_CHANGES + 1, _WARN_AFTER_TRACES + 1
         self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
 
-    def note(self, call: Call, key: Key | None, known: bool) -> None:
+    def note(self, call: Call, key: Key | None, has_same_captures: bool) -> None:
         """Notes a call that is about to be recorded.
 
         Args:
             call: the call.
             key: the recordings of such calls.
-            known: whether one of these recordings has the same captured values.
+            has_same_captures: whether one of these recordings has the same captured values.
         """
         described_now = leaf_descriptions(call)
         described_before, self._last = self._last, described_now
-        if key is not None and key.versions and known:
+        if key is not None and key.versions and has_same_captures:
             self._trace_count += 1
             if self._trace_count >= self._next_trace_count:
                 self._next_trace_count = 2 * self._trace_count

@@ -29,7 +29,7 @@ _TYPES_COMPARED_BY_VALUE = frozenset(
     [bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset]
 )
 
-COMPOSITES = (Composite, IndexedSlices)
+COMPOSITE_TENSOR_TYPES = (Composite, IndexedSlices)
 """The types of values made of several tensors."""
 
 
@@ -37,7 +37,7 @@ class NoKey(TypeError):
     """Raised for an argument known by identity whose value may change."""
 
 
-class Floats:
+class FloatArguments:
     """How each Python float among the arguments is passed on: by its value, or as a run-time input.
 
     A float is known by its label, the path to it. The first value is part of the key. At the second value the float
@@ -81,7 +81,7 @@ class Call:
 
     __slots__ = ("_floats", "_seen", "arrays", "given", "key", "labels", "leaves", "objects", "values")
 
-    def __init__(self, arguments: Mapping[str, Any], floats: Floats) -> None:
+    def __init__(self, arguments: Mapping[str, Any], floats: FloatArguments) -> None:
         self._floats = floats
         self._seen: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []
@@ -104,7 +104,7 @@ class Call:
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
             return self._container_key(value, label, kind)
-        if kind is not Tensor and isinstance(value, COMPOSITES):
+        if kind is not Tensor and isinstance(value, COMPOSITE_TENSOR_TYPES):
             form, tensors = value._to_components()
             names = ("values", "indices", "dense_shape") if kind is IndexedSlices else map(str, range(len(tensors)))
             parts = [self._structure_key(part, f"{label}.{name}") for name, part in zip(names, tensors, strict=False)]
@@ -202,7 +202,7 @@ def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
         items = [rebuild_value(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
-    if isinstance(value, COMPOSITES):
+    if isinstance(value, COMPOSITE_TENSOR_TYPES):
         form, tensors = value._to_components()
         return kind._from_components(form, [rebuild_value(part, leaves) for part in tensors])
     return next(leaves)
@@ -338,7 +338,7 @@ class Signature:
         return tensor
 
 
-def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
+def traced_arguments(call: Call, on_float_read: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
     """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
 
     They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
@@ -346,7 +346,7 @@ def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[
 
     Args:
         call: the call.
-        ask: is called with the label of a float whose Python value is read, and the number of its array.
+        on_float_read: is called with the label of a float whose Python value is read, and the number of its array.
     """
     tensors = [
         TABLE["identity"](passed) if recorders.active and isinstance(passed, Tensor) else Tensor(array)
@@ -363,7 +363,7 @@ def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[
             leaves.append(next(numbered_tensors)[1])
         elif kind == "float":
             number, tensor = next(numbered_tensors)
-            leaves.append(Scalar(tensor, functools.partial(ask, label, number)))
+            leaves.append(Scalar(tensor, functools.partial(on_float_read, label, number)))
         elif kind == "same as":
             leaves.append(leaves[leaf[1]])
         else:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.passes.tree import NotOneTree
-from fastgrad.compiler.programs.program import Program, UnfitArray
+from fastgrad.compiler.programs.program import Program, UnreadableLayout
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
@@ -23,10 +23,10 @@ from fastgrad.core.variable import sharing
 from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
-MOST_TRACES = 128
+MOST_TRACES_PER_KEY = 128
 """The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
 
-_MOST_ALWAYS_REBUILT = 8
+_MOST_TRACES_COMPILED_AT_ONCE = 8
 """Up to this number of traces each new one is compiled into the tree at once; later ones wait until they are a quarter of it."""
 
 
@@ -124,12 +124,12 @@ class CompiledTree:
         """
         try:
             if self.single is None:
-                raise UnfitArray
+                raise UnreadableLayout
             if self.shared[0] != sharing.last:
                 self.shared[0] = sharing.last
                 self.program.release()
             number, results = self.single(*arrays)
-        except UnfitArray:
+        except UnreadableLayout:
             number, results = self.program.replay(arrays)
         return self.ways[number], results
 
@@ -148,14 +148,14 @@ class Traces:
     def __iter__(self) -> Any:
         return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
 
-    def add(self, way: Trace) -> None:
+    def add(self, new_trace: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not overflows(trace.bounded_loops)]
-            usable = usable if len(usable) < MOST_TRACES else usable[-MOST_TRACES // 2 + 1 :]
+            usable = [trace for trace in self if not have_overflowed(trace.bounded_loops)]
+            usable = usable if len(usable) < MOST_TRACES_PER_KEY else usable[-MOST_TRACES_PER_KEY // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable
-            self._waiting.append(way)
+            self._waiting.append(new_trace)
 
     def prepare(self) -> None:
         """Compiles waiting first traces, before the lock that other threads wait for is taken."""
@@ -196,7 +196,7 @@ class Traces:
         """Returns the trees with the waiting traces compiled."""
         first_traces = self.trees[0].ways if self.trees else ()
         loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
-        if len(first_traces) < _MOST_ALWAYS_REBUILT or 4 * len(loose) >= len(first_traces):
+        if len(first_traces) < _MOST_TRACES_COMPILED_AT_ONCE or 4 * len(loose) >= len(first_traces):
             try:
                 return [CompiledTree([*first_traces, *loose])]
             except NotOneTree:

@@ -9,35 +9,37 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InternalError
 
 
-def checked_replay(name: str, ways: Iterable[Trace], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
-    """Returns the result of ``replay``, after comparing result and variables with those of ``eager``.
+def checked_replay(
+    name: str, traces: Iterable[Trace], run_eagerly: Callable[[], Any], run_replay: Callable[[], Any]
+) -> Any:
+    """Returns the result of ``run_replay``, after comparing result and variables with those of ``run_eagerly``.
 
     Args:
         name: the function's.
-        ways: the traces that may be replayed: their variables are restored between the two runs.
-        eager: runs the Python function.
-        replay: runs the program; gives None if it has none for these values.
+        traces: the traces that may be replayed: their variables are restored between the two runs.
+        run_eagerly: runs the Python function.
+        run_replay: runs the program; gives None if it has none for these values.
 
     Raises:
-        InternalError: the two differ by more than rounding; the state is that after ``eager``.
+        InternalError: the two differ by more than rounding; the state is that after ``run_eagerly``.
     """
     changed: dict[int, Variable] = {}
-    for trace in ways:
+    for trace in traces:
         for node in trace.graph.nodes:
             if node.kind is Kind.ASSIGN:
                 changed[id(node.payload)] = node.payload
-    state_before = Saved(changed.values())
-    eager_result = eager()
+    state_before = SavedVariables(changed.values())
+    eager_result = run_eagerly()
     state_after = state_before.current_values()
     state_before.restore()
-    replayed_result = replay()
+    replayed_result = run_replay()
     if replayed_result is None:
         return None
     try:
@@ -56,7 +58,7 @@ def _leaf_arrays(result: Any) -> Sequence[Any]:
     return [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
-def _check_equal(name: str, what: str, found: Any, wanted: Any) -> None:
+def _check_equal(name: str, label: str, found: Any, wanted: Any) -> None:
     if not isinstance(found, np.ndarray) or not isinstance(wanted, np.ndarray):
         return
     if found.shape == wanted.shape and found.dtype == wanted.dtype:
@@ -71,7 +73,7 @@ def _check_equal(name: str, what: str, found: Any, wanted: Any) -> None:
             if np.allclose(a, b, rtol=digits, atol=digits * scale, equal_nan=True):
                 return
     raise InternalError(
-        f"{name}(): tf.function(verify=...): {what} of the replay is not what the Python function gives: "
+        f"{name}(): tf.function(verify=...): {label} of the replay is not what the Python function gives: "
         f"{_array_text(found)} instead of {_array_text(wanted)}. Please report it; tf.config.run_functions_eagerly(True) avoids it."
     )
 

@@ -25,7 +25,7 @@ from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 MOST_BLOCK_ROWS = 128
 """The most rows of a block."""
 
-LEAST_ELEMENTS, LEAST_ELEMENTS_OF_BLOCKS = 1 << 11, 1 << 13
+LEAST_ELEMENTS_OF_ONE_BLOCK, LEAST_ELEMENTS_OF_SEVERAL_BLOCKS = 1 << 11, 1 << 13
 """The least elements for which this is faster: with one block, and with several."""
 
 
@@ -50,27 +50,33 @@ class BlockKernels(NamedTuple):
     separate: set[tuple[int, int]]
 
     def over_rows(self, first: Launch) -> Launch:
-        """Returns the first kernel, on other operands, with rows as units instead of parts of blocks."""
+        """Returns a group's first launch with a product's rows as units of work, instead of parts of blocks."""
         return row_unit_launch(first, self.rows, self.block)
 
 
-def sums_columns(fused: Any, place: int, product: Node) -> bool:
+def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
     """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
     Args:
         fused: the group.
-        place: the number of its input that is the product.
+        product_input_number: the number of its input that is the product.
         product: of matrices.
     """
-    if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST_ELEMENTS:
+    if (
+        not isinstance(fused, Fused)
+        or not re.fullmatch("r+k+", fused.roles)
+        or fused.count < LEAST_ELEMENTS_OF_ONE_BLOCK
+    ):
         return False
     if row_name(product) not in ("matmul", "wide_product"):
         return False
     unit = rows_of_unit(product.inputs, **product.attributes)
-    if unit is None or (fused.count_of("r") > _rows_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_BLOCKS):
+    if unit is None or (
+        fused.count_of("r") > _row_count_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS
+    ):
         return False
     shape = product.outputs[0].shape
-    if not fused.reads_in_order(place):
+    if not fused.reads_in_order(product_input_number):
         return False
     if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
         return False
@@ -84,7 +90,7 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     unit = rows_of_unit(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])
-    block = _rows_of_block(unit)
+    block = _row_count_of_block(unit)
     blocks = -(-rows // block)
     reduction = reduction_launches(fused, block)
     block_sum_launches = _launches_adding_blocks(fused, blocks) if blocks > 1 else ()
@@ -93,13 +99,13 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     )
 
 
-def _rows_of_block(unit: int) -> int:
-    """Returns the rows of a block, a multiple of 8, for a product with ``unit`` rows in a unit."""
-    return max(rows for rows in range(8, MOST_BLOCK_ROWS + 1, 8) if unit % rows == 0)
+def _row_count_of_block(rows_per_unit: int) -> int:
+    """Returns the rows of a block, a multiple of 8, of a product whose units of work have ``rows_per_unit`` rows."""
+    return max(rows for rows in range(8, MOST_BLOCK_ROWS + 1, 8) if rows_per_unit % rows == 0)
 
 
 def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:
-    """Returns the kernels that add up the sums of blocks."""
+    """Returns the launches that add up the column sums of several blocks."""
     input_count, columns = len(fused.inputs), fused.count_of("k")
     sums = [number for number, step in enumerate(fused.steps, input_count) if step.kept]
     launches = []

@@ -11,9 +11,9 @@ from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Source, natural_strides
-from fastgrad.compiler.fusion.kernel_writer import Writer
-from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, Elements
+from fastgrad.compiler.fusion.fused import Fused, Source, contiguous_strides
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter
+from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, ElementLoops
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
@@ -28,13 +28,13 @@ def launches_of_group(fused: Fused) -> Launches:
     key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
     launches = _launches_by_group.get(key)
     if launches is None:
-        if len(_launches_by_group) >= MOST_GROUPS:
+        if len(_launches_by_group) >= MOST_CACHED_GROUPS:
             _launches_by_group.clear()
         launches = _launches_by_group[key] = _make_launches(fused)
     return launches
 
 
-MOST_GROUPS = 1024
+MOST_CACHED_GROUPS = 1024
 _launches_by_group: dict[tuple[Any, ...], Launches] = {}
 
 
@@ -60,9 +60,9 @@ def _copy_launches(fused: Fused) -> Launches:
 
 def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     """Returns the launch of a group without a reduction, and pairs (output, array) that must not share memory."""
-    writer = Writer(fused)
+    writer = KernelWriter(fused)
     dims = range(len(fused.sizes))
-    constant_inputs, row_inputs, element_inputs = writer.split_by_level(kept=False)
+    constant_inputs, row_inputs, element_inputs = writer.inputs_by_loop_level(kept=False)
     invariant = _steps_that_read_only(fused, {*constant_inputs})
     of_rows = [
         number for number in _steps_that_read_only(fused, {*constant_inputs, *row_inputs}) if number not in invariant
@@ -73,7 +73,7 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
     steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
     element_steps = [number for number in steps if number not in invariant and number not in of_rows]
-    elements = Elements(writer, element_inputs, {}, element_steps, [], [*writes])
+    elements = ElementLoops(writer, element_inputs, {}, element_steps, [], [*writes])
 
     def loop(start: str, stop: str) -> None:
         if len(elements.stages) == 1:
@@ -86,10 +86,10 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     if len(dims) == 1:
         loop("first", "last")
     else:
-        n = writer.size(dims[-1])
+        n = writer.size_parameter(dims[-1])
         with writer.block(f"for r in range(first // {n}, (last + {n} - 1) // {n})"):
             writer.line(f"start = r * {n}")
-            writer.decode("r", dims[:-1])
+            writer.write_dimension_indices("r", dims[:-1])
             writer.load(row_inputs, dims, "0")
             for number in of_rows:
                 writer.step(number, fused.steps[number - len(fused.inputs)])
@@ -141,5 +141,5 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
 def _is_in_order(fused: Fused, source: Source) -> bool:
     """True if a source is read in order: element i for result i."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
-    dimensions = zip(sizes, source.strides, natural_strides(sizes), strict=True)
+    dimensions = zip(sizes, source.strides, contiguous_strides(sizes), strict=True)
     return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)

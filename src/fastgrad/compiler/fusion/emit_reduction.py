@@ -16,15 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.kernel_writer import Writer
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.phases import Phase, Schedule
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
-from fastgrad.compiler.fusion.stages import Elements, is_costly_function
+from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
 from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
-SHORT_ROW = 1024
+LEAST_LONG_ROW_ELEMENTS = 1024
 """Rows with fewer elements share lanes, if several rows are reduced to one value."""
 
 
@@ -50,7 +50,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
         fused: the group.
         part: the length of the parts into which the reductions of a single phase are cut; by default it depends on the size.
     """
-    emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
+    emitter = _InnermostReductionEmitter(fused, part) if fused.roles[-1] == "r" else _OuterReductionEmitter(fused, part)
     launches = emitter.launches()
     return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
@@ -60,9 +60,9 @@ def combine_of(step: Step) -> str:
     return REDUCTIONS[step.row.name].combine
 
 
-def lane_of(step: Step) -> str:
-    """Returns the dtype of a reduction's lanes."""
-    return lane_type(step.inputs[0])
+def lane_dtype_of(step: Step) -> str:
+    """Returns the dtype of the lanes, in which a kernel accumulates the elements of a reduction."""
+    return lane_dtype(step.inputs[0])
 
 
 class ReductionEmitter:
@@ -73,9 +73,9 @@ class ReductionEmitter:
         part, parts: the length of a reduction's parts, and their number.
     """
 
-    kind_of_writer = Writer
+    kind_of_writer = KernelWriter
     staged = True
-    """Whether the loop over elements is cut into several loops, see ``Elements``."""
+    """Whether the loop over elements is cut into several loops, see ``ElementLoops``."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         self.fused = fused
@@ -88,8 +88,8 @@ class ReductionEmitter:
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
         self.kept_count = self.count // self.reduced_count
         self.pieces = self._piece_count()
-        self.part = part or self._part_size()
-        self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
+        self.part = part or self._elements_of_part()
+        self.parts = 1 if part is None and self.has_uncut_reductions() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
         self.separate: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
@@ -97,24 +97,24 @@ class ReductionEmitter:
         if self.parts > 1:
             for number in self.schedule.phases[0].reductions:
                 self.partial[number] = Scratch(len(self.scratch))
-                self.scratch.append((np.dtype(self.total_of(self.step(number))), self.kept_count * self.parts))
+                self.scratch.append((np.dtype(self.total_dtype_of(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
         """Returns the step with a number; steps are counted after the group's inputs."""
         return self.fused.steps[number - self.first]
 
-    def stays_whole(self) -> bool:
-        """True if reductions are not cut."""
+    def has_uncut_reductions(self) -> bool:
+        """True if no reduction is cut into parts that several threads compute."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
-    def total_of(self, step: Step) -> str:
-        """Returns the dtype of a reduction's totals."""
-        return total_type(combine_of(step), step.inputs[0])
+    def total_dtype_of(self, step: Step) -> str:
+        """Returns the dtype in which a reduction combines the totals of blocks of elements."""
+        return total_dtype(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
         writer = self.writer
-        writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
+        writer.load(writer.inputs_by_loop_level(kept=False)[0], self.dims, "0")
         self._write_kernel()
         part_launch = writer.launch(self.pieces * self.parts)
         return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
@@ -123,20 +123,20 @@ class ReductionEmitter:
         """Returns the number of pieces of work without cutting reductions."""
         raise NotImplementedError
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         raise NotImplementedError
 
     def _write_kernel(self) -> None:
         raise NotImplementedError
 
     def _part_strides(self) -> tuple[int, int]:
-        """Returns two strides in the array of parts: between neighbouring results, between parts of one result."""
+        """Returns the strides in the array of partial results: between results, and between the parts of one result."""
         raise NotImplementedError
 
     # ---- elements ----------------------------------------------------------------------------------------------
 
-    def _outer_loads(self, phase: Phase) -> None:
-        _, outer_inputs, _ = self.writer.split_by_level(kept=False)
+    def _write_outer_loads(self, phase: Phase) -> None:
+        _, outer_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
     def _write_elements(
@@ -146,13 +146,13 @@ class ReductionEmitter:
 
         Args:
             phase: the phase of the loop.
-            head, index: see ``Elements.write``.
+            head, index: see ``ElementLoops.write``.
             lane: the target of a reduction's elements; ``{0}`` stands for the number of its step.
             position: of the phase.
             apart: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
-        _, _, element_inputs = writer.split_by_level(kept=False)
+        _, _, element_inputs = writer.inputs_by_loop_level(kept=False)
         inputs = [i for i in element_inputs if i in phase.inputs]
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
@@ -170,7 +170,7 @@ class ReductionEmitter:
         def load_earlier(steps: list[int]) -> None:
             self._load_earlier_values(position, steps)
 
-        elements = Elements(
+        elements = ElementLoops(
             writer, inputs, phase.reads, phase.steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
         )
         if index is None or not self.staged:
@@ -180,7 +180,7 @@ class ReductionEmitter:
     def _load_earlier_values(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
 
-    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
+    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_dtype_of) -> None:
         """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
         for number in phase.reductions:
             step = self.step(number)
@@ -188,12 +188,12 @@ class ReductionEmitter:
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
-    def _write_results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
+    def _write_results(self, writer: KernelWriter, phase: Phase, place: str, inner: str) -> None:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
             if "reduced" in REDUCTIONS[step.row.name].after:
-                writer.number("reduced", self.reduced_count)
+                writer.integer_parameter("reduced", self.reduced_count)
             writer.line(f"v{number} = {reduction_result(step.row.name, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
@@ -202,7 +202,7 @@ class ReductionEmitter:
                 writer.step(number, self.step(number))
         self._store_results(writer, phase, place)
 
-    def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
+    def _store_results(self, writer: KernelWriter, phase: Phase, place: str) -> None:
         """Writes the stores of a phase's values for an element of the result."""
         for number in phase.kept:
             writer.store_result(number, place)
@@ -212,31 +212,37 @@ class ReductionEmitter:
         writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
-            writer.line(f"lanes{number} = local_array({self.total_of(self.step(number))}, {LANES})")
-        parts = writer.number("parts", self.parts)
+            writer.line(f"lanes{number} = local_array({self.total_dtype_of(self.step(number))}, {LANES})")
+        parts = writer.integer_parameter("parts", self.parts)
         beside, across = self._part_strides()
         with writer.block("for p in range(first, last)"):
             writer.line(f"used = padded(least({LANES}, {parts}))")
-            writer.line(f"at = p * {writer.number('beside', beside)}")
+            writer.line(f"at = p * {writer.integer_parameter('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_of(step))})")
-                name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
+                writer.line(
+                    f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_dtype_of(step))})"
+                )
+                name = writer.array_parameter(
+                    f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number]
+                )
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
-                    partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
+                    partial_text = f"{name}[at + (start + lane) * {writer.integer_parameter('across', across)}]"
                     writer.line(combine_code(combine_of(step), f"lanes{number}[lane]", partial_text))
                 writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(f"parts{number}", f"out[{self.total_of(self.step(number))}]", self.partial[number])
+        name = self.writer.array_parameter(
+            f"parts{number}", f"out[{self.total_dtype_of(self.step(number))}]", self.partial[number]
+        )
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
-class _AlongRows(ReductionEmitter):
+class _InnermostReductionEmitter(ReductionEmitter):
     """Kernels that reduce the innermost dimension; a piece is an element of the result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
@@ -246,7 +252,7 @@ class _AlongRows(ReductionEmitter):
     def _piece_count(self) -> int:
         return self.kept_count
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return PART
 
     def _part_strides(self) -> tuple[int, int]:
@@ -254,27 +260,27 @@ class _AlongRows(ReductionEmitter):
 
     def _write_kernel(self) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
         if not self.short:
             for number in reductions:
-                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
-            start, stop = "0", writer.number("reduced", self.reduced_count)
+            start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
             if self.parts > 1:  # the parts of a piece are side by side
-                parts = writer.number("parts", self.parts)
+                parts = writer.integer_parameter("parts", self.parts)
                 writer.line(f"p = u // {parts}")
-                writer.line(f"begin = (u - p * {parts}) * {writer.number('part', self.part)}")
+                writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
                 writer.line(f"finish = least(begin + part, {stop})")
                 start, stop = "begin", "finish"
             else:
                 writer.line("p = u")
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
-                    kind = lane_of(self.step(number)) if self.short else self.total_of(self.step(number))
+                    kind = lane_dtype_of(self.step(number)) if self.short else self.total_dtype_of(self.step(number))
                     writer.line(f"total{number} = {neutral_element(combine_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
@@ -287,23 +293,23 @@ class _AlongRows(ReductionEmitter):
 
     def _write_phase_loops(self, phase: Phase, start: str, stop: str) -> None:
         writer, outer_dims = self.writer, self.reduced[:-1]
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         if not outer_dims:
             self._write_row_loop(phase, start, stop)
-        elif self.fused.sizes[-1] >= SHORT_ROW or not phase.reductions:
+        elif self.fused.sizes[-1] >= LEAST_LONG_ROW_ELEMENTS or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
-                writer.decode("q", outer_dims)
+                writer.write_dimension_indices("q", outer_dims)
                 self._write_row_loop(phase, *_row_bounds(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
-            rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            rows = writer.integer_parameter("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
                 self._write_fill(phase)
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
-                    writer.decode("q", outer_dims)
+                    writer.write_dimension_indices("q", outer_dims)
                     self._write_lane_loop(phase, *_row_bounds(start, stop, n))
                 self._write_lane_totals(phase)
 
@@ -311,7 +317,7 @@ class _AlongRows(ReductionEmitter):
         """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
         writer = self.writer
         if self.short or not phase.reductions:
-            self._outer_loads(phase)
+            self._write_outer_loads(phase)
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
             apart = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if apart else "total{0}"
@@ -319,7 +325,7 @@ class _AlongRows(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
@@ -331,7 +337,7 @@ class _AlongRows(ReductionEmitter):
     def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements that go to lanes."""
         writer = self.writer
-        self._outer_loads(phase)
+        self._write_outer_loads(phase)
         writer.line(f"end = {stop}")
         with writer.block(f"for start in range({start}, end, {LANES})"):
             head = f"for lane in range(least({LANES}, end - start))"
@@ -343,14 +349,14 @@ class _AlongRows(ReductionEmitter):
             self.writer.line(combine_code(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
-class _AcrossRows(ReductionEmitter):
+class _OuterReductionEmitter(ReductionEmitter):
     """Kernels that keep the innermost dimension; a piece is a tile of it."""
 
     def _piece_count(self) -> int:
         innermost_size = self.fused.sizes[-1]
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
 
     def _part_strides(self) -> tuple[int, int]:
@@ -358,41 +364,41 @@ class _AcrossRows(ReductionEmitter):
 
     def _write_kernel(self) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
-                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
-                writer.line(f"totals{number} = local_array({self.total_of(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total_dtype_of(self.step(number))}, {LANES})")
         for number in self.schedule.later:
-            writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
+            writer.line(f"values{number} = local_array({lane_dtype(self.step(number).output)}, {LANES})")
         writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
         with writer.block("for u in range(first, last)"):
             writer.line("band = u // tiles")
             writer.line(f"left = (u - band * tiles) * {LANES}")
             writer.line(f"used = least({LANES}, {n} - left)")
-            start, stop = "0", writer.number("reduced", self.reduced_count)
+            start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
             if self.parts > 1:  # all first parts come first, so that a total is at band * n + j
-                bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+                bands = writer.integer_parameter("bands", self.kept_count // self.fused.sizes[-1])
                 writer.line(f"p = band % {bands}")
-                writer.line(f"begin = band // {bands} * {writer.number('part', self.part)}")
+                writer.line(f"begin = band // {bands} * {writer.integer_parameter('part', self.part)}")
                 writer.line(f"finish = least(begin + part, {stop})")
                 start, stop = "begin", "finish"
             else:
                 writer.line("p = band")
-            writer.decode("p", self.kept[:-1])
+            writer.write_dimension_indices("p", self.kept[:-1])
             for number, phase in enumerate(self.schedule.phases):
                 with writer.scope():
                     self._write_phase(number, phase, start, stop)
 
     def _write_phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
-        n = writer.size(self.dims[-1])
-        self._write_fill(phase, "totals", self.total_of)
+        n = writer.size_parameter(self.dims[-1])
+        self._write_fill(phase, "totals", self.total_dtype_of)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
             self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
-                writer.decode("q", self.reduced)
-                self._outer_loads(phase)
+                writer.write_dimension_indices("q", self.reduced)
+                self._write_outer_loads(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
@@ -426,15 +432,18 @@ class _AcrossRows(ReductionEmitter):
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
-def _row_bounds(start: str, stop: str, n: str) -> tuple[str, str]:
-    """Returns the first and the end index of row q, of n elements, between the elements ``start`` and ``stop``."""
-    return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
+def _row_bounds(start: str, stop: str, row_length: str) -> tuple[str, str]:
+    """Returns the first and the end index of row q, of ``row_length`` elements, between the elements ``start`` and ``stop``."""
+    return (
+        f"greatest({start} - q * {row_length}, 0)" if start != "0" else "0",
+        f"least({stop} - q * {row_length}, {row_length})",
+    )
 
 
-def combine_code(combine: str, target: str, found: str) -> str:
+def combine_code(combine: str, target: str, element: str) -> str:
     """Returns the statement that combines an element with a lane or total."""
     if combine == "sum":
-        return f"{target} += {found}"
+        return f"{target} += {element}"
     if combine == "product":
-        return f"{target} *= {found}"
-    return f"{target} = nan_{combine}({target}, {found})"
+        return f"{target} *= {element}"
+    return f"{target} = nan_{combine}({target}, {element})"

@@ -23,7 +23,7 @@ MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
-class Product(Payload):
+class ProductWithEpilogue(Payload):
     """The payload of a FUSED node whose group begins with a product or convolution. Inputs: a, b, the group's others.
 
     Attributes:
@@ -39,16 +39,18 @@ class Product(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its steps."""
+        """The name of the product and the names of the group's operations, joined by "+"."""
         return f"{self.node.payload.name}+{self.fused.name}"
 
     @property
     def inputs_read_in_order(self) -> frozenset[int]:
         """The numbers of the node's inputs whose element i the group reads only for result i."""
-        return frozenset([self.moved(number) for _, number in in_place_pairs(self.fused) if number != self.place])
+        return frozenset(
+            [self.node_input_number(number) for _, number in in_place_pairs(self.fused) if number != self.place]
+        )
 
-    def moved(self, number: int) -> int:
-        """Returns the number of the node's input that is this input of the group."""
+    def node_input_number(self, number: int) -> int:
+        """Returns the number of the FUSED node's input that is a given input of its element-wise group."""
         return number + 2 - (number > self.place)
 
 
@@ -56,15 +58,17 @@ JoinRule = Callable[[Node, Node, int], Node | None]
 """Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
 
 
-def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: JoinRule | None = None) -> Graph:
+def add_epilogues(
+    graph: Graph, takes_epilogue: Callable[[Node], bool] | None = None, join_rule: JoinRule | None = None
+) -> Graph:
     """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
         graph: fused; it is not changed.
-        takes: whether a product can be followed; by default, on a CPU.
-        join: joins the two nodes; by default, on a CPU, to a `Product`.
+        takes_epilogue: whether a product can be followed; by default, on a CPU.
+        join_rule: joins the two nodes; by default, on a CPU, to a `ProductWithEpilogue`.
     """
-    takes, join = takes or can_take_epilogue, join or joined_with_map_or_sums
+    takes_epilogue, join_rule = takes_epilogue or can_take_epilogue, join_rule or joined_with_map_or_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
@@ -73,14 +77,14 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
         if (
             row_name(node) in ("matmul", "wide_product", "convolution")
             and uses[id(node.outputs[0])] == 1
-            and takes(node)
+            and takes_epilogue(node)
         ):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last product of several: the others are computed before it.
             for position in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[position]))
-                merged = None if product is None else join(product, node, position)
+                merged = None if product is None else join_rule(product, node, position)
                 if merged is not None:
                     node = merged
                     merged_ids.add(id(product))
@@ -110,52 +114,58 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
     return None if followed is None or followed.scratch else followed
 
 
-def _is_elementwise_epilogue(fused: Any, place: int, product: Node) -> bool:
+def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Node) -> bool:
     """True if a group is element-wise and reads a product once, element i for element i."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
     if fused.count != prod(product.outputs[0].shape):
         return False  # only the first of its rows
-    return fused.reads_in_order(place)
+    return fused.reads_in_order(product_input_number)
 
 
-def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
+def joined_with_map(product: Node, node: Node, product_input_number: int) -> Node | None:
     """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no such map."""
-    return _joined_node(product, node, place) if _is_elementwise_epilogue(node.payload, place, product) else None
+    return (
+        _joined_node(product, node, product_input_number)
+        if _is_elementwise_epilogue(node.payload, product_input_number, product)
+        else None
+    )
 
 
-def joined_with_map_or_sums(product: Node, node: Node, place: int) -> Node | None:
+def joined_with_map_or_sums(product: Node, node: Node, product_input_number: int) -> Node | None:
     """Returns a product joined with a map, or with a map with column sums, as one node for a CPU; None if the node is neither."""
-    follows = _is_elementwise_epilogue(node.payload, place, product) or sums_columns(node.payload, place, product)
-    return _joined_node(product, node, place) if follows else None
+    follows = _is_elementwise_epilogue(node.payload, product_input_number, product) or sums_columns(
+        node.payload, product_input_number, product
+    )
+    return _joined_node(product, node, product_input_number) if follows else None
 
 
-def _joined_node(product: Node, node: Node, place: int) -> Node:
+def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
     fused = node.payload
-    inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
+    inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != product_input_number])
     steps = [inner_node for inner_node in fused.graph.nodes if inner_node.kind is not Kind.ARGUMENT]
     graph = graph_of([product, *steps], inputs, fused.graph.results)
-    return Node(Kind.FUSED, Product(fused, place, product, graph), inputs, node.outputs)
+    return Node(Kind.FUSED, ProductWithEpilogue(fused, product_input_number, product, graph), inputs, node.outputs)
 
 
 def launches_of_product(
-    payload: Product,
-    map_of: MapLaunch = map_launch,
-    apart: bool = False,
-    then: Callable[[Scratch], Launch] | None = None,
+    payload: ProductWithEpilogue,
+    make_map_launch: MapLaunch = map_launch,
+    epilogue_afterwards: bool = False,
+    make_following_launch: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
     """Returns the launches of a product with its epilogue.
 
     Args:
         payload: both of them.
-        map_of: gives the kernel of the epilogue, and the pairs that must not share memory.
-        apart: whether the epilogue runs after the product's kernel, not within it.
-        then: for an epilogue with a single result that has no other reader: the launch that follows it on each part of the
+        make_map_launch: gives the kernel of the epilogue, and the pairs that must not share memory.
+        epilogue_afterwards: whether the epilogue runs after the product's kernel, not within it.
+        make_following_launch: for an epilogue with a single result that has no other reader: the launch that follows it on each part of the
             result, given the result's place.
     """
     fused, place, node = payload.fused, payload.place, payload.node
     blocks = block_kernels(fused, node) if "r" in fused.roles else None
-    following, separate = map_of(fused) if blocks is None else (blocks.first, blocks.separate)
+    following, separate = make_map_launch(fused) if blocks is None else (blocks.first, blocks.separate)
     pairs = [
         pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
     ]
@@ -163,22 +173,28 @@ def launches_of_product(
     # the memory of the first result that may take it, else in scratch memory.
     in_place = tuple(
         [
-            (output, payload.moved(input_number))
+            (output, payload.node_input_number(input_number))
             for output, input_number in pairs
-            if input_number != place and then is None
+            if input_number != place and make_following_launch is None
         ]
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
-    plain_launches = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
+    plain_launches = _launches(
+        node, None if epilogue_afterwards else following if blocks is None else blocks.over_rows(following)
+    )
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
-    result: Any = Output if then is None else lambda _: last_scratch
-    product = Scratch(last_scratch.number + (then is not None)) if home_output is None else result(home_output)
-    scratch_offset = last_scratch.number + (then is not None) + (home_output is None)
+    result: Any = Output if make_following_launch is None else lambda _: last_scratch
+    product = (
+        Scratch(last_scratch.number + (make_following_launch is not None))
+        if home_output is None
+        else result(home_output)
+    )
+    scratch_offset = last_scratch.number + (make_following_launch is not None) + (home_output is None)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
-            return product if operand.number == place else Input(payload.moved(operand.number))
+            return product if operand.number == place else Input(payload.node_input_number(operand.number))
         if isinstance(operand, Output):
             return result(operand.number)
         if isinstance(operand, Scratch):
@@ -189,24 +205,30 @@ def launches_of_product(
         return launch.on(tuple(map(group_operand, launch.operands)))
 
     following = placed_launch(following)
-    following_launches = (following,) if then is None else (following, then(last_scratch))
+    following_launches = (
+        (following,) if make_following_launch is None else (following, make_following_launch(last_scratch))
+    )
 
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
     product_form = _launches(
         node,
-        None if apart else maps_in_sequence(*following_launches) if blocks is None else blocks.over_rows(following),
+        None
+        if epilogue_afterwards
+        else maps_in_sequence(*following_launches)
+        if blocks is None
+        else blocks.over_rows(following),
     )
     assert product_form is not None
     launches = [
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += [following] if apart else []
+    launches += [following] if epilogue_afterwards else []
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
-    scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
+    scratch = [(payload.graph.results[0].dtype, size)] if make_following_launch is not None else []
     scratch += [(node.outputs[0].dtype, size)] if home_output is None else []
     if blocks is not None:
         launches += map(placed_launch, blocks.later)

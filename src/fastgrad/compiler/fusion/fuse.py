@@ -25,10 +25,10 @@ from fastgrad.kernels.movement.layout import Layout, contiguous
 MOST_OPEN_GROUPS = 2
 """The most groups with the same number of elements that may be open at a time."""
 
-MOST_CONSTANT_BYTES = 4096
+MOST_FOLDED_INDEX_MAP_BYTES = 4096
 """Bytes up to which index maps of constants are evaluated at compile time."""
 
-_NEAR_ELEMENTS = 65536
+_MOST_CACHED_ELEMENTS = 65536
 # Up to this number of elements any order of reads is fast.
 
 
@@ -56,7 +56,7 @@ class _Fusion:
         self.nodes: list[Node] = []
         self._results = graph.results
         self._uses = uses_of(graph)
-        self._expanded_counts = _largest_counts(graph)
+        self._expanded_counts = _largest_expanded_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []
         self._serial = 0
@@ -70,9 +70,9 @@ class _Fusion:
     def add_node(self, node: Node) -> None:
         """Adds the next node to a group, defers it, or adds it to the new graph."""
         if node.kind is not Kind.OPERATION:
-            self._take_unfused(node)
+            self._add_unfused_node(node)
             return
-        if self._adds_same_order(node) or self._defers_view(node):
+        if self._add_order_keeping_node(node) or self._defer_view(node):
             return
         number = fusible_dtype(node)
         if number is not False:
@@ -93,11 +93,11 @@ class _Fusion:
                     self.add_node(node)
                     return
                 group.add(node, fit)
-                self._register(group, node)
+                self._note_results(group, node)
                 return
-        self._take_unfused(self._empty_reduction(node) or node)
+        self._add_unfused_node(self._empty_reduction(node) or node)
 
-    def _take_unfused(self, node: Node) -> None:
+    def _add_unfused_node(self, node: Node) -> None:
         if node.kind is Kind.CONSTANT:
             self._constants[id(node.outputs[0])] = node
         elif node.kind is Kind.READ:
@@ -110,16 +110,16 @@ class _Fusion:
         self.nodes.append(node)
 
     def close(self) -> None:
-        """Closes all groups after the last node."""
+        """Closes all open groups of operations, after the last node of the graph."""
         self._close_all_groups()
         for value in self._results:
             self._compute_value(value)
 
     # ---- groups ----------------------------------------------------------------------------------------
 
-    def _new_group(self, count: int, after: Group | None = None) -> Group:
+    def _new_group(self, loop_elements: int, followed_group: Group | None = None) -> Group:
         self._serial += 1
-        return Group(count, self._serial, after=after)
+        return Group(loop_elements, self._serial, after=followed_group)
 
     def _groups_to_join(self, node: Node) -> list[Group]:
         """Returns the open groups that a node may join, the best first."""
@@ -132,7 +132,7 @@ class _Fusion:
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
         elif prod(_loop_shape(node)) == 1 == max(self._expanded_counts.get(id(value), 1) for value in node.outputs):
             # Scalars that are not broadcast to an array are computed with the reduced values.
-            beside = [*beside, *[group for group in self._open_groups() if group.is_full_reduction]]
+            beside = [*beside, *[group for group in self._list_open_groups() if group.is_full_reduction]]
         return list({id(group): group for group in [*homes, *beside]}.values())
 
     def _add_to_follower(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
@@ -173,7 +173,7 @@ class _Fusion:
         """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
         return self._expanded_counts.get(id(node.outputs[0]), 0) >= element_count(node.inputs[0])
 
-    def _register(self, group: Group, node: Node) -> None:
+    def _note_results(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
         if group.after is not None:
             return
@@ -203,27 +203,27 @@ class _Fusion:
             del self._home[value]
         self.nodes.extend(group.to_nodes(self._uses))
 
-    def _close_group_of(self, value: Value, but: Group | None = None) -> None:
+    def _close_group_of(self, value: Value, except_group: Group | None = None) -> None:
         group = self._home.get(id(value))
-        if group is not None and group is not but:
+        if group is not None and group is not except_group:
             self._close_group(group)
 
     def _close_all_groups(self) -> None:
-        for group in self._open_groups():
+        for group in self._list_open_groups():
             self._close_group(group)
 
-    def _open_groups(self) -> list[Group]:
+    def _list_open_groups(self) -> list[Group]:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
         """Closes the groups that read a variable, so that their kernels run before it changes."""
-        for group in self._open_groups():
+        for group in self._list_open_groups():
             if any(self._state.get(id(value)) is variable for value in group.reads):
                 self._close_group(group)
 
     # ---- index maps --------------------------------------------------------------------------------------
 
-    def _adds_same_order(self, node: Node) -> bool:
+    def _add_order_keeping_node(self, node: Node) -> bool:
         """Adds a node such as a reshape, an alias of a group's value, to the group; returns whether it did."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
@@ -232,7 +232,7 @@ class _Fusion:
         self._home[id(node.outputs[0])] = group
         return True
 
-    def _defers_view(self, node: Node) -> bool:
+    def _defer_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns whether it did."""
         if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
             return False
@@ -255,7 +255,7 @@ class _Fusion:
     def _view_of(self, value: Value) -> View:
         """Returns the view through which a group reads a value: of its base if that is near, else of itself."""
         view = self._views.get(id(value))
-        if view is not None and _is_near(view.layout):
+        if view is not None and _reads_near_elements(view.layout):
             return view
         whole_view = self._whole.get(id(value))
         if whole_view is None:
@@ -271,10 +271,10 @@ class _Fusion:
         view = self._views[id(value)]
         constant = self._constants.get(id(view.base))
         computed: tuple[Value, ...] = (value,)
-        if constant is not None and element_count(value) * value.dtype.itemsize <= MOST_CONSTANT_BYTES:
+        if constant is not None and element_count(value) * value.dtype.itemsize <= MOST_FOLDED_INDEX_MAP_BYTES:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
             new_node = Node(Kind.CONSTANT, array, (), computed)
-        elif len(view.nodes) > 1 and not _is_prefix(view.layout) and has_copy_kernel(view.layout, value):
+        elif len(view.nodes) > 1 and not _reads_leading_elements(view.layout) and has_copy_kernel(view.layout, value):
             self._compute_value(view.base)
             new_node = copy_node(value, view)
         else:
@@ -298,7 +298,7 @@ class _Fusion:
         return Node(Kind.CONSTANT, array, (), (y,))
 
 
-def _largest_counts(graph: Graph) -> dict[int, int]:
+def _largest_expanded_counts(graph: Graph) -> dict[int, int]:
     """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
     counts: dict[int, int] = {}
     for node in reversed(graph.nodes):
@@ -316,11 +316,11 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
     return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
 
 
-def _is_prefix(layout: Layout) -> bool:
+def _reads_leading_elements(layout: Layout) -> bool:
     """True if the elements are the first ones of an array, in order: then nothing is copied."""
     return layout == contiguous(layout.total)
 
 
-def _is_near(layout: Layout) -> bool:
+def _reads_near_elements(layout: Layout) -> bool:
     """True if each element is read near the one before, so that no cache line is fetched twice."""
-    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR_ELEMENTS
+    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _MOST_CACHED_ELEMENTS

@@ -67,7 +67,7 @@ class Payload:
         return tuple(interpret(self.graph, arrays))
 
 
-def natural_strides(sizes: Sequence[int]) -> tuple[int, ...]:
+def contiguous_strides(sizes: Sequence[int]) -> tuple[int, ...]:
     """Returns the strides of a C-contiguous array, in elements."""
     return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
 
@@ -112,7 +112,7 @@ class Fused(Payload):
     @property
     def natural(self) -> tuple[int, ...]:
         """The strides of an array with one element for each element of the loop, in order."""
-        return natural_strides(self.sizes)
+        return contiguous_strides(self.sizes)
 
     def reads_in_order(self, array: int) -> bool:
         """True if the group reads an input once, element i for element i of the loop."""

@@ -36,19 +36,19 @@ from fastgrad.kernels.movement.layout import (
 )
 from fastgrad.kernels.reduction.lanes import LANES
 
-MOST_STEPS = 64
-MOST_INPUTS = 24
-MOST_REDUCTIONS = 8
-MOST_DIMS = 4
+MOST_GROUP_STEPS = 64
+MOST_GROUP_INPUTS = 24
+MOST_GROUP_REDUCTIONS = 8
+MOST_GROUP_DIMENSIONS = 4
 """Bounds of a group, which keep its values in registers or the cache, and its compilation short."""
 
 MOST_CACHED_ELEMENTS = 1 << 16
 """The number of elements up to which reading them again hits the cache."""
 
-MOST_UNRELATED_ELEMENTS = 1 << 12
+MOST_ELEMENTS_OF_UNRELATED_STEPS = 1 << 12
 """Above this number of elements a map and a reduction without a common value are separate kernels: threads share more."""
 
-ENOUGH_PIECES = 16
+ENOUGH_PIECES_FOR_THREADS = 16
 """The number of pieces of work that keeps threads busy."""
 
 ReducedRuns = tuple[tuple[int, int], ...]
@@ -120,8 +120,8 @@ def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tupl
     return tuple(cuts[:-1]), tuple(reduced)
 
 
-class _Joining(NamedTuple):
-    """The planned changes of a group by adding a node."""
+class _JoinPlan(NamedTuple):
+    """The changes of a group that adding a node would make."""
 
     kept: bool
     cuts: Cuts
@@ -175,15 +175,17 @@ class Group:
         """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
-    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+    def join_plan(
+        self, node: Node, function_dtype: np.dtype | bool, view_of: Callable[[Value], View]
+    ) -> _JoinPlan | None:
         """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
             node: a node that can be in a group.
-            number: the result of ``fusible_dtype`` for it.
-            read: returns the view by which a value from outside is read.
+            function_dtype: the result of ``fusible_dtype`` for it.
+            view_of: returns the view by which a value from outside is read.
         """
-        if len(self.steps) >= MOST_STEPS:
+        if len(self.steps) >= MOST_GROUP_STEPS:
             return None
         reduces = is_reduction(node)
         shape = node.inputs[0].shape if reduces else node.outputs[0].shape
@@ -194,14 +196,14 @@ class Group:
             return None
         if kept and any(home is not None and not home[1] for home in homes):
             return None
-        compute_dtype = number if isinstance(number, np.dtype) else None
+        compute_dtype = function_dtype if isinstance(function_dtype, np.dtype) else None
         if compute_dtype is not None and self._number not in {None, compute_dtype}:
             return None
         cuts: Cuts | None = self.cuts
         reduced = self.reduced
         if reduces:
             reduction_cuts, reduced_dims = cuts_and_reduced_runs(shape, node.attributes["axes"])
-            if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_REDUCTIONS:
+            if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_GROUP_REDUCTIONS:
                 return None
             reduced = reduced_dims
             cuts = joined_cuts(self.cuts, reduction_cuts)
@@ -211,7 +213,7 @@ class Group:
             if home is not None and home[1] == kept:
                 reads.append((home[0], ()))
                 continue
-            view = read(value)
+            view = view_of(value)
             layout = broadcast(view.layout, value.shape, shape)
             if layout is None or cuts is None:
                 return None
@@ -228,11 +230,15 @@ class Group:
                 cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
             fresh += (id(view.base), layout, kept) not in self._inputs
             reads.append((view.base, layout, view.nodes))
-        if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
+        if cuts is None or len(cuts) >= MOST_GROUP_DIMENSIONS or len(self._values) + fresh > MOST_GROUP_INPUTS:
             return None
-        if self.count > MOST_UNRELATED_ELEMENTS and reduces != (self.reduced is not None) and self._is_unrelated(reads):
+        if (
+            self.count > MOST_ELEMENTS_OF_UNRELATED_STEPS
+            and reduces != (self.reduced is not None)
+            and self._is_unrelated(reads)
+        ):
             return None
-        return _Joining(kept, cuts, reduced, reads, compute_dtype)
+        return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
 
     def _is_unrelated(self, reads: Sequence[Any]) -> bool:
         """True if the group has steps, and a node shares no input or value with them."""
@@ -251,7 +257,7 @@ class Group:
         if roles[-1] == "k":  # tiles of the innermost dimension
             pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
             piece *= min(sizes[-1], LANES)
-        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES):
+        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES_FOR_THREADS):
             return False
         dims = []
         below = 1
@@ -269,30 +275,30 @@ class Group:
         roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
         return sizes_at(self.cuts, self.count), "".join(roles)
 
-    def add(self, node: Node, found: _Joining) -> None:
+    def add(self, node: Node, plan: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
-        for value, read in zip(node.inputs, found.reads, strict=True):
+        for value, read in zip(node.inputs, plan.reads, strict=True):
             if len(read) == 2:
                 reads.append(("step", read[0]))
                 self._add_nodes(*read[1])
                 continue
             base, layout, nodes = read
-            key = id(base), layout, found.kept
+            key = id(base), layout, plan.kept
             if key not in self._inputs:
                 self._inputs[key] = len(self._values)
                 self._values.append(base)
-                self._layouts.append((layout, found.kept))
+                self._layouts.append((layout, plan.kept))
             reads.append(("input", self._inputs[key]))
             self._add_nodes(*nodes)
             assert nodes or value is base
         reduces = is_reduction(node)
-        self.cuts, self.reduced = found.cuts, found.reduced
-        self._number = self._number if found.number is None else found.number
+        self.cuts, self.reduced = plan.cuts, plan.reduced
+        self._number = self._number if plan.number is None else plan.number
         self._reduction_count += reduces
-        self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
+        self.made[id(node.outputs[0])] = len(self.steps), plan.kept or reduces
         self.steps.append(node)
         self._taken.append((node, True))
         self._same.append([node.outputs[0]])
@@ -307,7 +313,7 @@ class Group:
         self._add_nodes(node)
 
     def undo_add(self) -> Node:
-        """Undoes the last ``add``; nothing else may have been added after it."""
+        """Undoes the last addition of a node to the group; nothing else may have been added since."""
         node = self.steps.pop()
         self._taken.pop()
         self.cuts, self.reduced, self._number, self._reduction_count, values, nodes = self._before.pop()
@@ -320,7 +326,7 @@ class Group:
         self._reads.pop()
         return node
 
-    def merged_with(self, other: Group, read: Callable[[Value], View]) -> Group | None:
+    def merged_with(self, other: Group, view_of: Callable[[Value], View]) -> Group | None:
         """Returns a new group with the nodes of two groups; None if they can't be one group."""
         if self.reduced not in {None, other.reduced}:
             return None
@@ -329,7 +335,7 @@ class Group:
             if not adds:
                 merged.add_alias(node)
                 continue
-            fit = merged.join_plan(node, fusible_dtype(node), read)
+            fit = merged.join_plan(node, fusible_dtype(node), view_of)
             if fit is None:
                 return None
             merged.add(node, fit)

@@ -42,7 +42,7 @@ _LOOP_GLOBALS: dict[str, Any] = {
 }
 
 
-class Writer:
+class KernelWriter:
     """Writes the Python source of a group's kernel.
 
     Attributes:
@@ -67,7 +67,7 @@ class Writer:
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """A context whose lines are the block under ``head``."""
+        """A context in which lines are written as the indented block of the statement ``head``."""
         self.line(f"{head}:")
         self._depth += 1
         with self.scope():
@@ -81,44 +81,44 @@ class Writer:
         yield
         self._bases, self._loaded = bases, loads
 
-    def local(self, name: str, dtype: str, size: int) -> str:
+    def stack_array(self, name: str, dtype: str, size: int) -> str:
         """Declares an array on the stack, once; returns its name."""
-        self.at_top(f"{name} = local_array({dtype}, {size})")
+        self.line_at_top(f"{name} = local_array({dtype}, {size})")
         return name
 
-    def at_top(self, text: str) -> None:
+    def line_at_top(self, text: str) -> None:
         """Writes a line at the top of the kernel, once."""
         if f"    {text}" not in self._lines:
             self._lines.insert(0, f"    {text}")
 
     # ---- parameters ----------------------------------------------------------------------------------------
 
-    def array(self, name: str, kind: str, operand: Operand) -> str:
+    def array_parameter(self, name: str, kind: str, operand: Operand) -> str:
         """Declares an array parameter, once; returns its name."""
         self._arrays.setdefault(name, (kind, operand))
         return name
 
-    def number(self, name: str, value: int) -> str:
+    def integer_parameter(self, name: str, value: int) -> str:
         """Declares an integer parameter, once; returns its name."""
         assert self._numbers.setdefault(name, value) == value, f"{name} is {self._numbers[name]} and {value}"
         return name
 
-    def size(self, dim: int) -> str:
+    def size_parameter(self, dim: int) -> str:
         """Declares the size of a loop dimension as a parameter; returns its name."""
-        return self.number(f"n{dim}", self.fused.sizes[dim])
+        return self.integer_parameter(f"n{dim}", self.fused.sizes[dim])
 
-    def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
-        """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
-        parameters, source, operands = self.written()
+    def launch(self, units: int, unit_operands: Collection[Operand] = ()) -> Launch:
+        """Returns the launch of the written kernel; each unit has one element of each array in ``unit_operands``."""
+        parameters, source, operands = self.parameters_source_operands()
         kernel = native_kernel(parameters, source, self.fused.number.name)
         typed_operands = [
-            (type(operand), operand) for operand in natural
+            (type(operand), operand) for operand in unit_operands
         ]  # operands are tuples, and Input(0) == Output(0)
         parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in typed_operands}
         cost = nanoseconds_of(self.fused) / max(units, 1)
         return Launch(kernel, operands, units, cost, parts)
 
-    def written(self) -> tuple[str, str, tuple[Operand, ...]]:
+    def parameters_source_operands(self) -> tuple[str, str, tuple[Operand, ...]]:
         """Returns the parameters in the builder's notation, the source of a function ``fused``, and the operands."""
         names = [*self._arrays, *self._numbers, *SHARE]
         parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
@@ -129,24 +129,26 @@ class Writer:
 
     # ---- places ----------------------------------------------------------------------------------------------
 
-    def decode(self, flat: str, dims: Sequence[int]) -> None:
+    def write_dimension_indices(self, flat: str, dims: Sequence[int]) -> None:
         """Writes the indices ``k<dim>`` of dimensions, computed from the flat index ``flat``."""
         remainder = flat
         for dim in dims[:0:-1]:
-            self.line(f"k{dim} = {remainder} % {self.size(dim)}")
+            self.line(f"k{dim} = {remainder} % {self.size_parameter(dim)}")
             if dim != dims[1]:
-                self.line(f"rest{dim} = {remainder} // {self.size(dim)}")
+                self.line(f"rest{dim} = {remainder} // {self.size_parameter(dim)}")
                 remainder = f"rest{dim}"
             else:
-                remainder = f"{remainder} // {self.size(dim)}"
+                remainder = f"{remainder} // {self.size_parameter(dim)}"
         if dims:
             self.line(f"k{dims[0]} = {remainder}")
 
-    def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+    def element_index(
+        self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
+    ) -> str:
         """Returns the expression of an element's index in an array with these strides.
 
         Args:
-            what: for names of parameters.
+            array_name: for names of parameters.
             dims, strides: of the dimensions with an index, the last of which is the innermost.
             offset: of the first element.
             inner: the index of the innermost dimension.
@@ -154,26 +156,26 @@ class Writer:
         key = tuple(dims[:-1]), tuple(strides[:-1]), offset
         base = self._bases.get(key)
         if base is None:
-            terms = [self.number(f"offset_{what}", offset)] if offset else []
+            terms = [self.integer_parameter(f"offset_{array_name}", offset)] if offset else []
             for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
                 if stride:
-                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(what, dim, stride)}")
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(array_name, dim, stride)}")
             base = " + ".join(terms)
             if len(terms) > 1 or "*" in base:
-                self.line(f"at_{what} = {base}")
-                base = f"at_{what}"
+                self.line(f"at_{array_name} = {base}")
+                base = f"at_{array_name}"
             self._bases[key] = base
         step = strides[-1] if strides else 0
         if not step:
             return base or "0"
-        factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
+        factor = inner if step == 1 else f"{inner} * {self.integer_parameter(f'step_{array_name}', step)}"
         return f"{base} + {factor}" if base else factor
 
-    def _stride_name(self, what: str, dim: int, stride: int) -> str:
+    def _stride_name(self, array_name: str, dim: int, stride: int) -> str:
         below = dim + 1
         if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
-            return self.size(below)
-        return self.number(f"stride_{what}_{dim}", stride)
+            return self.size_parameter(below)
+        return self.integer_parameter(f"stride_{array_name}_{dim}", stride)
 
     # ---- values ----------------------------------------------------------------------------------------------
 
@@ -190,11 +192,11 @@ class Writer:
                 continue
             self._loaded.add(i)
             source = self.fused.inputs[i]
-            name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
-            index = self.place(f"x{i}", dims, source.strides, source.offset, inner)
+            name = self.array_parameter(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
+            index = self.element_index(f"x{i}", dims, source.strides, source.offset, inner)
             self.line(f"v{i} = {load_code(f'{name}[{index}]', source.dtype)}")
 
-    def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
+    def inputs_by_loop_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
         """Returns three lists of inputs: constant in the loop, constant in the innermost dimension, varying with each element."""
         constant: list[int] = []
         of_rows: list[int] = []
@@ -215,27 +217,27 @@ class Writer:
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
-    def store(self, number: int, memory: Operand, place: str) -> None:
+    def store(self, number: int, memory: Operand, index: str) -> None:
         """Writes the store of a step's value."""
-        self.line(f"{self._memory_name(number, memory)}[{place}] = {store_code(f'v{number}', self.dtypes[number])}")
+        self.line(f"{self._array_of_memory(number, memory)}[{index}] = {store_code(f'v{number}', self.dtypes[number])}")
 
-    def store_result(self, number: int, place: str) -> None:
+    def store_result(self, number: int, index: str) -> None:
         """Writes the store of a step's value, if it is a result."""
         if number in self.fused.outputs:
-            self.store(number, Output(self.fused.outputs.index(number)), place)
+            self.store(number, Output(self.fused.outputs.index(number)), index)
 
-    def load_step(self, number: int, memory: Operand, place: str) -> None:
+    def load_step(self, number: int, memory: Operand, index: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(f"v{number} = {load_code(f'{self._memory_name(number, memory)}[{place}]', self.dtypes[number])}")
+        self.line(f"v{number} = {load_code(f'{self._array_of_memory(number, memory)}[{index}]', self.dtypes[number])}")
 
-    def _memory_name(self, number: int, memory: Operand) -> str:
+    def _array_of_memory(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"
         letter = "y" if isinstance(memory, Output) else "stash"
         assert isinstance(memory, (Output, Scratch))
-        return self.array(f"{letter}{memory.number}", kind, memory)
+        return self.array_parameter(f"{letter}{memory.number}", kind, memory)
 
 
-MOST_KERNELS = 1024
+MOST_CACHED_KERNELS = 1024
 """The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
 
 _kernels: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
@@ -259,7 +261,7 @@ def native_kernel(parameters: str, source: str, number: str) -> Any:
     native = _build_kernel(*key)
     with _kernels_lock:
         native = _kernels.setdefault(key, native)
-        while len(_kernels) > MOST_KERNELS:
+        while len(_kernels) > MOST_CACHED_KERNELS:
             _kernels.popitem(last=False)
     return native
 

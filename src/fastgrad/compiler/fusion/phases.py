@@ -13,10 +13,10 @@ from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.scalar_code import row_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
-MOST_RECOMPUTED = 12
+MOST_RECOMPUTED_SIMPLE_OPERATIONS = 12
 """The most simple operations of a value that is recomputed."""
 
-_FUNCTION_COST = 16
+_FUNCTION_COST_IN_SIMPLE_OPERATIONS = 16
 # The cost of a function like exp, in simple operations.
 
 
@@ -82,18 +82,18 @@ class Schedule:
             phase_of[number] = phase
         return phase_of
 
-    def _cost(self, number: int, known: dict[int, int]) -> int:
+    def _cost(self, number: int, known_costs: dict[int, int]) -> int:
         if number < self._first:
             return 1
-        if number not in known:
+        if number not in known_costs:
             step = self._step(number)
             if step.kept:
-                known[number] = 0
+                known_costs[number] = 0
             else:
                 code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-                step_cost = _FUNCTION_COST if code is not None and code[1] else 1
-                known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
-        return known[number]
+                step_cost = _FUNCTION_COST_IN_SIMPLE_OPERATIONS if code is not None and code[1] else 1
+                known_costs[number] = step_cost + sum([self._cost(i, known_costs) for i in step.operands])
+        return known_costs[number]
 
     def _element_steps_to_compute(self, phase: int) -> list[int]:
         """Returns the element-wise steps that a phase must compute: for its reductions and results."""
@@ -116,7 +116,9 @@ class Schedule:
                 return
             seen.add(number)
             made_in = self._made.setdefault(number, phase)
-            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED):
+            if made_in < phase and (
+                number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED_SIMPLE_OPERATIONS
+            ):
                 needed[number] = phase
                 return
             for i in self._step(number).operands:
@@ -189,7 +191,7 @@ class Schedule:
         return phase
 
     def _kept_steps_read(self, number: int) -> list[int]:
-        """Returns the steps of reduced values of earlier phases that a phase reads."""
+        """Returns the numbers of the steps on reduced values that a phase reads from earlier phases."""
         phase = self.phases[number]
         read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]
         return [i for i in read if i >= self._first and self._step(i).kept and (self._phase[i] < number)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
@@ -14,7 +14,7 @@ from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-LEAST_ELEMENTS = 1 << 13
+LEAST_UPDATED_ELEMENTS = 1 << 13
 """The smallest number of a variable's elements for a step of its own."""
 
 
@@ -38,7 +38,7 @@ class UpdatedProduct(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the product's operations and of the update, joined by "+"."""
         return f"{self.product.payload.name}+apply_update"
 
 
@@ -71,7 +71,7 @@ def add_product_updates(graph: Graph) -> Graph:
 
 def _is_single_product(node: Node) -> bool:
     """True if a node is a product of matrices, alone or with an element-wise group of one result."""
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         is_map = "r" not in node.payload.fused.roles
         return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
     return row_name(node) == "matmul"
@@ -79,9 +79,9 @@ def _is_single_product(node: Node) -> bool:
 
 def _is_large(node: Node) -> bool:
     value = node.outputs[0]
-    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_ELEMENTS:
+    if value.dtype.name not in FLOATS or prod(value.shape) < LEAST_UPDATED_ELEMENTS:
         return False
-    product = node.payload.node if isinstance(node.payload, Product) else node
+    product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"
 
 
@@ -95,7 +95,7 @@ def _joined_node(product: Node, update: Node) -> Node:
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct) -> Launches:
+def launches_with_update(payload: UpdatedProduct) -> Launches:
     """Returns the launches of a product with the optimizer's update of a variable."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
@@ -107,8 +107,8 @@ def launches_of_updated(payload: UpdatedProduct) -> Launches:
         operands = *[Output(i) for i in range(state_count)], place, *numbers
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
-    if isinstance(product.payload, Product):
-        product_form = launches_of_product(product.payload, then=update)
+    if isinstance(product.payload, ProductWithEpilogue):
+        product_form = launches_of_product(product.payload, make_following_launch=update)
         beside = product.payload.inputs_read_in_order
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)

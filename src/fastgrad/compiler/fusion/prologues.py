@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad.compiler.fusion.epilogues import Product, can_take_epilogue
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, can_take_epilogue
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
@@ -20,12 +20,12 @@ from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_pro
 from fastgrad.kernels.movement.gathering import ids_check_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-LaunchesOf = Callable[[Node], Launches | None]
+LaunchesOfNode = Callable[[Node], Launches | None]
 """Returns the kernels of a node."""
 
 
 @dataclass(frozen=True)
-class Prepared(Payload):
+class ProductWithPrologue(Payload):
     """The payload of a FUSED node of a product with its prologue, the node that makes its first matrix.
 
     The node's inputs are those of both, each once. Its results are the product's; the first node's results come before them if
@@ -46,11 +46,11 @@ class Prepared(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the operations of the prologue and the product, joined by "+"."""
         return f"{self.before.payload.name}+{self.product.payload.name}"
 
 
-def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
+def add_prologues(graph: Graph, launches_of: LaunchesOfNode) -> Graph:
     """Returns the graph with prologues: nodes that make a matrix, joined to the products that read it first.
 
     Args:
@@ -91,31 +91,38 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
 
 def _takes_prologue(node: Node) -> bool:
     """True if a node is a product of matrices whose kernel can call a prologue."""
-    product = node.payload.node if isinstance(node.payload, Product) else node
+    product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     if row_name(product) not in ("matmul", "wide_product") or not can_take_epilogue(product):
         return False
     return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
 
 
 def _joined_node(
-    before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
+    maker: Node,
+    matrix_result_number: int,
+    keeps_matrix: bool,
+    reshapes: Sequence[Node],
+    product: Node,
+    launches_of: LaunchesOfNode,
 ) -> Node | None:
     """Returns a product and its prologue as one node; None if they can't be joined."""
     matrix, *other_inputs = product.inputs
-    made_ids = {id(value) for node in (before, *reshapes) for value in node.outputs}
+    made_ids = {id(value) for node in (maker, *reshapes) for value in node.outputs}
     if (
         any(id(value) in made_ids for value in other_inputs)
-        or _launch_of_rows(before, place, matrix, launches_of) is None
+        or _row_prologue_launches(maker, matrix_result_number, matrix, launches_of) is None
     ):
         return None
-    inputs = tuple(dict.fromkeys((*before.inputs, *other_inputs)))
-    outputs = (*before.outputs, *product.outputs) if kept else product.outputs
-    graph = graph_of([before, *reshapes, product], inputs, outputs)
-    return Node(Kind.FUSED, Prepared(before, place, kept, product, graph), inputs, outputs)
+    inputs = tuple(dict.fromkeys((*maker.inputs, *other_inputs)))
+    outputs = (*maker.outputs, *product.outputs) if keeps_matrix else product.outputs
+    graph = graph_of([maker, *reshapes, product], inputs, outputs)
+    return Node(
+        Kind.FUSED, ProductWithPrologue(maker, matrix_result_number, keeps_matrix, product, graph), inputs, outputs
+    )
 
 
-def _launch_of_rows(
-    before: Node, place: int, matrix: Value, launches_of: LaunchesOf
+def _row_prologue_launches(
+    maker: Node, matrix_result_number: int, matrix: Value, launches_of: LaunchesOfNode
 ) -> tuple[Launches, Launch | None] | None:
     """Returns the launches of a node as a prologue that makes rows of a matrix.
 
@@ -123,16 +130,16 @@ def _launch_of_rows(
         The launches of the node, with one kernel, which makes each row from units of its own; and the launch that checks the
         ids first, if a check is needed. None if rows are made in another way.
     """
-    if any(size == 0 for size in matrix.shape) or before.outputs[place].dtype != matrix.dtype:
+    if any(size == 0 for size in matrix.shape) or maker.outputs[matrix_result_number].dtype != matrix.dtype:
         return None
-    maker_launches = launches_of(before)
+    maker_launches = launches_of(maker)
     if maker_launches is None or maker_launches.alias or maker_launches.starts_as or len(maker_launches.launches) != 1:
         return None
     (launch,) = maker_launches.launches
     signature = signature_of(launch.kernel)
     ids_check = None
     if signature.returns_status:
-        ids_check = ids_check_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
+        ids_check = ids_check_launch(maker.inputs, **maker.attributes) if row_name(maker) == "gather" else None
         if ids_check is None:
             return None
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
@@ -144,13 +151,13 @@ def _launch_of_rows(
         if parameter.kind in ARRAY_KINDS and parameter.kind != "in":
             if not isinstance(operand, Output):
                 return None
-            value = before.outputs[operand.number]
+            value = maker.outputs[operand.number]
             if launch.parts.get(position) != prod(value.shape):
                 return None
     return maker_launches, ids_check
 
 
-def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
+def launches_with_prologue(payload: ProductWithPrologue, launches_of: LaunchesOfNode) -> Launches:
     """Returns the launches of a product with its prologue.
 
     Args:
@@ -159,7 +166,10 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
     """
     before, product = payload.before, payload.product
     matrix, *other_inputs = product.inputs
-    row_launches, product_form = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
+    row_launches, product_form = (
+        _row_prologue_launches(before, payload.place, matrix, launches_of),
+        launches_of(product),
+    )
     assert row_launches is not None
     assert product_form is not None
     maker_form, ids_check = row_launches

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTS, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTEGER_DTYPES, body_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import HALVES
 
-_SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
-_FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
-_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTS})
+_FLOAT32_AND_FLOAT64: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
+_FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT32_AND_FLOAT64, *HALVES})
+_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTEGER_DTYPES})
 
 
 class Reduction(NamedTuple):
@@ -35,7 +35,7 @@ class Reduction(NamedTuple):
 REDUCTIONS = {
     "reduce_sum": Reduction("sum", _NUMERIC_DTYPES),
     "reduce_mean": Reduction("sum", _FLOAT_DTYPES, after="({0} / {number}(reduced))"),
-    "reduce_euclidean_norm": Reduction("sum", _SINGLE_AND_DOUBLE, "({0} * {0})", "math.sqrt({0})"),
+    "reduce_euclidean_norm": Reduction("sum", _FLOAT32_AND_FLOAT64, "({0} * {0})", "math.sqrt({0})"),
     "reduce_prod": Reduction("product", _NUMERIC_DTYPES),
     "reduce_max": Reduction("greatest", _NUMERIC_DTYPES),
     "reduce_min": Reduction("least", _NUMERIC_DTYPES),
@@ -47,7 +47,7 @@ REDUCTIONS = {
 }
 """The reductions, by name of the row of the operation table."""
 
-_CHANGE_SINGLE_ELEMENTS = frozenset({"reduce_euclidean_norm", "finite_maximum"})
+_CHANGES_SINGLE_ELEMENTS = frozenset({"reduce_euclidean_norm", "finite_maximum"})
 
 
 def drops_unit_dimensions(node: Node) -> bool:
@@ -59,7 +59,7 @@ def drops_unit_dimensions(node: Node) -> bool:
 def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
     name = row_name(node)
-    return name in REDUCTIONS and name not in _CHANGE_SINGLE_ELEMENTS and drops_unit_dimensions(node)
+    return name in REDUCTIONS and name not in _CHANGES_SINGLE_ELEMENTS and drops_unit_dimensions(node)
 
 
 def reduction_result(name: str, total: str, dtype: np.dtype) -> str:
@@ -80,25 +80,25 @@ def reduction_of_one_element(name: str, operand: str, dtype: np.dtype) -> str:
     return reduction_result(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
 
 
-def lane_type(dtype: np.dtype) -> str:
+def lane_dtype(dtype: np.dtype) -> str:
     """Returns the dtype in which elements of a dtype are combined."""
     return "uint8" if dtype == BOOL else body_type(dtype)
 
 
-def total_type(combine: str, dtype: np.dtype) -> str:
+def total_dtype(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_type(dtype)
+    return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_dtype(dtype)
 
 
-def neutral_element(combine: str, number: str) -> str:
+def neutral_element(combine: str, dtype_name: str) -> str:
     """Returns the neutral element of a combination; for sums -0.0, which keeps the sign of zero."""
-    dtype = np.dtype(number)
+    dtype = np.dtype(dtype_name)
     if combine == "sum":
-        return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"
+        return f"{dtype_name}(-0.0)" if dtype.kind == "f" else f"{dtype_name}(0)"
     if combine == "product":
-        return f"{number}(1)"
+        return f"{dtype_name}(1)"
     sign = "-" if combine == "greatest" else ""
     if dtype.kind == "f":
-        return f"{number}({sign}math.inf)"
+        return f"{dtype_name}({sign}math.inf)"
     ends = np.iinfo(dtype)
-    return f"{number}({ends.min if combine == 'greatest' else ends.max})"
+    return f"{dtype_name}({ends.min if combine == 'greatest' else ends.max})"

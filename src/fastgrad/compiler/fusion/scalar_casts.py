@@ -18,8 +18,8 @@ FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 FLOAT16: np.dtype = np.dtype(np.float16)
 BFLOAT16: np.dtype = dtypes.bfloat16.numpy
-INTS = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
-_FLOATS = HALVES | {FLOAT32, FLOAT64}
+INTEGER_DTYPES = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
+_FLOAT_DTYPES = HALVES | {FLOAT32, FLOAT64}
 
 
 @functools.cache
@@ -48,61 +48,61 @@ def store_code(value: str, dtype: np.dtype) -> str:
     return f"to_{dtype.name}({value})" if dtype in HALVES else value
 
 
-def cast_code(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
-    """Returns the expression of a cast; None if NumPy's results depend on the positions of the elements.
+def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
+    """Returns the expression that casts a number; None if NumPy's results depend on the elements' positions.
 
     Args:
         x: the name of the number.
-        given, wanted: dtypes.
+        from_dtype, to_dtype: dtypes.
     """
-    if given == wanted:
+    if from_dtype == to_dtype:
         return x
-    if wanted == BOOL:
-        return f"({x} != {body_type(given)}(0))"
-    if given == BOOL:
-        return f"({body_type(wanted)}(1) if {x} else {body_type(wanted)}(0))"
-    if wanted in HALVES:
-        narrow = "rounded_to_odd" if given == FLOAT64 and wanted == FLOAT16 else "float32"
-        return f"rounded_to_{wanted.name}({narrow}({x}))"
-    if wanted in INTS and given in _FLOATS:
-        return _cast_to_integer(x, body_type(given), wanted) if _casts_like_numpy(given, wanted) else None
-    return f"{wanted.name}({x})"
+    if to_dtype == BOOL:
+        return f"({x} != {body_type(from_dtype)}(0))"
+    if from_dtype == BOOL:
+        return f"({body_type(to_dtype)}(1) if {x} else {body_type(to_dtype)}(0))"
+    if to_dtype in HALVES:
+        narrow = "rounded_to_odd" if from_dtype == FLOAT64 and to_dtype == FLOAT16 else "float32"
+        return f"rounded_to_{to_dtype.name}({narrow}({x}))"
+    if to_dtype in INTEGER_DTYPES and from_dtype in _FLOAT_DTYPES:
+        return _cast_to_integer(x, body_type(from_dtype), to_dtype) if _casts_like_numpy(from_dtype, to_dtype) else None
+    return f"{to_dtype.name}({x})"
 
 
-def _cast_to_integer(x: str, number: str, wanted: np.dtype) -> str:
+def _cast_to_integer(x: str, float_type: str, wanted: np.dtype) -> str:
     """Returns x86's cast to integers: numbers out of range become the smallest int32 or int64, then its low bits."""
     if wanted == np.uint64:
-        half = f"{number}({2.0**63!r})"
-        above = f"(uint64({_cast_to_signed(f'({x} - {half})', number, 64)}) ^ uint64({2**63}))"
-        return f"({above} if {x} >= {half} else uint64({_cast_to_signed(x, number, 64)}))"
-    return f"{wanted.name}({_cast_to_signed(x, number, 64 if wanted.itemsize > 4 else 32)})"
+        half = f"{float_type}({2.0**63!r})"
+        above = f"(uint64({_cast_to_signed(f'({x} - {half})', float_type, 64)}) ^ uint64({2**63}))"
+        return f"({above} if {x} >= {half} else uint64({_cast_to_signed(x, float_type, 64)}))"
+    return f"{wanted.name}({_cast_to_signed(x, float_type, 64 if wanted.itemsize > 4 else 32)})"
 
 
-def _cast_to_signed(x: str, number: str, width: int) -> str:
-    lowest = -(2 ** (width - 1))
-    inside = f"{x} > {number}({float(lowest - 1)!r}) and {x} < {number}({float(-lowest)!r})"
-    return f"(int{width}({x}) if {inside} else int{width}({lowest}))"
+def _cast_to_signed(x: str, float_type: str, bits: int) -> str:
+    lowest = -(2 ** (bits - 1))
+    inside = f"{x} > {float_type}({float(lowest - 1)!r}) and {x} < {float_type}({float(-lowest)!r})"
+    return f"(int{bits}({x}) if {inside} else int{bits}({lowest}))"
 
 
 _CAST_SAMPLES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -1.5, 1.5e19)
 
 
 @functools.cache
-def _casts_like_numpy(given: np.dtype, wanted: np.dtype) -> bool:
+def _casts_like_numpy(from_dtype: np.dtype, to_dtype: np.dtype) -> bool:
     """True if NumPy casts numbers out of range on this machine as ``_cast_to_integer`` does."""
-    if wanted == np.uint32:  # NumPy's vector loop and its scalar loop differ
+    if to_dtype == np.uint32:  # NumPy's vector loop and its scalar loop differ
         return False
     with np.errstate(all="ignore"):
-        numbers = np.array(_CAST_SAMPLES).astype(given)
-        actual = np.repeat(numbers, 20).astype(wanted).reshape(-1, 20)
-    expected = np.array([_x86_cast(float(x), wanted) for x in numbers], wanted)
+        numbers = np.array(_CAST_SAMPLES).astype(from_dtype)
+        actual = np.repeat(numbers, 20).astype(to_dtype).reshape(-1, 20)
+    expected = np.array([_x86_cast(float(x), to_dtype) for x in numbers], to_dtype)
     return bool((actual == expected[:, None]).all())
 
 
-def _x86_cast(x: float, wanted: np.dtype) -> int:
-    width = 8 * wanted.itemsize
-    if wanted == np.uint64 and x >= 2.0**63:
+def _x86_cast(x: float, to_dtype: np.dtype) -> int:
+    width = 8 * to_dtype.itemsize
+    if to_dtype == np.uint64 and x >= 2.0**63:
         return _x86_cast(x - 2.0**63, np.dtype(np.int64)) % 2**64 ^ 2**63
     limit = 2.0 ** (63 if width == 64 else 31)
     low_bits = (int(x) if -limit <= x < limit else -int(limit)) % 2**width
-    return low_bits if wanted.kind == "u" or low_bits < 2 ** (width - 1) else low_bits - 2**width
+    return low_bits if to_dtype.kind == "u" or low_bits < 2 ** (width - 1) else low_bits - 2**width

@@ -16,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, INTS, body_type, cast_code
+from fastgrad.compiler.fusion.scalar_casts import (
+    BFLOAT16,
+    BOOL,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    INTEGER_DTYPES,
+    body_type,
+    cast_code,
+)
 from fastgrad.core.operation import HALVES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
@@ -24,17 +33,17 @@ from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_ta
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTS
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
-_VECTOR_MATH = {
+_VECTOR_MATH_FUNCTIONS = {
     vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid"),
     circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
 }
-_COMPUTED_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
-_COMPUTED_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+_BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
+_BODY_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
 _EXACT_CALLS = {
@@ -70,7 +79,7 @@ KERNEL_GLOBALS: dict[str, Any] = {
         for dtype in ("float16", "bfloat16")
         for name in (f"of_{dtype}", f"to_{dtype}", f"rounded_to_{dtype}")
     },
-    **{name: getattr(module, name) for module, names in _VECTOR_MATH.items() for name in names},
+    **{name: getattr(module, name) for module, names in _VECTOR_MATH_FUNCTIONS.items() for name in names},
     **{
         name: getattr(scalars, name)
         for name in (
@@ -86,12 +95,12 @@ KERNEL_GLOBALS: dict[str, Any] = {
             "rounded_to_odd",
         )
     },
-    **{dtype.name: dtype.type for dtype in INTS | {FLOAT32, FLOAT64}},
+    **{dtype.name: dtype.type for dtype in INTEGER_DTYPES | {FLOAT32, FLOAT64}},
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
 _NAMED_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
+_ARITHMETIC_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
@@ -115,10 +124,10 @@ def row_code(
     if row is None:
         return None
     if callable(row.kernel_code):
-        scalars = Scalars(inputs, output)
+        scalars = ScalarExpressions(inputs, output)
         try:
             text = row.kernel_code(scalars, *operands, **attributes)
-        except _RefusedError:
+        except _ExpressionRefused:
             return None
         return None if text is None else (text, scalars.dtype)
     numbers = {dtype for dtype in (*inputs, output) if dtype != BOOL}
@@ -128,7 +137,7 @@ def row_code(
     return None if template is None else (template[0].format(*operands), template[1])
 
 
-class Scalars:
+class ScalarExpressions:
     """Builds expressions for a row's ``kernel_code``.
 
     Args:
@@ -148,7 +157,7 @@ class Scalars:
         """The only dtype of the operands and the result."""
         numbers = {dtype for dtype in (*self._inputs, self._output) if dtype != BOOL}
         if len(numbers) != 1:
-            raise _RefusedError
+            raise _ExpressionRefused
         return numbers.pop()
 
     def rounded(self, text: str) -> str:
@@ -171,55 +180,57 @@ class Scalars:
         return f"{name}({', '.join(operands)})"
 
 
-def rounded_expression(text: str, number: np.dtype) -> str:
+def rounded_expression(text: str, dtype: np.dtype) -> str:
     """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
-    if number in INTS:
-        return f"{number.name}({text})"
-    return f"rounded_to_{number.name}({text})" if number in HALVES else text
+    if dtype in INTEGER_DTYPES:
+        return f"{dtype.name}({text})"
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES else text
 
 
-def constant_expression(value: float, number: np.dtype) -> str:
+def constant_expression(value: float, dtype: np.dtype) -> str:
     """Returns the expression of a Python number as a number of a dtype."""
     with np.errstate(over="ignore"):
-        value = float(number.type(value)) if number in HALVES else value
+        value = float(dtype.type(value)) if dtype in HALVES else value
     text = repr(value) if math.isfinite(value) else f"math.{value!r}"
-    return f"{body_type(number)}({text})"
+    return f"{body_type(dtype)}({text})"
 
 
-class _RefusedError(Exception):
+class _ExpressionRefused(Exception):
     """Raised for an expression that kernels can't compute."""
 
 
 @functools.cache
-def _expression_template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
+def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression with fields for its operands; cached, as rows are few."""
     row = TABLE[name]
-    compute_dtype = FLOAT32 if number in HALVES and row.rounds_once else number
+    compute_dtype = FLOAT32 if dtype in HALVES and row.rounds_once else dtype
     code, own_code = row.code, row.kernel_code
     if own_code is not None and compute_dtype not in HALVES:
         assert isinstance(own_code, str)
-        return (own_code if compute_dtype == number else rounded_expression(own_code, _not_none(number))), compute_dtype
+        return (
+            own_code if compute_dtype == dtype else rounded_expression(own_code, _known_dtype(dtype))
+        ), compute_dtype
     if code is None:
         return None
     placeholders = [f"operand{i}" for i in range(arity)]
     try:
         tree = _Translator(compute_dtype, set(placeholders))
         text = ast.unparse(tree.visit(ast.parse(code.format(*placeholders), mode="eval")))
-    except (_RefusedError, IndexError):  # IndexError: the number of inputs is not the code's
+    except (_ExpressionRefused, IndexError):  # IndexError: the number of inputs is not the code's
         return None
     for i, placeholder in enumerate(placeholders):
         text = text.replace(placeholder, f"{{{i}}}")
-    text = text if compute_dtype == number else rounded_expression(text, _not_none(number))
-    return f"({text})", (np.dtype(body_type(_not_none(number))) if tree.needs_dtype else None)
+    text = text if compute_dtype == dtype else rounded_expression(text, _known_dtype(dtype))
+    return f"({text})", (np.dtype(body_type(_known_dtype(dtype))) if tree.needs_dtype else None)
 
 
-def _not_none(number: np.dtype | None) -> np.dtype:
-    assert number is not None
-    return number
+def _known_dtype(dtype: np.dtype | None) -> np.dtype:
+    assert dtype is not None
+    return dtype
 
 
 class _Translator(ast.NodeTransformer):
-    """Rewrites a row's expression for kernels of a dtype; raises _RefusedError for unknown nodes."""
+    """Rewrites a row's expression for kernels of a dtype; raises _ExpressionRefused for unknown nodes."""
 
     def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
         self.number = number
@@ -229,16 +240,20 @@ class _Translator(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         allowed = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.cmpop, ast.Load, ast.Not)
         if not isinstance(node, allowed):
-            raise _RefusedError
+            raise _ExpressionRefused
         return super().generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         number, operator = self._number_dtype(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _DIVISION_FUNCTIONS and number not in INTS:  # the quotient of integers may raise an error
+        if (
+            operator in _DIVISION_FUNCTIONS and number not in INTEGER_DTYPES
+        ):  # the quotient of integers may raise an error
             return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
-        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTS else (ast.Div,)):
-            raise _RefusedError
+        if operator not in _ARITHMETIC_OPERATORS and operator not in (
+            _BITWISE_OPERATORS if number in INTEGER_DTYPES else (ast.Div,)
+        ):
+            raise _ExpressionRefused
         return self._rounded_node(ast.BinOp(left, node.op, right))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
@@ -246,10 +261,10 @@ class _Translator(ast.NodeTransformer):
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, operand)
         number = self._number_dtype()
-        if isinstance(node.op, ast.Invert) and number not in INTS:
-            raise _RefusedError
+        if isinstance(node.op, ast.Invert) and number not in INTEGER_DTYPES:
+            raise _ExpressionRefused
         result = ast.UnaryOp(node.op, operand)
-        return self._rounded_node(result) if number in INTS else result
+        return self._rounded_node(result) if number in INTEGER_DTYPES else result
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return self._constant_node(node.value)
@@ -263,11 +278,11 @@ class _Translator(ast.NodeTransformer):
         if name == "where":
             return ast.IfExp(*arguments)
         number = self._number_dtype()
-        if number in INTS:
+        if number in INTEGER_DTYPES:
             if name == "rint":
                 return arguments[0]
             if name not in _INTEGER_FUNCTIONS:
-                raise _RefusedError
+                raise _ExpressionRefused
             return self._rounded_node(_call_node(_INTEGER_FUNCTIONS[name], arguments))
         if name in {"isnan", "isinf", "isfinite"}:
             x = ast.unparse(arguments[0])
@@ -290,9 +305,9 @@ class _Translator(ast.NodeTransformer):
                 return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _COMPUTED_FUNCTIONS or (name == "nextafter" and number in HALVES):
-            raise _RefusedError
-        return self._function_call(_COMPUTED_FUNCTIONS[name], arguments)
+        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALVES):
+            raise _ExpressionRefused
+        return self._function_call(_BODY_FUNCTIONS[name], arguments)
 
     def _function_call(self, name: str, arguments: list[Any]) -> ast.AST:
         self.needs_dtype = True
@@ -300,15 +315,15 @@ class _Translator(ast.NodeTransformer):
 
     def _number_dtype(self) -> np.dtype:
         if self.number is None:
-            raise _RefusedError
+            raise _ExpressionRefused
         return self.number
 
     def _rounded_node(self, node: ast.AST) -> ast.AST:
         return ast.parse(rounded_expression(ast.unparse(node), self._number_dtype()), mode="eval").body
 
     def _constant_node(self, value: Any) -> Any:
-        if not isinstance(value, (int, float)) or (self.number in INTS and not float(value).is_integer()):
-            raise _RefusedError
+        if not isinstance(value, (int, float)) or (self.number in INTEGER_DTYPES and not float(value).is_integer()):
+            raise _ExpressionRefused
         return ast.parse(constant_expression(value, self._number_dtype()), mode="eval").body
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.kernel_writer import Writer, have_common_function, is_costly_function
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter, have_common_function, is_costly_function
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
@@ -22,7 +22,7 @@ BLOCK_ELEMENTS = 512
 
 
 @dataclass
-class Elements:
+class ElementLoops:
     """Writes the loop over elements of the innermost dimension, or several such loops, with the index ``j``.
 
     Attributes:
@@ -38,7 +38,7 @@ class Elements:
         separate: pairs (output, array) that must not share memory: the output is stored before the last read of the array.
     """
 
-    writer: Writer
+    writer: KernelWriter
     inputs: list[int]
     reads: dict[int, Operand]
     steps: list[int]
@@ -114,7 +114,7 @@ class Elements:
         return [*loops, self.steps[start:]]
 
     def _element_index(self) -> str:
-        return self.writer.place("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
+        return self.writer.element_index("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
 
     def _write_loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
         """Writes the loads of inputs, and of values of earlier stages."""
@@ -155,7 +155,7 @@ class Elements:
         kind = "uint8" if dtype == BOOL else body_type(dtype)
         free = next((block for block in self._free if block.startswith(kind)), None)
         if free is None:
-            free = self.writer.local(f"{kind}_block{number}", kind, self.block)
+            free = self.writer.stack_array(f"{kind}_block{number}", kind, self.block)
         else:
             self._free.remove(free)
         self._blocks[number] = free

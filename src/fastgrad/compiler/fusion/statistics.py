@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
@@ -17,7 +17,7 @@ from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
 
 @dataclass(frozen=True)
-class Measured(Payload):
+class ConvolutionWithMoments(Payload):
     """The payload of a FUSED node that convolves and computes the moments of one of the results.
 
     The node's inputs are the convolution's. Its results are the convolution's, then mean and variance.
@@ -33,7 +33,7 @@ class Measured(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its operations."""
+        """The names of the convolution's operations and of the moments, joined by "+"."""
         return f"{self.convolution.payload.name}+batch_moments"
 
 
@@ -69,7 +69,7 @@ def add_statistics(graph: Graph) -> Graph:
 
 def _is_convolution(node: Node) -> bool:
     """True if a node is a convolution whose kernel calls the operation that follows it."""
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         return row_name(node.payload.node) == "convolution"
     if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
         return False
@@ -83,21 +83,23 @@ def _is_convolution(node: Node) -> bool:
 
 def _has_convolution_layout(convolution: Node, value: Value) -> bool:
     """True if a value has the convolution's shape and layout, and a dtype that moments support."""
-    plain_convolution = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
+    plain_convolution = (
+        convolution.payload.node if isinstance(convolution.payload, ProductWithEpilogue) else convolution
+    )
     return value.shape == plain_convolution.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
 
-def _joined_node(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
+def _joined_node(convolution: Node, measured_result_number: int, reshape: Node | None, moments: Node) -> Node:
     nodes = [convolution, moments] if reshape is None else [convolution, reshape, moments]
     outputs = (*convolution.outputs, *moments.outputs)
-    payload = Measured(convolution, place, graph_of(nodes, convolution.inputs, outputs))
+    payload = ConvolutionWithMoments(convolution, measured_result_number, graph_of(nodes, convolution.inputs, outputs))
     return Node(Kind.FUSED, payload, convolution.inputs, outputs)
 
 
-def launches_of_measured(payload: Measured) -> Launches:
+def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Launches:
     """Returns the launches of a convolution with its moments."""
     node = payload.convolution
-    if isinstance(node.payload, Product):
+    if isinstance(node.payload, ProductWithEpilogue):
         form = launches_of_product(node.payload)
     else:
         plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)

@@ -16,7 +16,7 @@ from fastgrad.core.operation import TABLE
 
 
 class Parts:
-    """A builder of the nodes that replace a node.
+    """A builder of the nodes that an operation is decomposed into.
 
     Args:
         number: the number of the new values, for text.
@@ -43,7 +43,7 @@ class Parts:
         return value
 
     def drawn(self, name: str, words: Value, shape: tuple[int, ...], dtype: np.dtype) -> Value:
-        """Returns the value of a draw; equal draws share one node."""
+        """Returns the value of a random draw; draws of equal name, key words and shape share one node."""
         key = name, id(words), shape
         if key not in self._draws:
             self._draws[key] = Value(shape, dtype, self._number)
@@ -51,11 +51,11 @@ class Parts:
         return self._draws[key]
 
     def number(self, number: float, dtype: np.dtype) -> Value:
-        """Returns a constant scalar."""
+        """Adds a constant scalar and returns its value."""
         return self.constant(np.array(number, dtype))
 
     def constant(self, array: np.ndarray) -> Value:
-        """Returns a constant."""
+        """Adds a constant array and returns its value."""
         value = Value(array.shape, array.dtype, self._number)
         self.nodes.append(Node(Kind.CONSTANT, array, (), (value,)))
         return value

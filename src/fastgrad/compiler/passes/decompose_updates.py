@@ -40,12 +40,12 @@ def decompose_updates(graph: Graph) -> Graph:
     return split_updates(graph, expanded)
 
 
-def split_updates(graph: Graph, apart: Callable[[Node, Value], list[Node] | None]) -> Graph:
+def split_updates(graph: Graph, replacement_of: Callable[[Node, Value], list[Node] | None]) -> Graph:
     """Returns the graph with updates of several variables split: some variables get separate updates.
 
     Args:
         graph: the graph; it is not changed. Updates that scale their gradients stay as they are.
-        apart: maps the update of one variable and its gradient to the nodes that replace the update; None to keep it with
+        replacement_of: maps the update of one variable and its gradient to the nodes that replace the update; None to keep it with
             the others.
     """
     nodes: list[Node] = []
@@ -56,7 +56,7 @@ def split_updates(graph: Graph, apart: Callable[[Node, Value], list[Node] | None
         count, state_count = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
         remaining = []
         for i in range(count):
-            replacement = apart(_update_of_some_variables(node, [i]), node.inputs[state_count * count + i])
+            replacement = replacement_of(_update_of_some_variables(node, [i]), node.inputs[state_count * count + i])
             if replacement is None:
                 remaining.append(i)
             else:
@@ -70,13 +70,13 @@ def _is_large(gradient: Value) -> bool:
     return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LEAST_UPDATE_BYTES
 
 
-def _update_of_some_variables(node: Node, chosen: list[int]) -> Node:
-    """Returns the update of some of the variables."""
+def _update_of_some_variables(node: Node, variable_numbers: list[int]) -> Node:
+    """Returns an optimizer's update node, restricted to some of its variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1
-    inputs = [node.inputs[k * count + i] for k in range(lists) for i in chosen]
-    outputs = [node.outputs[k * count + i] for k in range(lists - 1) for i in chosen]
-    attributes = node.attributes | {"count": len(chosen)}
+    inputs = [node.inputs[k * count + i] for k in range(lists) for i in variable_numbers]
+    outputs = [node.outputs[k * count + i] for k in range(lists - 1) for i in variable_numbers]
+    attributes = node.attributes | {"count": len(variable_numbers)}
     return Node(node.kind, node.payload, (*inputs, *node.inputs[lists * count :]), tuple(outputs), attributes)
 
 

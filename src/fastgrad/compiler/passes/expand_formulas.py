@@ -39,7 +39,7 @@ def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
     return None if row.formula is None else row.formula(tuple([value.dtype for value in inputs]))
 
 
-def _expand_formula(formula: Any, inputs: Sequence[Value], number: int, nodes: list[Node]) -> Value:
+def _expand_formula(formula: Any, inputs: Sequence[Value], first_value_number: int, nodes: list[Node]) -> Value:
     """Returns the value of a formula; adds its nodes to ``nodes``."""
     values: dict[int, Value] = {}
     for term in formula.terms:
@@ -49,10 +49,10 @@ def _expand_formula(formula: Any, inputs: Sequence[Value], number: int, nodes: l
         operands = tuple([values[id(operand)] for operand in term.operands])
         inner_formula = None if term.row is None else _formula_of(term.row, operands)
         if inner_formula is not None:
-            values[id(term)] = _expand_formula(inner_formula, operands, number, nodes)
+            values[id(term)] = _expand_formula(inner_formula, operands, first_value_number, nodes)
             continue
         shape = np.broadcast_shapes(*[x.shape for x in operands])
-        value = values[id(term)] = Value(shape, term.dtype, number)
+        value = values[id(term)] = Value(shape, term.dtype, first_value_number)
         if term.row is None:
             nodes.append(Node(Kind.CONSTANT, term.value, (), (value,)))
         else:

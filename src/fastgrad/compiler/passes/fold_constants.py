@@ -16,7 +16,7 @@ from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
 MOST_FOLDED_BYTES = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
 
-_BROADCASTS = frozenset({"broadcast_to", "spread"})
+_BROADCAST_ROWS = frozenset({"broadcast_to", "spread"})
 # They stay at any size: a broadcast that its reader evaluates costs no memory. Folding sees through them.
 
 
@@ -44,7 +44,7 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         (output,) = node.outputs
         inputs = [constants[id(value)]() for value in node.inputs]
-        if row_name(node) in _BROADCASTS:
+        if row_name(node) in _BROADCAST_ROWS:
             constants[id(output)] = partial(_folded_node, node, inputs)  # computed at each use, not stored
             return node
         if not _is_small(output, inputs):

@@ -7,10 +7,10 @@ from math import prod
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.rewriting import row_name
 
-_HARMLESS_ROWS = frozenset(
+_NEVER_FAILING_ROWS = frozenset(
     {"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"}
 )
-_HARMLESS_ROWS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
+_NEVER_FAILING_ROWS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
 # Operations that never fail.
 
 
@@ -47,14 +47,14 @@ def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> 
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
         return True
-    return row_name(node) in _HARMLESS_ROWS and all(id(value) in maker for value in node.inputs)
+    return row_name(node) in _NEVER_FAILING_ROWS and all(id(value) in maker for value in node.inputs)
 
 
-def _collect_dependencies(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
-    """Adds a guard and all nodes that it depends on to ``first``."""
+def _collect_dependencies(guard: Node, maker: dict[int, Node], collected: set[int]) -> None:
+    """Adds a guard and all nodes that it depends on to ``collected``."""
     waiting = [guard]
     while waiting:
         node = waiting.pop()
-        if id(node) not in first:
-            first.add(id(node))
+        if id(node) not in collected:
+            collected.add(id(node))
             waiting += [maker[id(value)] for value in node.inputs]

@@ -10,10 +10,12 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.core.operation import TABLE
 
-_JOINT_ROWS = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
+_LOSS_WITH_GRADIENT_ROW = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
 # Rows of logits and labels whose second result the gradient's row reads, and the rows that compute both.
 
-_LOSS_AND_GRADIENT_ROWS = frozenset({*_JOINT_ROWS, *[f"{name}_gradient" for name in _JOINT_ROWS]})
+_LOSS_AND_GRADIENT_ROWS = frozenset(
+    {*_LOSS_WITH_GRADIENT_ROW, *[f"{name}_gradient" for name in _LOSS_WITH_GRADIENT_ROW]}
+)
 
 _MOST_MOVED_NODES = 8
 # The most operations that are moved up, for the cotangent.
@@ -25,7 +27,7 @@ def join_losses(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _JOINT_ROWS}
+    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _LOSS_WITH_GRADIENT_ROW}
     if not losses:
         return graph
     uses = uses_of(graph)
@@ -43,7 +45,7 @@ def join_losses(graph: Graph) -> Graph:
         earlier_nodes = _movable_makers(graph, makers, g, at)
         if row_name(node) != f"{row_name(loss)}_gradient" or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
-        row = TABLE[_JOINT_ROWS[loss.payload.name]]
+        row = TABLE[_LOSS_WITH_GRADIENT_ROW[loss.payload.name]]
         joint = Node(Kind.OPERATION, row, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
         nodes_at[at] = [*earlier_nodes, joint]
         gone.update(map(id, (loss, node, *earlier_nodes)))
@@ -59,13 +61,13 @@ def join_losses(graph: Graph) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _movable_makers(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
+def _movable_makers(graph: Graph, made_at: dict[int, int], value: Value, first_position: int) -> list[Node] | None:
     """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
     positions: set[int] = set()
     waiting = [value]
     while waiting:
-        position = made[id(waiting.pop())]
-        if position < at or position in positions:
+        position = made_at[id(waiting.pop())]
+        if position < first_position or position in positions:
             continue
         node = graph.nodes[position]
         if (

@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name, same_type
 
-_NEVER_MERGED = frozenset({"recomputed_input"})
+_NEVER_MERGED_ROWS = frozenset({"recomputed_input"})
 # recompute_grad puts it before the second computation, so that the results of the first need not be kept.
 
 
@@ -38,7 +38,7 @@ def merge_common(graph: Graph) -> Graph:
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node
-        key = _key(node)
+        key = _computation_key(node)
         if key in values_by_key:
             return values_by_key[key]
         if key is not None:
@@ -48,14 +48,14 @@ def merge_common(graph: Graph) -> Graph:
     return rewritten(graph, merge)
 
 
-def _key(node: Node) -> Hashable:
+def _computation_key(node: Node) -> Hashable:
     """Returns a key that nodes share if they compute the same values; None for nodes that are never merged."""
     match node.kind:
         case Kind.CONSTANT:
             return (Kind.CONSTANT, array_key(node.payload))
         case Kind.GUARD:
             return (Kind.GUARD, node.payload, id(node.inputs[0]))
-        case Kind.OPERATION if is_pure(node) and row_name(node) not in _NEVER_MERGED:
+        case Kind.OPERATION if is_pure(node) and row_name(node) not in _NEVER_MERGED_ROWS:
             attributes = plain_key(node.attributes)
             return None if attributes is None else (id(node.payload), tuple(map(id, node.inputs)), attributes)
     return None

@@ -23,35 +23,35 @@ from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.compiler.passes.structure import structure_of
 from fastgrad.core.operation import Form
 
-LEAST_PEAK = 16 << 20
+LEAST_PEAK_BYTES = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
 SCARCE_SHARE_OF_PEAK = 0.5
 """A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
 
-WAIT_FACTOR = 3
+LEAST_WAIT_IN_OWN_BYTES = 3
 """A value is recomputed only if this multiple of its own bytes is made while it waits."""
 
-LEAST_SIZE_SHARE = 1e-3
+LEAST_VALUE_SHARE_OF_PEAK = 1e-3
 """Values smaller than this share of the peak are kept."""
 
-OPERATIONS_PER_BYTE = 8.0
+MOST_REPEATED_OPERATIONS_PER_BYTE = 8.0
 """The most operations that are repeated for a byte that is not kept; a gelu of float32 needs 5."""
 
-_FUNCTION_COST = 20
+_FUNCTION_COST_IN_SIMPLE_OPERATIONS = 20
 # The cost of exp, erf and the like, in simple operations.
 
 _SIMPLE_FUNCTIONS = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
-FACTOR = 2
+MOST_REUSE_SIZE_RATIO = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
-_MOST_DELAY = 8
+_MOST_DELAY_NODES = 8
 # The most nodes by which a product is delayed, so that it reads a value that a map computes anyway.
 
-_MOST_DEPTH = 8
+_MOST_REPEATED_CHAIN_OPERATIONS = 8
 # The longest chain of operations that is repeated for one value.
 
 _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
@@ -59,7 +59,7 @@ _SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 def is_scarce(planned: Graph) -> bool:
     """True if a fused graph needs so much memory that recomputing values can pay."""
-    return Memory(planned).peak >= LEAST_PEAK
+    return MemoryTimeline(planned).peak >= LEAST_PEAK_BYTES
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
@@ -72,15 +72,15 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
     Returns:
         ``graph`` itself if no value is recomputed.
     """
-    memory = Memory(planned)
-    if memory.peak < LEAST_PEAK:
+    memory = MemoryTimeline(planned)
+    if memory.peak < LEAST_PEAK_BYTES:
         return graph
-    choice = _Search(graph, memory)
+    choice = _RecomputationSearch(graph, memory)
     if not choice.wanted:
         return graph
     key = structure_of(graph)
     if key is not None:
-        if len(_decisions) >= MOST_DECISIONS:
+        if len(_decisions) >= MOST_CACHED_DECISIONS:
             _decisions.clear()
         _decisions[key] = choice.decision(graph)
     return _GraphRewriter(choice, graph, memory.at).rewritten_graph()
@@ -97,7 +97,12 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     """
     key = structure_of(graph)
     decision = None if key is None else _decisions.get(key)
-    if decision is None or not decision.bytes <= FACTOR * _bytes_of(graph) <= FACTOR * FACTOR * decision.bytes:
+    if (
+        decision is None
+        or not decision.bytes
+        <= MOST_REUSE_SIZE_RATIO * _bytes_of(graph)
+        <= MOST_REUSE_SIZE_RATIO * MOST_REUSE_SIZE_RATIO * decision.bytes
+    ):
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}
@@ -108,7 +113,7 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     return _GraphRewriter(_RecomputedValues(graph, kept_ids, wanted_ids, second_uses), graph, at).rewritten_graph()
 
 
-class _Decision(NamedTuple):
+class _RecomputationDecision(NamedTuple):
     """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_RecomputedValues``."""
 
     bytes: int
@@ -118,15 +123,15 @@ class _Decision(NamedTuple):
     again: dict[int, int]
 
 
-MOST_DECISIONS = 64
-_decisions: dict[Hashable, _Decision] = {}
+MOST_CACHED_DECISIONS = 64
+_decisions: dict[Hashable, _RecomputationDecision] = {}
 
 
 def _bytes_of(graph: Graph) -> int:
     return sum([size_of(value) for node in graph.nodes for value in node.outputs])
 
 
-class Memory:
+class MemoryTimeline:
     """The values in memory, in the order of the fused graph.
 
     Attributes:
@@ -179,10 +184,10 @@ class Memory:
 
     def late_reader(self, value: Value) -> int | None:
         """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
-        if id(value) not in self.made or size_of(value) < LEAST_SIZE_SHARE * self.peak:
+        if id(value) not in self.made or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
             return None
         last_use = self.made[id(value)]
-        longest, reader = WAIT_FACTOR * size_of(value), None
+        longest, reader = LEAST_WAIT_IN_OWN_BYTES * size_of(value), None
         for use in self.uses[id(value)]:
             waiting = self.bytes_made_between(last_use, use)
             if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
@@ -232,14 +237,14 @@ class _RecomputedValues:
         return None if maker.kind in _SOURCE_KINDS else (maker, _inputs_of_recomputation(maker))
 
 
-class _Search(_RecomputedValues):
+class _RecomputationSearch(_RecomputedValues):
     """The search for the values to recompute.
 
     Args:
         graph, memory: see ``rematerialize``.
     """
 
-    def __init__(self, graph: Graph, memory: Memory) -> None:
+    def __init__(self, graph: Graph, memory: MemoryTimeline) -> None:
         super().__init__(graph, memory.made, {}, {})
         self._memory = memory
         self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
@@ -249,8 +254,8 @@ class _Search(_RecomputedValues):
                 if reader is not None and self._pays_off(value, reader):
                     self.wanted[id(value)] = reader
 
-    def _pays_off(self, value: Value, late: int) -> bool:
-        values = self._trace(value, late, {}, 0)
+    def _pays_off(self, value: Value, reader_position: int) -> bool:
+        values = self._trace(value, reader_position, {}, 0)
         if values is None:
             return False
         needed = [(key, operand) for key, (operand, repeated) in values.items() if repeated]
@@ -259,32 +264,36 @@ class _Search(_RecomputedValues):
         operations = sum(
             [_operations_per_element(self._makers[key]) * _element_count(operand) for key, operand in needed]
         )
-        if 2 * saved < size_of(value) or operations > OPERATIONS_PER_BYTE * saved:
+        if 2 * saved < size_of(value) or operations > MOST_REPEATED_OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
-            self.again[key] = min(late, self.again.get(key, late))
+            self.again[key] = min(reader_position, self.again.get(key, reader_position))
         for key, _ in longer:
-            self._extended_uses[key] = max(late, self._extended_uses.get(key, late))
+            self._extended_uses[key] = max(reader_position, self._extended_uses.get(key, reader_position))
         return True
 
-    def _trace(self, value: Value, late: int, known: _NeededValues, depth: int) -> _NeededValues | None:
+    def _trace(
+        self, value: Value, reader_position: int, already_needed: _NeededValues, depth: int
+    ) -> _NeededValues | None:
         """Returns the values needed to compute a value again; None if it can't be.
 
         Args:
             value: the value.
-            late: the position that needs it.
-            known: the values that are needed in any case.
+            reader_position: the position that needs it.
+            already_needed: the values that are needed in any case.
             depth: the number of operations between it and the first value of the search.
         """
-        if id(value) in known:
-            return known
+        if id(value) in already_needed:
+            return already_needed
         if id(value) in self.again:  # its second computation must be near, else that one would wait
-            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= WAIT_FACTOR * size_of(value)
-            return {**known, id(value): (value, True)} if near else None
+            near = self._memory.bytes_made_between(
+                reader_position, self.again[id(value)]
+            ) <= LEAST_WAIT_IN_OWN_BYTES * size_of(value)
+            return {**already_needed, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
-        if depth > _MOST_DEPTH or not _can_repeat(node, value):
+        if depth > _MOST_REPEATED_CHAIN_OPERATIONS or not _can_repeat(node, value):
             return None
-        values = {**known, id(value): (value, True)}
+        values = {**already_needed, id(value): (value, True)}
         for x in _inputs_of_recomputation(node):
             if self._makers[id(x)].kind in _SOURCE_KINDS:
                 continue
@@ -292,17 +301,17 @@ class _Search(_RecomputedValues):
             if (
                 is_stored
                 and id(x) not in self.wanted
-                and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= late
+                and max(self._memory.last_reader(x), self._extended_uses.get(id(x), 0)) >= reader_position
             ):
                 continue
-            extended = self._trace(x, late, values, depth + 1)
+            extended = self._trace(x, reader_position, values, depth + 1)
             if extended is None and not is_stored:
                 return None
             values = extended if extended is not None else {**values, id(x): (x, False)}
         return values
 
-    def decision(self, graph: Graph) -> _Decision:
-        """Returns the decision, for graphs of the same structure."""
+    def decision(self, graph: Graph) -> _RecomputationDecision:
+        """Returns the choice of recomputed values, by their numbers, for all graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
         at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
@@ -310,7 +319,7 @@ class _Search(_RecomputedValues):
         recomputed, second_uses = (
             {number[key]: reader for key, reader in positions.items()} for positions in (self.wanted, self.again)
         )
-        return _Decision(_bytes_of(graph), at, stored, recomputed, second_uses)
+        return _RecomputationDecision(_bytes_of(graph), at, stored, recomputed, second_uses)
 
 
 class _GraphRewriter:
@@ -343,7 +352,7 @@ class _GraphRewriter:
         return drop_dead(Graph(self._nodes, self._old_graph.results))
 
     def _recomputed_inputs(self, node: Node) -> list[Value]:
-        """Returns the inputs of a node that are computed again for it."""
+        """Returns those inputs of a node that are recomputed for the node."""
         position = self._at.get(id(node), -1)
         return [x for x in node.inputs if self._choice.is_recomputed_for(x, position)]
 
@@ -367,7 +376,12 @@ class _GraphRewriter:
     def _delay_position(self, position: int, node: Node) -> int | None:
         """Returns the position of the element-wise operation that a node is delayed to; None if it is not delayed."""
         recomputed = self._recomputed_inputs(node)
-        if not recomputed or _is_map(node) or not is_pure(node) or all(id(x) in self._recomputed for x in recomputed):
+        if (
+            not recomputed
+            or _is_elementwise(node)
+            or not is_pure(node)
+            or all(id(x) in self._recomputed for x in recomputed)
+        ):
             return None
         needed: set[int] = set()
         while recomputed:
@@ -376,11 +390,11 @@ class _GraphRewriter:
             if parts is not None and id(value) not in needed:
                 needed.add(id(value))
                 recomputed += parts[1]
-        until = min(position + _MOST_DELAY, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
+        until = min(position + _MOST_DELAY_NODES, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
         for later_position, later_node in enumerate(self._old_graph.nodes[position + 1 : until + 1], position + 1):
             if later_node.has_effect:
                 return None
-            if _is_map(later_node) and any(id(x) in needed for x in self._recomputed_inputs(later_node)):
+            if _is_elementwise(later_node) and any(id(x) in needed for x in self._recomputed_inputs(later_node)):
                 return later_position
         return None
 
@@ -389,7 +403,7 @@ def _element_count(value: Value) -> int:
     return size_of(value) // value.dtype.itemsize
 
 
-def _is_map(node: Node) -> bool:
+def _is_elementwise(node: Node) -> bool:
     return is_pure(node) and node.payload.form is Form.ELEMENTWISE
 
 
@@ -414,11 +428,11 @@ def _operations_per_element(node: Node) -> int:
     if node.payload.form is Form.INDEX_MAP:
         return 1
     functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
-    return 1 + _FUNCTION_COST * len(functions)
+    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * len(functions)
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
-    """Returns the inputs of a second computation."""
+    """Returns the inputs that the second computation of a node's value reads."""
     if row_name(node) != "layer_normalization":
         return node.inputs
     x, gamma, beta = node.inputs
@@ -426,7 +440,7 @@ def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
 
 
 def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
-    """Returns the nodes of a second computation; the last one makes the value."""
+    """Returns the nodes that compute a node's value a second time; the last one makes the value."""
     if row_name(node) != "layer_normalization":
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
     # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).

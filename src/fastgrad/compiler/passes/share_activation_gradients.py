@@ -14,10 +14,10 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import TABLE
 
-_SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
-_SLOPES_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
+_SLOPE_ROW_OF_ACTIVATION = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
+_SLOPE_ROW_OF_GRADIENT_ROW = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
 
-_SINGLE_AND_DOUBLE = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 # Narrower floats would round the slope; their gradient does not round it.
 
 
@@ -31,20 +31,20 @@ def share_activation_gradients(graph: Graph) -> Graph:
         ``graph`` itself if there is no such gradient.
     """
     needed_slopes = {
-        (_SLOPES_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))
+        (_SLOPE_ROW_OF_GRADIENT_ROW[node.payload.name], id(node.inputs[1]))
         for node in graph.nodes
-        if row_name(node) in _SLOPES_OF_GRADIENTS
+        if row_name(node) in _SLOPE_ROW_OF_GRADIENT_ROW
     }
     slopes: dict[tuple[str, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         name = row_name(node) or ""
-        x = node.inputs[-1] if name in _SLOPES or name in _SLOPES_OF_GRADIENTS else None
-        if x is not None and x.dtype in _SINGLE_AND_DOUBLE:
-            key = _SLOPES.get(name) or _SLOPES_OF_GRADIENTS[name], id(x)
-            if name in _SLOPES_OF_GRADIENTS and key in slopes and node.inputs[0].shape == x.shape:
+        x = node.inputs[-1] if name in _SLOPE_ROW_OF_ACTIVATION or name in _SLOPE_ROW_OF_GRADIENT_ROW else None
+        if x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
+            key = _SLOPE_ROW_OF_ACTIVATION.get(name) or _SLOPE_ROW_OF_GRADIENT_ROW[name], id(x)
+            if name in _SLOPE_ROW_OF_GRADIENT_ROW and key in slopes and node.inputs[0].shape == x.shape:
                 node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
-            elif name in _SLOPES and key in needed_slopes and key not in slopes:
+            elif name in _SLOPE_ROW_OF_ACTIVATION and key in needed_slopes and key not in slopes:
                 nodes.append(node)
                 slopes[key] = Value(x.shape, x.dtype, node.outputs[0].number)
                 node = Node(Kind.OPERATION, TABLE[key[0]], (x,), (slopes[key],))

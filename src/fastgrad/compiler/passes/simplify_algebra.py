@@ -18,7 +18,7 @@ from fastgrad.compiler.passes.rewriting import rewritten, row_name, same_type
 from fastgrad.core.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 
 
-class Facts:
+class ValueFacts:
     """Facts about the values so far: their nodes, and constant elements."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Facts:
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
-        """Notes a node of the new graph."""
+        """Notes a node of the new graph as the maker of its values, and values with equal constant elements."""
         for value in node.outputs:
             self._makers[id(value)] = node
         bits = None
@@ -48,7 +48,7 @@ class Facts:
         return bits is not None and bits == _bytes_of_number(number, value.dtype)
 
 
-Rule = Callable[[Node, Facts], Node | Value | tuple[Value, ...] | None]
+Rule = Callable[[Node, ValueFacts], Node | Value | tuple[Value, ...] | None]
 """Returns the node that replaces a node, or the value that replaces its result (several values for several results); None
 if the rule does not apply."""
 
@@ -59,7 +59,7 @@ def simplify_algebra(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    facts = Facts()
+    facts = ValueFacts()
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
         for rule in RULES.get(row_name(node) or "", ()):
@@ -101,7 +101,7 @@ def _bytes_of_number(number: complex, dtype: np.dtype) -> bytes:
 def _drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
     """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides`` and ``x`` keeps its shape."""
 
-    def rule(node: Node, facts: Facts) -> Value | None:
+    def rule(node: Node, facts: ValueFacts) -> Value | None:
         for side in sides:
             x, constant = node.inputs[1 - side], node.inputs[side]
             if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
@@ -111,7 +111,7 @@ def _drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: 
     return rule
 
 
-def _replace_small_power(node: Node, facts: Facts) -> Node | Value | None:
+def _replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
     """Replaces the powers 1 and 2 by the number and its square, as the row computes them for a float scalar."""
     x, exponent = node.inputs
     if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
@@ -123,19 +123,19 @@ def _replace_small_power(node: Node, facts: Facts) -> Node | Value | None:
     return None
 
 
-def _remove_same_type(node: Node, facts: Facts) -> Value | None:
+def _remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
     """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
     return x if same_type(x, node.outputs[0]) else None
 
 
-def _remove_involution(node: Node, facts: Facts) -> Value | None:
+def _remove_involution(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``x``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return inner.inputs[0] if inner else None
 
 
-def _remove_repeated(node: Node, facts: Facts) -> Value | None:
+def _remove_repeated(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``f(x)``."""
     x = node.inputs[0]
     return x if facts.maker(x, node.payload.name) else None
@@ -144,29 +144,29 @@ def _remove_repeated(node: Node, facts: Facts) -> Value | None:
 def _drop_inner(inner_name: str) -> Rule:
     """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
 
-    def rule(node: Node, facts: Facts) -> Node | None:
+    def rule(node: Node, facts: ValueFacts) -> Node | None:
         inner = facts.maker(node.inputs[0], inner_name)
         return replace(node, inputs=inner.inputs) if inner else None
 
     return rule
 
 
-def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
+def _unwrap_single_input(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(x)`` by ``x``, for an operation of any number of inputs."""
     return node.inputs[0] if len(node.inputs) == 1 else None
 
 
-def _merge_equal_inputs(node: Node, facts: Facts) -> Value | None:
+def _merge_equal_inputs(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
     return x if x is y and same_type(x, node.outputs[0]) else None
 
 
-def _drop_join_of_split(parting: str) -> Rule:
+def _drop_join_of_split(split_row: str) -> Rule:
     """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
 
-    def rule(node: Node, facts: Facts) -> Value | None:
-        parts = facts.maker(node.inputs[0], parting)
+    def rule(node: Node, facts: ValueFacts) -> Value | None:
+        parts = facts.maker(node.inputs[0], split_row)
         if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
             return None
         return parts.inputs[0] if node.inputs == parts.outputs else None
@@ -174,11 +174,11 @@ def _drop_join_of_split(parting: str) -> Rule:
     return rule
 
 
-def _drop_split_of_join(joining: str) -> Rule:
+def _drop_split_of_join(join_row: str) -> Rule:
     """Returns the rule that a join, split along the same axis into parts of the same shapes, gives the joined values."""
 
-    def rule(node: Node, facts: Facts) -> tuple[Value, ...] | None:
-        joined = facts.maker(node.inputs[0], joining)
+    def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
+        joined = facts.maker(node.inputs[0], join_row)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
         fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
@@ -190,7 +190,7 @@ def _drop_split_of_join(joining: str) -> Rule:
 # ---- rules of one operation ----------------------------------------------------------------------------
 
 
-def _select_by_constant(node: Node, facts: Facts) -> Value | None:
+def _select_by_constant(node: Node, facts: ValueFacts) -> Value | None:
     condition, x, y = node.inputs
     for number, chosen in ((True, x), (False, y)):
         if facts.is_all(condition, number) and same_type(chosen, node.outputs[0]):
@@ -198,7 +198,7 @@ def _select_by_constant(node: Node, facts: Facts) -> Value | None:
     return None
 
 
-def _compose_transposes(node: Node, facts: Facts) -> Node | None:
+def _compose_transposes(node: Node, facts: ValueFacts) -> Node | None:
     inner = facts.maker(node.inputs[0], "transpose")
     if inner is None:
         return None
@@ -206,12 +206,12 @@ def _compose_transposes(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs, attributes={"perm": perm})
 
 
-def _drop_identity_transpose(node: Node, facts: Facts) -> Value | None:
+def _drop_identity_transpose(node: Node, facts: ValueFacts) -> Value | None:
     perm = node.attributes["perm"]
     return node.inputs[0] if perm == tuple(range(len(perm))) else None
 
 
-def _compose_reverses(node: Node, facts: Facts) -> Node | None:
+def _compose_reverses(node: Node, facts: ValueFacts) -> Node | None:
     inner = facts.maker(node.inputs[0], "reverse")
     if inner is None:
         return None
@@ -219,17 +219,17 @@ def _compose_reverses(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs, attributes={"axes": tuple(sorted(axes))})
 
 
-def _remove_empty_reverse(node: Node, facts: Facts) -> Value | None:
+def _remove_empty_reverse(node: Node, facts: ValueFacts) -> Value | None:
     return None if node.attributes["axes"] else node.inputs[0]
 
 
-def _remove_whole_slice(node: Node, facts: Facts) -> Value | None:
+def _remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
     return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
 
 
-def _merge_casts(node: Node, facts: Facts) -> Node | None:
+def _merge_casts(node: Node, facts: ValueFacts) -> Node | None:
     """Replaces two casts by one: if the second dtype holds the first, and the last is the first or holds the second."""
     inner = facts.maker(node.inputs[0], "cast")
     if inner is None:
@@ -239,7 +239,7 @@ def _merge_casts(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs) if fits else None
 
 
-def _absorb_transposes(node: Node, facts: Facts) -> Node | None:
+def _absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
     inputs, attributes = list(node.inputs), dict(node.attributes)
     for position, flag in enumerate(("transpose_a", "transpose_b")):
         inner = facts.maker(inputs[position], "transpose")
@@ -285,14 +285,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "ceil": (_remove_repeated,),
     "round": (_remove_repeated,),
     "rint": (_remove_repeated,),
-    "identity": (_remove_same_type,),
-    "stop_gradient": (_remove_same_type,),
-    "cast": (_merge_casts, _remove_same_type),
-    "reshape": (_drop_inner("reshape"), _remove_same_type),
-    "broadcast_to": (_drop_inner("broadcast_to"), _remove_same_type),
-    "spread": (_remove_same_type,),
-    "tile": (_remove_same_type,),
-    "pad": (_remove_same_type,),
+    "identity": (_remove_if_type_unchanged,),
+    "stop_gradient": (_remove_if_type_unchanged,),
+    "cast": (_merge_casts, _remove_if_type_unchanged),
+    "reshape": (_drop_inner("reshape"), _remove_if_type_unchanged),
+    "broadcast_to": (_drop_inner("broadcast_to"), _remove_if_type_unchanged),
+    "spread": (_remove_if_type_unchanged,),
+    "tile": (_remove_if_type_unchanged,),
+    "pad": (_remove_if_type_unchanged,),
     "strided_slice": (_remove_whole_slice,),
     "transpose": (_compose_transposes, _drop_identity_transpose),
     "reverse": (_compose_reverses, _remove_empty_reverse),

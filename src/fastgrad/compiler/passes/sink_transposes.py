@@ -26,10 +26,10 @@ Perm = tuple[int, ...]
 Shape = tuple[int, ...]
 
 _ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
-_BROADCASTS = frozenset({"spread", "broadcast_to"})
+_BROADCAST_ROWS = frozenset({"spread", "broadcast_to"})
 
 
-class Transposed(NamedTuple):
+class DeferredTranspose(NamedTuple):
     """A value that is a deferred transpose of another value.
 
     Attributes:
@@ -87,14 +87,14 @@ class _TransposeSinker:
         self._transposed_later = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
         self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
-        self._deferred: dict[int, Transposed] = {}
+        self._deferred: dict[int, DeferredTranspose] = {}
         self._makers: dict[int, Node] = {}
         self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
 
     def add_node(self, node: Node) -> None:
         """Adds the next node to the new graph, or defers its transpose."""
         inputs = tuple([self._stands_for.get(id(value), value) for value in node.inputs])
-        rule = self._rule(node)
+        rule = self._sinking_rule(node)
         if rule is not None and rule(replace(node, inputs=inputs)):
             return
         inputs = tuple(map(self.new_value, inputs))
@@ -115,7 +115,7 @@ class _TransposeSinker:
     def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
         return any(id(x) in self._window_layout_ids and prod(x.shape) == prod(result.shape) for x in inputs)
 
-    def _rule(self, node: Node) -> Callable[[Node], bool] | None:
+    def _sinking_rule(self, node: Node) -> Callable[[Node], bool] | None:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
@@ -149,7 +149,7 @@ class _TransposeSinker:
         outputs = tuple([Value(_permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
-            self._deferred[id(value)] = Transposed(base, perm)
+            self._deferred[id(value)] = DeferredTranspose(base, perm)
             self._window_layout_ids.add(id(base))
         return True
 
@@ -164,7 +164,7 @@ class _TransposeSinker:
         if perm == tuple(range(len(perm))):
             self._stands_for[id(y)] = base
         else:
-            self._deferred[id(y)] = Transposed(base, perm)
+            self._deferred[id(y)] = DeferredTranspose(base, perm)
         return True
 
     def _sink_below_elementwise(self, node: Node) -> bool:
@@ -200,7 +200,7 @@ class _TransposeSinker:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = self._operands_before_transpose(node.inputs, perm, None, turns=False)
+        inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
         axis = perm[node.attributes["axis"]]
         return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, axis=axis)
 
@@ -227,7 +227,7 @@ class _TransposeSinker:
     # ---- values before a transpose -------------------------------------------------------------------------
 
     def _operands_before_transpose(
-        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, turns: bool
+        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, may_transpose: bool
     ) -> tuple[Value, ...] | None:
         """Returns for each operand after a transpose the value to use before it; None if one of them has none.
 
@@ -235,24 +235,26 @@ class _TransposeSinker:
             values: the operands.
             perm: of the transpose.
             shape: the shape that the operands are broadcast to; None if they keep their shapes.
-            turns: whether an operand may be transposed for this.
+            may_transpose: whether an operand may be transposed for this.
         """
         operands = []
         for value in values:
-            operand = self._operand_before_transpose(value, perm, value.shape if shape is None else shape, turns)
+            operand = self._operand_before_transpose(
+                value, perm, value.shape if shape is None else shape, may_transpose
+            )
             if operand is None:
                 return None
             operands.append(operand)
         return tuple(operands)
 
-    def _operand_before_transpose(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
+    def _operand_before_transpose(self, value: Value, perm: Perm, shape: Shape, may_transpose: bool) -> Value | None:
         """Returns the value to use before a transpose in place of an operand after it.
 
         Args:
             value: the operand.
             perm: of the transpose.
             shape: the shape that the operand is broadcast to.
-            turns: whether the operand may be transposed for this.
+            may_transpose: whether the operand may be transposed for this.
 
         Returns:
             None if there is none, or only at the cost of a transpose.
@@ -269,8 +271,8 @@ class _TransposeSinker:
         if transposed is not None:
             return transposed
         if put_off is None and value.shape == shape:
-            repeated = self._transposed_copy(value, perm, turns)
-            return self._transposed_value(value, perm) if repeated is None and turns else repeated
+            repeated = self._transposed_copy(value, perm, may_transpose)
+            return self._transposed_value(value, perm) if repeated is None and may_transpose else repeated
         return self._reshape_for_transpose(self.new_value(value), perm)
 
     def _reshape_for_transpose(self, value: Value, perm: Perm) -> Value | None:
@@ -299,7 +301,7 @@ class _TransposeSinker:
         self._known_transposes[id(value), _inverse_perm(perm)] = result
         return result
 
-    def _transposed_copy(self, value: Value, perm: Perm, turns: bool) -> Value | None:
+    def _transposed_copy(self, value: Value, perm: Perm, may_transpose: bool) -> Value | None:
         """Returns a transposed copy of a constant, a broadcast, or an element-wise result with one reader; else None."""
         maker = self._makers.get(id(value))
         if maker is None:
@@ -309,7 +311,7 @@ class _TransposeSinker:
             array = np.ascontiguousarray(maker.payload.transpose(_inverse_perm(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if row_name(maker) in _BROADCASTS:
+        if row_name(maker) in _BROADCAST_ROWS:
             source = maker.inputs[0]
             shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
@@ -323,7 +325,7 @@ class _TransposeSinker:
             return result
         if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
             return None
-        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, turns)
+        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, may_transpose)
         if inputs is None:
             return None
         self._add(replace(maker, inputs=inputs, outputs=(result,)))
@@ -393,13 +395,13 @@ def _permuted_back(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
     return tuple([numbers[axis] for axis in _inverse_perm(perm)])
 
 
-def _key_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+def _slice_key_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
     key = node.attributes["key"]
     has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
     return {"key": _permuted_back(key, perm)} if has_all_axes else None
 
 
-def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+def _broadcast_shape_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
     shape = node.outputs[0].shape
     return {"shape": _permuted_back(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
 
@@ -407,7 +409,7 @@ def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
 _ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
     "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
     "pad": lambda node, perm: {"paddings": _permuted_back(node.attributes["paddings"], perm)},
-    "strided_slice": _key_before,
-    "broadcast_to": _broadcast_before,
+    "strided_slice": _slice_key_before_transpose,
+    "broadcast_to": _broadcast_shape_before_transpose,
 }
 """By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""

@@ -24,7 +24,7 @@ class NotOneTree(Exception):
 
 @dataclass(eq=False)
 class Part:
-    """A piece of a trace tree, from a guard or from the beginning to the next guard.
+    """A piece of a trace tree without branches: the nodes from one guard, or from the beginning, to the next guard.
 
     Attributes:
         graph: its nodes. Its results are those of the trace in a last part, else the values that later parts need.
@@ -103,7 +103,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     return optimized_part(root, {})
 
 
-def _chain_of_parts(graph: Graph, number: int) -> Part:
+def _chain_of_parts(graph: Graph, recording_number: int) -> Part:
     """Returns a recording cut at each of its guards."""
     pieces: list[tuple[list[Node], Node | None]] = []
     nodes: list[Node] = []
@@ -113,7 +113,7 @@ def _chain_of_parts(graph: Graph, number: int) -> Part:
             nodes = []
         else:
             nodes.append(node)
-    part = Part(Graph(nodes, graph.results), leaf=number)
+    part = Part(Graph(nodes, graph.results), leaf=recording_number)
     for nodes, guard in reversed(pieces):
         assert guard is not None
         part = Part(Graph(nodes, []), guard, {guard.payload[1]: part})
@@ -142,7 +142,7 @@ def _insert_recording(tree: Part, chain: Part) -> None:
         tree, chain = successor, rest_chain
 
 
-def _are_equal_nodes(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
+def _are_equal_nodes(ours: Node, theirs: Node, equal_values: dict[int, Value]) -> bool:
     if ours.kind is not theirs.kind or len(ours.outputs) != len(theirs.outputs):
         return False
     if any((a.shape, a.dtype) != (b.shape, b.dtype) for a, b in zip(ours.outputs, theirs.outputs, strict=True)):
@@ -153,12 +153,12 @@ def _are_equal_nodes(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
             return False
     elif ours.payload is not theirs.payload and ours.payload != theirs.payload:
         return False
-    return _have_equal_inputs(ours, theirs, same) and _have_equal_attributes(ours.attributes, theirs.attributes)
+    return _have_equal_inputs(ours, theirs, equal_values) and _have_equal_attributes(ours.attributes, theirs.attributes)
 
 
-def _have_equal_inputs(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
+def _have_equal_inputs(ours: Node, theirs: Node, equal_values: dict[int, Value]) -> bool:
     return len(ours.inputs) == len(theirs.inputs) and all(
-        same.get(id(b), b) is a for a, b in zip(ours.inputs, theirs.inputs, strict=True)
+        equal_values.get(id(b), b) is a for a, b in zip(ours.inputs, theirs.inputs, strict=True)
     )
 
 
@@ -169,12 +169,12 @@ def _have_equal_attributes(ours: dict[str, Any], theirs: dict[str, Any]) -> bool
     return key is not None and key == plain_key(theirs)
 
 
-def _chain_with_values(part: Part, same: dict[int, Value]) -> Part:
-    """Returns a chain of parts with the values of ``same`` as inputs."""
+def _chain_with_values(part: Part, equal_values: dict[int, Value]) -> Part:
+    """Returns a chain of parts with the values of ``equal_values`` as inputs."""
     for link in part.parts():
-        results = [same.get(id(value), value) for value in link.graph.results]
-        link.graph = Graph([with_inputs(node, same) for node in link.graph.nodes], results)
-        link.guard = with_inputs(link.guard, same) if link.guard is not None else None
+        results = [equal_values.get(id(value), value) for value in link.graph.results]
+        link.graph = Graph([with_inputs(node, equal_values) for node in link.graph.nodes], results)
+        link.guard = with_inputs(link.guard, equal_values) if link.guard is not None else None
     return part
 
 

@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from fastgrad.compiler.graph.graph import Node, Value, size_of
-from fastgrad.compiler.programs.buffers import Action, Extent, InArena, Place, extent_of, operands_of
+from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Place, extent_of, operands_of
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import signature_of, source_of, variant_for_aliases
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
@@ -39,10 +39,10 @@ def _is_noalias(native: Any) -> bool:
     return source is not None and source.noalias
 
 
-ON_HOST = KernelCompiler(signature_of, _is_noalias, variant_for_aliases)
+HOST_KERNEL_COMPILER = KernelCompiler(signature_of, _is_noalias, variant_for_aliases)
 
 
-class _Array(NamedTuple):
+class _KernelArray(NamedTuple):
     """An array that a launch passes to a kernel.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Array(NamedTuple):
     parameter: int | None
     name: str
     written: bool
-    extent: Extent
+    extent: ByteExtent
 
 
 def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
@@ -106,7 +106,7 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: KernelCompiler
     for operand in launch.operands:
         if isinstance(operand, Launch):
             arrays += [array._replace(parameter=None) for array in _arrays_of(action, operand, compiler)]
-    shared_extents: list[Extent] = []
+    shared_extents: list[ByteExtent] = []
     for first_array, second_array in combinations(arrays, 2):
         if not (first_array.written or second_array.written) or not first_array.extent.overlaps(second_array.extent):
             continue
@@ -124,7 +124,7 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: KernelCompiler
     return tuple(sorted(pairs))
 
 
-def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list[_Array]:
+def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list[_KernelArray]:
     """Returns the arrays of a kernel that have elements."""
     arrays = []
     for number, parameter, operand in operands_of(launch, compiler.signature_of(launch.kernel)):
@@ -132,18 +132,18 @@ def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list
         for array_operand in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
             extent = action.extent_of(array_operand)
             if extent.start < extent.end:
-                arrays.append(_Array(None if listed else number, parameter.name, parameter.written, extent))
+                arrays.append(_KernelArray(None if listed else number, parameter.name, parameter.written, extent))
     return arrays
 
 
-def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
+def check_no_overlap(node: Node, launches: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
     """Raises an error if two results share memory, or if a result shares an input's memory without permission.
 
-    Only the pairs in ``form.in_place`` are permitted, and only if both have the same bytes.
+    Only the pairs in ``launches.in_place`` are permitted, and only if both have the same bytes.
 
     Args:
         node: a node of the graph.
-        form: its kernels.
+        launches: its kernels.
         inputs, outputs: places of its values.
 
     Raises:
@@ -153,14 +153,14 @@ def check_no_overlap(node: Node, form: Launches | None, inputs: Sequence[Place],
     for (_, extent), (_, next_extent) in pairwise(sorted(results, key=lambda result: result[1].start)):
         if extent.overlaps(next_extent):
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
-    allowed = () if form is None else form.in_place
+    allowed = () if launches is None else launches.in_place
     for input_number, old in _extents_in_arena(inputs, node.inputs):
         for number, new in results:
             if new.overlaps(old) and ((number, input_number) not in allowed or new != old):
                 raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 
 
-def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, Extent]]:
+def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, ByteExtent]]:
     """Returns for each value in the arena that has elements its number and its extent."""
     pairs = enumerate(zip(places, values, strict=True))
     return [(i, extent_of(p, size_of(v))) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

@@ -43,8 +43,8 @@ class InPython:
 Place = InCaller | InArena | InStatic | InPython
 
 
-class Extent(NamedTuple):
-    """The bytes of an array.
+class ByteExtent(NamedTuple):
+    """The range of bytes that an array takes up in memory.
 
     Attributes:
         home: the memory that contains the array; different homes do not overlap.
@@ -55,20 +55,20 @@ class Extent(NamedTuple):
     start: int
     end: int
 
-    def overlaps(self, other: Extent) -> bool:
+    def overlaps(self, other: ByteExtent) -> bool:
         """True if the two extents have a byte in common."""
         return self.home == other.home and self.start < other.end and other.start < self.end
 
 
-def extent_of(place: Place, size: int) -> Extent:
+def extent_of(place: Place, size: int) -> ByteExtent:
     """Returns the extent of an array of ``size`` bytes at a place."""
     if isinstance(place, InArena):
-        return Extent("arena", place.offset, place.offset + size)
+        return ByteExtent("arena", place.offset, place.offset + size)
     if isinstance(place, InStatic):
         array: Any = place.array  # a NumPy array, or an array of a GPU
         start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
-        return Extent("memory", start, start + size)
-    return Extent(place, 0, size)
+        return ByteExtent("memory", start, start + size)
+    return ByteExtent(place, 0, size)
 
 
 def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Parameter, Any]]:
@@ -80,7 +80,7 @@ def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Par
 
 @dataclass(slots=True)
 class Action:
-    """What a plan does for one node.
+    """A plan's way to compute one node: its kernels, and the places of its arrays.
 
     Attributes:
         node: the node.
@@ -115,7 +115,7 @@ class Action:
                 return InStatic(array), array.size, array.dtype
         raise AssertionError(f"{self.node}: {operand!r} is no array")
 
-    def extent_of(self, operand: Any) -> Extent:
+    def extent_of(self, operand: Any) -> ByteExtent:
         """Returns the extent of the array of a launch's operand."""
         place, count, dtype = self.array_of(operand)
         return extent_of(place, count * dtype.itemsize)

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fastgrad.compiler.programs.buffers import Action, Extent, operands_of
+from fastgrad.compiler.programs.buffers import Action, ByteExtent, operands_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
@@ -22,7 +22,7 @@ MOST_CHAIN_NANOSECONDS = 5_000_000.0
 """Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
 
 
-class Access(NamedTuple):
+class ArrayAccess(NamedTuple):
     """The access of a step to an array.
 
     Attributes:
@@ -31,11 +31,11 @@ class Access(NamedTuple):
         elements: the number of its elements if each share only touches its own part, else None.
     """
 
-    extent: Extent
+    extent: ByteExtent
     written: bool
     elements: int | None
 
-    def conflicts_with(self, other: Access) -> bool:
+    def conflicts_with(self, other: ArrayAccess) -> bool:
         """True if different shares may touch the same bytes, and one of them writes."""
         if not (self.written or other.written) or not self.extent.overlaps(other.extent):
             return False
@@ -43,7 +43,7 @@ class Access(NamedTuple):
 
 
 def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int, int]]:
-    """Yields the chains of several steps.
+    """Yields the chains, of two steps or more, among consecutive steps.
 
     Args:
         steps: consecutive steps of a program, in order.
@@ -53,7 +53,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         the units of each.
     """
     start, shares, time = 0, 0, 0.0
-    chain_accesses: dict[Extent, Access] = {}  # those of the chain and of the steps that wait for its end
+    chain_accesses: dict[ByteExtent, ArrayAccess] = {}  # those of the chain and of the steps that wait for its end
     for number, (action, launch) in enumerate(steps):
         accesses = accesses_of(action, launch)
         if accesses is not None and launch.waits and chain_accesses:
@@ -81,8 +81,8 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         yield start, len(steps) - start, shares
 
 
-def _merge_accesses(known: dict[Extent, Access], accesses: Sequence[Access]) -> None:
-    """Merges accesses into the known ones."""
+def _merge_accesses(known: dict[ByteExtent, ArrayAccess], accesses: Sequence[ArrayAccess]) -> None:
+    """Merges a step's accesses to arrays into those of the earlier steps of a chain."""
     for new in accesses:
         old = known.get(new.extent, new)
         known[new.extent] = new._replace(
@@ -90,12 +90,12 @@ def _merge_accesses(known: dict[Extent, Access], accesses: Sequence[Access]) -> 
         )
 
 
-def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
+def accesses_of(action: Action, launch: Launch) -> list[ArrayAccess] | None:
     """Returns a step's accesses to arrays; None if the step can't be part of a chain."""
     signature = signature_of(launch.kernel)
     if signature.returns_status or not (launch.parts or launch.waits):
         return None
-    accesses: list[Access] = []
+    accesses: list[ArrayAccess] = []
     for position, (_, parameter, operand) in enumerate(operands_of(launch, signature)):
         if parameter.kind in LIST_KINDS:
             return None
@@ -110,7 +110,7 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
             # No chain may write a variable or constant, as its other readers are unknown.
             in_memory = extent.home == "memory"
             if not in_memory:
-                accesses.append(Access(extent, parameter.written, own_elements))
+                accesses.append(ArrayAccess(extent, parameter.written, own_elements))
             if parameter.written and (in_memory or (own_elements is None and not launch.waits)):
                 return None
         elif not isinstance(operand, (int, float, EntryOf)):

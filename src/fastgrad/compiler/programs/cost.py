@@ -7,14 +7,14 @@ from typing import NamedTuple
 from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.frame import nanoseconds_of, shares_of
 
-MOST_WITH_GIL = 50_000.0
+MOST_NANOSECONDS_WITH_GIL = 50_000.0
 """Nanoseconds up to which a program keeps the GIL: releasing and acquiring it can take as long."""
 
-MOST_UNSHARED = 40_000.0
+MOST_NANOSECONDS_ON_ONE_THREAD = 40_000.0
 """Nanoseconds of shareable work from which on a program uses the thread pool."""
 
 
-class Work(NamedTuple):
+class NativeWork(NamedTuple):
     """The native work of a program.
 
     Attributes:
@@ -28,9 +28,9 @@ class Work(NamedTuple):
     shared: float
 
 
-def work_of(plan: Plan) -> Work:
+def work_of(plan: Plan) -> NativeWork:
     """Returns the native work of a program, summed over all of its traces."""
     launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
     times = [nanoseconds_of(launch) for launch in launches]
     shared = [time for launch, time in zip(launches, times, strict=True) if shares_of(launch)[0] > 1]
-    return Work(len(launches), sum(times), sum(shared))
+    return NativeWork(len(launches), sum(times), sum(shared))

@@ -52,7 +52,7 @@ class Frame:
         for action in plan.actions:
             first_step = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
-                at = self._write(action, launch)
+                at = self._write_step(action, launch)
                 launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
             self.steps.append(range(first_step, len(launched)))
         self.inside: set[int] = set()
@@ -66,8 +66,10 @@ class Frame:
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
             for chain_start, count, most_shares in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
-                shares = _power_of_two(min(max(sum(times) / LEAST_CHAIN_SHARE, 2), ENOUGH_SHARES, most_shares))
-                if sum(times) >= LEAST_SHARED_STEP:
+                shares = _largest_power_of_two(
+                    min(max(sum(times) / LEAST_CHAIN_SHARE_NANOSECONDS, 2), ENOUGH_SHARES_PER_STEP, most_shares)
+                )
+                if sum(times) >= LEAST_SHARED_STEP_NANOSECONDS:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
                     self.inside.update(range(start + chain_start + 1, start + chain_start + count))
@@ -94,7 +96,7 @@ class Frame:
 
     # ---- words -----------------------------------------------------------------------------------------
 
-    def _write(self, action: Action, launch: Launch) -> int:
+    def _write_step(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
         signature = signature_of(launch.kernel)
         parameters = [p for p in signature.parameters if not p.is_share]
@@ -111,16 +113,16 @@ class Frame:
             if parameter.kind == "count":
                 self._words[position] = len(listed)
             elif parameter.kind == "sizes":
-                self._table(position, [action.array_of(array_operand)[1] for array_operand in listed])
+                self._add_table(position, [action.array_of(array_operand)[1] for array_operand in listed])
             elif parameter.kind in ARRAY_KINDS:
                 check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
-                self._address(position, action, operand)
+                self._write_address(position, action, operand)
             elif parameter.kind in LIST_KINDS:
-                start = self._table(position, [0] * len(operand))
+                start = self._add_table(position, [0] * len(operand))
                 for number, array_operand in enumerate(operand, start):
-                    self._address(number, action, array_operand)
+                    self._write_address(number, action, array_operand)
             elif isinstance(operand, Launch):
-                self._inner.append((position, self._write(action, operand)))
+                self._inner.append((position, self._write_step(action, operand)))
             elif isinstance(operand, Inner):
                 frame = operand.make()
                 self._kept.append(frame)
@@ -131,31 +133,31 @@ class Frame:
                 assert isinstance(operand, int)
                 self._words[position] = operand
             elif isinstance(operand, Input):
-                self._address(position, action, operand)
+                self._write_address(position, action, operand)
             else:
                 assert isinstance(operand, (int, float))
                 self._float_positions.append((position, len(self._floats)))
                 self._floats.append(float(operand))
         return at
 
-    def _table(self, at: int, words: Sequence[int]) -> int:
-        """Adds a table of words to the frame, and sets the word at ``at`` to its address; returns its position."""
+    def _add_table(self, pointer_position: int, words: Sequence[int]) -> int:
+        """Adds a table of words to the frame, and sets the word at ``pointer_position`` to its address; returns its position."""
         start = len(self._words)
-        self._inner.append((at, start))
+        self._inner.append((pointer_position, start))
         self._words += words
         return start
 
-    def _address(self, at: int, action: Action, operand: Any) -> None:
+    def _write_address(self, word_position: int, action: Action, operand: Any) -> None:
         """Sets a word of the frame to the address of an array; the addresses of the caller's arrays are set at each call."""
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
-            self._words[at] = self._base + place.offset
+            self._words[word_position] = self._base + place.offset
         elif isinstance(place, InStatic):
             self._kept.append(place.array)
-            self._words[at] = address_of(place.array)
+            self._words[word_position] = address_of(place.array)
         else:
             assert isinstance(place, InCaller), f"{action.node}: an object has no address"
-            self._object_positions.setdefault(place.number, []).append(at)
+            self._object_positions.setdefault(place.number, []).append(word_position)
 
     def _write_sizes(
         self,
@@ -182,7 +184,7 @@ class Frame:
             elif parameter.kind in LIST_KINDS:
                 table, length = positions[parameter.name]
                 self._words[at + length] = len(operands[parameter.name])
-                self._table(at + table, list(map(count, operands[parameter.name])))
+                self._add_table(at + table, list(map(count, operands[parameter.name])))
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class Frame:
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
         objects_at = words_at + len(self._words)
-        objects, patched = self._objects(plan, objects_at)
+        objects, patched = self._words_of_caller_arrays(plan, objects_at)
         self._numbers = np.array(self._floats, np.float64)
         words = np.zeros(objects_at + len(objects), np.int64)
         base = address_of(words)
@@ -214,7 +216,7 @@ class Frame:
             words[position] = at(target if target >= objects_at else words_at + ~target)
         return words
 
-    def _objects(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
+    def _words_of_caller_arrays(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
         """Returns the words that describe the caller's arrays, and the addresses among all words: pairs (word, target word).
 
         Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
@@ -232,17 +234,17 @@ class Frame:
         return object_words, addresses
 
 
-LEAST_SHARED_STEP = 4_000.0
-LEAST_SHARE = 2_000.0
+LEAST_SHARED_STEP_NANOSECONDS = 4_000.0
+LEAST_SHARE_NANOSECONDS = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
-ENOUGH_SHARES, LONGEST_SHARE, MOST_SHARES = 16, 60_000.0, 256
+ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
-LEAST_CHAIN_SHARE = 10_000.0
+LEAST_CHAIN_SHARE_NANOSECONDS = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-SHARE_GRAIN = 64
+SHARE_GRAIN_UNITS = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
@@ -252,16 +254,22 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
+    if time < LEAST_SHARED_STEP_NANOSECONDS or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / LONGEST_SHARE), MOST_SHARES, launch.units)
-    shares = _power_of_two(target_shares)
-    grain = SHARE_GRAIN if launch.units >= SHARE_GRAIN * shares else 1  # no cache line is written by two threads
+    target_shares = min(
+        max(min(time / LEAST_SHARE_NANOSECONDS, ENOUGH_SHARES_PER_STEP), time / LONGEST_SHARE_NANOSECONDS),
+        MOST_SHARES_PER_STEP,
+        launch.units,
+    )
+    shares = _largest_power_of_two(target_shares)
+    grain = (
+        SHARE_GRAIN_UNITS if launch.units >= SHARE_GRAIN_UNITS * shares else 1
+    )  # no cache line is written by two threads
     return shares, grain
 
 
-def _power_of_two(most: float) -> int:
-    return 1 << (int(most).bit_length() - 1)
+def _largest_power_of_two(upper_bound: float) -> int:
+    return 1 << (int(upper_bound).bit_length() - 1)
 
 
 def nanoseconds_of(launch: Launch) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
-from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_of_updated
-from fastgrad.compiler.fusion.prologues import Prepared, launches_of_prepared
-from fastgrad.compiler.fusion.statistics import Measured, launches_of_measured
+from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
+from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_with_update
+from fastgrad.compiler.fusion.prologues import ProductWithPrologue, launches_with_prologue
+from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches_of_convolution_with_moments
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.core.operation import Form, Operation
 from fastgrad.kernels.codegen.build import signature_of
@@ -21,15 +21,15 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, O
 NO_LAUNCHES = Launches(())
 
 
-def launches_of_fused(found: Any) -> Launches | None:
+def launches_of_fused(payload: Any) -> Launches | None:
     """Returns the kernels of a FUSED node's payload."""
-    if isinstance(found, UpdatedProduct):
-        return launches_of_updated(found)
-    if isinstance(found, Measured):
-        return launches_of_measured(found)
-    if isinstance(found, Prepared):
-        return launches_of_prepared(found, launches_of)
-    return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
+    if isinstance(payload, UpdatedProduct):
+        return launches_with_update(payload)
+    if isinstance(payload, ConvolutionWithMoments):
+        return launches_of_convolution_with_moments(payload)
+    if isinstance(payload, ProductWithPrologue):
+        return launches_with_prologue(payload, launches_of)
+    return launches_of_product(payload) if isinstance(payload, ProductWithEpilogue) else launches_of_group(payload)
 
 
 def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
@@ -64,7 +64,7 @@ def launches_of_row(
 
 
 def copy_launches(value: Value) -> Launches:
-    """Returns the kernel that copies a value."""
+    """Returns the launch that copies a value's array."""
     size = size_of(value)
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
@@ -72,17 +72,19 @@ def copy_launches(value: Value) -> Launches:
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-def is_exit(node: Node, form: Launches | None) -> bool:
+def is_exit(node: Node, launches: Launches | None) -> bool:
     """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True
-    return node.kind in COMPUTING_KINDS and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
+    return node.kind in COMPUTING_KINDS and (
+        launches is None or any(_may_stop(launch.kernel) for launch in launches.launches)
+    )
 
 
-def stops_only_before_writes(found: Launches) -> bool:
+def stops_only_before_writes(launches: Launches) -> bool:
     """True if every kernel that may stop the program runs before any kernel that writes."""
     written = False
-    for launch in found.launches:
+    for launch in launches.launches:
         written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
         if written and _may_stop(launch.kernel):
             return False
@@ -94,16 +96,16 @@ def _may_stop(kernel: Any) -> bool:
     return (own_signature or signature_of(kernel)).returns_status
 
 
-def choice_launches(guard: Node, ways: int) -> Launches:
+def choice_launches(guard: Node, branch_count: int) -> Launches:
     """Returns the launch that chooses one of several branches by a guard's value; its table is filled later."""
     kernel = _guard_kernel(guard, moving.choose_by_truth, moving.choose_by_value)
     assert kernel is not None
-    return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
+    return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * branch_count, np.int64)), branch_count)),))
 
 
-def halt_launches(way: int) -> Launches:
-    """Returns the kernel that ends a trace."""
-    return Launches((Launch(moving.end_program[()], (way,)),))
+def end_of_trace_launches(trace_number: int) -> Launches:
+    """Returns the launch that ends the run of a trace."""
+    return Launches((Launch(moving.end_program[()], (trace_number,)),))
 
 
 def _guard_launches(node: Node) -> Launches | None:

@@ -61,7 +61,7 @@ DECOMPOSE: tuple[Pass, ...] = (
 )
 """Passes that turn operations into operations that fuse."""
 
-ON_HOST: tuple[Pass, ...] = (
+HOST_PASSES: tuple[Pass, ...] = (
     *SIMPLIFY,
     *DECOMPOSE,
     scale_in_updates,
@@ -104,5 +104,5 @@ def simplified(graph: Graph, check: bool = False) -> Graph:
 
 
 def for_host(graph: Graph) -> Graph:
-    """Returns the graph transformed by the passes for CPUs, `ON_HOST`."""
-    return transformed(graph, ON_HOST)
+    """Returns the graph transformed by the passes for CPUs, `HOST_PASSES`."""
+    return transformed(graph, HOST_PASSES)

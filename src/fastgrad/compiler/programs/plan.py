@@ -14,14 +14,19 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.compiler.passes.tree import Part
-from fastgrad.compiler.programs.aliasing import ON_HOST, KernelCompiler, check_no_overlap, compiled_for_places
+from fastgrad.compiler.programs.aliasing import (
+    HOST_KERNEL_COMPILER,
+    KernelCompiler,
+    check_no_overlap,
+    compiled_for_places,
+)
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic, Place, Plan, Stretch
 from fastgrad.compiler.programs.lowering import (
     COMPUTING_KINDS,
     choice_launches,
     copy_launches,
-    halt_launches,
+    end_of_trace_launches,
     is_exit,
     launches_of,
     launches_of_fused,
@@ -29,7 +34,7 @@ from fastgrad.compiler.programs.lowering import (
 )
 from fastgrad.kernels.runtime.launch import Constant, Launches
 
-MOST_KEPT_SCRATCH = 1 << 15
+MOST_UNREUSED_SCRATCH_BYTES = 1 << 15
 """Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
 
 
@@ -47,14 +52,14 @@ class OtherMachine(NamedTuple):
     compiler: KernelCompiler
 
 
-def plan(root: Part, elsewhere: OtherMachine | None = None) -> Plan:
+def plan(root: Part, other_machine: OtherMachine | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
         root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
-        elsewhere: the machine of a program that does not run on a CPU; such a program is not native.
+        other_machine: the machine of a program that does not run on a CPU; such a program is not native.
     """
-    return _Planner(root, elsewhere).make_plan()
+    return _Planner(root, other_machine).make_plan()
 
 
 def _is_same_place(place: Place, other: Place) -> bool:
@@ -115,7 +120,7 @@ class _NodeSequence:
         self.forms.append(form)
 
     def note_use(self, value: Value, position: int) -> None:
-        """Adds a use of a value at a position."""
+        """Notes that the node at a position reads a value."""
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
     def node_of(self, root: Value) -> Node:
@@ -133,19 +138,19 @@ class _NodeSequence:
 class _InPlacePairs:
     """The pairs of results and inputs of a node that may share memory."""
 
-    def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
+    def __init__(self, node: Node, launches: Launches | None, root: dict[int, Value]) -> None:
         self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
         self._roots = [root[id(value)] for value in node.inputs]
         self._inputs: dict[int, list[int]] = {}
         for number, value in enumerate(self._roots):
             self._inputs.setdefault(id(value), []).append(number)
-        self._allowed_pairs = frozenset(form.in_place if form is not None else ())
+        self._allowed_pairs = frozenset(launches.in_place if launches is not None else ())
         self._beside: dict[int, list[int]] = {}
-        for output, number in form.in_place if form is not None else ():
+        for output, number in launches.in_place if launches is not None else ():
             self._beside.setdefault(output, []).append(number)
 
     def candidates(self, new: Value) -> list[Value]:
-        """Returns the inputs whose memory a result may take, as far as one operand is concerned."""
+        """Returns the inputs that a node reads by some operand that a result may overwrite."""
         return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
@@ -202,9 +207,9 @@ class _Planner:
             for position in range(start, end):
                 self._plan_node(number, position)
             self._end_part(number)
-            self._free_ranges(end)
+            self._free_ranges_of_dead_values(end)
         self.plan.arena_bytes = self.arena.size
-        compiler = ON_HOST if self.elsewhere is None else self.elsewhere.compiler
+        compiler = HOST_KERNEL_COMPILER if self.elsewhere is None else self.elsewhere.compiler
         for stretch in self.plan.stretches:
             stretch.actions[:] = [compiled_for_places(action, compiler) for action in stretch.actions]
         self._fill_choice_tables()
@@ -218,7 +223,7 @@ class _Planner:
         assert node is not None
         if node.kind is Kind.ASSIGN:
             return  # `_end` does it
-        ending = [ended_range for value in node.outputs for ended_range in self._place(value, position)]
+        ending = [ended_range for value in node.outputs for ended_range in self._place_value(value, position)]
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
         if node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
@@ -226,9 +231,9 @@ class _Planner:
                 self._add_action(node, form)
         elif node.kind is Kind.READ:
             self._copy_read_results(number, position + 1)
-        self._free_ranges(position)
+        self._free_ranges_of_dead_values(position)
 
-    def _free_ranges(self, position: int) -> None:
+    def _free_ranges_of_dead_values(self, position: int) -> None:
         for offset, size in self.ending.pop(position, ()):
             self.arena.give_back(offset, size)
 
@@ -286,10 +291,10 @@ class _Planner:
             return
         if position < last_exit or (position == last_exit and not stops_only_before_writes(form)):
             return
-        if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
+        if all(self._may_overwrite(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
             self.places[id(root)] = InStatic(node.payload._array)
 
-    def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
+    def _may_overwrite(self, position: int, end: int, new: Value, old: Value) -> bool:
         """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``last_use``."""
         last_use = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last_use != position:
@@ -305,7 +310,7 @@ class _Planner:
             pairs = self._pairs[position] = _InPlacePairs(node, form, self.line.root)
         return pairs
 
-    def _place(self, value: Value, position: int) -> list[tuple[int, int, int]]:
+    def _place_value(self, value: Value, position: int) -> list[tuple[int, int, int]]:
         """Assigns memory, a ``Place``, to a value.
 
         Returns:
@@ -347,19 +352,23 @@ class _Planner:
 
     # ---- actions -----------------------------------------------------------------------------------------
 
-    def _add_action(self, node: Node, form: Launches | None) -> None:
+    def _add_action(self, node: Node, launches: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
-        check_no_overlap(node, form, inputs, outputs)
-        form = self._device_launches(form)
-        sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
-        waits = form is not None and sum(sizes) <= MOST_KEPT_SCRATCH and any(launch.waits for launch in form.launches)
+        check_no_overlap(node, launches, inputs, outputs)
+        launches = self._device_launches(launches)
+        sizes = [np.dtype(dtype).itemsize * count for dtype, count in launches.scratch] if launches is not None else []
+        waits = (
+            launches is not None
+            and sum(sizes) <= MOST_UNREUSED_SCRATCH_BYTES
+            and any(launch.waits for launch in launches.launches)
+        )
         offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
-        for output, input_number in form.starts_as if form is not None else ():
+        for output, input_number in launches.starts_as if launches is not None else ():
             if size_of(node.outputs[output]) and not _is_same_place(outputs[output], inputs[input_number]):
                 self._add_copy(node.inputs[input_number], outputs[output])
-        self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
+        self.stretch.actions.append(Action(node, launches, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
@@ -409,10 +418,10 @@ class _Planner:
             self.stretch.actions.append(Action(node, form, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None
-            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt_launches(part.leaf), (), ()))
+            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), end_of_trace_launches(part.leaf), (), ()))
 
     def _fill_choice_tables(self) -> None:
-        """Writes the first step of each branch into the tables of the choices."""
+        """Writes the first step of each successor into the tables of the steps that choose by a guard."""
         first_steps, steps = [], 0
         for stretch in self.plan.stretches:
             first_steps.append(steps)

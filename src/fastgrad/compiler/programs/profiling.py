@@ -26,12 +26,12 @@ from fastgrad.kernels.runtime import driver
 _END_KERNEL = "end_program"
 """The name of the kernel at the end of a trace."""
 
-RUNS_PER_STEP = 5
+TIMED_RUNS_PER_STEP = 5
 """How often a step runs; the shortest time counts."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ProfileRow:
     """A row of a profile: one step of a program.
 
     Attributes:
@@ -54,8 +54,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
-    """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
+class ProfileReport:
+    """The profile of a program's steps, as text in a table, and as a page by ``html()``: a line for each operation.
 
     Attributes:
         title: the function's name, and the key that it was recorded for.
@@ -64,22 +64,22 @@ class Report:
     """
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ProfileRow, ...]
     arena_bytes: int
 
     @property
     def kernels(self) -> int:
-        """The number of kernel calls."""
+        """The number of the program's kernel calls."""
         return sum(row.native for row in self.rows)
 
     @property
-    def without_kernels(self) -> tuple[Row, ...]:
-        """The steps that run in Python."""
+    def without_kernels(self) -> tuple[ProfileRow, ...]:
+        """The program's steps that run in Python."""
         return tuple([row for row in self.rows if not row.native])
 
     @property
     def microseconds(self) -> float:
-        """The time of all steps."""
+        """The time of all the program's steps, in microseconds."""
         return sum(row.microseconds for row in self.rows)
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class Report:
         return "\n".join(lines)
 
     def html(self) -> str:
-        """Returns the table as a separate HTML page, with a bar for each step's share of the time."""
+        """Returns the profile as an HTML page, with a bar for each step's share of the time."""
         head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
         total = self.microseconds or 1.0
         body = []
@@ -118,9 +118,9 @@ class Report:
             f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
         )
 
-    def _rows_by_operation(self) -> list[Row]:
+    def _rows_by_operation(self) -> list[ProfileRow]:
         """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
-        groups: list[list[Row]] = []
+        groups: list[list[ProfileRow]] = []
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
@@ -168,12 +168,12 @@ def program_text(program: Any) -> str:
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
 
 
-def profile(program: Any, title: str) -> Report:
+def profile(program: Any, title: str) -> ProfileReport:
     """Returns the profile of a program: runs each step a few times in separate memory, and restores variables.
 
     Args:
         program: a ``Program``.
-        title: see ``Report``.
+        title: see ``ProfileReport``.
     """
     plan: Plan = program.plan
     variables = {id(v): v for v in [*plan.written]}
@@ -182,7 +182,7 @@ def profile(program: Any, title: str) -> Report:
     arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
     objects = tuple(arrays)
-    rows: list[Row] = []
+    rows: list[ProfileRow] = []
     with writing.lock:
         try:
             for variable in variables.values():
@@ -195,10 +195,10 @@ def profile(program: Any, title: str) -> Report:
         finally:
             for variable, array in saved_arrays:
                 np.copyto(variable._array, array)
-    return Report(title, tuple(rows), plan.arena_bytes)
+    return ProfileReport(title, tuple(rows), plan.arena_bytes)
 
 
-def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
+def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[ProfileRow]:
     node = action.node
     # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
     timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
@@ -206,7 +206,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
         computes = timed and row_name(node) is not None and not node.has_effect
         time = _time_of_node(node, arrays) if computes else 0.0
-        yield Row(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
+        yield ProfileRow(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
         return
     changed = _changed_row_count(action, frame)  # by the values that the earlier steps have just written
     launches = action.launches.launches
@@ -214,7 +214,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     for step, launch in zip(steps, launches, strict=True):
         name: str = launch.kernel.__name__
         shows_work = launch is longest
-        yield Row(
+        yield ProfileRow(
             name,
             _node_text(node) if shows_work else "",
             True,
@@ -241,14 +241,14 @@ def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
 def _shortest_time(work: Callable[[], Any]) -> float:
     """Returns the shortest time of several runs, in microseconds."""
     times = []
-    for _ in range(RUNS_PER_STEP):
+    for _ in range(TIMED_RUNS_PER_STEP):
         start = perf_counter()
         work()
         times.append(perf_counter() - start)
     return min(times) * 1e6
 
 
-_CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
+_NON_TABLE_RESULTS_OF_ROW_UPDATES = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
 """Operations that change the rows of tables that an input lists, with the number of their results that are not tables.
 
 Their inputs: the tables and the other results, then values, indices and the number of indices that count.
@@ -258,9 +258,9 @@ Their inputs: the tables and the other results, then values, indices and the num
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
     name = _node_name(node)
-    if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
+    if name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES or node.attributes.get("moves", RESTS) != RESTS:
         return 0
-    return len(node.outputs) - _CHANGED_ROWS[name]
+    return len(node.outputs) - _NON_TABLE_RESULTS_OF_ROW_UPDATES[name]
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:

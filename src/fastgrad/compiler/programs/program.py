@@ -19,7 +19,7 @@ from fastgrad.compiler.programs.buffers import InCaller, prefix_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, unrecorded_outcome
+from fastgrad.compiler.programs.replay_writer import ReplayWriter, drivers_of, unrecorded_outcome
 from fastgrad.core.variable import sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
@@ -36,7 +36,7 @@ class Program:
         plan: the plan.
         source: the generated function.
         arena_bytes: the working memory of one replay, without the memory that nodes without kernels allocate.
-        inlined: the lines of the function that ``single`` returns first; see ``Writer.inlined``.
+        inlined: the lines of the function that ``single`` returns first; see ``ReplayWriter.inlined``.
 
     Raises:
         Apart: the graphs are not traces of one program.
@@ -47,7 +47,7 @@ class Program:
         self.plan = plan(self.tree)
         self.arena_bytes = self.plan.arena_bytes
         first_frame = Frame(self.plan)
-        writer = Writer(self, first_frame)
+        writer = ReplayWriter(self, first_frame)
         self.source = writer.source
         self._make = writer.compiled()
         self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first_frame)]
@@ -84,7 +84,7 @@ class Program:
             run = self._make(Frame(self.plan))
         try:
             return run(*arguments)
-        except UnfitArray:
+        except UnreadableLayout:
             return run(*self._contiguous_arguments(arguments))
         finally:
             self._idle.append(run)
@@ -92,7 +92,7 @@ class Program:
     def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
         """Returns the replay function for one caller at a time, for programs that are one native call.
 
-        The function refuses arrays with a layout that kernels do not read (``UnfitArray``). It does not copy the tensors that share
+        The function refuses arrays with a layout that kernels do not read (``UnreadableLayout``). It does not copy the tensors that share
         memory of the variables ``plan.written``: see ``release``.
         """
         return self._idle.pop() if self._idle else self._make(Frame(self.plan))
@@ -125,7 +125,7 @@ class Program:
             else:
                 Program._raise_step_error(frame, answer, objects)
         if status >= 0:
-            raise UnfitArray
+            raise UnreadableLayout
         return status
 
     @staticmethod
@@ -159,5 +159,5 @@ class Program:
         return arrays
 
 
-class UnfitArray(Exception):
+class UnreadableLayout(Exception):
     """Raised for an argument with a layout that kernels can't read."""

@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
-from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
@@ -29,9 +29,9 @@ _program_numbers = itertools.count(1)
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
-    if work.shared > MOST_UNSHARED:
+    if work.shared > MOST_NANOSECONDS_ON_ONE_THREAD:
         return begin_shared, continue_shared
-    if work.nanoseconds > MOST_WITH_GIL:
+    if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
         return driver.begin_released[()], driver.continue_released[()]
     return driver.begin[()], driver.continue_program[()]
 
@@ -42,7 +42,7 @@ def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
     return GuardError(node, outcome_of(node, array))
 
 
-class Writer:
+class ReplayWriter:
     """Writes the replay function of a program.
 
     Args:
@@ -94,7 +94,7 @@ class Writer:
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
     def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """Returns the lines of the function for inlining; None unless they are one native call for one trace.
+        """Returns the replay function's lines, for inlining; None unless it is one native call for one trace.
 
         Args:
             frame: the frame that the lines run on.
@@ -110,7 +110,7 @@ class Writer:
         return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
-        """Returns the compiled function ``make(frame)``."""
+        """Returns the compiled function ``make(frame)``, which makes the replay function for a frame."""
         make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
         make_replay = temporary_function_from_source(
             "make", self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope

@@ -30,7 +30,7 @@ class HostCall(UnlistedOperation):
         self.computes_nothing = computes_nothing
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
-        """Calls the function, hidden from recorders."""
+        """Calls the Python function on arrays, hidden from recorders."""
         with hidden_from_recorders():
             results = self._function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else results

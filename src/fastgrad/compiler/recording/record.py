@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.location import line_text, runs_package_code, user_line
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import device_of, placement
@@ -79,14 +79,14 @@ class Recording(recording.Recorder):
         self.has_custom_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
-        self.saved = Saved()
+        self.saved = SavedVariables()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
 
     def graph(self, results: Sequence[Tensor]) -> Graph:
-        """Returns the program so far, with these tensors as its results.
+        """Returns the graph recorded so far, with these tensors as its results.
 
         Raises:
             TraceError: an event can't be replayed.
@@ -156,7 +156,7 @@ class Recording(recording.Recorder):
         self._add_node(Kind.OPERATION, own_operation, values, outputs)
 
     def on_constant(self, tensor: Tensor) -> None:
-        """Announces a constant; it becomes a node at its first use."""
+        """Notes a constant tensor, which becomes a node at its first use."""
         self._made_here.discard(id(tensor))
         self._announced.add(id(tensor))
         self._drop_id_on_deletion(tensor)
@@ -168,7 +168,7 @@ class Recording(recording.Recorder):
             self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
-        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
+        """Notes a variable that the program makes; the next call, when the variable exists, is recorded again."""
         if not variable._made_quietly:
             self.created.append(variable)
 
@@ -255,7 +255,7 @@ class Recording(recording.Recorder):
         self._guard(count, found, "int")
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
-        """Adds a guard on the elements: a comparison with a constant."""
+        """Adds a guard on all elements of a value: their comparison with a constant."""
         constant = self._add_node_without_tensor(Kind.CONSTANT, np.array(found), (), found)
         is_equal = self._add_node_without_tensor(
             Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool)
@@ -379,7 +379,7 @@ class Recording(recording.Recorder):
         recording.stop(self)
 
 
-class _Births(threading.local):
+class _TensorBirths(threading.local):
     """Notes each tensor that a thread makes during a recording, so that it can be told from those that existed before."""
 
     made_here: set[int] | None = None
@@ -393,7 +393,7 @@ class _Births(threading.local):
             self.apart.add(id(tensor))
 
 
-_tensor_births = _Births()
+_tensor_births = _TensorBirths()
 
 
 @contextmanager
@@ -448,11 +448,11 @@ def _with_effects_last(nodes: list[Node]) -> list[Node]:
 
 
 def _package_reads_value() -> bool:
-    """True if code of this package, not the user's, reads the value."""
+    """True if code of this package, not the user's, is reading a tensor's value into Python."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in _READING_MODULES:
+    while frame is not None and frame.f_globals.get("__name__") in _VALUE_READING_MODULES:
         frame = frame.f_back
     return frame is not None and runs_package_code(frame)
 
 
-_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])
+_VALUE_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])

@@ -73,7 +73,7 @@ class Scalar:
         return getattr(float(self), name)
 
 
-def _arithmetic_method(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]:
+def _arithmetic_method(name: str, row_name: str, operands_swapped: bool) -> Callable[[Scalar, Any], Any]:
     """Returns an arithmetic method of ``Scalar``: float64 with Python numbers, the tensor's operator with tensors."""
     plain: Any = getattr(operator, name)
 
@@ -83,28 +83,28 @@ def _arithmetic_method(name: str, row: str, turned: bool) -> Callable[[Scalar, A
         elif type(other) is float or (type(other) is int and abs(other) < 2**53):
             operand = constant_tensor(np.array(other, np.float64))
         elif isinstance(other, _NUMERIC_TYPES):
-            return plain(other, float(self)) if turned else plain(float(self), other)
+            return plain(other, float(self)) if operands_swapped else plain(float(self), other)
         else:
             return NotImplemented
-        x, y = (operand, self._tensor) if turned else (self._tensor, operand)
+        x, y = (operand, self._tensor) if operands_swapped else (self._tensor, operand)
 
         def note_asked() -> None:
             for scalar in (self, other):
                 if type(scalar) is Scalar:
                     scalar._asked()
 
-        return Scalar(TABLE[row](x, y), note_asked)
+        return Scalar(TABLE[row_name](x, y), note_asked)
 
     return method
 
 
-def _value_method(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
+def _value_method(name: str, operands_swapped: bool = False) -> Callable[[Scalar, Any], Any]:
     plain: Any = getattr(operator, name)
 
     def method(self: Scalar, other: Any) -> Any:
         if type(other) is Scalar or isinstance(other, _NUMERIC_TYPES):
             other = float(other) if type(other) is Scalar else other
-            return plain(other, float(self)) if turned else plain(float(self), other)
+            return plain(other, float(self)) if operands_swapped else plain(float(self), other)
         return NotImplemented
 
     return method

@@ -11,7 +11,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write, writing
 
 
-class Saved:
+class SavedVariables:
     """Saved values of variables, which can be restored.
 
     A value is kept as a read of the variable. Other reads share it, and it is copied when the variable changes.
@@ -34,9 +34,9 @@ class Saved:
             for variable, value in self._values.values():
                 write(variable._writable(), value._array)
 
-    def current_values(self) -> Saved:
-        """Returns the present values of the same variables."""
-        return Saved(variable for variable, _ in self._values.values())
+    def current_values(self) -> SavedVariables:
+        """Returns the present values of the variables whose values are saved."""
+        return SavedVariables(variable for variable, _ in self._values.values())
 
     def items(self) -> Iterable[tuple[Variable, np.ndarray]]:
         """Returns each variable with its saved value."""

@@ -39,7 +39,7 @@ class UnlistedOperation(Operation):
         self.views = None
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
-        """Returns the result, as an array or a tuple of arrays."""
+        """Returns the operation's result, as an array or a tuple of arrays."""
         raise NotImplementedError
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
 from fastgrad.compiler.fusion.fused import Fused
-from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
-from fastgrad.compiler.fusion.stages import Elements
+from fastgrad.compiler.fusion.kernel_writer import KernelWriter, function_of
+from fastgrad.compiler.fusion.stages import ElementLoops
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice, variant
 from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
@@ -33,7 +33,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
-class DeviceWriter(Writer):
+class DeviceWriter(KernelWriter):
     """Generates a GPU kernel of a group.
 
     Attributes:
@@ -60,29 +60,31 @@ class DeviceWriter(Writer):
         self.width = min(width, 8)
         return self.width
 
-    def size(self, dim: int) -> str:
+    def size_parameter(self, dim: int) -> str:
         """Returns the size of a dimension of the loop."""
         if dim < len(self.fused.sizes) - 1 or self.width == 1 or self.fused.sizes[dim] % self.width:
-            return super().size(dim)
-        self.at_top(
+            return super().size_parameter(dim)
+        self.line_at_top(
             f"n{dim} = {self.pieces()} * {self.width}"
         )  # a product, so that the compiler knows it is a multiple
         return f"n{dim}"
 
     def pieces(self) -> str:
         """Returns the innermost size divided by the width."""
-        return self.number("pieces", self.fused.sizes[-1] // self.width)
+        return self.integer_parameter("pieces", self.fused.sizes[-1] // self.width)
 
-    def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+    def element_index(
+        self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
+    ) -> str:
         """Returns the place of an element, in a form that shows multiples of the width."""
         whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
             return self.linear
-        return super().place(what, dims, strides, offset, inner)
+        return super().element_index(array_name, dims, strides, offset, inner)
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
         """Returns a launch of the generated kernel over ``units`` units of work."""
-        parameters, source, operands = self.written()
+        parameters, source, operands = self.parameters_source_operands()
         kernel = _group_kernel(parameters, source, self.fused.number.name, self.together)
         kernel = variant(kernel, threads=self.threads)
         return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
@@ -99,15 +101,15 @@ def map_launches(fused: Fused) -> Launches:
     writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
     width = writer.widened(whole=len(dims) > 1)
-    same, outer, inner = writer.split_by_level(kept=False)
+    same, outer, inner = writer.inputs_by_loop_level(kept=False)
     writer.load(same, dims, "0")
     writes: list[tuple[int, Operand]] = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
     steps = [*range(len(fused.inputs), len(fused.inputs) + len(fused.steps))]
-    elements = Elements(writer, inner, {}, steps, [], writes)
+    elements = ElementLoops(writer, inner, {}, steps, [], writes)
     elements.stages = [steps]
     with writer.block("for unit in range(first, last)"):
         if len(dims) == 1:
-            n = writer.size(0)
+            n = writer.size_parameter(0)
             if width == 1 or fused.sizes[0] % width == 0:
                 elements.write(f"for j in range(unit * {width}, unit * {width} + {width})", None)
             else:
@@ -118,7 +120,7 @@ def map_launches(fused: Fused) -> Launches:
         else:
             writer.line(f"r = unit // {writer.pieces()}")
             writer.line(f"left = unit - r * {writer.pieces()}")
-            writer.decode("r", dims[:-1])
+            writer.write_dimension_indices("r", dims[:-1])
             writer.load(outer, dims, "0")
             writer.linear = f"unit * {width} + i"
             elements.write(f"for i in range({width})", f"j = left * {width} + i")

@@ -12,7 +12,7 @@ import contextlib
 from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
-from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_of
+from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_dtype_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
@@ -46,41 +46,41 @@ class _DeviceReduction(ReductionEmitter):
     writer: DeviceWriter
     whose = "block"
 
-    def stays_whole(self) -> bool:
+    def has_uncut_reductions(self) -> bool:
         return self.reduced_count <= self.part or len(self.schedule.phases) > 1
 
-    def total_of(self, step: Step) -> str:
-        return lane_of(step)
+    def total_dtype_of(self, step: Step) -> str:
+        return lane_dtype_of(step)
 
     def _combine_threads(self, phase: Phase, length: int) -> None:
         """Generates the reduction of the threads' totals to the block's."""
         for number in phase.reductions:
-            kind = self.total_of(self.step(number))
+            kind = self.total_dtype_of(self.step(number))
             exchanged = _EXCHANGED.get(kind, kind)
-            self.writer.at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
+            self.writer.line_at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
             taken = f"{self.whose}_{combine_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
             self.writer.line(f"total{number} = {taken if exchanged == kind else f'{kind}({taken})'}")
 
     def _neutral(self, phase: Phase) -> None:
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_of(step))}")
+            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_dtype_of(step))}")
 
     def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
         """Generates the selection of a unit's part of the reduction; returns the part's begin and end."""
         writer = self.writer
-        reduced = writer.number("reduced", self.reduced_count)
+        reduced = writer.integer_parameter("reduced", self.reduced_count)
         if self.parts == 1:
             writer.line(f"p = {unit}")
             return "0", reduced
         if pieces_first:
-            parts = writer.number("parts", self.parts)
+            parts = writer.integer_parameter("parts", self.parts)
             writer.line(f"p = {unit} // {parts}")
-            writer.line(f"begin = ({unit} - p * {parts}) * {writer.number('part', self.part)}")
+            writer.line(f"begin = ({unit} - p * {parts}) * {writer.integer_parameter('part', self.part)}")
         else:
-            bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+            bands = writer.integer_parameter("bands", self.kept_count // self.fused.sizes[-1])
             writer.line(f"p = {unit} % {bands}")
-            writer.line(f"begin = {unit} // {bands} * {writer.number('part', self.part)}")
+            writer.line(f"begin = {unit} // {bands} * {writer.integer_parameter('part', self.part)}")
         writer.line(f"finish = least(begin + part, {reduced})")
         return "begin", "finish"
 
@@ -107,19 +107,21 @@ class _DeviceReduction(ReductionEmitter):
         (phase,) = self.schedule.phases
         self.writer = writer = DeviceWriter(self.fused)
         writer.together, writer.threads = across == 1, thread_count(self.parts) if across == 1 else THREADS
-        parts = writer.number("parts", self.parts)
+        parts = writer.integer_parameter("parts", self.parts)
         with writer.block("for p in range(first, last)"):
             self._neutral(phase)
             head = f"range(thread(), {parts}, threads())" if writer.together else f"range({parts})"
             with writer.block(f"for part in {head}"):
                 for number in phase.reductions:
                     step = self.step(number)
-                    name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
-                    place = f"p * {writer.number('beside', beside)} + part * {writer.number('across', across)}"
+                    name = writer.array_parameter(
+                        f"parts{number}", f"in[{self.total_dtype_of(step)}]", self.partial[number]
+                    )
+                    place = f"p * {writer.integer_parameter('beside', beside)} + part * {writer.integer_parameter('across', across)}"
                     writer.line(combine_code(combine_of(step), f"total{number}", f"{name}[{place}]"))
             if writer.together:
                 self._combine_threads(phase, 32)
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
@@ -130,7 +132,7 @@ class _RowReduction(_DeviceReduction):
     def _piece_count(self) -> int:
         return self.kept_count
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return LONGEST_CHAIN * THREADS
 
     def _part_strides(self) -> tuple[int, int]:
@@ -143,9 +145,9 @@ class _RowReduction(_DeviceReduction):
         writer.widened()
         with writer.block("for u in range(first, last)"):
             bounds = self._part("u", pieces_first=True)
-            writer.decode("p", self.kept)
+            writer.write_dimension_indices("p", self.kept)
             if len(self.reduced) == 1 and self.kept == [*self.dims[:-1]]:
-                writer.line(f"row = p * {writer.size(self.dims[-1])}")
+                writer.line(f"row = p * {writer.size_parameter(self.dims[-1])}")
                 writer.linear = f"row + here * {writer.width} + i"
             for phase in self.schedule.phases:
                 self._neutral(phase)
@@ -172,10 +174,10 @@ class _RowReduction(_DeviceReduction):
             if outer:
                 writer.line(f"q = s // {writer.pieces()}")
                 writer.line(f"here = s - q * {writer.pieces()}")
-                writer.decode("q", outer)
+                writer.write_dimension_indices("q", outer)
             else:
                 writer.line("here = s")
-            self._outer_loads(phase)
+            self._write_outer_loads(phase)
             self._write_elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
 
 
@@ -189,7 +191,7 @@ class _ColumnReduction(_DeviceReduction):
         inner = self.fused.sizes[-1]
         return self.kept_count // inner * -(-inner // 32)
 
-    def _part_size(self) -> int:
+    def _elements_of_part(self) -> int:
         return LONGEST_CHAIN * THREADS // 32
 
     def _part_strides(self) -> tuple[int, int]:
@@ -198,7 +200,7 @@ class _ColumnReduction(_DeviceReduction):
     def _write_kernel(self) -> None:
         writer = self.writer
         writer.together = True
-        n = writer.size(self.dims[-1])
+        n = writer.size_parameter(self.dims[-1])
         with writer.block("for u in range(first, last)"):
             writer.line(f"tiles = ({n} + 31) // 32")
             writer.line("band = u // tiles")
@@ -206,14 +208,14 @@ class _ColumnReduction(_DeviceReduction):
             writer.line(f"inside = column < {n}")
             writer.line(f"j = least(column, {n} - 1)")
             begin, finish = self._part("band", pieces_first=False)
-            writer.decode("p", self.kept[:-1])
+            writer.write_dimension_indices("p", self.kept[:-1])
             for position, phase in enumerate(self.schedule.phases):
                 self._neutral(phase)
                 if phase.reductions or phase.writes:
                     head = f"for q in range({begin} + thread() // 32, {finish}, threads() // 32)"
                     with writer.scope(), writer.block(head):
-                        writer.decode("q", self.reduced)
-                        self._outer_loads(phase)
+                        writer.write_dimension_indices("q", self.reduced)
+                        self._write_outer_loads(phase)
                         self._write_elements(phase, "if inside", None, "total{0}", position)
                 self._combine_threads(phase, THREADS)
                 if self.parts > 1:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import deferral, nest, recording
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -23,7 +23,7 @@ class _ThreadRestoredVariables(threading.local):
     """The values of layers' variables before each active run on zeros; one object per thread."""
 
     def __init__(self) -> None:
-        self.runs: list[Saved] = []
+        self.runs: list[SavedVariables] = []
 
 
 _restored_variables = _ThreadRestoredVariables()
@@ -32,7 +32,7 @@ _restored_variables = _ThreadRestoredVariables()
 @contextlib.contextmanager
 def state_unchanged(layer: Any) -> Iterator[None]:
     """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
-    saved = Saved(layer.variables)
+    saved = SavedVariables(layer.variables)
     _restored_variables.runs.append(saved)
     try:
         yield

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.function import Function
-from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.keras.training.batches import Batches
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
@@ -52,7 +52,7 @@ class Fitting:
         unbuilt = [component for component in (losses, metrics) if component is not None and not component.built]
         if unbuilt or not model.built:
             x, y, _ = self._parts["train"].example_batch()
-            saved_variables = Saved(model.variables)
+            saved_variables = SavedVariables(model.variables)
             outputs = model(x, training=False)
             saved_variables.restore()
             for component in unbuilt:
