@@ -282,7 +282,7 @@ def exhaust_workers() -> None:
         for _ in range(100):
             ready()
             sleep(0.01)
-            if words[driver.PARKED]:
+            if words[driver.FIRST_PARKED_WORD]:
                 break
         else:
             raise AssertionError(f"the worker is gone after allocation {number}")

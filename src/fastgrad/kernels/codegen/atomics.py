@@ -21,7 +21,7 @@ from fastgrad.kernels.codegen.body import (
 )
 from fastgrad.kernels.codegen.native import target
 
-WORD = ir.IntType(64)
+I64 = ir.IntType(64)
 MEMORY_ORDER = "seq_cst"
 
 

@@ -37,7 +37,7 @@ from fastgrad.kernels.codegen.native import load_function
 from fastgrad.kernels.codegen.signature import (
     ARRAY_KINDS,
     LIST_KINDS,
-    SHARE,
+    SHARE_PARAMETERS,
     KernelSource,
     Parameter,
     Signature,
@@ -80,10 +80,10 @@ def set_compile_messages(enabled: bool) -> None:
     _compilation.announce = bool(enabled)
 
 
-InPlace = Mapping[str, tuple[str, ...]]
+InPlaceOperands = Mapping[str, tuple[str, ...]]
 """The operands whose memory each result of a kernel may use, by the names of the parameters."""
 
-NOT_IN_PLACE: InPlace = {}
+NOT_IN_PLACE: InPlaceOperands = {}
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -92,7 +92,7 @@ def kernel(
     *,
     release_gil: bool = False,
     noalias: bool = False,
-    in_place: InPlace = NOT_IN_PLACE,
+    in_place: InPlaceOperands = NOT_IN_PLACE,
     same: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Any:
@@ -134,7 +134,7 @@ class Kernel(dict):
         variables: Mapping[str, tuple[str, ...]],
         release_gil: bool,
         noalias: bool,
-        in_place: InPlace = NOT_IN_PLACE,
+        in_place: InPlaceOperands = NOT_IN_PLACE,
         same: Mapping[str, str] = NO_NAMES,
     ) -> None:
         super().__init__()
@@ -392,7 +392,7 @@ class _ArgumentConverter:
 
 
 def _share_end(parameter: Parameter) -> int:
-    return SHARE.index(parameter.name) if parameter.is_share else -1
+    return SHARE_PARAMETERS.index(parameter.name) if parameter.is_share else -1
 
 
 def step_address(native: Any) -> int:

@@ -29,7 +29,7 @@ from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayP
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.locks import new_lock
 
-_WORD = NUMBER_TYPES["int64"]
+_INT64 = NUMBER_TYPES["int64"]
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +128,7 @@ def atomic_add(words: Any, i: Any, value: Any) -> Any:
     """Adds to the word i; returns its old value."""
     with _atomic_lock:
         before = words[i]
-        words[i] = before + _WORD(value)
+        words[i] = before + _INT64(value)
     return before
 
 
@@ -136,7 +136,7 @@ def atomic_min(words: Any, i: Any, value: Any) -> Any:
     """Sets the word i to the smaller of the two; returns its old value."""
     with _atomic_lock:
         before = words[i]
-        words[i] = min(before, _WORD(value))
+        words[i] = min(before, _INT64(value))
     return before
 
 

@@ -35,8 +35,8 @@ class Isa(NamedTuple):
 
 # Enough sums to hide the latency of their additions, with registers left for a row of B; 8 rows are whole tiles; few
 # variants, for a short compilation.
-_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
-_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
+_TILE_HEIGHTS_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
+_TILE_HEIGHTS_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 
 _V3_FEATURES = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
@@ -69,7 +69,9 @@ def host_levels() -> tuple[str, ...]:
 def host_isa() -> Isa:
     """Returns the vectors of the machine that kernels are compiled for; short ones if they run as plain Python."""
     if jit_is_disabled():
-        return Isa(4 * int(_lanes_by_environment() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
+        return Isa(
+            4 * int(_lanes_by_environment() or 4), _TILE_HEIGHTS_WITH_16_REGISTERS, masks=True, fused=True, pairs=False
+        )
     return isa_of(target())
 
 
@@ -86,7 +88,7 @@ def isa_of(machine: Machine) -> Isa:
     many = "+neon" in features or vector_bytes == 64
     return Isa(
         vector_bytes,
-        _WITH_32_REGISTERS if many else _WITH_16_REGISTERS,
+        _TILE_HEIGHTS_WITH_32_REGISTERS if many else _TILE_HEIGHTS_WITH_16_REGISTERS,
         masks="+avx" in features and vector_bytes > 16,
         fused="+neon" in features or "+fma" in features,
         pairs={"+avx512bf16", "+avx512vl"} <= set(features) and os.environ.get("FASTGRAD_BFLOAT16") != "0",

@@ -16,9 +16,9 @@ from llvmlite import ir
 
 from fastgrad.kernels.codegen.isa import Isa
 
-WORD = ir.IntType(64)
-INDEX = ir.IntType(32)
-BYTE = ir.IntType(8)
+I64 = ir.IntType(64)
+I32 = ir.IntType(32)
+I8 = ir.IntType(8)
 
 
 class Tiles:
@@ -41,16 +41,16 @@ class Tiles:
 
     def _splat(self, builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
         kind = ir.VectorType(scalar.type, self.lanes)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, INDEX(0))
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, I32(0))
         return self._shuffled(builder, one, one, [0] * self.lanes)
 
     def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
         """Returns a vector of the elements with these numbers in a followed by b."""
-        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(order)), list(order)))
 
     def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
         """Returns the mask of the first `count` lanes; of all lanes if there are fewer."""
-        limit = self._splat(builder, builder.trunc(count, INDEX))
+        limit = self._splat(builder, builder.trunc(count, I32))
         return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
 
     def _pointer_at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
@@ -61,9 +61,9 @@ class Tiles:
         pointer = self._pointer_at(builder, base, offset, self.vector)
         if mask is None:
             return builder.load(pointer, align=self.alignment)
-        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
+        kind = ir.FunctionType(self.vector, [pointer.type, I32, mask.type, self.vector])
         function = self._declared_function(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
-        return builder.call(function, [pointer, INDEX(self.alignment), mask, ir.Constant(self.vector, None)])
+        return builder.call(function, [pointer, I32(self.alignment), mask, ir.Constant(self.vector, None)])
 
     def _load_vectors(self, builder: ir.IRBuilder, base: ir.Value, masks: Sequence[ir.Value | None]) -> list[ir.Value]:
         """Emits the loads of consecutive vectors, one for each mask."""
@@ -76,9 +76,9 @@ class Tiles:
         if mask is None:
             builder.store(value, pointer, align=self.bytes)
             return
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INDEX, mask.type])
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, I32, mask.type])
         function = self._declared_function(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
-        builder.call(function, [value, pointer, INDEX(self.bytes), mask])
+        builder.call(function, [value, pointer, I32(self.bytes), mask])
 
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         if self.integers:
@@ -93,12 +93,12 @@ class Tiles:
         head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
         builder.branch(head)
         builder.position_at_end(head)
-        index = builder.phi(WORD)
-        index.add_incoming(WORD(0), before)
+        index = builder.phi(I64)
+        index.add_incoming(I64(0), before)
         builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
         builder.position_at_end(body)
         yield index
-        index.add_incoming(builder.add(index, WORD(step)), builder.block)
+        index.add_incoming(builder.add(index, I64(step)), builder.block)
         builder.branch(head)
         builder.position_at_end(after)
 
@@ -129,20 +129,20 @@ class Tiles:
         Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
         the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
         """
-        memory = BYTE.as_pointer()
-        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, ir.IntType(1), WORD, WORD, WORD]
+        memory = I8.as_pointer()
+        parameters = [memory, I64, I64, memory, I64, memory, I64, ir.IntType(1), I64, I64, I64]
         function, new = self._function_and_is_new(f"fastgrad_rows_{self.suffix}_{width}", parameters)
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
-        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        mask = self._first_lanes(builder, builder.sub(columns, I64((width - 1) * self.lanes)))
 
         masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
 
         def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
             a_rows, c_rows = (
-                [builder.gep(here, [builder.mul(stride, WORD(r))]) for r in range(height + 1)]
+                [builder.gep(here, [builder.mul(stride, I64(r))]) for r in range(height + 1)]
                 for here, stride in ((a_here, a_row), (c_here, c_row))
             )
 
@@ -151,7 +151,7 @@ class Tiles:
                 following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
                 return following, lambda r: [self._load_splat(builder, a_rows[r], a_at)] * width, panel
 
-            sums = self._emit_tile(builder, (height, width), depth, [WORD(0), b], read)
+            sums = self._emit_tile(builder, (height, width), depth, [I64(0), b], read)
             self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
             return [a_rows[height], c_rows[height]]
 
@@ -186,10 +186,10 @@ class Tiles:
             builder.branch(test)
             builder.position_at_end(test)
             left, *here = [builder.load(slot) for slot in state]
-            builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
+            builder.cbranch(builder.icmp_signed(">=", left, I64(height)), body, after)
             builder.position_at_end(body)
             following = tile(height, *here)
-            for slot, value in zip(state, [builder.sub(left, WORD(height)), *following], strict=True):
+            for slot, value in zip(state, [builder.sub(left, I64(height)), *following], strict=True):
                 builder.store(value, slot)
             builder.branch(after if most_left is not None and most_left < 2 * height else test)
             builder.position_at_end(after)
@@ -244,11 +244,11 @@ class Tiles:
         builder.position_at_end(loop)
         phis = [builder.phi(value.type) for value in (depth, *values)]
         following = term(*phis[1:])
-        left = builder.sub(phis[0], WORD(1))
+        left = builder.sub(phis[0], I64(1))
         for phi, first, second in zip(phis, [depth, *values], [left, *following], strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(second, loop)
-        builder.cbranch(builder.icmp_signed(">", left, WORD(0)), loop, done)
+        builder.cbranch(builder.icmp_signed(">", left, I64(0)), loop, done)
         builder.position_at_end(done)
         return following
 
@@ -276,12 +276,12 @@ class Tiles:
 
     def _vector_offset(self, v: int) -> ir.Value:
         """Returns the offset in bytes of the vector `v` of a row."""
-        return WORD(v * self.machine.vector_bytes)
+        return I64(v * self.machine.vector_bytes)
 
     def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_rows`."""
         a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
-        size, size_of_a = WORD(self.bytes), WORD(self._bytes_of_a(a))
+        size, size_of_a = I64(self.bytes), I64(self._bytes_of_a(a))
         values = [self._byte_pointer(builder, a, a_at), builder.mul(a_row, size_of_a), builder.mul(a_k, size_of_a)]
         values += [self._byte_pointer(builder, b, b_at), builder.mul(b_k, size)]
         values += [self._byte_pointer(builder, c, c_at), builder.mul(c_row, size)]
@@ -297,18 +297,18 @@ class Tiles:
     ) -> None:
         """Emits a call, with these values, of the function for as many vectors as the columns need."""
         after = builder.append_basic_block("multiplied")
-        vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
+        vectors = builder.sdiv(builder.add(columns, I64(self.lanes - 1)), I64(self.lanes))
         switch = builder.switch(vectors, after)
         for width in range(1, len(self.machine.heights) + 1):
             case = builder.append_basic_block(f"vectors_{width}")
-            switch.add_case(WORD(width), case)
+            switch.add_case(I64(width), case)
             builder.position_at_end(case)
             builder.call(function(width), values)
             builder.branch(after)
         builder.position_at_end(after)
 
     def _byte_pointer(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
-        return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
+        return builder.bitcast(builder.gep(base, [index]), I8.as_pointer())
 
     # ---- panels of B -------------------------------------------------------------------------------
 
@@ -318,15 +318,15 @@ class Tiles:
         Its parameters: b, its strides of k and of columns, in bytes; the target, and the stride of its rows, in bytes;
         the rows and columns. Rows and columns are padded with zeros to whole vectors.
         """
-        memory = BYTE.as_pointer()
-        parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
+        memory = I8.as_pointer()
+        parameters = [memory, I64, I64, memory, I64, I64, I64]
         function, new = self._function_and_is_new(f"fastgrad_pack_{self.suffix}", parameters)
         if not new:
             return function
         entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
         builder = ir.IRBuilder(entry)
         b, b_k, b_column, target, target_row, depth, columns = function.args
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         builder.cbranch(builder.icmp_signed("==", b_column, size), by_rows, by_columns)
 
         builder.position_at_end(by_rows)
@@ -349,7 +349,7 @@ class Tiles:
                 for i, value in enumerate(
                     self._load_transposed(builder, block, b_column, (rows, terms) if mask else None)
                 ):
-                    self._store(builder, value, to, builder.mul(target_row, WORD(i)))
+                    self._store(builder, value, to, builder.mul(target_row, I64(i)))
         builder.ret_void()
         return function
 
@@ -361,9 +361,9 @@ class Tiles:
         for i in range(self.lanes):
             mask = None
             if limits is not None:
-                there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
+                there = builder.select(builder.icmp_signed("<", I64(i), limits[0]), limits[1], I64(0))
                 mask = self._first_lanes(builder, there)
-            rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
+            rows.append(self._load(builder, block, builder.mul(stride, I64(i)), mask))
         return self._transposed_vectors(builder, rows)
 
     def _full_and_masked_branches(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
@@ -371,7 +371,7 @@ class Tiles:
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
         fits = ir.Constant(ir.IntType(1), 1)
         for count, most in counts:
-            fits = builder.and_(fits, builder.icmp_signed(">=", count, WORD(most)))
+            fits = builder.and_(fits, builder.icmp_signed(">=", count, I64(most)))
         builder.cbranch(fits, whole, part)
         for branch in (whole, part):
             builder.position_at_end(branch)
@@ -418,10 +418,10 @@ class Tiles:
     def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the pack function; arguments as of `body.pack_panel`."""
         b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         values = [self._byte_pointer(builder, b, b_at)]
         values += [builder.mul(b_k, size), builder.mul(b_column, size)]
-        values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
+        values += [builder.bitcast(target, I8.as_pointer()), builder.mul(target_row, size), depth, columns]
         builder.call(self._pack_function(), values)
 
     def _transpose_function(self) -> ir.Function:
@@ -430,15 +430,15 @@ class Tiles:
         Its parameters: x and the stride of its rows, in bytes; y and the stride of its rows, in bytes; the rows and
         columns of y.
         """
-        memory = BYTE.as_pointer()
+        memory = I8.as_pointer()
         function, new = self._function_and_is_new(
-            f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD]
+            f"fastgrad_transpose_{self.suffix}", [memory, I64, memory, I64, I64, I64]
         )
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         x, x_row, y, y_row, rows, columns = function.args
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         with self._counted_loop(builder, rows, self.lanes) as i, self._counted_loop(builder, columns, self.lanes) as j:
             block = builder.gep(x, [builder.add(builder.mul(j, x_row), builder.mul(i, size))])
             to = builder.gep(y, [builder.add(builder.mul(i, y_row), builder.mul(j, size))])
@@ -449,16 +449,16 @@ class Tiles:
                 ):
                     mask = None
                     if part:
-                        there = builder.select(builder.icmp_signed("<", WORD(k), below), across, WORD(0))
+                        there = builder.select(builder.icmp_signed("<", I64(k), below), across, I64(0))
                         mask = self._first_lanes(builder, there)
-                    self._store(builder, value, to, builder.mul(y_row, WORD(k)), mask)
+                    self._store(builder, value, to, builder.mul(y_row, I64(k)), mask)
         builder.ret_void()
         return function
 
     def transpose_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the transpose function; arguments as of `body.transpose_rows`."""
         x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         values = [self._byte_pointer(builder, x, x_at), builder.mul(x_row, size)]
         values += [self._byte_pointer(builder, y, y_at), builder.mul(y_row, size), rows, columns]
         builder.call(self._transpose_function(), values)

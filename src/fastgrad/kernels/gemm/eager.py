@@ -1,9 +1,9 @@
 """Matrix products in eager mode.
 
-Up to `LARGEST` multiplications, a native function reads shapes and strides from the arrays and calls the kernel as a
-step. Products that are larger, or laid out in another way, run as the launches of a program, on the thread pool if that
-pays. A BLAS would have its own threads, which stall when another process has a core. NumPy does the products that the
-kernel does not support.
+Up to `MOST_DIRECT_MULTIPLY_ADDS` multiplications, a native function reads shapes and strides from the arrays and calls
+the kernel as a step. Products that are larger, or laid out in another way, run as the launches of a program, on the
+thread pool if that pays. A BLAS would have its own threads, which stall when another process has a core. NumPy does the
+products that the kernel does not support.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from fastgrad.kernels.codegen.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad.kernels.elementwise.half import BFLOAT16, ArraySpec
-from fastgrad.kernels.gemm.form import MOST_ROWS, SECOND_CACHE, form_of, pair_form_of
+from fastgrad.kernels.gemm.form import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES, form_of, pair_form_of
 from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
 from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, product_launches
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 
-LARGEST = 1 << 21
-LARGEST_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
-MOST_CALLS = 4096
-ALIGNED = 0x100
+MOST_DIRECT_MULTIPLY_ADDS = 1 << 21
+MOST_MATRIX_ELEMENTS_WITH_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
+MOST_KEPT_CALLS = 4096
+NDARRAY_ALIGNED_FLAG = 0x100
 FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the native function's memory: those of the kernel, and the function's own data.
@@ -56,7 +56,7 @@ def matrix_dtype(array, array_type):
     """Returns the number of an object's dtype if it is an aligned matrix in native byte order, else -1."""
     if pointer(int64, array + TYPE_AT)[0] != array_type or pointer(int32, array + NDIM_AT)[0] != 2:
         return -1
-    if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
+    if pointer(int32, array + FLAGS_AT)[0] & NDARRAY_ALIGNED_FLAG == 0:
         return -1
     descr = pointer(int64, array + DESCR_AT)[0]
     if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
@@ -98,7 +98,11 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
         a, b, m, n = b, a, n, m
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
     work = m * n * k
-    if work == 0 or work > (LARGEST_VECTOR if m == 1 else LARGEST) or (b_k != 1 and b_column != 1):
+    if (
+        work == 0
+        or work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or (b_k != 1 and b_column != 1)
+    ):
         return UNSUPPORTED
     step = words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
     if step == 0:
@@ -112,9 +116,9 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
     units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
     words[UNIT], words[TOGETHER], words[MOST] = m, 1, 1
-    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
-        words[UNIT], words[TOGETHER] = MOST_ROWS, units
-        units = (m + MOST_ROWS - 1) // MOST_ROWS
+    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE_BYTES:
+        words[UNIT], words[TOGETHER] = MOST_ROWS_TOGETHER, units
+        units = (m + MOST_ROWS_TOGETHER - 1) // MOST_ROWS_TOGETHER
     call_step(step, words[WORDS], 0, units)
     return DONE
 
@@ -192,7 +196,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     return c
 
 
-@functools.lru_cache(maxsize=MOST_CALLS)
+@functools.lru_cache(maxsize=MOST_KEPT_CALLS)
 def _call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _Call | None:
@@ -202,7 +206,10 @@ def _call_for(
     if form is None:
         return None
     work = form.m * form.n * form.k
-    if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
+    if (
+        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if form.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
+    ):
         return None
     return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units))
 
@@ -249,7 +256,7 @@ def _pair_call_for(
     form = pair_form_of(a, b, transpose_a, transpose_b)
     if form is None:
         return None
-    if form.m * form.n * form.k * form.batches > LARGEST:
+    if form.m * form.n * form.k * form.batches > MOST_DIRECT_MULTIPLY_ADDS:
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
         return _LargeCall(form.shape, launches)
     return _Call(
@@ -277,7 +284,7 @@ def _large_call_for(
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
+    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= MOST_DIRECT_MULTIPLY_ADDS:
         return None
     launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
     return _LargeCall(form.shape, launches)

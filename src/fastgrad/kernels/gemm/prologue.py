@@ -8,10 +8,10 @@ from typing import Any, cast
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.form import form_for
-from fastgrad.kernels.gemm.gemm import COPY_ROWS, MOST_PROLOGUE_WORDS
+from fastgrad.kernels.gemm.gemm import COPY_OF_A_PANEL_ROWS, MOST_PROLOGUE_WORDS
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Spec
 
-OWN_ELEMENTS = (
+MOST_PRIVATE_ROW_ELEMENTS = (
     1 << 14
 )  # elements that a prologue writes at a time if only the product reads them: they stay in the first caches
 
@@ -64,8 +64,8 @@ def _units_per_prologue_call(product: Launch, preceding: Launch) -> int:
     if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > MOST_PROLOGUE_WORDS:
         return 0
     k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
-    place = COPY_ROWS * (host_isa().panel_bytes // _itemsize(product))
-    return min(most, max(min(OWN_ELEMENTS, place) // (unit * k), 1)) if unit * k <= place else 0
+    place = COPY_OF_A_PANEL_ROWS * (host_isa().panel_bytes // _itemsize(product))
+    return min(most, max(min(MOST_PRIVATE_ROW_ELEMENTS, place) // (unit * k), 1)) if unit * k <= place else 0
 
 
 def _itemsize(product: Launch) -> int:

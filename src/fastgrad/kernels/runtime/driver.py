@@ -70,8 +70,9 @@ LOOP_NANOSECONDS_ADDRESS = loop_nanoseconds.__array_interface__["data"][0]
 
 STEP_WORDS = 6
 
-JUMP = 1 << 40
-"""A step that answers `-JUMP - i` jumps to step i; a smaller negative answer ends the program, which returns it."""
+JUMP_ANSWER = 1 << 40
+"""A step that answers `-JUMP_ANSWER - i` jumps to step i; a smaller negative answer ends the program, which returns
+it."""
 NOT_STOPPED = -1
 STOPPED = 1 << 32
 
@@ -91,12 +92,12 @@ SHARED = STALLED + 1
 - from `CLAIMS` on, for each thread its offer: the step, the end of its shares, the next of them."""
 
 MOST_THREADS = 64
-PARKED = CLAIMS + 8 * MOST_THREADS
+FIRST_PARKED_WORD = CLAIMS + 8 * MOST_THREADS
 """From here on, one word for each worker: whether it has stopped polling."""
 
-LINE_WORDS = 8
-END_AT, STEP_AT = 20, 40
-FIELD_MASK = (1 << 20) - 1
+CACHE_LINE_WORDS = 8
+CLAIM_END_SHIFT, CLAIM_STEP_SHIFT = 20, 40
+CLAIM_FIELD_MASK = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
 POLLS_BEFORE_YIELD = 2048
 
@@ -162,9 +163,9 @@ def run_steps(frame, start, stop):
                 frame[ANSWER] = answer - 1
                 frame[RESUME] = 1 if answer - 1 == PAUSED else 0
                 return STOPPED
-            if answer > -JUMP:
+            if answer > -JUMP_ANSWER:
                 return answer
-            i = -answer - JUMP
+            i = -answer - JUMP_ANSWER
     return NOT_STOPPED
 
 
@@ -176,15 +177,15 @@ def run_share(team, me):
     """
     threads = team[THREADS]
     for i in range(threads):
-        place = CLAIMS + LINE_WORDS * ((me + i) % threads)
+        place = CLAIMS + CACHE_LINE_WORDS * ((me + i) % threads)
         word = atomic_load(team, place)
-        if (word & FIELD_MASK) < (word >> END_AT & FIELD_MASK):
+        if (word & CLAIM_FIELD_MASK) < (word >> CLAIM_END_SHIFT & CLAIM_FIELD_MASK):
             word = atomic_add(team, place, 1)
             # Only now is it certain that the step is not over and that its table exists: the step waits for this share.
-            share = word & FIELD_MASK
-            if share < (word >> END_AT & FIELD_MASK):
+            share = word & CLAIM_FIELD_MASK
+            if share < (word >> CLAIM_END_SHIFT & CLAIM_FIELD_MASK):
                 steps = pointer(int64, atomic_load(team, TABLE))
-                step = STEP_WORDS * (word >> STEP_AT)
+                step = STEP_WORDS * (word >> CLAIM_STEP_SHIFT)
                 shares, count = steps[step + 3], steps[step + 5]
                 for one in range(step, step + STEP_WORDS * count, STEP_WORDS):
                     units, grain = steps[one + 2], steps[one + 4]
@@ -213,7 +214,7 @@ def run_shared_step(team, number, shares):
     for i in range(threads):
         t = threads - 1 - i
         begin, end = shares * t // threads, shares * (t + 1) // threads
-        atomic_store(team, CLAIMS + LINE_WORDS * t, number << STEP_AT | end << END_AT | begin)
+        atomic_store(team, CLAIMS + CACHE_LINE_WORDS * t, number << CLAIM_STEP_SHIFT | end << CLAIM_END_SHIFT | begin)
     began = cycle_counter()
     while run_share(team, 0):
         pass
@@ -260,8 +261,8 @@ def run_steps_on_pool(frame, team, start, stop):
             frame[RESUME] = 1 if answer - 1 == PAUSED else 0
             result = STOPPED
             i = stop
-        elif answer <= -JUMP:
-            i = -answer - JUMP
+        elif answer <= -JUMP_ANSWER:
+            i = -answer - JUMP_ANSWER
         elif answer < 0:
             result = answer
             i = stop
@@ -288,7 +289,7 @@ def continue_with_pool(frame, team, start, stop):
 def run_worker(team, number, patience):
     """The loop of a worker: takes shares until `patience` polls in a row gave none, or until the thread pool ends.
 
-    Returns 1 if the thread pool has ended. Else it returns 0, and the worker's `PARKED` word is set.
+    Returns 1 if the thread pool has ended. Else it returns 0, and the worker's word from `FIRST_PARKED_WORD` on is set.
     """
     idle = 0
     while atomic_load(team, QUIT) == 0:
@@ -300,16 +301,16 @@ def run_worker(team, number, patience):
         if idle % POLLS_BEFORE_YIELD == 0:
             yield_processor()
         if idle >= patience and atomic_load(team, ACTIVE) == 0:
-            atomic_store(team, PARKED + LINE_WORDS * number, 1)
+            atomic_store(team, FIRST_PARKED_WORD + CACHE_LINE_WORDS * number, 1)
             return 0
     return 1
 
 
-_BEGIN = "objects: objects, frame: inout[int64], stop: int -> int"
-_CONTINUE = "frame: inout[int64], start: int, stop: int -> int"
+_BEGIN_SIGNATURE = "objects: objects, frame: inout[int64], stop: int -> int"
+_CONTINUE_SIGNATURE = "frame: inout[int64], start: int, stop: int -> int"
 
 
-@kernel(_BEGIN)
+@kernel(_BEGIN_SIGNATURE)
 def begin(objects, frame, stop):
     """Gives a program its arrays, a tuple, and runs its steps before `stop`.
 
@@ -323,17 +324,17 @@ def begin(objects, frame, stop):
     return run_steps(frame, 0, stop)
 
 
-begin_released = kernel(_BEGIN, release_gil=True)(begin.function)
+begin_released = kernel(_BEGIN_SIGNATURE, release_gil=True)(begin.function)
 """`begin` without the GIL."""
 
 
-@kernel(_CONTINUE)
+@kernel(_CONTINUE_SIGNATURE)
 def continue_program(frame, start, stop):
     """Runs the steps [start, stop) of a program that has begun; returns the same as `begin`."""
     return run_steps(frame, start, stop)
 
 
-continue_released = kernel(_CONTINUE, release_gil=True)(continue_program.function)
+continue_released = kernel(_CONTINUE_SIGNATURE, release_gil=True)(continue_program.function)
 """`continue_program` without the GIL."""
 
 

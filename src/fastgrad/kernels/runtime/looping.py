@@ -28,9 +28,9 @@ CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
 input that all trips read (its number), a result that is only carried to the next trip (the number of its buffers), and
 a row of a result (the result's number)."""
 
-OUTGROWN = 1
+TOO_MANY_TRIPS = 1
 
-RECORD_WORDS = 3
+LAYOUT_RECORD_WORDS = 3
 """Words for each array of a trip in `layout`: its kind, its number, and the bytes of a row."""
 
 
@@ -69,7 +69,7 @@ def array_address(kind, number, size, row, odd, inputs, outputs, buffers, now):
 def fill_address_table(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
     """Writes the addresses of a trip's arrays into `table`."""
     for i in range(arrays):
-        at = RECORD_WORDS * i
+        at = LAYOUT_RECORD_WORDS * i
         table[i] = array_address(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
 
 
@@ -160,8 +160,8 @@ def run_while(
     """Runs a program while another program, `test`, gives a true byte, at most `limit[0]` times.
 
     `answer` is the number of the buffers for that byte. `counted` is the number of the result for the number of trips,
-    or -1. The other parameters are those of `run_rows`. Returns 0 if a trip can't continue, `OUTGROWN` if there would
-    be more than `most` trips, `PAUSED` as `run_rows` does, else -1.
+    or -1. The other parameters are those of `run_rows`. Returns 0 if a trip can't continue, `TOO_MANY_TRIPS` if there
+    would be more than `most` trips, `PAUSED` as `run_rows` does, else -1.
     """
     frame, tested = pointer(int64, body), pointer(int64, test)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
@@ -191,7 +191,7 @@ def run_while(
                 going = pointer(uint8, memory[2 * answer])[0] != 0
         if going:
             if trip >= most:
-                return OUTGROWN
+                return TOO_MANY_TRIPS
             fill_address_table(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
             write_addresses(frame, table)
             if run_steps(frame, start, stop) == STOPPED:
@@ -206,7 +206,7 @@ def run_while(
     return -1
 
 
-FRAME, STOP, LAYOUT, COPIES, NEXT = range(5)
+BRANCH_FRAME, BRANCH_STOP, BRANCH_LAYOUT, BRANCH_COPIES, NEXT_BRANCH = range(5)
 """Words of a branch."""
 
 
@@ -228,19 +228,19 @@ def run_branch(index, branches, count, inputs, outputs, table):
         number = count - 1
     chosen = pointer(int64, branches)
     for _ in range(number):
-        chosen = pointer(int64, chosen[NEXT])
+        chosen = pointer(int64, chosen[NEXT_BRANCH])
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
     frame, layout, copies = (
-        pointer(int64, chosen[FRAME]),
-        pointer(int64, chosen[LAYOUT]),
-        pointer(int64, chosen[COPIES]),
+        pointer(int64, chosen[BRANCH_FRAME]),
+        pointer(int64, chosen[BRANCH_LAYOUT]),
+        pointer(int64, chosen[BRANCH_COPIES]),
     )
     for i in range(frame[OBJECT_COUNT]):
-        at = RECORD_WORDS * i
+        at = LAYOUT_RECORD_WORDS * i
         table[i] = array_address(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
     write_addresses(frame, table)
     start = frame[STOPPED_AT] if frame[RESUME] != 0 else 0
-    if run_steps(frame, start, chosen[STOP]) == STOPPED:
+    if run_steps(frame, start, chosen[BRANCH_STOP]) == STOPPED:
         return PAUSED if frame[ANSWER] == PAUSED else 0
     for i in range(copies[0]):
         source = pointer(uint8, results[copies[3 * i + 1]])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime.driver import JUMP
+from fastgrad.kernels.runtime.driver import JUMP_ANSWER
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -30,7 +30,7 @@ def _jump_answer(answer, table, count):
     """Returns the jump to the step that `table`, pairs (answer, step), has for `answer`; 0 if it has none."""
     for i in range(count):
         if table[2 * i] == answer:
-            return -JUMP - table[2 * i + 1] - 1
+            return -JUMP_ANSWER - table[2 * i + 1] - 1
     return 0
 
 

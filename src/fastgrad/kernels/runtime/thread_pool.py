@@ -26,13 +26,13 @@ from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.kernels.runtime.spreading import ThreadSpreader
 
-IDLE_POLLS = 20_000
+POLLS_BEFORE_PARKING = 20_000
 """How many times a worker polls for work before it parks; a poll takes some ten nanoseconds."""
 
 SECONDS_BETWEEN_SPREADING = 0.01
 """Seconds between two checks whether threads share one processor; a check takes some three microseconds a thread."""
 
-LEAST_ALONE, MOST_ALONE = 4, 64
+LEAST_ALONE_TIMES_WAIT, MOST_ALONE_TIMES_WAIT = 4, 64
 """The time that programs run alone, as a multiple of the time that a program has waited: at first and at most."""
 
 
@@ -53,7 +53,7 @@ class ThreadPool:
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
         self._alone_until = 0  # by the processor's clock; 0 if programs may use the workers
-        self._penalty = LEAST_ALONE
+        self._penalty = LEAST_ALONE_TIMES_WAIT
 
     @property
     def threads(self) -> int:
@@ -66,7 +66,7 @@ class ThreadPool:
             self._end()
             # Interpreted kernels have one thread: with more, the GIL would move between the waiting loops.
             self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
-            self._alone_until, self._penalty = 0, LEAST_ALONE
+            self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
 
     def ready(self) -> np.ndarray:
         """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
@@ -74,7 +74,7 @@ class ThreadPool:
             self._start()
         words = self.words
         for number, waker in enumerate(self._wakers):
-            place = driver.PARKED + driver.LINE_WORDS * number
+            place = driver.FIRST_PARKED_WORD + driver.CACHE_LINE_WORDS * number
             if words[place]:
                 words[place] = 0
                 waker.release()
@@ -96,9 +96,9 @@ class ThreadPool:
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
         if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
             self._alone_until = _clock(self._penalty * stalled)
-            self._penalty = min(2 * self._penalty, MOST_ALONE)
+            self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
         else:
-            self._penalty = max(self._penalty // 2, LEAST_ALONE)
+            self._penalty = max(self._penalty // 2, LEAST_ALONE_TIMES_WAIT)
         if shared and time.monotonic() >= self._look_again:
             self._spreading.move_apart()
             self._look_again = time.monotonic() + SECONDS_BETWEEN_SPREADING
@@ -106,10 +106,10 @@ class ThreadPool:
     def _start(self) -> None:
         self._end()
         count = self._threads - 1
-        lines = driver.PARKED // driver.LINE_WORDS + count + 1
-        self._memory = np.zeros(lines * driver.LINE_WORDS, np.int64)
-        start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
-        self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
+        lines = driver.FIRST_PARKED_WORD // driver.CACHE_LINE_WORDS + count + 1
+        self._memory = np.zeros(lines * driver.CACHE_LINE_WORDS, np.int64)
+        start = -self._memory.__array_interface__["data"][0] // 8 % driver.CACHE_LINE_WORDS
+        self.words = self._memory[start : start + (lines - 1) * driver.CACHE_LINE_WORDS]
         self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Lock() for _ in range(count)]
         driver.run_worker[()]  # compiled first, else each new thread would compile it
@@ -158,7 +158,7 @@ def _clock(later: int = 0) -> int:
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
     # Not a `threading.Semaphore`: its Python code allocates memory, and would keep a lock if there is none left.
     follow = driver.run_worker[()]
-    while not follow(words, number, IDLE_POLLS):
+    while not follow(words, number, POLLS_BEFORE_PARKING):
         waker.acquire()
 
 
