@@ -374,7 +374,7 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
     (product,) = product_launches([a, y], False, transpose_b).launches
     preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
     assert needs_no_row_memory(product, preceding)
-    inside = Launches((product_with_prologue(product, preceding, m, own=1),))
+    inside = Launches((product_with_prologue(product, preceding, m, private_operand=1),))
     for shares in (1, 2, 3, 8):
         c, given = np.full_like(wanted, 7), a.copy()
         run_launches(inside, [given, y], [c], shares)

@@ -11,7 +11,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import BFLOAT16
-from fastgrad.kernels.gemm.form import has_pairs
+from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS
 from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad.kernels.runtime.launch import run_launches
@@ -54,7 +54,7 @@ def test_products_of_every_shape_and_transposition(shape):
     for transpose_a, transpose_b in itertools.product((False, True), repeat=2):
         x = np.ascontiguousarray(a.T) if transpose_a else a
         y = np.ascontiguousarray(b.T) if transpose_b else b
-        assert has_pairs((x, y), transpose_a, transpose_b)
+        assert uses_bfloat16_pairs((x, y), transpose_a, transpose_b)
         for shares in (1, 3):
             results.append(multiplied(x, y, transpose_a, transpose_b, shares))
             assert_product(results[-1], a, b)

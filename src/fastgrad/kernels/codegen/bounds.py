@@ -83,12 +83,12 @@ def _checks_by_environment() -> bool:
 
 
 def has_error() -> bool:
-    """True if the record has an event."""
+    """True if a checked kernel has recorded an access outside of an array, or overlapping arrays."""
     return _first_error_record[EVENT_WORD] != 0
 
 
 def raise_error() -> NoReturn:
-    """Raises the recorded error, and clears the record.
+    """Raises the error that a checked kernel has recorded, and clears the record.
 
     Raises:
         OutOfBoundsError: a kernel accessed an element that does not exist.
@@ -104,7 +104,7 @@ def raise_error() -> NoReturn:
 
 
 def symbol_addresses() -> dict[str, int]:
-    """Returns the addresses of `CHECKED_BUILD_SYMBOLS`."""
+    """Returns the addresses of what object code of checked builds refers to, by symbol: `CHECKED_BUILD_SYMBOLS`."""
     return {RECORD_SYMBOL: ctypes.addressof(_first_error_record), REPORT_SYMBOL: id(raise_error)}
 
 
@@ -176,5 +176,5 @@ _RECORD_WORD_NUMBERS = {"name": NAME_WORD, "index": INDEX_WORD, "size": SIZE_WOR
 
 
 def string_constant_ir(symbol: str, text: str) -> str:
-    """Returns the LLVM IR of a name."""
+    """Returns LLVM IR that defines a private constant, a zero-terminated string."""
     return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

@@ -33,13 +33,13 @@ class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
 
     @property
     def key(self) -> Any:
-        """The identity of the type: equal types have equal keys."""
+        """The key by which Numba compares checked pointer types: equal types have equal keys."""
         return self.dtype
 
 
 @register_model(CheckedPointer)
 class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no types
-    """The address, the address of the sizes (for a pointer to pointers), the number of elements, and the name."""
+    """The data model of a checked pointer: address, address of the sizes of a list's arrays, element count, name."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         fields = [("data", types.CPointer(_type_in_memory(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]

@@ -17,7 +17,7 @@ from fastgrad.kernels.codegen.frontend import TypeName, lower_body
 from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.isa import features_for_loops
 from fastgrad.kernels.codegen.library_calls import LIBRARY_CALL_PREFIX, definitions_ir
-from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target, undefined_symbols
+from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine, undefined_symbols
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
 from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
 
@@ -79,7 +79,7 @@ def optimised_module(source: KernelSource, symbol: str) -> Any:
         source.function, arguments, result, types_by_name(source.variables), noalias, in_place, cpu_machine
     )
     module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
-    module.triple, module.data_layout = target().triple, str(_target_machine().target_data)
+    module.triple, module.data_layout = target_machine().triple, str(_target_machine().target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)
     rare = [f.name for f in module.functions if f.name.startswith(LIBRARY_CALL_PREFIX)]
@@ -114,7 +114,7 @@ def types_by_name(variables: Mapping[str, str]) -> dict[str, TypeName]:
 
 @functools.cache
 def _target_machine() -> Any:
-    machine = target()
+    machine = target_machine()
     compiler = llvm.Target.from_triple(machine.triple)
     return compiler.create_target_machine(
         cpu=machine.cpu,

@@ -35,7 +35,7 @@ class CompileError(RuntimeError):
 
 
 class Body(NamedTuple):
-    """A kernel's body: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
+    """A compiled body of a kernel: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
 
     text: str
     modules: tuple[Any, ...]
@@ -63,7 +63,7 @@ class Machine(NamedTuple):
 
 
 class _CompiledFunction(NamedTuple):
-    """A compiled function: its types, its declaration, and its IR."""
+    """A function that Numba has compiled for some argument types: its types, declaration and LLVM IR."""
 
     signature: Any
     fndesc: Any

@@ -153,7 +153,7 @@ def python_function(function: Any, variables: Mapping[str, str]) -> Any:
 def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
     if function not in copies:
         scope = dict(function.__globals__)
-        copies[function] = types.FunctionType(_typed_code(function.__code__), scope, function.__name__)
+        copies[function] = types.FunctionType(_code_with_typed_literals(function.__code__), scope, function.__name__)
         for name in function.__code__.co_names:
             if name in scope:
                 scope[name] = _interpretable_global(scope[name], types_of_names, copies)
@@ -162,7 +162,7 @@ def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType],
 
 
 def _interpretable_global(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
-    """Returns the replacement of a body's global."""
+    """Returns what replaces a global of a kernel's body when the body runs as plain Python."""
     if isinstance(value, Special):
         return MEANINGS.get(value, value)
     if isinstance(value, DtypeConstant):
@@ -186,7 +186,7 @@ def _int64_range(*bounds: Any) -> Iterator[Any]:
     return map(np.int64, builtins.range(*bounds))
 
 
-def _typed_code(code: types.CodeType) -> types.CodeType:
+def _code_with_typed_literals(code: types.CodeType) -> types.CodeType:
     """Returns the code with its literal numbers as NumPy scalars."""
     constants = [typed_literal(constant) for constant in code.co_consts]
     units = bytearray(code.co_code)

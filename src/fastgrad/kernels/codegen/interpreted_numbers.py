@@ -100,7 +100,7 @@ def _as_float(value: Any, other: Any) -> Any:
 def _operator_pair(
     function: Callable[[Any, Any], Any], gives_float: bool = False, is_shift: bool = False
 ) -> tuple[Any, Any]:
-    """Returns an operator's method and its reflection.
+    """Returns the methods of a binary operator, such as `__add__` and `__radd__`, of integers.
 
     Args:
         function: the operation on Python integers, or on floats.
@@ -255,7 +255,7 @@ class MathFunctions:
         return function
 
     def sqrt(self, x: Any) -> Any:
-        """The root, rounded once."""
+        """Returns the square root of a number, rounded once."""
         return np.sqrt(x if isinstance(x, _FLOAT_CLASSES) else np.float64(int(x)))
 
     def floor(self, x: Any) -> Any:

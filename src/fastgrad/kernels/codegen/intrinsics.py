@@ -16,7 +16,7 @@ from fastgrad.kernels.codegen.atomics import VOID_LOWERINGS, WORD_LOWERINGS, dec
 from fastgrad.kernels.codegen.bounds import NO_BOUND, checks_bounds
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.native import target_machine
 from fastgrad.kernels.codegen.pair_emission import PairTiles
 from fastgrad.kernels.codegen.window_emission import WindowTiles
 
@@ -26,7 +26,7 @@ _I64, _I32, _DOUBLE = ir.IntType(64), ir.IntType(32), ir.DoubleType()
 
 
 def _cast_arguments(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
-    """Returns the arguments as values of other types."""
+    """Returns LLVM values of an intrinsic's arguments, converted to other Numba types."""
     return [
         context.cast(builder, value, given, kind)
         for value, given, kind in zip(args, signature.args, kinds, strict=True)
@@ -34,7 +34,7 @@ def _cast_arguments(context: Any, builder: Any, signature: Any, args: Any, kinds
 
 
 def define_intrinsic(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
-    """Returns an intrinsic for a special.
+    """Returns the Numba intrinsic of a special name of bodies, from its typing and lowering.
 
     Args:
         special: the special.
@@ -256,7 +256,7 @@ def _machine_constant_definition(number: Callable[[int], int]) -> Callable[..., 
 def _cycle_counter_definition() -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         # x86 lets programs count cycles; ARM only lets them read its steady clock.
-        counter = "cycle" if target().triple.startswith("x86") else "steady"
+        counter = "cycle" if target_machine().triple.startswith("x86") else "steady"
         return builder.call(declared_function(builder, ir.FunctionType(_I64, []), f"llvm.read{counter}counter"), [])
 
     return types.int64(), lower

@@ -161,13 +161,13 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         """
 
 
-def registered_target(typing: ScalarTyping, name: str, leaves: bool, jit: Callable[..., Any]) -> Any:
+def registered_target(typing: ScalarTyping, name: str, returns_status: bool, jit: Callable[..., Any]) -> Any:
     """Returns the target for a machine, registered by name: intrinsics go to it, not to Numba's CPU target."""
     name = f"fastgrad: {name}"
     kind = type("KernelTarget", (target_extension.CPU,), {})
     target_extension.target_registry[name] = kind
     target_extension.jit_registry[kind] = jit
-    target = _ScalarTarget(typing, name, leaves)
+    target = _ScalarTarget(typing, name, returns_status)
     contexts = SimpleNamespace(typing_context=typing, target_context=target)
     target_extension.dispatcher_registry[kind] = SimpleNamespace(targetdescr=contexts)
     target.refresh()

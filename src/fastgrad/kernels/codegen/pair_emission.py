@@ -18,7 +18,7 @@ PAIR_BYTES = 4
 
 
 class PairTiles(Tiles):
-    """Emits functions for pairs of bfloat16 numbers, which are moved like float32 numbers, into one LLVM module."""
+    """An emitter of tile functions of products of bfloat16 matrices, whose pairs are moved like float32 numbers."""
 
     def __init__(self, module: ir.Module, machine: Isa) -> None:
         super().__init__(module, ir.FloatType(), machine)
@@ -39,7 +39,7 @@ class PairTiles(Tiles):
             c = super()._multiply_add(builder, builder.bitcast(x, self.vector), builder.bitcast(y, self.vector), c)
         return c
 
-    def _bytes_of_a(self, a: ir.Value) -> int:
+    def _element_bytes_of_a(self, a: ir.Value) -> int:
         return int(a.type.pointee.width) // 8
 
     multiply_pairs = Tiles.multiply_rows
@@ -51,4 +51,4 @@ class PairTiles(Tiles):
         size = I64(PAIR_BYTES)
         values = [self._byte_pointer(builder, b, b_at), size, builder.mul(b_column, I64(HALF_BYTES))]
         values += [builder.bitcast(target, I8.as_pointer()), builder.mul(target_row, size), depth, columns]
-        builder.call(self._pack_function(), values)
+        builder.call(self._pack_panel_function(), values)

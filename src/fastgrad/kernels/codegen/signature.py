@@ -21,7 +21,7 @@ _PARAMETER_PATTERN = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 
 
 class Parameter(NamedTuple):
-    """One parameter of a kernel.
+    """One parameter of a kernel: its name, kind and dtype.
 
     The `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
     `inouts` (a tuple or list of arrays, given as a pointer to pointers); `int` (int64), `float` (float64); `objects` (a

@@ -318,7 +318,7 @@ def checked_names_ir(kernel: str, signature: Signature) -> str:
 
 
 class _Wrapper:
-    """Writes the wrapper function, block by block."""
+    """A writer of the LLVM IR of one kernel's native function, block by block."""
 
     def __init__(self, source: KernelSource, symbol: str, lists: Sequence[Parameter]) -> None:
         self.source = source

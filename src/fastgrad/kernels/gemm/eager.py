@@ -52,7 +52,7 @@ DONE, UNSUPPORTED, NO_KERNEL = range(3)
 
 
 @scalar_function
-def matrix_dtype(array, array_type):
+def matrix_dtype_number(array, array_type):
     """Returns the number of an object's dtype if it is an aligned matrix in native byte order, else -1."""
     if pointer(int64, array + TYPE_AT)[0] != array_type or pointer(int32, array + NDIM_AT)[0] != 2:
         return -1
@@ -86,8 +86,9 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     missing.
     """
     a, b, c = objects[0], objects[1], objects[2]
-    dtype = matrix_dtype(a, words[ARRAY_TYPE])
-    if (dtype != FLOAT32 and dtype != FLOAT64) or matrix_dtype(b, words[ARRAY_TYPE]) != dtype:  # noqa: PLR1714 - a body has no tuples
+    dtype = matrix_dtype_number(a, words[ARRAY_TYPE])
+    dtype_of_b = matrix_dtype_number(b, words[ARRAY_TYPE])
+    if (dtype != FLOAT32 and dtype != FLOAT64) or dtype_of_b != dtype:  # noqa: PLR1714 - a body has no tuples
         return UNSUPPORTED
     itemsize = 4 if dtype == FLOAT32 else 8
     m, n = size_at(c, 0), size_at(c, 1)
@@ -165,7 +166,7 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
 
 
 class _Call(NamedTuple):
-    """A call that computes products of arrays of known shapes."""
+    """A kernel call that computes the product of matrices of known shapes: the kernel, and its numbers."""
 
     kernel: Any
     swapped: bool
@@ -280,7 +281,7 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 def _large_call_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> _LargeCall | None:
-    """Returns the call for a product that is worth launches; None for others."""
+    """Returns the launches of a large matrix product; None for a smaller or unsupported product."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)

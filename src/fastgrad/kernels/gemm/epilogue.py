@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import call_step
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime.launch import NO_PARTS, EntryOf, Launch
+from fastgrad.kernels.runtime.launch import NO_PARTS, KernelEntry, Launch
 
 
 @kernel("step: int, words: int, then: int, others: int, first: int, last: int")
@@ -20,12 +20,12 @@ def run_two_maps(step, words, then, others, first, last):
     call_step(then, others, first, last)
 
 
-def maps_in_sequence(one: Launch, *others: Launch) -> Launch:
-    """Returns one map that runs several maps over the same elements in order, for use as an epilogue."""
+def maps_in_sequence(first: Launch, *others: Launch) -> Launch:
+    """Returns a launch that runs several maps over the same elements in order, for use as an epilogue."""
     for other in others:
-        operands = EntryOf(one.kernel), one, EntryOf(other.kernel), other
-        one = Launch(run_two_maps[()], operands, one.units, one.unit_cost + other.unit_cost)
-    return one
+        operands = KernelEntry(first.kernel), first, KernelEntry(other.kernel), other
+        first = Launch(run_two_maps[()], operands, first.units, first.unit_cost + other.unit_cost)
+    return first
 
 
 @kernel("step: int, words: int, block: int, units: int, first: int, last: int")
@@ -49,7 +49,7 @@ def row_unit_launch(launch: Launch, rows: int, block: int) -> Launch:
         block: the rows of a block; each block is the same number of units.
     """
     units = launch.units // -(-rows // block)
-    operands = EntryOf(launch.kernel), launch, block, units
+    operands = KernelEntry(launch.kernel), launch, block, units
     # If the shares of `launch` have their own parts, so have these shares: operand 1 is the launch.
     parts = {1: rows} if launch.parts else NO_PARTS
     return Launch(run_row_blocks[()], operands, rows, launch.units * launch.unit_cost / rows, parts)

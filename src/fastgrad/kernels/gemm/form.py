@@ -80,25 +80,25 @@ class Form(NamedTuple):
         return {0: self.m * self.k, **of_c} if self.strides[:2] == (self.k, 1) else of_c
 
     @property
-    def takes_rows(self) -> bool:
+    def computes_whole_rows(self) -> bool:
         """True if a unit computes whole rows of C, which are then final."""
         return self.chains == 1 and not self.turned and self.units == self.batches * -(-self.m // self.unit[0])
 
     @property
-    def gives_rows(self) -> bool:
+    def can_call_row_epilogue(self) -> bool:
         """True if the kernel can call an epilogue on whole rows."""
-        return self.takes_rows and not (self.swapped or self.is_large_row)
+        return self.computes_whole_rows and not (self.swapped or self.is_large_row)
 
     @property
-    def reads_rows(self) -> bool:
+    def reads_rows_of_a_once(self) -> bool:
         """True if a unit reads contiguous rows of A from memory that no other unit reads."""
         own = self.batches == 1 or self.strides[4] == self.m * self.k
         together = self.strides[:2] == (self.k, 1)
-        return self.takes_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
+        return self.computes_whole_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The kernel's arguments between the arrays and the prologue."""
+        """The arguments of `gemm` between the arrays and the prologue."""
         return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_PRIVATE_ROWS)
 
     @property
@@ -194,7 +194,7 @@ def form_of(
     return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
 
 
-def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
+def uses_bfloat16_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product_launches` of two inputs use `gemm_pairs`: bfloat16 matrices, except a row with a matrix."""
     a, b = inputs
     return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
@@ -275,7 +275,7 @@ def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b:
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
     form, alone = form_for(*sizes, True), form_for(*sizes, False)
-    if form is None or alone is None or not form.gives_rows or alone.turned or form.batches > 1:
+    if form is None or alone is None or not form.can_call_row_epilogue or alone.turned or form.batches > 1:
         return None
     is_short = MULTIPLY_ADD_NANOSECONDS * form.m * form.n * form.k < MOST_UNSHARED_NANOSECONDS
     return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS_TO_SHARE) else None

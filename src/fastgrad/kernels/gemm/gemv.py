@@ -14,7 +14,7 @@ DOT_LANES = 128
 
 @scalar_function
 def dot(x, b, start, count, lanes):
-    """The sum of x[t] b[start + t]: `DOT_LANES` chains of fused multiply-adds, added as a tree."""
+    """Returns the dot product of x and b[start:], as `DOT_LANES` chains of fused multiply-adds, added as a tree."""
     for i in range(DOT_LANES):
         lanes[i] = T(0)
     whole = count // DOT_LANES * DOT_LANES

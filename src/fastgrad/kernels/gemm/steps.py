@@ -16,7 +16,7 @@ from fastgrad.kernels.gemm.form import (
     MULTIPLY_ADD_NANOSECONDS,
     Form,
     form_for,
-    has_pairs,
+    uses_bfloat16_pairs,
 )
 from fastgrad.kernels.gemm.gemm import add_chains, gemm
 from fastgrad.kernels.gemm.gemv import UNIT_COLUMNS, gemv
@@ -25,7 +25,17 @@ from fastgrad.kernels.gemm.plain import complex_product, plain_product
 from fastgrad.kernels.gemm.transpose import transpose_matrix
 from fastgrad.kernels.movement.layout import broadcast, contiguous
 from fastgrad.kernels.movement.strided import ScratchCopies
-from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import (
+    Constant,
+    Input,
+    KernelEntry,
+    Launch,
+    Launches,
+    Operand,
+    Output,
+    Scratch,
+    Spec,
+)
 
 NO_EPILOGUE = (0, 0)
 NO_PROLOGUE_NO_EPILOGUE = (0,) * 6  # no prologue, and no epilogue
@@ -39,7 +49,7 @@ def wide_product_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
     """Returns the launches of `wide_product`, the float32 product of bfloat16 matrices."""
-    if has_pairs(inputs, transpose_a, transpose_b):
+    if uses_bfloat16_pairs(inputs, transpose_a, transpose_b):
         return product_launches(inputs, transpose_a, transpose_b)
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
 
@@ -59,7 +69,7 @@ def product_launches(
 
     Args:
         inputs: matching arrays of one dtype: any dtype that `matmul` takes except float16; bfloat16 only where
-            `has_pairs`.
+            `uses_bfloat16_pairs`.
         transpose_a, transpose_b: whether the inputs are transposed.
         following: a map over the elements of the product, or a kernel over its rows, whose units these are. If
             possible, the product's kernel calls it on rows of the product as soon as they are done.
@@ -101,20 +111,20 @@ def _product_launches(
 def _can_call_epilogue(form: Form, following: Launch) -> bool:
     """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
-    return following.units == rows * form.n or (following.units % rows == 0 and form.gives_rows)
+    return following.units == rows * form.n or (following.units % rows == 0 and form.can_call_row_epilogue)
 
 
-def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
+def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
     """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
     if following is None:
         return NO_PROLOGUE_NO_EPILOGUE
-    return 0, 0, 0, EntryOf(following.kernel), following, following.units // (form.batches * form.m)
+    return 0, 0, 0, KernelEntry(following.kernel), following, following.units // (form.batches * form.m)
 
 
 def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = MULTIPLY_ADD_NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (EntryOf(following.kernel), following)
+    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (KernelEntry(following.kernel), following)
     more = _nanoseconds_of(following)
     if form.is_large_row:
         units = -(-form.n // UNIT_COLUMNS)
@@ -171,7 +181,7 @@ def _broadcast_launches(
         return None
     (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return copies.followed_by(product.on(tuple(operands)))
+    return copies.followed_by(product.with_operands(tuple(operands)))
 
 
 def _plain_launch(

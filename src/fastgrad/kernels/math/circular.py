@@ -35,14 +35,14 @@ SIGN_BIT = constant_by_dtype(float32=31, float64=63)
 
 @scalar_function
 def _minus_half_turns(x, n):
-    """Returns x - n pi."""
+    """Returns x - n pi, the angle x less n half turns, for a whole number n."""
     r = fused_multiply_add(n, T(-PI_MIDDLE), fused_multiply_add(n, T(-PI_HIGH), x))
     return fused_multiply_add(n, T(-PI_LOW), r)
 
 
 @scalar_function
 def _half_turn_parts(x, n):
-    """Returns x - n pi, and its rounding error."""
+    """Returns x - n pi, the angle x less n half turns, and the rounding error of the difference."""
     high = fused_multiply_add(n, T(-PI_HIGH), x)
     less = n * T(PI_MIDDLE)
     r = high - less
@@ -104,7 +104,7 @@ def _sine(r):
 
 @scalar_function
 def sin(x):
-    """Returns the sine."""
+    """Returns the sine of an angle in radians."""
     n, bits = _nearest_whole(x * T(1 / math.pi))
     y = _negative_if_odd(_sine(_minus_half_turns(x, n)), bits)
     if _is_beyond_range_reduction(x):
@@ -114,7 +114,7 @@ def sin(x):
 
 @scalar_function
 def cos(x):
-    """Returns the cosine, as the sine of the distance from the nearest odd multiple of pi / 2."""
+    """Returns the cosine of an angle in radians: the sine of its distance from the nearest odd multiple of pi / 2."""
     n, bits = _nearest_whole(fused_multiply_add(x, T(1 / math.pi), T(-0.5)))
     y = -_negative_if_odd(_sine(_minus_half_turns(x, n + T(0.5))), bits)
     if _is_beyond_range_reduction(x):
@@ -124,7 +124,7 @@ def cos(x):
 
 @scalar_function
 def tan(x):
-    """Returns the tangent."""
+    """Returns the tangent of an angle in radians."""
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
     y = tangent_of_quarters(r, rest, bits)

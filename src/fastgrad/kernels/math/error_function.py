@@ -69,7 +69,7 @@ w = 1 / (1 + a / 4) - 1/2, for a <= 15 (39 in float64).
 
 @scalar_function
 def _normal_tail_over_density_parts(a, steep, steep_low, slow):
-    """Returns n, n_low, d, d_low and 1 / d.
+    """Returns numerator and denominator, each in two parts, of the scaled normal tail, and 1 / the denominator.
 
     (n + n_low) / (d + d_low) is e^(b^2 / 2) times the normal distribution function at -b. The arguments after a >= 0
     are 7/8 b / a, in two parts, and 1/4 b / a. The result is accurate because n lies between 0.37 and 0.51.
@@ -87,7 +87,7 @@ def _normal_tail_over_density_parts(a, steep, steep_low, slow):
 
 @scalar_function
 def erf(x):
-    """Returns the error function."""
+    """Returns the error function of a number."""
     a = at_most(math.fabs(x), T(ERF_ROUNDS_TO_1_FROM))
     near = fused_multiply_add(x, _erf_near_zero_series(x * x), x)
     return near if a < 1 else math.copysign(T(1) - exp(_log_of_erfc_series(a)), x)

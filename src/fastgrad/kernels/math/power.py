@@ -107,15 +107,15 @@ def _exp2(t):
 
 
 @scalar_function
-def _with_sign(size, x, y):
-    """Returns x^y from |x|^y: handles powers of 1, of negative numbers and of NaN, and the exponent 0."""
+def _signed_power(unsigned, x, y):
+    """Returns x^y from `unsigned` = |x|^y: handles powers of 1, of negative numbers and NaN, and the exponent 0."""
     a = math.fabs(x)
-    size = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
+    unsigned = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else unsigned  # noqa: PLR0124 - false of NaN
     half = T(0.5) * y
     whole, odd = round_to_zero(y) == y, round_to_zero(half) != half
-    size = size if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
+    unsigned = unsigned if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
     # The sign of zeros counts.
-    return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
+    return -unsigned if whole and odd and math.copysign(T(1), x) < 0 and y == y else unsigned  # noqa: PLR0124
 
 
 _atanh_series_from_fifth_power = polynomial(
@@ -178,13 +178,13 @@ def power_in_parts(x, y):
     high = high if a < T(math.inf) else a
     high = high if a != 0 else T(-math.inf)
     t = y * high
-    return _with_sign(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
+    return _signed_power(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
 
 
 @scalar_function
 def power_through_float64(x, y):
     """Returns x^y of float32 numbers: faster than by parts on machines with as many units for float64."""
-    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+    return _signed_power(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
 
 
 power = by_dtype(float32=power_through_float64, float64=power_in_parts)

@@ -183,7 +183,7 @@ _hyperbolic_tangent_series = polynomial(
 
 @scalar_function
 def tanh(x):
-    """Returns the hyperbolic tangent.
+    """Returns the hyperbolic tangent of a number.
 
     exp(2|x|) is 2^k (1 + q) / (1 - q) with q = tanh(r), so tanh(x) is a quotient of two sums. From about 1/2 on, 1 -
     tanh(x) is computed as such a quotient.
@@ -235,7 +235,7 @@ _logarithm_series = polynomial(
 
 
 def _logarithm32(e, f):
-    """Returns e log(2) + log(1 + f)."""
+    """Returns e log(2) + log(1 + f) of float32 numbers, by a series in f."""
     q = _logarithm_series(f)
     return fused_multiply_add(e, T(LN2_HIGH), fused_multiply_add(f * f, q, e * T(LN2_LOW)) + f)
 

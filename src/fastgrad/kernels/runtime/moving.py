@@ -10,14 +10,14 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
 def copy_bytes(x, y, size, first, last):
-    """y = x, `size` bytes in units of 64."""
+    """Copies `size` bytes from x to y; a unit of work is 64 bytes."""
     stop = size if last * 64 > size else last * 64
     for i in range(first * 64, stop):
         y[i] = x[i]
 
 
 def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
-    """``tf.bitcast``: the same bytes."""
+    """Returns the launches of ``tf.bitcast``: none, as the result is the bytes of the input."""
     return Launches((), alias=True)
 
 
@@ -48,7 +48,7 @@ def choose_by_value(x, table, count):
 
 @kernel("x: in[T], wanted: int -> int", T=NUMBERS)
 def has_truth(x, wanted):
-    """Returns -1 if the truth of x is that of `wanted`, else 0."""
+    """Returns -1 if x and `wanted` are both zero or both not, else 0."""
     return -1 if (x[0] != 0) == (wanted != 0) else 0
 
 

@@ -68,7 +68,7 @@ class ThreadPool:
             self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
             self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
 
-    def ready(self) -> np.ndarray:
+    def start_or_wake_workers(self) -> np.ndarray:
         """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
         if len(self._workers) != self._threads - 1:
             self._start()
@@ -80,22 +80,22 @@ class ThreadPool:
                 waker.release()
         return words
 
-    def is_better(self) -> bool:
+    def is_worth_using(self) -> bool:
         """True if a program should take the lock: there are workers, they are free, and running alone is not better."""
         if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
-            if _clock() < self._alone_until:
+            if _ticks_after_now() < self._alone_until:
                 return False
             self._alone_until = 0
         return True
 
-    def finished(self) -> None:
-        """Records the end of the program that holds the lock."""
+    def record_program_end(self) -> None:
+        """Records that the program that holds the lock has ended, and whether sharing its steps has paid."""
         stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
         if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
-            self._alone_until = _clock(self._penalty * stalled)
+            self._alone_until = _ticks_after_now(self._penalty * stalled)
             self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
         else:
             self._penalty = max(self._penalty // 2, LEAST_ALONE_TIMES_WAIT)
@@ -151,8 +151,8 @@ class ThreadPool:
                 self.lock.release()
 
 
-def _clock(later: int = 0) -> int:
-    return int(driver.clock_after[()](later))
+def _ticks_after_now(ticks: int = 0) -> int:
+    return int(driver.clock_after[()](ticks))
 
 
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
@@ -164,23 +164,23 @@ def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
     """Begins a program on the thread pool, or on one thread without the GIL if another program uses the thread pool."""
-    if team.is_better():
+    if team.is_worth_using():
         with team.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
             try:
-                return int(driver.begin_with_pool(objects, words, team.ready(), stop))
+                return int(driver.begin_with_pool(objects, words, team.start_or_wake_workers(), stop))
             finally:
-                team.finished()
+                team.record_program_end()
     return int(driver.begin_released(objects, words, stop))
 
 
 def continue_shared(words: np.ndarray, start: int, stop: int) -> int:
     """Continues a program on the thread pool, or on one thread without the GIL; see `begin_shared`."""
-    if team.is_better():
+    if team.is_worth_using():
         with team.lock:
             try:
-                return int(driver.continue_with_pool(words, team.ready(), start, stop))
+                return int(driver.continue_with_pool(words, team.start_or_wake_workers(), start, stop))
             finally:
-                team.finished()
+                team.record_program_end()
     return int(driver.continue_released(words, start, stop))
 
 
