@@ -205,7 +205,7 @@ def _multiply_rows(
     a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
     accumulate: Any, depth: Any, rows: Any, columns: Any, *, term: Callable[..., Any],
 ) -> None:  # fmt: skip
-    """c = a b, or c += a b; `term` adds the product of an element of a and one of b to a sum."""
+    """Computes the matrix product c = a b, or c += a b; `term` adds an element of a times one of b to a sum."""
     a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
     for row in range(rows):
         for column in range(columns):

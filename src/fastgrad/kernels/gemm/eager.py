@@ -165,7 +165,7 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     return _product_of_launches(a, b, transpose_a, transpose_b)
 
 
-class _Call(NamedTuple):
+class _SmallProductCall(NamedTuple):
     """A kernel call that computes the product of matrices of known shapes: the kernel, and its numbers."""
 
     kernel: Any
@@ -174,7 +174,7 @@ class _Call(NamedTuple):
     numbers: tuple[int, ...]
 
 
-class _LargeCall(NamedTuple):
+class _LargeProductCall(NamedTuple):
     """A large product of arrays of known shapes, for the thread pool."""
 
     shape: tuple[int, ...]
@@ -189,7 +189,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
             broadcast.
         transpose_a, transpose_b: whether a and b are transposed.
     """
-    call = _call_for(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
+    call = _small_product_call(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return _product_of_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
@@ -198,9 +198,9 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
 
 
 @functools.lru_cache(maxsize=MOST_KEPT_CALLS)
-def _call_for(
+def _small_product_call(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _Call | None:
+) -> _SmallProductCall | None:
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
@@ -212,7 +212,9 @@ def _call_for(
         or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
     ):
         return None
-    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units))
+    return _SmallProductCall(
+        gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+    )
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
@@ -221,7 +223,7 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     y, transpose_y = _contiguous_view(b, transpose_b)
     if y.dtype != x.dtype:
         return None
-    call = _large_call_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    call = _large_product_call(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
     if call is None:
         return None
     c = np.empty(call.shape, x.dtype)
@@ -239,11 +241,11 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
         return None
     x, transpose_x = _contiguous_view(a, transpose_a)
     y, transpose_y = _contiguous_view(b, transpose_b)
-    call = _pair_call_for(x.shape, y.shape, transpose_x, transpose_y)
+    call = _pair_product_call(x.shape, y.shape, transpose_x, transpose_y)
     if call is None:
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
-    if isinstance(call, _LargeCall):
+    if isinstance(call, _LargeProductCall):
         run_eagerly(call.launches, (x, y), (c,))
     else:
         call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
@@ -251,16 +253,16 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
 
 
 @functools.lru_cache(maxsize=512)
-def _pair_call_for(
+def _pair_product_call(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _Call | _LargeCall | None:
+) -> _SmallProductCall | _LargeProductCall | None:
     form = pair_form_of(a, b, transpose_a, transpose_b)
     if form is None:
         return None
     if form.m * form.n * form.k * form.batches > MOST_DIRECT_MULTIPLY_ADDS:
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
-        return _LargeCall(form.shape, launches)
-    return _Call(
+        return _LargeProductCall(form.shape, launches)
+    return _SmallProductCall(
         gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
     )
 
@@ -278,9 +280,9 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def _large_call_for(
+def _large_product_call(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _LargeCall | None:
+) -> _LargeProductCall | None:
     """Returns the launches of a large matrix product; None for a smaller or unsupported product."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
@@ -288,4 +290,4 @@ def _large_call_for(
     if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= MOST_DIRECT_MULTIPLY_ADDS:
         return None
     launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
-    return _LargeCall(form.shape, launches)
+    return _LargeProductCall(form.shape, launches)

@@ -163,7 +163,7 @@ def form_of(
     is_far = a_k != 1 and m >= ROWS_PER_PANEL_COPY  # each term of a row is in a page of its own
     is_read_often = panels >= LEAST_PANELS_FOR_COPY_OF_A and not is_near and k * m * itemsize >= SECOND_CACHE_BYTES
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
-    copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
+    copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
     whole_rows |= (
@@ -177,7 +177,7 @@ def form_of(
     if chains > 1:
         blocks = min(blocks, max(LEAST_UNITS_TO_SHARE // (chains * panels), 1))
     elif copies:
-        rows = _copy_rows(itemsize)
+        rows = _rows_in_copy_of_a(itemsize)
         blocks = -(-m // (min(rows, ROWS_PER_PANEL_COPY) if whole_rows else rows))
         together, most, copied = panels if whole_rows else LEAST_PANELS_FOR_COPY_OF_A, 1, rows + COPY_GAP_ELEMENTS
     elif whole_rows and is_near:
@@ -223,7 +223,7 @@ def pair_form_of(
     return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
 
 
-def _copy_rows(itemsize: int) -> int:
+def _rows_in_copy_of_a(itemsize: int) -> int:
     """Returns how many rows of A fit in the copy; none if vectors have two elements."""
     rows = COPY_OF_A_PANEL_ROWS * (host_isa().panel_bytes // itemsize) // MOST_CHAIN_TERMS
     return rows // COPY_GAP_ELEMENTS * COPY_GAP_ELEMENTS - COPY_GAP_ELEMENTS

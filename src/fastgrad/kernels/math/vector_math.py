@@ -49,9 +49,9 @@ def greatest(a, b):
 
 
 @scalar_function
-def at_most(x, end):
+def at_most(x, limit):
     """Returns the smaller of a number and its limit; keeps NaN."""
-    return end if x > end else x
+    return limit if x > limit else x
 
 
 @scalar_function

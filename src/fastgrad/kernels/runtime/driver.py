@@ -50,7 +50,7 @@ from fastgrad.kernels.codegen.wrapper import (
 )
 from fastgrad.kernels.math.vector_math import least
 
-STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, INSIDE, HEADER_WORDS = range(9)
+STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, PAUSE_PLACE, HEADER_WORDS = range(9)
 """The first words of a frame: the address of the steps, the address of the arrays' descriptions, their number, and the
 address of NumPy's array type. The driver writes the other words: the step that stopped the program, its answer, whether
 the program pauses, and where (see `PAUSED`)."""

@@ -108,10 +108,10 @@ class Frame:
         wanted, kept = 0, []
         for array, used in reversed([*zip(arrays, places, strict=True)]):
             row = np.array([array.dtype.num, array.ndim, *array.shape, len(used), *used, wanted], np.int64)
-            wanted = _address(row)
+            wanted = _data_address(row)
             kept.append(row)
         self._words = np.zeros(driver.HEADER_WORDS, np.int64)
-        self._words[driver.STEPS], self._words[driver.OBJECTS] = _address(table), wanted
+        self._words[driver.STEPS], self._words[driver.OBJECTS] = _data_address(table), wanted
         self._words[driver.OBJECT_COUNT] = len(arrays)
         self._words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
         self._steps = len(table)
@@ -177,13 +177,13 @@ def step_table(
     numbers: list[np.ndarray] = []
     rows = [_step_words(launch, inputs, outputs, scratch, numbers) for launch in launches.launches]
     table = [
-        (step_address(launch.kernel), _address(row), launch.units, *shares(launch), 1)
+        (step_address(launch.kernel), _data_address(row), launch.units, *shares(launch), 1)
         for launch, row in zip(launches.launches, rows, strict=True)
     ]
     return np.array(table, np.int64), [*rows, *numbers, *scratch]
 
 
-def _address(array: np.ndarray) -> int:
+def _data_address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
@@ -207,7 +207,7 @@ def _step_words(
     for dtype, array in array_operands(launch.kernel, found):
         check_itemsize(launch.kernel, dtype, array.dtype)
     behind = checked_sizes(launch.kernel, found) if checks_bounds() else []
-    return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
+    return np.array([_data_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 
 
 def _share_count(launch: Launch) -> int:

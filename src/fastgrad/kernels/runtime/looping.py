@@ -11,10 +11,10 @@ from fastgrad.kernels.codegen.body import pointer, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.runtime.driver import (
     ANSWER,
-    INSIDE,
     NANOSECONDS_BETWEEN_PAUSES,
     OBJECT_COUNT,
     OBJECTS,
+    PAUSE_PLACE,
     PAUSED,
     RESUME,
     STOPPED,
@@ -103,7 +103,7 @@ IN_BODY, IN_TEST = 1, 2
 def record_pause(frame, trip, pause_place):
     """Records in the frame of a loop's body in which trip, and where in it, the loop pauses; returns `PAUSED`."""
     frame[RESUME] = trip + 1
-    frame[INSIDE] = pause_place
+    frame[PAUSE_PLACE] = pause_place
     return PAUSED
 
 
@@ -133,7 +133,7 @@ def run_rows(
     again = frame[RESUME] != 0
     if again:
         trip = frame[RESUME] - 1
-        start = frame[STOPPED_AT] if frame[INSIDE] == IN_BODY else 0
+        start = frame[STOPPED_AT] if frame[PAUSE_PLACE] == IN_BODY else 0
         frame[RESUME] = 0
     else:
         for j in range(count):
@@ -177,7 +177,7 @@ def run_while(
     trip, start, inside = 0, 0, 0
     again = frame[RESUME] != 0
     if again:
-        trip, inside = frame[RESUME] - 1, frame[INSIDE]
+        trip, inside = frame[RESUME] - 1, frame[PAUSE_PLACE]
         start = frame[STOPPED_AT] if inside == IN_BODY else tested[STOPPED_AT] if inside == IN_TEST else 0
         frame[RESUME] = 0
     else:

@@ -58,7 +58,7 @@ def has_value(x, wanted):
     return -1 if x[0] == wanted else 0
 
 
-@kernel("way: int -> int")
-def end_program(way):
-    """Ends the program at the end of path `way` of the trace tree."""
-    return -2 - way
+@kernel("path_number: int -> int")
+def end_program(path_number):
+    """Ends the program at the end of path `path_number` of the trace tree."""
+    return -2 - path_number

@@ -63,7 +63,7 @@ class ThreadPool:
     def resize(self, threads: int) -> None:
         """Sets the number of threads, the caller included, at least 1."""
         with self.lock:
-            self._end()
+            self._end_workers()
             # Interpreted kernels have one thread: with more, the GIL would move between the waiting loops.
             self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
             self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
@@ -71,7 +71,7 @@ class ThreadPool:
     def start_or_wake_workers(self) -> np.ndarray:
         """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
         if len(self._workers) != self._threads - 1:
-            self._start()
+            self._start_workers()
         words = self.words
         for number, waker in enumerate(self._wakers):
             place = driver.FIRST_PARKED_WORD + driver.CACHE_LINE_WORDS * number
@@ -103,8 +103,8 @@ class ThreadPool:
             self._spreading.move_apart()
             self._look_again = time.monotonic() + SECONDS_BETWEEN_SPREADING
 
-    def _start(self) -> None:
-        self._end()
+    def _start_workers(self) -> None:
+        self._end_workers()
         count = self._threads - 1
         lines = driver.FIRST_PARKED_WORD // driver.CACHE_LINE_WORDS + count + 1
         self._memory = np.zeros(lines * driver.CACHE_LINE_WORDS, np.int64)
@@ -122,7 +122,7 @@ class ThreadPool:
             self._workers.append(worker)
         self._spreading = ThreadSpreader([worker.native_id for worker in self._workers if worker.native_id is not None])
 
-    def _end(self) -> None:
+    def _end_workers(self) -> None:
         if self._workers:
             self.words[driver.QUIT] = 1
             for waker in self._wakers:
@@ -136,7 +136,7 @@ class ThreadPool:
     def before_fork(self) -> None:
         """Ends the workers, so that none is in a state that the child process would wait for."""
         self.lock.acquire()
-        self._end()
+        self._end_workers()
 
     def after_fork_in_parent(self) -> None:
         """Releases the lock; the workers start again at the next use."""
@@ -146,7 +146,7 @@ class ThreadPool:
         """Ends the workers, at the interpreter's exit."""
         if self.lock.acquire(timeout=1.0):
             try:
-                self._end()
+                self._end_workers()
             finally:
                 self.lock.release()
 
