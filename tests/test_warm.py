@@ -10,7 +10,7 @@ from fastgrad import warm
 from fastgrad.kernels.codegen import build, cache
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import LEVELS, host_levels
-from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.native import target_machine
 from fastgrad.kernels.movement.numbering import cross
 from fastgrad.kernels.reduction.softmax import softmax_gradient
 
@@ -87,7 +87,7 @@ def test_a_damaged_or_foreign_file_of_entries_is_passed_over(tmp_path):
 
 
 def test_a_level_is_one_that_the_processor_has_all_features_of():
-    features = set(target().features.split(","))
+    features = set(target_machine().features.split(","))
     for level in host_levels():
         assert features.issuperset(LEVELS[level][1].split(","))
 

@@ -45,7 +45,7 @@ def _print_cache_info() -> int:
     entries, size = cache.count_and_bytes()
     print(f"folder:  {folder or 'none: there is no home folder; set FASTGRAD_CACHE_DIR'}")
     print(f"kernels: {entries}")
-    print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.LIMIT_BYTES / 2**20:.0f}")
+    print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.CACHE_LIMIT_BYTES / 2**20:.0f}")
     return 0
 
 

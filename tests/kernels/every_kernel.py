@@ -393,7 +393,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     found: Launches = squares_launches(np.dtype(dtype), (54,))
     sums = np.zeros(1)
     frame = Frame(found, (a,), (sums,))
-    team = np.zeros(driver.PARKED + 2 * driver.LINE_WORDS, np.int64)
+    team = np.zeros(driver.FIRST_PARKED_WORD + 2 * driver.CACHE_LINE_WORDS, np.int64)
     team[driver.THREADS] = 1
     driver.begin_released[()]((a, sums), frame._words, 1)
     yield f"begin_released {dtype}", [sums.copy()]

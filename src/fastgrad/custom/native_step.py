@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.interpreted import STEP_TABLE
 from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock
-from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.runtime.eager_launch import Frame, has_plain_operands, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
@@ -56,7 +56,12 @@ class NativeStep:
         self.__name__ = self.name = name
         self.signature = parse_signature(f"{parameters}, first: int, last: int -> int")
         self.parameters = [(p, None if p.element is None else np.dtype(p.element)) for p in self.signature.parameters]
-        self.places = tuple([(SHARE.index(p.name) if p.name in SHARE else -1, d, False) for p, d in self.parameters])
+        self.places = tuple(
+            [
+                (SHARE_PARAMETERS.index(p.name) if p.name in SHARE_PARAMETERS else -1, d, False)
+                for p, d in self.parameters
+            ]
+        )
         self._compiled = compiled
         self._entry: Any
         self.step: int

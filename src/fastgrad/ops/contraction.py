@@ -22,7 +22,7 @@ from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
 from fastgrad.kernels.gemm.eager import batch_product as product_of_batches
 from fastgrad.kernels.gemm.eager import product as product_of_matrices
 from fastgrad.kernels.gemm.eager import product_of_pairs
-from fastgrad.kernels.gemm.form import has_pairs
+from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.batching import Batched, align_rows, call_row
 from fastgrad.ops.casting import cast
@@ -161,7 +161,7 @@ def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_
         return None
     shape = product_spec(a, b, transpose_a, transpose_b).shape
     transposes = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-    if has_pairs((a, b), transpose_a, transpose_b):
+    if uses_bfloat16_pairs((a, b), transpose_a, transpose_b):
         y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **transposes)
     else:
         a, b = (parts.of("cast", x, shape=x.shape, to=np.dtype(np.float32), dtype="float32") for x in (a, b))

@@ -10,7 +10,7 @@ from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
 from fastgrad.kernels.codegen.build import kernel, source_of
-from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch, Launches, Output
+from fastgrad.kernels.runtime.launch import Input, KernelEntry, Launch, Launches, Output
 
 NODE = Node(
     Kind.OPERATION,
@@ -114,7 +114,7 @@ def test_variables_and_results_of_the_caller_are_compared_too():
 
 def test_a_kernel_that_is_called_may_not_touch_what_its_caller_takes_for_its_own():
     inner = Launch(difference[FLOAT32], (Input(0), Input(1), Output(0)), 4)
-    outer = Launch(doubled_and_more[FLOAT32], (Output(1), EntryOf(inner.kernel), inner), 4)
+    outer = Launch(doubled_and_more[FLOAT32], (Output(1), KernelEntry(inner.kernel), inner), 4)
     same = launched((0, 16), (32, 48), outer)
     assert same is outer
     with pytest.raises(InternalError, match="out and out of kernel .*doubled_and_more"):
@@ -123,7 +123,7 @@ def test_a_kernel_that_is_called_may_not_touch_what_its_caller_takes_for_its_own
 
 def test_a_kernel_that_is_called_is_compiled_for_its_arrays_and_its_address_follows():
     inner = Launch(difference[FLOAT32], (Input(0), Input(1), Output(0)), 4)
-    outer = Launch(doubled_and_more[FLOAT32], (Output(1), EntryOf(inner.kernel), inner), 4)
+    outer = Launch(doubled_and_more[FLOAT32], (Output(1), KernelEntry(inner.kernel), inner), 4)
     changed = launched((0, 16), (0, 48), outer)
     entry, called = changed.operands[1:]
     assert in_place_of(called) == ((2, 0),)

@@ -35,7 +35,9 @@ def test_sorts_are_stable(count):
         sort = sort_launches(Input(0), dtype, 2, count, 40, memory)
         arrays = [np.zeros(size, kind) for kind, size in memory.arrays]
         launches = [
-            launch.on(tuple([Output(one.number) if isinstance(one, Scratch) else one for one in launch.operands]))
+            launch.with_operands(
+                tuple([Output(one.number) if isinstance(one, Scratch) else one for one in launch.operands])
+            )
             for launch in sort.launches
         ]
         assert run_on_simulation(Launches(tuple(launches)), [ids], arrays) is None

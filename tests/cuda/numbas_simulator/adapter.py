@@ -19,7 +19,7 @@ from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
 from fastgrad.kernels.codegen import body as of_all
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
 from fastgrad.kernels.codegen.compile import types_by_name
-from fastgrad.kernels.codegen.signature import SHARE
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
 
 THREADS = 1024  # that a block may have
 
@@ -56,7 +56,7 @@ def _entry(kernel, function, units, answers, *arguments):
         begin, step = begin * cuda.blockDim.x + cuda.threadIdx.x, step * cuda.blockDim.x
     with np.errstate(all="ignore"):
         for unit in range(begin, units, step):
-            share = dict(zip(SHARE, (unit, unit + 1), strict=True)) if kernel.is_shared else {}
+            share = dict(zip(SHARE_PARAMETERS, (unit, unit + 1), strict=True)) if kernel.is_shared else {}
             answer = function(**given, **share)
             if kernel.signature.returns_status:
                 answers[unit] = answer

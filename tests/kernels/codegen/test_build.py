@@ -521,7 +521,7 @@ def test_a_long_compilation_is_announced_once(monkeypatch):
     written = _terminal(monkeypatch)
     compilation = build._CompilationState()
     for seconds in (0.5, 0.4, 0.3, 2.0):
-        compilation.finished(seconds)
+        compilation.record_compilation(seconds)
     text = "".join(written)
     assert text.count("\n") == 1
     assert "compiling kernels for this machine (3 so far)" in text
@@ -531,15 +531,15 @@ def test_a_long_compilation_is_announced_once(monkeypatch):
 def test_the_announcement_can_be_silenced(monkeypatch):
     written = _terminal(monkeypatch)
     monkeypatch.setenv("FASTGRAD_QUIET", "1")
-    build._CompilationState().finished(2.0)
+    build._CompilationState().record_compilation(2.0)
     monkeypatch.delenv("FASTGRAD_QUIET")
     compilation = build._CompilationState()
     monkeypatch.setattr(build, "_compilation", compilation)
     build.set_compile_messages(False)
-    compilation.finished(2.0)
+    compilation.record_compilation(2.0)
     assert written == []
     build.set_compile_messages(True)
-    compilation.finished(0.1)
+    compilation.record_compilation(0.1)
     assert len("".join(written).splitlines()) == 1
 
 

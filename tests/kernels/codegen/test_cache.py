@@ -23,7 +23,7 @@ def folder(monkeypatch, tmp_path):
 
 
 def _entries(folder):
-    return sorted(folder.glob("*" + cache.SUFFIX))
+    return sorted(folder.glob("*" + cache.ENTRY_FILE_SUFFIX))
 
 
 def _triple():
@@ -382,8 +382,8 @@ def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
         cache.store(f"key {k}", ENTRY)
         os.utime(cache._entry_path(str(folder), f"key {k}"), (k, k))
     size = _entries(folder)[0].stat().st_size
-    monkeypatch.setattr(cache, "LIMIT_BYTES", 4 * size)
-    monkeypatch.setattr(cache, "EVICT_EVERY", 1)
+    monkeypatch.setattr(cache, "CACHE_LIMIT_BYTES", 4 * size)
+    monkeypatch.setattr(cache, "STORES_BETWEEN_EVICTIONS", 1)
     cache.load("key 0")  # noted as used
     cache.store("key 6", ENTRY)
     kept = [k for k in range(7) if cache.load(f"key {k}") is not None]
@@ -398,8 +398,8 @@ def test_entries_from_the_future_go_first_and_become_of_today_when_used(folder, 
     (folder / "writing-future").write_bytes(b"half")
     os.utime(folder / "writing-future", (time.time() + 300 * 86400,) * 2)
     size = _entries(folder)[0].stat().st_size
-    monkeypatch.setattr(cache, "LIMIT_BYTES", 2 * size)
-    monkeypatch.setattr(cache, "EVICT_EVERY", 1)
+    monkeypatch.setattr(cache, "CACHE_LIMIT_BYTES", 2 * size)
+    monkeypatch.setattr(cache, "STORES_BETWEEN_EVICTIONS", 1)
     cache.load("key 0")
     cache.store("key 4", ENTRY)
     assert [k for k in range(5) if cache.load(f"key {k}") is not None] == [0, 4]

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from fastgrad.kernels.codegen.jit_switch import VARIABLE, jit_is_disabled
+from fastgrad.kernels.codegen.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from tests.kernels.process import run_python
 
 TRAINING = """
@@ -34,9 +34,9 @@ def run(code, **variables):
 @pytest.fixture
 def read(monkeypatch):
     def value(text):
-        monkeypatch.delenv(VARIABLE, raising=False)
+        monkeypatch.delenv(DISABLE_JIT_VARIABLE, raising=False)
         if text is not None:
-            monkeypatch.setenv(VARIABLE, text)
+            monkeypatch.setenv(DISABLE_JIT_VARIABLE, text)
         return jit_is_disabled.__wrapped__()
 
     return value

@@ -17,7 +17,7 @@ from fastgrad.kernels.elementwise.activation import sigmoid
 from fastgrad.kernels.gemm import dense
 from fastgrad.kernels.gemm import eager as eager_products
 from fastgrad.kernels.gemm.form import form_of
-from fastgrad.kernels.gemm.gemm import TERMS, gemm
+from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
 from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
 from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
@@ -117,11 +117,13 @@ def test_bits_do_not_depend_on_shares_nor_on_other_rows_and_columns(shape, dtype
         np.testing.assert_array_equal(part, whole[:rows, -columns:])
 
 
-@pytest.mark.parametrize("terms", [1, 5, TERMS, TERMS + 1, 2 * TERMS + 1, 4 * TERMS])
+@pytest.mark.parametrize(
+    "terms", [1, 5, MOST_CHAIN_TERMS, MOST_CHAIN_TERMS + 1, 2 * MOST_CHAIN_TERMS + 1, 4 * MOST_CHAIN_TERMS]
+)
 def test_an_element_is_a_sum_of_chains_of_fused_multiply_adds(terms):
     r = np.random.default_rng(1)
     a, b = [r.integers(-4000, 4000, size).astype(np.float32) for size in ((9, terms), (terms, 18))]
-    chains = 1 << (-(-terms // TERMS) - 1).bit_length()
+    chains = 1 << (-(-terms // MOST_CHAIN_TERMS) - 1).bit_length()
     total = None
     for number in range(chains):
         chain = np.zeros((9, 18), np.float32)
@@ -372,7 +374,7 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
     (product,) = product_launches([a, y], False, transpose_b).launches
     preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
     assert needs_no_row_memory(product, preceding)
-    inside = Launches((product_with_prologue(product, preceding, m, own=1),))
+    inside = Launches((product_with_prologue(product, preceding, m, private_operand=1),))
     for shares in (1, 2, 3, 8):
         c, given = np.full_like(wanted, 7), a.copy()
         run_launches(inside, [given, y], [c], shares)

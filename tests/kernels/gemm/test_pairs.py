@@ -11,8 +11,8 @@ import pytest
 import fastgrad as tf
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import BFLOAT16
-from fastgrad.kernels.gemm.form import has_pairs
-from fastgrad.kernels.gemm.gemm import TERMS
+from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
+from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS
 from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.kernels.runtime.thread_pool import team
@@ -20,7 +20,7 @@ from tests.kernels.gemm.test_gemm import digest_elsewhere, laid_out
 
 SHAPES = [
     (2, 1, 2), (2, 2, 2), (3, 5, 7), (8, 16, 16), (33, 65, 17), (5, 7, 129), (49, 1, 63), (300, 40, 20), (3, 2309, 5),
-    (130, 2 * TERMS + 2, 70), (150, 20, 97), (17, 129, 768),
+    (130, 2 * MOST_CHAIN_TERMS + 2, 70), (150, 20, 97), (17, 129, 768),
 ]  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_products_of_every_shape_and_transposition(shape):
     for transpose_a, transpose_b in itertools.product((False, True), repeat=2):
         x = np.ascontiguousarray(a.T) if transpose_a else a
         y = np.ascontiguousarray(b.T) if transpose_b else b
-        assert has_pairs((x, y), transpose_a, transpose_b)
+        assert uses_bfloat16_pairs((x, y), transpose_a, transpose_b)
         for shares in (1, 3):
             results.append(multiplied(x, y, transpose_a, transpose_b, shares))
             assert_product(results[-1], a, b)

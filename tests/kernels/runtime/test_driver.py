@@ -11,7 +11,7 @@ from fastgrad.kernels.codegen.bounds import NO_BOUND
 from fastgrad.kernels.codegen.build import kernel, step_address
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime import thread_pool as team_module
-from fastgrad.kernels.runtime.thread_pool import LEAST_ALONE, ThreadPool, begin_shared, continue_shared, team
+from fastgrad.kernels.runtime.thread_pool import LEAST_ALONE_TIMES_WAIT, ThreadPool, begin_shared, continue_shared, team
 
 
 @kernel("x: in[T], y: inout[T], first: int, last: int", T=("float32", "float64"), noalias=True)
@@ -178,7 +178,7 @@ def test_workers_park_and_are_woken(three_threads):
     x, y = np.ones(1000), np.zeros(1000)
     program = Program([(add_to[x.dtype], [address(x), address(y)], 1000, 10)])
     begin_shared((), program.frame, 1)
-    parked = [driver.PARKED, driver.PARKED + driver.LINE_WORDS]
+    parked = [driver.FIRST_PARKED_WORD, driver.FIRST_PARKED_WORD + driver.CACHE_LINE_WORDS]
     deadline = time.monotonic() + 20
     while not all(team.words[place] for place in parked):
         assert time.monotonic() < deadline
@@ -192,27 +192,27 @@ def test_workers_park_and_are_woken(three_threads):
 def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkeypatch):
     """For some times as long as it has waited: how many programs there are meanwhile does not matter."""
     now = 1000
-    monkeypatch.setattr(team_module, "_clock", lambda later=0: now + later)
+    monkeypatch.setattr(team_module, "_ticks_after_now", lambda later=0: now + later)
     alone = []
     for stalled in (100, 100, 0, 100, 10, 0):
         began = now
-        while not team.is_better():
+        while not team.is_worth_using():
             now += 10
         alone.append(now - began)
-        team.ready()
+        team.start_or_wake_workers()
         team.words[driver.STALLED] = stalled
         team.words[driver.SHARED] = 150 if stalled == 100 else 15
-        team.finished()
-    assert alone == [0, *(times * LEAST_ALONE for times in (100, 200, 0, 200, 40))]
+        team.record_program_end()
+    assert alone == [0, *(times * LEAST_ALONE_TIMES_WAIT for times in (100, 200, 0, 200, 40))]
 
 
 def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(three_threads):
-    assert team.is_better()
-    team.ready()
+    assert team.is_worth_using()
+    team.start_or_wake_workers()
     team.words[driver.STALLED], team.words[driver.SHARED] = 40, 100
-    team.finished()
-    assert team.is_better()
-    team.finished()
+    team.record_program_end()
+    assert team.is_worth_using()
+    team.record_program_end()
 
 
 def test_the_clock_goes_on():
@@ -259,5 +259,5 @@ def test_a_team_of_one_has_no_workers():
     alone.resize(1)
     assert alone.threads == 1
     with alone.lock:
-        alone.ready()
+        alone.start_or_wake_workers()
     assert not alone._workers

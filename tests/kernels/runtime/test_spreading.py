@@ -53,7 +53,7 @@ def busy():
 
 def processor_of(thread):
     with open(f"/proc/self/task/{thread}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[spreading.PROCESSOR])
+        return int(file.read().rpartition(")")[2].split()[spreading.PROCESSOR_FIELD])
 
 
 def moved_within(seconds, spread, thread, processor, allowed):

@@ -37,10 +37,10 @@ NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 NO_SIZES = {
     "attention.gradient": "FOR_QUERIES FOR_KEYS",
     "random.random": "MULTIPLIER_0 MULTIPLIER_1 WEYL_0 WEYL_1 LOW",
-    "gemm.eager": "ALIGNED",
+    "gemm.eager": "NDARRAY_ALIGNED_FLAG",
     "gemm.gemm": "MOST_PROLOGUE_WORDS",
-    "gemm.form": "COPY_GAP",
-    "gemm.pairs": "COPY_GAP",
+    "gemm.form": "COPY_GAP_ELEMENTS",
+    "gemm.pairs": "COPY_GAP_ELEMENTS",
     "recurrent.walk": "GATES CARRIES",
     "convolution.patches": "SOURCE_PANEL",
     "movement.strided": "RANK",

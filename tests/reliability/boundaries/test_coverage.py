@@ -9,7 +9,7 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.gemm.eager import LARGEST
+from fastgrad.kernels.gemm.eager import MOST_DIRECT_MULTIPLY_ADDS
 from fastgrad.kernels.gemm.form import LARGE_A_BYTES
 from tests.kernels.properties import dtype_of
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS
@@ -84,7 +84,7 @@ def test_products_are_tried_below_and_above_the_constants_of_their_bytes_and_mul
         if sample.sizes[2] * dtype_of(sample.dtype).itemsize >= host_isa().panel_bytes
     ]
     work = [math.prod(sample.sizes) for sample in cases[name] if sample.sizes[0] > 1]
-    for constant, amounts in ((LARGE_A_BYTES, large), (LARGEST, work)):
+    for constant, amounts in ((LARGE_A_BYTES, large), (MOST_DIRECT_MULTIPLY_ADDS, work)):
         assert constant in amounts
         assert any(constant / 2 < n < constant for n in amounts)
         assert any(constant < n < 2 * constant for n in amounts)

@@ -269,7 +269,7 @@ def exhaust_workers() -> None:
     for number in range(wakes):
         team = ThreadPool()
         team.resize(2)
-        ready, sleep, words = team.ready, time.sleep, team.ready()
+        ready, sleep, words = team.start_or_wake_workers, time.sleep, team.start_or_wake_workers()
         sleep(0.01)  # the worker parks
         try:
             set_nomemory(number, 0)
@@ -282,7 +282,7 @@ def exhaust_workers() -> None:
         for _ in range(100):
             ready()
             sleep(0.01)
-            if words[driver.PARKED]:
+            if words[driver.FIRST_PARKED_WORD]:
                 break
         else:
             raise AssertionError(f"the worker is gone after allocation {number}")

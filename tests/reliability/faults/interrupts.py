@@ -137,7 +137,7 @@ def first_calls(folder: str, times: int, numbers: random.Random) -> int:
             assert np.allclose(results[4].numpy(), expected, rtol=1e-5)
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), "rb") as file:
-                assert name.endswith(cache.SUFFIX), name
+                assert name.endswith(cache.ENTRY_FILE_SUFFIX), name
                 assert file.read(len(cache.MAGIC)) == cache.MAGIC
     return count
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.kernels.codegen import isa, native
 from fastgrad.kernels.codegen.build import full_name, signature_of, source_of
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE_PARAMETERS
 from fastgrad.kernels.math import circular
 from fastgrad.kernels.runtime.launch import run_launches
 
@@ -59,7 +59,7 @@ def words_of(kernel: Any, arguments: list[Any]) -> tuple[list[tuple[int, ...]], 
         return len(arrays) - 1
 
     for parameter in signature_of(kernel).parameters:
-        if parameter.name in SHARE and parameter.kind == "int":
+        if parameter.name in SHARE_PARAMETERS and parameter.kind == "int":
             continue
         if parameter.name in OF_THE_HOST or parameter.kind == "objects":
             return None
@@ -190,7 +190,7 @@ def different(call: Call, results: bytes, at: int) -> tuple[str, int]:
 
 def main(folder: Path, names: list[str]) -> None:
     """Records, compiles, runs and compares; the last line has the figures."""
-    isa._WITH_16_REGISTERS = isa._WITH_32_REGISTERS  # the tiles of NEON
+    isa._TILE_HEIGHTS_WITH_16_REGISTERS = isa._TILE_HEIGHTS_WITH_32_REGISTERS  # the tiles of NEON
     compiler = os.fork()
     if not compiler:
         recorded(

@@ -158,7 +158,7 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
         pytest.skip("it compiles every product and convolution of their tests: the long form runs it")
     code = (
         "from fastgrad.kernels.codegen import isa\n"
-        "isa._WITH_16_REGISTERS = isa._WITH_32_REGISTERS\n"
+        "isa._TILE_HEIGHTS_WITH_16_REGISTERS = isa._TILE_HEIGHTS_WITH_32_REGISTERS\n"
         "machine = isa.host_isa()\n"
         "assert (machine.vector_bytes, len(machine.heights), machine.masks) == (16, 4, False), machine\n"
         "from tests.kernels.gemm.test_gemm import digest\n"

@@ -50,7 +50,7 @@ def batch(first: int, count: int, python: str | None) -> dict[str, Any]:
     failures: list[dict[str, Any]] = []
     reached = Reached()
     start = time.process_time()
-    with reached.counting(), mock.patch.object(cache, "LIMIT_BYTES", 4 << 30):  # kernels stay for the next run
+    with reached.counting(), mock.patch.object(cache, "CACHE_LIMIT_BYTES", 4 << 30):  # kernels stay for the next run
         for seed in range(first, first + count):
             program = program_of(seed)
             result = checked(program, referee)

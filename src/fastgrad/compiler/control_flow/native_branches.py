@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, work_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.kernels.runtime import looping
-from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
+from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
 
 def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches | None:
@@ -59,7 +59,7 @@ def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
     ]
     words = [len(copies), *[word for copy in copies for word in copy]]
     operands = (
-        Inner(lambda: Frame(plan)),
+        InnerFrame(lambda: Frame(plan)),
         work_of(plan).steps,
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array(words, np.int64)),

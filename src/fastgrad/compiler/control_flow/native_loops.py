@@ -13,7 +13,7 @@ from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, Nati
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
-from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
+from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
 BYTES: np.dtype = np.dtype(np.uint8)
 WORDS: np.dtype = np.dtype(np.int64)
@@ -57,7 +57,7 @@ def _launches_of_row_loop(
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
-        Inner(lambda: Frame(plan)),
+        InnerFrame(lambda: Frame(plan)),
         work.steps,
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
@@ -100,9 +100,9 @@ def _launches_of_while(
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
-        Inner(lambda: Frame(plan)),
+        InnerFrame(lambda: Frame(plan)),
         work.steps,
-        Inner(lambda: Frame(test)),
+        InnerFrame(lambda: Frame(test)),
         test_work.steps,
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),

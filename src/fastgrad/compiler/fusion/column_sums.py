@@ -17,7 +17,7 @@ from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS, add_blocks
+from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
 from fastgrad.kernels.gemm.epilogue import row_unit_launch
 from fastgrad.kernels.gemm.form import rows_of_unit
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
@@ -112,5 +112,5 @@ def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:
     for position, number in enumerate(sums):  # the order in which the emitter has them in scratch memory
         operands = Scratch(position), Output(fused.outputs.index(number)), blocks, columns
         kernel = add_blocks[fused.steps[number - input_count].output]
-        launches.append(Launch(kernel, operands, columns, NANOSECONDS * blocks, waits=True))
+        launches.append(Launch(kernel, operands, columns, NANOSECONDS_PER_NUMBER * blocks, waits=True))
     return tuple(launches)

@@ -14,7 +14,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.convolution import convolution_followed
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
-from fastgrad.kernels.gemm.form import has_pairs
+from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
@@ -106,7 +106,7 @@ def can_take_epilogue(product: Node) -> bool:
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
     """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
-    if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
+    if row_name(product) == "wide_product" and not uses_bfloat16_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
         return product_launches(product.inputs, **product.attributes, following=following)
@@ -202,7 +202,7 @@ def launches_of_product(
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
 
     def placed_launch(launch: Launch) -> Launch:
-        return launch.on(tuple(map(group_operand, launch.operands)))
+        return launch.with_operands(tuple(map(group_operand, launch.operands)))
 
     following = placed_launch(following)
     following_launches = (
@@ -222,7 +222,7 @@ def launches_of_product(
     )
     assert product_form is not None
     launches = [
-        launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
+        launch.with_operands(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in product_form.launches
     ]
     launches += [following] if epilogue_afterwards else []

@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.reduction import lanes
 from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scratch
@@ -120,9 +120,9 @@ class KernelWriter:
 
     def parameters_source_operands(self) -> tuple[str, str, tuple[Operand, ...]]:
         """Returns the parameters in the builder's notation, the source of a function ``fused``, and the operands."""
-        names = [*self._arrays, *self._numbers, *SHARE]
+        names = [*self._arrays, *self._numbers, *SHARE_PARAMETERS]
         parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
-        parameters += [f"{name}: int" for name in (*self._numbers, *SHARE)]
+        parameters += [f"{name}: int" for name in (*self._numbers, *SHARE_PARAMETERS)]
         source = "\n".join([f"def fused({', '.join(names)}):", *self._lines]) + "\n"
         operands = [operand for _, operand in self._arrays.values()]
         return ", ".join(parameters), source, (*operands, *self._numbers.values())

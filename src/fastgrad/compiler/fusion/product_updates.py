@@ -119,7 +119,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
     place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
     product_form = followed_by(update(place))
     launches = [
-        launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
+        launch.with_operands(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in product_form.launches
     ]
     return Launches(tuple(launches), (*product_form.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

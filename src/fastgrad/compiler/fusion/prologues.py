@@ -220,7 +220,7 @@ def _relocated_launch(launch: Launch, inputs: Sequence[Any], output: Callable[[i
 
     def placed_operand(operand: Any) -> Any:
         if isinstance(operand, Launch):
-            return operand.on(tuple(map(placed_operand, operand.operands)))
+            return operand.with_operands(tuple(map(placed_operand, operand.operands)))
         if isinstance(operand, Input):
             return inputs[operand.number]
         if isinstance(operand, Output):
@@ -229,4 +229,4 @@ def _relocated_launch(launch: Launch, inputs: Sequence[Any], output: Callable[[i
             return Scratch(operand.number + scratch)
         return tuple(map(placed_operand, operand)) if type(operand) is tuple else operand
 
-    return launch.on(tuple(map(placed_operand, launch.operands)))
+    return launch.with_operands(tuple(map(placed_operand, launch.operands)))

@@ -17,7 +17,7 @@ from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Plac
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import signature_of, source_of, variant_for_aliases
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
-from fastgrad.kernels.runtime.launch import EntryOf, Launch, Launches
+from fastgrad.kernels.runtime.launch import KernelEntry, Launch, Launches
 
 
 class KernelCompiler(NamedTuple):
@@ -83,10 +83,10 @@ def _launch_for_places(action: Action, launch: Launch, compiler: KernelCompiler)
     for position, operand in enumerate(operands):
         new_operand = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
         if new_operand is not operand:
-            assert isinstance(operands[position - 1], EntryOf), (
+            assert isinstance(operands[position - 1], KernelEntry), (
                 f"{launch.kernel.__name__} calls a kernel by its address"
             )
-            operands[position - 1 : position + 1] = EntryOf(new_operand.kernel), new_operand
+            operands[position - 1 : position + 1] = KernelEntry(new_operand.kernel), new_operand
     kernel = launch.kernel
     if compiler.is_noalias(kernel):
         in_place = _aliased_parameters(action, launch, compiler)

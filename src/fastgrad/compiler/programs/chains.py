@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fastgrad.compiler.programs.buffers import Action, ByteExtent, operands_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
-from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
+from fastgrad.kernels.runtime.launch import Input, KernelEntry, Launch
 
 MOST_CHAIN_NANOSECONDS = 5_000_000.0
 """Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
@@ -113,6 +113,6 @@ def accesses_of(action: Action, launch: Launch) -> list[ArrayAccess] | None:
                 accesses.append(ArrayAccess(extent, parameter.written, own_elements))
             if parameter.written and (in_memory or (own_elements is None and not launch.waits)):
                 return None
-        elif not isinstance(operand, (int, float, EntryOf)):
+        elif not isinstance(operand, (int, float, KernelEntry)):
             return None
     return accesses

@@ -19,7 +19,7 @@ from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature, checked_words
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check_size
+from fastgrad.kernels.runtime.launch import InnerFrame, Input, KernelEntry, Launch, check_itemsize
 
 
 class Frame:
@@ -115,7 +115,7 @@ class Frame:
             elif parameter.kind == "sizes":
                 self._add_table(position, [action.array_of(array_operand)[1] for array_operand in listed])
             elif parameter.kind in ARRAY_KINDS:
-                check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
+                check_itemsize(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
                 self._write_address(position, action, operand)
             elif parameter.kind in LIST_KINDS:
                 start = self._add_table(position, [0] * len(operand))
@@ -123,11 +123,11 @@ class Frame:
                     self._write_address(number, action, array_operand)
             elif isinstance(operand, Launch):
                 self._inner.append((position, self._write_step(action, operand)))
-            elif isinstance(operand, Inner):
+            elif isinstance(operand, InnerFrame):
                 frame = operand.make()
                 self._kept.append(frame)
                 self._words[position] = address_of(frame.words)
-            elif isinstance(operand, EntryOf):
+            elif isinstance(operand, KernelEntry):
                 self._words[position] = step_address(operand.kernel)
             elif parameter.kind == "int":
                 assert isinstance(operand, int)

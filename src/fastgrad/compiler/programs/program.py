@@ -23,7 +23,7 @@ from fastgrad.compiler.programs.replay_writer import ReplayWriter, drivers_of, u
 from fastgrad.core.variable import sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.looping import OUTGROWN
+from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
 
 
 class Program:
@@ -140,7 +140,7 @@ class Program:
         ]
         if action.node.kind is Kind.GUARD:
             raise unrecorded_outcome(action.node, arrays[0])
-        if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
+        if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")

@@ -9,7 +9,7 @@ from fastgrad.cuda.codegen.body import block, blocks, thread, threads
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.kernels.codegen.body import Special
 from fastgrad.kernels.codegen.generated_source import function_from_source
-from fastgrad.kernels.codegen.signature import SHARE
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
 
 ENTRY = "kernel"
 """The name of the entry of each kernel."""
@@ -58,7 +58,7 @@ def entry_source(kernel: DeviceKernel) -> str:
         f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)
     ]
     if kernel.is_shared:
-        share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])
+        share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE_PARAMETERS[0])
         body_arguments[share_index:share_index] = ["first", "first + 1"]
     work = f"body({', '.join(body_arguments)})"
     begin, step = (

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from fastgrad.kernels.codegen.build import Kernel, source_of
-from fastgrad.kernels.codegen.signature import SHARE, Parameter, Signature, parse_signature
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, Parameter, Signature, parse_signature
 
 THREADS = 256
 """The default number of threads in a block."""
@@ -54,7 +54,9 @@ class DeviceKernel:
     @property
     def given(self) -> tuple[Parameter, ...]:
         """The parameters of the entry, without the last two: the answer's address and the number of units."""
-        entry_parameters = [parameter for parameter in self.signature.parameters if parameter.name not in SHARE]
+        entry_parameters = [
+            parameter for parameter in self.signature.parameters if parameter.name not in SHARE_PARAMETERS
+        ]
         return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in entry_parameters])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:

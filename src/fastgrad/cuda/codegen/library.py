@@ -25,7 +25,7 @@ from fastgrad.kernels.codegen.body import (
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.math.circular import QUARTER_REST, sine_of_quarters, tangent_of_quarters
+from fastgrad.kernels.math.circular import QUARTER_PI_ROUNDING_ERROR, sine_of_quarters, tangent_of_quarters
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
 
 UNIT = 2.0**-62
@@ -87,7 +87,7 @@ _whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
 @scalar_function
 def _quarter_turn_error(x):
     """Returns x times the rounding error of pi / 2."""
-    return x * T(2 * QUARTER_REST)
+    return x * T(2 * QUARTER_PI_ROUNDING_ERROR)
 
 
 @scalar_function

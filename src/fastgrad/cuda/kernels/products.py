@@ -23,10 +23,10 @@ from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
 from fastgrad.kernels.elementwise.half import WIDEN
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
-from fastgrad.kernels.gemm.form import NO_OWN_ROWS
+from fastgrad.kernels.gemm.form import NO_PRIVATE_ROWS
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
 from fastgrad.kernels.movement.strided import moved
@@ -82,7 +82,7 @@ class Layout(NamedTuple):
 
 
 NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut")
-_SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE))}: int"
+_SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE_PARAMETERS))}: int"
 
 
 def _fetch_lines(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
@@ -353,7 +353,7 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
     sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
     launches = widening_launches(memory, (a, sizes[0]), (b, sizes[1]))
     wide = [launch.operands[1] for launch in launches]
-    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NO_OWN_ROWS, *step
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NO_PRIVATE_ROWS, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 

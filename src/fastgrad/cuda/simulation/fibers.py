@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda.codegen import body
-from fastgrad.kernels.codegen.native import initialize_llvm, target
+from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
 
 MOST_THREADS = 1024
 _STACK = 128 * 1024
@@ -262,7 +262,7 @@ class _Native:
         initialize_llvm()
         llvm.initialize_native_asmparser()
         module = llvm.parse_assembly(fibers_ir(_processor()))
-        module.triple = target().triple
+        module.triple = target_machine().triple
         for symbol, address in _memory_addresses().items():
             llvm.add_symbol(symbol, address)
         machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)

@@ -25,7 +25,7 @@ from fastgrad.cuda.codegen.kernel import NO_ANSWER, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
 from fastgrad.cuda.simulation.fibers import REQUESTS
 from fastgrad.kernels.codegen import bounds
-from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target
+from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
@@ -286,7 +286,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
             + _words_entry_ir(kernel)
         )
     module = llvm.parse_assembly(text)
-    module.triple = target().triple
+    module.triple = target_machine().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
     module.data_layout = str(machine.target_data)
     for part in body.modules:

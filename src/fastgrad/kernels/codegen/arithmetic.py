@@ -12,7 +12,7 @@ from llvmlite import ir
 from fastgrad.kernels.codegen import body
 from fastgrad.kernels.codegen.atomics import declared_function
 from fastgrad.kernels.codegen.library_calls import symbol_of
-from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.native import target_machine
 
 _FLOAT_LAYOUTS = {"float": (32, 127, 23), "double": (64, 1023, 52)}
 # The width of a float, the bias of its exponent, and the position of the exponent.
@@ -41,7 +41,7 @@ def _library_call_lowering(function: str) -> Callable[[Any, Any], Any]:
 @functools.cache
 def _has_ldexp_instruction() -> bool:
     """True if LLVM can use an instruction of this CPU that multiplies vectors by powers of two."""
-    return "+avx512vl" in target().features.split(",") and bool(llvm.llvm_version_info[0] >= 22)
+    return "+avx512vl" in target_machine().features.split(",") and bool(llvm.llvm_version_info[0] >= 22)
 
 
 def _lower_scale_by_power_of_two(builder: Any, args: Any) -> Any:

@@ -19,9 +19,9 @@ from fastgrad.kernels.codegen.body import (
     relax,
     yield_processor,
 )
-from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.native import target_machine
 
-WORD = ir.IntType(64)
+I64 = ir.IntType(64)
 MEMORY_ORDER = "seq_cst"
 
 
@@ -48,7 +48,7 @@ def _lower_atomic_min(builder: Any, args: Any) -> Any:
 
 def _lower_relax(builder: Any, args: Any) -> Any:
     """Emits the hint that the thread waits, if the processor has one."""
-    machine = target().triple.split("-")[0]
+    machine = target_machine().triple.split("-")[0]
     if machine in ("x86_64", "i686"):
         kind = ir.FunctionType(ir.VoidType(), [])
         builder.call(declared_function(builder, kind, "llvm.x86.sse2.pause"), [])
@@ -63,10 +63,10 @@ def _lower_yield_processor(builder: Any, args: Any) -> Any:
     return None
 
 
-def declared_function(builder: Any, kind: Any, name: str) -> Any:
-    """Returns a function that is defined elsewhere."""
+def declared_function(builder: Any, function_type: Any, name: str) -> Any:
+    """Returns the declaration, in the builder's module, of a function that is defined elsewhere."""
     found = builder.module.globals.get(name)
-    return found if found is not None else ir.Function(builder.module, kind, name)
+    return found if found is not None else ir.Function(builder.module, function_type, name)
 
 
 YIELD_FUNCTION = "sched_yield"

@@ -42,7 +42,7 @@ def is_scalar_function(value: object) -> bool:
 
 
 class Special:
-    """A name that has a meaning only in a kernel's body."""
+    """A name, such as `prefetch`, that has a meaning only in a kernel's body, where the compiler replaces it."""
 
     def __init__(self, name: str, takes_type: bool = False) -> None:
         self.name = name
@@ -225,7 +225,7 @@ class Polynomial(ByDtype):
 
     @property
     def choices(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
-        """The function for each dtype."""
+        """The function that computes the polynomial, for each dtype that has coefficients."""
         for name in self.coefficients.keys() - self._choices.keys():
             self._choices[name] = scalar_function(_horner_function(name, self.coefficients[name]))
         return self._choices
@@ -241,7 +241,7 @@ def polynomial(**coefficients: Sequence[float]) -> Polynomial:
 
 
 def _horner_function(dtype: str, coefficients: Sequence[float]) -> Any:
-    """Returns the function of a polynomial, by Horner's method."""
+    """Returns a scalar function that computes a polynomial of one dtype by Horner's method."""
     first, *others = [f"{dtype}({coefficient!r})" for coefficient in coefficients]
     steps = [f"    y = fused_multiply_add(y, x, {coefficient})" for coefficient in others]
     source = "\n".join(["def polynomial(x):", f"    y = {first}", *steps, "    return y\n"])

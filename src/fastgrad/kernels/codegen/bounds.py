@@ -26,7 +26,7 @@ RECORD_SYMBOL = "fastgrad_bounds_record"
 REPORT_SYMBOL = "fastgrad_bounds_report"
 RECORDER_SYMBOL = "fastgrad_out_of_bounds"
 
-SYMBOLS = frozenset([RECORD_SYMBOL, REPORT_SYMBOL])
+CHECKED_BUILD_SYMBOLS = frozenset([RECORD_SYMBOL, REPORT_SYMBOL])
 """The additional names that object code of checked builds needs."""
 
 OUT_OF_BOUNDS_ANSWER = 1 << 30
@@ -35,14 +35,14 @@ OUT_OF_BOUNDS_ANSWER = 1 << 30
 NO_BOUND = -1
 """The number of elements of memory that is not checked."""
 
-FLAG, NAME, INDEX, SIZE, KERNEL = range(5)
+EVENT_WORD, NAME_WORD, INDEX_WORD, SIZE_WORD, KERNEL_WORD = range(5)
 """Words of the record: the event; the address of the name of the accessed memory; the index and the number of elements,
 or the address of the name of the other array; the address of the kernel's name."""
 
 ACCESS_OUTSIDE, OVERLAP = 1, 2
 """The possible events in the first word of the record."""
 
-_record = (ctypes.c_int64 * 5)()
+_first_error_record = (ctypes.c_int64 * 5)()
 
 
 class OutOfBoundsError(RuntimeError):
@@ -83,19 +83,19 @@ def _checks_by_environment() -> bool:
 
 
 def has_error() -> bool:
-    """True if the record has an event."""
-    return _record[FLAG] != 0
+    """True if a checked kernel has recorded an access outside of an array, or overlapping arrays."""
+    return _first_error_record[EVENT_WORD] != 0
 
 
 def raise_error() -> NoReturn:
-    """Raises the recorded error, and clears the record.
+    """Raises the error that a checked kernel has recorded, and clears the record.
 
     Raises:
         OutOfBoundsError: a kernel accessed an element that does not exist.
         OverlapError: a kernel was given arrays that overlap.
     """
-    what, name, index, size, kernel = _record
-    _record[:] = [0] * len(_record)
+    what, name, index, size, kernel = _first_error_record
+    _first_error_record[:] = [0] * len(_first_error_record)
     addresses = (kernel, name, index) if what == OVERLAP else (kernel, name)
     texts = [ctypes.string_at(at).decode() if at else "?" for at in addresses]
     if what == OVERLAP:
@@ -104,13 +104,15 @@ def raise_error() -> NoReturn:
 
 
 def symbol_addresses() -> dict[str, int]:
-    """Returns the addresses of `SYMBOLS`."""
-    return {RECORD_SYMBOL: ctypes.addressof(_record), REPORT_SYMBOL: id(raise_error)}
+    """Returns the addresses of what object code of checked builds refers to, by symbol: `CHECKED_BUILD_SYMBOLS`."""
+    return {RECORD_SYMBOL: ctypes.addressof(_first_error_record), REPORT_SYMBOL: id(raise_error)}
 
 
 def recorder_ir() -> str:
     """Returns the LLVM IR of the function that records the first access outside, and of what the function needs."""
-    words = {name: f"getelementptr (i64, ptr @{RECORD_SYMBOL}, i64 {place})" for name, place in _RECORD_WORDS.items()}
+    words = {
+        name: f"getelementptr (i64, ptr @{RECORD_SYMBOL}, i64 {place})" for name, place in _RECORD_WORD_NUMBERS.items()
+    }
     return f"""
 @{RECORD_SYMBOL} = external global i64
 @{REPORT_SYMBOL} = external global i8
@@ -170,9 +172,9 @@ done:
 """
 
 
-_RECORD_WORDS = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
+_RECORD_WORD_NUMBERS = {"name": NAME_WORD, "index": INDEX_WORD, "size": SIZE_WORD, "kernel": KERNEL_WORD}
 
 
 def string_constant_ir(symbol: str, text: str) -> str:
-    """Returns the LLVM IR of a name."""
+    """Returns LLVM IR that defines a private constant, a zero-terminated string."""
     return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

@@ -1,4 +1,4 @@
-"""Kernels: Python functions over pointers and scalars, compiled once a machine, called natively.
+"""Declares kernels: Python functions over pointers and scalars, compiled once on a machine, called natively.
 
     @kernel("x: in[T], bias: in[T], out: out[T], rows: int, columns: int", T=("float32", "float64"))
     def add_bias(x, bias, out, rows, columns):
@@ -37,7 +37,7 @@ from fastgrad.kernels.codegen.native import load_function
 from fastgrad.kernels.codegen.signature import (
     ARRAY_KINDS,
     LIST_KINDS,
-    SHARE,
+    SHARE_PARAMETERS,
     KernelSource,
     Parameter,
     Signature,
@@ -57,8 +57,8 @@ class _CompilationState:
         self.seconds = 0.0
         self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
 
-    def finished(self, seconds: float) -> None:
-        """Records one compilation; prints one line on a terminal when compilations have taken over a second."""
+    def record_compilation(self, seconds: float) -> None:
+        """Records a compilation's time; prints one line on a terminal when all have taken over a second."""
         self.count += 1
         self.seconds += seconds
         if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
@@ -80,10 +80,10 @@ def set_compile_messages(enabled: bool) -> None:
     _compilation.announce = bool(enabled)
 
 
-InPlace = Mapping[str, tuple[str, ...]]
+InPlaceOperands = Mapping[str, tuple[str, ...]]
 """The operands whose memory each result of a kernel may use, by the names of the parameters."""
 
-NOT_IN_PLACE: InPlace = {}
+NOT_IN_PLACE: InPlaceOperands = {}
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -92,11 +92,11 @@ def kernel(
     *,
     release_gil: bool = False,
     noalias: bool = False,
-    in_place: InPlace = NOT_IN_PLACE,
+    in_place: InPlaceOperands = NOT_IN_PLACE,
     same: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Any:
-    """Declares a kernel; see the module's text.
+    """Returns a decorator that makes a Python function over pointers and scalars a kernel.
 
     Args:
         signature: `name: kind[dtype]` for each parameter, then `-> int` if the body returns an int64. Kinds are `in`,
@@ -134,7 +134,7 @@ class Kernel(dict):
         variables: Mapping[str, tuple[str, ...]],
         release_gil: bool,
         noalias: bool,
-        in_place: InPlace = NOT_IN_PLACE,
+        in_place: InPlaceOperands = NOT_IN_PLACE,
         same: Mapping[str, str] = NO_NAMES,
     ) -> None:
         super().__init__()
@@ -168,13 +168,13 @@ class Kernel(dict):
             self[key] = native
         return native
 
-    def deferred_function(self, *dtypes: np.dtype) -> Deferred:
+    def deferred_function(self, *dtypes: np.dtype) -> DeferredFunction:
         """Returns a stand-in for the native function, which is compiled at the first call or request of its address.
 
         Args:
             *dtypes: one for each type variable.
         """
-        return Deferred(self._source({n: d.name for n, d in zip(self.variables, dtypes, strict=True)}))
+        return DeferredFunction(self._source({n: d.name for n, d in zip(self.variables, dtypes, strict=True)}))
 
     def __call__(self, *args: Any) -> Any:
         """Calls a kernel that has no type variables."""
@@ -221,7 +221,7 @@ class Kernel(dict):
         return _native_function(_ArgumentConverter(self._source(variables), self.in_place))
 
 
-class Deferred:
+class DeferredFunction:
     """A native function that is loaded, or compiled, at the first call or request of its address.
 
     Args:
@@ -242,7 +242,7 @@ class Deferred:
         return f"<kernel {full_name(self)}>"
 
     def native_function(self) -> Any:
-        """The native function."""
+        """The kernel's native function, which is loaded or compiled first if it has not been used."""
         if self._native is None:
             with _compilation.lock:
                 if self._native is None:
@@ -303,11 +303,11 @@ class _ArgumentConverter:
         self.signature = source.signature
         self.source = source
         self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
-        self.places = tuple([(_share_end(p), d, p.kind == "float") for p, d in self.parameters])
+        self.places = tuple([(_share_end_index(p), d, p.kind == "float") for p, d in self.parameters])
         self.native: Callable[[], Any]
         self.memory: Any
         self.step: int
-        self.variants: weakref.WeakValueDictionary[tuple[tuple[int, int], ...], Deferred] = (
+        self.variants: weakref.WeakValueDictionary[tuple[tuple[int, int], ...], DeferredFunction] = (
             weakref.WeakValueDictionary()
         )
         self.original: Any = None
@@ -391,13 +391,13 @@ class _ArgumentConverter:
                 )
 
 
-def _share_end(parameter: Parameter) -> int:
-    return SHARE.index(parameter.name) if parameter.is_share else -1
+def _share_end_index(parameter: Parameter) -> int:
+    return SHARE_PARAMETERS.index(parameter.name) if parameter.is_share else -1
 
 
 def step_address(native: Any) -> int:
     """Returns the address of the entry for programs of a `Kernel`'s native function; see `wrapper.step_ir`."""
-    address: int = (native.native_function() if type(native) is Deferred else native).__self__.step
+    address: int = (native.native_function() if type(native) is DeferredFunction else native).__self__.step
     return address
 
 
@@ -437,7 +437,7 @@ def variant_for_aliases(native: Any, in_place: tuple[tuple[int, int], ...]) -> A
     with _compilation.lock:
         variant = variants.get(in_place)
         if variant is None:
-            variant = variants[in_place] = Deferred(source._replace(in_place=in_place))
+            variant = variants[in_place] = DeferredFunction(source._replace(in_place=in_place))
             variant.__self__.original = native  # a debugger shows its text
     return variant
 
@@ -473,5 +473,5 @@ def _compile(source: KernelSource, symbol: str) -> cache.Entry:
         from fastgrad.kernels.codegen.compile import compile_kernel
 
         code, symbols = compile_kernel(source, symbol)
-    _compilation.finished(time.perf_counter() - start)
+    _compilation.record_compilation(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))

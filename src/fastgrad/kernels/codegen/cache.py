@@ -23,20 +23,20 @@ from typing import Any, NamedTuple
 from fastgrad.kernels.codegen.body import digest
 
 MAGIC = b"fastgrad kernel 1\n"
-SUFFIX = ".kernel"
+ENTRY_FILE_SUFFIX = ".kernel"
 TEMPORARY_PREFIX = "writing-"
-LIMIT_BYTES = 256 << 20
+CACHE_LIMIT_BYTES = 256 << 20
 INSTALLED_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
 """The folder with the entries of a wheel: one file for each level of processors (`isa.LEVELS`)."""
 
-_CREATE = "create table entries (name text primary key, entry blob) without rowid"
-_SELECT = "select entry from entries where name = ?"
-_SCHEMA = "select type, sql from sqlite_master where name = 'entries'"
+_CREATE_TABLE_SQL = "create table entries (name text primary key, entry blob) without rowid"
+_SELECT_ENTRY_SQL = "select entry from entries where name = ?"
+_SELECT_SCHEMA_SQL = "select type, sql from sqlite_master where name = 'entries'"
 
-_LENGTHS = struct.Struct("<QQQ")
+_KEY_SYMBOLS_AND_CODE_LENGTHS = struct.Struct("<QQQ")
 _DAY_SECONDS = 86400.0
 
-EVICT_EVERY = 32
+STORES_BETWEEN_EVICTIONS = 32
 """The number of stores in a folder between two evictions; the first store of a process evicts too."""
 
 _stores_by_folder: dict[str, int] = {}
@@ -84,7 +84,7 @@ def load_installed(level: str, key: str) -> Entry | None:
 
     try:
         database = _database(path, os.getpid())
-        row = None if database is None else database.execute(_SELECT, (_entry_name(key),)).fetchone()
+        row = None if database is None else database.execute(_SELECT_ENTRY_SQL, (_entry_name(key),)).fetchone()
     except (sqlite3.Error, ValueError):  # names that are not UTF-8 raise ValueError
         return None
     return None if row is None or type(row[0]) is not bytes else _decoded(row[0], key)
@@ -114,8 +114,8 @@ def _open_database(path: str) -> Any:
     connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
     is_table = False
     try:
-        schema = connection.execute(_SCHEMA).fetchall()
-        is_table = schema == [("table", _CREATE.replace("create table", "CREATE TABLE"))]
+        schema = connection.execute(_SELECT_SCHEMA_SQL).fetchall()
+        is_table = schema == [("table", _CREATE_TABLE_SQL.replace("create table", "CREATE TABLE"))]
     finally:
         if not is_table:
             connection.close()
@@ -130,8 +130,8 @@ def pack_folder(folder: str, path: str) -> int:
         os.unlink(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with sqlite3.connect(path) as connection:
-        connection.execute(_CREATE)
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        connection.execute(_CREATE_TABLE_SQL)
+        names = sorted(name for name in os.listdir(folder) if name.endswith(ENTRY_FILE_SUFFIX))
         for name in names:
             connection.execute("insert into entries values (?, ?)", (name, _entry_bytes(folder, name)))
     connection.close()
@@ -216,7 +216,7 @@ def store(key: str, entry: Entry) -> None:
     try:
         write(folder, key, entry)
         stores = _stores_by_folder[folder] = _stores_by_folder.get(folder, -1) + 1
-        if stores % EVICT_EVERY == 0:  # an eviction takes a millisecond for some hundred entries
+        if stores % STORES_BETWEEN_EVICTIONS == 0:  # an eviction takes a millisecond for some hundred entries
             _evict(folder)
     except OSError as error:
         _warn_once(f"{folder}: {error.strerror or error}")
@@ -242,7 +242,7 @@ def clear() -> tuple[int, int, list[str]]:
         except OSError as error:
             errors.append(f"{path}: {error.strerror or error}")
             continue
-        if path.endswith(SUFFIX):
+        if path.endswith(ENTRY_FILE_SUFFIX):
             removed += 1
             freed += size
     return removed, freed, errors
@@ -256,7 +256,7 @@ def _entry_files(leftovers: bool = False) -> list[tuple[str, int]]:
     found = []
     with os.scandir(folder) as files:
         for file in files:
-            wanted = file.name.endswith(SUFFIX) or (leftovers and file.name.startswith(TEMPORARY_PREFIX))
+            wanted = file.name.endswith(ENTRY_FILE_SUFFIX) or (leftovers and file.name.startswith(TEMPORARY_PREFIX))
             try:
                 if wanted and file.is_file(follow_symlinks=False):
                     found.append((file.path, file.stat(follow_symlinks=False).st_size))
@@ -270,12 +270,12 @@ def _entry_path(folder: str, key: str) -> str:
 
 
 def _entry_name(key: str) -> str:
-    return digest(key.encode()) + SUFFIX
+    return digest(key.encode()) + ENTRY_FILE_SUFFIX
 
 
 def _encoded(key: str, entry: Entry) -> bytes:
     parts = key.encode(), "\n".join(entry.symbols).encode(), entry.code
-    rest = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
+    rest = _KEY_SYMBOLS_AND_CODE_LENGTHS.pack(*map(len, parts)) + b"".join(parts)
     return MAGIC + digest(rest).encode() + rest
 
 
@@ -284,12 +284,12 @@ def _decoded(blob: bytes, key: str) -> Entry | None:
     rest = blob[start:]
     if not blob.startswith(MAGIC) or digest(rest).encode() != blob[len(MAGIC) : start]:
         return None
-    if len(rest) < _LENGTHS.size:
+    if len(rest) < _KEY_SYMBOLS_AND_CODE_LENGTHS.size:
         return None
-    key_length, symbols_length, code_length = _LENGTHS.unpack_from(rest)
-    symbols_at = _LENGTHS.size + key_length
+    key_length, symbols_length, code_length = _KEY_SYMBOLS_AND_CODE_LENGTHS.unpack_from(rest)
+    symbols_at = _KEY_SYMBOLS_AND_CODE_LENGTHS.size + key_length
     code_at = symbols_at + symbols_length
-    if rest[_LENGTHS.size : symbols_at] != key.encode() or len(rest) != code_at + code_length:
+    if rest[_KEY_SYMBOLS_AND_CODE_LENGTHS.size : symbols_at] != key.encode() or len(rest) != code_at + code_length:
         return None
     return Entry(rest[code_at:], tuple(rest[symbols_at:code_at].decode().split()))
 
@@ -326,7 +326,7 @@ def _evict(folder: str) -> None:
             try:
                 status = file.stat(follow_symlinks=False)
                 age = now - status.st_mtime
-                if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
+                if file.name.endswith(ENTRY_FILE_SUFFIX) and file.is_file(follow_symlinks=False):
                     # Entries from the future count as the oldest, else they would stay and new ones would go.
                     entries.append((age if age > -_DAY_SECONDS else math.inf, status.st_size, file.path))
                     total += status.st_size
@@ -335,7 +335,7 @@ def _evict(folder: str) -> None:
             except FileNotFoundError:
                 continue  # another process removed it
     for _, size, path in sorted(entries, reverse=True):
-        if total <= LIMIT_BYTES:
+        if total <= CACHE_LIMIT_BYTES:
             break
         try:
             os.unlink(path)

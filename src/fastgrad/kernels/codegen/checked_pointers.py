@@ -17,7 +17,7 @@ from fastgrad.kernels.codegen.tile_bounds import CHECKS
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
 
-_WORD = ir.IntType(64)
+_I64 = ir.IntType(64)
 
 
 class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
@@ -33,13 +33,13 @@ class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
 
     @property
     def key(self) -> Any:
-        """The identity of the type: equal types have equal keys."""
+        """The key by which Numba compares checked pointer types: equal types have equal keys."""
         return self.dtype
 
 
 @register_model(CheckedPointer)
 class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no types
-    """The address, the address of the sizes (for a pointer to pointers), the number of elements, and the name."""
+    """The data model of a checked pointer: address, address of the sizes of a list's arrays, element count, name."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         fields = [("data", types.CPointer(_type_in_memory(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]
@@ -65,11 +65,11 @@ def emit_access_check(context: Any, builder: Any, kind: Any, value: Any, index: 
     """Emits the check of an access: outside of the pointer's elements, it is recorded and the function returns."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
     inside = builder.icmp_unsigned("<", index, pointer.size)
-    unknown = builder.icmp_signed("==", pointer.size, _WORD(NO_BOUND))
+    unknown = builder.icmp_signed("==", pointer.size, _I64(NO_BOUND))
     with builder.if_then(builder.not_(builder.or_(inside, unknown)), likely=False):
         text = ir.IntType(8).as_pointer()
         record = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [text, _WORD, _WORD]), RECORDER_SYMBOL
+            builder.module, ir.FunctionType(ir.VoidType(), [text, _I64, _I64]), RECORDER_SYMBOL
         )
         builder.call(record, [pointer.name, index, pointer.size])
         context.call_conv.return_user_exc(builder, IndexError, ())
@@ -94,7 +94,7 @@ def emit_tile_check(context: Any, builder: Any, special: Special, kinds: Any, ar
         .compiled_function((*taken, *[types.int64] * len(numbers)))
     )
     context.active_code_library.add_linking_library(outcome.library)
-    context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_WORD, numbers)])
+    context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_I64, numbers)])
 
 
 def _is_access(pointer: Any, index: Any) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from fastgrad.kernels.codegen.atomics import YIELD_FUNCTION
-from fastgrad.kernels.codegen.bounds import SYMBOLS, checks_bounds
-from fastgrad.kernels.codegen.frontend import Type, lower_body
+from fastgrad.kernels.codegen.bounds import CHECKED_BUILD_SYMBOLS, checks_bounds
+from fastgrad.kernels.codegen.frontend import TypeName, lower_body
 from fastgrad.kernels.codegen.intrinsics import cpu_machine
 from fastgrad.kernels.codegen.isa import features_for_loops
-from fastgrad.kernels.codegen.library_calls import PREFIX, definitions_ir
-from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target, undefined_symbols
+from fastgrad.kernels.codegen.library_calls import LIBRARY_CALL_PREFIX, definitions_ir
+from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine, undefined_symbols
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
 from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISE_SYMBOL, step_symbol, wrapper_ir
 
@@ -57,7 +57,7 @@ def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]
     if undefined is None:
         undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
         undefined += [g.name for g in module.global_variables if g.is_declaration]
-    refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
+    refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (CHECKED_BUILD_SYMBOLS if checks_bounds() else frozenset()))
     if RAISE_SYMBOL in refused:
         raise RuntimeError(f"kernel {source.function.__name__} may raise; a kernel's body must not")
     if refused:
@@ -79,10 +79,10 @@ def optimised_module(source: KernelSource, symbol: str) -> Any:
         source.function, arguments, result, types_by_name(source.variables), noalias, in_place, cpu_machine
     )
     module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
-    module.triple, module.data_layout = target().triple, str(_target_machine().target_data)
+    module.triple, module.data_layout = target_machine().triple, str(_target_machine().target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)
-    rare = [f.name for f in module.functions if f.name.startswith(PREFIX)]
+    rare = [f.name for f in module.functions if f.name.startswith(LIBRARY_CALL_PREFIX)]
     if rare:
         module.link_in(llvm.parse_assembly(definitions_ir(rare)))
     _optimise(module, symbol, bool(rare))
@@ -94,7 +94,7 @@ def assembly(module: Any) -> str:
     return str(_target_machine().emit_assembly(module))
 
 
-def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
+def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> TypeName:
     """Returns the type of a parameter in the body."""
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
         element = variables.get(str(parameter.element), str(parameter.element))
@@ -104,7 +104,7 @@ def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
     return "float64" if parameter.kind == "float" else "int64"
 
 
-def types_by_name(variables: Mapping[str, str]) -> dict[str, Type]:
+def types_by_name(variables: Mapping[str, str]) -> dict[str, TypeName]:
     """Returns the names of types in a body: its type variables, and integers of the same widths."""
     types = dict(variables)
     for name, element in variables.items():
@@ -114,7 +114,7 @@ def types_by_name(variables: Mapping[str, str]) -> dict[str, Type]:
 
 @functools.cache
 def _target_machine() -> Any:
-    machine = target()
+    machine = target_machine()
     compiler = llvm.Target.from_triple(machine.triple)
     return compiler.create_target_machine(
         cpu=machine.cpu,

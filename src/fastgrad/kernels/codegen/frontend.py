@@ -21,11 +21,11 @@ from numba.core.typing import signature as typing_signature
 
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
-from fastgrad.kernels.codegen.numba_target import SYMBOL, KernelPipeline, ScalarTyping, registered_target
+from fastgrad.kernels.codegen.numba_target import HASHED_SYMBOL_PREFIX, KernelPipeline, ScalarTyping, registered_target
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
 
-Type = str
+TypeName = str
 """The type of a parameter: a NumPy dtype's name, `none`, or a name after `*` (pointer) or `**` (pointer to
 pointers)."""
 
@@ -35,7 +35,7 @@ class CompileError(RuntimeError):
 
 
 class Body(NamedTuple):
-    """A kernel's body: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
+    """A compiled body of a kernel: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
 
     text: str
     modules: tuple[Any, ...]
@@ -63,7 +63,7 @@ class Machine(NamedTuple):
 
 
 class _CompiledFunction(NamedTuple):
-    """A compiled function: its types, its declaration, and its IR."""
+    """A function that Numba has compiled for some argument types: its types, declaration and LLVM IR."""
 
     signature: Any
     fndesc: Any
@@ -107,7 +107,7 @@ class Frontend:
         return _CompiledFunction(outcome.signature, outcome.fndesc, library)
 
     def with_compilable_globals(
-        self, function: FunctionType, variables: Mapping[str, Type], symbol: str = ""
+        self, function: FunctionType, variables: Mapping[str, TypeName], symbol: str = ""
     ) -> FunctionType:
         """Returns a copy of a function whose globals are its type variables' types, and objects that Numba can compile.
 
@@ -127,7 +127,7 @@ class Frontend:
         copied.__module__ = function.__module__
         return copied
 
-    def _compilable_global(self, value: Any, variables: Mapping[str, Type]) -> Any:
+    def _compilable_global(self, value: Any, variables: Mapping[str, TypeName]) -> Any:
         """Returns the value of a body's global for Numba's compilation."""
         if isinstance(value, type) and issubclass(value, np.generic):
             return self.type_of(np.dtype(value).name)
@@ -138,14 +138,14 @@ class Frontend:
             raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
         return self.scalar_function(given, variables) if _is_scalar_function_or_choice(given) else given
 
-    def scalar_function(self, function: Any, variables: Mapping[str, Type]) -> ScalarFunction:
+    def scalar_function(self, function: Any, variables: Mapping[str, TypeName]) -> ScalarFunction:
         """Returns a scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
         used = tuple([(name, kind) for name, kind in variables.items() if name in globals_used(function)])
         if (function, used) not in self._functions:
             self._functions[function, used] = ScalarFunction(self, function, dict(used))
         return self._functions[function, used]
 
-    def type_of(self, kind: Type) -> Any:
+    def type_of(self, kind: TypeName) -> Any:
         """Returns the Numba type of a type's name."""
         if kind[0] == "*":
             return self.machine.pointer(self.type_of(kind[1:]))
@@ -163,7 +163,7 @@ class ScalarFunction:
 
     is_compiling = False  # Numba reads this, to find recursion
 
-    def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, Type]) -> None:
+    def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, TypeName]) -> None:
         self.__name__ = (
             "/".join(f.__name__ for f in function.choices.values())
             if isinstance(function, ByDtype)
@@ -211,7 +211,7 @@ class ScalarFunction:
                 self._frontend.with_compilable_globals(function, self._variables), arguments, None
             )
         entry = store.load(content)
-        symbol = SYMBOL + digest(content.encode())[:32]
+        symbol = HASHED_SYMBOL_PREFIX + digest(content.encode())[:32]
         if entry is not None:
             return self._function_from_cache(entry, symbol, arguments)
         outcome = self._frontend.compile(
@@ -328,9 +328,9 @@ def frontend(machine: Callable[[], Machine]) -> Frontend:
 @global_compiler_lock
 def lower_body(
     function: FunctionType,
-    arguments: Sequence[Type],
-    result: Type,
-    variables: Mapping[str, Type],
+    arguments: Sequence[TypeName],
+    result: TypeName,
+    variables: Mapping[str, TypeName],
     noalias: bool,
     in_place: Sequence[tuple[int, int]],
     machine: Callable[[], Machine],
@@ -355,7 +355,7 @@ def lower_body(
     return Body(_entry_ir(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
 
 
-def _entry_ir(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
+def _entry_ir(frontend: Frontend, outcome: Any, result: TypeName, noalias: bool, in_place: Mapping[int, int]) -> str:
     """Returns the LLVM IR of `@.body`, which calls the compiled function.
 
     Parameters that are one array get one pointer: `noalias` would be false for two, so LLVM might read an element after

@@ -29,17 +29,17 @@ from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayP
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.locks import new_lock
 
-_WORD = NUMBER_TYPES["int64"]
+_INT64 = NUMBER_TYPES["int64"]
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
 
 def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
-    """a * b + c rounded once."""
+    """Returns a * b + c, rounded once, of floats."""
     return c_function("fma", is_float32(a), 3)(a, b, c)
 
 
 def scale_by_power_of_two(x: Any, k: Any) -> Any:
-    """x * 2^k rounded once."""
+    """Returns x * 2^k, rounded once."""
     return np.ldexp(x, max(-5000, min(5000, int(k))))
 
 
@@ -83,7 +83,7 @@ def pointer(element: Any, address: Any) -> Any:
 
 
 def address_of(array: Any) -> Any:
-    """Returns the address of the first element."""
+    """Returns the address of the first element of an array, or of what a pointer points to."""
     return np.int64(array.address)
 
 
@@ -115,7 +115,7 @@ def cycle_counter() -> Any:
 
 
 def yield_thread() -> None:
-    """Lets another thread run."""
+    """Lets another Python thread run, as `yield_processor` of compiled kernels does."""
     time.sleep(0)
 
 
@@ -125,18 +125,18 @@ _atomic_lock = new_lock()
 
 
 def atomic_add(words: Any, i: Any, value: Any) -> Any:
-    """Adds to the word i; returns its old value."""
+    """Adds a value to the int64 at index i atomically; returns the old value."""
     with _atomic_lock:
         before = words[i]
-        words[i] = before + _WORD(value)
+        words[i] = before + _INT64(value)
     return before
 
 
 def atomic_min(words: Any, i: Any, value: Any) -> Any:
-    """Sets the word i to the smaller of the two; returns its old value."""
+    """Sets the int64 at index i to the smaller of itself and a value atomically; returns the old value."""
     with _atomic_lock:
         before = words[i]
-        words[i] = min(before, _WORD(value))
+        words[i] = min(before, _INT64(value))
     return before
 
 
@@ -159,7 +159,7 @@ class StepTable:
             return self._count
 
     def call(self, number: Any, words: Any, first: Any, last: Any) -> Any:
-        """Runs the step of this number; returns its answer.
+        """Runs the step of the kernel with a number that `add` returned; returns the step's answer.
 
         Raises:
             RuntimeError: no kernel has this number.
@@ -205,7 +205,7 @@ def _multiply_rows(
     a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
     accumulate: Any, depth: Any, rows: Any, columns: Any, *, term: Callable[..., Any],
 ) -> None:  # fmt: skip
-    """c = a b, or c += a b; `term` adds the product of an element of a and one of b to a sum."""
+    """Computes the matrix product c = a b, or c += a b; `term` adds an element of a times one of b to a sum."""
     a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
     for row in range(rows):
         for column in range(columns):
@@ -223,7 +223,7 @@ def multiply_windows(
     a: Any, a_at: Any, b: Any, b_at: Any, c: Any, c_at: Any, accumulate: Any, places: Any, terms_at: Any, depth: Any,
     rows_at: Any, rows: Any, columns: Any, *, by_lane: bool = False,
 ) -> None:  # fmt: skip
-    """c = a b, or c += a b, with offsets from a table."""
+    """Computes the matrix product c = a b, or c += a b, of rows and terms whose offsets are in the table `places`."""
     size = c.kind.dtype.itemsize
     a_at, b_at, c_at = int(a_at), int(b_at), int(c_at)
 
@@ -288,7 +288,7 @@ def pack_pairs(b: Any, b_at: Any, b_column: Any, target: Any, target_row: Any, d
 
 
 def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any, rows: Any, columns: Any) -> None:
-    """y = the transpose of x."""
+    """Writes the transpose of the matrix x to y."""
     x_at, x_row, y_at, y_row = map(int, (x_at, x_row, y_at, y_row))
     for row in range(rows):
         for column in range(columns):

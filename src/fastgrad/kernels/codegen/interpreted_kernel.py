@@ -28,14 +28,21 @@ from fastgrad.kernels.codegen.interpreted_numbers import (
     typed_literal,
 )
 from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, ArrayPointer, PointerTable, pointer_at
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
+from fastgrad.kernels.codegen.signature import (
+    ARRAY_KINDS,
+    LIST_KINDS,
+    SHARE_PARAMETERS,
+    Parameter,
+    Signature,
+    checked_words,
+)
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
 _INT64 = NUMBER_TYPES["int64"]
-_SMALL_INTEGER = dis.opmap.get(
+_LOAD_SMALL_INT_OPCODE = dis.opmap.get(
     "LOAD_SMALL_INT"
 )  # from Python 3.14 on: an integer in the instruction, not in the code's constants
-_CONSTANT = dis.opmap["LOAD_CONST"]
+_LOAD_CONST_OPCODE = dis.opmap["LOAD_CONST"]
 
 
 _kernels: weakref.WeakValueDictionary[str, PythonKernel] = weakref.WeakValueDictionary()
@@ -83,7 +90,7 @@ class PythonKernel:
     def step(self, address: int, first: Any, last: Any) -> int:
         """Runs the kernel with the words at an address; returns the answer of a step (see `wrapper.step_ir`)."""
         words = AddressPointer(_INT64, address)
-        shares = dict(zip(SHARE, (first, last), strict=True))
+        shares = dict(zip(SHARE_PARAMETERS, (first, last), strict=True))
         place, arguments = 0, []
         for parameter, kind in zip(self._signature.parameters, self._elements, strict=True):
             if parameter.is_share:
@@ -146,7 +153,7 @@ def python_function(function: Any, variables: Mapping[str, str]) -> Any:
 def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
     if function not in copies:
         scope = dict(function.__globals__)
-        copies[function] = types.FunctionType(_typed_code(function.__code__), scope, function.__name__)
+        copies[function] = types.FunctionType(_code_with_typed_literals(function.__code__), scope, function.__name__)
         for name in function.__code__.co_names:
             if name in scope:
                 scope[name] = _interpretable_global(scope[name], types_of_names, copies)
@@ -155,7 +162,7 @@ def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType],
 
 
 def _interpretable_global(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
-    """Returns the replacement of a body's global."""
+    """Returns what replaces a global of a kernel's body when the body runs as plain Python."""
     if isinstance(value, Special):
         return MEANINGS.get(value, value)
     if isinstance(value, DtypeConstant):
@@ -179,19 +186,19 @@ def _int64_range(*bounds: Any) -> Iterator[Any]:
     return map(np.int64, builtins.range(*bounds))
 
 
-def _typed_code(code: types.CodeType) -> types.CodeType:
+def _code_with_typed_literals(code: types.CodeType) -> types.CodeType:
     """Returns the code with its literal numbers as NumPy scalars."""
     constants = [typed_literal(constant) for constant in code.co_consts]
     units = bytearray(code.co_code)
-    if _SMALL_INTEGER is not None:
+    if _LOAD_SMALL_INT_OPCODE is not None:
         places: dict[int, int] = {}
         for at in range(0, len(units), 2):
-            if units[at] == _SMALL_INTEGER:
+            if units[at] == _LOAD_SMALL_INT_OPCODE:
                 value = units[at + 1]
                 if value not in places:
                     places[value] = len(constants)
                     constants.append(np.int64(value))
                 if places[value] > 255:
                     raise ValueError(f"{code.co_name}: more than 255 literals in a kernel that runs as plain Python")
-                units[at], units[at + 1] = _CONSTANT, places[value]
+                units[at], units[at + 1] = _LOAD_CONST_OPCODE, places[value]
     return code.replace(co_consts=tuple(constants), co_code=bytes(units))

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-_WIDTHS = {f"{sign}int{width}": width for sign in ("", "u") for width in (8, 16, 32, 64)}
-_EXACT_IN_FLOAT32 = frozenset(["int8", "uint8", "int16"])
-_REALS = (np.float32, np.float64, float)
-_MASK = (1 << 64) - 1
+_INTEGER_WIDTHS_IN_BITS = {f"{sign}int{width}": width for sign in ("", "u") for width in (8, 16, 32, 64)}
+_INTEGERS_EXACT_IN_FLOAT32 = frozenset(["int8", "uint8", "int16"])
+_FLOAT_CLASSES = (np.float32, np.float64, float)
+_MASK_OF_64_BITS = (1 << 64) - 1
 
 
 def wrapped_integer(value: int, kind: str) -> int:
     """Returns the integer of this type that has the same low bits."""
-    width = _WIDTHS[kind]
+    width = _INTEGER_WIDTHS_IN_BITS[kind]
     value &= (1 << width) - 1
     return value - (1 << width) if kind[0] == "i" and value >> (width - 1) else value
 
@@ -79,7 +79,7 @@ class Integer:
 
     def as_float_with(self, other: Any) -> Any:
         """Returns the float that this number becomes in an operation with `other`."""
-        is_short = type(other) is np.float32 and self.kind in _EXACT_IN_FLOAT32
+        is_short = type(other) is np.float32 and self.kind in _INTEGERS_EXACT_IN_FLOAT32
         return np.float32(self.value) if is_short else np.float64(self.value)
 
 
@@ -94,13 +94,13 @@ def _as_float(value: Any, other: Any) -> Any:
     """Returns a number as the float that it becomes in an operation with `other`, one of them an `Integer`."""
     if type(value) is Integer:
         return value.as_float_with(other)
-    return value if isinstance(value, _REALS) else np.float64(_value_and_signedness(value)[0])
+    return value if isinstance(value, _FLOAT_CLASSES) else np.float64(_value_and_signedness(value)[0])
 
 
 def _operator_pair(
     function: Callable[[Any, Any], Any], gives_float: bool = False, is_shift: bool = False
 ) -> tuple[Any, Any]:
-    """Returns an operator's method and its reflection.
+    """Returns the methods of a binary operator, such as `__add__` and `__radd__`, of integers.
 
     Args:
         function: the operation on Python integers, or on floats.
@@ -109,7 +109,7 @@ def _operator_pair(
     """
 
     def apply(a: Any, b: Any) -> Any:
-        if gives_float or isinstance(a, _REALS) or isinstance(b, _REALS):
+        if gives_float or isinstance(a, _FLOAT_CLASSES) or isinstance(b, _FLOAT_CLASSES):
             return function(_as_float(a, b), _as_float(b, a))
         (x, is_x_unsigned), (y, is_y_unsigned) = _value_and_signedness(a), _value_and_signedness(b)
         return integer_of_64_bits(function(x, y), is_x_unsigned and (is_y_unsigned or is_shift))
@@ -123,12 +123,12 @@ def _shift(function: Callable[[int, int], int]) -> tuple[Any, Any]:
 
 def _division(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     """Returns the methods of a division that gives 0 for an integer divided by 0."""
-    return _operator_pair(lambda x, y: function(x, y) if y != 0 or isinstance(x, _REALS) else 0)
+    return _operator_pair(lambda x, y: function(x, y) if y != 0 or isinstance(x, _FLOAT_CLASSES) else 0)
 
 
 def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any], bool]:
     def compare(a: Integer, b: Any) -> bool:
-        is_real = isinstance(b, _REALS)
+        is_real = isinstance(b, _FLOAT_CLASSES)
         return bool(function(a.as_float_with(b), b) if is_real else function(a.value, _value_and_signedness(b)[0]))
 
     return compare
@@ -182,17 +182,17 @@ class NumberType:
         return self.dtype.type(value)
 
     def _int64(self, value: Any) -> Any:
-        if isinstance(value, _REALS):
+        if isinstance(value, _FLOAT_CLASSES):
             return np.float64(value).astype(np.int64)
         return integer_of_64_bits(_value_and_signedness(value)[0], unsigned=False)
 
     def _integer(self, value: Any) -> Any:
-        if isinstance(value, _REALS):
+        if isinstance(value, _FLOAT_CLASSES):
             return Integer(int(np.float64(value).astype(self.dtype)), self.name)
         return Integer(_value_and_signedness(value)[0], self.name)
 
 
-NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_WIDTHS, "float32", "float64")}
+NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_INTEGER_WIDTHS_IN_BITS, "float32", "float64")}
 
 
 def number_type(element: Any) -> NumberType:
@@ -255,16 +255,16 @@ class MathFunctions:
         return function
 
     def sqrt(self, x: Any) -> Any:
-        """The root, rounded once."""
-        return np.sqrt(x if isinstance(x, _REALS) else np.float64(int(x)))
+        """Returns the square root of a number, rounded once."""
+        return np.sqrt(x if isinstance(x, _FLOAT_CLASSES) else np.float64(int(x)))
 
     def floor(self, x: Any) -> Any:
         """The greatest whole number that is not above x, an int64."""
-        return NUMBER_TYPES["int64"](np.floor(x) if isinstance(x, _REALS) else x)
+        return NUMBER_TYPES["int64"](np.floor(x) if isinstance(x, _FLOAT_CLASSES) else x)
 
     def ceil(self, x: Any) -> Any:
         """The least whole number that is not below x, an int64."""
-        return NUMBER_TYPES["int64"](np.ceil(x) if isinstance(x, _REALS) else x)
+        return NUMBER_TYPES["int64"](np.ceil(x) if isinstance(x, _FLOAT_CLASSES) else x)
 
     def trunc(self, x: Any) -> Any:
         """The whole part, an int64."""
@@ -285,7 +285,7 @@ class MathFunctions:
 
 def _fits_float32(value: Any) -> bool:
     kind = type(value)
-    return kind in (np.float32, np.bool_, bool) or (kind is Integer and value.kind in _EXACT_IN_FLOAT32)
+    return kind in (np.float32, np.bool_, bool) or (kind is Integer and value.kind in _INTEGERS_EXACT_IN_FLOAT32)
 
 
 MATH = MathFunctions()

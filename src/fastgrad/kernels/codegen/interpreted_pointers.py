@@ -109,7 +109,7 @@ class PointerTable:
 
 
 class _Memory:
-    """Elements at an address, with NumPy's array interface."""
+    """A view of memory at an address as elements of a dtype, with NumPy's array interface."""
 
     def __init__(self, address: int, dtype: np.dtype, count: int) -> None:
         self.__array_interface__ = {"data": (address, False), "typestr": dtype.str, "shape": (count,), "version": 3}

@@ -16,17 +16,17 @@ from fastgrad.kernels.codegen.atomics import VOID_LOWERINGS, WORD_LOWERINGS, dec
 from fastgrad.kernels.codegen.bounds import NO_BOUND, checks_bounds
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.native import target_machine
 from fastgrad.kernels.codegen.pair_emission import PairTiles
 from fastgrad.kernels.codegen.window_emission import WindowTiles
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
 
-_WORD, _FLAG, _REAL = ir.IntType(64), ir.IntType(32), ir.DoubleType()
+_I64, _I32, _DOUBLE = ir.IntType(64), ir.IntType(32), ir.DoubleType()
 
 
 def _cast_arguments(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
-    """Returns the arguments as values of other types."""
+    """Returns LLVM values of an intrinsic's arguments, converted to other Numba types."""
     return [
         context.cast(builder, value, given, kind)
         for value, given, kind in zip(args, signature.args, kinds, strict=True)
@@ -34,7 +34,7 @@ def _cast_arguments(context: Any, builder: Any, signature: Any, args: Any, kinds
 
 
 def define_intrinsic(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
-    """Returns an intrinsic for a special.
+    """Returns the Numba intrinsic of a special name of bodies, from its typing and lowering.
 
     Args:
         special: the special.
@@ -136,7 +136,7 @@ def host_value(context: Any, builder: Any, pointer: Any, start: Any, count: int,
         return start
     from fastgrad.kernels.codegen.checked_pointers import pointer_value
 
-    return pointer_value(context, builder, pointer, start, _WORD(count), name)
+    return pointer_value(context, builder, pointer, start, _I64(count), name)
 
 
 def _pointer_definition(element: Any, place: Any) -> Any:
@@ -152,7 +152,7 @@ def _pointer_definition(element: Any, place: Any) -> Any:
 
 def _address_of_definition(kind: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(pointer_address(context, builder, kind, args[0]), _WORD)
+        return builder.ptrtoint(pointer_address(context, builder, kind, args[0]), _I64)
 
     return (types.int64(kind), lower) if is_pointer(kind) else None
 
@@ -163,9 +163,9 @@ def _prefetch_definition(kind: Any, index: Any) -> Any:
         element = builder.gep(pointer_address(context, builder, kind, args[0]), [at])
         line = builder.bitcast(element, ir.IntType(8).as_pointer())
         function = declared_function(
-            builder, ir.FunctionType(ir.VoidType(), [line.type, _FLAG, _FLAG, _FLAG]), "llvm.prefetch.p0"
+            builder, ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32]), "llvm.prefetch.p0"
         )
-        builder.call(function, [line, _FLAG(0), _FLAG(3), _FLAG(1)])
+        builder.call(function, [line, _I32(0), _I32(3), _I32(1)])
         return context.get_dummy_value()
 
     return types.none(kind, index), lower
@@ -210,7 +210,7 @@ def _emit_call_by_address(builder: Any, entry: Any, kind: Any, args: Any) -> Any
 def _call_step_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, *words = _cast_arguments(context, builder, signature, args, [types.int64] * 4)
-        return _emit_call_by_address(builder, entry, ir.FunctionType(_WORD, [_WORD] * 3), words)
+        return _emit_call_by_address(builder, entry, ir.FunctionType(_I64, [_I64] * 3), words)
 
     return types.int64(*kinds), lower
 
@@ -221,7 +221,7 @@ def _call_real_definition(*kinds: Any) -> Any:
             context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)]
         )
         return _emit_call_by_address(
-            builder, entry, ir.FunctionType(_REAL, [_REAL] * len(numbers) + [_FLAG]), [*numbers, _FLAG(0)]
+            builder, entry, ir.FunctionType(_DOUBLE, [_DOUBLE] * len(numbers) + [_I32]), [*numbers, _I32(0)]
         )
 
     return types.float64(*kinds), lower
@@ -231,9 +231,9 @@ def _call_pair_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, x = _cast_arguments(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
         first = pointer_address(context, builder, kinds[2], args[2])
-        second = builder.gep(first, [_WORD(1)])
+        second = builder.gep(first, [_I64(1)])
         _emit_call_by_address(
-            builder, entry, ir.FunctionType(ir.VoidType(), [_REAL, first.type, first.type]), [x, first, second]
+            builder, entry, ir.FunctionType(ir.VoidType(), [_DOUBLE, first.type, first.type]), [x, first, second]
         )
         return builder.load(first)
 
@@ -246,7 +246,7 @@ def _call_pair_definition(*kinds: Any) -> Any:
 def _machine_constant_definition(number: Callable[[int], int]) -> Callable[..., Any]:
     def definition(element: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _WORD(number(element.dtype.bitwidth // 8))
+            return _I64(number(element.dtype.bitwidth // 8))
 
         return types.int64(element), lower
 
@@ -256,8 +256,8 @@ def _machine_constant_definition(number: Callable[[int], int]) -> Callable[..., 
 def _cycle_counter_definition() -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         # x86 lets programs count cycles; ARM only lets them read its steady clock.
-        counter = "cycle" if target().triple.startswith("x86") else "steady"
-        return builder.call(declared_function(builder, ir.FunctionType(_WORD, []), f"llvm.read{counter}counter"), [])
+        counter = "cycle" if target_machine().triple.startswith("x86") else "steady"
+        return builder.call(declared_function(builder, ir.FunctionType(_I64, []), f"llvm.read{counter}counter"), [])
 
     return types.int64(), lower
 

@@ -7,11 +7,11 @@ import os
 from typing import NamedTuple
 
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
-from fastgrad.kernels.codegen.native import Machine, target
+from fastgrad.kernels.codegen.native import Machine, target_machine
 
 
 class Isa(NamedTuple):
-    """The properties of a machine that kernels with explicit vectors depend on.
+    """The properties of a processor that kernels with explicit vectors depend on: vector size, tiles, instructions.
 
     Attributes:
         vector_bytes: the size of a vector register.
@@ -29,14 +29,14 @@ class Isa(NamedTuple):
 
     @property
     def panel_bytes(self) -> int:
-        """The size of a row of the widest tile."""
+        """The bytes of a row of the widest tile of a matrix product."""
         return self.vector_bytes * len(self.heights)
 
 
 # Enough sums to hide the latency of their additions, with registers left for a row of B; 8 rows are whole tiles; few
 # variants, for a short compilation.
-_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
-_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
+_TILE_HEIGHTS_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
+_TILE_HEIGHTS_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 
 _V3_FEATURES = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
@@ -52,13 +52,13 @@ LEVELS: dict[str, tuple[str, str]] = {
 
 def level_machine(level: str) -> Machine:
     """Returns a processor of a level, with this process's operating system."""
-    return Machine(target().triple, *LEVELS[level])
+    return Machine(target_machine().triple, *LEVELS[level])
 
 
 @functools.cache
 def host_levels() -> tuple[str, ...]:
     """Returns the levels whose code this processor runs, the best first."""
-    machine = target()
+    machine = target_machine()
     if not machine.triple.startswith("x86_64"):
         return ()
     features = set(machine.features.split(","))
@@ -69,8 +69,10 @@ def host_levels() -> tuple[str, ...]:
 def host_isa() -> Isa:
     """Returns the vectors of the machine that kernels are compiled for; short ones if they run as plain Python."""
     if jit_is_disabled():
-        return Isa(4 * int(_lanes_by_environment() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
-    return isa_of(target())
+        return Isa(
+            4 * int(_lanes_by_environment() or 4), _TILE_HEIGHTS_WITH_16_REGISTERS, masks=True, fused=True, pairs=False
+        )
+    return isa_of(target_machine())
 
 
 def isa_of(machine: Machine) -> Isa:
@@ -86,7 +88,7 @@ def isa_of(machine: Machine) -> Isa:
     many = "+neon" in features or vector_bytes == 64
     return Isa(
         vector_bytes,
-        _WITH_32_REGISTERS if many else _WITH_16_REGISTERS,
+        _TILE_HEIGHTS_WITH_32_REGISTERS if many else _TILE_HEIGHTS_WITH_16_REGISTERS,
         masks="+avx" in features and vector_bytes > 16,
         fused="+neon" in features or "+fma" in features,
         pairs={"+avx512bf16", "+avx512vl"} <= set(features) and os.environ.get("FASTGRAD_BFLOAT16") != "0",
@@ -99,7 +101,7 @@ def features_for_loops() -> str:
     Without `FASTGRAD_LANES`, the vectors are as wide as those of tiles. LLVM would halve them on Intel's processors,
     which once lowered their clock for wide vectors. LLVM splits vectors that the machine lacks into smaller ones.
     """
-    machine, chosen = target(), _lanes_by_environment()
+    machine, chosen = target_machine(), _lanes_by_environment()
     features = machine.features.split(",")
     if not machine.triple.startswith("x86_64") or not (chosen or "+avx512f" in features):
         return machine.features

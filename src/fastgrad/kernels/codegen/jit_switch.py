@@ -6,20 +6,22 @@ import functools
 import os
 import warnings
 
-VARIABLE = "NUMBA_DISABLE_JIT"
+DISABLE_JIT_VARIABLE = "NUMBA_DISABLE_JIT"
 
 
 @functools.cache
 def jit_is_disabled() -> bool:
     """True if kernels run as plain Python: `NUMBA_DISABLE_JIT` is a whole number other than 0, as Numba reads it."""
-    value = os.environ.get(VARIABLE)
+    value = os.environ.get(DISABLE_JIT_VARIABLE)
     if value is None:
         return False
     try:
         return int(value) != 0
     except ValueError:
         warnings.warn(
-            f"{VARIABLE} is {value!r}, which is no whole number; kernels are compiled", RuntimeWarning, stacklevel=2
+            f"{DISABLE_JIT_VARIABLE} is {value!r}, which is no whole number; kernels are compiled",
+            RuntimeWarning,
+            stacklevel=2,
         )
         return False
 
@@ -31,4 +33,6 @@ def check_jit_is_enabled(kernel: str) -> None:
         RuntimeError: they run as plain Python.
     """
     if jit_is_disabled():
-        raise RuntimeError(f"kernel {kernel} runs as plain Python, as {VARIABLE} says; unset it to see machine code")
+        raise RuntimeError(
+            f"kernel {kernel} runs as plain Python, as {DISABLE_JIT_VARIABLE} says; unset it to see machine code"
+        )

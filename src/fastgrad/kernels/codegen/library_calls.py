@@ -9,26 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-PREFIX = "fastgrad_library_"
-_TYPES = {"float": ("f", (4, 8, 16)), "double": ("", (2, 4, 8))}
-_TWO = frozenset(["fmod"])  # functions of two numbers; the others take one
-_PURE = "memory(none) nounwind willreturn"
-_LOOP = "noinline cold minsize optsize nounwind willreturn"
-_TEST = f"alwaysinline {_PURE}"
+LIBRARY_CALL_PREFIX = "fastgrad_library_"
+_SUFFIX_AND_LANE_COUNTS_BY_TYPE = {"float": ("f", (4, 8, 16)), "double": ("", (2, 4, 8))}
+_FUNCTIONS_OF_TWO_NUMBERS = frozenset(["fmod"])  # functions of two numbers; the others take one
+_PURE_ATTRIBUTES = "memory(none) nounwind willreturn"
+_LOOP_ATTRIBUTES = "noinline cold minsize optsize nounwind willreturn"
+_TEST_ATTRIBUTES = f"alwaysinline {_PURE_ATTRIBUTES}"
 
 
 def symbol_of(function: str, element: str) -> str:
     """Returns the symbol that kernels call for a function of the C library, of `float` or `double`."""
-    return f"{PREFIX}{function}_{element}"
+    return f"{LIBRARY_CALL_PREFIX}{function}_{element}"
 
 
 def definitions_ir(symbols: Iterable[str]) -> str:
     """Returns LLVM IR that defines functions named by `symbol_of`, with their vector variants."""
     parts, kept = [], []
     for symbol in symbols:
-        function, element = symbol[len(PREFIX) :].split("_")
-        suffix, widths = _TYPES[element]
-        names = ["x", "z"] if function in _TWO else ["x"]
+        function, element = symbol[len(LIBRARY_CALL_PREFIX) :].split("_")
+        suffix, widths = _SUFFIX_AND_LANE_COUNTS_BY_TYPE[element]
+        names = ["x", "z"] if function in _FUNCTIONS_OF_TWO_NUMBERS else ["x"]
         taken = ", ".join(f"{element} %{name}" for name in names)
         loads = "".join(
             f"  %{name}_at = getelementptr {element}, ptr %{name}_s, i32 %i\n"
@@ -37,14 +37,14 @@ def definitions_ir(symbols: Iterable[str]) -> str:
         )
         variants = ",".join(f"_ZGV_LLVM_M{n}{'v' * len(names)}_{symbol}({symbol}_{n})" for n in widths)
         parts.append(
-            f"""declare {element} @{function}{suffix}({", ".join([element] * len(names))}) nobuiltin {_PURE}
+            f"""declare {element} @{function}{suffix}({", ".join([element] * len(names))}) nobuiltin {_PURE_ATTRIBUTES}
 
-define {element} @{symbol}({taken}) noinline cold {_PURE} "vector-function-abi-variant"="{variants}" {{
+define {element} @{symbol}({taken}) noinline cold {_PURE_ATTRIBUTES} "vector-function-abi-variant"="{variants}" {{
   %y = call {element} @{function}{suffix}({taken})
   ret {element} %y
 }}
 
-define void @{symbol}_each({", ".join(f"ptr %{name}_s" for name in names)}, i32 %wanted) {_LOOP} {{
+define void @{symbol}_each({", ".join(f"ptr %{name}_s" for name in names)}, i32 %wanted) {_LOOP_ATTRIBUTES} {{
   br label %lane
 lane:
   %i = phi i32 [0, %0], [%next, %after]
@@ -76,7 +76,8 @@ def _masked_variant_ir(symbol: str, element: str, names: list[str], lanes: int) 
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
     slots = "".join(f"  %{name}_s = alloca {vector}\n" for name in names)
     stores = "".join(f"  store {vector} %{name}, ptr %{name}_s\n" for name in names)
-    return f"""define {vector} @{symbol}_{lanes}({", ".join(f"{vector} %{name}" for name in names)}, {mask} %m) {_TEST} {{
+    taken = ", ".join(f"{vector} %{name}" for name in names)
+    return f"""define {vector} @{symbol}_{lanes}({taken}, {mask} %m) {_TEST_ATTRIBUTES} {{
 {slots}  %bits = bitcast {mask} %m to i{lanes}
   %any = icmp ne i{lanes} %bits, 0
   br i1 %any, label %some, label %none, !prof !0

@@ -11,10 +11,10 @@ import time
 import weakref
 from typing import Any
 
-_PATIENCE = 10.0
+_FORK_WAIT_SECONDS = 10.0
 """Seconds that a fork waits for a held lock; the lock's holder may itself wait for the thread that forks."""
 
-_LIBRARIES = "numba.core.compiler_lock global_compiler_lock _lock", "llvmlite.binding.ffi lib _lock _lock"
+_LIBRARY_LOCK_PATHS = "numba.core.compiler_lock global_compiler_lock _lock", "llvmlite.binding.ffi lib _lock _lock"
 """The locks of native code for which a fork waits. Threads may compile functions of their own, and freeing a kernel
 takes LLVM's lock only."""
 
@@ -64,10 +64,10 @@ def _new_lock_like(lock: Any) -> Any:
 
 
 def _before_fork() -> None:
-    libraries = [_new_lock_like(lock) for lock in map(_library_lock, _LIBRARIES) if lock is not None]
-    _acquired_for_fork[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_PATIENCE)]
+    libraries = [_new_lock_like(lock) for lock in map(_library_lock, _LIBRARY_LOCK_PATHS) if lock is not None]
+    _acquired_for_fork[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_FORK_WAIT_SECONDS)]
     # An import that another thread has begun would never end in the child.
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _FORK_WAIT_SECONDS
     while _another_thread_imports() and time.monotonic() < end:
         time.sleep(0.001)
 

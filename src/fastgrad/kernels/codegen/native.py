@@ -50,7 +50,7 @@ class Machine(NamedTuple):
 _chosen_machines: list[Machine] = []
 
 
-def target() -> Machine:
+def target_machine() -> Machine:
     """Returns the machine that kernels are compiled for: by default this one."""
     return _chosen_machines[-1] if _chosen_machines else _this_machine()
 
@@ -103,7 +103,7 @@ def undefined_symbols(code: bytes) -> list[str] | None:
     return found
 
 
-def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
+def load_function(code: bytes, symbol: str, undefined_names: Iterable[str], name: str, fallback: Any) -> Callable:
     """Links object code into the process and makes a Python function of its METH_FASTCALL entry.
 
     The address of its other entry goes to the attribute ``step`` of ``fallback``, which is the function's ``__self__``.
@@ -114,7 +114,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     Args:
         code: trusted object code; LLVM aborts the process on a damaged one.
         symbol: the entry's name.
-        needs: the names that the code leaves undefined.
+        undefined_names: the names that the code leaves undefined.
         name: the function's `__name__`.
         fallback: the callable for arguments that do not fit; it does not hold the function.
 
@@ -125,7 +125,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
 
     llvm = initialize_llvm()
     engine = _engines.next_engine()
-    missing = [need for need in needs if llvm.address_of_symbol(need) is None]
+    missing = [need for need in undefined_names if llvm.address_of_symbol(need) is None]
     if missing:
         raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))

@@ -26,7 +26,7 @@ from numba.core.typing import templates
 
 from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL
 
-SYMBOL = "fastgrad_function_"
+HASHED_SYMBOL_PREFIX = "fastgrad_function_"
 """The prefix of a function's symbol that is a hash of its content."""
 
 
@@ -142,7 +142,7 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
     def mangler(self, name: str, types: Any, **tags: Any) -> str:
         """Returns a function's symbol: its content hash if that is its name, so that other processes can use it."""
         head, _, symbol = name.rpartition(".")
-        if symbol.startswith(SYMBOL):
+        if symbol.startswith(HASHED_SYMBOL_PREFIX):
             return f".NumbaEnv.{symbol}" if head.startswith(".NumbaEnv") else symbol
         mangled: str = super().mangler(name, types, **tags)
         return mangled
@@ -161,13 +161,13 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         """
 
 
-def registered_target(typing: ScalarTyping, name: str, leaves: bool, jit: Callable[..., Any]) -> Any:
+def registered_target(typing: ScalarTyping, name: str, returns_status: bool, jit: Callable[..., Any]) -> Any:
     """Returns the target for a machine, registered by name: intrinsics go to it, not to Numba's CPU target."""
     name = f"fastgrad: {name}"
     kind = type("KernelTarget", (target_extension.CPU,), {})
     target_extension.target_registry[name] = kind
     target_extension.jit_registry[kind] = jit
-    target = _ScalarTarget(typing, name, leaves)
+    target = _ScalarTarget(typing, name, returns_status)
     contexts = SimpleNamespace(typing_context=typing, target_context=target)
     target_extension.dispatcher_registry[kind] = SimpleNamespace(targetdescr=contexts)
     target.refresh()
@@ -207,7 +207,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         for module in others:
             first.link_in(module)
         for i, function in enumerate(first.functions):
-            if not function.is_declaration and not function.name.startswith(SYMBOL):
+            if not function.is_declaration and not function.name.startswith(HASHED_SYMBOL_PREFIX):
                 function.name, function.linkage = f"{symbol}.{i}", "internal"
         code: bytes = first.as_bitcode()
         return code

@@ -11,19 +11,19 @@ from __future__ import annotations
 from llvmlite import ir
 
 from fastgrad.kernels.codegen.isa import Isa
-from fastgrad.kernels.codegen.tile_emission import BYTE, INDEX, WORD, Tiles
+from fastgrad.kernels.codegen.tile_emission import I8, I32, I64, Tiles
 
 HALF_BYTES = 2
 PAIR_BYTES = 4
 
 
 class PairTiles(Tiles):
-    """Emits functions for pairs of bfloat16 numbers, which are moved like float32 numbers, into one LLVM module."""
+    """An emitter of tile functions of products of bfloat16 matrices, whose pairs are moved like float32 numbers."""
 
     def __init__(self, module: ir.Module, machine: Isa) -> None:
         super().__init__(module, ir.FloatType(), machine)
         self.alignment = HALF_BYTES
-        self.pairs = ir.VectorType(INDEX, self.lanes)
+        self.pairs = ir.VectorType(I32, self.lanes)
 
     def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
         return super()._function_and_is_new(f"{name}_pairs", parameters)
@@ -39,7 +39,7 @@ class PairTiles(Tiles):
             c = super()._multiply_add(builder, builder.bitcast(x, self.vector), builder.bitcast(y, self.vector), c)
         return c
 
-    def _bytes_of_a(self, a: ir.Value) -> int:
+    def _element_bytes_of_a(self, a: ir.Value) -> int:
         return int(a.type.pointee.width) // 8
 
     multiply_pairs = Tiles.multiply_rows
@@ -48,7 +48,7 @@ class PairTiles(Tiles):
     def pack_pairs(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the pack function; arguments as of `body.pack_pairs`."""
         b, b_at, b_column, target, target_row, depth, columns = arguments
-        size = WORD(PAIR_BYTES)
-        values = [self._byte_pointer(builder, b, b_at), size, builder.mul(b_column, WORD(HALF_BYTES))]
-        values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
-        builder.call(self._pack_function(), values)
+        size = I64(PAIR_BYTES)
+        values = [self._byte_pointer(builder, b, b_at), size, builder.mul(b_column, I64(HALF_BYTES))]
+        values += [builder.bitcast(target, I8.as_pointer()), builder.mul(target_row, size), depth, columns]
+        builder.call(self._pack_panel_function(), values)

@@ -14,14 +14,14 @@ SCALAR_KINDS = ("int", "float")
 OBJECT_KINDS = ("objects",)
 DERIVED_KINDS = ("count", "sizes")
 
-SHARE = ("first", "last")
+SHARE_PARAMETERS = ("first", "last")
 """The int parameters of kernels whose work can be shared: a call does the part [first, last) of the work."""
 
-_PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
+_PARAMETER_PATTERN = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 
 
 class Parameter(NamedTuple):
-    """One parameter of a kernel.
+    """One parameter of a kernel: its name, kind and dtype.
 
     The `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
     `inouts` (a tuple or list of arrays, given as a pointer to pointers); `int` (int64), `float` (float64); `objects` (a
@@ -41,7 +41,7 @@ class Parameter(NamedTuple):
     @property
     def is_share(self) -> bool:
         """True if it is an end of the share of the work, which no launch has an operand for."""
-        return self.kind == "int" and self.name in SHARE
+        return self.kind == "int" and self.name in SHARE_PARAMETERS
 
     @property
     def written(self) -> bool:
@@ -64,7 +64,7 @@ class Signature(NamedTuple):
     @property
     def takes_shares(self) -> bool:
         """True if a step of the kernel may be cut into shares."""
-        return set(SHARE) <= {p.name for p in self.parameters}
+        return set(SHARE_PARAMETERS) <= {p.name for p in self.parameters}
 
 
 class KernelSource(NamedTuple):
@@ -104,7 +104,7 @@ def parse_signature(text: str) -> Signature:
         raise ValueError(f"a kernel returns nothing or int, not {result.strip()!r}")
     parameters = []
     for item in head.split(","):
-        match = _PARAMETER.match(item.strip())
+        match = _PARAMETER_PATTERN.match(item.strip())
         if match is None:
             raise ValueError(f"cannot read kernel parameter {item.strip()!r}: write name: kind or name: kind[dtype]")
         name, kind, element = match.groups()

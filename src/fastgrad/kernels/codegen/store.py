@@ -17,7 +17,7 @@ from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
-from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target
+from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target_machine
 
 _wheel_builds: list[tuple[str, str]] = []
 
@@ -61,7 +61,7 @@ def platform_key() -> str:
     initialize_llvm()
     import llvmlite
 
-    return f"llvmlite {llvmlite.__version__} numba {_numba_version()}\n{_machine_key(target())}"
+    return f"llvmlite {llvmlite.__version__} numba {_numba_version()}\n{_machine_key(target_machine())}"
 
 
 @functools.cache

@@ -12,16 +12,16 @@ from fastgrad.kernels.codegen.body import scalar_function
 
 
 @scalar_function
-def _check_two_elements(x, first, last):
-    """True if two elements are equal; reads both, so both must exist."""
+def _read_two_elements(x, first, last):
+    """Reads two elements of a checked pointer, which records one that does not exist; True if they are equal."""
     return x[first] == x[last]
 
 
 @scalar_function
-def _check_matrix(x, start, row, rows, column, columns):
-    """Checks a matrix of so many rows and columns, with these strides, from the element `start` on."""
+def _check_matrix(x, start, row_stride, rows, column_stride, columns):
+    """Checks that a checked pointer has all elements of a strided matrix that begins at the element `start`."""
     low, high = start, start
-    down, right = row * (rows - 1), column * (columns - 1)
+    down, right = row_stride * (rows - 1), column_stride * (columns - 1)
     if down < 0:
         low += down
     else:
@@ -31,7 +31,7 @@ def _check_matrix(x, start, row, rows, column, columns):
     else:
         high += right
     if rows > 0 and columns > 0:
-        _check_two_elements(x, low, high)
+        _read_two_elements(x, low, high)
 
 
 @scalar_function
@@ -87,11 +87,11 @@ def _check_pack_pairs(b, b_at, b_column, target, target_row, depth, columns, siz
 
 
 @scalar_function
-def _extremes_of_column(table, at, count, words):
-    """Returns the least and the greatest number of a column of a table with `words` words a row."""
-    low, high = table[at], table[at]
-    for i in range(1, count):
-        value = table[at + i * words]
+def _extremes_of_column(table, first_place, rows, words_per_row):
+    """Returns the least and the greatest number of a column of a table in memory, which starts at `first_place`."""
+    low, high = table[first_place], table[first_place]
+    for i in range(1, rows):
+        value = table[first_place + i * words_per_row]
         if value < low:  # noqa: PLR1730 - a body has no min
             low = value
         if value > high:  # noqa: PLR1730 - a body has no max
@@ -101,16 +101,16 @@ def _extremes_of_column(table, at, count, words):
 
 @scalar_function
 def _check_tabulated_product(
-    a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, more
+    a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, elements_after_a
 ):  # fmt: skip
     if depth > 0 and rows > 0 and columns > 0:
         a_term, a_last = _extremes_of_column(places, terms_at, depth, 2)
         b_term, b_last = _extremes_of_column(places, terms_at + 1, depth, 2)
         a_row, a_end = _extremes_of_column(places, rows_at, rows, 2)
         c_row, c_end = _extremes_of_column(places, rows_at + 1, rows, 2)
-        _check_two_elements(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + more)
-        _check_two_elements(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
-        _check_two_elements(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
+        _read_two_elements(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + elements_after_a)
+        _read_two_elements(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
+        _read_two_elements(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
 
 
 @scalar_function

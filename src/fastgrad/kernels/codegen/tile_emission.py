@@ -16,13 +16,13 @@ from llvmlite import ir
 
 from fastgrad.kernels.codegen.isa import Isa
 
-WORD = ir.IntType(64)
-INDEX = ir.IntType(32)
-BYTE = ir.IntType(8)
+I64 = ir.IntType(64)
+I32 = ir.IntType(32)
+I8 = ir.IntType(8)
 
 
 class Tiles:
-    """Emits functions for one element type into one LLVM module.
+    """An emitter of tile functions of matrix products, for one element type, into one LLVM module.
 
     One class and file: all pieces share the vector type, and the tiles of windows and pairs override some of them.
     """
@@ -41,29 +41,29 @@ class Tiles:
 
     def _splat(self, builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
         kind = ir.VectorType(scalar.type, self.lanes)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, INDEX(0))
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, I32(0))
         return self._shuffled(builder, one, one, [0] * self.lanes)
 
     def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
-        """Returns a vector of the elements with these numbers in a followed by b."""
-        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
+        """Returns a vector of elements of two vectors; `order` numbers the elements of `a` and then those of `b`."""
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(order)), list(order)))
 
-    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
+    def _mask_of_first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
         """Returns the mask of the first `count` lanes; of all lanes if there are fewer."""
-        limit = self._splat(builder, builder.trunc(count, INDEX))
+        limit = self._splat(builder, builder.trunc(count, I32))
         return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
 
-    def _pointer_at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
-        """Returns the address `offset` bytes after `base`, as a pointer to `kind`."""
-        return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
+    def _pointer_at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, element_type: ir.Type) -> ir.Value:
+        """Returns the address `offset` bytes after `base`, as a pointer to `element_type`."""
+        return builder.bitcast(builder.gep(base, [offset]), element_type.as_pointer())
 
     def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         pointer = self._pointer_at(builder, base, offset, self.vector)
         if mask is None:
             return builder.load(pointer, align=self.alignment)
-        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
+        kind = ir.FunctionType(self.vector, [pointer.type, I32, mask.type, self.vector])
         function = self._declared_function(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
-        return builder.call(function, [pointer, INDEX(self.alignment), mask, ir.Constant(self.vector, None)])
+        return builder.call(function, [pointer, I32(self.alignment), mask, ir.Constant(self.vector, None)])
 
     def _load_vectors(self, builder: ir.IRBuilder, base: ir.Value, masks: Sequence[ir.Value | None]) -> list[ir.Value]:
         """Emits the loads of consecutive vectors, one for each mask."""
@@ -76,9 +76,9 @@ class Tiles:
         if mask is None:
             builder.store(value, pointer, align=self.bytes)
             return
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INDEX, mask.type])
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, I32, mask.type])
         function = self._declared_function(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
-        builder.call(function, [value, pointer, INDEX(self.bytes), mask])
+        builder.call(function, [value, pointer, I32(self.bytes), mask])
 
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         if self.integers:
@@ -93,18 +93,18 @@ class Tiles:
         head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
         builder.branch(head)
         builder.position_at_end(head)
-        index = builder.phi(WORD)
-        index.add_incoming(WORD(0), before)
+        index = builder.phi(I64)
+        index.add_incoming(I64(0), before)
         builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
         builder.position_at_end(body)
         yield index
-        index.add_incoming(builder.add(index, WORD(step)), builder.block)
+        index.add_incoming(builder.add(index, I64(step)), builder.block)
         builder.branch(head)
         builder.position_at_end(after)
 
-    def _declared_function(self, name: str, kind: ir.FunctionType) -> ir.Function:
+    def _declared_function(self, name: str, function_type: ir.FunctionType) -> ir.Function:
         found = self.module.globals.get(name)
-        return ir.Function(self.module, kind, name) if found is None else found
+        return ir.Function(self.module, function_type, name) if found is None else found
 
     def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
         """Returns a function of the module, and whether it is new and has no body yet."""
@@ -123,26 +123,26 @@ class Tiles:
 
     # ---- tiles of C --------------------------------------------------------------------------------
 
-    def _rows_function(self, width: int) -> ir.Function:
+    def _multiply_rows_function(self, width: int) -> ir.Function:
         """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
         Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
         the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
         """
-        memory = BYTE.as_pointer()
-        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, ir.IntType(1), WORD, WORD, WORD]
+        memory = I8.as_pointer()
+        parameters = [memory, I64, I64, memory, I64, memory, I64, ir.IntType(1), I64, I64, I64]
         function, new = self._function_and_is_new(f"fastgrad_rows_{self.suffix}_{width}", parameters)
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
-        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        mask = self._mask_of_first_lanes(builder, builder.sub(columns, I64((width - 1) * self.lanes)))
 
         masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
 
         def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
             a_rows, c_rows = (
-                [builder.gep(here, [builder.mul(stride, WORD(r))]) for r in range(height + 1)]
+                [builder.gep(here, [builder.mul(stride, I64(r))]) for r in range(height + 1)]
                 for here, stride in ((a_here, a_row), (c_here, c_row))
             )
 
@@ -151,7 +151,7 @@ class Tiles:
                 following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
                 return following, lambda r: [self._load_splat(builder, a_rows[r], a_at)] * width, panel
 
-            sums = self._emit_tile(builder, (height, width), depth, [WORD(0), b], read)
+            sums = self._emit_sums_of_tile(builder, (height, width), depth, [I64(0), b], read)
             self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
             return [a_rows[height], c_rows[height]]
 
@@ -164,7 +164,7 @@ class Tiles:
         width: int,
         rows: ir.Value,
         places: list[ir.Value],
-        tile: Callable[..., list[ir.Value]],
+        emit_tile: Callable[..., list[ir.Value]],
     ) -> None:
         """Emits the loops over the rows of C, one for each height of a tile, and the function's end.
 
@@ -173,7 +173,7 @@ class Tiles:
             width: vectors of a tile.
             rows: the number of rows.
             places: values that depend on the first row of a tile.
-            tile: emits a tile for its height and its places; returns those of the next tile.
+            emit_tile: emits a tile for its height and its places; returns those of the next tile.
         """
         state = []  # the number of rows that are left, and the places
         for value in (rows, *places):
@@ -186,23 +186,23 @@ class Tiles:
             builder.branch(test)
             builder.position_at_end(test)
             left, *here = [builder.load(slot) for slot in state]
-            builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
+            builder.cbranch(builder.icmp_signed(">=", left, I64(height)), body, after)
             builder.position_at_end(body)
-            following = tile(height, *here)
-            for slot, value in zip(state, [builder.sub(left, WORD(height)), *following], strict=True):
+            following = emit_tile(height, *here)
+            for slot, value in zip(state, [builder.sub(left, I64(height)), *following], strict=True):
                 builder.store(value, slot)
             builder.branch(after if most_left is not None and most_left < 2 * height else test)
             builder.position_at_end(after)
             most_left = height - 1
         builder.ret_void()
 
-    def _emit_tile(
+    def _emit_sums_of_tile(
         self,
         builder: ir.IRBuilder,
         shape: tuple[int, int],
         depth: ir.Value,
         cursor: list[ir.Value],
-        read: Callable[..., tuple[list[ir.Value], Callable[[int], list[ir.Value]], list[ir.Value]]],
+        emit_loads_of_term: Callable[..., tuple[list[ir.Value], Callable[[int], list[ir.Value]], list[ir.Value]]],
     ) -> list[list[ir.Value]]:
         """Emits the sums of one tile, vectors by rows; leaves the builder after the loop over the terms.
 
@@ -211,14 +211,14 @@ class Tiles:
             shape: the rows of the tile, and its vectors a row.
             depth: the number of terms, at least 1.
             cursor: the values that locate the first term.
-            read: emits the loads of a term from its cursor: returns the next cursor, a function of the row number that
-                returns the vectors of A, and the vectors of B.
+            emit_loads_of_term: emits the loads of a term from its cursor: returns the next cursor, a function of the
+                row number that returns the vectors of A, and the vectors of B.
         """
         height, width = shape
         zeros = [ir.Constant(self.vector, None)] * (height * width)
 
         def term(*values: ir.Value) -> list[ir.Value]:
-            following, row_of_a, panel = read(*values[: len(cursor)])
+            following, row_of_a, panel = emit_loads_of_term(*values[: len(cursor)])
             sums = iter(values[len(cursor) :])
             products = [
                 self._multiply_add(builder, x, y, next(sums))
@@ -236,19 +236,19 @@ class Tiles:
         return self._splat(builder, builder.load(pointer, align=self.alignment))
 
     def _emit_loop_over_terms(
-        self, builder: ir.IRBuilder, depth: ir.Value, values: list[ir.Value], term: Callable[..., list[ir.Value]]
+        self, builder: ir.IRBuilder, depth: ir.Value, values: list[ir.Value], emit_term: Callable[..., list[ir.Value]]
     ) -> list[ir.Value]:
-        """Emits the loop over the terms, at least one: `term` emits new values from old ones; returns the last ones."""
+        """Emits a loop over `depth` >= 1 terms, each emitted by `emit_term`; returns the values after the loop."""
         before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
         builder.branch(loop)
         builder.position_at_end(loop)
         phis = [builder.phi(value.type) for value in (depth, *values)]
-        following = term(*phis[1:])
-        left = builder.sub(phis[0], WORD(1))
+        following = emit_term(*phis[1:])
+        left = builder.sub(phis[0], I64(1))
         for phi, first, second in zip(phis, [depth, *values], [left, *following], strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(second, loop)
-        builder.cbranch(builder.icmp_signed(">", left, WORD(0)), loop, done)
+        builder.cbranch(builder.icmp_signed(">", left, I64(0)), loop, done)
         builder.position_at_end(done)
         return following
 
@@ -260,7 +260,7 @@ class Tiles:
         accumulate: ir.Value,
         mask: ir.Value,
     ) -> None:
-        """Stores or adds a tile, as `_store_tile` does, for rows at any addresses."""
+        """Emits the stores of a tile of sums to rows of C, or their additions to the rows if `accumulate` is true."""
         plus = builder.add if self.integers else builder.fadd
         add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
         builder.cbranch(accumulate, add, store)
@@ -274,59 +274,63 @@ class Tiles:
             builder.branch(done)
         builder.position_at_end(done)
 
-    def _vector_offset(self, v: int) -> ir.Value:
-        """Returns the offset in bytes of the vector `v` of a row."""
-        return WORD(v * self.machine.vector_bytes)
+    def _vector_offset(self, vector_number: int) -> ir.Value:
+        """Returns the offset in bytes of the vector `vector_number` of a row."""
+        return I64(vector_number * self.machine.vector_bytes)
 
     def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_rows`."""
+        """Emits the call of a product of rows, with tiles as wide as it needs; arguments as of `body.multiply_rows`."""
         a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
-        size, size_of_a = WORD(self.bytes), WORD(self._bytes_of_a(a))
+        size, size_of_a = I64(self.bytes), I64(self._element_bytes_of_a(a))
         values = [self._byte_pointer(builder, a, a_at), builder.mul(a_row, size_of_a), builder.mul(a_k, size_of_a)]
         values += [self._byte_pointer(builder, b, b_at), builder.mul(b_k, size)]
         values += [self._byte_pointer(builder, c, c_at), builder.mul(c_row, size)]
         values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
-        self._emit_call_by_width(builder, columns, self._rows_function, values)
+        self._emit_call_by_width(builder, columns, self._multiply_rows_function, values)
 
-    def _bytes_of_a(self, a: ir.Value) -> int:
-        """Returns the bytes of an element of the pointer to A."""
+    def _element_bytes_of_a(self, a: ir.Value) -> int:
+        """Returns how many bytes an element of the matrix A has."""
         return self.bytes
 
     def _emit_call_by_width(
-        self, builder: ir.IRBuilder, columns: ir.Value, function: Callable[[int], ir.Function], values: list[ir.Value]
+        self,
+        builder: ir.IRBuilder,
+        columns: ir.Value,
+        function_of_width: Callable[[int], ir.Function],
+        values: list[ir.Value],
     ) -> None:
-        """Emits a call, with these values, of the function for as many vectors as the columns need."""
+        """Emits a switch that calls, with `values`, the function for as many vectors a row as `columns` need."""
         after = builder.append_basic_block("multiplied")
-        vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
+        vectors = builder.sdiv(builder.add(columns, I64(self.lanes - 1)), I64(self.lanes))
         switch = builder.switch(vectors, after)
         for width in range(1, len(self.machine.heights) + 1):
             case = builder.append_basic_block(f"vectors_{width}")
-            switch.add_case(WORD(width), case)
+            switch.add_case(I64(width), case)
             builder.position_at_end(case)
-            builder.call(function(width), values)
+            builder.call(function_of_width(width), values)
             builder.branch(after)
         builder.position_at_end(after)
 
     def _byte_pointer(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
-        return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
+        return builder.bitcast(builder.gep(base, [index]), I8.as_pointer())
 
     # ---- panels of B -------------------------------------------------------------------------------
 
-    def _pack_function(self) -> ir.Function:
+    def _pack_panel_function(self) -> ir.Function:
         """Returns the function that copies a panel of B, whose rows or columns are contiguous, row by row.
 
         Its parameters: b, its strides of k and of columns, in bytes; the target, and the stride of its rows, in bytes;
         the rows and columns. Rows and columns are padded with zeros to whole vectors.
         """
-        memory = BYTE.as_pointer()
-        parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
+        memory = I8.as_pointer()
+        parameters = [memory, I64, I64, memory, I64, I64, I64]
         function, new = self._function_and_is_new(f"fastgrad_pack_{self.suffix}", parameters)
         if not new:
             return function
         entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
         builder = ir.IRBuilder(entry)
         b, b_k, b_column, target, target_row, depth, columns = function.args
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         builder.cbranch(builder.icmp_signed("==", b_column, size), by_rows, by_columns)
 
         builder.position_at_end(by_rows)
@@ -336,7 +340,7 @@ class Tiles:
             across = builder.mul(j, size)
             left = builder.sub(columns, j)
             for mask in self._full_and_masked_branches(builder, [(left, self.lanes)]):
-                lanes = self._first_lanes(builder, left) if mask else None
+                lanes = self._mask_of_first_lanes(builder, left) if mask else None
                 self._store(builder, self._load(builder, row, across, lanes), to, across)
         builder.ret_void()
 
@@ -347,13 +351,13 @@ class Tiles:
             rows, terms = builder.sub(columns, j), builder.sub(depth, k)
             for mask in self._full_and_masked_branches(builder, [(rows, self.lanes), (terms, self.lanes)]):
                 for i, value in enumerate(
-                    self._load_transposed(builder, block, b_column, (rows, terms) if mask else None)
+                    self._load_transposed_square(builder, block, b_column, (rows, terms) if mask else None)
                 ):
-                    self._store(builder, value, to, builder.mul(target_row, WORD(i)))
+                    self._store(builder, value, to, builder.mul(target_row, I64(i)))
         builder.ret_void()
         return function
 
-    def _load_transposed(
+    def _load_transposed_square(
         self, builder: ir.IRBuilder, block: ir.Value, stride: ir.Value, limits: tuple[ir.Value, ir.Value] | None
     ) -> list[ir.Value]:
         """Emits the transpose of a square of vectors; with `limits`, only so many rows and columns are read."""
@@ -361,17 +365,19 @@ class Tiles:
         for i in range(self.lanes):
             mask = None
             if limits is not None:
-                there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
-                mask = self._first_lanes(builder, there)
-            rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
+                there = builder.select(builder.icmp_signed("<", I64(i), limits[0]), limits[1], I64(0))
+                mask = self._mask_of_first_lanes(builder, there)
+            rows.append(self._load(builder, block, builder.mul(stride, I64(i)), mask))
         return self._transposed_vectors(builder, rows)
 
-    def _full_and_masked_branches(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
-        """Emits two branches for the loop's code, for full counts and for masked loads; yields whether masked."""
+    def _full_and_masked_branches(
+        self, builder: ir.IRBuilder, counts_and_limits: list[tuple[ir.Value, int]]
+    ) -> Iterator[bool]:
+        """Emits a `for` block twice: for counts that reach their limits, and with masks; yields whether masked."""
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
         fits = ir.Constant(ir.IntType(1), 1)
-        for count, most in counts:
-            fits = builder.and_(fits, builder.icmp_signed(">=", count, WORD(most)))
+        for count, most in counts_and_limits:
+            fits = builder.and_(fits, builder.icmp_signed(">=", count, I64(most)))
         builder.cbranch(fits, whole, part)
         for branch in (whole, part):
             builder.position_at_end(branch)
@@ -418,11 +424,11 @@ class Tiles:
     def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the pack function; arguments as of `body.pack_panel`."""
         b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         values = [self._byte_pointer(builder, b, b_at)]
         values += [builder.mul(b_k, size), builder.mul(b_column, size)]
-        values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
-        builder.call(self._pack_function(), values)
+        values += [builder.bitcast(target, I8.as_pointer()), builder.mul(target_row, size), depth, columns]
+        builder.call(self._pack_panel_function(), values)
 
     def _transpose_function(self) -> ir.Function:
         """Returns the function that transposes a matrix, in blocks of as many rows and columns as vectors have lanes.
@@ -430,35 +436,35 @@ class Tiles:
         Its parameters: x and the stride of its rows, in bytes; y and the stride of its rows, in bytes; the rows and
         columns of y.
         """
-        memory = BYTE.as_pointer()
+        memory = I8.as_pointer()
         function, new = self._function_and_is_new(
-            f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD]
+            f"fastgrad_transpose_{self.suffix}", [memory, I64, memory, I64, I64, I64]
         )
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         x, x_row, y, y_row, rows, columns = function.args
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         with self._counted_loop(builder, rows, self.lanes) as i, self._counted_loop(builder, columns, self.lanes) as j:
             block = builder.gep(x, [builder.add(builder.mul(j, x_row), builder.mul(i, size))])
             to = builder.gep(y, [builder.add(builder.mul(i, y_row), builder.mul(j, size))])
             below, across = builder.sub(rows, i), builder.sub(columns, j)
             for part in self._full_and_masked_branches(builder, [(below, self.lanes), (across, self.lanes)]):
                 for k, value in enumerate(
-                    self._load_transposed(builder, block, x_row, (across, below) if part else None)
+                    self._load_transposed_square(builder, block, x_row, (across, below) if part else None)
                 ):
                     mask = None
                     if part:
-                        there = builder.select(builder.icmp_signed("<", WORD(k), below), across, WORD(0))
-                        mask = self._first_lanes(builder, there)
-                    self._store(builder, value, to, builder.mul(y_row, WORD(k)), mask)
+                        there = builder.select(builder.icmp_signed("<", I64(k), below), across, I64(0))
+                        mask = self._mask_of_first_lanes(builder, there)
+                    self._store(builder, value, to, builder.mul(y_row, I64(k)), mask)
         builder.ret_void()
         return function
 
     def transpose_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits a call of the transpose function; arguments as of `body.transpose_rows`."""
         x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
-        size = WORD(self.bytes)
+        size = I64(self.bytes)
         values = [self._byte_pointer(builder, x, x_at), builder.mul(x_row, size)]
         values += [self._byte_pointer(builder, y, y_at), builder.mul(y_row, size), rows, columns]
         builder.call(self._transpose_function(), values)

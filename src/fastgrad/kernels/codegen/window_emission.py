@@ -11,31 +11,31 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastgrad.kernels.codegen.tile_emission import BYTE, WORD, Tiles
+from fastgrad.kernels.codegen.tile_emission import I8, I64, Tiles
 
 TERM_WORDS = 2  # of a term: the byte offsets of A's element and of B's row
 ROW_WORDS = 2  # of a row: the byte offsets of A's row and of C's row
 
 
 class WindowTiles(Tiles):
-    """Emits functions for one element type, which may be an integer, into one LLVM module."""
+    """An emitter of tile functions of products at tabulated offsets, for one element type, into one LLVM module."""
 
-    def _windows_function(self, width: int, by_lane: bool) -> ir.Function:
+    def _multiply_windows_function(self, width: int, by_lane: bool) -> ir.Function:
         """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
         Its parameters: a, b, c; whether to add to C; the terms' offsets and their number, at least 1; the rows' offsets
         and their number; the columns. With `by_lane` a row of numbers, one for each column of C, takes the place of an
         element of A.
         """
-        memory, table = BYTE.as_pointer(), WORD.as_pointer()
-        parameters = [memory, memory, memory, ir.IntType(1), table, WORD, table, WORD, WORD]
+        memory, table = I8.as_pointer(), I64.as_pointer()
+        parameters = [memory, memory, memory, ir.IntType(1), table, I64, table, I64, I64]
         kind = "lanes" if by_lane else "windows"
         function, new = self._function_and_is_new(f"fastgrad_{kind}_{self.suffix}_{width}", parameters)
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, b, c, accumulate, terms, depth, places, rows, columns = function.args
-        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        mask = self._mask_of_first_lanes(builder, builder.sub(columns, I64((width - 1) * self.lanes)))
 
         masks = [None] * (width - 1) + [mask]
 
@@ -50,31 +50,33 @@ class WindowTiles(Tiles):
                         return self._load_vectors(builder, builder.gep(a_rows[r], [a_at]), masks)
                     return [self._load_splat(builder, a_rows[r], a_at)] * width
 
-                following = [builder.gep(place, [WORD(TERM_WORDS)])]
+                following = [builder.gep(place, [I64(TERM_WORDS)])]
                 return following, row_of_a, self._load_vectors(builder, b_row, masks)
 
-            sums = self._emit_tile(builder, (height, width), depth, [terms], read)
+            sums = self._emit_sums_of_tile(builder, (height, width), depth, [terms], read)
             c_rows = [builder.gep(c, [self._load_word(builder, here, ROW_WORDS * r + 1)]) for r in range(height)]
             self._store_tile(builder, sums, c_rows, accumulate, mask)
-            return [builder.gep(here, [WORD(ROW_WORDS * height)])]
+            return [builder.gep(here, [I64(ROW_WORDS * height)])]
 
         self._emit_loops_by_height(builder, width, rows, [places], tile)
         return function
 
     def _load_word(self, builder: ir.IRBuilder, table: ir.Value, number: int) -> ir.Value:
-        return builder.load(builder.gep(table, [WORD(number)]))
+        return builder.load(builder.gep(table, [I64(number)]))
 
     def _emit_call(self, builder: ir.IRBuilder, arguments: list[ir.Value], by_lane: bool) -> None:
         a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns = arguments
         values = [self._byte_pointer(builder, array, at) for array, at in ((a, a_at), (b, b_at), (c, c_at))]
         values.append(builder.icmp_signed("!=", accumulate, accumulate.type(0)))
         values += [builder.gep(places, [terms_at]), depth, builder.gep(places, [rows_at]), rows, columns]
-        self._emit_call_by_width(builder, columns, lambda width: self._windows_function(width, by_lane), values)
+        self._emit_call_by_width(
+            builder, columns, lambda width: self._multiply_windows_function(width, by_lane), values
+        )
 
     def multiply_windows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_windows`."""
+        """Emits the call of a product of windows, with tiles as wide as needed; arguments: `body.multiply_windows`."""
         self._emit_call(builder, arguments, False)
 
     def multiply_lanes(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """Emits a call of the function by lane; arguments as of `body.multiply_lanes`."""
+        """Emits the call of the product of windows that loads A lane by lane; arguments as of `body.multiply_lanes`."""
         self._emit_call(builder, arguments, True)

@@ -33,13 +33,13 @@ from fastgrad.kernels.codegen.signature import (
 NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISE_SYMBOL = "fastgrad_kernel_may_raise"
 
-OBJECT_HEAD = object.__basicsize__
-TYPE_AT = OBJECT_HEAD - 8
-SIZE_AT = TUPLE_SIZE_AT = OBJECT_HEAD
-LIST_ITEMS_AT = OBJECT_HEAD + 8
+OBJECT_HEAD_BYTES = object.__basicsize__
+TYPE_AT = OBJECT_HEAD_BYTES - 8
+SIZE_AT = TUPLE_SIZE_AT = OBJECT_HEAD_BYTES
+LIST_ITEMS_AT = OBJECT_HEAD_BYTES + 8
 TUPLE_ITEMS_AT = tuple.__basicsize__
-DATA_AT, NDIM_AT, SHAPE_AT, STRIDES_AT, DESCR_AT, FLAGS_AT = [OBJECT_HEAD + at for at in (0, 8, 16, 24, 40, 48)]
-BYTEORDER_AT, TYPE_NUMBER_AT = OBJECT_HEAD + 10, OBJECT_HEAD + 12
+DATA_AT, NDIM_AT, SHAPE_AT, STRIDES_AT, DESCR_AT, FLAGS_AT = [OBJECT_HEAD_BYTES + at for at in (0, 8, 16, 24, 40, 48)]
+BYTEORDER_AT, TYPE_NUMBER_AT = OBJECT_HEAD_BYTES + 10, OBJECT_HEAD_BYTES + 12
 CONTIGUOUS_ALIGNED, WRITEABLE = 0x101, 0x400
 SWAPPED_BYTEORDER = ord(">" if sys.byteorder == "little" else "<")
 
@@ -318,7 +318,7 @@ def checked_names_ir(kernel: str, signature: Signature) -> str:
 
 
 class _Wrapper:
-    """Writes the wrapper function, block by block."""
+    """A writer of the LLVM IR of one kernel's native function, block by block."""
 
     def __init__(self, source: KernelSource, symbol: str, lists: Sequence[Parameter]) -> None:
         self.source = source

@@ -26,7 +26,7 @@ from fastgrad.kernels.convolution.patches import (
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.reduction.batch_moments import FLOATS, NANOSECONDS, add_block
-from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
+from fastgrad.kernels.runtime.launch import Constant, KernelEntry, Launch, Operand
 
 
 @scalar_function
@@ -140,7 +140,7 @@ def launches_with_moments(
     work = NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
     after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
-    operands = array, filters, target, table, EntryOf(after.kernel), after
+    operands = array, filters, target, table, KernelEntry(after.kernel), after
     first = Launch(convolution.kernel, operands, convolution.units, convolution.unit_cost + work)
     units = -(-columns // 16)
     last = Launch(

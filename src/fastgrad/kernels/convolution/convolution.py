@@ -34,7 +34,17 @@ from fastgrad.kernels.convolution.patches import (
     slide_lanes,
 )
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import (
+    Constant,
+    Input,
+    KernelEntry,
+    Launch,
+    Launches,
+    Operand,
+    Output,
+    Scratch,
+    Spec,
+)
 
 PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, about
 BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
@@ -106,7 +116,7 @@ def _window_launches(
     cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (
         0.0 if following is None else following.unit_cost * following.units
     )
-    step = (0, 0) if following is None else (EntryOf(following.kernel), following)
+    step = (0, 0) if following is None else (KernelEntry(following.kernel), following)
     function = (slide_lanes if by_lane else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)

@@ -162,5 +162,5 @@ def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Seque
             return tuple(map(placed, operand))
         return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
 
-    launches = tuple([one.on(tuple(map(placed, one.operands))) for one in found.launches])
+    launches = tuple([one.with_operands(tuple(map(placed, one.operands))) for one in found.launches])
     return Launches((*before, *launches, *after), tuple(scratch), starts_as=tuple(starts))

@@ -9,7 +9,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
 FLOATS = ("float32", "float64")
-NANOSECONDS = 0.1  # of a number, about
+NANOSECONDS_PER_NUMBER = 0.1  # of a number, about
 
 
 @kernel("sums: in[float64], out: out[T], blocks: int, columns: int, first: int, last: int", noalias=True, T=FLOATS)

@@ -90,7 +90,7 @@ def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: 
 
 
 def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
-    """Returns the launch of `dense_gradient`."""
+    """Returns the launch of a dense layer's gradients: those of the product's result and of the bias."""
     g, _ = inputs
     rows, columns = g.shape
     finish = GRADIENT_BIAS_KERNELS[activation][g.dtype]

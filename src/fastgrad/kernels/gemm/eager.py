@@ -1,9 +1,9 @@
 """Matrix products in eager mode.
 
-Up to `LARGEST` multiplications, a native function reads shapes and strides from the arrays and calls the kernel as a
-step. Products that are larger, or laid out in another way, run as the launches of a program, on the thread pool if that
-pays. A BLAS would have its own threads, which stall when another process has a core. NumPy does the products that the
-kernel does not support.
+Up to `MOST_DIRECT_MULTIPLY_ADDS` multiplications, a native function reads shapes and strides from the arrays and calls
+the kernel as a step. Products that are larger, or laid out in another way, run as the launches of a program, on the
+thread pool if that pays. A BLAS would have its own threads, which stall when another process has a core. NumPy does the
+products that the kernel does not support.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from fastgrad.kernels.codegen.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad.kernels.elementwise.half import BFLOAT16, ArraySpec
-from fastgrad.kernels.gemm.form import MOST_ROWS, SECOND_CACHE, form_of, pair_form_of
+from fastgrad.kernels.gemm.form import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES, form_of, pair_form_of
 from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
 from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, product_launches
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 
-LARGEST = 1 << 21
-LARGEST_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
-MOST_CALLS = 4096
-ALIGNED = 0x100
+MOST_DIRECT_MULTIPLY_ADDS = 1 << 21
+MOST_MATRIX_ELEMENTS_WITH_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
+MOST_KEPT_CALLS = 4096
+NDARRAY_ALIGNED_FLAG = 0x100
 FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the native function's memory: those of the kernel, and the function's own data.
@@ -52,11 +52,11 @@ DONE, UNSUPPORTED, NO_KERNEL = range(3)
 
 
 @scalar_function
-def matrix_dtype(array, array_type):
+def matrix_dtype_number(array, array_type):
     """Returns the number of an object's dtype if it is an aligned matrix in native byte order, else -1."""
     if pointer(int64, array + TYPE_AT)[0] != array_type or pointer(int32, array + NDIM_AT)[0] != 2:
         return -1
-    if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
+    if pointer(int32, array + FLAGS_AT)[0] & NDARRAY_ALIGNED_FLAG == 0:
         return -1
     descr = pointer(int64, array + DESCR_AT)[0]
     if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
@@ -86,8 +86,9 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     missing.
     """
     a, b, c = objects[0], objects[1], objects[2]
-    dtype = matrix_dtype(a, words[ARRAY_TYPE])
-    if (dtype != FLOAT32 and dtype != FLOAT64) or matrix_dtype(b, words[ARRAY_TYPE]) != dtype:  # noqa: PLR1714 - a body has no tuples
+    dtype = matrix_dtype_number(a, words[ARRAY_TYPE])
+    dtype_of_b = matrix_dtype_number(b, words[ARRAY_TYPE])
+    if (dtype != FLOAT32 and dtype != FLOAT64) or dtype_of_b != dtype:  # noqa: PLR1714 - a body has no tuples
         return UNSUPPORTED
     itemsize = 4 if dtype == FLOAT32 else 8
     m, n = size_at(c, 0), size_at(c, 1)
@@ -98,7 +99,11 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
         a, b, m, n = b, a, n, m
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
     work = m * n * k
-    if work == 0 or work > (LARGEST_VECTOR if m == 1 else LARGEST) or (b_k != 1 and b_column != 1):
+    if (
+        work == 0
+        or work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or (b_k != 1 and b_column != 1)
+    ):
         return UNSUPPORTED
     step = words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
     if step == 0:
@@ -112,9 +117,9 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
     units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
     words[UNIT], words[TOGETHER], words[MOST] = m, 1, 1
-    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
-        words[UNIT], words[TOGETHER] = MOST_ROWS, units
-        units = (m + MOST_ROWS - 1) // MOST_ROWS
+    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE_BYTES:
+        words[UNIT], words[TOGETHER] = MOST_ROWS_TOGETHER, units
+        units = (m + MOST_ROWS_TOGETHER - 1) // MOST_ROWS_TOGETHER
     call_step(step, words[WORDS], 0, units)
     return DONE
 
@@ -160,8 +165,8 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     return _product_of_launches(a, b, transpose_a, transpose_b)
 
 
-class _Call(NamedTuple):
-    """A call that computes products of arrays of known shapes."""
+class _SmallProductCall(NamedTuple):
+    """A kernel call that computes the product of matrices of known shapes: the kernel, and its numbers."""
 
     kernel: Any
     swapped: bool
@@ -169,7 +174,7 @@ class _Call(NamedTuple):
     numbers: tuple[int, ...]
 
 
-class _LargeCall(NamedTuple):
+class _LargeProductCall(NamedTuple):
     """A large product of arrays of known shapes, for the thread pool."""
 
     shape: tuple[int, ...]
@@ -184,7 +189,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
             broadcast.
         transpose_a, transpose_b: whether a and b are transposed.
     """
-    call = _call_for(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
+    call = _small_product_call(a.dtype, a.shape, b.shape, transpose_a, transpose_b)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
         return _product_of_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
@@ -192,19 +197,24 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
     return c
 
 
-@functools.lru_cache(maxsize=MOST_CALLS)
-def _call_for(
+@functools.lru_cache(maxsize=MOST_KEPT_CALLS)
+def _small_product_call(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _Call | None:
+) -> _SmallProductCall | None:
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
     if form is None:
         return None
     work = form.m * form.n * form.k
-    if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
+    if (
+        work > (MOST_MATRIX_ELEMENTS_WITH_VECTOR if form.m == 1 else MOST_DIRECT_MULTIPLY_ADDS)
+        or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
+    ):
         return None
-    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units))
+    return _SmallProductCall(
+        gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+    )
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
@@ -213,7 +223,7 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     y, transpose_y = _contiguous_view(b, transpose_b)
     if y.dtype != x.dtype:
         return None
-    call = _large_call_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    call = _large_product_call(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
     if call is None:
         return None
     c = np.empty(call.shape, x.dtype)
@@ -231,11 +241,11 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
         return None
     x, transpose_x = _contiguous_view(a, transpose_a)
     y, transpose_y = _contiguous_view(b, transpose_b)
-    call = _pair_call_for(x.shape, y.shape, transpose_x, transpose_y)
+    call = _pair_product_call(x.shape, y.shape, transpose_x, transpose_y)
     if call is None:
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
-    if isinstance(call, _LargeCall):
+    if isinstance(call, _LargeProductCall):
         run_eagerly(call.launches, (x, y), (c,))
     else:
         call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
@@ -243,16 +253,16 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
 
 
 @functools.lru_cache(maxsize=512)
-def _pair_call_for(
+def _pair_product_call(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _Call | _LargeCall | None:
+) -> _SmallProductCall | _LargeProductCall | None:
     form = pair_form_of(a, b, transpose_a, transpose_b)
     if form is None:
         return None
-    if form.m * form.n * form.k * form.batches > LARGEST:
+    if form.m * form.n * form.k * form.batches > MOST_DIRECT_MULTIPLY_ADDS:
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
-        return _LargeCall(form.shape, launches)
-    return _Call(
+        return _LargeProductCall(form.shape, launches)
+    return _SmallProductCall(
         gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
     )
 
@@ -270,14 +280,14 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def _large_call_for(
+def _large_product_call(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
-) -> _LargeCall | None:
-    """Returns the call for a product that is worth launches; None for others."""
+) -> _LargeProductCall | None:
+    """Returns the launches of a large matrix product; None for a smaller or unsupported product."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
-    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
+    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= MOST_DIRECT_MULTIPLY_ADDS:
         return None
     launches = product_launches((ArraySpec(a, dtype), ArraySpec(b, dtype)), transpose_a, transpose_b)
-    return _LargeCall(form.shape, launches)
+    return _LargeProductCall(form.shape, launches)

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import call_step
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime.launch import NO_PARTS, EntryOf, Launch
+from fastgrad.kernels.runtime.launch import NO_PARTS, KernelEntry, Launch
 
 
-@kernel("step: int, words: int, then: int, others: int, first: int, last: int")
-def run_two_maps(step, words, then, others, first, last):
-    """Runs two maps over the same elements, `step` and then `then`. Their answers are ignored.
+@kernel("first_step: int, first_words: int, second_step: int, second_words: int, first: int, last: int")
+def run_two_maps(first_step, first_words, second_step, second_words, first, last):
+    """Runs two maps over the same elements, one after the other. Their answers are ignored.
 
     Args:
-        step, words: the address of the first map's step, and of its words.
-        then, others: the same for the second map.
+        first_step, first_words: the address of the first map's step, and of its words.
+        second_step, second_words: the address of the second map's step, and of its words.
         first, last: the elements.
     """
-    call_step(step, words, first, last)
-    call_step(then, others, first, last)
+    call_step(first_step, first_words, first, last)
+    call_step(second_step, second_words, first, last)
 
 
-def maps_in_sequence(one: Launch, *others: Launch) -> Launch:
-    """Returns one map that runs several maps over the same elements in order, for use as an epilogue."""
+def maps_in_sequence(first: Launch, *others: Launch) -> Launch:
+    """Returns a launch that runs several maps over the same elements in order, for use as an epilogue."""
     for other in others:
-        operands = EntryOf(one.kernel), one, EntryOf(other.kernel), other
-        one = Launch(run_two_maps[()], operands, one.units, one.unit_cost + other.unit_cost)
-    return one
+        operands = KernelEntry(first.kernel), first, KernelEntry(other.kernel), other
+        first = Launch(run_two_maps[()], operands, first.units, first.unit_cost + other.unit_cost)
+    return first
 
 
-@kernel("step: int, words: int, block: int, units: int, first: int, last: int")
-def run_row_blocks(step, words, block, units, first, last):
+@kernel("step: int, words: int, block_rows: int, block_units: int, first: int, last: int")
+def run_row_blocks(step, words, block_rows, block_units, first, last):
     """Runs a kernel over blocks of rows. Its answer is ignored.
 
     Args:
         step, words: the address of the kernel's step, and of its words.
-        block, units: the rows of a block, and the number of the kernel's units for a block.
+        block_rows, block_units: the rows of a block, and the number of the kernel's units for a block.
         first, last: the rows; they begin with a block, and end with a block or with the last row of all.
     """
-    call_step(step, words, first // block * units, (last + block - 1) // block * units)
+    call_step(step, words, first // block_rows * block_units, (last + block_rows - 1) // block_rows * block_units)
 
 
 def row_unit_launch(launch: Launch, rows: int, block: int) -> Launch:
@@ -49,7 +49,7 @@ def row_unit_launch(launch: Launch, rows: int, block: int) -> Launch:
         block: the rows of a block; each block is the same number of units.
     """
     units = launch.units // -(-rows // block)
-    operands = EntryOf(launch.kernel), launch, block, units
+    operands = KernelEntry(launch.kernel), launch, block, units
     # If the shares of `launch` have their own parts, so have these shares: operand 1 is the launch.
     parts = {1: rows} if launch.parts else NO_PARTS
     return Launch(run_row_blocks[()], operands, rows, launch.units * launch.unit_cost / rows, parts)

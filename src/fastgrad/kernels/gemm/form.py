@@ -10,29 +10,29 @@ import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import BFLOAT16
-from fastgrad.kernels.gemm.gemm import COPY_ROWS, TERMS, chains_of, gemm
-from fastgrad.kernels.gemm.pairs import ROWS
+from fastgrad.kernels.gemm.gemm import COPY_OF_A_PANEL_ROWS, MOST_CHAIN_TERMS, chains_of, gemm
+from fastgrad.kernels.gemm.pairs import ROWS_COPIED_TOGETHER
 from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
 
-NO_OWN_ROWS = (0,) * 3  # a prologue writes its rows to memory that others read
+NO_PRIVATE_ROWS = (0,) * 3  # a prologue writes its rows to memory that others read
 TILE_ROWS = 8  # a multiple of the rows of all tiles
-CACHED_BYTES = 1 << 16  # bytes of C that stay in the first caches during the epilogue
-MOST_ROWS = 64  # most rows that are worth computing together
-SECOND_CACHE = 1 << 19  # bytes of the second cache that B may use
-COPIED_ROWS = 128  # with so many rows, the copy of a panel is cheap compared to the product
+FIRST_CACHES_BYTES_OF_C = 1 << 16  # bytes of C that stay in the first caches during the epilogue
+MOST_ROWS_TOGETHER = 64  # most rows that are worth computing together
+SECOND_CACHE_BYTES = 1 << 19  # bytes of the second cache that B may use
+ROWS_PER_PANEL_COPY = 128  # with so many rows, the copy of a panel is cheap compared to the product
 MOST_CHAIN_BYTES = 1 << 18  # most bytes of the sums of chains, which stay in the second cache
 LEAST_SHARED_NANOSECONDS = 8000.0  # least nanoseconds of a product that threads share
 MOST_UNSHARED_NANOSECONDS = 4000.0  # most nanoseconds of a product that threads do not share
 LARGE_A_BYTES = (
     1 << 21
 )  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
-COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
-COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for one cache set
-EPILOGUE_BYTES = 1 << 18  # bytes of C that stay in the second cache during the epilogue
-LEAST_TILED_PRODUCTS = 256  # multiplications of each matrix of a batch for which copies of A and B pay
-LEAST_UNITS = 4  # enough units for threads to share
+LEAST_PANELS_FOR_COPY_OF_A = 8  # so many panels of B pay for a copy of rows of A
+COPY_GAP_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
+SECOND_CACHE_BYTES_OF_C = 1 << 18  # bytes of C that stay in the second cache during the epilogue
+LEAST_MULTIPLY_ADDS_FOR_TILES = 256  # multiplications of each matrix of a batch for which copies of A and B pay
+LEAST_UNITS_TO_SHARE = 4  # enough units for threads to share
 
-NANOSECONDS = 0.02  # about, for a multiplication and an addition
+MULTIPLY_ADD_NANOSECONDS = 0.02  # about, for a multiplication and an addition
 
 
 class Form(NamedTuple):
@@ -80,26 +80,26 @@ class Form(NamedTuple):
         return {0: self.m * self.k, **of_c} if self.strides[:2] == (self.k, 1) else of_c
 
     @property
-    def takes_rows(self) -> bool:
+    def computes_whole_rows(self) -> bool:
         """True if a unit computes whole rows of C, which are then final."""
         return self.chains == 1 and not self.turned and self.units == self.batches * -(-self.m // self.unit[0])
 
     @property
-    def gives_rows(self) -> bool:
+    def can_call_row_epilogue(self) -> bool:
         """True if the kernel can call an epilogue on whole rows."""
-        return self.takes_rows and not (self.swapped or self.is_large_row)
+        return self.computes_whole_rows and not (self.swapped or self.is_large_row)
 
     @property
-    def reads_rows(self) -> bool:
+    def reads_rows_of_a_once(self) -> bool:
         """True if a unit reads contiguous rows of A from memory that no other unit reads."""
         own = self.batches == 1 or self.strides[4] == self.m * self.k
         together = self.strides[:2] == (self.k, 1)
-        return self.takes_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
+        return self.computes_whole_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The kernel's arguments between the arrays and the prologue."""
-        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_OWN_ROWS)
+        """The arguments of `gemm` between the arrays and the prologue."""
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_PRIVATE_ROWS)
 
     @property
     def numbers_of_pairs(self) -> tuple[int, ...]:
@@ -159,38 +159,42 @@ def form_of(
     chains = chains_of(k)
     if not (shared and batches == 1 < m and b_column == 1 and _are_separate_chains_cheaper(itemsize, m, n, k, chains)):
         chains = 1
-    is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE
-    is_far = a_k != 1 and m >= COPIED_ROWS  # each term of a row is in a page of its own
-    is_read_often = panels >= COPY_PANELS and not is_near and k * m * itemsize >= SECOND_CACHE
+    is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE_BYTES
+    is_far = a_k != 1 and m >= ROWS_PER_PANEL_COPY  # each term of a row is in a page of its own
+    is_read_often = panels >= LEAST_PANELS_FOR_COPY_OF_A and not is_near and k * m * itemsize >= SECOND_CACHE_BYTES
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
-    copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
+    copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
     # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
     whole_rows |= (
-        shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), LEAST_UNITS // panels) > 1
+        shared
+        and batches == 1 < panels
+        and b_column != 1
+        and max(-(-m // ROWS_PER_PANEL_COPY), LEAST_UNITS_TO_SHARE // panels) > 1
     )
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:
-        blocks = min(blocks, max(LEAST_UNITS // (chains * panels), 1))
+        blocks = min(blocks, max(LEAST_UNITS_TO_SHARE // (chains * panels), 1))
     elif copies:
-        rows = _copy_rows(itemsize)
-        blocks = -(-m // (min(rows, COPIED_ROWS) if whole_rows else rows))
-        together, most, copied = panels if whole_rows else COPY_PANELS, 1, rows + COPY_GAP
+        rows = _rows_in_copy_of_a(itemsize)
+        blocks = -(-m // (min(rows, ROWS_PER_PANEL_COPY) if whole_rows else rows))
+        together, most, copied = panels if whole_rows else LEAST_PANELS_FOR_COPY_OF_A, 1, rows + COPY_GAP_ELEMENTS
     elif whole_rows and is_near:
-        together, most = panels, max(min(MOST_ROWS, CACHED_BYTES // (n * itemsize)) // TILE_ROWS, 1)
+        together, most = panels, max(min(MOST_ROWS_TOGETHER, FIRST_CACHES_BYTES_OF_C // (n * itemsize)) // TILE_ROWS, 1)
     else:
         if b_column != 1:  # each unit copies its panels of B
-            is_short = followed and NANOSECONDS * batches * m * n * k < MOST_UNSHARED_NANOSECONDS
-            blocks = min(blocks, max(-(-m // COPIED_ROWS), 1 if is_short else LEAST_UNITS // (batches * panels)))
+            is_short = followed and MULTIPLY_ADD_NANOSECONDS * batches * m * n * k < MOST_UNSHARED_NANOSECONDS
+            least_blocks = 1 if is_short else LEAST_UNITS_TO_SHARE // (batches * panels)
+            blocks = min(blocks, max(-(-m // ROWS_PER_PANEL_COPY), least_blocks))
         if whole_rows:
-            together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
+            together, most = panels, max(MOST_ROWS_TOGETHER // TILE_ROWS, 1)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
     units = batches * -(-panels // together) * -(-m // unit) * chains
     return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
 
 
-def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
+def uses_bfloat16_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
     """True if `product_launches` of two inputs use `gemm_pairs`: bfloat16 matrices, except a row with a matrix."""
     a, b = inputs
     return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
@@ -205,25 +209,33 @@ def pair_form_of(
         return None
     is_copied = form.strides[1] != 1
     panels = -(-form.n * 4 // host_isa().panel_bytes)
-    together = panels if followed else min(panels, COPY_PANELS) if is_copied else 1
+    together = panels if followed else min(panels, LEAST_PANELS_FOR_COPY_OF_A) if is_copied else 1
     across = form.batches * -(-panels // together)
     # A unit copies its panels of B, which is cheap compared to so many rows.
-    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), LEAST_UNITS // across))
+    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS_COPIED_TOGETHER), LEAST_UNITS_TO_SHARE // across))
     unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
-    rows = ROWS if is_copied else max(ROWS, EPILOGUE_BYTES // (4 * form.n)) if followed else form.m
+    rows = form.m
+    if is_copied:
+        rows = ROWS_COPIED_TOGETHER
+    elif followed:
+        rows = max(ROWS_COPIED_TOGETHER, SECOND_CACHE_BYTES_OF_C // (4 * form.n))
     units = across * -(-form.m // unit)
     return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
 
 
-def _copy_rows(itemsize: int) -> int:
+def _rows_in_copy_of_a(itemsize: int) -> int:
     """Returns how many rows of A fit in the copy; none if vectors have two elements."""
-    return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
+    rows = COPY_OF_A_PANEL_ROWS * (host_isa().panel_bytes // itemsize) // MOST_CHAIN_TERMS
+    return rows // COPY_GAP_ELEMENTS * COPY_GAP_ELEMENTS - COPY_GAP_ELEMENTS
 
 
 def _is_transpose_cheaper(m: int, n: int, k: int, lanes: int) -> bool:
     """True if transposing A and C costs less than transposing B: A and C have few rows, which become vector lanes."""
     idle = -m % lanes
-    return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LEAST_SHARED_NANOSECONDS
+    return (
+        2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k
+        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= 2 * LEAST_SHARED_NANOSECONDS
+    )
 
 
 def _are_separate_chains_cheaper(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
@@ -233,7 +245,7 @@ def _are_separate_chains_cheaper(itemsize: int, m: int, n: int, k: int, chains: 
         chains > 1
         and sums <= MOST_CHAIN_BYTES
         and 2 * sums <= k * n * itemsize
-        and NANOSECONDS * m * n * k >= LEAST_SHARED_NANOSECONDS
+        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= LEAST_SHARED_NANOSECONDS
     )
 
 
@@ -263,7 +275,7 @@ def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b:
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
     form, alone = form_for(*sizes, True), form_for(*sizes, False)
-    if form is None or alone is None or not form.gives_rows or alone.turned or form.batches > 1:
+    if form is None or alone is None or not form.can_call_row_epilogue or alone.turned or form.batches > 1:
         return None
-    is_short = NANOSECONDS * form.m * form.n * form.k < MOST_UNSHARED_NANOSECONDS
-    return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS) else None
+    is_short = MULTIPLY_ADD_NANOSECONDS * form.m * form.n * form.k < MOST_UNSHARED_NANOSECONDS
+    return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS_TO_SHARE) else None

@@ -25,18 +25,18 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
-TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
-PACKING_ROWS = 256  # with so many rows of A, a copy of a panel of B pays
-COPY_ROWS = 1768  # the length of a copy of A, in rows of a panel
+MOST_CHAIN_TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
+LEAST_ROWS_FOR_PACKING_B = 256  # with so many rows of A, a copy of a panel of B pays
+COPY_OF_A_PANEL_ROWS = 1768  # the length of a copy of A, in rows of a panel
 MOST_PROLOGUE_WORDS = 64  # most words of a prologue that writes such a copy
-BLOCK = 1024  # elements whose chains are added up at a time, within the first cache
+CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time, within the first cache
 
 
 @scalar_function
 def chains_of(k):
     """Returns the number of chains of a sum of k terms, a power of two: two or four threads get equal numbers."""
     chains = 1
-    while chains * TERMS < k:
+    while chains * MOST_CHAIN_TERMS < k:
         chains *= 2
     return chains
 
@@ -68,11 +68,11 @@ def gemm(
             own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up. Threads
             then read different rows of B.
         copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
-            and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays if A is read for many
-            panels and each of its terms is in another page.
+            and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``. A copy
+            pays if A is read for many panels and each of its terms is in another page.
         own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
             writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
-            have at most ``COPY_ROWS`` times the columns of a panel as elements.
+            have at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel as elements.
         own_words: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `own_place` is not 0.
         own_bytes: the bytes of a row of A in the kernel's own memory.
         prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
@@ -127,7 +127,7 @@ def gemm(
                 here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
                 if (
                     b_column != 1
-                    or (end - row >= PACKING_ROWS and n > columns)
+                    or (end - row >= LEAST_ROWS_FOR_PACKING_B and n > columns)
                     or (masked_loads(T) == 0 and stride > columns)
                 ):
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
@@ -150,8 +150,8 @@ def add_chains(sums, c, chains, size, step, words, first, last):
 
     `step` and `words` are a map over elements that runs afterwards and may write C; units are elements.
     """
-    for start in range(first, last, BLOCK):
-        end = least(start + BLOCK, last)
+    for start in range(first, last, CHAIN_SUM_BLOCK_ELEMENTS):
+        end = least(start + CHAIN_SUM_BLOCK_ELEMENTS, last)
         for i in range(start, end):
             c[i] = sums[i] + sums[size + i]
         for chain in range(2, chains):

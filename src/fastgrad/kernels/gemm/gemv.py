@@ -7,14 +7,14 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.math.vector_math import least
 
-UNIT = 64  # columns of a unit of work
-SEGMENT = 1024  # columns whose sums stay in the first cache during the loop over rows of B
+UNIT_COLUMNS = 64  # columns of a unit of work
+SEGMENT_COLUMNS = 1024  # columns whose sums stay in the first cache during the loop over rows of B
 DOT_LANES = 128
 
 
 @scalar_function
 def dot(x, b, start, count, lanes):
-    """The sum of x[t] b[start + t]: `DOT_LANES` chains of fused multiply-adds, added as a tree."""
+    """Returns the dot product of x and b[start:], as `DOT_LANES` chains of fused multiply-adds, added as a tree."""
     for i in range(DOT_LANES):
         lanes[i] = T(0)
     whole = count // DOT_LANES * DOT_LANES
@@ -39,17 +39,17 @@ def gemv(x, b, y, n, k, b_k, b_column, step, words, first, last):
     """y = x B for B of shape (k, n), k >= 1; one of its strides `b_k` and `b_column` is 1.
 
     If rows of B are contiguous, the bits are those of `gemm`. `step` and `words` are an epilogue, as in `gemm`; units
-    are `UNIT` columns.
+    are `UNIT_COLUMNS` columns.
     """
     sums = local_array(T, 1024)
-    start, end = first * UNIT, least(n, last * UNIT)
+    start, end = first * UNIT_COLUMNS, least(n, last * UNIT_COLUMNS)
     if b_column != 1:
         for j in range(start, end):
             y[j] = dot(x, b, j * b_column, k, sums)
     else:
         chains = chains_of(k)
-        for left in range(start, end, SEGMENT):
-            width = least(SEGMENT, end - left)
+        for left in range(start, end, SEGMENT_COLUMNS):
+            width = least(SEGMENT_COLUMNS, end - left)
             for chain in range(chains):
                 term, stop = k * chain // chains, k * (chain + 1) // chains
                 for j in range(width):

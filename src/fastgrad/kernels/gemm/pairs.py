@@ -23,8 +23,8 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.math.vector_math import least
 
-ROWS = 128  # of A that are copied together if the terms of a row are not adjacent
-COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for one cache set
+ROWS_COPIED_TOGETHER = 128  # of A that are copied together if the terms of a row are not adjacent
+COPY_GAP_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
 
 
 @scalar_function
@@ -70,14 +70,15 @@ def gemm_pairs(
         unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
             Units are counted down the rows, then along the panels, then along the batch.
         together: the panels of a unit.
-        most: how many units, one below the other, may be done as one: at most `ROWS` rows if a_k is not 1.
+        most: how many units, one below the other, may be done as one: at most `ROWS_COPIED_TOGETHER` rows if a_k
+            is not 1.
         prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
         first, last: the units to do.
     """
     packed, copy, lasts = panel_array(int32, 416), local_array(int32, 59904), local_array(int32, 128)
     width = panel_columns(int32)
     lanes = vector_lanes(int32)
-    copy_row = ROWS + COPY_GAP
+    copy_row = ROWS_COPIED_TOGETHER + COPY_GAP_ELEMENTS
     panels = (n + width - 1) // width
     across = (panels + together - 1) // together
     blocks = (m + unit - 1) // unit
@@ -125,8 +126,8 @@ def gemm_pairs(
                         )
                 if is_odd:
                     widen_with_zeros(b, b_at + 2 * depth * b_k, b_column, packed, 0, columns)
-                    for start in range(0, end - row, ROWS):
-                        rows, c_there = least(ROWS, end - row - start), c_at + start * n
+                    for start in range(0, end - row, ROWS_COPIED_TOGETHER):
+                        rows, c_there = least(ROWS_COPIED_TOGETHER, end - row - start), c_at + start * n
                         widen_with_zeros(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, 0, rows)
                         multiply_pairs(
                             lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns

@@ -15,7 +15,7 @@ _SIGNATURE = (
 
 @kernel(_SIGNATURE, T=("int32", "int64", "float32", "float64"))
 def plain_product(a, b, c, offsets, m, n, k, a_row, a_k, b_k, b_column, first, last):
-    """C = A B; whole numbers wrap around."""
+    """Computes the matrix product C = A B in batches, term by term; whole numbers wrap around."""
     for row in range(first, last):
         batch = row // m
         a_at, b_at, c_at = offsets[2 * batch] + (row - batch * m) * a_row, offsets[2 * batch + 1], row * n

@@ -8,10 +8,10 @@ from typing import Any, cast
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.form import form_for
-from fastgrad.kernels.gemm.gemm import COPY_ROWS, MOST_PROLOGUE_WORDS
-from fastgrad.kernels.runtime.launch import EntryOf, Launch, Spec
+from fastgrad.kernels.gemm.gemm import COPY_OF_A_PANEL_ROWS, MOST_PROLOGUE_WORDS
+from fastgrad.kernels.runtime.launch import KernelEntry, Launch, Spec
 
-OWN_ELEMENTS = (
+MOST_PRIVATE_ROW_ELEMENTS = (
     1 << 14
 )  # elements that a prologue writes at a time if only the product reads them: they stay in the first caches
 
@@ -27,29 +27,31 @@ def takes_prologue(
     """
     a, b = inputs[:2]
     form = form_for(a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b, followed)
-    return form is not None and form.reads_rows
+    return form is not None and form.reads_rows_of_a_once
 
 
-def product_with_prologue(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
+def product_with_prologue(product: Launch, preceding: Launch, rows: int, private_operand: int | None = None) -> Launch:
     """Returns a product whose kernel calls `preceding` for its first matrix, some rows just before they are read.
 
     Args:
         product: a launch of ``product_launches`` for which ``takes_prologue`` is true.
         preceding: a launch over units, with the same number for each row; its answer is ignored.
         rows: the number of rows of the matrix, with all of a batch.
-        own: the operand of `preceding` that is the matrix, if only the product reads it: it then needs no memory.
+        private_operand: the operand of `preceding` that is the matrix, if only the product reads it: it then needs no
+            memory.
     """
     operands: list[Any] = list(product.operands)
     parts: Mapping[int, int] = product.parts
-    if own is not None and (most := _units_per_prologue_call(product, preceding)):
+    if private_operand is not None and (most := _units_per_prologue_call(product, preceding)):
         # For the analysis of reads and writes, C stands in for the matrix: the same units write the same rows of C.
         c, size = operands[2], rows * operands[4]
-        preceding = preceding.on((*preceding.operands[:own], c, *preceding.operands[own + 1 :]))
-        preceding.parts = {**preceding.parts, own: size}
+        before, after = preceding.operands[:private_operand], preceding.operands[private_operand + 1 :]
+        preceding = preceding.with_operands((*before, c, *after))
+        preceding.parts = {**preceding.parts, private_operand: size}
         parts = {**parts, 0: size} if parts else parts
         operands[0], operands[14] = c, most
-        operands[17:20] = own + 1, len(preceding.operands), operands[5] * _itemsize(product)
-    operands[-6:-3] = EntryOf(preceding.kernel), preceding, preceding.units // rows
+        operands[17:20] = private_operand + 1, len(preceding.operands), operands[5] * _itemsize(product)
+    operands[-6:-3] = KernelEntry(preceding.kernel), preceding, preceding.units // rows
     cost = product.unit_cost + preceding.units * preceding.unit_cost / product.units
     return Launch(product.kernel, tuple(operands), product.units, cost, parts)
 
@@ -64,8 +66,8 @@ def _units_per_prologue_call(product: Launch, preceding: Launch) -> int:
     if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > MOST_PROLOGUE_WORDS:
         return 0
     k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
-    place = COPY_ROWS * (host_isa().panel_bytes // _itemsize(product))
-    return min(most, max(min(OWN_ELEMENTS, place) // (unit * k), 1)) if unit * k <= place else 0
+    place = COPY_OF_A_PANEL_ROWS * (host_isa().panel_bytes // _itemsize(product))
+    return min(most, max(min(MOST_PRIVATE_ROW_ELEMENTS, place) // (unit * k), 1)) if unit * k <= place else 0
 
 
 def _itemsize(product: Launch) -> int:

@@ -11,29 +11,45 @@ import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import BFLOAT16, through_float32
-from fastgrad.kernels.gemm.form import LEAST_TILED_PRODUCTS, NANOSECONDS, Form, form_for, has_pairs
+from fastgrad.kernels.gemm.form import (
+    LEAST_MULTIPLY_ADDS_FOR_TILES,
+    MULTIPLY_ADD_NANOSECONDS,
+    Form,
+    form_for,
+    uses_bfloat16_pairs,
+)
 from fastgrad.kernels.gemm.gemm import add_chains, gemm
-from fastgrad.kernels.gemm.gemv import UNIT, gemv
+from fastgrad.kernels.gemm.gemv import UNIT_COLUMNS, gemv
 from fastgrad.kernels.gemm.pairs import gemm_pairs
 from fastgrad.kernels.gemm.plain import complex_product, plain_product
 from fastgrad.kernels.gemm.transpose import transpose_matrix
 from fastgrad.kernels.movement.layout import broadcast, contiguous
 from fastgrad.kernels.movement.strided import ScratchCopies
-from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import (
+    Constant,
+    Input,
+    KernelEntry,
+    Launch,
+    Launches,
+    Operand,
+    Output,
+    Scratch,
+    Spec,
+)
 
 NO_EPILOGUE = (0, 0)
 NO_PROLOGUE_NO_EPILOGUE = (0,) * 6  # no prologue, and no epilogue
-PAIR_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
-PLAIN_NANOSECONDS = 0.2
-ADDING_NANOSECONDS = 0.03
-TRANSPOSE_NANOSECONDS = 0.2
+PAIR_MULTIPLY_ADD_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
+PLAIN_MULTIPLY_ADD_NANOSECONDS = 0.2
+CHAIN_ADDITION_NANOSECONDS = 0.03
+TRANSPOSE_NANOSECONDS_PER_ELEMENT = 0.2
 
 
 def wide_product_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
     """Returns the launches of `wide_product`, the float32 product of bfloat16 matrices."""
-    if has_pairs(inputs, transpose_a, transpose_b):
+    if uses_bfloat16_pairs(inputs, transpose_a, transpose_b):
         return product_launches(inputs, transpose_a, transpose_b)
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
 
@@ -53,7 +69,7 @@ def product_launches(
 
     Args:
         inputs: matching arrays of one dtype: any dtype that `matmul` takes except float16; bfloat16 only where
-            `has_pairs`.
+            `uses_bfloat16_pairs`.
         transpose_a, transpose_b: whether the inputs are transposed.
         following: a map over the elements of the product, or a kernel over its rows, whose units these are. If
             possible, the product's kernel calls it on rows of the product as soon as they are done.
@@ -95,23 +111,23 @@ def _product_launches(
 def _can_call_epilogue(form: Form, following: Launch) -> bool:
     """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
-    return following.units == rows * form.n or (following.units % rows == 0 and form.gives_rows)
+    return following.units == rows * form.n or (following.units % rows == 0 and form.can_call_row_epilogue)
 
 
-def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
+def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
     """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
     if following is None:
         return NO_PROLOGUE_NO_EPILOGUE
-    return 0, 0, 0, EntryOf(following.kernel), following, following.units // (form.batches * form.m)
+    return 0, 0, 0, KernelEntry(following.kernel), following, following.units // (form.batches * form.m)
 
 
 def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
-    cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (EntryOf(following.kernel), following)
+    cost = MULTIPLY_ADD_NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
+    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (KernelEntry(following.kernel), following)
     more = _nanoseconds_of(following)
     if form.is_large_row:
-        units = -(-form.n // UNIT)
+        units = -(-form.n // UNIT_COLUMNS)
         numbers = form.n, form.k, *form.strides[2:4]
         return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
     if form.chains > 1:
@@ -119,7 +135,7 @@ def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> La
         sums = Launch(
             gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
         )
-        each = ADDING_NANOSECONDS * form.chains + more / size
+        each = CHAIN_ADDITION_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
     if form.turned:
@@ -127,7 +143,7 @@ def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> La
             gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
         )
         panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
-        copied = TRANSPOSE_NANOSECONDS * form.m * form.n / panels
+        copied = TRANSPOSE_NANOSECONDS_PER_ELEMENT * form.m * form.n / panels
         back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
     operands = *operands, Output(0), *form.numbers, *_prologue_and_epilogue(form, following)
@@ -136,7 +152,7 @@ def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> La
 
 def _pair_launches(form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
-    cost = PAIR_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
+    cost = PAIR_MULTIPLY_ADD_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
     more = _nanoseconds_of(following)
     operands = *operands, Output(0), *form.numbers_of_pairs, *_prologue_and_epilogue(form, following)
     return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
@@ -152,7 +168,7 @@ def _broadcast_launches(
     """Returns launches that copy batches that broadcast both ways; a copy is cheap compared to a product by tiles."""
     m, k = a[-2:][::-1] if transpose_a else a[-2:]
     outer, n = np.broadcast_shapes(a[:-2], b[:-2]), b[-2] if transpose_b else b[-1]
-    if dtype not in gemm.variables["T"] or m * n * k < LEAST_TILED_PRODUCTS or not prod(outer):
+    if dtype not in gemm.variables["T"] or m * n * k < LEAST_MULTIPLY_ADDS_FOR_TILES or not prod(outer):
         return None
     places: list[Operand] = [Input(0), Input(1)]
     copies = ScratchCopies()
@@ -165,7 +181,7 @@ def _broadcast_launches(
         return None
     (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return copies.followed_by(product.on(tuple(operands)))
+    return copies.followed_by(product.with_operands(tuple(operands)))
 
 
 def _plain_launch(
@@ -182,4 +198,4 @@ def _plain_launch(
     strides = (*((1, m) if transpose_a else (k, 1)), *((1, k) if transpose_b else (n, 1)))
     kernel = complex_product[f"f{dtype.itemsize // 2}"] if dtype.kind == "c" else plain_product[dtype]
     operands = (Input(0), Input(1), Output(0), Constant(offsets), m, n, k, *strides)
-    return Launch(kernel, operands, prod(outer) * m, PLAIN_NANOSECONDS * n * k)
+    return Launch(kernel, operands, prod(outer) * m, PLAIN_MULTIPLY_ADD_NANOSECONDS * n * k)

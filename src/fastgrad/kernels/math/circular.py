@@ -19,15 +19,15 @@ from fastgrad.kernels.codegen.body import (
     polynomial,
     scalar_function,
 )
-from fastgrad.kernels.math.vector_math import ROUND
+from fastgrad.kernels.math.vector_math import ROUNDING_SHIFT
 
 # pi in three parts: subtracting multiples of the first is exact (Cody and Waite 1980; here with fused arithmetic).
 # No part is negative, so that -0 stays -0.
-PI = constant_by_dtype(float32=3.141592502593994, float64=3.141592653589793)
-PI_REST = constant_by_dtype(float32=1.5099578831723193e-07, float64=1.224646799147353e-16)
-PI_LAST = constant_by_dtype(float32=1.078060505991553e-14, float64=2.1657133478438278e-32)
+PI_HIGH = constant_by_dtype(float32=3.141592502593994, float64=3.141592653589793)
+PI_MIDDLE = constant_by_dtype(float32=1.5099578831723193e-07, float64=1.224646799147353e-16)
+PI_LOW = constant_by_dtype(float32=1.078060505991553e-14, float64=2.1657133478438278e-32)
 # The rounding error of pi / 4.
-QUARTER_REST = constant_by_dtype(float32=-2.1855695000931213e-08, float64=3.061616997868383e-17)
+QUARTER_PI_ROUNDING_ERROR = constant_by_dtype(float32=-2.1855695000931213e-08, float64=3.061616997868383e-17)
 # The range reduction is accurate up to these angles.
 RANGE_REDUCTION_END = constant_by_dtype(float32=1e5, float64=1e8)
 SIGN_BIT = constant_by_dtype(float32=31, float64=63)
@@ -35,26 +35,26 @@ SIGN_BIT = constant_by_dtype(float32=31, float64=63)
 
 @scalar_function
 def _minus_half_turns(x, n):
-    """Returns x - n pi."""
-    r = fused_multiply_add(n, T(-PI_REST), fused_multiply_add(n, T(-PI), x))
-    return fused_multiply_add(n, T(-PI_LAST), r)
+    """Returns x - n pi, the angle x less n half turns, for a whole number n."""
+    r = fused_multiply_add(n, T(-PI_MIDDLE), fused_multiply_add(n, T(-PI_HIGH), x))
+    return fused_multiply_add(n, T(-PI_LOW), r)
 
 
 @scalar_function
 def _half_turn_parts(x, n):
-    """Returns x - n pi, and its rounding error."""
-    high = fused_multiply_add(n, T(-PI), x)
-    less = n * T(PI_REST)
+    """Returns x - n pi, the angle x less n half turns, and the rounding error of the difference."""
+    high = fused_multiply_add(n, T(-PI_HIGH), x)
+    less = n * T(PI_MIDDLE)
     r = high - less
-    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST), -less)
-    return r, fused_multiply_add(n, T(-PI_LAST), rest)
+    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_MIDDLE), -less)
+    return r, fused_multiply_add(n, T(-PI_LOW), rest)
 
 
 @scalar_function
 def _nearest_whole(x):
     """Returns the whole number nearest to a small number, as a float, and as bits with the same lowest bit."""
-    shifted = x + T(ROUND)
-    return shifted - T(ROUND), float_bits(shifted)
+    shifted = x + T(ROUNDING_SHIFT)
+    return shifted - T(ROUNDING_SHIFT), float_bits(shifted)
 
 
 @scalar_function
@@ -104,7 +104,7 @@ def _sine(r):
 
 @scalar_function
 def sin(x):
-    """Returns the sine."""
+    """Returns the sine of an angle in radians."""
     n, bits = _nearest_whole(x * T(1 / math.pi))
     y = _negative_if_odd(_sine(_minus_half_turns(x, n)), bits)
     if _is_beyond_range_reduction(x):
@@ -114,7 +114,7 @@ def sin(x):
 
 @scalar_function
 def cos(x):
-    """Returns the cosine, as the sine of the distance from the nearest odd multiple of pi / 2."""
+    """Returns the cosine of an angle in radians: the sine of its distance from the nearest odd multiple of pi / 2."""
     n, bits = _nearest_whole(fused_multiply_add(x, T(1 / math.pi), T(-0.5)))
     y = -_negative_if_odd(_sine(_minus_half_turns(x, n + T(0.5))), bits)
     if _is_beyond_range_reduction(x):
@@ -124,7 +124,7 @@ def cos(x):
 
 @scalar_function
 def tan(x):
-    """Returns the tangent."""
+    """Returns the tangent of an angle in radians."""
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
     y = tangent_of_quarters(r, rest, bits)
@@ -147,7 +147,7 @@ def tangent_of_quarters(r, rest, quarters):
 def _complementary_angle(r, rest):
     """Returns pi / 2 - |r + rest|."""
     rest = -rest if r < 0 else rest
-    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST) - rest)
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_PI_ROUNDING_ERROR) - rest)
 
 
 @scalar_function
@@ -174,7 +174,7 @@ _arctangent_series = polynomial(
 @scalar_function
 def _low_part_of_eighth_turns(n):
     """Returns the low part of n pi / 4."""
-    return n * T(QUARTER_REST)
+    return n * T(QUARTER_PI_ROUNDING_ERROR)
 
 
 @scalar_function
@@ -257,7 +257,7 @@ def acos(x):
 # ---- parts of turns ----------------------------------------------------------------------------------------
 
 
-_turn_sine = polynomial(
+_sine_of_turns_series = polynomial(
     float32=[
         4.14698894090422825361e01, -7.66977741175948257990e01, 8.16052038070741817960e01, -4.13417021505546205019e01,
         6.28318530715100011762e00,
@@ -268,7 +268,7 @@ _turn_sine = polynomial(
     ],
 )  # fmt: skip
 """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
-_turn_cosine = polynomial(
+_cosine_of_turns_series = polynomial(
     float32=[
         5.92027958566780468409e01, -8.54422979651466740977e01, 6.49393107445256703228e01, -1.97392086330358756119e01,
         1,
@@ -288,6 +288,6 @@ def cosine_and_sine_of_turns(u):
     quarter = int64(T(4) * u + T(0.5))
     r = u - T(0.25) * T(quarter)
     z = r * r
-    c, s = _turn_cosine(z), r * _turn_sine(z)
+    c, s = _cosine_of_turns_series(z), r * _sine_of_turns_series(z)
     a, b = (s, c) if quarter & 1 else (c, s)
     return -a if (quarter + 1) & 2 else a, -b if quarter & 2 else b

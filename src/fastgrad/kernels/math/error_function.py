@@ -6,16 +6,16 @@ from fastgrad.kernels.codegen.body import constant_by_dtype, fused_multiply_add,
 from fastgrad.kernels.math.vector_math import at_most, exp, exponential_parts, quotient_times_exponential
 
 # The ends beyond which erf rounds to 1, the normal distribution function at -a is 0, also times a, and erfc is 0.
-ERF_END = constant_by_dtype(float32=4.0, float64=6.0)
-NORMAL_TAIL_END = constant_by_dtype(float32=15.0, float64=39.0)
-ERFC_END = constant_by_dtype(float32=10.6, float64=28.0)
+ERF_ROUNDS_TO_1_FROM = constant_by_dtype(float32=4.0, float64=6.0)
+NORMAL_TAIL_ROUNDS_TO_0_FROM = constant_by_dtype(float32=15.0, float64=39.0)
+ERFC_ROUNDS_TO_0_FROM = constant_by_dtype(float32=10.6, float64=28.0)
 # 7/8 of the root of 2 in two parts.
-STEEP = constant_by_dtype(float32=1.2374368906021118164, float64=1.237436867076458169)
-STEEP_LOW = constant_by_dtype(float32=-2.35256536487047724e-8, float64=-1.32208964582624854e-18)
-TAIL_CENTRE = constant_by_dtype(float32=0.424847886, float64=0.424847885858860213)
+SEVEN_EIGHTHS_OF_ROOT_2 = constant_by_dtype(float32=1.2374368906021118164, float64=1.237436867076458169)
+SEVEN_EIGHTHS_OF_ROOT_2_LOW = constant_by_dtype(float32=-2.35256536487047724e-8, float64=-1.32208964582624854e-18)
+NORMAL_TAIL_CONSTANT_TERM = constant_by_dtype(float32=0.424847886, float64=0.424847885858860213)
 
 
-_error_series = polynomial(
+_erf_near_zero_series = polynomial(
     float32=[
         -0.00000964150731488756695665, 0.000112569602280197628194, -0.000848283310363255163899,
         0.00522094593952141278654, -0.0268654003156524053608, 0.1128378198076799818, -0.376126384352479343679,
@@ -31,7 +31,7 @@ _error_series = polynomial(
 """erf(x) / x - 1 for z = x^2, |x| <= 1."""
 
 
-_error_tail = polynomial(
+_log_of_erfc_series = polynomial(
     float32=[
         -2.170913649024442e-05, 0.0004416210576891899, -0.004206081386655569, 0.02521265111863613,
         -0.10842601954936981, -0.6332125067710876, -1.129582405090332, 0.0001889397535705939,
@@ -47,7 +47,7 @@ _error_tail = polynomial(
 """log(1 - erf(a)) for 1 <= a <= 4 (6 in float64), where erf rounds to 1."""
 
 
-_tail_series = polynomial(
+_normal_tail_series = polynomial(
     float32=[
         -0.064334068, 0.0319962685, 0.149369181, 0.0234672187, -0.276145011, -0.468339693, -0.389035235, -0.128492788,
         0.111188272, 0.211830499,
@@ -61,15 +61,15 @@ _tail_series = polynomial(
         -0.128495141037110978, 0.11118834920512069, 0.211830515708534002,
     ],
 )  # fmt: skip
-"""q, where (1 + 7/8 a) e^(a^2 / 2) times the normal distribution function at -a is q w + TAIL_CENTRE.
+"""q, where (1 + 7/8 a) e^(a^2 / 2) times the normal distribution function at -a is q w + NORMAL_TAIL_CONSTANT_TERM.
 
 w = 1 / (1 + a / 4) - 1/2, for a <= 15 (39 in float64).
 """
 
 
 @scalar_function
-def _tail_over_bell(a, steep, steep_low, slow):
-    """Returns n, n_low, d, d_low and 1 / d.
+def _normal_tail_over_density_parts(a, steep, steep_low, slow):
+    """Returns numerator and denominator, each in two parts, of the scaled normal tail, and 1 / the denominator.
 
     (n + n_low) / (d + d_low) is e^(b^2 / 2) times the normal distribution function at -b. The arguments after a >= 0
     are 7/8 b / a, in two parts, and 1/4 b / a. The result is accurate because n lies between 0.37 and 0.51.
@@ -80,24 +80,24 @@ def _tail_over_bell(a, steep, steep_low, slow):
     both = T(1) / (d * e)
     t = d * both
     w = fused_multiply_add(t, fused_multiply_add(-t, e, T(1)), t - T(0.5))
-    q = _tail_series(w)
-    n = fused_multiply_add(q, w, T(TAIL_CENTRE))
-    return n, fused_multiply_add(q, w, T(TAIL_CENTRE) - n), d, d_low, e * both
+    q = _normal_tail_series(w)
+    n = fused_multiply_add(q, w, T(NORMAL_TAIL_CONSTANT_TERM))
+    return n, fused_multiply_add(q, w, T(NORMAL_TAIL_CONSTANT_TERM) - n), d, d_low, e * both
 
 
 @scalar_function
 def erf(x):
-    """Returns the error function."""
-    a = at_most(math.fabs(x), T(ERF_END))
-    near = fused_multiply_add(x, _error_series(x * x), x)
-    return near if a < 1 else math.copysign(T(1) - exp(_error_tail(a)), x)
+    """Returns the error function of a number."""
+    a = at_most(math.fabs(x), T(ERF_ROUNDS_TO_1_FROM))
+    near = fused_multiply_add(x, _erf_near_zero_series(x * x), x)
+    return near if a < 1 else math.copysign(T(1) - exp(_log_of_erfc_series(a)), x)
 
 
 @scalar_function
 def normal_tail_parts(x):
     """Returns a = |x|, limited, and `quotient_times_exponential`'s arguments for the normal distribution at -a."""
-    a = at_most(math.fabs(x), T(NORMAL_TAIL_END))
-    n, n_low, d, d_low, inverse = _tail_over_bell(a, T(0.875), T(0), T(0.25))
+    a = at_most(math.fabs(x), T(NORMAL_TAIL_ROUNDS_TO_0_FROM))
+    n, n_low, d, d_low, inverse = _normal_tail_over_density_parts(a, T(0.875), T(0), T(0.25))
     square = a * a
     k, p = exponential_parts(T(-0.5) * square)
     return a, n, n_low, d, d_low, inverse, k, p, T(-0.5) * fused_multiply_add(a, a, -square)
@@ -106,8 +106,10 @@ def normal_tail_parts(x):
 @scalar_function
 def erfc(x):
     """Returns 1 - erf(x), accurate for large x: twice the normal distribution function at -x sqrt(2)."""
-    a = at_most(math.fabs(x), T(ERFC_END))
-    n, n_low, d, d_low, inverse = _tail_over_bell(a, T(STEEP), T(STEEP_LOW), T(0.35355339059327379))
+    a = at_most(math.fabs(x), T(ERFC_ROUNDS_TO_0_FROM))
+    n, n_low, d, d_low, inverse = _normal_tail_over_density_parts(
+        a, T(SEVEN_EIGHTHS_OF_ROOT_2), T(SEVEN_EIGHTHS_OF_ROOT_2_LOW), T(0.35355339059327379)
+    )
     square = a * a
     k, p = exponential_parts(-square)
     low = -fused_multiply_add(a, a, -square)

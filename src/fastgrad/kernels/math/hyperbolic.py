@@ -20,7 +20,7 @@ _sinh_series = polynomial(
 
 @scalar_function
 def sinh(x):
-    """Returns the hyperbolic sine."""
+    """Returns the hyperbolic sine of a number."""
     a = math.fabs(x)
     z = x * x
     h = half_exp(a)
@@ -29,7 +29,7 @@ def sinh(x):
 
 @scalar_function
 def cosh(x):
-    """Returns the hyperbolic cosine."""
+    """Returns the hyperbolic cosine of a number."""
     h = half_exp(math.fabs(x))
     return h + T(0.25) / h
 

@@ -15,19 +15,19 @@ from fastgrad.kernels.codegen.body import (
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.math.vector_math import LOG2_E, ROUND, ROUND64, logarithm, logarithm_parts
+from fastgrad.kernels.math.vector_math import LOG2_E, ROUNDING_SHIFT, ROUNDING_SHIFT64, logarithm, logarithm_parts
 
-THIRD_REST = constant_by_dtype(float32=-9.934107481068821e-09, float64=1.850371707708594e-17)
+ONE_THIRD_ROUNDING_ERROR = constant_by_dtype(float32=-9.934107481068821e-09, float64=1.850371707708594e-17)
 """The rounding error of 1/3."""
 
-TWICE_LOG2_E_REST = constant_by_dtype(float32=3.851925968879664e-08, float64=4.0710547481862066e-17)
+TWICE_LOG2_E_ROUNDING_ERROR = constant_by_dtype(float32=3.851925968879664e-08, float64=4.0710547481862066e-17)
 """The rounding error of 2 log2(e)."""
 
-LARGEST_EXPONENT = constant_by_dtype(float32=200.0, float64=1100.0)
+OVERFLOWING_POWER_OF_2_EXPONENT = constant_by_dtype(float32=200.0, float64=1100.0)
 """A power of 2 with this exponent is infinite; with its opposite, it is 0."""
 
-EXP2_END = constant_by_dtype(float32=130.0, float64=1025.0)
-EXP2_START = constant_by_dtype(float32=-160.0, float64=-1100.0)
+EXP2_OVERFLOW_EXPONENT = constant_by_dtype(float32=130.0, float64=1025.0)
+EXP2_UNDERFLOW_EXPONENT = constant_by_dtype(float32=-160.0, float64=-1100.0)
 
 _log2_series = polynomial(
     float64=[
@@ -50,7 +50,7 @@ def _log2(a):
     return y if a != 0 else float64(-math.inf)
 
 
-_power_series = polynomial(
+_exp2_series = polynomial(
     float32=[
         0.00015458461712114513, 0.0013391770189628005, 0.009618072770535946, 0.05550358071923256, 0.24022650718688965,
         0.6931471824645996, 1,
@@ -67,17 +67,17 @@ _power_series = polynomial(
 @scalar_function
 def _nearest_whole(t):
     """Returns the nearest whole number, as a float and as an integer."""
-    shifted = t + T(ROUND)
-    return shifted - T(ROUND), T_bits(float_bits(shifted) - float_bits(T(ROUND)))
+    shifted = t + T(ROUNDING_SHIFT)
+    return shifted - T(ROUNDING_SHIFT), T_bits(float_bits(shifted) - float_bits(T(ROUNDING_SHIFT)))
 
 
 @scalar_function
 def exp2(x):
     """Returns 2^x."""
-    x = T(EXP2_END) if x > T(EXP2_END) else x
-    x = T(EXP2_START) if x < T(EXP2_START) else x
+    x = T(EXP2_OVERFLOW_EXPONENT) if x > T(EXP2_OVERFLOW_EXPONENT) else x
+    x = T(EXP2_UNDERFLOW_EXPONENT) if x < T(EXP2_UNDERFLOW_EXPONENT) else x
     whole, k = _nearest_whole(x)
-    return scale_by_power_of_two(_power_series(x - whole), k)
+    return scale_by_power_of_two(_exp2_series(x - whole), k)
 
 
 @scalar_function
@@ -100,25 +100,25 @@ def _exp2(t):
     """Returns 2^t of a float64, as a float32."""
     t = float64(140) if t > float64(140) else t
     t = float64(-160) if t < float64(-160) else t
-    shifted = t + float64(ROUND64)
-    k = float_bits(shifted) - float_bits(float64(ROUND64))
-    r = float32(t - (shifted - float64(ROUND64)))
-    return scale_by_power_of_two(_power_series(r), int32(k))
+    shifted = t + float64(ROUNDING_SHIFT64)
+    k = float_bits(shifted) - float_bits(float64(ROUNDING_SHIFT64))
+    r = float32(t - (shifted - float64(ROUNDING_SHIFT64)))
+    return scale_by_power_of_two(_exp2_series(r), int32(k))
 
 
 @scalar_function
-def _with_sign(size, x, y):
-    """Returns x^y from |x|^y: handles powers of 1, of negative numbers and of NaN, and the exponent 0."""
+def _signed_power(unsigned, x, y):
+    """Returns x^y from `unsigned` = |x|^y: handles powers of 1, of negative numbers and NaN, and the exponent 0."""
     a = math.fabs(x)
-    size = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
+    unsigned = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else unsigned  # noqa: PLR0124 - false of NaN
     half = T(0.5) * y
     whole, odd = round_to_zero(y) == y, round_to_zero(half) != half
-    size = size if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
+    unsigned = unsigned if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
     # The sign of zeros counts.
-    return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
+    return -unsigned if whole and odd and math.copysign(T(1), x) < 0 and y == y else unsigned  # noqa: PLR0124
 
 
-_inner_series = polynomial(
+_atanh_series_from_fifth_power = polynomial(
     float32=[1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5],
     float64=[
         0.06001067163696724, 0.05836568951455214, 0.06668203184708452, 0.07692277182715128, 0.09090909455268438,
@@ -142,11 +142,11 @@ def _log2_parts(a):
     s_low = (fused_multiply_add(-s, divisor, f) - s * (f - (divisor - T(2)))) * inverse
     z = s * s
     z_low = fused_multiply_add(s, s, -z) + T(2) * s * s_low
-    q = _inner_series(z)
+    q = _atanh_series_from_fifth_power(z)
     # atanh(s) = s (1 + z p) with p = 1/3 + z q
     less = z * q
     p = T(0.3333333333333333) + less
-    p_low = (less - (p - T(0.3333333333333333))) + T(THIRD_REST)
+    p_low = (less - (p - T(0.3333333333333333))) + T(ONE_THIRD_ROUNDING_ERROR)
     w = z * p
     w_low = fused_multiply_add(z, p, -w) + (z * p_low + z_low * p)
     v = T(1) + w
@@ -155,7 +155,7 @@ def _log2_parts(a):
     g_low = fused_multiply_add(s, v, -g) + (s * v_low + s_low * v)
     high = g * T(2.8853900817779268)
     low = fused_multiply_add(g, T(2.8853900817779268), -high) + (
-        g * T(TWICE_LOG2_E_REST) + g_low * T(2.8853900817779268)
+        g * T(TWICE_LOG2_E_ROUNDING_ERROR) + g_low * T(2.8853900817779268)
     )
     total = e + high
     return total, (high - (total - e)) + low
@@ -164,10 +164,10 @@ def _log2_parts(a):
 @scalar_function
 def _exp2_of_sum(t, low):
     """Returns 2^(t + low), low far smaller than t."""
-    inside = math.fabs(t) < T(LARGEST_EXPONENT)
-    t = t if inside or t != t else math.copysign(T(LARGEST_EXPONENT), t)  # noqa: PLR0124 - true of NaN
+    inside = math.fabs(t) < T(OVERFLOWING_POWER_OF_2_EXPONENT)
+    t = t if inside or t != t else math.copysign(T(OVERFLOWING_POWER_OF_2_EXPONENT), t)  # noqa: PLR0124 - true of NaN
     whole, k = _nearest_whole(t)
-    return scale_by_power_of_two(_power_series((t - whole) + (low if inside else T(0))), k)
+    return scale_by_power_of_two(_exp2_series((t - whole) + (low if inside else T(0))), k)
 
 
 @scalar_function
@@ -178,13 +178,13 @@ def power_in_parts(x, y):
     high = high if a < T(math.inf) else a
     high = high if a != 0 else T(-math.inf)
     t = y * high
-    return _with_sign(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
+    return _signed_power(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
 
 
 @scalar_function
 def power_through_float64(x, y):
     """Returns x^y of float32 numbers: faster than by parts on machines with as many units for float64."""
-    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+    return _signed_power(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
 
 
 power = by_dtype(float32=power_through_float64, float64=power_in_parts)

@@ -49,7 +49,7 @@ def sign_of(x):
 # ---- quotients -------------------------------------------------------------------------------------------
 
 
-WHOLE_QUOTIENTS = constant_by_dtype(float32=4194304.0, float64=2251799813685248.0)
+LARGEST_QUOTIENT_OF_ONE_STEP = constant_by_dtype(float32=4194304.0, float64=2251799813685248.0)
 """The whole parts of smaller quotients are exact, or wrong by at most one."""
 
 
@@ -60,7 +60,7 @@ def remainder_toward_zero(a, b):
     r = fused_multiply_add(-round_to_zero(q), b, a)
     # A quotient just below a whole number may have been rounded to it.
     r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
-    if not (math.fabs(q) < T(WHOLE_QUOTIENTS) and math.fabs(b) < T(math.inf)):
+    if not (math.fabs(q) < T(LARGEST_QUOTIENT_OF_ONE_STEP) and math.fabs(b) < T(math.inf)):
         r = library_fmod(a, b)
     return r
 

@@ -20,8 +20,8 @@ from fastgrad.kernels.codegen.body import (
 )
 
 # Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which is in the low bits of the sum.
-ROUND64 = 6755399441055744.0
-ROUND = constant_by_dtype(float32=12582912.0, float64=ROUND64)
+ROUNDING_SHIFT64 = 6755399441055744.0
+ROUNDING_SHIFT = constant_by_dtype(float32=12582912.0, float64=ROUNDING_SHIFT64)
 LOG2_E = 1.4426950408889634
 # log(2) in two parts; the first has few bits, so that its products with small integers are exact.
 LN2_HIGH = constant_by_dtype(float32=0.693359375, float64=0.69314718036912381649)
@@ -30,10 +30,10 @@ MANTISSA_BITS = constant_by_dtype(float32=23, float64=52)
 EXPONENT_BIAS = constant_by_dtype(float32=127, float64=1023)
 SMALLEST_NORMAL = constant_by_dtype(float32=1.1754943508222875e-38, float64=2.2250738585072014e-308)
 # The arguments beyond which e^x and e^x / 2 are infinite, and below which e^x rounds to 0 and e^x - 1 to -1.
-EXP_END = constant_by_dtype(float32=89.0, float64=710.0)
-HALF_EXP_END = constant_by_dtype(float32=90.0, float64=711.0)
-EXP_START = constant_by_dtype(float32=-104.0, float64=-746.0)
-EXPM1_START = constant_by_dtype(float32=-18.0, float64=-40.0)
+EXP_OVERFLOW_ARGUMENT = constant_by_dtype(float32=89.0, float64=710.0)
+HALF_EXP_OVERFLOW_ARGUMENT = constant_by_dtype(float32=90.0, float64=711.0)
+EXP_UNDERFLOW_ARGUMENT = constant_by_dtype(float32=-104.0, float64=-746.0)
+EXPM1_ROUNDS_TO_MINUS_1_BELOW = constant_by_dtype(float32=-18.0, float64=-40.0)
 
 
 @scalar_function
@@ -49,9 +49,9 @@ def greatest(a, b):
 
 
 @scalar_function
-def at_most(x, end):
+def at_most(x, limit):
     """Returns the smaller of a number and its limit; keeps NaN."""
-    return end if x > end else x
+    return limit if x > limit else x
 
 
 @scalar_function
@@ -78,10 +78,10 @@ def positive_part(x):
 @scalar_function
 def _reduced_by_log2(x):
     """Returns k and r with x = k log(2) + r, |r| <= log(2)/2."""
-    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND))
-    n = shifted - T(ROUND)
+    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUNDING_SHIFT))
+    n = shifted - T(ROUNDING_SHIFT)
     r = fused_multiply_add(n, T(-LN2_LOW), fused_multiply_add(n, T(-LN2_HIGH), x))
-    return T_bits(float_bits(shifted) - float_bits(T(ROUND))), r
+    return T_bits(float_bits(shifted) - float_bits(T(ROUNDING_SHIFT))), r
 
 
 _exponential_series = polynomial(
@@ -95,7 +95,7 @@ _exponential_series = polynomial(
 """exp(r) for |r| <= log(2)/2."""
 
 
-_less_one_series = polynomial(
+_expm1_series = polynomial(
     float32=[0.0013934132875874639, 0.00836691539734602, 0.04166647419333458, 0.16666540503501892, 0.5],
     float64=[
         2.5112885307224598e-08, 2.7622953188597716e-07, 2.7557233480002182e-06, 2.48015147256815e-05,
@@ -115,15 +115,15 @@ def _power_of_two(k):
 @scalar_function
 def exp(x):
     """Returns e^x. A result of 0 is not computed by scaling: on some processors, an underflow costs 200 cycles."""
-    nothing = x < T(EXP_START)
-    k, r = _reduced_by_log2(T(0) if nothing else at_most(x, T(EXP_END)))
+    nothing = x < T(EXP_UNDERFLOW_ARGUMENT)
+    k, r = _reduced_by_log2(T(0) if nothing else at_most(x, T(EXP_OVERFLOW_ARGUMENT)))
     return T(0) if nothing else scale_by_power_of_two(_exponential_series(r), k)
 
 
 @scalar_function
 def half_exp(x):
     """Returns e^x / 2 for x >= 0, which is finite for slightly larger x than e^x."""
-    k, r = _reduced_by_log2(at_most(x, T(HALF_EXP_END)))
+    k, r = _reduced_by_log2(at_most(x, T(HALF_EXP_OVERFLOW_ARGUMENT)))
     return scale_by_power_of_two(_exponential_series(r), T_bits(k - 1))
 
 
@@ -137,11 +137,11 @@ def _reduction_error(x, k, r):
 @scalar_function
 def expm1(x):
     """Returns e^x - 1, accurate near zero. It computes half of that, since 2^k may be out of range."""
-    a = at_most(x, T(EXP_END))
-    a = T(EXPM1_START) if a < T(EXPM1_START) else a
+    a = at_most(x, T(EXP_OVERFLOW_ARGUMENT))
+    a = T(EXPM1_ROUNDS_TO_MINUS_1_BELOW) if a < T(EXPM1_ROUNDS_TO_MINUS_1_BELOW) else a
     k, r = _reduced_by_log2(a)
     half = _power_of_two(T_bits(k - 1))
-    less = fused_multiply_add(r * r, _less_one_series(r), _reduction_error(a, k, r)) + r
+    less = fused_multiply_add(r * r, _expm1_series(r), _reduction_error(a, k, r)) + r
     y = fused_multiply_add(half, less, half - T(0.5))
     return math.copysign(less if k == 0 else y + y, x)
 
@@ -150,7 +150,7 @@ def expm1(x):
 def exponential_parts(x):
     """Returns k and p with e^x = 2^k (1 + p), |p| < 0.42; x > -170, -1400 in float64 (`scale_by_power_of_two`)."""
     k, r = _reduced_by_log2(x)
-    return k, fused_multiply_add(r * r, _less_one_series(r), r)
+    return k, fused_multiply_add(r * r, _expm1_series(r), r)
 
 
 @scalar_function
@@ -165,10 +165,10 @@ def quotient_times_exponential(n, n_low, d, d_low, inverse, k, p, low):
 @scalar_function
 def _hyperbolic_tangent_parts(a):
     """Returns k, r: a = k log(2)/2 + r, -0.09 <= r <= 0.26, such that k is 0 below 1/4 and at most 1 below 1/2."""
-    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND)
-    n = shifted - T(ROUND)
+    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUNDING_SHIFT)
+    n = shifted - T(ROUNDING_SHIFT)
     r = fused_multiply_add(n, T(-0.5 * LN2_LOW), fused_multiply_add(n, T(-0.5 * LN2_HIGH), a))
-    return T_bits(float_bits(shifted) - float_bits(T(ROUND))), r
+    return T_bits(float_bits(shifted) - float_bits(T(ROUNDING_SHIFT))), r
 
 
 _hyperbolic_tangent_series = polynomial(
@@ -183,7 +183,7 @@ _hyperbolic_tangent_series = polynomial(
 
 @scalar_function
 def tanh(x):
-    """Returns the hyperbolic tangent.
+    """Returns the hyperbolic tangent of a number.
 
     exp(2|x|) is 2^k (1 + q) / (1 - q) with q = tanh(r), so tanh(x) is a quotient of two sums. From about 1/2 on, 1 -
     tanh(x) is computed as such a quotient.
@@ -235,7 +235,7 @@ _logarithm_series = polynomial(
 
 
 def _logarithm32(e, f):
-    """Returns e log(2) + log(1 + f)."""
+    """Returns e log(2) + log(1 + f) of float32 numbers, by a series in f."""
     q = _logarithm_series(f)
     return fused_multiply_add(e, T(LN2_HIGH), fused_multiply_add(f * f, q, e * T(LN2_LOW)) + f)
 
@@ -286,7 +286,7 @@ def log1p(x):
     return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
 
-_fraction_series = polynomial(
+_log1p_of_fraction_series = polynomial(
     float32=[
         0.00287388375, -0.0175122428, 0.0499311811, -0.0920296326, 0.130713283, -0.163785089, 0.199593562,
         -0.249970241, 0.333332476, -0.499999996,
@@ -297,7 +297,7 @@ _fraction_series = polynomial(
 
 def _log1p_of_fraction32(z):
     """Returns log(1 + z) for 0 <= z <= 1."""
-    return fused_multiply_add(z * z, _fraction_series(z), z)
+    return fused_multiply_add(z * z, _log1p_of_fraction_series(z), z)
 
 
 log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_one_plus)

@@ -50,7 +50,7 @@ from fastgrad.kernels.codegen.wrapper import (
 )
 from fastgrad.kernels.math.vector_math import least
 
-STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, INSIDE, HEADER_WORDS = range(9)
+STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, PAUSE_PLACE, HEADER_WORDS = range(9)
 """The first words of a frame: the address of the steps, the address of the arrays' descriptions, their number, and the
 address of NumPy's array type. The driver writes the other words: the step that stopped the program, its answer, whether
 the program pauses, and where (see `PAUSED`)."""
@@ -70,8 +70,9 @@ LOOP_NANOSECONDS_ADDRESS = loop_nanoseconds.__array_interface__["data"][0]
 
 STEP_WORDS = 6
 
-JUMP = 1 << 40
-"""A step that answers `-JUMP - i` jumps to step i; a smaller negative answer ends the program, which returns it."""
+JUMP_ANSWER = 1 << 40
+"""A step that answers `-JUMP_ANSWER - i` jumps to step i; a smaller negative answer ends the program, which returns
+it."""
 NOT_STOPPED = -1
 STOPPED = 1 << 32
 
@@ -91,12 +92,12 @@ SHARED = STALLED + 1
 - from `CLAIMS` on, for each thread its offer: the step, the end of its shares, the next of them."""
 
 MOST_THREADS = 64
-PARKED = CLAIMS + 8 * MOST_THREADS
+FIRST_PARKED_WORD = CLAIMS + 8 * MOST_THREADS
 """From here on, one word for each worker: whether it has stopped polling."""
 
-LINE_WORDS = 8
-END_AT, STEP_AT = 20, 40
-FIELD_MASK = (1 << 20) - 1
+CACHE_LINE_WORDS = 8
+CLAIM_END_SHIFT, CLAIM_STEP_SHIFT = 20, 40
+CLAIM_FIELD_MASK = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
 POLLS_BEFORE_YIELD = 2048
 
@@ -104,22 +105,22 @@ TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
 
 @scalar_function
-def array_differs(array, wanted, array_type):
-    """True if an object is not a contiguous, aligned array of the wanted dtype and shape in native byte order."""
+def is_unexpected_array(array, expected, array_type):
+    """True if an object is not a contiguous, aligned array of the expected dtype and shape in native byte order."""
     if pointer(int64, array + TYPE_AT)[0] != array_type:
         return True
     descr = pointer(int64, array + DESCR_AT)[0]
-    if pointer(int32, descr + TYPE_NUMBER_AT)[0] != wanted[0]:
+    if pointer(int32, descr + TYPE_NUMBER_AT)[0] != expected[0]:
         return True
     if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED_BYTEORDER:
         return True
     if pointer(int32, array + FLAGS_AT)[0] & CONTIGUOUS_ALIGNED != CONTIGUOUS_ALIGNED:
         return True
-    if pointer(int32, array + NDIM_AT)[0] != wanted[1]:
+    if pointer(int32, array + NDIM_AT)[0] != expected[1]:
         return True
     shape = pointer(int64, pointer(int64, array + SHAPE_AT)[0])
-    for axis in range(wanted[1]):  # noqa: SIM110 - a kernel has no generators
-        if shape[axis] != wanted[2 + axis]:
+    for axis in range(expected[1]):  # noqa: SIM110 - a kernel has no generators
+        if shape[axis] != expected[2 + axis]:
             return True
     return False
 
@@ -133,16 +134,16 @@ def bind_arrays(objects, frame):
     count = frame[OBJECT_COUNT]
     if objects[TUPLE_LENGTH] != count:
         return count
-    wanted = pointer(int64, frame[OBJECTS])
+    expected = pointer(int64, frame[OBJECTS])
     for i in range(count):
-        if array_differs(objects[i], wanted, frame[ARRAY_TYPE]):
+        if is_unexpected_array(objects[i], expected, frame[ARRAY_TYPE]):
             return i
         data = pointer(int64, objects[i] + DATA_AT)[0]
-        at = 2 + wanted[1]
-        places = wanted[at]
+        at = 2 + expected[1]
+        places = expected[at]
         for k in range(places):
-            pointer(int64, wanted[at + 1 + k])[0] = data
-        wanted = pointer(int64, wanted[at + 1 + places])  # the next description's address
+            pointer(int64, expected[at + 1 + k])[0] = data
+        expected = pointer(int64, expected[at + 1 + places])  # the next description's address
     return NOT_STOPPED
 
 
@@ -162,29 +163,29 @@ def run_steps(frame, start, stop):
                 frame[ANSWER] = answer - 1
                 frame[RESUME] = 1 if answer - 1 == PAUSED else 0
                 return STOPPED
-            if answer > -JUMP:
+            if answer > -JUMP_ANSWER:
                 return answer
-            i = -answer - JUMP
+            i = -answer - JUMP_ANSWER
     return NOT_STOPPED
 
 
 @scalar_function
-def run_share(team, me):
-    """Runs one share of the offered step, of the thread's own part first; returns whether there was a share.
+def run_share(team, thread):
+    """Runs a share of the step that a thread pool offers, of the thread's own part first; returns if there was one.
 
     Each thread begins with the same part of the work in every step, so its own earlier results are in its cache.
     """
     threads = team[THREADS]
     for i in range(threads):
-        place = CLAIMS + LINE_WORDS * ((me + i) % threads)
+        place = CLAIMS + CACHE_LINE_WORDS * ((thread + i) % threads)
         word = atomic_load(team, place)
-        if (word & FIELD_MASK) < (word >> END_AT & FIELD_MASK):
+        if (word & CLAIM_FIELD_MASK) < (word >> CLAIM_END_SHIFT & CLAIM_FIELD_MASK):
             word = atomic_add(team, place, 1)
             # Only now is it certain that the step is not over and that its table exists: the step waits for this share.
-            share = word & FIELD_MASK
-            if share < (word >> END_AT & FIELD_MASK):
+            share = word & CLAIM_FIELD_MASK
+            if share < (word >> CLAIM_END_SHIFT & CLAIM_FIELD_MASK):
                 steps = pointer(int64, atomic_load(team, TABLE))
-                step = STEP_WORDS * (word >> STEP_AT)
+                step = STEP_WORDS * (word >> CLAIM_STEP_SHIFT)
                 shares, count = steps[step + 3], steps[step + 5]
                 for one in range(step, step + STEP_WORDS * count, STEP_WORDS):
                     units, grain = steps[one + 2], steps[one + 4]
@@ -204,8 +205,8 @@ def run_share(team, me):
 
 
 @scalar_function
-def run_shared_step(team, number, shares):
-    """Runs a step on the thread pool; returns the least answer of its shares."""
+def run_shared_step(team, step_number, shares):
+    """Runs one step in shares on all threads of a thread pool; returns the least answer of the shares."""
     threads = team[THREADS]
     atomic_store(team, DONE, 0)
     atomic_store(team, WORST, NO_ANSWER)
@@ -213,7 +214,9 @@ def run_shared_step(team, number, shares):
     for i in range(threads):
         t = threads - 1 - i
         begin, end = shares * t // threads, shares * (t + 1) // threads
-        atomic_store(team, CLAIMS + LINE_WORDS * t, number << STEP_AT | end << END_AT | begin)
+        atomic_store(
+            team, CLAIMS + CACHE_LINE_WORDS * t, step_number << CLAIM_STEP_SHIFT | end << CLAIM_END_SHIFT | begin
+        )
     began = cycle_counter()
     while run_share(team, 0):
         pass
@@ -229,7 +232,7 @@ def run_shared_step(team, number, shares):
     if ended - finished > finished - began:
         team[STALLED] += ended - finished
     steps = pointer(int64, atomic_load(team, TABLE))
-    for i in range(number + 1, number + steps[STEP_WORDS * number + 5]):
+    for i in range(step_number + 1, step_number + steps[STEP_WORDS * step_number + 5]):
         step = STEP_WORDS * i
         if steps[step + 4] == 0:
             call_step(steps[step], steps[step + 1], 0, steps[step + 2])
@@ -260,8 +263,8 @@ def run_steps_on_pool(frame, team, start, stop):
             frame[RESUME] = 1 if answer - 1 == PAUSED else 0
             result = STOPPED
             i = stop
-        elif answer <= -JUMP:
-            i = -answer - JUMP
+        elif answer <= -JUMP_ANSWER:
+            i = -answer - JUMP_ANSWER
         elif answer < 0:
             result = answer
             i = stop
@@ -284,32 +287,32 @@ def continue_with_pool(frame, team, start, stop):
     return run_steps_on_pool(frame, team, start, stop)
 
 
-@kernel("team: inout[int64], number: int, patience: int -> int", release_gil=True)
-def run_worker(team, number, patience):
-    """The loop of a worker: takes shares until `patience` polls in a row gave none, or until the thread pool ends.
+@kernel("team: inout[int64], worker: int, idle_polls: int -> int", release_gil=True)
+def run_worker(team, worker, idle_polls):
+    """The loop of a worker: takes shares until `idle_polls` polls in a row gave none, or until the thread pool ends.
 
-    Returns 1 if the thread pool has ended. Else it returns 0, and the worker's `PARKED` word is set.
+    Returns 1 if the thread pool has ended. Else it returns 0, and the worker's word from `FIRST_PARKED_WORD` on is set.
     """
     idle = 0
     while atomic_load(team, QUIT) == 0:
-        if run_share(team, number + 1):
+        if run_share(team, worker + 1):
             idle = 0
             continue
         relax()
         idle += 1
         if idle % POLLS_BEFORE_YIELD == 0:
             yield_processor()
-        if idle >= patience and atomic_load(team, ACTIVE) == 0:
-            atomic_store(team, PARKED + LINE_WORDS * number, 1)
+        if idle >= idle_polls and atomic_load(team, ACTIVE) == 0:
+            atomic_store(team, FIRST_PARKED_WORD + CACHE_LINE_WORDS * worker, 1)
             return 0
     return 1
 
 
-_BEGIN = "objects: objects, frame: inout[int64], stop: int -> int"
-_CONTINUE = "frame: inout[int64], start: int, stop: int -> int"
+_BEGIN_SIGNATURE = "objects: objects, frame: inout[int64], stop: int -> int"
+_CONTINUE_SIGNATURE = "frame: inout[int64], start: int, stop: int -> int"
 
 
-@kernel(_BEGIN)
+@kernel(_BEGIN_SIGNATURE)
 def begin(objects, frame, stop):
     """Gives a program its arrays, a tuple, and runs its steps before `stop`.
 
@@ -323,24 +326,24 @@ def begin(objects, frame, stop):
     return run_steps(frame, 0, stop)
 
 
-begin_released = kernel(_BEGIN, release_gil=True)(begin.function)
+begin_released = kernel(_BEGIN_SIGNATURE, release_gil=True)(begin.function)
 """`begin` without the GIL."""
 
 
-@kernel(_CONTINUE)
+@kernel(_CONTINUE_SIGNATURE)
 def continue_program(frame, start, stop):
     """Runs the steps [start, stop) of a program that has begun; returns the same as `begin`."""
     return run_steps(frame, start, stop)
 
 
-continue_released = kernel(_CONTINUE, release_gil=True)(continue_program.function)
+continue_released = kernel(_CONTINUE_SIGNATURE, release_gil=True)(continue_program.function)
 """`continue_program` without the GIL."""
 
 
-@kernel("later: int -> int")
-def clock_after(later):
-    """Returns the processor's clock plus `later` ticks; `STALLED` and `SHARED` are in ticks."""
-    return cycle_counter() + later
+@kernel("ticks: int -> int")
+def clock_after(ticks):
+    """Returns the processor's clock plus `ticks` ticks; `STALLED` and `SHARED` are in ticks."""
+    return cycle_counter() + ticks
 
 
 ARRAY_TYPE_ADDRESS = id(np.ndarray)

@@ -24,7 +24,7 @@ from fastgrad.kernels.runtime.launch import (
     Output,
     Scratch,
     array_operands,
-    check_size,
+    check_itemsize,
     checked_sizes,
     operand_value,
     run_launches,
@@ -35,51 +35,53 @@ LEAST_SHARED_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
 
-def run_eagerly(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
     """Runs launches on the thread pool; their kernels never stop, and their parameters are arrays and numbers.
 
     Args:
-        found: the launches to run.
-        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+        launches: the launches to run.
+        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `launches` was made for.
     """
-    frames = found.frames
+    frames = launches.frames
     try:
         frame = frames.pop()
     except IndexError:
         frame = None
     if frame is None or frame.threads != team.threads:
-        if not has_plain_operands(found) and not is_work_for_pool(found):
-            run_launches(found, inputs, outputs)
+        if not has_plain_operands(launches) and not is_work_for_pool(launches):
+            run_launches(launches, inputs, outputs)
             return
-        frame = Frame(found, inputs, outputs)
-    for output, source in found.starts_as:
+        frame = Frame(launches, inputs, outputs)
+    for output, source in launches.starts_as:
         if outputs[output] is not inputs[source]:
             np.copyto(outputs[output], inputs[source])
-    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
     if not frame.run((*inputs, *outputs, *scratch)):
         # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
-        frame = Frame(found, inputs, outputs)
+        frame = Frame(launches, inputs, outputs)
         if not frame.run((*inputs, *outputs, *scratch)):
             raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
     frames.append(frame)
 
 
-def is_work_for_pool(found: Launches) -> bool:
+def is_work_for_pool(launches: Launches) -> bool:
     """True if there is so much work that the thread pool does it."""
-    return team.threads > 1 and sum([one.units * one.unit_cost for one in found.launches]) >= LEAST_SHARED_NANOSECONDS
+    return (
+        team.threads > 1 and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_SHARED_NANOSECONDS
+    )
 
 
-def has_plain_operands(found: Launches) -> bool:
+def has_plain_operands(launches: Launches) -> bool:
     """True if all operands are arrays and numbers, so that a frame can be made."""
-    return all(type(operand) in _PLAIN_OPERANDS for launch in found.launches for operand in launch.operands)
+    return all(type(operand) in _PLAIN_OPERANDS for launch in launches.launches for operand in launch.operands)
 
 
 _PLAIN_OPERANDS = (Input, Output, Scratch, Constant, int, float)
 
 
 class Frame:
-    """The program of launches on arrays of known shapes.
+    """A program, for the driver, that runs launches on any arrays of the shapes and dtypes that it was made for.
 
     Args:
         found: the launches.
@@ -91,25 +93,25 @@ class Frame:
 
     __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
 
-    def __init__(self, found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    def __init__(self, launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         self.threads = team.threads
-        self._is_shared = is_work_for_pool(found)
-        scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+        self._is_shared = is_work_for_pool(launches)
+        scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         arrays = (*inputs, *outputs, *scratch)
-        table, memory = step_table(found, inputs, outputs, lambda launch: (_share_count(launch), 1), scratch)
+        table, memory = step_table(launches, inputs, outputs, lambda launch: (_share_count(launch), 1), scratch)
         first = {Input: 0, Output: len(inputs), Scratch: len(inputs) + len(outputs)}
         places: list[list[int]] = [[] for _ in arrays]
-        for launch, step in zip(found.launches, table, strict=True):
+        for launch, step in zip(launches.launches, table, strict=True):
             for number, operand in enumerate(launch.operands):
                 if isinstance(operand, (Input, Output, Scratch)):
                     places[first[type(operand)] + operand.number].append(int(step[1]) + 8 * number)
         wanted, kept = 0, []
         for array, used in reversed([*zip(arrays, places, strict=True)]):
             row = np.array([array.dtype.num, array.ndim, *array.shape, len(used), *used, wanted], np.int64)
-            wanted = _address(row)
+            wanted = _data_address(row)
             kept.append(row)
         self._words = np.zeros(driver.HEADER_WORDS, np.int64)
-        self._words[driver.STEPS], self._words[driver.OBJECTS] = _address(table), wanted
+        self._words[driver.STEPS], self._words[driver.OBJECTS] = _data_address(table), wanted
         self._words[driver.OBJECT_COUNT] = len(arrays)
         self._words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
         self._steps = len(table)
@@ -158,7 +160,7 @@ def _launches_of_call(
 
 
 def step_table(
-    found: Launches,
+    launches: Launches,
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
     shares: Callable[[Launch], tuple[int, int]],
@@ -167,21 +169,21 @@ def step_table(
     """Returns the table of steps of launches, and the memory other than the arrays whose addresses are in the table.
 
     Args:
-        found, inputs, outputs: as in `run_eagerly`.
+        launches, inputs, outputs: as in `run_eagerly`.
         shares: returns how many parts a launch is cut into, and the units that no cut divides.
         scratch: the scratch memory; None allocates it.
     """
-    scratch = [np.empty(size, dtype) for dtype, size in found.scratch] if scratch is None else scratch
+    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if scratch is None else scratch
     numbers: list[np.ndarray] = []
-    rows = [_step_words(launch, inputs, outputs, scratch, numbers) for launch in found.launches]
+    rows = [_step_words(launch, inputs, outputs, scratch, numbers) for launch in launches.launches]
     table = [
-        (step_address(launch.kernel), _address(row), launch.units, *shares(launch), 1)
-        for launch, row in zip(found.launches, rows, strict=True)
+        (step_address(launch.kernel), _data_address(row), launch.units, *shares(launch), 1)
+        for launch, row in zip(launches.launches, rows, strict=True)
     ]
     return np.array(table, np.int64), [*rows, *numbers, *scratch]
 
 
-def _address(array: np.ndarray) -> int:
+def _data_address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
@@ -203,9 +205,9 @@ def _step_words(
             found[-1] = np.array(operand)  # a step reads the number from memory
             numbers.append(found[-1])
     for dtype, array in array_operands(launch.kernel, found):
-        check_size(launch.kernel, dtype, array.dtype)
+        check_itemsize(launch.kernel, dtype, array.dtype)
     behind = checked_sizes(launch.kernel, found) if checks_bounds() else []
-    return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
+    return np.array([_data_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 
 
 def _share_count(launch: Launch) -> int:

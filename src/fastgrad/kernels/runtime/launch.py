@@ -24,42 +24,42 @@ class Spec(Protocol):
 
 
 class Input(NamedTuple):
-    """The operation's input of this number."""
+    """An operand of a launch: the input of the operation with a number."""
 
     number: int
 
 
 class Output(NamedTuple):
-    """The operation's result of this number."""
+    """An operand of a launch: the result of the operation with a number."""
 
     number: int
 
 
 class Scratch(NamedTuple):
-    """Scratch memory of this number; its contents are arbitrary before and after the operation."""
+    """An operand of a launch: numbered scratch memory, whose contents are arbitrary before and after the operation."""
 
     number: int
 
 
 class Constant(NamedTuple):
-    """An array that lives as long as the program and does not change."""
+    """An operand of a launch: an array that lives as long as the program and does not change."""
 
     array: np.ndarray
 
 
-class Inner(NamedTuple):
+class InnerFrame(NamedTuple):
     """The frame of another program, which the kernel runs; `make()` returns a frame, with its `words`."""
 
     make: Callable[[], Any]
 
 
-class EntryOf(NamedTuple):
+class KernelEntry(NamedTuple):
     """The address of a kernel's entry for programs, for a kernel that calls it; the next operand is its launch."""
 
     kernel: Callable[..., Any]
 
 
-Operand = Input | Output | Scratch | Constant | Inner | EntryOf | int | float | tuple[Any, ...]
+Operand = Input | Output | Scratch | Constant | InnerFrame | KernelEntry | int | float | tuple[Any, ...]
 """The value for one parameter of a kernel: an array, a number, or a tuple of them for a list of arrays. A `float`
 parameter also takes an `Input` with one float64 element: the kernel reads the number when it runs."""
 
@@ -102,8 +102,8 @@ class Launch:
         self.parts = parts
         self.waits = waits
 
-    def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
-        """Returns this launch with other operands."""
+    def with_operands(self, operands: tuple[Operand | Launch, ...]) -> Launch:
+        """Returns a copy of a launch with other operands."""
         return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits)
 
 
@@ -166,17 +166,17 @@ def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, 
 
 
 def run_launches(
-    found: Launches,
+    launches: Launches,
     inputs: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
     shares: int = 1,
     call: Callable[[Any, Sequence[Any], int], int | None] | None = None,
 ) -> int | None:
-    """Runs launches now.
+    """Runs the kernels of an operation's launches now, in order, on arrays.
 
     Args:
-        found: the launches to run.
-        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+        launches: the launches to run.
+        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `launches` was made for.
         shares: the number of parts that shareable work is cut into; the last part runs first.
         call: a function that runs each kernel instead. It takes the kernel, its arguments without `first` and `last`,
             and the number of units.
@@ -184,12 +184,12 @@ def run_launches(
     Returns:
         None, or the answer of the kernel that stopped the run: a number >= 0.
     """
-    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
-    for output, source in found.starts_as:
+    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
+    for output, source in launches.starts_as:
         if outputs[output] is not inputs[source]:
             np.copyto(outputs[output], inputs[source])
 
-    for launch in found.launches:
+    for launch in launches.launches:
         kernel: Any = launch.kernel
         given = iter(launch.operands)
         arguments: list[Any] = []
@@ -234,7 +234,7 @@ def operand_value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[
             return scratch[number]
         case Constant(array):
             return array
-        case EntryOf(kernel):
+        case KernelEntry(kernel):
             return step_address(kernel)
         case tuple():
             return tuple([operand_value(one, inputs, outputs, scratch) for one in operand])
@@ -249,7 +249,7 @@ def operand_value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[
             words = np.array(numbers, np.int64)
             scratch.append(words)  # keeps the words alive
             return words.ctypes.data
-        case Inner(make):
+        case InnerFrame(make):
             frame = make()
             scratch.append(frame)
             return frame.words.ctypes.data
@@ -261,10 +261,12 @@ def _stopping_answer(answer: int | None) -> int | None:
     return None if answer is None or answer < 0 else int(answer)
 
 
-def _call_in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int, shares: int) -> int | None:
-    """Calls a kernel for each part of its work; returns the first answer >= 0."""
+def _call_in_parts(
+    kernel: Any, arguments: list[Any], share_positions: Sequence[int], units: int, shares: int
+) -> int | None:
+    """Calls a kernel once for each part of its units of work, the last part first; returns the first answer >= 0."""
     count = max(1, min(shares, units))
-    first, last = ends
+    first, last = share_positions
     for part in reversed(range(count)):
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
         answer = _stopping_answer(kernel(*arguments))
@@ -285,8 +287,8 @@ def array_operands(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype,
     return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
-def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
-    """Checks that elements of dtype `given` are not smaller than those of dtype `wanted`, which the kernel reads.
+def check_itemsize(kernel: Any, parameter_dtype: np.dtype, given_dtype: np.dtype) -> None:
+    """Checks that the elements of an operand are not smaller than those of the dtype that a kernel's parameter reads.
 
     A kernel would read beyond the end of an array with smaller elements. The dtypes may differ: kernels that move
     elements know only the element size, others read complex numbers as pairs, and any array may stand in for an absent
@@ -295,8 +297,10 @@ def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
     Raises:
         TypeError: the elements are smaller.
     """
-    if given.itemsize < wanted.itemsize:
-        raise TypeError(f"kernel {kernel.__self__.name}: takes arrays of {wanted} here, got one of {given}.")
+    if given_dtype.itemsize < parameter_dtype.itemsize:
+        raise TypeError(
+            f"kernel {kernel.__self__.name}: takes arrays of {parameter_dtype} here, got one of {given_dtype}."
+        )
 
 
 def _viewed_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
@@ -305,5 +309,5 @@ def _viewed_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
         return tuple([_viewed_as(one, dtype, kernel) for one in operand])
     if type(operand) is not np.ndarray or dtype is None or operand.dtype == dtype:
         return operand
-    check_size(kernel, dtype, operand.dtype)
+    check_itemsize(kernel, dtype, operand.dtype)
     return operand.reshape(-1).view(dtype)

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime.driver import JUMP
+from fastgrad.kernels.runtime.driver import JUMP_ANSWER
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
 def copy_bytes(x, y, size, first, last):
-    """y = x, `size` bytes in units of 64."""
+    """Copies `size` bytes from x to y; a unit of work is 64 bytes."""
     stop = size if last * 64 > size else last * 64
     for i in range(first * 64, stop):
         y[i] = x[i]
 
 
 def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
-    """``tf.bitcast``: the same bytes."""
+    """Returns the launches of ``tf.bitcast``: none, as the result is the bytes of the input."""
     return Launches((), alias=True)
 
 
@@ -30,7 +30,7 @@ def _jump_answer(answer, table, count):
     """Returns the jump to the step that `table`, pairs (answer, step), has for `answer`; 0 if it has none."""
     for i in range(count):
         if table[2 * i] == answer:
-            return -JUMP - table[2 * i + 1] - 1
+            return -JUMP_ANSWER - table[2 * i + 1] - 1
     return 0
 
 
@@ -48,7 +48,7 @@ def choose_by_value(x, table, count):
 
 @kernel("x: in[T], wanted: int -> int", T=NUMBERS)
 def has_truth(x, wanted):
-    """Returns -1 if the truth of x is that of `wanted`, else 0."""
+    """Returns -1 if x and `wanted` are both zero or both not, else 0."""
     return -1 if (x[0] != 0) == (wanted != 0) else 0
 
 
@@ -58,7 +58,7 @@ def has_value(x, wanted):
     return -1 if x[0] == wanted else 0
 
 
-@kernel("way: int -> int")
-def end_program(way):
-    """Ends the program at the end of path `way` of the trace tree."""
-    return -2 - way
+@kernel("path_number: int -> int")
+def end_program(path_number):
+    """Ends the program at the end of path `path_number` of the trace tree."""
+    return -2 - path_number

@@ -12,11 +12,11 @@ import ctypes
 import os
 from collections.abc import Sequence
 
-STATE, PROCESSOR = 0, 36
+STATE_FIELD, PROCESSOR_FIELD = 0, 36
 """The positions of two words after the name in `/proc/…/stat`."""
 
-RUNNABLE = b"R"
-STAT_BYTES = 1024
+RUNNABLE_STATE = b"R"
+MOST_STAT_FILE_BYTES = 1024
 
 
 class ThreadSpreader:
@@ -68,5 +68,5 @@ class ThreadSpreader:
 
 def _processor_of_runnable(file: int) -> int | None:
     """Returns the processor of a runnable thread, None for a thread that sleeps."""
-    words = os.pread(file, STAT_BYTES, 0).rpartition(b")")[2].split()
-    return int(words[PROCESSOR]) if words[STATE] == RUNNABLE else None
+    words = os.pread(file, MOST_STAT_FILE_BYTES, 0).rpartition(b")")[2].split()
+    return int(words[PROCESSOR_FIELD]) if words[STATE_FIELD] == RUNNABLE_STATE else None

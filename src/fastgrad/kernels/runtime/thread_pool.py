@@ -26,13 +26,13 @@ from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.kernels.runtime.spreading import ThreadSpreader
 
-IDLE_POLLS = 20_000
+POLLS_BEFORE_PARKING = 20_000
 """How many times a worker polls for work before it parks; a poll takes some ten nanoseconds."""
 
 SECONDS_BETWEEN_SPREADING = 0.01
 """Seconds between two checks whether threads share one processor; a check takes some three microseconds a thread."""
 
-LEAST_ALONE, MOST_ALONE = 4, 64
+LEAST_ALONE_TIMES_WAIT, MOST_ALONE_TIMES_WAIT = 4, 64
 """The time that programs run alone, as a multiple of the time that a program has waited: at first and at most."""
 
 
@@ -53,7 +53,7 @@ class ThreadPool:
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
         self._alone_until = 0  # by the processor's clock; 0 if programs may use the workers
-        self._penalty = LEAST_ALONE
+        self._penalty = LEAST_ALONE_TIMES_WAIT
 
     @property
     def threads(self) -> int:
@@ -63,53 +63,53 @@ class ThreadPool:
     def resize(self, threads: int) -> None:
         """Sets the number of threads, the caller included, at least 1."""
         with self.lock:
-            self._end()
+            self._end_workers()
             # Interpreted kernels have one thread: with more, the GIL would move between the waiting loops.
             self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
-            self._alone_until, self._penalty = 0, LEAST_ALONE
+            self._alone_until, self._penalty = 0, LEAST_ALONE_TIMES_WAIT
 
-    def ready(self) -> np.ndarray:
+    def start_or_wake_workers(self) -> np.ndarray:
         """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
         if len(self._workers) != self._threads - 1:
-            self._start()
+            self._start_workers()
         words = self.words
         for number, waker in enumerate(self._wakers):
-            place = driver.PARKED + driver.LINE_WORDS * number
+            place = driver.FIRST_PARKED_WORD + driver.CACHE_LINE_WORDS * number
             if words[place]:
                 words[place] = 0
                 waker.release()
         return words
 
-    def is_better(self) -> bool:
+    def is_worth_using(self) -> bool:
         """True if a program should take the lock: there are workers, they are free, and running alone is not better."""
         if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
-            if _clock() < self._alone_until:
+            if _ticks_after_now() < self._alone_until:
                 return False
             self._alone_until = 0
         return True
 
-    def finished(self) -> None:
-        """Records the end of the program that holds the lock."""
+    def record_program_end(self) -> None:
+        """Records that the program that holds the lock has ended, and whether sharing its steps has paid."""
         stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
         if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
-            self._alone_until = _clock(self._penalty * stalled)
-            self._penalty = min(2 * self._penalty, MOST_ALONE)
+            self._alone_until = _ticks_after_now(self._penalty * stalled)
+            self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
         else:
-            self._penalty = max(self._penalty // 2, LEAST_ALONE)
+            self._penalty = max(self._penalty // 2, LEAST_ALONE_TIMES_WAIT)
         if shared and time.monotonic() >= self._look_again:
             self._spreading.move_apart()
             self._look_again = time.monotonic() + SECONDS_BETWEEN_SPREADING
 
-    def _start(self) -> None:
-        self._end()
+    def _start_workers(self) -> None:
+        self._end_workers()
         count = self._threads - 1
-        lines = driver.PARKED // driver.LINE_WORDS + count + 1
-        self._memory = np.zeros(lines * driver.LINE_WORDS, np.int64)
-        start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
-        self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
+        lines = driver.FIRST_PARKED_WORD // driver.CACHE_LINE_WORDS + count + 1
+        self._memory = np.zeros(lines * driver.CACHE_LINE_WORDS, np.int64)
+        start = -self._memory.__array_interface__["data"][0] // 8 % driver.CACHE_LINE_WORDS
+        self.words = self._memory[start : start + (lines - 1) * driver.CACHE_LINE_WORDS]
         self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Lock() for _ in range(count)]
         driver.run_worker[()]  # compiled first, else each new thread would compile it
@@ -122,7 +122,7 @@ class ThreadPool:
             self._workers.append(worker)
         self._spreading = ThreadSpreader([worker.native_id for worker in self._workers if worker.native_id is not None])
 
-    def _end(self) -> None:
+    def _end_workers(self) -> None:
         if self._workers:
             self.words[driver.QUIT] = 1
             for waker in self._wakers:
@@ -136,7 +136,7 @@ class ThreadPool:
     def before_fork(self) -> None:
         """Ends the workers, so that none is in a state that the child process would wait for."""
         self.lock.acquire()
-        self._end()
+        self._end_workers()
 
     def after_fork_in_parent(self) -> None:
         """Releases the lock; the workers start again at the next use."""
@@ -146,41 +146,41 @@ class ThreadPool:
         """Ends the workers, at the interpreter's exit."""
         if self.lock.acquire(timeout=1.0):
             try:
-                self._end()
+                self._end_workers()
             finally:
                 self.lock.release()
 
 
-def _clock(later: int = 0) -> int:
-    return int(driver.clock_after[()](later))
+def _ticks_after_now(ticks: int = 0) -> int:
+    return int(driver.clock_after[()](ticks))
 
 
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
     # Not a `threading.Semaphore`: its Python code allocates memory, and would keep a lock if there is none left.
     follow = driver.run_worker[()]
-    while not follow(words, number, IDLE_POLLS):
+    while not follow(words, number, POLLS_BEFORE_PARKING):
         waker.acquire()
 
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
     """Begins a program on the thread pool, or on one thread without the GIL if another program uses the thread pool."""
-    if team.is_better():
+    if team.is_worth_using():
         with team.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
             try:
-                return int(driver.begin_with_pool(objects, words, team.ready(), stop))
+                return int(driver.begin_with_pool(objects, words, team.start_or_wake_workers(), stop))
             finally:
-                team.finished()
+                team.record_program_end()
     return int(driver.begin_released(objects, words, stop))
 
 
 def continue_shared(words: np.ndarray, start: int, stop: int) -> int:
     """Continues a program on the thread pool, or on one thread without the GIL; see `begin_shared`."""
-    if team.is_better():
+    if team.is_worth_using():
         with team.lock:
             try:
-                return int(driver.continue_with_pool(words, team.ready(), start, stop))
+                return int(driver.continue_with_pool(words, team.start_or_wake_workers(), start, stop))
             finally:
-                team.finished()
+                team.record_program_end()
     return int(driver.continue_released(words, start, stop))
 
 
