@@ -21,7 +21,7 @@ from fastgrad.compiler.fusion.phases import Phase, Schedule
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import Elements, is_costly_function
-from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
+from fastgrad.kernels.reduction.lanes import ENOUGH_UNITS, FEW_ELEMENTS, LANE_DEPTH, LANES, MANY_ELEMENTS, PART_ELEMENTS
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 SHORT_ROW = 1024
@@ -105,7 +105,7 @@ class ReductionEmitter:
 
     def stays_whole(self) -> bool:
         """True if reductions are not cut."""
-        return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
+        return self.pieces >= ENOUGH_UNITS or self.count < MANY_ELEMENTS or len(self.schedule.phases) > 1
 
     def total_of(self, step: Step) -> str:
         """Returns the dtype of a reduction's totals."""
@@ -241,13 +241,13 @@ class _AlongRows(ReductionEmitter):
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
-        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW_ELEMENTS
 
     def _piece_count(self) -> int:
         return self.kept_count
 
     def _part_size(self) -> int:
-        return PART
+        return PART_ELEMENTS
 
     def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
@@ -296,7 +296,7 @@ class _AlongRows(ReductionEmitter):
                 self._write_row_loop(phase, *_row_bounds(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
-            rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            rows = writer.number("together", max(1, LANE_DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
@@ -319,13 +319,13 @@ class _AlongRows(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW_ELEMENTS)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
-        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
+        with writer.block(f"for block in range({start}, stop, {LANES * LANE_DEPTH})"):
             self._write_fill(phase)
-            self._write_lane_loop(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._write_lane_loop(phase, "block", f"least(block + {LANES * LANE_DEPTH}, stop)")
             self._write_lane_totals(phase)
 
     def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
@@ -351,7 +351,7 @@ class _AcrossRows(ReductionEmitter):
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
     def _part_size(self) -> int:
-        return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
+        return max(LANE_DEPTH, PART_ELEMENTS // min(self.fused.sizes[-1], LANES) // LANE_DEPTH * LANE_DEPTH)
 
     def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count
@@ -388,9 +388,9 @@ class _AcrossRows(ReductionEmitter):
         writer = self.writer
         n = writer.size(self.dims[-1])
         self._write_fill(phase, "totals", self.total_of)
-        with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
+        with writer.block(f"for block in range({start}, {stop}, {LANE_DEPTH})"):
             self._write_fill(phase)
-            with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
+            with writer.block(f"for q in range(block, least(block + {LANE_DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)

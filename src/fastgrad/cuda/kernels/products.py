@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
-from fastgrad.kernels.elementwise.half import WIDEN
+from fastgrad.kernels.elementwise.half import WIDENING_KERNELS
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.form import NO_OWN_ROWS
 from fastgrad.kernels.math.vector_math import least
@@ -359,7 +359,7 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
 
 def widening_launches(memory: ScratchMemory, *given: tuple[Operand, int]) -> list[Launch]:
     """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
-    return [Launch(WIDEN["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
+    return [Launch(WIDENING_KERNELS["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:

@@ -16,7 +16,7 @@ from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT, UpdateRule
+from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT_ELEMENTS, UpdateRule
 
 FLOATS = ("float32", "float64")
 
@@ -35,7 +35,7 @@ def _update_source(rule: UpdateRule) -> str:
     lines = [f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.given)}):"]
     lines += [f"    {line}" for line in rule.constants]
     lines += [
-        f"    start, stop = first * {UNIT}, last * {UNIT}",
+        f"    start, stop = first * {UNIT_ELEMENTS}, last * {UNIT_ELEMENTS}",
         "    for k in range(count):",
         f"        {', '.join(f'{x}_' for x in every)} = {', '.join(f'{x}[k]' for x in every)}",
         "        size = sizes[k]",

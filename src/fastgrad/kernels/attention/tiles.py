@@ -20,9 +20,9 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.random.random import block_words
 
-QUERIES = 64  # of a tile
-KEYS = 64
-CHUNK = 16  # queries that are processed at a time
+TILE_QUERIES = 64  # of a tile
+TILE_KEYS = 64
+CHUNK_QUERIES = 16  # queries that are processed at a time
 
 
 HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
@@ -32,7 +32,7 @@ HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500
 @scalar_function
 def padded_stride(columns):
     """Returns the stride of the rows of a tile's copy."""
-    return (columns + CHUNK - 1) // CHUNK * CHUNK
+    return (columns + CHUNK_QUERIES - 1) // CHUNK_QUERIES * CHUNK_QUERIES
 
 
 @scalar_function
@@ -61,14 +61,14 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
 
 @scalar_function
 def transpose_rows_of_tile(x, at, row, depth, rows, scale, turned):
-    """Writes some rows of x as columns, times scale: element c of row r goes to turned[QUERIES c + r]."""
-    pack_panel(x, at, 1, row, turned, QUERIES, depth, rows)
+    """Writes some rows of x as columns, times scale: element c of row r goes to turned[TILE_QUERIES c + r]."""
+    pack_panel(x, at, 1, row, turned, TILE_QUERIES, depth, rows)
     if scale != T(1):
         wide = padded_stride(rows)
         for c in range(depth):
-            for left in range(0, wide, CHUNK):
-                for i in range(CHUNK):
-                    turned[QUERIES * c + left + i] *= scale
+            for left in range(0, wide, CHUNK_QUERIES):
+                for i in range(CHUNK_QUERIES):
+                    turned[TILE_QUERIES * c + left + i] *= scale
 
 
 @scalar_function
@@ -78,19 +78,19 @@ def hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, m
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
             behind = left + key - top
-            for i in range(QUERIES):
-                scores[QUERIES * key + i] = hidden if i < behind else scores[QUERIES * key + i]
+            for i in range(TILE_QUERIES):
+                scores[TILE_QUERIES * key + i] = hidden if i < behind else scores[TILE_QUERIES * key + i]
     if masked != 0:
         for key in range(count):
             at = mask_at + (left + key) * mask_key + top * mask_row
             if mask_row == 0:
                 if mask[at] == 0:
-                    for i in range(QUERIES):
-                        scores[QUERIES * key + i] = hidden
+                    for i in range(TILE_QUERIES):
+                        scores[TILE_QUERIES * key + i] = hidden
             else:
                 for i in range(rows):
                     if mask[at + i * mask_row] == 0:
-                        scores[QUERIES * key + i] = hidden
+                        scores[TILE_QUERIES * key + i] = hidden
 
 
 @scalar_function
@@ -106,18 +106,18 @@ def apply_dropout(tile, words, row, quads, left, rows, count, rate):
     for key in range(0, count, 4):
         for i in range(rows):
             w0, w1, w2, w3 = block_words(word, low, high, (row + i) * quads + (left + key) // 4)
-            at = QUERIES * key + i
+            at = TILE_QUERIES * key + i
             tile[at] = tile[at] * scale if w0 >= least_kept else T(0)
-            tile[at + QUERIES] = tile[at + QUERIES] * scale if w1 >= least_kept else T(0)
-            tile[at + 2 * QUERIES] = tile[at + 2 * QUERIES] * scale if w2 >= least_kept else T(0)
-            tile[at + 3 * QUERIES] = tile[at + 3 * QUERIES] * scale if w3 >= least_kept else T(0)
+            tile[at + TILE_QUERIES] = tile[at + TILE_QUERIES] * scale if w1 >= least_kept else T(0)
+            tile[at + 2 * TILE_QUERIES] = tile[at + 2 * TILE_QUERIES] * scale if w2 >= least_kept else T(0)
+            tile[at + 3 * TILE_QUERIES] = tile[at + 3 * TILE_QUERIES] * scale if w3 >= least_kept else T(0)
 
 
 @scalar_function
 def clear_tile(tile, queries):
     """Sets a tile to 0 if the last chunk of queries has columns without a query, since kernels read them, too."""
-    if queries % CHUNK != 0:
-        for i in range(KEYS * QUERIES):
+    if queries % CHUNK_QUERIES != 0:
+        for i in range(TILE_KEYS * TILE_QUERIES):
             tile[i] = T(0)
 
 

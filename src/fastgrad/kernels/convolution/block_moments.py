@@ -14,33 +14,33 @@ from numpy import float64
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
-    BLOCK,
-    BLOCK_IMAGES,
-    BLOCKS,
-    HEADER,
-    IMAGES,
-    PLACES,
-    TARGET,
-    TARGET_IMAGE,
+    BLOCK_IMAGES_WORD,
+    BLOCK_WORD,
+    BLOCKS_WORD,
+    HEADER_WORDS,
+    IMAGES_WORD,
+    PLACES_WORD,
+    TARGET_IMAGE_WORD,
+    TARGET_WORD,
 )
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.batch_moments import FLOATS, NANOSECONDS, add_block
+from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, add_block
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
 
 
 @scalar_function
 def block_of_element(places, element):
     """Returns the number of the block whose result begins with this element."""
-    image = element // places[TARGET_IMAGE]
-    rest = element - image * places[TARGET_IMAGE]
-    a = rest // places[TARGET]
-    rest -= a * places[TARGET]
-    b = rest // places[TARGET + 1]
-    c = (rest - b * places[TARGET + 1]) // places[TARGET + 2]
-    number = image // places[BLOCK_IMAGES] * places[BLOCKS] + a // places[BLOCK]
-    number = number * places[BLOCKS + 1] + b // places[BLOCK + 1]
-    return number * places[BLOCKS + 2] + c // places[BLOCK + 2]
+    image = element // places[TARGET_IMAGE_WORD]
+    rest = element - image * places[TARGET_IMAGE_WORD]
+    a = rest // places[TARGET_WORD]
+    rest -= a * places[TARGET_WORD]
+    b = rest // places[TARGET_WORD + 1]
+    c = (rest - b * places[TARGET_WORD + 1]) // places[TARGET_WORD + 2]
+    number = image // places[BLOCK_IMAGES_WORD] * places[BLOCKS_WORD] + a // places[BLOCK_WORD]
+    number = number * places[BLOCKS_WORD + 1] + b // places[BLOCK_WORD + 1]
+    return number * places[BLOCKS_WORD + 2] + c // places[BLOCK_WORD + 2]
 
 
 @kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
@@ -137,7 +137,7 @@ def launches_with_moments(
     places = table.array
     counts = _rows_of_blocks(places)
     size = int(counts.sum()) * columns
-    work = NANOSECONDS * size / convolution.units
+    work = ELEMENT_NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
     after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
     operands = array, filters, target, table, EntryOf(after.kernel), after
@@ -151,9 +151,9 @@ def launches_with_moments(
 
 def _rows_of_blocks(places: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
-    images = int(places[IMAGES])
-    sizes = [images, *places[HEADER + PLACES : HEADER + PLACES + 3].tolist()]
-    steps = [int(places[BLOCK_IMAGES]), *places[BLOCK : BLOCK + 3].tolist()]
+    images = int(places[IMAGES_WORD])
+    sizes = [images, *places[HEADER_WORDS + PLACES_WORD : HEADER_WORDS + PLACES_WORD + 3].tolist()]
+    steps = [int(places[BLOCK_IMAGES_WORD]), *places[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))
         for size, step in zip(sizes, steps, strict=True)

@@ -25,8 +25,8 @@ from fastgrad.kernels.convolution.geometry import (
     windows_of,
 )
 from fastgrad.kernels.convolution.patches import (
-    PATCH_ELEMENTS,
-    SUMS,
+    MOST_PATCH_ELEMENTS,
+    SUM_DTYPES,
     add_chunks,
     gather_filters,
     gather_lanes,
@@ -37,15 +37,15 @@ from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, about
-BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
-MOST_CHUNKS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
-CHUNKS_ELEMENTS = 1 << 18  # most elements of the partial sums
+MOST_BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
+MOST_PARTIAL_SUMS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
+MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
 
 
 def _table_header(
     windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
 ) -> list[int]:
-    """Returns the first words of a table, up to `TARGET_IMAGE`."""
+    """Returns the first words of a table, up to `TARGET_IMAGE_WORD`."""
     blocks = [-(-count // size) if size else 0 for count, size in zip(counts, block.places, strict=True)]
     numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
     return [*numbers, *move, *start, *block.extent, int(block.copied)]
@@ -82,7 +82,7 @@ def _window_launches(
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
-        dtype, array, windows.images, sizes, channels, counts, reading, BLOCK_PLACES
+        dtype, array, windows.images, sizes, channels, counts, reading, MOST_BLOCK_PLACES
     )
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
@@ -90,7 +90,7 @@ def _window_launches(
     lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
     head = [*_table_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
     tables: list[np.ndarray] = []
-    at = patches.HEADER + len(phases) * patches.PHASE
+    at = patches.HEADER_WORDS + len(phases) * patches.PHASE_WORDS
     for phase in phases:
         size = (block.images, *map(min, block.places, phase.places))
         moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
@@ -134,18 +134,22 @@ def _few_channel_launches(
     (sizes, depth), (move, start, spans), outs = source, reading, target[1]
     cells = prod(windows.kernel)
     width = cells * outs
-    if windows.groups > 1 or outs > few_channels.MOST_CHANNELS or min(cells, depth) < few_channels.LEAST_CELLS:
+    if (
+        windows.groups > 1
+        or outs > few_channels.MOST_OUTPUT_CHANNELS
+        or min(cells, depth) < few_channels.LEAST_WINDOW_CELLS
+    ):
         return None
     counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
-    room = max(depth, width * (PATCH_ELEMENTS // few_channels.MOST_PRODUCTS))
-    block = block_of(windows.images, counts, move, spans, room, BLOCK_PLACES, True)
+    room = max(depth, width * (MOST_PATCH_ELEMENTS // few_channels.MOST_BLOCK_PRODUCTS))
+    block = block_of(windows.images, counts, move, spans, room, MOST_BLOCK_PLACES, True)
     if block is None:
         return None
     result, bytes_ = strides_of(target[0], outs), dtype.itemsize
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
     patch = strides_of(block.extent, 1)
     head = [*_table_header(windows, sizes, depth, block, counts, move, start), *steps, width, outs, patch[0]]
-    at = few_channels.HEADER + len(phases) * few_channels.PHASE
+    at = few_channels.HEADER_WORDS + len(phases) * few_channels.PHASE_WORDS
     row_numbers, term_numbers = np.arange(block.images * patch[0]), np.arange(depth)
     rows = np.stack([row_numbers * depth, row_numbers * width], -1) * bytes_
     terms = np.stack([term_numbers, term_numbers * width], -1) * bytes_
@@ -222,7 +226,7 @@ def _source_blocks(
 @kernel(
     "x: in[T], y: out[T], d: int, h: int, w: int, channels: int, start_d: int, start_h: int, start_w: int, depth: int, "
     "height: int, width: int, first: int, last: int",
-    T=SUMS,
+    T=SUM_DTYPES,
     noalias=True,
 )
 def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width, first, last):
@@ -253,7 +257,7 @@ def convolution_followed(
     """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
     x, filters = inputs
     windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
-    if windows is None or x.dtype.name not in SUMS:
+    if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
@@ -269,7 +273,10 @@ def convolution_followed(
     return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], following)
 
 
-@kernel("filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int", T=SUMS)
+@kernel(
+    "filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int",
+    T=SUM_DTYPES,
+)
 def transpose_filters(filters, turned, cells, group, groups, each, first, last):
     """turned[cell, part, o, q] = filters[cell, q, part, o]."""
     for unit in range(first, last):
@@ -287,7 +294,7 @@ def convolution_input_launches(
     """Returns launches for the input's cotangent, from the result's and the filters, by phase of the strides."""
     g, filters = inputs
     windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
-    if windows is None or g.dtype.name not in SUMS:
+    if windows is None or g.dtype.name not in SUM_DTYPES:
         return None
     start, spans, phases = phases_of(windows)
     each, group = windows.each, windows.group
@@ -315,19 +322,19 @@ def convolution_filter_launches(
     """Returns launches for the filters' cotangent, from the input and the result's: sums of chunks, and a total."""
     x, g = inputs
     windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
-    if windows is None or x.dtype.name not in SUMS:
+    if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
     move, spans = windows.strides, window_extent(windows)
     start: Sizes = tuple([-n for n in windows.before])
     array, sizes, start, block, before, scratch = _source_blocks(
         x.dtype, Input(0), windows.images, windows.sizes, windows.channels, windows.outputs, (move, start, spans),
-        patches.LONGEST_CHAIN,
+        patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
     scratch = scratch or ((x.dtype, 0),)
     by_lane, outs, size = windows.by_lane, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
-    chunks = max(1, min(MOST_CHUNKS, blocks, CHUNKS_ELEMENTS // size))
+    chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
     patch = strides_of(block.extent if block.copied else sizes, windows.channels)
     result = strides_of(windows.outputs, outs)
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.convolution.patches import PATCH_ELEMENTS
+from fastgrad.kernels.convolution.patches import MOST_PATCH_ELEMENTS
 from fastgrad.kernels.convolution.sliding import window_sizes
 
 Sizes = tuple[int, ...]
@@ -113,7 +113,7 @@ def block_of(
         return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], moves, spans, strict=True)])
 
     def fits(block: Sequence[int]) -> bool:
-        return not copied or block[0] * prod(extent(block)) * channels <= PATCH_ELEMENTS
+        return not copied or block[0] * prod(extent(block)) * channels <= MOST_PATCH_ELEMENTS
 
     block = [1, 1, 1, 1]
     if not fits(block):

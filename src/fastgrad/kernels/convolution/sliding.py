@@ -12,7 +12,7 @@ from fastgrad.kernels.codegen.body import local_array, scalar_function, speciali
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest
 
-WINDOW = (
+WINDOW_PARAMETERS = (
     "d: int, h: int, w: int, kd: int, kh: int, kw: int, od: int, oh: int, ow: int, sd: int, sh: int, sw: int, "
     "pd: int, ph: int, pw: int, ld: int, lh: int, lw: int"
 )
@@ -27,7 +27,7 @@ def window_sizes(
     padding: Sequence[tuple[int, int]],
     dilations: Sequence[int],
 ) -> tuple[int, ...] | None:
-    """Returns the values of `WINDOW`; None for more than three spatial dimensions."""
+    """Returns the values of `WINDOW_PARAMETERS`; None for more than three spatial dimensions."""
     free = 3 - len(sizes)
     if free < 0:
         return None
@@ -152,7 +152,9 @@ def window_kernel(
     """
     cells = scalar_function(specialized(visit_cells, f"{name}_cells", **visits))
     function = specialized(_visit_windows, name, summary, visit_cells=cells)
-    signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
+    signature = (
+        f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW_PARAMETERS}, first: int, last: int"
+    )
     options: dict[str, Any] = {"noalias": True, "same": same, **variables}
     made: Kernel = kernel(signature, **options)(function)
     return made

@@ -24,12 +24,12 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spe
 FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
 """The dtype T of computations in kernels; elements in memory are of type E."""
-UNARY = [
+UNARY_OPERATIONS = [
     "negative", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "sigmoid", "conj",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
 ]  # fmt: skip
-REAL = ["abs", "real", "imag", "angle"]
-BINARY = [
+REAL_VALUED_OPERATIONS = ["abs", "real", "imag", "angle"]
+BINARY_OPERATIONS = [
     "add", "subtract", "multiply", "divide", "multiply_no_nan", "divide_no_nan", "xdivy", "squared_difference",
     "sqrt_gradient", "xlogy", "xlog1py", "pow", "rsqrt_gradient", "reciprocal_gradient",
 ]  # fmt: skip
@@ -162,7 +162,7 @@ def inverse_hyperbolic_tangent(a, b):
 
 @scalar_function
 def algebraic_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY`, up to "conj"."""
+    """Applies the operation with number `mode` in `UNARY_OPERATIONS`, up to "conj"."""
     if mode == 0:
         return -a, -b
     if mode == 1:
@@ -193,7 +193,7 @@ def algebraic_function(mode, a, b):
 
 @scalar_function
 def circular_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY`, from "sin" on."""
+    """Applies the operation with number `mode` in `UNARY_OPERATIONS`, from "sin" on."""
     if mode == 12:
         return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
     if mode == 13:
@@ -224,7 +224,7 @@ def circular_function(mode, a, b):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def unary_operation(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `UNARY` to x."""
+    """Applies the operation with number `mode` in `UNARY_OPERATIONS` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         p, q = algebraic_function(mode, a, b) if mode < 12 else circular_function(mode, a, b)
@@ -234,7 +234,7 @@ def unary_operation(x, y, step, mode, first, last):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def to_real(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `REAL` to x."""
+    """Applies the operation with number `mode` in `REAL_VALUED_OPERATIONS` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
@@ -258,7 +258,7 @@ def power(a, b, c, d):
 
 @scalar_function
 def binary_function(mode, a, b, c, d):
-    """Applies the operation with number `mode` in `BINARY`."""
+    """Applies the operation with number `mode` in `BINARY_OPERATIONS`."""
     if mode == 0:
         return a + c, b + d
     if mode == 1:
@@ -294,7 +294,7 @@ def binary_function(mode, a, b, c, d):
     T=("float64",),
 )
 def binary_operation(x, y, z, x_step, y_step, mode, first, last):
-    """Applies the operation with number `mode` in `BINARY` to x and y."""
+    """Applies the operation with number `mode` in `BINARY_OPERATIONS` to x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         p, q = binary_function(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
@@ -392,12 +392,12 @@ def complex_launches(
         return None
     number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
     dtype = np.dtype(f"float{number.itemsize * 4}")
-    if name in UNARY:
-        return found.then(unary_operation[dtype, WIDE], UNARY.index(name))
-    if name in REAL:
-        return found.then(to_real[dtype, WIDE], REAL.index(name))
-    if name in BINARY:
-        return found.then(binary_operation[dtype, WIDE], BINARY.index(name))
+    if name in UNARY_OPERATIONS:
+        return found.then(unary_operation[dtype, WIDE], UNARY_OPERATIONS.index(name))
+    if name in REAL_VALUED_OPERATIONS:
+        return found.then(to_real[dtype, WIDE], REAL_VALUED_OPERATIONS.index(name))
+    if name in BINARY_OPERATIONS:
+        return found.then(binary_operation[dtype, WIDE], BINARY_OPERATIONS.index(name))
     if name in {"equal", "not_equal"}:
         return found.then(are_equal[dtype], int(name == "equal"))
     if name == "add_n":

@@ -14,8 +14,8 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec, single_launch
 
-UNITS = ("uint8", "uint16", "uint32", "uint64")
-INDICES = ("int16", "int32", "int64")
+UNIT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
+INDEX_DTYPES = ("int16", "int32", "int64")
 
 
 def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
@@ -27,8 +27,8 @@ def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
 @kernel(
     "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
     "last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
     """out[b, m, k] = x[b, m, ids[b, k]], rows of `width` elements, for x of (batch, middle, size, width).
@@ -71,7 +71,7 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
 
 @kernel(
     "ids: in[I], numbers: out[int64], sizes: in[int64], depth: int, strict: int, first: int, last: int -> int",
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def row_numbers(ids, numbers, sizes, depth, strict, first, last):
     """Converts positions ids[r, :] in the shape `sizes` to row numbers; outside: -1, or a stop if `strict`."""
@@ -91,8 +91,8 @@ def row_numbers(ids, numbers, sizes, depth, strict, first, last):
 
 @kernel(
     "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def take_along(x, ids, out, size, count, width, units, first, last):
     """out[o, k, i] = x[o, ids[o, k, i], i], elements of `units` words each; ids from -size to size - 1."""
@@ -112,8 +112,8 @@ def take_along(x, ids, out, size, count, width, units, first, last):
 
 @kernel(
     "g: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def put_along(g, ids, out, size, count, width, units, first, last):
     """out[o, ids[o, k, i], i] = g[o, k, i], zeros elsewhere."""
@@ -136,8 +136,8 @@ def put_along(g, ids, out, size, count, width, units, first, last):
 @kernel(
     "x: in[T], lengths: in[I], out: out[T], second: int, between: int, third: int, width: int, batch_first: int, "
     "first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def reverse_sequences(x, lengths, out, second, between, third, width, batch_first, first, last):
     """Reverses rows of x, (outer, second, between, third, width), up to the lengths.
@@ -165,7 +165,7 @@ def reverse_sequences(x, lengths, out, second, between, third, width, batch_firs
 
 @kernel(
     "ids: in[I], on: in[T], off: in[T], out: out[T], depth: int, inner: int, units: int, first: int, last: int",
-    T=UNITS,
+    T=UNIT_DTYPES,
     I=("uint8", "int8", "int16", "int32", "int64"),
 )
 def one_hot(ids, on, off, out, depth, inner, units, first, last):
@@ -190,7 +190,7 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
+@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDEX_DTYPES)
 def first_id_outside(ids, size, first, last):
     """Returns the number of the first index outside [0, size), counted from `first`, or -1."""
     wrong = int64(0)
@@ -226,7 +226,7 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
 def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches that read the row of x for each id, zeros for negative ids."""
     x, ids = inputs
-    if ids.dtype.name not in INDICES:
+    if ids.dtype.name not in INDEX_DTYPES:
         return None
     unit, words = units_of(x.dtype)
     count = prod(ids.shape)
@@ -258,7 +258,7 @@ def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: 
 def _match_except_along(x: Spec, ids: Spec, axis: int) -> bool:
     return (
         len(x.shape) == len(ids.shape)
-        and ids.dtype.name in INDICES
+        and ids.dtype.name in INDEX_DTYPES
         and all(a == b for i, (a, b) in enumerate(zip(x.shape, ids.shape, strict=True)) if i != axis)
     )
 

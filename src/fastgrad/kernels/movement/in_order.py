@@ -13,7 +13,7 @@ from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
-LARGE = 4096  # least elements for which kernels are faster
+LEAST_COPIED_ELEMENTS = 4096  # least elements for which kernels are faster
 
 
 def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
@@ -24,7 +24,7 @@ def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
 
 def in_order(x: np.ndarray) -> np.ndarray:
     """Returns ``np.ascontiguousarray(x)``; kernels copy large transposes."""
-    order = None if x.flags.c_contiguous or x.size < LARGE or x.dtype.kind == "O" else memory_order(x)
+    order = None if x.flags.c_contiguous or x.size < LEAST_COPIED_ELEMENTS or x.dtype.kind == "O" else memory_order(x)
     if order is None:
         return np.ascontiguousarray(x)
     launches = _copy_launches(x.shape, x.strides, x.dtype)
@@ -35,14 +35,14 @@ def in_order(x: np.ndarray) -> np.ndarray:
     return y
 
 
-def as_in_memory(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray | None:
+def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray | None:
     """Runs an element-wise function of arrays of one shape on transposes in their memory order.
 
     The result has the same memory order: after a convolution with the channels first, channels stay last in memory.
 
     Args:
         run: the function.
-        *arrays: arrays of ``LARGE`` or more elements; smaller arrays are not worth the check.
+        *arrays: arrays of ``LEAST_COPIED_ELEMENTS`` or more elements; smaller arrays are not worth the check.
 
     Returns:
         None if the arrays are in order, or have no memory order.

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
-from fastgrad.kernels.recurrent.walk import BLOCK, cell_kernels, copy_elements, forward_launches, gradient_launches
+from fastgrad.kernels.recurrent.walk import (
+    BLOCK_STATE_UNITS,
+    cell_kernels,
+    copy_elements,
+    forward_launches,
+    gradient_launches,
+)
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -35,20 +41,20 @@ def gru_step(x, work, bias, hs, inner, gates, at, own, now, after, units, stays)
 @scalar_function
 def gru_step_back(gates, inner, hs, dx, dp, dh, dc, row, at, line, now, after, units):
     """Computes the cotangents of a row; see `walk.step_back`."""
-    for left in range(0, units, BLOCK):
-        n = least(BLOCK, units - left)
+    for left in range(0, units, BLOCK_STATE_UNITS):
+        n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
             place, unit, state = at + left + j, line + left + j, now + left + j
             z, r, c = gates[place], gates[place + units], gates[place + 2 * units]
             d = dh[unit] * (T(1) - z) * (T(1) - c * c)
             row[j] = dh[unit] * (hs[state] - c) * (z * (T(1) - z))
-            row[BLOCK + j] = d * inner[state] * (r * (T(1) - r))
-            row[2 * BLOCK + j] = d * r
-            row[3 * BLOCK + j] = d
+            row[BLOCK_STATE_UNITS + j] = d * inner[state] * (r * (T(1) - r))
+            row[2 * BLOCK_STATE_UNITS + j] = d * r
+            row[3 * BLOCK_STATE_UNITS + j] = d
             dh[unit] = dh[unit] * z
         for q in range(3):
-            copy_elements(row, q * BLOCK, dp, at + q * units + left, n)
-            copy_elements(row, (q + q // 2) * BLOCK, dx, at + q * units + left, n)
+            copy_elements(row, q * BLOCK_STATE_UNITS, dp, at + q * units + left, n)
+            copy_elements(row, (q + q // 2) * BLOCK_STATE_UNITS, dx, at + q * units + left, n)
 
 
 gru, gru_gradient = cell_kernels("gru", gru_step, gru_step_back, 3, same={"c": "h"}, same_back={"dc": "dh"})

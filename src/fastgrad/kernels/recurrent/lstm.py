@@ -10,7 +10,13 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
-from fastgrad.kernels.recurrent.walk import BLOCK, cell_kernels, copy_elements, forward_launches, gradient_launches
+from fastgrad.kernels.recurrent.walk import (
+    BLOCK_STATE_UNITS,
+    cell_kernels,
+    copy_elements,
+    forward_launches,
+    gradient_launches,
+)
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
@@ -36,23 +42,23 @@ def lstm_step(x, work, bias, hs, cs, gates, at, own, now, after, units, stays):
 @scalar_function
 def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, row, at, line, now, after, units):
     """Computes the cotangents of a row; see `walk.step_back`. tanh(c) is recomputed."""
-    for left in range(0, units, BLOCK):
-        n = least(BLOCK, units - left)
+    for left in range(0, units, BLOCK_STATE_UNITS):
+        n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
-            row[4 * BLOCK + j] = tanh(cs[after + left + j])
+            row[4 * BLOCK_STATE_UNITS + j] = tanh(cs[after + left + j])
         for j in range(n):
             place, unit = at + left + j, line + left + j
             i, f, g, o = gates[place], gates[place + units], gates[place + 2 * units], gates[place + 3 * units]
-            bent = row[4 * BLOCK + j]
+            bent = row[4 * BLOCK_STATE_UNITS + j]
             d = dc[unit] + dh[unit] * o * (T(1) - bent * bent)
             row[j] = d * g * (i * (T(1) - i))
-            row[BLOCK + j] = d * cs[now + left + j] * (f * (T(1) - f))
-            row[2 * BLOCK + j] = d * i * (T(1) - g * g)
-            row[3 * BLOCK + j] = dh[unit] * bent * (o * (T(1) - o))
+            row[BLOCK_STATE_UNITS + j] = d * cs[now + left + j] * (f * (T(1) - f))
+            row[2 * BLOCK_STATE_UNITS + j] = d * i * (T(1) - g * g)
+            row[3 * BLOCK_STATE_UNITS + j] = dh[unit] * bent * (o * (T(1) - o))
             dc[unit] = d * f
             dh[unit] = T(0)
         for q in range(4):
-            copy_elements(row, q * BLOCK, dp, at + q * units + left, n)
+            copy_elements(row, q * BLOCK_STATE_UNITS, dp, at + q * units + left, n)
 
 
 lstm, lstm_gradient = cell_kernels("lstm", lstm_step, lstm_step_back, 4, carries=True, same_back={"dp": "dx"})

@@ -15,7 +15,7 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Input, Launch, Scratch
 
 FLOATS = ("float32", "float64")
-TERMS = 384  # the longest chain
+MOST_CHAIN_TERMS = 384  # the longest chain
 
 
 @kernel("matrix: in[T], packed: out[T], k: int, n: int, row: int, column: int, first: int, last: int", T=FLOATS)
@@ -26,8 +26,8 @@ def pack_matrix(matrix, packed, k, n, row, column, first, last):
     for panel in range(first, last):
         columns = least(width, n - panel * width)
         stride = (columns + lanes - 1) // lanes * lanes
-        for term in range(0, k, TERMS):
-            depth = least(TERMS, k - term)
+        for term in range(0, k, MOST_CHAIN_TERMS):
+            depth = least(MOST_CHAIN_TERMS, k - term)
             at = panel * width * column + term * row
             pack_panel_at(matrix, at, row, column, packed, panel * width * k + term * stride, stride, depth, columns)
 
@@ -51,8 +51,8 @@ def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
     for column in range(0, n, width):
         columns = least(width, n - column)
         stride = (columns + lanes - 1) // lanes * lanes
-        for term in range(0, k, TERMS):
-            depth = least(TERMS, k - term)
+        for term in range(0, k, MOST_CHAIN_TERMS):
+            depth = least(MOST_CHAIN_TERMS, k - term)
             more = accumulate + term
             multiply_rows(
                 a, a_at + term, a_row, 1, packed, column * k + term * stride, stride, c, c_at + column, n, more,

@@ -1,7 +1,7 @@
 """Recurrent cells over time: one loop over the time steps in each direction, around the cell's function of a row.
 
 Sequences are (time, batch, ...), so the data of a time step is contiguous; the gates of a row are adjacent. A unit of
-work is all time steps of `UNIT` sequences. Up to `TOGETHER` sequences go through a time step together: first the
+work is all time steps of `UNIT_SEQUENCES` sequences. Up to `MOST_SEQUENCES_TOGETHER` sequences go through a time step together: first the
 product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are short and call one
 function of numbers each.
 """
@@ -17,13 +17,13 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
-UNIT = 8  # the sequences of a unit of work
-TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
-BLOCK = 128  # units of the state at a time, whose results wait on the stack
+UNIT_SEQUENCES = 8  # the sequences of a unit of work
+MOST_SEQUENCES_TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
+BLOCK_STATE_UNITS = 128  # units of the state at a time, whose results wait on the stack
 
 # What the loops need to know of a cell; each kernel is compiled with its own values and functions.
 GATES = 1  # the number of products with the recurrent kernel for a unit of the state
-CARRIES = 0  # whether there is a second state
+HAS_SECOND_STATE = 0  # whether there is a second state
 
 
 @scalar_function
@@ -40,7 +40,7 @@ def step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units)
     """Computes a row's cotangents of product and inputs, and updates `dh` and `dc` to those of the previous state.
 
     The cotangent through the recurrent kernel is added to `dh` later. `line` is the start of the row in `dh` and `dc`.
-    `row` has 6 `BLOCK` elements of scratch memory.
+    `row` has 6 `BLOCK_STATE_UNITS` elements of scratch memory.
     """
 
 
@@ -68,11 +68,11 @@ def _run_forwards(
     `h0` and `c0`.
     """
     size, width = batch * units, GATES * units
-    end = least(batch, last * UNIT)
-    for top in range(first * UNIT, end, TOGETHER):
-        rows = least(end - top, TOGETHER)
+    end = least(batch, last * UNIT_SEQUENCES)
+    for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
+        rows = least(end - top, MOST_SEQUENCES_TOGETHER)
         copy_elements(h0, top * units, hs, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             copy_elements(c0, top * units, kept, top * units, rows * units)
         for t in range(steps):
             start = t * batch + top
@@ -83,7 +83,7 @@ def _run_forwards(
                 now = row * units
                 step(x, work, bias, hs, kept, gates, row * width, (top + b) * width, now, now + size, units, stays)
         copy_elements(hs, steps * size + top * units, h, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             copy_elements(kept, steps * size + top * units, c, top * units, rows * units)
 
 
@@ -98,14 +98,14 @@ def _run_backwards(
     """
     own = local_array(T, 768)
     size, width = batch * units, GATES * units
-    end = least(batch, last * UNIT)
-    for top in range(first * UNIT, end, TOGETHER):
-        rows = least(end - top, TOGETHER)
+    end = least(batch, last * UNIT_SEQUENCES)
+    for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
+        rows = least(end - top, MOST_SEQUENCES_TOGETHER)
         if with_h != 0:
             copy_elements(gh, top * units, dh, top * units, rows * units)
         else:
             clear_elements(dh, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             if with_c != 0:
                 copy_elements(gc, top * units, dc, top * units, rows * units)
             else:
@@ -129,11 +129,11 @@ def _run_backwards(
                 dh[at] += ghs[at]
 
 
-_FORWARDS = (
+_FORWARD_SIGNATURE = (
     "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], kept: out[T], gates: out[T], "
     "h: out[T], c: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, first: int, last: int"
 )
-_BACKWARDS = (
+_BACKWARD_SIGNATURE = (
     "gates: in[T], kept: in[T], hs: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: out[T], "
     "dh: out[T], dc: out[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, "
     "first: int, last: int"
@@ -158,12 +158,12 @@ def cell_kernels(
         carries: whether the cell has a second state, which it keeps before and after all time steps.
         same, same_back: for parameters of the two kernels, the parameter whose array they always are.
     """
-    own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
+    own = {"GATES": gates, "HAS_SECOND_STATE": int(carries), "step": step, "step_back": step_back}
     made: list[Kernel] = []
     states = {"h": ("h0",), "c": ("c0",)} if carries else {"h": ("h0",)}
     for walk, signature, title, in_place, one_array in (
-        (_run_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
-        (_run_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
+        (_run_forwards, _FORWARD_SIGNATURE, name, {"gates": ("x",), **states}, same),
+        (_run_backwards, _BACKWARD_SIGNATURE, f"{name}_gradient", {"dp": ("gates",)}, same_back),
     ):
         function = specialized(walk, title, walk.__doc__, **own)
         made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
@@ -187,7 +187,7 @@ def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[in
     masked = len(inputs) > 3 + states
     arrays = (Input(0), Scratch(0), Input(2), Input(3), Input(2 + states), Input(3 + states if masked else 0))
     operands: tuple[Any, ...] = *arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)
-    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT_SEQUENCES), _unit_nanoseconds(steps, units, width))
     scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
     in_place = [(places[3], 3)]
     in_place += [(places[2], 0)] if places[2] != places[0] else []
@@ -217,7 +217,7 @@ def gradient_launches(
     flags = [*map(int, has), *[0] * (4 - len(has))]
     arrays = (*map(Input, kept), Scratch(0), *optional, *map(Output, places))
     operands: tuple[Any, ...] = *arrays, batch, steps, units, *flags
-    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT_SEQUENCES), _unit_nanoseconds(steps, units, width))
     packing = pack_launch(dtype, number, width, units, transposed=True)
     in_place = ((places[1], 0),) if width > units else ()
     return Launches((packing, launch), ((dtype, packed_size(dtype, width, units)),), in_place)
@@ -225,4 +225,4 @@ def gradient_launches(
 
 def _unit_nanoseconds(steps: int, units: int, width: int) -> float:
     """Returns about how many nanoseconds a unit of work takes."""
-    return UNIT * steps * width * (0.02 * units + 0.4)
+    return UNIT_SEQUENCES * steps * width * (0.02 * units + 0.4)

@@ -20,9 +20,9 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 MOST_PARTS = 16
-PART_ROWS = 512  # least rows of a part
-ROWS = 64  # of a block: the bodies' literal
-NANOSECONDS = 0.1  # about, for an element
+LEAST_PART_ROWS = 512  # least rows of a part
+BLOCK_ROWS = 64  # of a block: the bodies' literal
+ELEMENT_NANOSECONDS = 0.1  # about, for an element
 
 
 @scalar_function
@@ -107,8 +107,10 @@ def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> L
     rows, columns = x.shape
     if x.dtype.name not in FLOATS:
         return None
-    parts = max(1, min(MOST_PARTS, rows // PART_ROWS))
+    parts = max(1, min(MOST_PARTS, rows // LEAST_PART_ROWS))
     sizes = rows, columns, parts
-    work = Launch(part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, NANOSECONDS * rows * columns / parts)
+    work = Launch(
+        part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, ELEMENT_NANOSECONDS * rows * columns / parts
+    )
     join = Launch(whole_moments[x.dtype], (Scratch(0), Output(0), Output(1), *sizes), columns, parts)
     return Launches((work, join), ((np.dtype(np.float64), 2 * parts * columns),))

@@ -17,8 +17,8 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, singl
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
-COLUMNS = 64  # columns that are summed side by side
-_RUNNING = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
+COLUMNS_TOGETHER = 64  # columns that are summed side by side
+_RUNNING_SIGNATURE = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
 _IN_PLACE = {"y": ("x",)}
 
 
@@ -30,7 +30,7 @@ def sum_rounding_error(total, value, larger):
     return error if math.fabs(larger) < math.inf else T(0)
 
 
-@kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)
+@kernel(_RUNNING_SIGNATURE, T=FLOATS, in_place=_IN_PLACE)
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
     """Sums the elements up to each element with compensated rounding errors (Ogita, Rump and Oishi 2005)."""
     totals = local_array(T, 64)
@@ -51,8 +51,8 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                 rest += sum_rounding_error(total, part, larger)
                 total = larger
             continue
-        for column in range(0, inner, COLUMNS):
-            count = COLUMNS if column + COLUMNS <= inner else inner - column
+        for column in range(0, inner, COLUMNS_TOGETHER):
+            count = COLUMNS_TOGETHER if column + COLUMNS_TOGETHER <= inner else inner - column
             for i in range(count):
                 totals[i] = T(0)
                 rests[i] = T(0)
@@ -67,7 +67,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                     rests[i] = rest
 
 
-@kernel(_RUNNING, T=INTEGERS, in_place=_IN_PLACE)
+@kernel(_RUNNING_SIGNATURE, T=INTEGERS, in_place=_IN_PLACE)
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     """Sums the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
@@ -132,10 +132,10 @@ def _running_total(x, y, size, inner, exclusive, reverse, first, last):
 # Each kernel is compiled with its own values.
 join, NEUTRAL = times, 1
 _UP_TO_EACH = "up to each element, without it if `exclusive`, from the end if `reverse`."
-running_product = kernel(_RUNNING, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
+running_product = kernel(_RUNNING_SIGNATURE, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
     specialized(_running_total, "running_product", f"Multiplies the elements {_UP_TO_EACH}")
 )
-running_logsumexp = kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)(
+running_logsumexp = kernel(_RUNNING_SIGNATURE, T=FLOATS, in_place=_IN_PLACE)(
     specialized(
         _running_total,
         "running_logsumexp",
