@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
-from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_order, run_in_memory_order
+from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
@@ -132,7 +132,7 @@ def by_kernels(
         inputs: Sequence[np.ndarray] = arrays
         for x in arrays:
             if not x.flags.c_contiguous:
-                inputs = [in_order(array) for array in arrays]
+                inputs = [in_row_major_order(array) for array in arrays]
                 break
         plan, specs = cached_launches(launches, result, inputs, attributes)
         if plan is None and by_numpy is not None:

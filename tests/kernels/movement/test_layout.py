@@ -36,7 +36,7 @@ def test_what_can_be_walked_through_as_one_is_one():
 def test_index_maps_one_after_the_other(perm):
     turned, view = layouts.transposed(WHOLE, X.shape, perm), X.transpose(perm)
     assert elements(turned) == positions(view)
-    back, flipped = layouts.backwards(turned, view.shape, (0, 2)), view[::-1, :, ::-1]
+    back, flipped = layouts.reversed_layout(turned, view.shape, (0, 2)), view[::-1, :, ::-1]
     assert elements(back) == positions(flipped)
     key = ((0, flipped.shape[0], 2), 1, None, (1, flipped.shape[2], 1))
     assert elements(layouts.sliced(back, flipped.shape, key)) == positions(flipped[::2, 1, None, 1:])

@@ -14,7 +14,7 @@ from fastgrad.compiler.fusion.fused import Fused, Source, graph_of
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.movement.layout import Layout, contiguous, strides_at
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Output
 
 
@@ -58,7 +58,7 @@ def keeps_order(node: Node) -> bool:
 
 def has_copy_kernel(layout: Layout, value: Value) -> bool:
     """True if there is a kernel that copies the elements of a layout."""
-    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
+    return strided_copy_launch(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
 
 
 def copy_node(value: Value, view: View) -> Node:

@@ -29,7 +29,7 @@ from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.form import NO_OWN_ROWS
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -380,7 +380,7 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
     x, y, rows, columns = operands
     source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
     assert source is not None
-    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
+    copy = strided_copy_launch(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
     assert copy is not None
     return [copy]
 

@@ -50,9 +50,9 @@ class _AttentionOperands:
         sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
-    def nanoseconds(self, products: float, itemsize: int) -> float:
-        """Returns about how long `products` products take for a query and all keys."""
-        terms = (self.depth + self.width) / 2 * products
+    def nanoseconds(self, product_count: float, itemsize: int) -> float:
+        """Returns about how long `product_count` products take for a query and all keys."""
+        terms = (self.depth + self.width) / 2 * product_count
         return self.keys * (PRODUCT_NANOSECONDS * terms + SCORE_EXPONENTIAL_NANOSECONDS) * itemsize / 4
 
 

@@ -25,22 +25,22 @@ from fastgrad.kernels.convolution.patches import (
 )
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, add_block
+from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, add_block_to_moments
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
 
 
 @scalar_function
-def block_of_element(places, element):
+def block_of_element(table, element):
     """Returns the number of the block whose result begins with this element."""
-    image = element // places[TARGET_IMAGE_WORD]
-    rest = element - image * places[TARGET_IMAGE_WORD]
-    a = rest // places[TARGET_WORD]
-    rest -= a * places[TARGET_WORD]
-    b = rest // places[TARGET_WORD + 1]
-    c = (rest - b * places[TARGET_WORD + 1]) // places[TARGET_WORD + 2]
-    number = image // places[BLOCK_IMAGES_WORD] * places[BLOCKS_WORD] + a // places[BLOCK_WORD]
-    number = number * places[BLOCKS_WORD + 1] + b // places[BLOCK_WORD + 1]
-    return number * places[BLOCKS_WORD + 2] + c // places[BLOCK_WORD + 2]
+    image = element // table[TARGET_IMAGE_WORD]
+    rest = element - image * table[TARGET_IMAGE_WORD]
+    a = rest // table[TARGET_WORD]
+    rest -= a * table[TARGET_WORD]
+    b = rest // table[TARGET_WORD + 1]
+    c = (rest - b * table[TARGET_WORD + 1]) // table[TARGET_WORD + 2]
+    number = image // table[BLOCK_IMAGES_WORD] * table[BLOCKS_WORD] + a // table[BLOCK_WORD]
+    number = number * table[BLOCKS_WORD + 1] + b // table[BLOCK_WORD + 1]
+    return number * table[BLOCKS_WORD + 2] + c // table[BLOCK_WORD + 2]
 
 
 @kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
@@ -67,20 +67,24 @@ def block_moments(x, moments, places, columns, first, last):
         some = least(64, rows - before)
         at = first + before * columns
         for c in range(0, columns - 15, 16):
-            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16)
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
+            )
         c = columns // 16 * 16
         if c < columns:
             lanes = columns - c
-            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes)
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
+            )
 
 
 @scalar_function
-def add_block_moments(moments, at, columns, so_far, squares, share, weight, lanes):
+def add_block_moments(moments, at, columns, mean, squares, share, weight, lanes):
     """Adds the moments of a block to the totals, for some columns."""
     for o in range(lanes):
-        apart = moments[at + o] - so_far[o]
-        so_far[o] += apart * share
-        squares[o] += moments[at + columns + o] + apart * apart * weight
+        distance = moments[at + o] - mean[o]
+        mean[o] += distance * share
+        squares[o] += moments[at + columns + o] + distance * distance * weight
 
 
 @kernel(
@@ -149,11 +153,11 @@ def launches_with_moments(
     return (first, last), 2 * len(counts) * columns
 
 
-def _rows_of_blocks(places: np.ndarray) -> np.ndarray:
+def _rows_of_blocks(table: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
-    images = int(places[IMAGES_WORD])
-    sizes = [images, *places[HEADER_WORDS + PLACES_WORD : HEADER_WORDS + PLACES_WORD + 3].tolist()]
-    steps = [int(places[BLOCK_IMAGES_WORD]), *places[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
+    images = int(table[IMAGES_WORD])
+    sizes = [images, *table[HEADER_WORDS + PLACES_WORD : HEADER_WORDS + PLACES_WORD + 3].tolist()]
+    steps = [int(table[BLOCK_IMAGES_WORD]), *table[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))
         for size, step in zip(sizes, steps, strict=True)

@@ -16,8 +16,8 @@ from fastgrad.kernels.convolution.geometry import (
     Sizes,
     Windows,
     are_windows_inside,
-    block_of,
     element_offsets,
+    largest_block,
     phases_of,
     strides_of,
     window_cells,
@@ -43,12 +43,18 @@ MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
 
 
 def _table_header(
-    windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
+    windows: Windows,
+    source: Sizes,
+    channels: int,
+    block: Block,
+    place_counts: Sizes,
+    place_stride: Sizes,
+    patch_start: Sizes,
 ) -> list[int]:
     """Returns the first words of a table, up to `TARGET_IMAGE_WORD`."""
-    blocks = [-(-count // size) if size else 0 for count, size in zip(counts, block.places, strict=True)]
+    blocks = [-(-count // size) if size else 0 for count, size in zip(place_counts, block.places, strict=True)]
     numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
-    return [*numbers, *move, *start, *block.extent, int(block.copied)]
+    return [*numbers, *place_stride, *patch_start, *block.extent, int(block.copied)]
 
 
 # ---- results of windows ----------------------------------------------------------------------------------
@@ -60,9 +66,9 @@ def _window_launches(
     source: tuple[Operand, Sizes, int],
     filters: tuple[Operand, Sizes],
     target: tuple[Sizes, int, Sizes],
-    reading: tuple[Sizes, Sizes, Sizes],
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
-    following: Launch | None = None,
+    epilogue: Launch | None = None,
 ) -> Launches:
     """Returns the launches that write the first output.
 
@@ -71,18 +77,18 @@ def _window_launches(
         source: the array that is read, its sizes and its channels in a group.
         filters: the array, and its strides in elements between cells, terms and groups.
         target: the sizes of the result, its channels in a group, and the stride between places of a phase.
-        reading: for the array that is read: the stride between places, the start of the first place's patch, and its
+        patch_geometry: for the array that is read: the stride between places, the start of the first place's patch, and its
             extent.
         phases: the phases that share the patches.
-        following: a map over the elements of the result.
+        epilogue: a map over the elements of the result.
     """
     array, sizes, depth = source
-    move = reading[0]
+    move = patch_geometry[0]
     by_lane, groups, bytes_ = windows.by_lane, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
-        dtype, array, windows.images, sizes, channels, counts, reading, MOST_BLOCK_PLACES
+        dtype, array, windows.images, sizes, channels, counts, patch_geometry, MOST_BLOCK_PLACES
     )
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
@@ -103,10 +109,8 @@ def _window_launches(
     table = np.concatenate([np.array(head, np.int64), *tables])
     units = -(-windows.images // block.images) * prod(head[:3])
     work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
-    cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (
-        0.0 if following is None else following.unit_cost * following.units
-    )
-    step = (0, 0) if following is None else (EntryOf(following.kernel), following)
+    cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (0.0 if epilogue is None else epilogue.unit_cost * epilogue.units)
+    step = (0, 0) if epilogue is None else (EntryOf(epilogue.kernel), epilogue)
     function = (slide_lanes if by_lane else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)
@@ -118,20 +122,20 @@ def _few_channel_launches(
     source: tuple[Sizes, int],
     strides: tuple[int, int],
     target: tuple[Sizes, int, Sizes],
-    reading: tuple[Sizes, Sizes, Sizes],
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
 ) -> Launches | None:
     """Returns the launches of `_window_launches` for few output channels, from the first input and the filters, the second.
 
     Args:
-        dtype, windows, target, reading, phases: as in `_window_launches`.
+        dtype, windows, target, patch_geometry, phases: as in `_window_launches`.
         source: the sizes of the array that is read, and its channels.
         strides: the strides of the filters in elements, between terms and between channels of the result.
 
     Returns:
         None if this is not better.
     """
-    (sizes, depth), (move, start, spans), outs = source, reading, target[1]
+    (sizes, depth), (move, start, spans), outs = source, patch_geometry, target[1]
     cells = prod(windows.kernel)
     width = cells * outs
     if (
@@ -142,7 +146,7 @@ def _few_channel_launches(
         return None
     counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     room = max(depth, width * (MOST_PATCH_ELEMENTS // few_channels.MOST_BLOCK_PRODUCTS))
-    block = block_of(windows.images, counts, move, spans, room, MOST_BLOCK_PLACES, True)
+    block = largest_block(windows.images, counts, move, spans, room, MOST_BLOCK_PLACES, True)
     if block is None:
         return None
     result, bytes_ = strides_of(target[0], outs), dtype.itemsize
@@ -195,30 +199,30 @@ def _source_blocks(
     images: int,
     sizes: Sizes,
     channels: int,
-    counts: Sizes,
-    reading: tuple[Sizes, Sizes, Sizes],
-    most: int,
+    place_counts: Sizes,
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
+    most_places: int,
 ) -> tuple[Operand, Sizes, Sizes, Block, tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
     """Returns the source of windows and its blocks; a padded copy if not even the patch of one window fits.
 
     Args:
         dtype, array, images, sizes, channels: of the array that is read.
-        counts: the numbers of places.
-        reading: as in `_window_launches`.
-        most: the most places of a block.
+        place_counts: the numbers of places.
+        patch_geometry: as in `_window_launches`.
+        most_places: the most places of a block.
 
     Returns:
         The array, its sizes, the start of the first place's patch, the blocks, and the launches that copy the array
         with the scratch memory for it.
     """
-    move, start, spans = reading
-    copied = not are_windows_inside(counts, move, start, spans, sizes)
-    block = block_of(images, counts, move, spans, channels, most, copied)
+    move, start, spans = patch_geometry
+    copied = not are_windows_inside(place_counts, move, start, spans, sizes)
+    block = largest_block(images, place_counts, move, spans, channels, most_places, copied)
     if block is not None:
         return array, sizes, start, block, (), ()
-    ends = tuple([(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)])
+    ends = tuple([(n - 1) * m + span for n, m, span in zip(place_counts, move, spans, strict=True)])
     copy = Launch(pad[dtype], (array, Scratch(0), *sizes, channels, *start, *ends), images * prod(ends))
-    block = block_of(images, counts, move, spans, channels, most, False)
+    block = largest_block(images, place_counts, move, spans, channels, most_places, False)
     assert block is not None
     return Scratch(0), ends, (0, 0, 0), block, (copy,), ((dtype, images * prod(ends) * channels),)
 
@@ -248,11 +252,11 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
-    return convolution_followed(inputs, outputs, None, **window)
+    return convolution_with_epilogue(inputs, outputs, None, **window)
 
 
-def convolution_followed(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
+def convolution_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], epilogue: Launch | None, **window: Any
 ) -> Launches | None:
     """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
     x, filters = inputs
@@ -266,11 +270,11 @@ def convolution_followed(
     few = _few_channel_launches(
         x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase]
     )
-    if few is not None and following is None:
+    if few is not None and epilogue is None:
         return few
     source = Input(0), windows.sizes, windows.group
     read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.each)
-    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], following)
+    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], epilogue)
 
 
 @kernel(

@@ -95,22 +95,24 @@ def windows_of(
 # ---- blocks --------------------------------------------------------------------------------------------
 
 
-def block_of(
-    images: int, places: Sizes, moves: Sizes, spans: Sizes, channels: int, most: int, copied: bool
+def largest_block(
+    images: int, places: Sizes, place_strides: Sizes, patch_sizes: Sizes, channels: int, most_places: int, copied: bool
 ) -> Block | None:
     """Returns the best block of consecutive places, of all images; None if even one place's patch is too large.
 
     Args:
         images, places: the numbers of all images and places.
-        moves, spans: the stride between places, and the extent of one place.
+        place_strides, patch_sizes: the stride between places, and the extent of one place.
         channels: of the patch.
-        most: most places of a block.
+        most_places: most places of a block.
         copied: whether there is a patch.
     """
     sizes = (images, *places)
 
     def extent(block: Sequence[int]) -> Sizes:
-        return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], moves, spans, strict=True)])
+        return tuple(
+            [(n - 1) * move + span for n, move, span in zip(block[1:], place_strides, patch_sizes, strict=True)]
+        )
 
     def fits(block: Sequence[int]) -> bool:
         return not copied or block[0] * prod(extent(block)) * channels <= MOST_PATCH_ELEMENTS
@@ -122,7 +124,7 @@ def block_of(
         best = 1
         while best < sizes[axis]:
             block[axis] = best + 1
-            if prod(block) > most or not fits(block):
+            if prod(block) > most_places or not fits(block):
                 break
             best += 1
         block[axis] = -(-sizes[axis] // -(-sizes[axis] // best)) if sizes[axis] else 1  # all of about one size
@@ -147,9 +149,14 @@ def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
     return tuple(reversed(found))
 
 
-def are_windows_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
+def are_windows_inside(
+    place_counts: Sizes, place_strides: Sizes, start: Sizes, patch_sizes: Sizes, sizes: Sizes
+) -> bool:
     """True if all windows are inside the array that is read."""
-    ends = [(count - 1) * move + at + span for count, move, at, span in zip(counts, moves, start, spans, strict=True)]
+    ends = [
+        (count - 1) * move + at + span
+        for count, move, at, span in zip(place_counts, place_strides, start, patch_sizes, strict=True)
+    ]
     return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
 
 

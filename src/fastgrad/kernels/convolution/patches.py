@@ -51,20 +51,20 @@ SOURCE_FOLLOWS_COLUMNS = 0  # whether the source advances with the columns
 
 
 @scalar_function
-def copy_patch(source, patch, places, image, images, a, b, c):
+def copy_patch(source, patch, table, image, images, a, b, c):
     """patch = the part of the source that the windows of the block at (image, a, b, c) touch."""
-    channels = places[SOURCE_CHANNELS_WORD]
-    depth, height, width = places[SOURCE_WORD], places[SOURCE_WORD + 1], places[SOURCE_WORD + 2]
-    high, wide = places[EXTENT_WORD + 1], places[EXTENT_WORD + 2]
-    at_a = a * places[MOVE_WORD] + places[START_WORD]
-    at_b = b * places[MOVE_WORD + 1] + places[START_WORD + 1]
-    at_c = c * places[MOVE_WORD + 2] + places[START_WORD + 2]
+    channels = table[SOURCE_CHANNELS_WORD]
+    depth, height, width = table[SOURCE_WORD], table[SOURCE_WORD + 1], table[SOURCE_WORD + 2]
+    high, wide = table[EXTENT_WORD + 1], table[EXTENT_WORD + 2]
+    at_a = a * table[MOVE_WORD] + table[START_WORD]
+    at_b = b * table[MOVE_WORD + 1] + table[START_WORD + 1]
+    at_c = c * table[MOVE_WORD + 2] + table[START_WORD + 2]
     left = least(greatest(-at_c, 0), wide)
     right = greatest(least(wide, width - at_c), left)
     for n in range(images):
-        for i in range(places[EXTENT_WORD]):
+        for i in range(table[EXTENT_WORD]):
             for j in range(high):
-                to = ((n * places[EXTENT_WORD] + i) * high + j) * wide * channels
+                to = ((n * table[EXTENT_WORD] + i) * high + j) * wide * channels
                 x, y = at_a + i, at_b + j
                 if x < 0 or x >= depth or y < 0 or y >= height:
                     for q in range(to, to + wide * channels):
@@ -80,32 +80,30 @@ def copy_patch(source, patch, places, image, images, a, b, c):
 
 
 @scalar_function
-def block_position(places, number):
+def block_position(table, block_number):
     """Returns the first image of the block with this number, its number of images, and its first place."""
-    in_a, in_b, in_c = places[BLOCKS_WORD], places[BLOCKS_WORD + 1], places[BLOCKS_WORD + 2]
-    c = number % in_c * places[BLOCK_WORD + 2]
-    b = number // in_c % in_b * places[BLOCK_WORD + 1]
-    a = number // (in_c * in_b) % in_a * places[BLOCK_WORD]
-    image = number // (in_c * in_b * in_a) * places[BLOCK_IMAGES_WORD]
-    return image, least(places[BLOCK_IMAGES_WORD], places[IMAGES_WORD] - image), a, b, c
+    in_a, in_b, in_c = table[BLOCKS_WORD], table[BLOCKS_WORD + 1], table[BLOCKS_WORD + 2]
+    c = block_number % in_c * table[BLOCK_WORD + 2]
+    b = block_number // in_c % in_b * table[BLOCK_WORD + 1]
+    a = block_number // (in_c * in_b) % in_a * table[BLOCK_WORD]
+    image = block_number // (in_c * in_b * in_a) * table[BLOCK_IMAGES_WORD]
+    return image, least(table[BLOCK_IMAGES_WORD], table[IMAGES_WORD] - image), a, b, c
 
 
 @scalar_function
-def block_place_count(places, at, a, b, c):
-    """Returns the number of places of a block that begins at (a, b, c), in a phase whose sizes begin at the word `at`."""
-    rows = greatest(least(places[BLOCK_WORD], places[at] - a), 0)
-    rows *= greatest(least(places[BLOCK_WORD + 1], places[at + 1] - b), 0)
-    return rows * greatest(least(places[BLOCK_WORD + 2], places[at + 2] - c), 0)
+def block_place_count(table, sizes_at, a, b, c):
+    """Returns the number of places of a block that begins at (a, b, c), in a phase whose sizes begin at the word `sizes_at`."""
+    rows = greatest(least(table[BLOCK_WORD], table[sizes_at] - a), 0)
+    rows *= greatest(least(table[BLOCK_WORD + 1], table[sizes_at + 1] - b), 0)
+    return rows * greatest(least(table[BLOCK_WORD + 2], table[sizes_at + 2] - c), 0)
 
 
 @scalar_function
-def source_offset(places, image, a, b, c):
+def source_offset(table, image, a, b, c):
     """Returns the offset in the source at which the windows of the block at (image, a, b, c) begin."""
-    x = image * places[SOURCE_WORD] + a * places[MOVE_WORD] + places[START_WORD]
-    y = x * places[SOURCE_WORD + 1] + b * places[MOVE_WORD + 1] + places[START_WORD + 1]
-    return (y * places[SOURCE_WORD + 2] + c * places[MOVE_WORD + 2] + places[START_WORD + 2]) * places[
-        SOURCE_CHANNELS_WORD
-    ]
+    x = image * table[SOURCE_WORD] + a * table[MOVE_WORD] + table[START_WORD]
+    y = x * table[SOURCE_WORD + 1] + b * table[MOVE_WORD + 1] + table[START_WORD + 1]
+    return (y * table[SOURCE_WORD + 2] + c * table[MOVE_WORD + 2] + table[START_WORD + 2]) * table[SOURCE_CHANNELS_WORD]
 
 
 def _slide_windows(source, filters, target, places, step, words, first, last):

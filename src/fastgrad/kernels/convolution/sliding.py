@@ -39,15 +39,19 @@ def window_sizes(
 
 
 @scalar_function
-def first_cell(start, rate):
+def first_cell(window_start, dilation):
     """Returns the first cell of a window that is not before the input."""
-    return 0 if start >= 0 else (-start + rate - 1) // rate
+    return 0 if window_start >= 0 else (-window_start + dilation - 1) // dilation
 
 
 @scalar_function
-def end_cell(start, rate, cells, size):
+def end_cell(window_start, dilation, cell_count, input_size):
     """Returns the end of the cells of a window that are not after the input."""
-    return cells if start + (cells - 1) * rate < size else greatest(0, (size - start + rate - 1) // rate)
+    return (
+        cell_count
+        if window_start + (cell_count - 1) * dilation < input_size
+        else greatest(0, (input_size - window_start + dilation - 1) // dilation)
+    )
 
 
 # The functions that the loop calls; each kernel is compiled with its own. They handle `lanes` channels, from the

@@ -78,9 +78,9 @@ def square_root(a, b):
 
 
 @scalar_function
-def product_with_exact_zero(size, part):
+def product_with_exact_zero(magnitude, factor):
     """Returns size * part, where infinity times 0 is 0: an exact 0 stays 0 for any size."""
-    return size * part if part != 0 else math.copysign(1.0, size) * part
+    return magnitude * factor if factor != 0 else math.copysign(1.0, magnitude) * factor
 
 
 @scalar_function

@@ -134,9 +134,9 @@ def _float32_spec(x: Spec) -> Spec:
     return ArraySpec(x.shape, np.dtype(np.float32)) if x.dtype.name in HALF_WIDTH_DTYPES else x
 
 
-def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+def _converting_launches(float32_launches: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Returns the launches on float32 copies of the half-width arrays."""
-    scratch = list(found.scratch)
+    scratch = list(float32_launches.scratch)
     places: dict[tuple[Any, int], Scratch] = {}
     before, after = [], []
     for place, arrays in ((Input, inputs), (Output, outputs)):
@@ -150,7 +150,7 @@ def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Seque
             else:
                 after.append(Launch(NARROWING_KERNELS[x.dtype.name][()], (wide, Output(number)), prod(x.shape)))
     starts = []
-    for output, given in found.starts_as:
+    for output, given in float32_launches.starts_as:
         if (Output, output) in places:
             x = inputs[given]
             before.append(
@@ -164,5 +164,5 @@ def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Seque
             return tuple(map(placed, operand))
         return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
 
-    launches = tuple([one.on(tuple(map(placed, one.operands))) for one in found.launches])
+    launches = tuple([one.on(tuple(map(placed, one.operands))) for one in float32_launches.launches])
     return Launches((*before, *launches, *after), tuple(scratch), starts_as=tuple(starts))

@@ -10,13 +10,13 @@ import numpy as np
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import launches_in_order, moved
+from fastgrad.kernels.movement.strided import launches_in_order, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
-Piece = tuple[int, int, int, int]
+AxisPiece = tuple[int, int, int, int]
 """Along one axis: the start of reading, the start of writing, the number of elements, and the step of reading, 1 or
 -1."""
 
@@ -31,7 +31,7 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
     return Layout(offset, collapsed(reversed(dims)))
 
 
-def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
+def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[AxisPiece]]) -> list[Launch | None]:
     """Returns the launches that copy a box of the input to the result, for each choice of one piece an axis."""
     found: list[Launch | None] = []
     for pieces in product(*axes):
@@ -41,7 +41,7 @@ def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Laun
                 box_layout(x.shape, reads, sizes, steps),
                 box_layout(y.shape, writes, sizes, [1] * len(sizes)),
             )
-            found.append(moved(Input(0), Output(0), x.dtype, source, target))
+            found.append(strided_copy_launch(Input(0), Output(0), x.dtype, source, target))
     return found
 
 
@@ -49,7 +49,7 @@ def fill_launch(y: Spec, value: object) -> Launch | None:
     """Returns the launch that sets every element of the result to one value."""
     size = prod(y.shape)
     constant = Constant(np.array(value).astype(y.dtype).reshape(1))
-    return moved(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
+    return strided_copy_launch(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
 
 
 def roll_launches(
@@ -188,7 +188,9 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             target = _packed_diagonal_layout(y.shape, batch, position, start, length)
-            found.append(moved(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target))
+            found.append(
+                strided_copy_launch(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target)
+            )
     return launches_in_order(found)
 
 
@@ -200,5 +202,7 @@ def write_diagonals_launches(
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             source = _packed_diagonal_layout(d.shape, batch, position, start, length)
-            found.append(moved(Input(number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)))
+            found.append(
+                strided_copy_launch(Input(number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length))
+            )
     return launches_in_order(found)

@@ -18,7 +18,7 @@ UNIT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
 INDEX_DTYPES = ("int16", "int32", "int64")
 
 
-def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
+def unit_dtype_and_count(dtype: np.dtype) -> tuple[np.dtype, int]:
     """Returns the unsigned integer dtype in which elements of a dtype are moved, and how many make an element."""
     size = dtype.itemsize
     return np.dtype(f"uint{min(size, 8) * 8}"), max(size // 8, 1)
@@ -214,7 +214,7 @@ def ids_check_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Laun
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
     """``tf.gather`` of x and ids."""
     x, ids = inputs
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     middle, count = prod(x.shape[batch_dims:axis]), prod(ids.shape[batch_dims:])
     width = prod(x.shape[axis + 1 :]) * words
     return single_launch(
@@ -228,7 +228,7 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     x, ids = inputs
     if ids.dtype.name not in INDEX_DTYPES:
         return None
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     count = prod(ids.shape)
     return single_launch(
         gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[0], count, prod(x.shape[1:]) * words,
@@ -247,7 +247,7 @@ def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: 
     """``tf.gather_nd`` of x and positions; positions outside give zeros unless ``strict``."""
     x, ids = inputs
     find = row_numbers_launch(ids, Input(1), x.shape, strict)
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
     operands = Input(0), Scratch(0), Output(0), *sizes, 1, 1
@@ -268,7 +268,7 @@ def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], ax
     x, ids = inputs
     if not _match_except_along(x, ids, axis):
         return None
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     sizes = x.shape[axis], ids.shape[axis], prod(x.shape[axis + 1 :]), words
     rows = prod(ids.shape[: axis + 1])
     return single_launch(
@@ -281,7 +281,7 @@ def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axi
     g, ids = inputs
     if not _match_except_along(g, ids, axis):
         return None
-    unit, words = units_of(g.dtype)
+    unit, words = unit_dtype_and_count(g.dtype)
     sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
     operands, units, cost = (Input(0), Input(1), Output(0), *sizes), prod(g.shape[:axis]), 2.0 * size * sizes[2]
     return single_launch(put_along[unit, ids.dtype], *operands, units=units, unit_cost=cost)
@@ -292,7 +292,7 @@ def reverse_sequence_launches(
 ) -> Launches:
     """``tf.reverse_sequence``."""
     x, lengths = inputs
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     low, high = sorted((seq_axis, batch_axis))
     shape = x.shape
     sizes = shape[low], prod(shape[low + 1 : high]), shape[high], prod(shape[high + 1 :]) * words
@@ -304,7 +304,7 @@ def reverse_sequence_launches(
 def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int, axis: int) -> Launches:
     """``tf.one_hot`` of ids, on and off."""
     ids, on, _ = inputs
-    unit, words = units_of(on.dtype)
+    unit, words = unit_dtype_and_count(on.dtype)
     outer, inner = prod(ids.shape[:axis]), prod(ids.shape[axis:])
     arrays = Input(0), Input(1), Input(2), Output(0)
     return single_launch(

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
@@ -22,7 +22,7 @@ def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
     return order if x.transpose(order).flags.c_contiguous else None
 
 
-def in_order(x: np.ndarray) -> np.ndarray:
+def in_row_major_order(x: np.ndarray) -> np.ndarray:
     """Returns ``np.ascontiguousarray(x)``; kernels copy large transposes."""
     order = None if x.flags.c_contiguous or x.size < LEAST_COPIED_ELEMENTS or x.dtype.kind == "O" else memory_order(x)
     if order is None:
@@ -51,11 +51,11 @@ def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> 
     order = None if last is None else memory_order(last)
     if order is None or any(x.shape != arrays[0].shape for x in arrays):
         return None
-    return run(*[in_order(x.transpose(order)) for x in arrays]).transpose(np.argsort(order))
+    return run(*[in_row_major_order(x.transpose(order)) for x in arrays]).transpose(np.argsort(order))
 
 
 @functools.lru_cache(maxsize=256)
 def _copy_launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
     dims = collapsed([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
-    launch = moved(Input(0), Output(0), dtype, Layout(0, dims), contiguous(prod(shape)))
+    launch = strided_copy_launch(Input(0), Output(0), dtype, Layout(0, dims), contiguous(prod(shape)))
     return None if launch is None else Launches((launch,))

@@ -158,7 +158,7 @@ def transposed(layout: Layout, shape: Sequence[int], perm: Sequence[int]) -> Lay
     return None if axes is None else from_axes(layout.offset, [axes[axis] for axis in perm])
 
 
-def backwards(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
+def reversed_layout(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
     """Returns the layout of an array that is reversed along axes."""
     axes = axes_of(layout, shape)
     if axes is None:

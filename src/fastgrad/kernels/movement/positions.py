@@ -33,62 +33,62 @@ without_nan = by_dtype(
 
 
 @scalar_function
-def better_of_halves(best, lanes, largest):
-    """Leaves the better of each pair of 2 * `lanes` numbers in the first half."""
-    for i in range(lanes):
-        value, top = best[lanes + i], best[i]
+def better_of_halves(numbers, half_size, largest):
+    """Leaves the better of each pair of 2 * `half_size` numbers in the first half."""
+    for i in range(half_size):
+        value, top = numbers[half_size + i], numbers[i]
         wins = value > top if largest else value < top
-        best[i] = value if wins else top
+        numbers[i] = value if wins else top
 
 
 @scalar_function
-def best_of_16(best, largest):
+def best_of_16(numbers, largest):
     """Returns the best of 16 numbers, and overwrites them. (A loop for number and position would not vectorise.)"""
-    better_of_halves(best, 8, largest)
-    better_of_halves(best, 4, largest)
-    better_of_halves(best, 2, largest)
-    better_of_halves(best, 1, largest)
-    return best[0]
+    better_of_halves(numbers, 8, largest)
+    better_of_halves(numbers, 4, largest)
+    better_of_halves(numbers, 2, largest)
+    better_of_halves(numbers, 1, largest)
+    return numbers[0]
 
 
 @scalar_function
-def position_in_row(x, at, size, best, kept, where, largest, sign):
+def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
     """Returns the position of the first best of `size` >= 16 contiguous elements, computed in 16 lanes."""
     for i in range(16):
-        best[i] = without_nan(x[at + i], sign)
-        where[i] = int32(i)
+        lane_best[i] = without_nan(x[at + i], sign)
+        lane_positions[i] = int32(i)
     for start in range(16, size, 16):
         begin = least(start, size - 16)  # the last elements overlap
         for i in range(16):
-            value, top = x[at + begin + i], best[i]
+            value, top = x[at + begin + i], lane_best[i]
             wins = value > top if largest else value < top
-            best[i] = value if wins else top
-            where[i] = int32(begin + i) if wins else where[i]
+            lane_best[i] = value if wins else top
+            lane_positions[i] = int32(begin + i) if wins else lane_positions[i]
     for i in range(16):
-        kept[i] = best[i]
-    top = best_of_16(best, largest)
+        scratch[i] = lane_best[i]
+    top = best_of_16(lane_best, largest)
     for i in range(16):
-        where[i] = where[i] if kept[i] == top else int32(0x7FFFFFFF)
-    return int64(best_of_16(where, False))
+        lane_positions[i] = lane_positions[i] if scratch[i] == top else int32(0x7FFFFFFF)
+    return int64(best_of_16(lane_positions, False))
 
 
 @scalar_function
-def best_stretch(x, at, size, best, largest, sign):
+def best_stretch(x, at, size, scratch, largest, sign):
     """Returns the start of the first stretch of `STRETCH_ELEMENTS` of the `size` elements that has the best element."""
     found = 0
     top = without_nan(x[at], sign)
     for start in range(0, size, STRETCH_ELEMENTS):
         begin = least(start, size - STRETCH_ELEMENTS)
         for i in range(64):
-            best[i] = without_nan(x[at + begin + i], sign)
+            scratch[i] = without_nan(x[at + begin + i], sign)
         for c in range(64, STRETCH_ELEMENTS, 64):
             for i in range(64):
-                value, high = x[at + begin + c + i], best[i]
+                value, high = x[at + begin + c + i], scratch[i]
                 wins = value > high if largest else value < high
-                best[i] = value if wins else high
-        better_of_halves(best, 32, largest)
-        better_of_halves(best, 16, largest)
-        most = best_of_16(best, largest)
+                scratch[i] = value if wins else high
+        better_of_halves(scratch, 32, largest)
+        better_of_halves(scratch, 16, largest)
+        most = best_of_16(scratch, largest)
         further = most > top if largest else most < top
         found = begin if further else found
         top = most if further else top
@@ -96,7 +96,7 @@ def best_stretch(x, at, size, best, largest, sign):
 
 
 @scalar_function
-def positions_in_rows(x, out, size, first, last, best, largest, sign):
+def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
     """Writes the position of the best element of each row."""
     where, kept = local_array(int32, 16), local_array(T, 16)
     for row in range(first, last):
@@ -109,10 +109,10 @@ def positions_in_rows(x, out, size, first, last, best, largest, sign):
                 place = i if wins else place
             out[row] = place
         elif size < 2 * STRETCH_ELEMENTS:
-            out[row] = position_in_row(x, at, size, best, kept, where, largest, sign)
+            out[row] = position_in_row(x, at, size, scratch, kept, where, largest, sign)
         else:
-            begin = best_stretch(x, at, size, best, largest, sign)
-            out[row] = begin + position_in_row(x, at + begin, STRETCH_ELEMENTS, best, kept, where, largest, sign)
+            begin = best_stretch(x, at, size, scratch, largest, sign)
+            out[row] = begin + position_in_row(x, at + begin, STRETCH_ELEMENTS, scratch, kept, where, largest, sign)
 
 
 @kernel(

@@ -14,7 +14,7 @@ from fastgrad.kernels.codegen.body import by_dtype, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import ArraySpec, through_float32
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
-from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, row_numbers_launch, units_of
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, row_numbers_launch, unit_dtype_and_count
 from fastgrad.kernels.movement.layout import Layout
 from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
@@ -183,22 +183,22 @@ def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
 def _scatter_launch(
     dtype: np.dtype,
     ids_dtype: np.dtype,
-    places: tuple[Operand, Operand],
+    rows_and_ids: tuple[Operand, Operand],
     sizes: tuple[int, int, int, int],
     blocks: int,
     mode: int,
     start: int,
-    known: bool = False,
+    ids_are_checked: bool = False,
 ) -> Launch | None:
     """Returns the launch that combines rows, at the first place, by the ids at the second; sizes as of `scatter_rows`.
 
-    With `known`, ids are int64 and below `size`.
+    With `ids_are_checked`, ids are int64 and below `size`.
     """
     size, count, width, middle = sizes
     if ids_dtype.name not in INDEX_DTYPES:
         return None
     if mode == SET:
-        dtype, words = units_of(dtype)
+        dtype, words = unit_dtype_and_count(dtype)
         width *= words
     elif dtype.kind == "c" and mode in (ADD, SUBTRACT):
         dtype, width = np.dtype(f"float{dtype.itemsize * 4}"), width * 2
@@ -206,8 +206,8 @@ def _scatter_launch(
         mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
     if dtype.name not in (*NUMBER_DTYPES, *UNIT_DTYPES):
         return None
-    kernel = scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype]
-    operands = (*places, Output(0), size, count, width, middle, mode, start)
+    kernel = scatter_known_rows[dtype] if ids_are_checked else scatter_rows[dtype, ids_dtype]
+    operands = (*rows_and_ids, Output(0), size, count, width, middle, mode, start)
     return Launch(
         kernel, operands, blocks * -(-width // TILE_COLUMNS), 0.3 * min(width, TILE_COLUMNS) * (size + 2 * count)
     )
@@ -225,7 +225,7 @@ def gather_gradient_launches(
     return None if one is None else Launches((one,))
 
 
-def _segment_scatter(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
+def _segment_scatter_launches(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
     count = prod(ids.shape)
     sizes = num_segments, count, prod(data.shape[len(ids.shape) :]), 1
     one = _scatter_launch(data.dtype, ids.dtype, (Input(0), Input(1)), sizes, 1, mode, start)
@@ -234,7 +234,7 @@ def _segment_scatter(data: Spec, ids: Spec, num_segments: int, mode: int, start:
 
 def _segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
-        return _segment_scatter(inputs[0], inputs[1], num_segments, mode, start)
+        return _segment_scatter_launches(inputs[0], inputs[1], num_segments, mode, start)
 
     return launches
 
@@ -247,11 +247,11 @@ segment_prod_launches = _segment_launches(MULTIPLY, START_ONES)
 
 
 @through_float32
-def _extreme_segments(
+def _segment_extreme_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float, mode: int
 ) -> Launches | None:
     data, ids = inputs
-    found = _segment_scatter(data, ids, num_segments, mode, START_KEPT)
+    found = _segment_scatter_launches(data, ids, num_segments, mode, START_KEPT)
     if found is None or data.dtype.kind not in "fiu":
         return None
     floating = data.dtype.kind == "f"
@@ -273,14 +273,14 @@ def _as_int64(number: int) -> int:
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-segment_max_launches = partial(_extreme_segments, mode=MAXIMUM)
+segment_max_launches = partial(_segment_extreme_launches, mode=MAXIMUM)
 """``tf.math.unsorted_segment_max`` of data and ids; ``empty`` for ids without rows."""
 
-segment_min_launches = partial(_extreme_segments, mode=MINIMUM)
+segment_min_launches = partial(_segment_extreme_launches, mode=MINIMUM)
 """``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
 
 
-def _scatter_nd(
+def _scatter_nd_launches(
     ids: tuple[Spec, Operand],
     updates: tuple[Spec, Operand],
     shape: tuple[int, ...],
@@ -292,7 +292,7 @@ def _scatter_nd(
     find = row_numbers_launch(ids[0], ids[1], shape, strict)
     sizes = prod(shape[:depth]), count, prod(shape[depth:]), 1
     one = _scatter_launch(
-        updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True
+        updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, ids_are_checked=True
     )
     if one is None:
         return None
@@ -306,13 +306,13 @@ def scatter_nd_launches(
 ) -> Launches | None:
     """``tf.scatter_nd`` of positions and updates; positions outside are skipped unless ``strict``."""
     ids, updates = inputs
-    return _scatter_nd((ids, Input(0)), (updates, Input(1)), shape, ADD, START_ZEROS, strict)
+    return _scatter_nd_launches((ids, Input(0)), (updates, Input(1)), shape, ADD, START_ZEROS, strict)
 
 
 def _tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
         x, ids, updates = inputs
-        return _scatter_nd((ids, Input(1)), (updates, Input(2)), x.shape, mode, START_KEPT, strict)
+        return _scatter_nd_launches((ids, Input(1)), (updates, Input(2)), x.shape, mode, START_KEPT, strict)
 
     return launches
 
@@ -359,7 +359,7 @@ def variable_launches(
         rows = copies.copied(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
-    last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, START_KEPT, known=True)
+    last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, START_KEPT, ids_are_checked=True)
     if last is None or not copies.known:
         return None
     return Launches((*copies.before, last), tuple(copies.scratch), in_place=((0, 0),), starts_as=((0, 0),))

@@ -103,7 +103,9 @@ def clear_elements(y, first, last):
         y[i] = T(0)
 
 
-def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None) -> Launch | None:
+def strided_copy_launch(
+    x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None
+) -> Launch | None:
     """Returns the launch that reads elements by one layout and writes them by another.
 
     Args:
@@ -157,7 +159,7 @@ class ScratchCopies:
     def copied(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
         """Returns scratch memory with the `size` elements that a layout reads of an operand."""
         place = Scratch(len(self.scratch))
-        copy = moved(operand, place, dtype, layout, contiguous(size))
+        copy = strided_copy_launch(operand, place, dtype, layout, contiguous(size))
         if copy is None:
             self.known = False
         else:
@@ -218,7 +220,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
         if len(found) == 1 and found[0] == contiguous(found[0].total):
             return Launches((), alias=True)
         return launches_in_order(
-            moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
+            strided_copy_launch(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
             for i, layout in enumerate(found)
             if prod(outputs[i].shape)
         )
@@ -226,7 +228,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
     return launches
 
 
-def one_view(layout: Layout | None) -> list[Layout] | None:
+def views_of_one_result(layout: Layout | None) -> list[Layout] | None:
     """Returns the ``Views`` of one result."""
     return None if layout is None else [layout]
 
@@ -254,5 +256,5 @@ def write_parts_launches(
     found = list(before)
     for i, (x, place) in enumerate(parts):
         if prod(x.shape) or place is None:
-            found.append(moved(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
+            found.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
     return launches_in_order(found)

@@ -23,7 +23,7 @@ LEAST_SHARED_ELEMENTS = 1 << 16  # fewer elements are added up by one thread
 
 
 @scalar_function
-def block_of_squares(x, start, end, lanes):
+def sum_of_block_squares(x, start, end, lanes):
     """Returns the sum of the squares of the elements [start, end), a block."""
     for i in range(least(LANES, end - start)):
         lanes[i] = x[start + i] * x[start + i]
@@ -41,7 +41,7 @@ def sums_of_squares(g, count, sizes, out):
         x, n = g[k], sizes[k]
         total = 0.0
         for start in range(0, n, BLOCK_ELEMENTS):
-            total += block_of_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
+            total += sum_of_block_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
         out[k] = total
 
 
@@ -50,7 +50,7 @@ def block_squares(x, out, size, first, last):
     """Writes the sums of the squares of the blocks [first, last) of an array."""
     lanes = local_array(T, 256)
     for block in range(first, last):
-        out[block] = block_of_squares(x, block * BLOCK_ELEMENTS, least((block + 1) * BLOCK_ELEMENTS, size), lanes)
+        out[block] = sum_of_block_squares(x, block * BLOCK_ELEMENTS, least((block + 1) * BLOCK_ELEMENTS, size), lanes)
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
@@ -63,7 +63,7 @@ def block_squares_of_arrays(g, count, sizes, out, first, last):
         end = begin + (n + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS
         for block in range(greatest(first, begin), least(last, end)):
             start = (block - begin) * BLOCK_ELEMENTS
-            out[block] = block_of_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
+            out[block] = sum_of_block_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
         begin = end
 
 

@@ -88,14 +88,14 @@ def joined_words(low_word, high_word):
     return low_word | (high_word << uint64(32))
 
 
-@kernel("state: in[int64], after: out[int64], count: int")
-def advance_state(state, after, count):
+@kernel("state: in[int64], next_state: out[int64], count: int")
+def advance_state(state, next_state, count):
     """Writes the state after a draw of `count` elements, which advances the counter by `count`, mod 2^128."""
     low = uint64(state[0])
     sum_ = low + uint64(count)
-    after[0] = int64(sum_)
-    after[1] = int64(uint64(state[1]) + (uint64(1) if sum_ < low else uint64(0)))
-    after[2] = state[2]
+    next_state[0] = int64(sum_)
+    next_state[1] = int64(uint64(state[1]) + (uint64(1) if sum_ < low else uint64(0)))
+    next_state[2] = state[2]
 
 
 def _bits_of_block32(zero, words):
@@ -207,16 +207,19 @@ def _truncated_normal_of_block64(zero, words):
 # ---- the loop over a draw's blocks --------------------------------------------------------------------------
 
 
-def _four_elements(zero):
+def _four_elements_per_block(zero):
     return 4
 
 
-def _two_elements(zero):
+def _two_elements_per_block(zero):
     return 2
 
 
 elements_per_block = by_dtype(
-    float32=_four_elements, float64=_two_elements, uint32=_four_elements, uint64=_two_elements
+    float32=_four_elements_per_block,
+    float64=_two_elements_per_block,
+    uint32=_four_elements_per_block,
+    uint64=_two_elements_per_block,
 )
 elements = by_dtype(uint32=_bits_of_block32, uint64=_bits_of_block64)
 """The elements of a block from its words; each kernel is compiled with its own function."""

@@ -33,14 +33,14 @@ def pack_matrix(matrix, packed, k, n, row, column, first, last):
 
 
 @scalar_function
-def pack_panel_at(matrix, at, row, column, packed, target, stride, depth, columns):
+def pack_panel_at(matrix, at, row_stride, column_stride, packed, packed_at, packed_stride, depth, columns):
     """`pack_panel` to an offset in `packed`."""
     lanes = vector_lanes(T)
     for i in range(depth):
         for j in range(columns):
-            packed[target + i * stride + j] = matrix[at + i * row + j * column]
+            packed[packed_at + i * packed_stride + j] = matrix[at + i * row_stride + j * column_stride]
         for j in range(columns, (columns + lanes - 1) // lanes * lanes):
-            packed[target + i * stride + j] = T(0)
+            packed[packed_at + i * packed_stride + j] = T(0)
 
 
 @scalar_function
@@ -66,8 +66,12 @@ def packed_size(dtype: np.dtype, k: int, n: int) -> int:
     return k * -(-n // width) * width
 
 
-def pack_launch(dtype: np.dtype, number: int, k: int, n: int, transposed: bool, scratch: int = 0) -> Launch:
+def pack_launch(
+    dtype: np.dtype, input_number: int, k: int, n: int, transposed: bool, scratch_number: int = 0
+) -> Launch:
     """Returns the launch that packs an input, of shape (k, n), or (n, k) if `transposed`, into scratch memory."""
     strides = (1, k) if transposed else (n, 1)
     panels = -(-n * dtype.itemsize // host_isa().panel_bytes)
-    return Launch(pack_matrix[dtype], (Input(number), Scratch(scratch), k, n, *strides), panels, 0.3 * k * n / panels)
+    return Launch(
+        pack_matrix[dtype], (Input(input_number), Scratch(scratch_number), k, n, *strides), panels, 0.3 * k * n / panels
+    )

@@ -36,17 +36,17 @@ ELEMENT_NANOSECONDS = 0.2  # about, for an element of an array in a far cache
 
 
 @scalar_function
-def sums_of_16_lanes(x, at, count, lanes, part):
-    """Sets `part`, 16 numbers, to the sums of every 16th of `count` elements from `at` on; `lanes` is scratch."""
+def sums_of_16_lanes(x, at, count, lanes, sums):
+    """Sets `sums`, 16 numbers, to the sums of every 16th of `count` elements from `at` on; `lanes` is scratch."""
     for i in range(16):
-        part[i] = T(0)
+        sums[i] = T(0)
     if count <= LANES:
         whole = count // 16 * 16
         for c in range(0, whole, 16):
             for i in range(16):
-                part[i] += x[at + c + i]
+                sums[i] += x[at + c + i]
         for i in range(count - whole):
-            part[i] += x[at + whole + i]
+            sums[i] += x[at + whole + i]
     else:
         whole = count // LANES * LANES
         for i in range(LANES):
@@ -58,7 +58,7 @@ def sums_of_16_lanes(x, at, count, lanes, part):
             lanes[i] += x[at + whole + i]
         for c in range(0, LANES, 16):
             for i in range(16):
-                part[i] += lanes[c + i]
+                sums[i] += lanes[c + i]
 
 
 @kernel(
@@ -136,11 +136,11 @@ def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
 
 
 @kernel(
-    "totals: in[float64], out: out[T], parts: int, beside: int, across: int, divisor: int, first: int, last: int",
+    "totals: in[float64], out: out[T], parts: int, result_stride: int, part_stride: int, divisor: int, first: int, last: int",
     T=FLOATS,
 )
-def add_totals(totals, out, parts, beside, across, divisor, first, last):
-    """Adds the totals of parts. Totals of a result are `across` apart, those of its neighbour `beside`."""
+def add_totals(totals, out, parts, result_stride, part_stride, divisor, first, last):
+    """Adds the totals of parts. Totals of a result are `part_stride` apart, those of its neighbour `result_stride`."""
     lanes = local_array(float64, 256)
     for r in range(first, last):
         used = padded_lane_count(least(LANES, parts))
@@ -148,7 +148,7 @@ def add_totals(totals, out, parts, beside, across, divisor, first, last):
             lanes[i] = float64(0)
         for start in range(0, parts, LANES):
             for i in range(least(LANES, parts - start)):
-                lanes[i] += totals[r * beside + (start + i) * across]
+                lanes[i] += totals[r * result_stride + (start + i) * part_stride]
         out[r] = T(lanes_sum(lanes, used)) / T(divisor)
 
 

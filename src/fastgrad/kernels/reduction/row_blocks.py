@@ -29,35 +29,35 @@ def clear_totals(totals):
 
 
 @scalar_function
-def add_parts_to_totals(parts, rows, across, totals):
+def add_parts_to_totals(parts, rows, scratch, totals):
     """Adds the parts of rows to the totals of rows.
 
     Args:
         parts: the parts of row k begin at `ROW_PARTS` k.
         rows: at most `ROW_PARTS`.
-        across: scratch memory of the size of parts.
+        scratch: scratch memory of the size of parts.
         totals: float64.
     """
-    pack_panel(parts, 0, 1, ROW_PARTS, across, ROW_PARTS, ROW_PARTS, rows)
+    pack_panel(parts, 0, 1, ROW_PARTS, scratch, ROW_PARTS, ROW_PARTS, rows)
     for i in range(1, ROW_PARTS):
         for k in range(ROW_PARTS):
-            across[k] += across[ROW_PARTS * i + k]
+            scratch[k] += scratch[ROW_PARTS * i + k]
     for k in range(ROW_PARTS):
-        totals[k] += float64(across[k])
+        totals[k] += float64(scratch[k])
 
 
 @scalar_function
-def greatest_parts(parts, rows, across, peaks):
+def greatest_parts(parts, rows, scratch, peaks):
     """Sets `peaks`, an array of T, to the greatest parts of rows; NaN may be ignored."""
     if rows < ROW_PARTS:  # unused rows are compared, too; their peaks are ignored
         for i in range(ROW_PARTS * ROW_PARTS):
-            across[i] = T(0)
-    pack_panel(parts, 0, 1, ROW_PARTS, across, ROW_PARTS, ROW_PARTS, rows)
+            scratch[i] = T(0)
+    pack_panel(parts, 0, 1, ROW_PARTS, scratch, ROW_PARTS, ROW_PARTS, rows)
     for i in range(1, ROW_PARTS):
         for k in range(ROW_PARTS):
-            across[k] = greatest(across[ROW_PARTS * i + k], across[k])
+            scratch[k] = greatest(scratch[ROW_PARTS * i + k], scratch[k])
     for k in range(ROW_PARTS):
-        peaks[k] = across[k]
+        peaks[k] = scratch[k]
 
 
 @scalar_function
@@ -79,7 +79,7 @@ def plus_square(total, x, centre):
     return fused_multiply_add(distance, distance, total)
 
 
-def _row_term_sums(x, centres, top, rows, columns, parts, across, totals):
+def _row_term_sums(x, centres, top, rows, columns, parts, scratch, totals):
     part = local_array(T, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
     clear_totals(totals)
@@ -98,7 +98,7 @@ def _row_term_sums(x, centres, top, rows, columns, parts, across, totals):
                     part[i] = plus_term(part[i], x[at + whole + i], centre)
             for i in range(ROW_PARTS):
                 parts[ROW_PARTS * k + i] = part[i]
-        add_parts_to_totals(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, scratch, totals)
 
 
 plus_term = plus_distance  # each function is compiled with its own
@@ -121,7 +121,7 @@ def copy_last_columns(x, top, rows, columns, tails):
 
 
 @scalar_function
-def row_product_sums(x, y, top, rows, columns, last_x, last_y, parts, across, totals):
+def row_product_sums(x, y, top, rows, columns, last_x, last_y, parts, scratch, totals):
     """Sets `totals` to the sums of x * y over the rows from `top` on; `last_x` and `last_y` are scratch memory."""
     part = local_array(T, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
@@ -143,4 +143,4 @@ def row_product_sums(x, y, top, rows, columns, last_x, last_y, parts, across, to
                     part[i] = product if i < columns - whole else part[i]
             for i in range(ROW_PARTS):
                 parts[ROW_PARTS * k + i] = part[i]
-        add_parts_to_totals(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, scratch, totals)

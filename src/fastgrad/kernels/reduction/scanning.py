@@ -170,7 +170,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 
 
 def _running_launches(
-    kernel: Any, dtypes: tuple[str, ...], of_floats: Any = None, complex_too: bool = False
+    kernel: Any, dtypes: tuple[str, ...], float_kernel: Any = None, with_complex: bool = False
 ) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
@@ -178,11 +178,11 @@ def _running_launches(
     ) -> Launches | None:
         (x,) = inputs
         dtype, inner = x.dtype, prod(x.shape[axis + 1 :])
-        if dtype.kind == "c" and complex_too:  # real and imaginary parts separately
+        if dtype.kind == "c" and with_complex:  # real and imaginary parts separately
             dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
         if dtype.name not in dtypes:
             return None
-        native = (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype]
+        native = (float_kernel if float_kernel is not None and dtype.kind == "f" else kernel)[dtype]
         operands = Input(0), Output(0), x.shape[axis], inner, int(exclusive), int(reverse)
         cost = 1.5 * x.shape[axis] * inner
         return single_launch(native, *operands, units=prod(x.shape[:axis]), unit_cost=cost)
@@ -190,7 +190,7 @@ def _running_launches(
     return launches
 
 
-cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
+cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, with_complex=True)
 cumprod_launches = _running_launches(running_product, (*FLOATS, *INTEGERS))
 cumulative_logsumexp_launches = _running_launches(running_logsumexp, FLOATS)
 

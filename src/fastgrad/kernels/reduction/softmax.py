@@ -36,7 +36,7 @@ _GRADIENT_SIGNATURE = "g: in[T], y: in[T], out: out[T], columns: int, first: int
 
 
 @scalar_function
-def row_peaks(x, top, rows, columns, tails, parts, across, peaks):
+def row_peaks(x, top, rows, columns, tails, parts, scratch, peaks):
     """Writes the greatest element of each row, with `tails` of `copy_last_columns`; NaN may be ignored."""
     part = local_array(T, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
@@ -52,12 +52,12 @@ def row_peaks(x, top, rows, columns, tails, parts, across, peaks):
                 part[i] = greatest(tails[ROW_PARTS * k + i], part[i]) if i < columns - whole else part[i]
         for i in range(ROW_PARTS):
             parts[ROW_PARTS * k + i] = part[i]
-    greatest_parts(parts, rows, across, peaks)
+    greatest_parts(parts, rows, scratch, peaks)
 
 
 @scalar_function
-def row_exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
-    """Sums exp(x - peak) over each row; writes the exponentials to `out` if `keep` is set."""
+def row_exponentials(x, out, write_exponentials, top, rows, columns, tails, peaks, parts, scratch, totals):
+    """Sums exp(x - peak) over each row; writes the exponentials to `out` if `write_exponentials` is set."""
     part = local_array(T, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
     clear_totals(totals)
@@ -72,19 +72,19 @@ def row_exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, acro
                 for i in range(ROW_PARTS):
                     e = exp(x[at + c + i] - peak)
                     part[i] += e
-                    if keep:
+                    if write_exponentials:
                         out[at + c + i] = e
             if left + SEGMENT_COLUMNS >= columns and whole < columns:
                 for i in range(ROW_PARTS):
                     e = exp(tails[ROW_PARTS * k + i] - peak)
                     tails[ROW_PARTS * k + i] = e
                     part[i] += e if i < columns - whole else T(0)
-                if keep:
+                if write_exponentials:
                     for i in range(columns - whole):
                         out[at + whole + i] = tails[ROW_PARTS * k + i]
             for i in range(ROW_PARTS):
                 parts[ROW_PARTS * k + i] = part[i]
-        add_parts_to_totals(parts, rows, across, totals)
+        add_parts_to_totals(parts, rows, scratch, totals)
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS, in_place={"out": ("x",)})
@@ -159,12 +159,12 @@ def log_softmax_gradient(g, y, out, columns, first, last):
 
 
 @scalar_function
-def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
+def softmax_rows(x, out, top, rows, columns, parts, scratch, peaks, shifts):
     """Computes softmax of some rows, their maxima, and the logarithms of the sums of exp(x - maximum)."""
     tails, totals = local_array(T, 256), local_array(float64, 16)
     copy_last_columns(x, top, rows, columns, tails)
-    row_peaks(x, top, rows, columns, tails, parts, across, peaks)
-    row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+    row_peaks(x, top, rows, columns, tails, parts, scratch, peaks)
+    row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, scratch, totals)
     for k in range(ROW_PARTS):
         shifts[k] = log(T(totals[k]))
     for k in range(rows):
@@ -318,14 +318,16 @@ log_softmax_launches = _row_launches(log_softmax)
 log_softmax_gradient_launches = _row_launches(log_softmax_gradient)
 
 
-def _cross_entropy_launches(kernel: Any, matrix: int, cost: float) -> Callable[..., Launches | None]:
-    """Returns the ``launches`` of a kernel whose input of number `matrix` is (rows, columns), and whose last is labels."""
+def _cross_entropy_launches(
+    kernel: Any, matrix_input: int, element_nanoseconds: float
+) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a kernel whose input of number `matrix_input` is (rows, columns), and whose last is labels."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        rows, columns = inputs[matrix].shape
+        rows, columns = inputs[matrix_input].shape
         arrays = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
         dtypes = (inputs[0].dtype, inputs[-1].dtype)[: len(kernel.variables)]
-        return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=cost * columns)
+        return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=element_nanoseconds * columns)
 
     return launches
 

@@ -50,8 +50,8 @@ def peaks_across(x, at, terms, inner, used, peaks):
 
 
 @scalar_function
-def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, totals):
-    """Sums exp(x - peak) over each column; writes the exponentials to `out` if `keep` is set."""
+def exponentials_across(x, out, write_exponentials, at, terms, inner, used, peaks, lanes, totals):
+    """Sums exp(x - peak) over each column; writes the exponentials to `out` if `write_exponentials` is set."""
     for i in range(used):
         totals[i] = float64(0)
     for block in range(0, terms, LANE_DEPTH):
@@ -61,7 +61,7 @@ def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, tota
             for i in range(used):
                 e = exp(x[at + q * inner + i] - peaks[i])
                 lanes[i] += e
-                if keep:
+                if write_exponentials:
                     out[at + q * inner + i] = e
         for i in range(used):
             totals[i] += float64(lanes[i])
@@ -139,7 +139,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
 
 
-def _column_launches(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
+def _column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
@@ -147,7 +147,7 @@ def _column_launches(kernel: Any, of_rows: Any) -> Callable[..., Launches | None
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         if inner == 1:
             cost = EXPONENTIAL_NANOSECONDS * terms
-            return single_launch(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
+            return single_launch(row_kernel[dtype], *arrays, terms, units=outer, unit_cost=cost)
         units, cost = outer * -(-inner // TILE_COLUMNS), EXPONENTIAL_NANOSECONDS * terms * min(inner, TILE_COLUMNS)
         return single_launch(kernel[dtype], *arrays, terms, inner, TILE_COLUMNS, units=units, unit_cost=cost)
 
