@@ -247,7 +247,8 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     table, ids = inputs[0], inputs[state_count + 1]
     if not _has_kernel(table, ids):
         return None
-    # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero slots and gradient.
+    # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero
+    # slots and gradient.
     numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])

@@ -229,7 +229,7 @@ def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array)
 
 
 def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `slide_few_channels`, whose filters have `WIDTH_WORD` numbers for each channel of the source."""
+    """Returns the replacement of `slide_few_channels`, whose filters have `table[WIDTH_WORD]` numbers a source channel."""
     operands: Any = launch.operands
     *arrays, table = operands
     width, channels = int(table.array[few_channels.WIDTH_WORD]), np.arange(table.array[SOURCE_CHANNELS_WORD])

@@ -65,7 +65,7 @@ class KernelOptimizer(Optimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        """The code of the effect that a zero gradient has on a row: ``ZERO_GRADIENT_MOVES``, ``ZERO_GRADIENT_RESTS`` or ``ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS``."""
+        """The code of the effect that a zero gradient has on a row: one of ``update_rule.ZERO_GRADIENT_...``."""
         return self.rule.zero_gradient
 
     def _begin_step(self, step: Any) -> None:

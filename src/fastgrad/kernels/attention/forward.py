@@ -114,8 +114,8 @@ def attention(
         for left in range(0, end, TILE_KEYS):
             count = least(TILE_KEYS, end - left)
             multiply_tile(
-                k, key_at + left * key_row, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0, depth, count, rows,
-                room,
+                k, key_at + left * key_row, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0, depth, count,
+                rows, room,
             )  # fmt: skip
             mask_at = batch * mask_batch + head * mask_head
             hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)

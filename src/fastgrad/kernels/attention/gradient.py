@@ -75,8 +75,9 @@ def attention_gradient(
     Args:
         peaks, shares: results of `forward.attention`.
         deltas: the result of `row_products` of g and the result.
-        wanted: `QUERY_COTANGENT` for dq, whose units are blocks of queries of a head of keys; `KEY_AND_VALUE_COTANGENTS` for dk and dv,
-            whose units are blocks of keys; or both, with a unit for each head of keys.
+        wanted: `QUERY_COTANGENT` for dq, whose units are blocks of queries of a head of keys;
+            `KEY_AND_VALUE_COTANGENTS` for dk and dv, whose units are blocks of keys; or both, with a unit for each head
+            of keys.
     """
     turned, turned_g, room = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
     for_k, for_v = local_array(T, 16384), local_array(T, 16384)
@@ -165,18 +166,18 @@ def attention_gradient(
                     weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
                         multiply_tile(
-                            scores, 0, TILE_QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows, count,
-                            width, room,
+                            scores, 0, TILE_QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows,
+                            count, width, room,
                         )  # fmt: skip
                         multiply_tile(
-                            slopes, 0, TILE_QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows, count,
-                            depth, room,
+                            slopes, 0, TILE_QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows,
+                            count, depth, room,
                         )  # fmt: skip
                         begun = 1
                     if for_queries:
                         multiply_tile(
-                            slopes, 0, 1, TILE_QUERIES, k, key_at, key_row, dq, q_at, query_row, left, count, rows, depth,
-                            room,
+                            slopes, 0, 1, TILE_QUERIES, k, key_at, key_row, dq, q_at, query_row, left, count, rows,
+                            depth, room,
                         )  # fmt: skip
             if for_keys:
                 if begun == 0:

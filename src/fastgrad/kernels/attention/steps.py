@@ -27,7 +27,7 @@ NO_DROPOUT_WORDS = Constant(np.zeros(3, np.int64))
 
 
 class _AttentionOperands:
-    """The common operands of both directions: of q, k and v, and of an optional mask and words of a draw."""
+    """The kernel operands that attention and its gradient share: mask, dropout words, and sizes of q, k and v."""
 
     def __init__(
         self,
@@ -51,18 +51,18 @@ class _AttentionOperands:
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
     def nanoseconds(self, product_count: float, itemsize: int) -> float:
-        """Returns about how long `product_count` products take for a query and all keys."""
+        """Returns about how many nanoseconds `product_count` products of a query with all keys take."""
         terms = (self.depth + self.width) / 2 * product_count
         return self.keys * (PRODUCT_NANOSECONDS * terms + SCORE_EXPONENTIAL_NANOSECONDS) * itemsize / 4
 
 
 def _broadcast_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the strides of a contiguous array that is broadcast."""
+    """Returns the strides in elements of a contiguous array of this shape; 0 for broadcast axes, of size 1."""
     return tuple([0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)])
 
 
 def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Maps q, k, v, a mask and words to the result, and each query's peak and share."""
+    """Returns attention's launches: from q, k, v, mask and dropout words to result, and each query's peak and share."""
     q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 3, **attributes)
     arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
@@ -72,7 +72,7 @@ def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attrib
 
 
 def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Maps the result's cotangent, result, peaks, shares and forward inputs to the cotangents of q, k and v."""
+    """Returns the launches for the cotangents of q, k, v, from the result's, the result, peaks, shares and inputs."""
     _, _, _, _, q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads

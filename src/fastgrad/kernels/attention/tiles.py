@@ -31,16 +31,16 @@ HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500
 
 @scalar_function
 def padded_stride(columns):
-    """Returns the stride of the rows of a tile's copy."""
+    """Returns the row stride of a tile's copy: the number of columns, rounded up to a multiple of `CHUNK_QUERIES`."""
     return (columns + CHUNK_QUERIES - 1) // CHUNK_QUERIES * CHUNK_QUERIES
 
 
 @scalar_function
 def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, scratch):
-    """`multiply_rows` for any number of columns up to 256 (`WIDEST` in `ops/attention.py`).
+    """Multiplies matrices by `multiply_rows`, for any number of columns up to 256 (`WIDEST` in `ops/attention.py`).
 
-    Rows of b that are not contiguous are copied to `scratch`. With strides that are powers of two, they would evict each
-    other from the first cache, from which every few rows of a read them again.
+    Rows of b that are not contiguous are copied to `scratch`. With strides that are powers of two, they would evict
+    each other from the first cache, from which every few rows of a read them again.
     """
     width = panel_columns(T)
     if b_k > padded_stride(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
@@ -97,8 +97,8 @@ def hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, m
 def apply_dropout(tile, words, query_number, row_blocks, left, rows, count, rate):
     """Sets dropped weights to 0 and divides the others by 1 - rate.
 
-    The weights of a query are drawn like a row of an array whose rows are padded to `row_blocks` times 4 elements. `query_number` is
-    the number of the tile's first query among those of all batches and heads.
+    The weights of a query are drawn like a row of an array whose rows are padded to `row_blocks` times 4 elements.
+    `query_number` is the number of the tile's first query among those of all batches and heads.
     """
     low, high, word = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
@@ -132,7 +132,7 @@ def scale_rows(x, row_stride, rows, columns, factors):
 
 @scalar_function
 def copy_rows(x, x_stride, out, at, out_stride, rows, columns):
-    """Copies some rows."""
+    """Copies rows of a matrix to another matrix, whose rows have another stride."""
     for r in range(rows):
         for c in range(columns):
             out[at + r * out_stride + c] = x[r * x_stride + c]

@@ -80,7 +80,7 @@ def block_moments(x, moments, places, columns, first, last):
 
 @scalar_function
 def add_block_moments(moments, at, columns, mean, squares, share, weight, lanes):
-    """Adds the moments of a block to the totals, for some columns."""
+    """Adds a block's mean and sum of squares to those of the blocks before it, for `lanes` columns."""
     for o in range(lanes):
         distance = moments[at + o] - mean[o]
         mean[o] += distance * share

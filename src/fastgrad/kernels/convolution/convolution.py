@@ -51,7 +51,7 @@ def _table_header(
     place_stride: Sizes,
     patch_start: Sizes,
 ) -> list[int]:
-    """Returns the first words of a table, up to `TARGET_IMAGE_WORD`."""
+    """Returns the first words of a convolution's table: blocks, source, and patches, up to `TARGET_IMAGE_WORD`."""
     blocks = [-(-count // size) if size else 0 for count, size in zip(place_counts, block.places, strict=True)]
     numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
     return [*numbers, *place_stride, *patch_start, *block.extent, int(block.copied)]
@@ -70,21 +70,21 @@ def _window_launches(
     phases: list[Phase],
     epilogue: Launch | None = None,
 ) -> Launches:
-    """Returns the launches that write the first output.
+    """Returns the launches that multiply windows of an array by filters and write the products to the first output.
 
     Args:
         dtype, windows: of the convolution.
         source: the array that is read, its sizes and its channels in a group.
         filters: the array, and its strides in elements between cells, terms and groups.
         target: the sizes of the result, its channels in a group, and the stride between places of a phase.
-        patch_geometry: for the array that is read: the stride between places, the start of the first place's patch, and its
-            extent.
+        patch_geometry: for the array that is read: the stride between places, the start of the first place's patch, and
+            its extent.
         phases: the phases that share the patches.
         epilogue: a map over the elements of the result.
     """
     array, sizes, depth = source
     move = patch_geometry[0]
-    by_lane, groups, bytes_ = windows.by_lane, windows.groups, dtype.itemsize
+    by_lane, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
@@ -125,7 +125,9 @@ def _few_channel_launches(
     patch_geometry: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
 ) -> Launches | None:
-    """Returns the launches of `_window_launches` for few output channels, from the first input and the filters, the second.
+    """Returns a convolution's launches by the method for few output channels (`few_channels`), or None.
+
+    The array is the first input, the filters are the second.
 
     Args:
         dtype, windows, target, patch_geometry, phases: as in `_window_launches`.
@@ -185,7 +187,7 @@ def _few_channel_launches(
 
 
 def _term_offsets(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
-    """Returns each term's offset from a window's start, and the offset of its row of filters, in elements."""
+    """Returns the offset of each term of a window's sum from the window's start, and of its row of filters."""
     cells = np.array([number for number, _ in phase.cells], np.int64)
     places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
     deep = np.arange(depth)
@@ -203,7 +205,7 @@ def _source_blocks(
     patch_geometry: tuple[Sizes, Sizes, Sizes],
     most_places: int,
 ) -> tuple[Operand, Sizes, Sizes, Block, tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """Returns the source of windows and its blocks; a padded copy if not even the patch of one window fits.
+    """Returns the array that windows slide over, or a padded copy if one window's patch is too large, and its blocks.
 
     Args:
         dtype, array, images, sizes, channels: of the array that is read.
@@ -265,7 +267,7 @@ def convolution_with_epilogue(
         return None
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
-    target = windows.outputs, windows.each, (1, 1, 1)
+    target = windows.outputs, windows.filters_per_group, (1, 1, 1)
     reading = windows.strides, start, window_extent(windows)
     few = _few_channel_launches(
         x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase]
@@ -273,7 +275,7 @@ def convolution_with_epilogue(
     if few is not None and epilogue is None:
         return few
     source = Input(0), windows.sizes, windows.group
-    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.each)
+    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.filters_per_group)
     return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], epilogue)
 
 
@@ -301,12 +303,12 @@ def convolution_input_launches(
     if windows is None or g.dtype.name not in SUM_DTYPES:
         return None
     start, spans, phases = phases_of(windows)
-    each, group = windows.each, windows.group
+    each, group = windows.filters_per_group, windows.group
     target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
     few = _few_channel_launches(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
     if few is not None:
         return few
-    turned = None if windows.by_lane else Scratch(1)
+    turned = None if windows.is_depthwise else Scratch(1)
     read_filters = turned or Input(1), (group * windows.outs, group, each * group)
     source = Input(0), windows.outputs, each
     found = _window_launches(g.dtype, windows, source, read_filters, target, reading, phases)
@@ -335,7 +337,7 @@ def convolution_filter_launches(
         patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
     scratch = scratch or ((x.dtype, 0),)
-    by_lane, outs, size = windows.by_lane, windows.outs, prod(filter_shape)
+    by_lane, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
     chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
@@ -344,9 +346,7 @@ def convolution_filter_launches(
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
     shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
-    lanes = (
-        (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, windows.each, windows.each, windows.each)
-    )
+    lanes = (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
     inner = (block.images, *block.places)
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])

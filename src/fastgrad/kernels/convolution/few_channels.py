@@ -25,7 +25,8 @@ MOST_OUTPUT_CHANNELS = 4  # most output channels
 LEAST_WINDOW_CELLS = 4  # least cells of a window, and least terms of a place
 MOST_BLOCK_PRODUCTS = 16384  # products that a block keeps: the literal in the body
 
-# Words of a table from `TARGET_WORD` on: products of a place, channels of a result, rows of a patch, their offsets, terms.
+# Words of a table from `TARGET_WORD` on: products of a place, channels of a result, rows of a patch, their offsets,
+# terms.
 (
     WIDTH_WORD, COLUMNS_WORD, PATCH_ROWS_WORD, PATCH_ROWS_AT_WORD,
     DEPTH_WORD, TERMS_AT_WORD, PHASES_WORD, HEADER_WORDS,
@@ -41,7 +42,7 @@ PLACES_WORD, ROWS_AT_WORD, CELLS_AT_WORD, CELL_COUNT_WORD, TARGET_AT_WORD, PHASE
     T=SUM_DTYPES,
 )
 def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_column, first, last):
-    """spread[term, cell, column] = the filters' number, by the given strides. A unit is a term."""
+    """spread[term, cell, column] = the filter of cell, term and column: a copy in another order. A unit is a term."""
     for term in range(first, last):
         for cell in range(cells):
             for c in range(columns):
@@ -66,8 +67,8 @@ def slide_few_channels(source, filters, target, places, first, last):
                 term = chain * length
                 multiply_windows(
                     patch, 0, filters, column, products, column, term, places, places[TERMS_AT_WORD] + 2 * term,
-                    least(length, places[DEPTH_WORD] - term), places[PATCH_ROWS_AT_WORD], images * places[PATCH_ROWS_WORD],
-                    least(panel, width - column),
+                    least(length, places[DEPTH_WORD] - term), places[PATCH_ROWS_AT_WORD],
+                    images * places[PATCH_ROWS_WORD], least(panel, width - column),
                 )  # fmt: skip
         home = (
             image * places[TARGET_IMAGE_WORD]

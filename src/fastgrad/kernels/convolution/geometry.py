@@ -38,22 +38,22 @@ class Windows(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """The number of groups of the channels."""
+        """The number of groups of a grouped convolution's channels."""
         return self.channels // self.group
 
     @property
-    def by_lane(self) -> bool:
+    def is_depthwise(self) -> bool:
         """True if each channel has one filter of its own."""
         return self.group == 1 and self.outs == self.channels
 
     @property
-    def each(self) -> int:
-        """The number of filters of a group."""
+    def filters_per_group(self) -> int:
+        """The number of output channels of each group of a grouped convolution."""
         return self.outs // self.groups
 
 
 class Block(NamedTuple):
-    """The places that are computed at a time.
+    """A block of places of a convolution's result that are computed at a time, from one patch of the input.
 
     Attributes:
         images, places: their numbers.
@@ -68,7 +68,7 @@ class Block(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """Places of a result that share their cells.
+    """The places of a convolution's result that read the same cells of filters; strides make several phases.
 
     Attributes:
         places: their numbers.
@@ -98,7 +98,7 @@ def windows_of(
 def largest_block(
     images: int, places: Sizes, place_strides: Sizes, patch_sizes: Sizes, channels: int, most_places: int, copied: bool
 ) -> Block | None:
-    """Returns the best block of consecutive places, of all images; None if even one place's patch is too large.
+    """Returns the largest block of neighbouring places whose patch fits; None if even one place's patch is too large.
 
     Args:
         images, places: the numbers of all images and places.
@@ -161,19 +161,19 @@ def are_windows_inside(
 
 
 def window_cells(windows: Windows) -> list[tuple[int, Sizes]]:
-    """Returns the number of each cell of a window, and its offset from the window's start."""
+    """Returns (number, offset from the window's start) of each cell of a dilated window."""
     numbers = [range(n) for n in windows.kernel]
     places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
     return list(enumerate(places))
 
 
 def window_extent(windows: Windows) -> Sizes:
-    """Returns the extent of a window."""
+    """Returns how many elements a dilated window covers in depth, height and width."""
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 
 
 def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
-    """Returns the windows that contain places of the input: the start of patches, their extent, and the phases."""
+    """Returns what an input's gradient reads: the start of patches of the result's cotangent, extent, and phases."""
     start: list[int] = []
     spans: list[int] = []
     choices = []

@@ -92,7 +92,7 @@ def block_position(table, block_number):
 
 @scalar_function
 def block_place_count(table, sizes_at, a, b, c):
-    """Returns the number of places of a block that begins at (a, b, c), in a phase whose sizes begin at the word `sizes_at`."""
+    """Returns how many places the block at (a, b, c) has, in a phase with sizes from the table's word `sizes_at` on."""
     rows = greatest(least(table[BLOCK_WORD], table[sizes_at] - a), 0)
     rows *= greatest(least(table[BLOCK_WORD + 1], table[sizes_at + 1] - b), 0)
     return rows * greatest(least(table[BLOCK_WORD + 2], table[sizes_at + 2] - c), 0)
@@ -107,7 +107,7 @@ def source_offset(table, image, a, b, c):
 
 
 def _slide_windows(source, filters, target, places, step, words, first, last):
-    """target = the windows of source times filters. A unit of work is a block of places.
+    """target = a convolution: windows of the source times filters. A unit of work is a block of places.
 
     Args:
         source, filters, target: arrays; every element of target is written.
@@ -164,7 +164,7 @@ def _slide_windows(source, filters, target, places, step, words, first, last):
 
 
 def _gather_windows(source, given, target, places, first, last):
-    """target = the products of the source's windows with `given` at their places, for each chunk of blocks.
+    """target = a filter gradient's partial sums: windows of the source times cotangents `given`, by chunk of blocks.
 
     A unit of work is a share of the rows for a chunk.
     """

@@ -42,7 +42,7 @@ def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
 
 @scalar_function
 def begin_with_window_number(x, y, v, out, work, at, lanes, lowest):
-    """Starts with the number that the window gives to its cells."""
+    """Starts a gradient with the number that the window gives to its cells."""
     for o in range(lanes):
         work[o] = v[at + o]
 
@@ -57,14 +57,14 @@ def begin_without_winner(x, y, v, out, work, at, lanes, lowest):
 
 @scalar_function
 def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
-    """Updates the maximum."""
+    """Replaces the maximum of each channel by the cell's element if that is larger."""
     for o in range(lanes):
         work[o] = nan_greatest(work[o], x[cell + o])
 
 
 @scalar_function
 def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
-    """Updates the sum."""
+    """Adds the cell's element of each channel to the window's sum."""
     for o in range(lanes):
         work[o] += x[cell + o]
 
@@ -132,14 +132,14 @@ def add_equal_share(x, y, v, out, work, at, cell, image, lanes, count):
 
 @scalar_function
 def write_result(x, y, v, out, work, at, lanes, count):
-    """Writes the result."""
+    """Writes the numbers of a window's channels from `work` to the result."""
     for o in range(lanes):
         out[at + o] = work[o]
 
 
 @scalar_function
 def write_mean(x, y, v, out, work, at, lanes, count):
-    """Writes the mean of a sum."""
+    """Writes a window's means: the sums in `work`, divided by the number of cells."""
     for o in range(lanes):
         out[at + o] = work[o] / V(count)
 

@@ -27,7 +27,7 @@ def window_sizes(
     padding: Sequence[tuple[int, int]],
     dilations: Sequence[int],
 ) -> tuple[int, ...] | None:
-    """Returns the values of `WINDOW_PARAMETERS`; None for more than three spatial dimensions."""
+    """Returns sizes, strides, padding and dilations of windows, in three dimensions; None for more than three."""
     free = 3 - len(sizes)
     if free < 0:
         return None
@@ -40,13 +40,13 @@ def window_sizes(
 
 @scalar_function
 def first_cell(window_start, dilation):
-    """Returns the first cell of a window that is not before the input."""
+    """Returns the number of a window's first cell that is inside the input, along one axis."""
     return 0 if window_start >= 0 else (-window_start + dilation - 1) // dilation
 
 
 @scalar_function
 def end_cell(window_start, dilation, cell_count, input_size):
-    """Returns the end of the cells of a window that are not after the input."""
+    """Returns the number after that of a window's last cell that is inside the input, along one axis."""
     return (
         cell_count
         if window_start + (cell_count - 1) * dilation < input_size
@@ -61,17 +61,17 @@ def end_cell(window_start, dilation, cell_count, input_size):
 
 @scalar_function
 def begin(x, y, v, out, work, at, lanes, lowest):
-    """Runs before the first cell of a window."""
+    """Placeholder for a kernel's function that runs before the first cell of a window."""
 
 
 @scalar_function
 def visit(x, y, v, out, work, at, cell, image, lanes, count):
-    """Runs for each cell of a window."""
+    """Placeholder for a kernel's function that runs for each cell of a window."""
 
 
 @scalar_function
 def end(x, y, v, out, work, at, lanes, count):
-    """Runs after the last cell of a window."""
+    """Placeholder for a kernel's function that runs after the last cell of a window."""
 
 
 @scalar_function

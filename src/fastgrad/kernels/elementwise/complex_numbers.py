@@ -79,7 +79,7 @@ def square_root(a, b):
 
 @scalar_function
 def product_with_exact_zero(magnitude, factor):
-    """Returns size * part, where infinity times 0 is 0: an exact 0 stays 0 for any size."""
+    """Returns magnitude * factor; 0 for a factor of exactly 0, also if the magnitude is infinite."""
     return magnitude * factor if factor != 0 else math.copysign(1.0, magnitude) * factor
 
 

@@ -53,7 +53,7 @@ class Operands(ScratchCopies):
             self.places.append(place)
 
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
-        """Returns the launches followed by that of a kernel of the inputs, the result, the steps and some numbers."""
+        """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
         return self.followed_by(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 

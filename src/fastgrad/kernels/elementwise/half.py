@@ -102,7 +102,7 @@ HALF_WIDTH_DTYPES = frozenset(WIDENING_KERNELS)
 
 
 class ArraySpec:
-    """A shape and a dtype."""
+    """The shape and dtype of an input or result of launches."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = shape
@@ -135,7 +135,7 @@ def _float32_spec(x: Spec) -> Spec:
 
 
 def _converting_launches(float32_launches: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Returns the launches on float32 copies of the half-width arrays."""
+    """Returns launches for float32 arrays extended by conversions of half-width inputs and results."""
     scratch = list(float32_launches.scratch)
     places: dict[tuple[Any, int], Scratch] = {}
     before, after = [], []

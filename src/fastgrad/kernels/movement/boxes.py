@@ -32,7 +32,7 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
 
 
 def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[AxisPiece]]) -> list[Launch | None]:
-    """Returns the launches that copy a box of the input to the result, for each choice of one piece an axis."""
+    """Returns a copying launch for each combination of one piece of every axis."""
     found: list[Launch | None] = []
     for pieces in product(*axes):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())

@@ -23,7 +23,7 @@ def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
 
 
 def in_row_major_order(x: np.ndarray) -> np.ndarray:
-    """Returns ``np.ascontiguousarray(x)``; kernels copy large transposes."""
+    """Returns an array in row-major order, as ``np.ascontiguousarray``; kernels copy large transposes."""
     order = None if x.flags.c_contiguous or x.size < LEAST_COPIED_ELEMENTS or x.dtype.kind == "O" else memory_order(x)
     if order is None:
         return np.ascontiguousarray(x)
@@ -36,7 +36,7 @@ def in_row_major_order(x: np.ndarray) -> np.ndarray:
 
 
 def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray | None:
-    """Runs an element-wise function of arrays of one shape on transposes in their memory order.
+    """Runs an element-wise function on arrays whose axes are transposed to their order in memory.
 
     The result has the same memory order: after a convolution with the channels first, channels stay last in memory.
 

@@ -48,7 +48,7 @@ def of_shape(shape: Sequence[int]) -> Layout:
 
 
 def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
-    """Returns dimensions merged to the fewest."""
+    """Returns the fewest (size, stride) pairs that read the same elements, by merging neighbouring dimensions."""
     found: list[tuple[int, int]] = []
     for size, stride in dims:
         if size == 1:
@@ -61,7 +61,7 @@ def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
 
 
 def cuts_of(sizes: Sequence[int]) -> Cuts:
-    """Returns the cuts between dimensions of these sizes; none of them is 1."""
+    """Returns, for each boundary between dimensions of these sizes (none is 1), how many elements are after it."""
     cuts: list[int] = []
     below = 1
     for size in reversed(sizes[1:]):
@@ -71,7 +71,7 @@ def cuts_of(sizes: Sequence[int]) -> Cuts:
 
 
 def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
-    """Returns the cuts of both; None if they are not compatible."""
+    """Returns the sorted union of two sets of cuts; None if a cut does not divide the next one."""
     if first == second or not second:
         return first
     cuts = tuple(sorted({*first, *second}))
@@ -79,13 +79,13 @@ def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
 
 
 def sizes_at(cuts: Cuts, count: int) -> tuple[int, ...]:
-    """Returns the sizes of the dimensions between ``cuts``; there is one more than cuts."""
+    """Returns the sizes of the dimensions that ``cuts`` divide ``count`` elements into."""
     bounds = (1, *cuts, count)
     return tuple([b // a for a, b in pairwise(bounds)])[::-1]
 
 
 def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
-    """Splits ``dims`` into dimensions of these sizes, whose product is equal; returns None if that is not possible."""
+    """Returns (size, stride) dimensions split into dimensions of ``sizes``, of equal product; None if not possible."""
     found: list[tuple[int, int]] = []
     rest = list(dims)
     for size in reversed(sizes):
@@ -104,14 +104,14 @@ def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
 
 
 def strides_at(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Returns the strides of a layout whose dimensions can be split to these sizes."""
+    """Returns the strides of a layout's dimensions after they are split into dimensions of these sizes."""
     dims = split(layout.dims, sizes)
     assert dims is not None, f"{layout} has no dimensions {sizes}"
     return tuple([stride for _, stride in dims])
 
 
 def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
-    """Returns the dimensions that make each axis of a shape of equal size; None if a dimension is in two axes."""
+    """Returns, for each axis of a shape, the layout's dimensions inside the axis; None if one is in two axes."""
     sizes = tuple([size for size in shape if size != 1])
     cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
     if cuts is None:
@@ -132,7 +132,7 @@ def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
 
 
 def from_axes(offset: int, axes: Iterable[Dims]) -> Layout:
-    """Returns the layout with the dimensions of these axes, in order."""
+    """Returns the layout whose axes have these (size, stride) dimensions, in order."""
     return Layout(offset, collapsed([dim for axis in axes for dim in axis]))
 
 

@@ -26,7 +26,7 @@ MOST_SORTED_BY_INSERTION = 24  # most elements that are sorted by insertion
 
 @scalar_function
 def comes_before(a, b, descending):
-    """True if a must come before b."""
+    """True if a comes before b in sorted order, descending or ascending."""
     if descending != 0:
         return a > b or (b != b and a == a)  # noqa: PLR0124 - of NaN
     return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN

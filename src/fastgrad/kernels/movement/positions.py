@@ -34,7 +34,7 @@ without_nan = by_dtype(
 
 @scalar_function
 def better_of_halves(numbers, half_size, largest):
-    """Leaves the better of each pair of 2 * `half_size` numbers in the first half."""
+    """Writes the larger (or smaller) of numbers[i] and numbers[half_size + i] to numbers[i], for i < half_size."""
     for i in range(half_size):
         value, top = numbers[half_size + i], numbers[i]
         wins = value > top if largest else value < top
@@ -43,7 +43,7 @@ def better_of_halves(numbers, half_size, largest):
 
 @scalar_function
 def best_of_16(numbers, largest):
-    """Returns the best of 16 numbers, and overwrites them. (A loop for number and position would not vectorise.)"""
+    """Returns the largest (or smallest) of 16 numbers; overwrites them. (A loop with positions would not vectorise.)"""
     better_of_halves(numbers, 8, largest)
     better_of_halves(numbers, 4, largest)
     better_of_halves(numbers, 2, largest)
@@ -53,7 +53,7 @@ def best_of_16(numbers, largest):
 
 @scalar_function
 def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
-    """Returns the position of the first best of `size` >= 16 contiguous elements, computed in 16 lanes."""
+    """Returns the first position of the largest (or smallest) of `size` >= 16 contiguous elements, by 16 lanes."""
     for i in range(16):
         lane_best[i] = without_nan(x[at + i], sign)
         lane_positions[i] = int32(i)
@@ -74,7 +74,7 @@ def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, si
 
 @scalar_function
 def best_stretch(x, at, size, scratch, largest, sign):
-    """Returns the start of the first stretch of `STRETCH_ELEMENTS` of the `size` elements that has the best element."""
+    """Returns the start of the first `STRETCH_ELEMENTS` elements that have the largest (or smallest) element."""
     found = 0
     top = without_nan(x[at], sign)
     for start in range(0, size, STRETCH_ELEMENTS):
@@ -97,7 +97,7 @@ def best_stretch(x, at, size, scratch, largest, sign):
 
 @scalar_function
 def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
-    """Writes the position of the best element of each row."""
+    """Writes the position of the largest (or smallest) element of each row."""
     where, kept = local_array(int32, 16), local_array(T, 16)
     for row in range(first, last):
         at = row * size

@@ -28,7 +28,7 @@ TILE_COLUMNS = 64
 
 @scalar_function
 def join_row(out, at, rows, source, columns, mode):
-    """Combines elements of `out` from `at` on with those of `rows` from `source` on."""
+    """Combines elements of `out`, from `at` on, with elements of `rows`, from `source` on, by a mode such as `ADD`."""
     if mode == ADD:
         for j in range(columns):
             out[at + j] += rows[source + j]
@@ -190,7 +190,7 @@ def _scatter_launch(
     start: int,
     ids_are_checked: bool = False,
 ) -> Launch | None:
-    """Returns the launch that combines rows, at the first place, by the ids at the second; sizes as of `scatter_rows`.
+    """Returns the launch that combines rows at the positions of ids; `sizes` are the sizes of `scatter_rows`.
 
     With `ids_are_checked`, ids are int64 and below `size`.
     """

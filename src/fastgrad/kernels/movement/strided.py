@@ -106,7 +106,7 @@ def clear_elements(y, first, last):
 def strided_copy_launch(
     x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None
 ) -> Launch | None:
-    """Returns the launch that reads elements by one layout and writes them by another.
+    """Returns the launch that copies elements, reading x by one layout and writing y by another.
 
     Args:
         x, y: the arrays.
@@ -197,7 +197,7 @@ def _merged_dimensions(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, 
 
 
 def clear_launch(y: Operand, spec: Spec) -> Launch:
-    """Returns the launch that writes zeros."""
+    """Returns the launch that sets all elements of an array to zero."""
     parts = max(1, spec.dtype.itemsize // 8)
     return Launch(clear_elements[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
 
@@ -229,12 +229,12 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
 
 
 def views_of_one_result(layout: Layout | None) -> list[Layout] | None:
-    """Returns the ``Views`` of one result."""
+    """Returns the list of layouts of an index map with one result; None if it has no layout."""
     return None if layout is None else [layout]
 
 
 def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
-    """Returns launches in order; None if one of them is None."""
+    """Returns ``Launches`` of these launches, in order; None if a launch is None."""
     found = []
     for launch in launches:
         if launch is None:

@@ -237,22 +237,22 @@ class UpdateRule:
         return 0.3 * (len(self.state) + 1)
 
     @property
-    def given(self) -> tuple[str, ...]:
-        """The names of the kernels' parameters for `numbers`."""
+    def number_parameters(self) -> tuple[str, ...]:
+        """The names of the kernels' parameters that take the optimizer's `numbers`."""
         return tuple([f"with_{name}" for name in self.numbers])
 
     @property
-    def constants(self) -> list[str]:
+    def constant_statements(self) -> list[str]:
         """The statements that compute the arguments of `step` from the kernels' numbers, in float64 and then in T."""
-        return [_constant_statement(name) for name in self._step_hyper]
+        return [_constant_statement(name) for name in self._step_hyper_parameters]
 
     @property
-    def arguments(self) -> str:
-        """The names of the `constants`."""
-        return ", ".join([f"with_{name}_" for name in self._step_hyper])
+    def step_arguments(self) -> str:
+        """The variables that `constant_statements` assign, as the last arguments of a call of `step`."""
+        return ", ".join([f"with_{name}_" for name in self._step_hyper_parameters])
 
     @property
-    def _step_hyper(self) -> tuple[str, ...]:
+    def _step_hyper_parameters(self) -> tuple[str, ...]:
         return (*self.hyper, "decay") if self.decays else self.hyper
 
     @functools.cached_property
@@ -269,7 +269,7 @@ class UpdateRule:
         source = _STEP_TEMPLATE.format(
             name=f"{self.__name__}_step",
             slots="".join(f"{name}, " for name in slots),
-            hyper=self.arguments,
+            hyper=self.step_arguments,
             given=", ".join(f"with_{name}_" for name in self.hyper),
             weight="decayed(p, with_decay_)" if self.decays else "p",
             results=", ".join(self.state),
@@ -286,24 +286,24 @@ class UpdateRule:
 
     @functools.cached_property
     def variables(self) -> Kernel:
-        """The update of all variables."""
+        """The kernel that updates all variables of a model."""
         return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS)
 
     @functools.cached_property
     def scaled_variables(self) -> Kernel:
-        """The update of all variables for gradients times `factor`, the first of the numbers."""
+        """The kernel that updates all variables of a model by gradients times `factor`, the first of the numbers."""
         return self._kernel(
             "variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS, scaled=True
         )
 
     @functools.cached_property
     def elements(self) -> Kernel:
-        """The update of the elements [first, last) of one variable."""
+        """The kernel that updates the elements [first, last) of one variable."""
         return self._kernel("elements", "inout", "in", _RANGE_PARAMETERS, noalias=True)
 
     @functools.cached_property
     def summed_rows(self) -> Kernel:
-        """The update of some rows of a table."""
+        """The kernel that updates some rows of an embedding table."""
         return self._kernel(
             "summed_rows",
             "inout",
@@ -315,14 +315,14 @@ class UpdateRule:
 
     @functools.cached_property
     def summed_table(self) -> Kernel:
-        """The update of a whole table for a gradient that is zero in most rows."""
+        """The kernel that updates all rows of an embedding table for a gradient that is zero in most rows."""
         return self._kernel(
             "summed_table", "inout", "in", f"{_ROW_PARAMETERS}width: int, {_RANGE_PARAMETERS}", I=INDEX_DTYPES
         )
 
     @functools.cached_property
     def summed_live(self) -> Kernel:
-        """The update of the rows of a table that are live or have a gradient."""
+        """The kernel that updates the rows of an embedding table that are flagged as live or have a gradient."""
         rest = f"live: inout[uint64], {_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}"
         return self._kernel("summed_live", "inout", "in", rest, I=INDEX_DTYPES)
 
@@ -371,30 +371,30 @@ class UpdateRule:
         if not scaled:
             RULES_BY_FUNCTION[function] = self, template
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
-        parameters += [f"{number}: float" for number in self._given(scaled)]
+        parameters += [f"{number}: float" for number in self._number_parameters(scaled)]
         return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
 
-    def _given(self, scaled: bool) -> tuple[str, ...]:
-        return ("factor", *self.given) if scaled else self.given
+    def _number_parameters(self, scaled: bool) -> tuple[str, ...]:
+        return ("factor", *self.number_parameters) if scaled else self.number_parameters
 
     def _function(self, template: str, name: str, scaled: bool = False, **fields: str) -> Any:
         every = (*self.state, "g")
         row = ", ".join(f"{name}[i]" for name in self.state)
         in_row = "for j in range(width): i = r * width + j; {} = step({}, {}, {})"
-        constants = ["factor_ = T(factor)", *self.constants] if scaled else self.constants
+        constants = ["factor_ = T(factor)", *self.constant_statements] if scaled else self.constant_statements
         values = {
             "name": name,
             "slots": "".join(f"{name}, " for name in self.state[1:]),
-            "given": ", ".join(self._given(scaled)),
+            "given": ", ".join(self._number_parameters(scaled)),
             "constants": "\n    ".join(constants),
-            "hyper": self.arguments,
+            "hyper": self.step_arguments,
             "pointers": ", ".join(f"{name}_" for name in every),
             "lists": ", ".join(f"{name}[k]" for name in every),
             "targets": ", ".join(f"{name}_[i]" for name in self.state),
             "elements": ", ".join(f"{name}_[i]" for name in every) + (" * factor_" if scaled else ""),
             "row": row,
-            "move": in_row.format(row, row, "g[k * width + j]", self.arguments),
-            "rest": in_row.format(row, row, "T(0)", self.arguments),
+            "move": in_row.format(row, row, "g[k * width + j]", self.step_arguments),
+            "rest": in_row.format(row, row, "T(0)", self.step_arguments),
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
         source = template.format_map(
@@ -427,7 +427,7 @@ class RuleKernel(Kernel):
 
 
 def _update_function(source: str, name: str, names: dict[str, Any]) -> Any:
-    """Returns the function of a template's text; ``names`` are further globals."""
+    """Returns a function from its source text, with the globals of update rules and ``names``."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
     return function_from_source(name, source, filename, _NAMES | names)
 

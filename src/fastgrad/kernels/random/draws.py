@@ -90,7 +90,7 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
 
 @scalar_function
 def splitmix_step(state, word):
-    """A step of SplitMix64 (Steele et al. 2014)."""
+    """Returns the state of the generator SplitMix64 (Steele et al. 2014) after it has mixed in a word."""
     state = (state ^ word) + uint64(SPLITMIX_INCREMENT)
     state = (state ^ (state >> uint64(30))) * uint64(SPLITMIX_MULTIPLIER_1)
     state = (state ^ (state >> uint64(27))) * uint64(SPLITMIX_MULTIPLIER_2)
@@ -99,7 +99,7 @@ def splitmix_step(state, word):
 
 @kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
 def seed_words(seed, words):
-    """Writes the words of a stateless draw."""
+    """Writes the Philox counter and key of a stateless draw, from a seed of two integers."""
     first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
     words[0] = 0
     words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), first), uint64(1)))
@@ -108,7 +108,7 @@ def seed_words(seed, words):
 
 @kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
 def fold_in(seed, data, words):
-    """Writes a seed from a seed and a number."""
+    """Writes a new seed that is mixed from a seed and a number (`fold_in`)."""
     first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
     words[0] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), first), second), number))
     words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), number), uint64(1)))
@@ -185,14 +185,14 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
 
 
 def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches for the words of a stateless draw, from two integers."""
+    """Returns the launches for the Philox counter and key of a stateless draw, from a seed of two integers."""
     if inputs[0].dtype.name not in ("int32", "int64"):
         return None
     return single_launch(seed_words[inputs[0].dtype], Input(0), Output(0))
 
 
 def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches for a seed from a seed and a number."""
+    """Returns the launches that mix a new seed from a seed and a number."""
     dtypes = tuple([x.dtype.name for x in inputs])
     if any(name not in ("int32", "int64") for name in dtypes):
         return None

@@ -84,7 +84,7 @@ def store_up_to_four(out, at, count, v0, v1, v2, v3):
 
 @scalar_function
 def joined_words(low_word, high_word):
-    """Returns a 64-bit element."""
+    """Returns the 64-bit number whose low and high 32 bits are these words."""
     return low_word | (high_word << uint64(32))
 
 

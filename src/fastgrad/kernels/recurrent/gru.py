@@ -22,7 +22,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def gru_step(x, work, bias, hs, inner, gates, gates_at, work_at, state_at, next_at, units, keep_state):
-    """Computes the next state of a row; see `walk.step`. `inner` keeps the product's third for the candidate."""
+    """Computes a GRU's next state of one sequence; see `walk.step`. `inner` keeps the candidate's product."""
     for j in range(units):
         inner[state_at + j] = work[work_at + 2 * units + j] + bias[5 * units + j]
     for j in range(2 * units):
@@ -40,7 +40,7 @@ def gru_step(x, work, bias, hs, inner, gates, gates_at, work_at, state_at, next_
 
 @scalar_function
 def gru_step_back(gates, inner, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a row; see `walk.step_back`."""
+    """Computes the cotangents of a GRU's time step for one sequence; see `walk.step_back`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
@@ -61,10 +61,10 @@ gru, gru_gradient = cell_kernels("gru", gru_step, gru_step_back, 3, same={"c": "
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Maps x, recurrent kernel, biases, h and an optional mask to hs, `inner`, gates, the last h; see `walk`."""
+    """Returns a GRU's launches: from x, recurrent kernel, biases, h, perhaps a mask to hs, `inner`, gates, last h."""
     return forward_launches(gru, inputs, (0, 1, 2, 3, 3))
 
 
 def gru_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool]) -> Launches:
-    """Maps gates, `inner`, hs, the recurrent kernel and inputs of `has` to cotangents of x, the product and h."""
+    """Returns the launches of a GRU's gradient: the cotangents of x, of the recurrent product and of the first h."""
     return gradient_launches(gru_gradient, inputs, has, (0, 1, 2), (0, 1, 2, 2))

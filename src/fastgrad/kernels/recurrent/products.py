@@ -34,7 +34,7 @@ def pack_matrix(matrix, packed, k, n, row, column, first, last):
 
 @scalar_function
 def pack_panel_at(matrix, at, row_stride, column_stride, packed, packed_at, packed_stride, depth, columns):
-    """`pack_panel` to an offset in `packed`."""
+    """Copies a matrix's columns, from `at` on, to rows of `packed`, from `packed_at` on, padded to whole vectors."""
     lanes = vector_lanes(T)
     for i in range(depth):
         for j in range(columns):

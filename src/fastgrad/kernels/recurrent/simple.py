@@ -12,7 +12,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
-    """Computes the next state of a row; see `walk.step`."""
+    """Computes a simple recurrent layer's next state of one sequence; see `walk.step`."""
     if keep_state:
         copy_elements(hs, state_at, hs, next_at, units)
     else:
@@ -22,7 +22,7 @@ def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, nex
 
 @scalar_function
 def simple_step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a row; see `walk.step_back`."""
+    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.step_back`."""
     for j in range(units):
         dp[gates_at + j] = dh[dh_at + j] * (T(1) - hs[next_at + j] * hs[next_at + j])
         dh[dh_at + j] = T(0)

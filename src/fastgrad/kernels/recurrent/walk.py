@@ -1,9 +1,9 @@
 """Recurrent cells over time: one loop over the time steps in each direction, around the cell's function of a row.
 
 Sequences are (time, batch, ...), so the data of a time step is contiguous; the gates of a row are adjacent. A unit of
-work is all time steps of `UNIT_SEQUENCES` sequences. Up to `MOST_SEQUENCES_TOGETHER` sequences go through a time step together: first the
-product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are short and call one
-function of numbers each.
+work is all time steps of `UNIT_SEQUENCES` sequences. Up to `MOST_SEQUENCES_TOGETHER` sequences go through a time step
+together: first the product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are
+short and call one function of numbers each.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HAS_SECOND_STATE = 0  # whether there is a second state
 def step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
     """Computes a row's next state, from its projected inputs and its product with the recurrent kernel.
 
-    `gates_at` is the start of the row in `x` and `gates`, `work_at` in `work`. `state_at` is the start of its state in `hs`, `next_at`
-    of the next state.
+    `gates_at` is the start of the row in `x` and `gates`, `work_at` in `work`. `state_at` is the start of its state in
+    `hs`, `next_at` of the next state.
     """
 
 
@@ -46,14 +46,14 @@ def step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_a
 
 @scalar_function
 def copy_elements(source, source_at, target, at, count):
-    """Copies elements."""
+    """Copies `count` elements from an offset in one array to an offset in another."""
     for i in range(count):
         target[at + i] = source[source_at + i]
 
 
 @scalar_function
 def clear_elements(target, at, count):
-    """Sets elements to zero."""
+    """Sets `count` elements of an array, from an offset on, to zero."""
     for i in range(count):
         target[at + i] = T(0)
 
@@ -173,13 +173,13 @@ def cell_kernels(
 def forward_launches(
     kernel: Kernel, inputs: Sequence[Spec], output_numbers: Sequence[int], has_second_state: bool = False
 ) -> Launches:
-    """Returns the launches of x, the recurrent kernel, the bias, the first states and optionally a mask.
+    """Returns the launches that run a cell over time, from x, recurrent kernel, bias, first states and perhaps a mask.
 
     Args:
         kernel: the cell's forward kernel.
         inputs: see above.
-        output_numbers: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number of
-            another.
+        output_numbers: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number
+            of another.
         has_second_state: whether there is a second state.
     """
     x, h0 = inputs[0], inputs[3]
@@ -204,7 +204,7 @@ def gradient_launches(
     residual_numbers: Sequence[int],
     output_numbers: Sequence[int],
 ) -> Launches:
-    """Returns the launches of the residuals, the recurrent kernel, and optional mask, cotangents of hs and last states.
+    """Returns the launches of a cell's gradient, from residuals, recurrent kernel, and perhaps mask and cotangents.
 
     Args:
         kernel: the cell's backward kernel.
@@ -230,5 +230,5 @@ def gradient_launches(
 
 
 def _unit_nanoseconds(steps: int, state_units: int, gates_width: int) -> float:
-    """Returns about how many nanoseconds a unit of work takes."""
+    """Returns about how many nanoseconds all time steps of `UNIT_SEQUENCES` sequences take."""
     return UNIT_SEQUENCES * steps * gates_width * (0.02 * state_units + 0.4)

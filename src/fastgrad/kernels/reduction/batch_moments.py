@@ -102,7 +102,7 @@ def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
 
 @through_float32
 def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches of the operation ``batch_moments``."""
+    """Returns the launches for mean and population variance of each column of a matrix."""
     (x,) = inputs
     rows, columns = x.shape
     if x.dtype.name not in FLOATS:

@@ -35,7 +35,7 @@ RUN_ELEMENTS = 64
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBER_DTYPES)
 def sum_rows(x, out, columns, parts, divisor, first, last):
-    """Sums rows, first runs of elements and then the runs; divides by `divisor`, unless that is 0."""
+    """Sums rows, first runs of elements and then the runs' sums; divides by `divisor`, unless that is 0."""
     for r in range(first, last):
         for part in range(parts):
             total = T(0)
@@ -60,7 +60,7 @@ def whole_means(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBER_DTYPES)
 def multiply_rows(x, out, columns, first, last):
-    """Multiplies the elements of rows."""
+    """Computes the product of the elements of each row."""
     for r in range(first, last):
         total = T(1)
         for c in range(r * columns, (r + 1) * columns):
@@ -70,7 +70,7 @@ def multiply_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def multiply_complex_rows(x, out, columns, first, last):
-    """Multiplies the complex elements of rows."""
+    """Computes the product of the complex elements of each row."""
     for r in range(first, last):
         a, b = T(1), T(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -187,7 +187,7 @@ class _ReducedRows(ScratchCopies):
             self.place = self.copied(self.place, x.dtype, layout, size)
 
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
-        """Returns the launches followed by that of a kernel over the rows."""
+        """Returns the launches that bring the input into rows and then run a kernel over them."""
         operands = self.place, Output(0), self.columns, *numbers
         return self.followed_by(Launch(kernel, operands, self.rows, self.columns))
 

@@ -37,7 +37,7 @@ ELEMENT_NANOSECONDS = 0.2  # about, for an element of an array in a far cache
 
 @scalar_function
 def sums_of_16_lanes(x, at, count, lanes, sums):
-    """Sets `sums`, 16 numbers, to the sums of every 16th of `count` elements from `at` on; `lanes` is scratch."""
+    """Sets the 16 numbers `sums` to the sums of every 16th of x's `count` elements from `at` on; `lanes` is scratch."""
     for i in range(16):
         sums[i] = T(0)
     if count <= LANES:
@@ -136,11 +136,12 @@ def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
 
 
 @kernel(
-    "totals: in[float64], out: out[T], parts: int, result_stride: int, part_stride: int, divisor: int, first: int, last: int",
+    "totals: in[float64], out: out[T], parts: int, result_stride: int, part_stride: int, divisor: int, first: int, "
+    "last: int",
     T=FLOATS,
 )
 def add_totals(totals, out, parts, result_stride, part_stride, divisor, first, last):
-    """Adds the totals of parts. Totals of a result are `part_stride` apart, those of its neighbour `result_stride`."""
+    """Adds up each result's partial sums, `part_stride` apart; first partial sums are `result_stride` apart."""
     lanes = local_array(float64, 256)
     for r in range(first, last):
         used = padded_lane_count(least(LANES, parts))

@@ -169,7 +169,7 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
     T=FLOATS,
 )
 def layer_norm_parameter_sums(g, x, mean, inverse, sums, rows, columns, first, last):
-    """Writes the sums for gamma and beta of each block of `SUM_BLOCK_ROWS` rows, the units: shape (blocks, 2, columns)."""
+    """Writes the sums for gamma and beta of each block (unit) of `SUM_BLOCK_ROWS` rows: shape (blocks, 2, columns)."""
     for block in range(first, last):
         for_gamma = 2 * block * columns
         for_beta = for_gamma + columns

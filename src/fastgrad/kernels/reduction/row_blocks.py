@@ -30,7 +30,7 @@ def clear_totals(totals):
 
 @scalar_function
 def add_parts_to_totals(parts, rows, scratch, totals):
-    """Adds the parts of rows to the totals of rows.
+    """Adds up the `ROW_PARTS` partial sums of each row, and adds each sum to the row's total.
 
     Args:
         parts: the parts of row k begin at `ROW_PARTS` k.
@@ -48,7 +48,7 @@ def add_parts_to_totals(parts, rows, scratch, totals):
 
 @scalar_function
 def greatest_parts(parts, rows, scratch, peaks):
-    """Sets `peaks`, an array of T, to the greatest parts of rows; NaN may be ignored."""
+    """Sets `peaks`, an array of T, to the greatest of each row's `ROW_PARTS` partial maxima; NaN may be ignored."""
     if rows < ROW_PARTS:  # unused rows are compared, too; their peaks are ignored
         for i in range(ROW_PARTS * ROW_PARTS):
             scratch[i] = T(0)

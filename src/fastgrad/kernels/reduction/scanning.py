@@ -197,7 +197,7 @@ cumulative_logsumexp_launches = _running_launches(running_logsumexp, FLOATS)
 
 @through_float32
 def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
-    """``y[k] = a[k] * y[k - 1] + b[k]`` of a and b."""
+    """Returns the launches of the linear recurrence ``y[k] = a[k] * y[k - 1] + b[k]`` along an axis."""
     a, b = inputs
     if b.dtype.name not in FLOATS or a.shape != b.shape:
         return None

@@ -321,7 +321,7 @@ log_softmax_gradient_launches = _row_launches(log_softmax_gradient)
 def _cross_entropy_launches(
     kernel: Any, matrix_input: int, element_nanoseconds: float
 ) -> Callable[..., Launches | None]:
-    """Returns the ``launches`` of a kernel whose input of number `matrix_input` is (rows, columns), and whose last is labels."""
+    """Returns the ``launches`` of a cross-entropy kernel; input `matrix_input` is (rows, columns), the last labels."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         rows, columns = inputs[matrix_input].shape

@@ -33,7 +33,7 @@ _GRADIENT_SIGNATURE = "g: in[T], y: in[T], out: out[T], terms: int, inner: int, 
 
 @scalar_function
 def tile_position(unit, terms, inner, tile):
-    """Returns where the tile of a unit begins, and its columns."""
+    """Returns the offset of the first element of a unit's tile of columns, and the number of its columns."""
     tiles = (inner + tile - 1) // tile
     left = unit % tiles * tile
     return unit // tiles * terms * inner + left, least(tile, inner - left)
