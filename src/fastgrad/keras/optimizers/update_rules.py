@@ -19,7 +19,7 @@ from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.user_function import kernel_function, python_function
 from fastgrad.kernels.optimizers.update_rule import (
-    GRADIENT_NAMES,
+    GRADIENT_PARAMETER_NAMES,
     ZERO_GRADIENT_MOVES,
     ZERO_GRADIENT_RESTS,
     ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
@@ -172,10 +172,10 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: it has default values, *args, **kwargs or keyword-only parameters. Give each parameter a name and no default; "
             "defaults of hyper-parameters are for the optimizer's class."
         )
-    if len([name for name in names[1:] if name in GRADIENT_NAMES]) != 1:
+    if len([name for name in names[1:] if name in GRADIENT_PARAMETER_NAMES]) != 1:
         raise TypeError(
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
-            f"after the first is named {', '.join(GRADIENT_NAMES[:-1])} or {GRADIENT_NAMES[-1]}."
+            f"after the first is named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}."
         )
     reserved_names = sorted(_DECAY_NAMES.intersection(names))
     if reserved_names:

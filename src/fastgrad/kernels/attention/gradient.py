@@ -124,39 +124,13 @@ def attention_gradient(
                     transpose_rows_of_tile(q, q_at, query_row, depth, rows, T(scale), turned)
                     transpose_rows_of_tile(g, g_at, result_row, width, rows, T(1), turned_g)
                     multiply_tile(
-                        k,
-                        key_at,
-                        key_row,
-                        1,
-                        turned,
-                        0,
-                        TILE_QUERIES,
-                        scores,
-                        0,
-                        TILE_QUERIES,
-                        0,
-                        depth,
-                        count,
-                        rows,
-                        room,
-                    )
+                        k, key_at, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0,
+                        depth, count, rows, room,
+                    )  # fmt: skip
                     multiply_tile(
-                        v,
-                        value_at,
-                        value_row,
-                        1,
-                        turned_g,
-                        0,
-                        TILE_QUERIES,
-                        slopes,
-                        0,
-                        TILE_QUERIES,
-                        0,
-                        width,
-                        count,
-                        rows,
-                        room,
-                    )
+                        v, value_at, value_row, 1, turned_g, 0, TILE_QUERIES, slopes, 0, TILE_QUERIES, 0,
+                        width, count, rows, room,
+                    )  # fmt: skip
                     mask_at = batch * mask_batch + head * mask_head
                     hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
                     if rate > 0:

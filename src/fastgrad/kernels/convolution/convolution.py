@@ -17,8 +17,8 @@ from fastgrad.kernels.convolution.geometry import (
     Windows,
     are_windows_inside,
     element_offsets,
+    input_gradient_phases,
     largest_block,
-    phases_of,
     strides_of,
     window_cells,
     window_extent,
@@ -302,7 +302,7 @@ def convolution_input_launches(
     windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
     if windows is None or g.dtype.name not in SUM_DTYPES:
         return None
-    start, spans, phases = phases_of(windows)
+    start, spans, phases = input_gradient_phases(windows)
     each, group = windows.filters_per_group, windows.group
     target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
     few = _few_channel_launches(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)

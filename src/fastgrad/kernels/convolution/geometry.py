@@ -172,7 +172,7 @@ def window_extent(windows: Windows) -> Sizes:
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 
 
-def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
+def input_gradient_phases(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
     """Returns what an input's gradient reads: the start of patches of the result's cotangent, extent, and phases."""
     start: list[int] = []
     spans: list[int] = []

@@ -216,7 +216,7 @@ def _pooling_launches(
     scatters: bool,
     lowest: float = 0.0,
 ) -> Launches | None:
-    """Returns the launches of a kernel over windows.
+    """Returns the launches of a pooling kernel that visits the windows of x.
 
     Args:
         kernel: the kernel.

@@ -79,7 +79,7 @@ def visit_cells(
     x, y, v, out, work, at, line, image, lanes, lowest,
     channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
 ):  # fmt: skip
-    """Visits the cells of one window; `line` is the offset of the window's first cell."""
+    """Calls `begin`, `visit` for each cell, and `end` for one window, whose first cell has the offset `line`."""
     begin(x, y, v, out, work, at, lanes, lowest)
     count = greatest(i1 - i0, 0) * greatest(j1 - j0, 0) * greatest(k1 - k0, 0)
     for i in range(i0, i1):
@@ -141,20 +141,20 @@ def window_kernel(
     name: str,
     summary: str,
     arrays: str,
-    visits: dict[str, Any],
+    functions: dict[str, Any],
     same: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Kernel:
-    """Returns a kernel that visits windows.
+    """Returns a kernel that calls the given functions for each window of an array and its cells.
 
     Args:
         name, summary: of the kernel.
         arrays: the kinds of x, y, v and out, for its signature; V is the type of `work`.
-        visits: its `begin`, `visit` and `end`.
+        functions: its `begin`, `visit` and `end`.
         same: see `build.kernel`.
         variables: the dtypes of the type variables.
     """
-    cells = scalar_function(specialized(visit_cells, f"{name}_cells", **visits))
+    cells = scalar_function(specialized(visit_cells, f"{name}_cells", **functions))
     function = specialized(_visit_windows, name, summary, visit_cells=cells)
     signature = (
         f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW_PARAMETERS}, first: int, last: int"

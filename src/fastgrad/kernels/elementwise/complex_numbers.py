@@ -18,7 +18,7 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.math.circular import atan2, cos, sin
 from fastgrad.kernels.math.hyperbolic import asinh, cosh, sinh
 from fastgrad.kernels.math.vector_math import exp, expm1, log, log1p
-from fastgrad.kernels.reduction.general import real_parts
+from fastgrad.kernels.reduction.general import real_dtype_and_count
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 FLOATS = ("float32", "float64")
@@ -161,63 +161,63 @@ def inverse_hyperbolic_tangent(a, b):
 
 
 @scalar_function
-def algebraic_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY_OPERATIONS`, up to "conj"."""
-    if mode == 0:
+def algebraic_function(operation_number, a, b):
+    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, up to "conj"."""
+    if operation_number == 0:
         return -a, -b
-    if mode == 1:
+    if operation_number == 1:
         size = hypotenuse(a, b)
         return (0.0, 0.0) if size == 0 else (a / size, b / size)
-    if mode == 2:
+    if operation_number == 2:
         return a * a - b * b, 2.0 * (a * b)
-    if mode == 3:
+    if operation_number == 3:
         return square_root(a, b)
-    if mode == 4:
+    if operation_number == 4:
         p, q = square_root(a, b)
         return quotient(1.0, 0.0, p, q)
-    if mode == 5:
+    if operation_number == 5:
         return quotient(1.0, 0.0, a, b)
-    if mode == 6:
+    if operation_number == 6:
         return exponential(a, b)
-    if mode == 7:
+    if operation_number == 7:
         half = sin(b * 0.5)
         return expm1(a) * cos(b) - 2.0 * half * half, product_with_exact_zero(exp(a), sin(b))
-    if mode == 8:
+    if operation_number == 8:
         return logarithm(a, b)
-    if mode == 9:
+    if operation_number == 9:
         return logarithm_of_sum(a, b)
-    if mode == 10:
+    if operation_number == 10:
         return logistic(a, b)
     return a, -b
 
 
 @scalar_function
-def circular_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY_OPERATIONS`, from "sin" on."""
-    if mode == 12:
+def circular_function(operation_number, a, b):
+    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, from "sin" on."""
+    if operation_number == 12:
         return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
-    if mode == 13:
+    if operation_number == 13:
         return cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))
-    if mode == 14:
+    if operation_number == 14:
         p, q = hyperbolic_tangent(-b, a)
         return q, -p
-    if mode == 15:
+    if operation_number == 15:
         return inverse_sine(a, b)
-    if mode == 16:
+    if operation_number == 16:
         return inverse_cosine(a, b)
-    if mode == 17:
+    if operation_number == 17:
         p, q = inverse_hyperbolic_tangent(-b, a)
         return q, -p
-    if mode == 18:
+    if operation_number == 18:
         return sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))
-    if mode == 19:
+    if operation_number == 19:
         return cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))
-    if mode == 20:
+    if operation_number == 20:
         return hyperbolic_tangent(a, b)
-    if mode == 21:
+    if operation_number == 21:
         p, q = inverse_sine(-b, a)
         return q, -p
-    if mode == 22:
+    if operation_number == 22:
         return inverse_hyperbolic_cosine(a, b)
     return inverse_hyperbolic_tangent(a, b)
 
@@ -257,34 +257,34 @@ def power(a, b, c, d):
 
 
 @scalar_function
-def binary_function(mode, a, b, c, d):
-    """Applies the operation with number `mode` in `BINARY_OPERATIONS`."""
-    if mode == 0:
+def binary_function(operation_number, a, b, c, d):
+    """Applies the operation with number `operation_number` in `BINARY_OPERATIONS`."""
+    if operation_number == 0:
         return a + c, b + d
-    if mode == 1:
+    if operation_number == 1:
         return a - c, b - d
     nothing = a == 0 and b == 0
-    if (mode in (4, 5) and c == 0 and d == 0) or (mode in (6, 9, 10) and nothing):
+    if (operation_number in (4, 5) and c == 0 and d == 0) or (operation_number in (6, 9, 10) and nothing):
         return 0.0, 0.0
-    if mode in (2, 4):
+    if operation_number in (2, 4):
         return a * c - b * d, a * d + b * c
-    if mode in (3, 5, 6):
+    if operation_number in (3, 5, 6):
         return quotient(a, b, c, d)
-    if mode == 7:
+    if operation_number == 7:
         return (a - c) * (a - c) + (b - d) * (b - d), 0.0
-    if mode == 8:
+    if operation_number == 8:
         p, q = quotient(a * 0.5, b * 0.5, c, d)
         return (a, b) if nothing else (p, q)
-    if mode == 11:
+    if operation_number == 11:
         return power(a, b, c, d)
-    if mode in (12, 13):
+    if operation_number in (12, 13):
         if nothing:
             return a, b
         p, q = c * c - d * d, 2.0 * (c * d)
-        if mode == 12:
+        if operation_number == 12:
             p, q = 0.5 * (p * c - q * d), 0.5 * (p * d + q * c)
         return b * q - a * p, -(a * q + b * p)
-    p, q = logarithm(c, d) if mode == 9 else logarithm_of_sum(c, d)
+    p, q = logarithm(c, d) if operation_number == 9 else logarithm_of_sum(c, d)
     return a * p - b * q, a * q + b * p
 
 
@@ -411,7 +411,7 @@ def complex_launches(
 
 def _cast_launches(x: Spec, y: Spec) -> Launches | None:
     size = prod(x.shape)
-    (given, x_parts), (wanted, y_parts) = real_parts(x.dtype), real_parts(y.dtype)
+    (given, x_parts), (wanted, y_parts) = real_dtype_and_count(x.dtype), real_dtype_and_count(y.dtype)
     if wanted.name == "bool":
         return Launches((Launch(is_nonzero[given], (Input(0), Output(0)), size),))
     if given not in convert_dtype.variables["T"] or wanted not in convert_dtype.variables["U"]:

@@ -315,10 +315,10 @@ C_FUNCTION_BY_SCIPY_NAME = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "
 digit."""
 
 
-def _real_function_address(name: str, count: int) -> int | None:
+def _real_function_address(name: str, argument_count: int) -> int | None:
     if name in C_FUNCTION_BY_SCIPY_NAME and (address := c_library_address(C_FUNCTION_BY_SCIPY_NAME[name])) is not None:
         return address  # these functions ignore the int that kernels pass after the numbers, in another register
-    return scipy_address(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
+    return scipy_address(name, f"double ({'double, ' * argument_count}int __pyx_skip_dispatch)")
 
 
 UNARY_KERNELS = {"everywhere": call_unary, "if finite": call_unary_if_finite}
@@ -331,10 +331,10 @@ def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Ca
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
 
 
-def fresnel_launches(which: int) -> Callable[..., Launches | None]:
+def fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a Fresnel integral: 0 is the sine's, 1 the cosine's."""
     return _operand_launches(
-        call_unary_with_two_results, FLOATS, which,
+        call_unary_with_two_results, FLOATS, integral_number,
         addresses=lambda: [scipy_address("fresnel", "void (double, double *, double *)")],
     )  # fmt: skip
 

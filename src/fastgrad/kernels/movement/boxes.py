@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
 from fastgrad.kernels.movement.strided import launches_in_order, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
@@ -28,7 +28,7 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
         offset += start * below
         dims.append((size, step * below))
         below *= length
-    return Layout(offset, collapsed(reversed(dims)))
+    return Layout(offset, merged_dimensions(reversed(dims)))
 
 
 def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[AxisPiece]]) -> list[Launch | None]:
@@ -49,7 +49,9 @@ def fill_launch(y: Spec, value: object) -> Launch | None:
     """Returns the launch that sets every element of the result to one value."""
     size = prod(y.shape)
     constant = Constant(np.array(value).astype(y.dtype).reshape(1))
-    return strided_copy_launch(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
+    return strided_copy_launch(
+        constant, Output(0), y.dtype, Layout(0, merged_dimensions([(size, 0)])), contiguous(size)
+    )
 
 
 def roll_launches(
@@ -170,14 +172,14 @@ def _diagonal_layout(matrix: Sequence[int], k: int, length: int) -> Layout:
     """Returns the layout of a diagonal of each of several matrices."""
     rows, columns = matrix[-2:]
     offset = max(-k, 0) * columns + max(k, 0)
-    return Layout(offset, collapsed([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
+    return Layout(offset, merged_dimensions([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
 
 
 def _packed_diagonal_layout(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
     """Returns the layout of a packed diagonal, in an array of shape (..., widest) or (..., count, widest)."""
     widest = packed[-1]
     whole = prod(packed) // max(batch, 1)
-    return Layout(position * widest + start, collapsed([(batch, whole), (length, 1)]))
+    return Layout(position * widest + start, merged_dimensions([(batch, whole), (length, 1)]))
 
 
 def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) -> Launches | None:
@@ -195,14 +197,16 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
 
 
 def write_diagonals_launches(
-    d: Spec, y: Spec, diagonals: Diagonals, number: int, before: Sequence[Launch | None]
+    d: Spec, y: Spec, diagonals: Diagonals, input_number: int, launches_before: Sequence[Launch | None]
 ) -> Launches | None:
-    """Returns the launches that write packed diagonals, the input of number `number`, into matrices."""
-    batch, found = prod(y.shape[:-2]), list(before)
+    """Returns the launches that write packed diagonals, input number `input_number`, into matrices."""
+    batch, found = prod(y.shape[:-2]), list(launches_before)
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             source = _packed_diagonal_layout(d.shape, batch, position, start, length)
             found.append(
-                strided_copy_launch(Input(number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length))
+                strided_copy_launch(
+                    Input(input_number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)
+                )
             )
     return launches_in_order(found)

@@ -236,11 +236,11 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     )  # fmt: skip
 
 
-def row_numbers_launch(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch:
+def row_numbers_launch(ids: Spec, ids_operand: Any, shape: tuple[int, ...], strict: bool = False) -> Launch:
     """Returns the launch that converts positions in the first dimensions of a shape to row numbers, in `Scratch(0)`."""
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = Constant(np.array(shape[:depth], np.int64))
-    return Launch(row_numbers[ids.dtype], (place, Scratch(0), sizes, depth, int(strict)), count, 3.0 * depth)
+    return Launch(row_numbers[ids.dtype], (ids_operand, Scratch(0), sizes, depth, int(strict)), count, 3.0 * depth)
 
 
 def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
 from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
@@ -56,6 +56,6 @@ def run_in_memory_order(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> 
 
 @functools.lru_cache(maxsize=256)
 def _copy_launches(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Launches | None:
-    dims = collapsed([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
+    dims = merged_dimensions([(size, stride // dtype.itemsize) for size, stride in zip(shape, strides, strict=True)])
     launch = strided_copy_launch(Input(0), Output(0), dtype, Layout(0, dims), contiguous(prod(shape)))
     return None if launch is None else Launches((launch,))

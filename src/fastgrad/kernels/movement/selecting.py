@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.ordering import REAL_DTYPES, order_lines
-from fastgrad.kernels.reduction.general import COMPLEX_DTYPES, NUMBER_DTYPES, count_rows, real_parts
+from fastgrad.kernels.reduction.general import COMPLEX_DTYPES, NUMBER_DTYPES, count_rows, real_dtype_and_count
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 
@@ -84,7 +84,7 @@ def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launc
     (x,) = inputs
     if x.dtype.name not in (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES):
         return None
-    dtype, parts = real_parts(x.dtype)
+    dtype, parts = real_dtype_and_count(x.dtype)
     count, axes = outputs[0].shape
     operands = Input(0), Output(0), Constant(np.array(x.shape, np.int64)), prod(x.shape), parts, count, axes
     return Launches((Launch(nonzero_positions[dtype], operands),))
@@ -96,7 +96,7 @@ def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     (x,) = inputs
     if x.dtype.name not in (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES):
         return None
-    dtype, parts = real_parts(x.dtype)
+    dtype, parts = real_dtype_and_count(x.dtype)
     return Launches((Launch(count_rows[dtype], (Input(0), Output(0), prod(x.shape), parts)),))
 
 

@@ -14,7 +14,14 @@ import numpy as np
 from fastgrad.kernels.codegen.body import transpose_rows
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.movement.layout import Layout, contiguous, cuts_of, joined_cuts, sizes_at, split
+from fastgrad.kernels.movement.layout import (
+    Layout,
+    contiguous,
+    cuts_of,
+    joined_cuts,
+    sizes_between_cuts,
+    split_dimensions,
+)
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 ELEMENT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
@@ -177,8 +184,8 @@ def _common_dimensions(source: Layout, target: Layout) -> list[tuple[int, int, i
     cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
         return None
-    sizes = sizes_at(cuts, target.total)
-    reads, writes = split(source.dims, sizes), split(target.dims, sizes)
+    sizes = sizes_between_cuts(cuts, target.total)
+    reads, writes = split_dimensions(source.dims, sizes), split_dimensions(target.dims, sizes)
     if reads is None or writes is None:
         return None
     return _merged_dimensions([(size, a, b) for (size, a), (_, b) in zip(reads, writes, strict=True)])
@@ -244,16 +251,16 @@ def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
 
 
 def write_parts_launches(
-    result: Spec, before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
+    result: Spec, launches_before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
     """Returns launches that write the inputs, in order, to parts of the only result.
 
     Args:
         result: the result.
-        before: the launches that run first.
+        launches_before: the launches that run first.
         parts: each input with the layout of its elements in the result; None makes the whole result None.
     """
-    found = list(before)
+    found = list(launches_before)
     for i, (x, place) in enumerate(parts):
         if prod(x.shape) or place is None:
             found.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))

@@ -52,7 +52,7 @@ UNIT_ELEMENTS = 4096
 ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS = range(3)
 """The effect of a zero gradient on an element: changes it, leaves it, or leaves it if its slots are zero."""
 
-GRADIENT_NAMES = ("g", "grad", "gradient")
+GRADIENT_PARAMETER_NAMES = ("g", "grad", "gradient")
 
 RULES: dict[str, UpdateRule] = {}
 """Every rule by its key."""
@@ -78,7 +78,7 @@ def {name}(p, {slots}g, {given}):
 """
 
 # In these templates `{move}` updates the row r by the gradient's row k, and `{rest}` by a gradient of zeros.
-_TEMPLATES = {
+_KERNEL_TEMPLATES = {
     "variables": """
 def {name}(p, {slots}g, count, sizes, first, last, {given}):
     {constants}
@@ -165,7 +165,7 @@ def subnormal_flushed(x):
     return T(0) if math.fabs(x) < T(SMALLEST_NORMAL) else x
 
 
-_NAMES: dict[str, Any] = {
+_TEMPLATE_GLOBALS: dict[str, Any] = {
     "decayed": decayed_weight,
     "greatest": greatest,
     "least": least,
@@ -206,7 +206,7 @@ class UpdateRule:
         called: Any = None,
     ) -> None:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
-        at = next(i for i, name in enumerate(names) if name in GRADIENT_NAMES)
+        at = next(i for i, name in enumerate(names) if name in GRADIENT_PARAMETER_NAMES)
         self.__name__ = formula.__name__
         self.__doc__ = formula.__doc__
         self.key = formula.__name__ if key is None else key
@@ -367,7 +367,7 @@ class UpdateRule:
         **indices: tuple[str, ...],
     ) -> Kernel:
         name = f"scaled_{self.__name__}" if scaled else self.__name__
-        function = self._function(_TEMPLATES[template], name, scaled)
+        function = self._function(_KERNEL_TEMPLATES[template], name, scaled)
         if not scaled:
             RULES_BY_FUNCTION[function] = self, template
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
@@ -426,10 +426,10 @@ class RuleKernel(Kernel):
             ) from error
 
 
-def _update_function(source: str, name: str, names: dict[str, Any]) -> Any:
-    """Returns a function from its source text, with the globals of update rules and ``names``."""
+def _update_function(source: str, name: str, more_globals: dict[str, Any]) -> Any:
+    """Returns a function from its source text, with the globals of update rules and ``more_globals``."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
-    return function_from_source(name, source, filename, _NAMES | names)
+    return function_from_source(name, source, filename, _TEMPLATE_GLOBALS | more_globals)
 
 
 def _constant_statement(name: str) -> str:
@@ -442,5 +442,5 @@ def _rule_with_key(key: str) -> UpdateRule:
 
 
 def units(arrays: Iterable[Any]) -> int:
-    """Returns the number of units of work for arrays of these shapes, for `UpdateRule.variables`."""
+    """Returns how many units of `UNIT_ELEMENTS` elements the arrays of a call of `UpdateRule.variables` have."""
     return -(-sum(math.prod(array.shape) for array in arrays) // UNIT_ELEMENTS)

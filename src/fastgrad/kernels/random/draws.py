@@ -124,8 +124,8 @@ def round_down_to_steps(x, steps, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _bits_launch(words: Operand, place: Operand, size: int) -> Launch:
-    return Launch(bits[np.dtype(np.uint64)], (place, size, words), units(size), UNIT_ELEMENTS * 1.5)
+def _bits_launch(words: Operand, result: Operand, size: int) -> Launch:
+    return Launch(bits[np.dtype(np.uint64)], (result, size, words), units(size), UNIT_ELEMENTS * 1.5)
 
 
 def integers_launches(

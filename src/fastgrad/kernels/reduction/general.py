@@ -165,7 +165,7 @@ def clip_rows(x, norms, limit, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def real_parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+def real_dtype_and_count(dtype: np.dtype) -> tuple[np.dtype, int]:
     """Returns the dtype of real numbers, and how many of them make an element of this dtype."""
     return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
 
@@ -176,7 +176,7 @@ class _ReducedRows(ScratchCopies):
     def __init__(self, x: Spec, axes: tuple[int, ...]) -> None:
         super().__init__()
         self.dtype = x.dtype
-        self.real, self.parts = real_parts(x.dtype)
+        self.real, self.parts = real_dtype_and_count(x.dtype)
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         self.columns = prod(x.shape[axis] for axis in axes)
         self.rows = prod(x.shape[axis] for axis in kept)
