@@ -152,7 +152,7 @@ def windows() -> Iterator[tuple[str, Any]]:
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
     from fastgrad.kernels.optimizers import optimizers
-    from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, units
+    from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, units
     from tests.kernels.optimizers.test_optimizers import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
@@ -162,7 +162,7 @@ def updates() -> Iterator[tuple[str, Any]]:
             for _ in range(2):
                 rule.variables[dtype](weights, *held, gradients, 0, units(weights), *hyper)
             yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
-        for kind, moves, index in (("rows", RESTS, "int64"), ("table", MOVES, "int32")):
+        for kind, moves, index in (("rows", ZERO_GRADIENT_RESTS, "int64"), ("table", ZERO_GRADIENT_MOVES, "int32")):
             (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")
             ids, of_table = np.array([1, 4, 8], index), [slot[0] for slot in held]
             rule.update_rows(moves, [table, *of_table], gradient[ids], ids, hyper)
@@ -373,7 +373,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     """Kernels that run the steps of others: what follows a product, and the drivers of programs."""
     from fastgrad.kernels.gemm import epilogue
     from fastgrad.kernels.gemm.steps import product_launches
-    from fastgrad.kernels.optimizers.norms import squares_launches
+    from fastgrad.kernels.optimizers.norms import block_squares_launches
     from fastgrad.kernels.runtime import driver
     from fastgrad.kernels.runtime.eager_launch import Frame
     from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
@@ -390,7 +390,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
         run_launches(product_launches([a, b], following=launch), [a, b], outputs)
         yield f"{name} {dtype}", outputs
 
-    found: Launches = squares_launches(np.dtype(dtype), (54,))
+    found: Launches = block_squares_launches(np.dtype(dtype), (54,))
     sums = np.zeros(1)
     frame = Frame(found, (a,), (sums,))
     team = np.zeros(driver.FIRST_PARKED_WORD + 2 * driver.CACHE_LINE_WORDS, np.int64)

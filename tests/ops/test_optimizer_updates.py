@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from fastgrad import config
 from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
-from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
-from fastgrad.kernels.reduction.reductions import BLOCK
+from fastgrad.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
+from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS
 from fastgrad.kernels.runtime import eager_launch
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.ops import optimizer_updates as updates
@@ -80,7 +80,7 @@ def test_sums_of_rows(rows, index):
     for name in ("sgd", "adam", "ftrl", "rmsprop_centered_momentum"):
         rule = RULES[name]
         inputs = [*state_of(rule, [(9, 3)], np.float64), sums, unique, number, *numbers_of(rule)]
-        for moves in (MOVES, RESTS):
+        for moves in (ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS):
             assert_kernels_do_the_same(updates.update_rows, inputs, rule=name, moves=moves)
 
 
@@ -102,7 +102,7 @@ def test_rows_that_move(name, index):
         inputs = [*state, live, sums, unique, number, *numbers]
         assert_kernels_do_the_same(updates.update_live_rows, inputs, rule=name)
         *found, after = updates.update_live_rows.run(*inputs, rule=name)
-        wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=MOVES)
+        wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=ZERO_GRADIENT_MOVES)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
         flags[ids] = 1
@@ -120,7 +120,7 @@ def test_half_widths(dtype):
     assert_kernels_do_the_same(updates.sums_of, [values, table])
     adam = RULES["adam"]
     state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
-    assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=MOVES)
+    assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=ZERO_GRADIENT_MOVES)
     live = np.full(2, 0x0101010101010101, np.uint64)
     assert_kernels_do_the_same(updates.update_live_rows, [*state, live, *rows, *numbers], rule="adam")
     numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]
@@ -173,7 +173,12 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 @given(
-    st.lists(st.sampled_from([0, 1, 255, 257, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 300]), max_size=5),
+    st.lists(
+        st.sampled_from(
+            [0, 1, 255, 257, BLOCK_ELEMENTS - 1, BLOCK_ELEMENTS, BLOCK_ELEMENTS + 1, 2 * BLOCK_ELEMENTS + 300]
+        ),
+        max_size=5,
+    ),
     st.integers(1, 7),
 )
 @settings(max_examples=20)

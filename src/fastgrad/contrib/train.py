@@ -24,7 +24,7 @@ from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels.optimizers import optimizers as rules
-from fastgrad.kernels.optimizers.update_rule import RESTS, UpdateRule
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS, UpdateRule
 from fastgrad.storage.restoration import restore_deferred_values
 
 
@@ -301,7 +301,7 @@ class _Momentum(SGD):
 class _RMSProp(RMSprop):
     @property
     def _zero_gradient(self) -> int:
-        return RESTS  # like TensorFlow 1's sparse update
+        return ZERO_GRADIENT_RESTS  # like TensorFlow 1's sparse update
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)

@@ -24,7 +24,7 @@ from fastgrad.core.operation import (
 )
 from fastgrad.core.tensor import convert_like, convert_to_tensor
 from fastgrad.kernels.elementwise import activation as kernels
-from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
+from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_SIZE, by_kernel_of_floats
@@ -42,10 +42,10 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     if g.size >= KERNEL_MIN_SIZE and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
-        if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
+        if (result := run_in_memory_order(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
-        call_eagerly(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
+        call_eagerly(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
         return out
     return np.where(y > 0, g, g.dtype.type(0))
 
@@ -235,10 +235,10 @@ def _make_gelu_gradient_run(name: str) -> Any:
             return through_float32(run, (g, x))
         if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
             g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
-        if x.size >= LARGE and (result := as_in_memory(run, g, x)) is not None:
+        if x.size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, g, x)) is not None:
             return result
         out = np.empty(x.shape, x.dtype)
-        call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
+        call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
         return out
 
     return run
@@ -304,7 +304,9 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     row: Unary = elementwise(
         name,
         form,
-        run=by_kernel_of_floats(name, lambda x: through_float32(row.run, (x,)), "activation", kernels.NANOSECONDS),
+        run=by_kernel_of_floats(
+            name, lambda x: through_float32(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
+        ),
         code=code,
         gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOATING,

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
-from fastgrad.kernels.elementwise.activation import NANOSECONDS
+from fastgrad.kernels.elementwise.activation import ELEMENT_NANOSECONDS
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
@@ -234,7 +234,7 @@ def _sigmoid_by_numpy(x: np.ndarray) -> Any:
 sigmoid: Unary = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
-    run=by_kernel_of_floats("sigmoid", _sigmoid_by_numpy, "activation", NANOSECONDS),
+    run=by_kernel_of_floats("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
@@ -260,7 +260,7 @@ _softplus_row = elementwise(
         "softplus",
         lambda x: np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
         "activation",
-        NANOSECONDS,
+        ELEMENT_NANOSECONDS,
     ),
     code="maximum({0}, 0) + log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
-from fastgrad.kernels.movement.in_order import LARGE, as_in_memory, in_order
+from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
@@ -99,7 +99,7 @@ def by_kernel_of_floats(
             kernels = getattr(importlib.import_module(f"fastgrad.kernels.elementwise.{module}"), name)
             kernel = kernels[dtype]
         size = x.size
-        if size >= LARGE and (result := as_in_memory(run, x)) is not None:
+        if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
         if size * cost < LEAST_SHARED_NANOSECONDS:
@@ -132,7 +132,7 @@ def by_kernels(
         inputs: Sequence[np.ndarray] = arrays
         for x in arrays:
             if not x.flags.c_contiguous:
-                inputs = [in_order(array) for array in arrays]
+                inputs = [in_row_major_order(array) for array in arrays]
                 break
         plan, specs = cached_launches(launches, result, inputs, attributes)
         if plan is None and by_numpy is not None:

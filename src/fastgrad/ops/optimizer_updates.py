@@ -20,14 +20,19 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
+from fastgrad.kernels.optimizers.norms import (
+    block_count,
+    block_squares_launches,
+    sums_of_squares,
+    sums_of_squares_launches,
+)
 from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, units
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 
 _KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
-_KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDICES)
+_KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDEX_DTYPES)
 
 
 def is_half(dtype: np.dtype) -> bool:
@@ -139,8 +144,8 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
         sums_of_squares[dtype](wide, totals)
         return totals
     sizes = tuple([a.size for a in wide])
-    blocks = [np.empty(blocks_in(size)) for size in sizes]
-    run_eagerly(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
+    blocks = [np.empty(block_count(size)) for size in sizes]
+    run_eagerly(block_squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
     for i, sums in enumerate(blocks):
         totals[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
     return totals
@@ -242,11 +247,12 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     table, ids = inputs[0], inputs[state_count + 1]
     if not _has_kernel(table, ids):
         return None
-    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
+    # A ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS rule may use the table kernel: its formula does not change rows with zero
+    # slots and gradient.
     numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
-    if moves == RESTS:
+    if moves == ZERO_GRADIENT_RESTS:
         kernel = update_rule.summed_rows[table.dtype, ids.dtype]
         launch = Launch(
             kernel, (*operands, limit, width, *numbers), ids.shape[0], ROW_NANOSECONDS + width * update_rule.nanoseconds
@@ -268,7 +274,7 @@ update_rows = operation(
 """One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
 Inputs: the weights, their slots, the outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights and slots.
-Attributes: rule (its name), moves (the effect of a zero gradient on a row: MOVES, RESTS or RESTS_AT_ZERO).
+Attributes: rule (its name), moves (the effect of a zero gradient on a row, a `ZERO_GRADIENT_...` of `update_rule`).
 """
 
 

@@ -61,7 +61,7 @@ def _float_draw_row(name: str) -> Any:
 
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     size = element_count(shape)
-    return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT * 4.0),))
+    return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT_ELEMENTS * 4.0),))
 
 
 uniform = _float_draw_row("uniform")

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import one_view
+from fastgrad.kernels.movement.strided import views_of_one_result
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
@@ -30,7 +30,7 @@ _reverse_row: Operation = operation(
     Form.INDEX_MAP,
     run=_run_reverse,
     gradient=lambda g, y, x, axes: _reverse_row(g, axes=axes),
-    views=lambda layout, given, results, axes: one_view(layouts.backwards(layout, given, axes)),
+    views=lambda layout, given, results, axes: views_of_one_result(layouts.reversed_layout(layout, given, axes)),
     batched=axes_after_rows("axis", "axes"),
 )
 

@@ -15,7 +15,7 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import one_view
+from fastgrad.kernels.movement.strided import views_of_one_result
 from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
 from fastgrad.ops.batching import align_rows, call_row, leading_axes, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
@@ -216,7 +216,7 @@ _transpose_row: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose_row(g, perm=_inverse_permutation(perm)),
-    views=lambda layout, given, results, perm: one_view(layouts.transposed(layout, given, perm)),
+    views=lambda layout, given, results, perm: views_of_one_result(layouts.transposed(layout, given, perm)),
     batched=lambda name, rows, x, perm: call_row(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
 )
 
@@ -271,7 +271,7 @@ _broadcast_to_row = operation(
     Form.INDEX_MAP,
     run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
-    views=lambda layout, given, results, shape: one_view(layouts.broadcast(layout, given, shape)),
+    views=lambda layout, given, results, shape: views_of_one_result(layouts.broadcast(layout, given, shape)),
     batched=lambda name, rows, x, shape: call_row(name, align_rows(x, len(shape)), shape=(rows, *shape)),
 )
 

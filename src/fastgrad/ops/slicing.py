@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable, writing
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import clear_launch, one_view, write_parts_launches
+from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result, write_parts_launches
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
 from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_row
@@ -53,7 +53,7 @@ _strided_slice: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
-    views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
+    views=lambda layout, given, results, key: views_of_one_result(layouts.sliced(layout, given, key)),
     batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole_axis(rows), *key)),
 )
 _strided_slice_gradient: Operation = operation(

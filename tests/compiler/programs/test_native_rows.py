@@ -18,8 +18,8 @@ from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.elementwise.complex_numbers import BINARY, UNARY
-from fastgrad.kernels.elementwise.complex_numbers import REAL as PARTS
+from fastgrad.kernels.elementwise.complex_numbers import BINARY_OPERATIONS, UNARY_OPERATIONS
+from fastgrad.kernels.elementwise.complex_numbers import REAL_VALUED_OPERATIONS as PARTS
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.compiler.test_replay import record, with_gradient
 from tests.kernels.in_place import written_over
@@ -213,7 +213,7 @@ Z = np.array([0.3, -0.3, 2.0, -2.0, 1j, -1j, 2j, 0.0, 1 + 1e-9j, -1 - 2j, 1e-3 +
 COMPLEX: list[Case] = [
     *[
         case(name, z)
-        for name in (*UNARY, *PARTS)
+        for name in (*UNARY_OPERATIONS, *PARTS)
         for z in (complex_numbers(4, 5), complex_numbers(7, dtype=np.complex64), complex_numbers() * 3)
     ],
     *[case(name, Z[:-1]) for name in ("sqrt", "exp", "log", "sigmoid", "sin", "cos", "sinh", "abs", "sign", "angle")],
@@ -221,7 +221,7 @@ COMPLEX: list[Case] = [
     *[case(name, np.append(Z[:4] / 2, complex_numbers(9) * 5)) for name in ("asin", "acos", "atan", "asinh", "atanh")],
     *[
         case(name, *arrays)
-        for name in BINARY
+        for name in BINARY_OPERATIONS
         for arrays in (
             (complex_numbers(4, 1), complex_numbers(5)),
             (complex_numbers(5, dtype=np.complex64), complex_numbers(dtype=np.complex64)),

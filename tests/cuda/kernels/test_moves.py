@@ -6,7 +6,7 @@ import pytest
 from fastgrad.cuda.kernels.choice import on_device_all
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
-from fastgrad.kernels.movement.strided import clear_launch, moved
+from fastgrad.kernels.movement.strided import clear_launch, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.runtime.moving import copy_bytes
 
@@ -27,7 +27,9 @@ def numbers(shape, dtype):
 def test_matrices_are_transposed(shape, dtype):
     x, axes = numbers(shape, dtype), [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
     y = np.zeros_like(x.transpose(axes), order="C")
-    launch = moved(Input(0), Output(0), x.dtype, transposed(of_shape(shape), shape, axes), contiguous(x.size))
+    launch = strided_copy_launch(
+        Input(0), Output(0), x.dtype, transposed(of_shape(shape), shape, axes), contiguous(x.size)
+    )
     ran(launch, [x], y)
     np.testing.assert_array_equal(y, x.transpose(axes))
 
@@ -48,11 +50,11 @@ def test_slices_are_copied_and_written(shape, key, dtype):
     part = x[tuple([slice(*one) for one in key])]
     layout = sliced(of_shape(shape), shape, key)
     y = np.zeros(part.shape, dtype)
-    ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(part.size)), [x], y)
+    ran(strided_copy_launch(Input(0), Output(0), x.dtype, layout, contiguous(part.size)), [x], y)
     np.testing.assert_array_equal(y, part)
     back, wanted = np.zeros(shape, dtype), np.zeros(shape, dtype)
     wanted[tuple([slice(*one) for one in key])] = part
-    ran(moved(Input(0), Output(0), x.dtype, contiguous(part.size), layout), [part.copy()], back)
+    ran(strided_copy_launch(Input(0), Output(0), x.dtype, contiguous(part.size), layout), [part.copy()], back)
     np.testing.assert_array_equal(back, wanted)
 
 

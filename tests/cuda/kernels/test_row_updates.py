@@ -6,7 +6,7 @@ import pytest
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
+from fastgrad.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
 
 LIMIT = 21
 
@@ -36,7 +36,7 @@ def ran(name, inputs, **attributes):
         assert got.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("moves", [MOVES, RESTS])
+@pytest.mark.parametrize("moves", [ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS])
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_updates_of_rows(name, moves):
     for width in (3, 8):

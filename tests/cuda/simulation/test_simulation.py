@@ -60,7 +60,7 @@ def test_the_number_of_blocks_does_not_matter():
 
 @pytest.mark.parametrize("kernel", [draws.uniform, draws.normal, draws.truncated_normal])
 def test_random_numbers_are_the_cpus_to_the_bit(kernel):
-    words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT + 5
+    words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT_ELEMENTS + 5
     on_cpu, on_gpu = np.zeros(size, np.float32), np.zeros(size, np.float32)
     kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.units(size))
     simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.units(size))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.elementwise.complex_numbers import BINARY, REAL, UNARY
+from fastgrad.kernels.elementwise.complex_numbers import BINARY_OPERATIONS, REAL_VALUED_OPERATIONS, UNARY_OPERATIONS
 from tests.kernels.properties import COMPLEX, Property, normal, numbers, property_test
 
 ULPS = 24.0
@@ -84,11 +84,11 @@ PROPERTIES = [
             COMPLEX,
             each=True,
         )
-        for name in (*UNARY, *REAL)
+        for name in (*UNARY_OPERATIONS, *REAL_VALUED_OPERATIONS)
     ],
     *[
         Property(name, 2, pairs, EXACT_OF_TWO.get(name) or getattr(np, name), ULPS, COMPLEX, each=True)
-        for name in BINARY
+        for name in BINARY_OPERATIONS
         if name != "pow"
     ],
     Property("pow", 2, powers, power, 8 * ULPS, COMPLEX, each=True),

@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.core.operation import TABLE
-from fastgrad.kernels.movement.in_order import in_order, memory_order
+from fastgrad.kernels.movement.in_order import in_row_major_order, memory_order
 
 FIRST = (0, 3, 1, 2)
 
@@ -17,7 +17,7 @@ def images(dtype="float32"):
 @pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "float64", "int64", "complex64"])
 def test_copies(dtype):
     for x in (images(dtype), images(dtype)[:, 1:], images(dtype)[:, :, ::-1], images(dtype).T, images(dtype)[:1, :3]):
-        y = in_order(x)
+        y = in_row_major_order(x)
         assert y.flags.c_contiguous
         assert y.dtype == x.dtype
         np.testing.assert_array_equal(y, x)
@@ -25,7 +25,7 @@ def test_copies(dtype):
 
 def test_what_lies_in_order_is_not_copied():
     x = np.zeros((100, 100))
-    assert in_order(x) is x
+    assert in_row_major_order(x) is x
 
 
 def test_the_order_in_memory():
@@ -45,7 +45,7 @@ def test_functions_and_gradients_keep_the_order_in_memory(function):
             y = function(x)
         return y, tape.gradient(y, x)
 
-    found, wanted = values(x), values(tf.constant(in_order(images())))
+    found, wanted = values(x), values(tf.constant(in_row_major_order(images())))
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
     assert memory_order(found[0]._array) == (0, 2, 3, 1)
@@ -68,7 +68,8 @@ def test_sums(dtype, axes, keepdims):
 
 
 def test_a_gradient_in_another_order_than_the_result():
-    y, g = images(), in_order(images()[::-1])
+    y, g = images(), in_row_major_order(images()[::-1])
     np.testing.assert_array_equal(
-        TABLE["relu_gradient"](tf.constant(g), tf.transpose(tf.constant(in_order(y.T)))), np.where(y > 0, g, 0)
+        TABLE["relu_gradient"](tf.constant(g), tf.transpose(tf.constant(in_row_major_order(y.T)))),
+        np.where(y > 0, g, 0),
     )

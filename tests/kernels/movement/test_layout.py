@@ -27,16 +27,16 @@ WHOLE = layouts.of_shape(X.shape)
 def test_what_can_be_walked_through_as_one_is_one():
     assert Layout(0, ((24, 1),)) == WHOLE
     assert layouts.of_shape(()) == layouts.of_shape((1, 1)) == Layout(0, ())
-    assert layouts.collapsed([(2, 12), (3, 4), (4, 1)]) == ((24, 1),)
-    assert layouts.collapsed([(2, 0), (1, 7), (3, 0)]) == ((6, 0),)
-    assert layouts.collapsed([(2, 3), (3, 0)]) == ((2, 3), (3, 0))
+    assert layouts.merged_dimensions([(2, 12), (3, 4), (4, 1)]) == ((24, 1),)
+    assert layouts.merged_dimensions([(2, 0), (1, 7), (3, 0)]) == ((6, 0),)
+    assert layouts.merged_dimensions([(2, 3), (3, 0)]) == ((2, 3), (3, 0))
 
 
 @pytest.mark.parametrize("perm", list(itertools.permutations(range(3))))
 def test_index_maps_one_after_the_other(perm):
     turned, view = layouts.transposed(WHOLE, X.shape, perm), X.transpose(perm)
     assert elements(turned) == positions(view)
-    back, flipped = layouts.backwards(turned, view.shape, (0, 2)), view[::-1, :, ::-1]
+    back, flipped = layouts.reversed_layout(turned, view.shape, (0, 2)), view[::-1, :, ::-1]
     assert elements(back) == positions(flipped)
     key = ((0, flipped.shape[0], 2), 1, None, (1, flipped.shape[2], 1))
     assert elements(layouts.sliced(back, flipped.shape, key)) == positions(flipped[::2, 1, None, 1:])
@@ -55,10 +55,10 @@ def test_parts():
 def test_dimensions_split_where_sizes_divide():
     turned = layouts.transposed(WHOLE, X.shape, (2, 0, 1))  # sizes 4 and 6
     assert turned.dims == ((4, 1), (6, 4))
-    assert layouts.split(turned.dims, (4, 2, 3)) == ((4, 1), (2, 12), (3, 4))
-    assert layouts.split(turned.dims, (2, 2, 6)) == ((2, 2), (2, 1), (6, 4))
-    assert layouts.split(turned.dims, (3, 8)) is None
-    assert layouts.axes_of(turned, (3, 8)) is None
+    assert layouts.split_dimensions(turned.dims, (4, 2, 3)) == ((4, 1), (2, 12), (3, 4))
+    assert layouts.split_dimensions(turned.dims, (2, 2, 6)) == ((2, 2), (2, 1), (6, 4))
+    assert layouts.split_dimensions(turned.dims, (3, 8)) is None
+    assert layouts.dimensions_of_axes(turned, (3, 8)) is None
     assert layouts.transposed(turned, (3, 8), (1, 0)) is None
     assert layouts.sliced(turned, (24,), ((1, 24, 1),)) is None
     assert elements(layouts.sliced(turned, (24,), (7,))) == [X.transpose(2, 0, 1).ravel()[7]]
@@ -75,5 +75,5 @@ def test_cuts_go_together_if_each_divides_the_next(first, second, both):
 
 def test_sizes_and_cuts():
     assert layouts.cuts_of((2, 3, 4)) == (4, 12)
-    assert layouts.sizes_at((4, 12), 24) == (2, 3, 4)
-    assert layouts.sizes_at((), 24) == (24,)
+    assert layouts.sizes_between_cuts((4, 12), 24) == (2, 3, 4)
+    assert layouts.sizes_between_cuts((), 24) == (24,)

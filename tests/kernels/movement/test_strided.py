@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
@@ -17,8 +17,10 @@ def numbered(shape, dtype):
 
 def launch_of(view, dtype):
     """What copies a view of an array that begins where its base does."""
-    dims = collapsed([(size, stride // view.itemsize) for size, stride in zip(view.shape, view.strides, strict=True)])
-    return moved(Input(0), Output(0), np.dtype(dtype), Layout(0, dims), contiguous(view.size))
+    dims = merged_dimensions(
+        [(size, stride // view.itemsize) for size, stride in zip(view.shape, view.strides, strict=True)]
+    )
+    return strided_copy_launch(Input(0), Output(0), np.dtype(dtype), Layout(0, dims), contiguous(view.size))
 
 
 def copied(x, view):

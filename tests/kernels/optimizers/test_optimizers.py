@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.optimizers import norms, optimizers
-from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, units
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, units
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 RATE, DECAY = 0.1, 0.004
@@ -172,7 +172,7 @@ def test_rows_get_the_same_update_and_the_rest_none(name):
     exact[ids] = step(table[ids], rows, gradient[ids], *hyper)
     for h, new in zip(exact_held, rows, strict=True):
         h[ids] = new
-    getattr(optimizers, name).update_rows(RESTS, [table, *held], gradient[ids], ids, hyper)
+    getattr(optimizers, name).update_rows(ZERO_GRADIENT_RESTS, [table, *held], gradient[ids], ids, hyper)
     np.testing.assert_allclose(table, exact, rtol=1e-12)
     for h, e in zip(held, exact_held, strict=True):
         np.testing.assert_allclose(h, e, rtol=1e-12)
@@ -189,7 +189,7 @@ def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
     gradient[np.setdiff1d(np.arange(9), ids)] = 0
     rule = getattr(optimizers, name)
     rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
-    rule.update_rows(MOVES, [table, *held], values, ids, hyper)
+    rule.update_rows(ZERO_GRADIENT_MOVES, [table, *held], values, ids, hyper)
     np.testing.assert_array_equal(table, dense)
     for h, d in zip(held, dense_held, strict=True):
         np.testing.assert_array_equal(h, d)

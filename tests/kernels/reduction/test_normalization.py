@@ -41,7 +41,7 @@ def test_layer_norm_both_ways(rows, columns, dtype, seed):
     np.testing.assert_allclose(dgamma, (g * h).sum(0), **tolerance)
     np.testing.assert_allclose(dbeta, g.astype(np.float64).sum(0), **tolerance)
 
-    blocks = -(-rows // normalization.SUM_ROWS)
+    blocks = -(-rows // normalization.SUM_BLOCK_ROWS)
     sums, by_rows = np.empty((blocks, 2, columns), dtype), np.empty((2, columns), dtype)
     for first, last in ((blocks // 2, blocks), (0, blocks // 2)):
         normalization.layer_norm_parameter_sums[dtype](g, x, mean, inverse, sums, rows, columns, first, last)

@@ -35,15 +35,15 @@ NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""
 
 NO_SIZES = {
-    "attention.gradient": "FOR_QUERIES FOR_KEYS",
-    "random.random": "MULTIPLIER_0 MULTIPLIER_1 WEYL_0 WEYL_1 LOW",
-    "gemm.eager": "NDARRAY_ALIGNED_FLAG",
+    "attention.gradient": "QUERY_COTANGENT KEY_AND_VALUE_COTANGENTS",
+    "random.random": "PHILOX_MULTIPLIER_0 PHILOX_MULTIPLIER_1 PHILOX_WEYL_0 PHILOX_WEYL_1 LOW_32_BITS",
+    "gemm.eager": "NDARRAY_ALIGNED_FLAG MOST_KEPT_CALLS",
     "gemm.gemm": "MOST_PROLOGUE_WORDS",
     "gemm.form": "COPY_GAP_ELEMENTS",
     "gemm.pairs": "COPY_GAP_ELEMENTS",
-    "recurrent.walk": "GATES CARRIES",
-    "convolution.patches": "SOURCE_PANEL",
-    "movement.strided": "RANK",
+    "recurrent.walk": "GATES HAS_SECOND_STATE",
+    "convolution.patches": "SOURCE_FOLLOWS_COLUMNS",
+    "movement.strided": "MOVE_RANK",
 }
 """Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.optimizers.update_rule import RESTS, RESTS_AT_ZERO
 from fastgrad.kernels.optimizers.update_rule import RULES as TABLES
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
 from tests.kernels.optimizers.test_optimizers import RULES, _state
 from tests.kernels.properties import FLOATS, Property, ids, normal, results_of
 
@@ -125,7 +125,7 @@ def rows_updated(*inputs: Any, rule: str, moves: int) -> tuple[Any, ...]:
     numbers = [float(x) for x in inputs[changed + 3 :]]
     g = np.zeros_like(state[0])
     g[places] = values[: len(places)]
-    if moves == RESTS:  # only rows with a gradient change
+    if moves == ZERO_GRADIENT_RESTS:  # only rows with a gradient change
         rows = stepped([state[0][places]], [[s[places]] for s in state[1:]], [g[places]], rule, numbers)
         for x, new in zip(state, rows, strict=True):
             x[places] = new
@@ -179,7 +179,7 @@ PROPERTIES = [
     *[
         Property("apply_update_to_live_rows", 3, make_rows(rule, True), live_rows_updated, 512)
         for rule in RULES
-        if TABLES[rule].zero_gradient == RESTS_AT_ZERO
+        if TABLES[rule].zero_gradient == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
     ],
     Property("sum_rows", 3, make_sum_rows, summed, 16),
     Property("add_rows", 3, make_add_rows, added, 1),

@@ -14,8 +14,8 @@ from fastgrad.compiler.fusion.emit_reduction import reduction_launches
 from fastgrad.compiler.fusion.fused import Fused, Source, contiguous_strides
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, ElementLoops
-from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 
 
@@ -52,8 +52,8 @@ def _make_launches(fused: Fused) -> Launches:
 
 def _copy_launches(fused: Fused) -> Launches:
     (source,) = fused.inputs
-    layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
-    launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
+    layout = Layout(source.offset, merged_dimensions(zip(fused.sizes, source.strides, strict=True)))
+    launch = strided_copy_launch(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
     assert launch is not None  # ``can_be_copied`` has checked it
     return Launches((launch,))
 

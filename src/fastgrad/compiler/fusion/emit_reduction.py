@@ -21,7 +21,7 @@ from fastgrad.compiler.fusion.phases import Phase, Schedule
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
-from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
+from fastgrad.kernels.reduction.lanes import ENOUGH_UNITS, FEW_ELEMENTS, LANE_DEPTH, LANES, MANY_ELEMENTS, PART_ELEMENTS
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 LEAST_LONG_ROW_ELEMENTS = 1024
@@ -105,7 +105,7 @@ class ReductionEmitter:
 
     def has_uncut_reductions(self) -> bool:
         """True if no reduction is cut into parts that several threads compute."""
-        return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
+        return self.pieces >= ENOUGH_UNITS or self.count < MANY_ELEMENTS or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype in which a reduction combines the totals of blocks of elements."""
@@ -247,13 +247,13 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
-        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW_ELEMENTS
 
     def _piece_count(self) -> int:
         return self.kept_count
 
     def _elements_of_part(self) -> int:
-        return PART
+        return PART_ELEMENTS
 
     def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
@@ -302,7 +302,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
                 self._write_row_loop(phase, *_row_bounds(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
-            rows = writer.integer_parameter("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            rows = writer.integer_parameter("together", max(1, LANE_DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
@@ -325,13 +325,13 @@ class _InnermostReductionEmitter(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW)
+                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW_ELEMENTS)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
-        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
+        with writer.block(f"for block in range({start}, stop, {LANES * LANE_DEPTH})"):
             self._write_fill(phase)
-            self._write_lane_loop(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._write_lane_loop(phase, "block", f"least(block + {LANES * LANE_DEPTH}, stop)")
             self._write_lane_totals(phase)
 
     def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
@@ -357,7 +357,7 @@ class _OuterReductionEmitter(ReductionEmitter):
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
     def _elements_of_part(self) -> int:
-        return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
+        return max(LANE_DEPTH, PART_ELEMENTS // min(self.fused.sizes[-1], LANES) // LANE_DEPTH * LANE_DEPTH)
 
     def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count
@@ -394,9 +394,9 @@ class _OuterReductionEmitter(ReductionEmitter):
         writer = self.writer
         n = writer.size_parameter(self.dims[-1])
         self._write_fill(phase, "totals", self.total_dtype_of)
-        with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
+        with writer.block(f"for block in range({start}, {stop}, {LANE_DEPTH})"):
             self._write_fill(phase)
-            with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
+            with writer.block(f"for q in range(block, least(block + {LANE_DEPTH}, {stop}))"):
                 writer.write_dimension_indices("q", self.reduced)
                 self._write_outer_loads(phase)
                 self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)

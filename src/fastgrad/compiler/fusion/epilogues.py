@@ -12,7 +12,7 @@ from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.kernels.convolution.convolution import convolution_followed
+from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.kernels.gemm.steps import product_launches
@@ -110,7 +110,7 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
         return None
     if row_name(product) != "convolution":
         return product_launches(product.inputs, **product.attributes, following=following)
-    followed = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
+    followed = convolution_with_epilogue(product.inputs, product.outputs, following, **product.attributes)
     return None if followed is None or followed.scratch else followed
 
 

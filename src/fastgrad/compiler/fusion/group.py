@@ -27,12 +27,12 @@ from fastgrad.kernels.movement.layout import (
     Cuts,
     Layout,
     broadcast,
-    collapsed,
     cuts_of,
     joined_cuts,
-    sizes_at,
-    split,
-    strides_at,
+    merged_dimensions,
+    sizes_between_cuts,
+    split_dimensions,
+    strides_after_split,
 )
 from fastgrad.kernels.reduction.lanes import LANES
 
@@ -224,7 +224,7 @@ class Group:
                 reads.append((home[0], view.nodes))
                 continue
             if kept:
-                if split(layout.dims, self._kept_sizes()) is None:
+                if split_dimensions(layout.dims, self._kept_sizes()) is None:
                     return None
             else:
                 cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
@@ -264,7 +264,7 @@ class Group:
         for size, role in reversed(list(zip(sizes, roles, strict=True))):
             dims.append((size, below if role == "k" else 0))
             below *= size if role == "k" else 1
-        return layout == Layout(0, collapsed(reversed(dims)))
+        return layout == Layout(0, merged_dimensions(reversed(dims)))
 
     def _kept_sizes(self) -> tuple[int, ...]:
         return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
@@ -273,7 +273,7 @@ class Group:
         bounds = (1, *self.cuts, self.count)[::-1]
         pairs = list(zip(bounds[1:], bounds, strict=False))
         roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
-        return sizes_at(self.cuts, self.count), "".join(roles)
+        return sizes_between_cuts(self.cuts, self.count), "".join(roles)
 
     def add(self, node: Node, plan: _JoinPlan) -> None:
         """Adds a node by the changes that ``join_plan`` returned."""
@@ -402,7 +402,11 @@ class Group:
         position = {id(value): i for i, value in enumerate(values)}
         sources = tuple(
             Source(
-                position[id(value)], layout.offset, strides_at(layout, kept_sizes if kept else sizes), value.dtype, kept
+                position[id(value)],
+                layout.offset,
+                strides_after_split(layout, kept_sizes if kept else sizes),
+                value.dtype,
+                kept,
             )
             for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
         )

@@ -11,7 +11,7 @@ from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.block_moments import launches_with_moments
-from fastgrad.kernels.convolution.convolution import convolution_followed
+from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
 from fastgrad.kernels.reduction.batch_moments import FLOATS
 from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
@@ -73,7 +73,7 @@ def _is_convolution(node: Node) -> bool:
         return row_name(node.payload.node) == "convolution"
     if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
         return False
-    followed = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+    followed = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
     return (
         followed is not None
         and not followed.scratch
@@ -102,7 +102,7 @@ def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Lau
     if isinstance(node.payload, ProductWithEpilogue):
         form = launches_of_product(node.payload)
     else:
-        plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+        plain_launches = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
         assert plain_launches is not None
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))

@@ -13,8 +13,8 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Source, graph_of
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.kernels.movement.layout import Layout, contiguous, strides_at
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.layout import Layout, contiguous, strides_after_split
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Output
 
 
@@ -58,13 +58,13 @@ def keeps_order(node: Node) -> bool:
 
 def has_copy_kernel(layout: Layout, value: Value) -> bool:
     """True if there is a kernel that copies the elements of a layout."""
-    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
+    return strided_copy_launch(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
 
 
 def copy_node(value: Value, view: View) -> Node:
     """Returns the node that copies a view's elements to an array."""
     sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
-    source = Source(0, view.layout.offset, strides_at(view.layout, sizes), value.dtype, False)
+    source = Source(0, view.layout.offset, strides_after_split(view.layout, sizes), value.dtype, False)
     graph = graph_of(view.nodes, (view.base,), (value,))
     payload = Fused(sizes, "k" * len(sizes), (source,), (), (0,), np.dtype(np.float32), graph)
     return Node(Kind.FUSED, payload, (view.base,), (value,))

@@ -20,7 +20,7 @@ from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
 from fastgrad.core.variable import writing
-from fastgrad.kernels.optimizers.update_rule import RESTS
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime import driver
 
 _END_KERNEL = "end_program"
@@ -258,7 +258,10 @@ Their inputs: the tables and the other results, then values, indices and the num
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
     name = _node_name(node)
-    if name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES or node.attributes.get("moves", RESTS) != RESTS:
+    if (
+        name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES
+        or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS
+    ):
         return 0
     return len(node.outputs) - _NON_TABLE_RESULTS_OF_ROW_UPDATES[name]
 

@@ -356,7 +356,7 @@ def _attention_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
     operands: Any = launch.operands
     arrays, numbers = operands[:8], operands[8:]
     queries, _, _, _, _, width, *_ = numbers
-    places = launch.units // -(-queries // on_cpu.QUERIES)
+    places = launch.units // -(-queries // on_cpu.TILE_QUERIES)
     return [device_launch(attention, dtypes, (*arrays, *_device_numbers(numbers)), _tile_count(places, queries, width))]
 
 
@@ -365,8 +365,8 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
     arrays, outputs, (*numbers, wanted) = operands[:9], operands[9:12], operands[12:]
     queries, keys, _, shared, depth, width, *_ = numbers
     blocks = {
-        gradient_on_cpu.FOR_QUERIES: -(-queries // on_cpu.QUERIES),
-        gradient_on_cpu.FOR_KEYS: -(-keys // on_cpu.KEYS),
+        gradient_on_cpu.QUERY_COTANGENT: -(-queries // on_cpu.TILE_QUERIES),
+        gradient_on_cpu.KEY_AND_VALUE_COTANGENTS: -(-keys // on_cpu.TILE_KEYS),
     }
     places = launch.units // blocks.get(wanted, 1)
     launches = []
@@ -375,7 +375,7 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
         (KEYS, _tile_count(places, keys, depth)),
         (VALUES, _tile_count(places, keys, width)),
     ):
-        if wanted & (gradient_on_cpu.FOR_QUERIES if whose == QUERIES else gradient_on_cpu.FOR_KEYS):
+        if wanted & (gradient_on_cpu.QUERY_COTANGENT if whose == QUERIES else gradient_on_cpu.KEY_AND_VALUE_COTANGENTS):
             given = (*arrays, outputs[whose], *_device_numbers(numbers), whose)
             launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches

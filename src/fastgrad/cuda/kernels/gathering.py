@@ -18,8 +18,8 @@ from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device
 from fastgrad.cuda.kernels.sorting import sort_launches
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.movement import gathering, scattering
-from fastgrad.kernels.movement.gathering import INDICES, UNITS
-from fastgrad.kernels.movement.scattering import ADD, KEEP, NUMBERS, TILE
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES
+from fastgrad.kernels.movement.scattering import ADD, NUMBER_DTYPES, START_KEPT, TILE_COLUMNS
 from fastgrad.kernels.movement.strided import clear_elements
 from fastgrad.kernels.runtime.launch import Launch
 
@@ -27,8 +27,8 @@ from fastgrad.kernels.runtime.launch import Launch
 @kernel(
     "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
     "last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
     noalias=True,
 )
 def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last):
@@ -47,7 +47,7 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
 @kernel(
     "rows: in[T], keys: in[int64], order: in[int64], out: inout[T], size: int, count: int, width: int, middle: int, "
     "first: int, last: int",
-    T=NUMBERS,
+    T=NUMBER_DTYPES,
     noalias=True,
 )
 def add_sorted(rows, keys, order, out, size, count, width, middle, first, last):
@@ -81,9 +81,9 @@ def _scatter_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scra
     rows, ids, out, size, count, width, middle, mode, start = operands
     if mode != ADD or not count:
         return [with_kernel(launch, device_kernel_of_native(launch.kernel))]
-    blocks = launch.units // max(-(-width // TILE), 1)
+    blocks = launch.units // max(-(-width // TILE_COLUMNS), 1)
     word = {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"}
-    launches = [] if start == KEEP else [device_launch(_clear, word, (out,), blocks * size * width)]
+    launches = [] if start == START_KEPT else [device_launch(_clear, word, (out,), blocks * size * width)]
     found = sort_launches(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
     given = (rows, found.keys, found.order, out, size, count, width, middle)
     return [*found.launches, *launches, device_launch(_add, {"T": dtypes["T"]}, given, blocks * count * width)]

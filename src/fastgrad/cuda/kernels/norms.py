@@ -144,7 +144,7 @@ def _parameter_sums_replacement(launch: Launch, dtypes: Mapping[str, str], memor
     """Returns the replacement of `layer_norm_parameter_sums`."""
     operands: Any = launch.operands
     *arrays, rows, columns = operands
-    part = normalization.SUM_ROWS
+    part = normalization.SUM_BLOCK_ROWS
     return [device_launch(parameter_sums, dtypes, (*arrays, rows, columns, part), -(-rows // part) * -(-columns // 32))]
 
 

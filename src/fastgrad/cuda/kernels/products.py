@@ -24,12 +24,12 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
-from fastgrad.kernels.elementwise.half import WIDEN
+from fastgrad.kernels.elementwise.half import WIDENING_KERNELS
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.form import NO_PRIVATE_ROWS
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
-from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -359,7 +359,7 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
 
 def widening_launches(memory: ScratchMemory, *given: tuple[Operand, int]) -> list[Launch]:
     """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
-    return [Launch(WIDEN["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
+    return [Launch(WIDENING_KERNELS["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -380,7 +380,7 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
     x, y, rows, columns = operands
     source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
     assert source is not None
-    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
+    copy = strided_copy_launch(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
     assert copy is not None
     return [copy]
 

@@ -17,7 +17,7 @@ from fastgrad.cuda.kernels.replacement import ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.movement.gathering import INDICES
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 STRETCH = 256
@@ -27,7 +27,7 @@ STRETCH = 256
     "ids: in[I], keys: out[int64], order: out[int64], count: int, limit: int, first: int, last: int -> int",
     threads=256,
     exact=True,
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def sort_stretches(ids, keys, order, count, limit, first, last):
     """Sorts stretches of lines of `count` ids, and writes the place of each id in its line.

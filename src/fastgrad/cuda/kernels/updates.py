@@ -16,7 +16,7 @@ from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT, UpdateRule
+from fastgrad.kernels.optimizers.update_rule import RULES_BY_FUNCTION, UNIT_ELEMENTS, UpdateRule
 
 FLOATS = ("float32", "float64")
 
@@ -31,11 +31,13 @@ _NAMES: dict[str, Any] = {
 
 
 def _update_source(rule: UpdateRule) -> str:
-    every, hyper = (*rule.state, "g"), rule.arguments
-    lines = [f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.given)}):"]
-    lines += [f"    {line}" for line in rule.constants]
+    every, hyper = (*rule.state, "g"), rule.step_arguments
+    lines = [
+        f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.number_parameters)}):"
+    ]
+    lines += [f"    {line}" for line in rule.constant_statements]
     lines += [
-        f"    start, stop = first * {UNIT}, last * {UNIT}",
+        f"    start, stop = first * {UNIT_ELEMENTS}, last * {UNIT_ELEMENTS}",
         "    for k in range(count):",
         f"        {', '.join(f'{x}_' for x in every)} = {', '.join(f'{x}[k]' for x in every)}",
         "        size = sizes[k]",
@@ -69,7 +71,7 @@ def device_update(rule: UpdateRule) -> DeviceKernel:
     source = _update_source(rule)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     parameters = [*[f"{name}: inouts[T]" for name in rule.state], "g: ins[T], count: count, sizes: sizes"]
-    parameters += ["first: int", "last: int", *[f"{name}: float" for name in rule.given]]
+    parameters += ["first: int", "last: int", *[f"{name}: float" for name in rule.number_parameters]]
     signature: Any = parse_signature(", ".join(parameters))
     function: Any = function_from_source(rule.__name__, source, filename, {**_NAMES, "step": rule.step})
     return DeviceKernel(function, signature, {"T": FLOATS}, together=True, noalias=False)

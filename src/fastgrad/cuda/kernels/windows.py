@@ -22,23 +22,23 @@ from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, sum_number
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
-    CHUNK_SIZE,
-    CHUNKS,
-    COLUMNS,
-    FILTER_GROUP,
-    GROUPS,
-    IMAGES,
-    MOVE,
-    PLACES,
-    SOURCE,
-    SOURCE_CHANNELS,
-    SOURCE_GROUP,
-    START,
-    SUMS,
-    TARGET,
-    TARGET_AT,
-    TARGET_GROUP,
-    TARGET_IMAGE,
+    CHUNK_SIZE_WORD,
+    CHUNKS_WORD,
+    COLUMNS_WORD,
+    FILTER_GROUP_WORD,
+    GROUPS_WORD,
+    IMAGES_WORD,
+    MOVE_WORD,
+    PLACES_WORD,
+    SOURCE_CHANNELS_WORD,
+    SOURCE_GROUP_WORD,
+    SOURCE_WORD,
+    START_WORD,
+    SUM_DTYPES,
+    TARGET_AT_WORD,
+    TARGET_GROUP_WORD,
+    TARGET_IMAGE_WORD,
+    TARGET_WORD,
 )
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Launch
@@ -47,10 +47,10 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
 @scalar_function
 def source_element(source, places, image, x, y, z, q):
     """Returns the source's element at a place; 0 outside."""
-    depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
+    depth, height, width = places[SOURCE_WORD], places[SOURCE_WORD + 1], places[SOURCE_WORD + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
         return T(0)
-    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS] + q]
+    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS_WORD] + q]
 
 
 @scalar_function
@@ -65,7 +65,12 @@ def image_and_place(number, counts, counts_at):
 @scalar_function
 def result_index(places, image, a, b, c):
     """Returns the index of the first result element of a place."""
-    return image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
+    return (
+        image * places[TARGET_IMAGE_WORD]
+        + a * places[TARGET_WORD]
+        + b * places[TARGET_WORD + 1]
+        + c * places[TARGET_WORD + 2]
+    )
 
 
 @scalar_function
@@ -73,9 +78,9 @@ def write_place(places, counts, counts_at, number, count, where, i):
     """Writes the start of a place's windows, and its result index, to `where`; an image of -1 for no place."""
     image, a, b, c = image_and_place(number, counts, counts_at)
     where[i] = image if number < count else -1
-    where[32 + i] = a * places[MOVE] + places[START]
-    where[64 + i] = b * places[MOVE + 1] + places[START + 1]
-    where[96 + i] = c * places[MOVE + 2] + places[START + 2]
+    where[32 + i] = a * places[MOVE_WORD] + places[START_WORD]
+    where[64 + i] = b * places[MOVE_WORD + 1] + places[START_WORD + 1]
+    where[96 + i] = c * places[MOVE_WORD + 2] + places[START_WORD + 2]
     where[128 + i] = result_index(places, image, a, b, c)
 
 
@@ -84,21 +89,21 @@ def write_place(places, counts, counts_at, number, count, where, i):
     "first: int, last: int",
     threads=128,
     exact=True,
-    T=SUMS,
+    T=SUM_DTYPES,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
     """target = the windows of source times filters. A unit is a tile of places by columns of a group and a phase."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
-    counts = phase + PLACES
-    count = places[IMAGES] * places[counts] * places[counts + 1] * places[counts + 2]
-    columns = places[COLUMNS]
+    counts = phase + PLACES_WORD
+    count = places[IMAGES_WORD] * places[counts] * places[counts + 1] * places[counts + 2]
+    columns = places[COLUMNS_WORD]
     across = (columns + 31) // 32
     lane, row = thread() % 32, thread() // 32
     for unit in range(first, last):
         tile = unit // across
         column = (unit - tile * across) * 32
-        group = tile % places[GROUPS]
-        begin = tile // places[GROUPS] * 32
+        group = tile % places[GROUPS_WORD]
+        begin = tile // places[GROUPS_WORD] * 32
         if thread() < 32:
             write_place(places, places, counts, begin + lane, count, where, lane)
         s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
@@ -108,15 +113,15 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
             for i in range(row, 32, 4):
                 x, y, z = where[32 + i] + terms[term], where[64 + i] + terms[term + 1], where[96 + i] + terms[term + 2]
                 inside = where[i] >= 0 and stretch + lane < depth
-                q = terms[term + 3] + group * places[SOURCE_GROUP]
+                q = terms[term + 3] + group * places[SOURCE_GROUP_WORD]
                 left[lane * 33 + i] = source_element(source, places, where[i], x, y, z, q) if inside else T(0)
                 known = stretch + i < depth and column + lane < columns
-                at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP] + column + lane
+                at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP_WORD] + column + lane
                 right[i * 33 + lane] = filters[at] if known else T(0)
             synchronize()
             s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
             synchronize()
-        at = places[phase + TARGET_AT] + group * places[TARGET_GROUP] + column + lane
+        at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + column + lane
         for i in range(8):
             r = row + 4 * i
             if where[r] >= 0 and column + lane < columns:
@@ -129,39 +134,39 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
     "first: int, last: int",
     threads=128,
     exact=True,
-    T=SUMS,
+    T=SUM_DTYPES,
 )
 def gather_filters(source, given, target, places, rows, counts, many, first, last):
     """The gradient of filters, in chunks of places. A unit is a tile of rows by columns of a group and a chunk."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
-    count = places[IMAGES] * counts[0] * counts[1] * counts[2]
-    columns = places[COLUMNS]
+    count = places[IMAGES_WORD] * counts[0] * counts[1] * counts[2]
+    columns = places[COLUMNS_WORD]
     across, down = (columns + 31) // 32, (many + 31) // 32
     lane, row = thread() % 32, thread() // 32
     for unit in range(first, last):
         tile = unit // across
         column = (unit - tile * across) * 32
         begin = tile % down * 32
-        group = tile // down % places[GROUPS]
-        chunk = tile // (down * places[GROUPS])
-        end = count * (chunk + 1) // places[CHUNKS]
+        group = tile // down % places[GROUPS_WORD]
+        chunk = tile // (down * places[GROUPS_WORD])
+        end = count * (chunk + 1) // places[CHUNKS_WORD]
         mine = 5 * least(begin + lane, many - 1)
         s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
-        for stretch in range(count * chunk // places[CHUNKS], end, 32):
+        for stretch in range(count * chunk // places[CHUNKS_WORD], end, 32):
             if thread() < 32:
                 write_place(places, counts, 0, stretch + lane, end, where, lane)
             synchronize()
             for i in range(row, 32, 4):
                 x, y, z = where[32 + i] + rows[mine], where[64 + i] + rows[mine + 1], where[96 + i] + rows[mine + 2]
-                q = rows[mine + 3] + group * places[SOURCE_GROUP]
+                q = rows[mine + 3] + group * places[SOURCE_GROUP_WORD]
                 left[i * 33 + lane] = source_element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
                 known = where[i] >= 0 and column + lane < columns
-                at = where[128 + i] + group * places[FILTER_GROUP] + column + lane
+                at = where[128 + i] + group * places[FILTER_GROUP_WORD] + column + lane
                 right[i * 33 + lane] = given[at] if known else T(0)
             synchronize()
             s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
             synchronize()
-        at = chunk * places[CHUNK_SIZE] + group * places[TARGET_GROUP] + column + lane
+        at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column + lane
         for i in range(8):
             r = begin + row + 4 * i
             if r < many and column + lane < columns:
@@ -174,8 +179,8 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
 def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
     """Converts pairs of a table, (place in a patch, number), to places in a window, channels, and the numbers."""
     pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
-    channels = max(1, int(words[SOURCE_CHANNELS]))
-    at = patches.EXTENT if words[patches.COPIED] else SOURCE
+    channels = max(1, int(words[SOURCE_CHANNELS_WORD]))
+    at = patches.EXTENT_WORD if words[patches.COPIED_WORD] else SOURCE_WORD
     _, high, wide = words[at : at + 3]
     inside, channel = np.divmod(pairs[:, 0], channels)
     line, c = np.divmod(inside, max(1, wide))
@@ -186,19 +191,25 @@ def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> C
 def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
     """Returns a table with other groups, whose channels and filters are neighbours."""
     words = words.copy()
-    words[[GROUPS, SOURCE_GROUP, FILTER_GROUP, TARGET_GROUP, COLUMNS]] = groups, 1, 1, 1, columns
+    words[[GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WORD]] = (
+        groups,
+        1,
+        1,
+        1,
+        columns,
+    )
     return words
 
 
 def _depthwise_table(words: np.ndarray) -> np.ndarray:
     """Returns the table of a depthwise convolution, whose columns are groups here."""
-    return _table_with_groups(words, int(words[COLUMNS]), 1)
+    return _table_with_groups(words, int(words[COLUMNS_WORD]), 1)
 
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
     """Returns the launch for a phase of a table, whose terms are words for `slide`."""
-    places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
-    tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-int(words[COLUMNS]) // SIDE)
+    places = int(words[IMAGES_WORD] * words[phase + PLACES_WORD : phase + PLACES_WORD + 3].prod())
+    tiles = -(-places // SIDE) * int(words[GROUPS_WORD]) * -(-int(words[COLUMNS_WORD]) // SIDE)
     return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 
 
@@ -208,9 +219,9 @@ def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array)
         *arrays, table, _, _ = operands
         words = regrouped(table.array)
         launches = []
-        for phase in _phase_offsets(words[patches.PHASES]):
-            depth, terms_at = int(words[phase + patches.DEPTH]), int(words[phase + patches.TERMS_AT])
-            terms = _terms_in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES]))
+        for phase in _phase_offsets(words[patches.PHASES_WORD]):
+            depth, terms_at = int(words[phase + patches.DEPTH_WORD]), int(words[phase + patches.TERMS_AT_WORD])
+            terms = _terms_in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES_WORD]))
             launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
         return launches
 
@@ -218,16 +229,16 @@ def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array)
 
 
 def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `slide_few_channels`, whose filters have `WIDTH` numbers for each channel of the source."""
+    """Returns the replacement of `slide_few_channels`, whose filters have `table[WIDTH_WORD]` numbers a source channel."""
     operands: Any = launch.operands
     *arrays, table = operands
-    width, channels = int(table.array[few_channels.WIDTH]), np.arange(table.array[SOURCE_CHANNELS])
-    words = _table_with_groups(table.array, 1, int(table.array[few_channels.COLUMNS]))
+    width, channels = int(table.array[few_channels.WIDTH_WORD]), np.arange(table.array[SOURCE_CHANNELS_WORD])
+    words = _table_with_groups(table.array, 1, int(table.array[few_channels.COLUMNS_WORD]))
     launches = []
-    for phase in _phase_offsets(table.array[few_channels.PHASES]):
-        begin, cells = int(words[phase + few_channels.CELLS_AT]), int(words[phase + few_channels.CELL_COUNT])
+    for phase in _phase_offsets(table.array[few_channels.PHASES_WORD]):
+        begin, cells = int(words[phase + few_channels.CELLS_AT_WORD]), int(words[phase + few_channels.CELL_COUNT_WORD])
         inside, row = np.divmod(words[begin : begin + cells, None], width)
-        place = np.unravel_index(inside, tuple(words[patches.EXTENT : patches.EXTENT + 3]))
+        place = np.unravel_index(inside, tuple(words[patches.EXTENT_WORD : patches.EXTENT_WORD + 3]))
         columns = np.broadcast_arrays(*place, channels, row + channels * width)
         terms = Constant(np.stack(columns, -1).reshape(-1).astype(np.int64))
         launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
@@ -236,7 +247,7 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
 
 def _phase_offsets(count: int) -> range:
     """Returns the places of phases in a table."""
-    return range(patches.HEADER, patches.HEADER + count * patches.PHASE, patches.PHASE)
+    return range(patches.HEADER_WORDS, patches.HEADER_WORDS + count * patches.PHASE_WORDS, patches.PHASE_WORDS)
 
 
 def _gather_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
@@ -244,11 +255,11 @@ def _gather_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array
         operands: Any = launch.operands
         source, given, target, table = operands
         words = regrouped(table.array)
-        many, columns = int(words[patches.ROWS]), int(words[COLUMNS])
-        rows = _terms_in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
-        lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
+        many, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
+        rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, many, np.dtype(dtypes["T"]).itemsize)
+        lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
-        tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
+        tiles = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * -(-many // SIDE) * -(-columns // SIDE)
         return [
             device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
         ]

@@ -18,7 +18,7 @@ from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
 from fastgrad.keras.optimizers.recorded_attributes import least
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.optimizers.update_rule import MOVES
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES
 from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
 
 
@@ -98,7 +98,7 @@ class Adafactor(KernelOptimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        return MOVES
+        return ZERO_GRADIENT_MOVES
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the arguments of the kernels; see ``RuleOptimizer``."""

@@ -8,7 +8,7 @@ from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
-from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
 
 
 class Adagrad(RuleOptimizer):
@@ -54,7 +54,7 @@ class Adagrad(RuleOptimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        return RESTS if self.initial_accumulator_value + self.epsilon > 0 else MOVES
+        return ZERO_GRADIENT_RESTS if self.initial_accumulator_value + self.epsilon > 0 else ZERO_GRADIENT_MOVES
 
     def initial_value(self, slot: str) -> Any:
         """Returns the initial value of the sums of squares."""

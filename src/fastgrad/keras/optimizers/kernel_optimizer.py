@@ -23,7 +23,12 @@ from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
 from fastgrad.keras.optimizers.recorded_attributes import scalar
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, positions_by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
-from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
+from fastgrad.kernels.optimizers.update_rule import (
+    ZERO_GRADIENT_MOVES,
+    ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
+    UpdateRule,
+    units,
+)
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 
 _ALL_FLAGS = np.uint64(0x0101010101010101)
@@ -60,7 +65,7 @@ class KernelOptimizer(Optimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        """The code of the effect that a zero gradient has on a row: ``MOVES``, ``RESTS`` or ``RESTS_AT_ZERO``."""
+        """The code of the effect that a zero gradient has on a row: one of ``update_rule.ZERO_GRADIENT_...``."""
         return self.rule.zero_gradient
 
     def _begin_step(self, step: Any) -> None:
@@ -238,7 +243,7 @@ class KernelOptimizer(Optimizer):
 
     def _assign_row_updates(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
         flat_state, rule, moves = [state_list[0] for state_list in state], self.rule.key, self._zero_gradient_effect()
-        if moves != RESTS_AT_ZERO:
+        if moves != ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             arrays = [variable._read() for variable in flat_state]
             assign_all(flat_state, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
             return
@@ -266,14 +271,22 @@ class KernelOptimizer(Optimizer):
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
         variable = self._trainable_variables[position]
         slots = [slot_list[position] for slot_list in self._slots]
-        live = self._live_rows(position, slots) if self._zero_gradient_effect() == RESTS_AT_ZERO else None
+        live = (
+            self._live_rows(position, slots)
+            if self._zero_gradient_effect() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+            else None
+        )
         make_writable((variable, *slots))
         return variable, slots, live
 
     def _zero_gradient_effect(self) -> int:
         moves = self._zero_gradient
         # 0 / 0 is NaN, in the dense update too.
-        return MOVES if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0) else moves
+        return (
+            ZERO_GRADIENT_MOVES
+            if moves == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
+            else moves
+        )
 
     def _update_rows_in_float32(
         self,
@@ -289,7 +302,7 @@ class KernelOptimizer(Optimizer):
             flags = live.view(np.uint8)
             flags[rows.ids] = 1
             row_ids = np.flatnonzero(flags)
-        elif moves == MOVES:
+        elif moves == ZERO_GRADIENT_MOVES:
             row_ids = np.arange(len(arrays[0]))
         float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
         gradient = np.zeros_like(float32_rows[0])
@@ -329,7 +342,7 @@ class KernelOptimizer(Optimizer):
         return variable._array
 
     def _prepare_live_rows(self, variables: Sequence[Variable]) -> None:
-        if self._zero_gradient_effect() == RESTS_AT_ZERO:
+        if self._zero_gradient_effect() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             for variable in variables:
                 position = self._positions[id(variable)]
                 self._live_rows(position, [slot_list[position] for slot_list in self._slots])

@@ -18,9 +18,19 @@ from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.user_function import kernel_function, python_function
-from fastgrad.kernels.optimizers.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
+from fastgrad.kernels.optimizers.update_rule import (
+    GRADIENT_PARAMETER_NAMES,
+    ZERO_GRADIENT_MOVES,
+    ZERO_GRADIENT_RESTS,
+    ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
+    UpdateRule,
+)
 
-_ZERO_GRADIENT_CODES = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
+_ZERO_GRADIENT_CODES = {
+    "moves": ZERO_GRADIENT_MOVES,
+    "rests": ZERO_GRADIENT_RESTS,
+    "rests_at_zero": ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
+}
 _DECAY_NAMES = frozenset({"decay", "weight_decay"})
 _OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
 
@@ -162,10 +172,10 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: it has default values, *args, **kwargs or keyword-only parameters. Give each parameter a name and no default; "
             "defaults of hyper-parameters are for the optimizer's class."
         )
-    if len([name for name in names[1:] if name in GRADIENT_NAMES]) != 1:
+    if len([name for name in names[1:] if name in GRADIENT_PARAMETER_NAMES]) != 1:
         raise TypeError(
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
-            f"after the first is named {', '.join(GRADIENT_NAMES[:-1])} or {GRADIENT_NAMES[-1]}."
+            f"after the first is named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}."
         )
     reserved_names = sorted(_DECAY_NAMES.intersection(names))
     if reserved_names:
@@ -215,9 +225,9 @@ def _check_results(rule: UpdateRule, evaluated: Callable[..., Any], owner: str) 
 
 
 def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, declared: str) -> None:
-    if rule.zero_gradient == MOVES:
+    if rule.zero_gradient == ZERO_GRADIENT_MOVES:
         return
-    slot = 0.0 if rule.zero_gradient == RESTS_AT_ZERO else 0.25
+    slot = 0.0 if rule.zero_gradient == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS else 0.25
     for weight in (0.75, -1.25):
         results = _results(rule, evaluated, owner, weight, slot, 0.0)
         old_values = (weight, *[slot] * len(rule.slots))

@@ -6,10 +6,10 @@ A block of queries loops over blocks of keys; its partial sums are scaled down w
 import math
 
 from fastgrad.kernels.attention.tiles import (
-    CHUNK,
+    CHUNK_QUERIES,
     HIDDEN_SCORE,
-    KEYS,
-    QUERIES,
+    TILE_KEYS,
+    TILE_QUERIES,
     apply_dropout,
     clear_tile,
     copy_rows,
@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import exp, greatest, least
 
 FLOATS = ("float32", "float64")
-SIZES = (
+SIZE_PARAMETERS = (
     "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
     "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float, blank: int"
 )
@@ -38,33 +38,33 @@ def score_exponentials(scores, rows, count, peaks, totals, factors):
     """
     highest, sums = local_array(T, 16), local_array(T, 16)
     moved = False
-    for left in range(0, rows, CHUNK):
-        for i in range(CHUNK):
+    for left in range(0, rows, CHUNK_QUERIES):
+        for i in range(CHUNK_QUERIES):
             highest[i] = peaks[left + i]
         for key in range(count):
-            for i in range(CHUNK):
-                highest[i] = greatest(scores[QUERIES * key + left + i], highest[i])
-        for i in range(CHUNK):
+            for i in range(CHUNK_QUERIES):
+                highest[i] = greatest(scores[TILE_QUERIES * key + left + i], highest[i])
+        for i in range(CHUNK_QUERIES):
             before = peaks[left + i]
             factors[left + i] = T(1) if before == highest[i] else exp(before - highest[i])
             peaks[left + i] = highest[i]
             highest[i] = highest[i] if highest[i] > T(-math.inf) else T(0)
             sums[i] = T(0)
         for key in range(count):
-            for i in range(CHUNK):
-                e = exp(scores[QUERIES * key + left + i] - highest[i])
-                scores[QUERIES * key + left + i] = e
+            for i in range(CHUNK_QUERIES):
+                e = exp(scores[TILE_QUERIES * key + left + i] - highest[i])
+                scores[TILE_QUERIES * key + left + i] = e
                 sums[i] += e
-        for i in range(CHUNK):
+        for i in range(CHUNK_QUERIES):
             totals[left + i] = totals[left + i] * factors[left + i] + sums[i]
-        for i in range(least(CHUNK, rows - left)):
+        for i in range(least(CHUNK_QUERIES, rows - left)):
             moved = moved or factors[left + i] != T(1)
     return moved
 
 
 @kernel(
     "q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], out: out[T], peaks: out[T], shares: out[T], "
-    f"{SIZES}, first: int, last: int",
+    f"{SIZE_PARAMETERS}, first: int, last: int",
     noalias=True,
     T=FLOATS,
 )
@@ -86,36 +86,36 @@ def attention(
         scale: the factor of the scores.
         causal: whether query i sees only the keys up to i.
         blank: whether the result of a query that sees no key is 0, not the mean of all values.
-        first, last: the units to do; each is `QUERIES` queries of a head.
+        first, last: the units to do; each is `TILE_QUERIES` queries of a head.
     """
     turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
     scores = local_array(T, 4096)
     highest, totals, factors = local_array(T, 64), local_array(T, 64), local_array(T, 64)
     clear_tile(scores, queries)
     found_row = padded_stride(width)
-    blocks = (queries + QUERIES - 1) // QUERIES
+    blocks = (queries + TILE_QUERIES - 1) // TILE_QUERIES
     key_row, value_row, out_row = heads // shared * depth, heads // shared * width, heads * width
     for unit in range(first, last):
         place = unit // blocks
         batch = place // heads
         head = place - batch * heads
-        top = (unit - place * blocks) * QUERIES
-        rows = least(QUERIES, queries - top)
+        top = (unit - place * blocks) * TILE_QUERIES
+        rows = least(TILE_QUERIES, queries - top)
         key_at = batch * keys * key_row + head // shared * depth
         value_at = batch * keys * value_row + head // shared * width
         out_at = (batch * queries + top) * out_row + head * width
         transpose_rows_of_tile(
             q, ((batch * queries + top) * heads + head) * depth, heads * depth, depth, rows, T(scale), turned
         )
-        for i in range(QUERIES):
+        for i in range(TILE_QUERIES):
             highest[i] = T(-math.inf)
             totals[i] = T(0)
         end = least(keys, top + rows) if causal != 0 and masked == 0 else keys
-        for left in range(0, end, KEYS):
-            count = least(KEYS, end - left)
+        for left in range(0, end, TILE_KEYS):
+            count = least(TILE_KEYS, end - left)
             multiply_tile(
-                k, key_at + left * key_row, key_row, 1, turned, 0, QUERIES, scores, 0, QUERIES, 0, depth, count, rows,
-                room,
+                k, key_at + left * key_row, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0, depth, count,
+                rows, room,
             )  # fmt: skip
             mask_at = batch * mask_batch + head * mask_head
             hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
@@ -125,7 +125,7 @@ def attention(
             if rate > 0:
                 apply_dropout(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
             multiply_tile(
-                scores, 0, 1, QUERIES, v, value_at + left * value_row, value_row, found, 0, found_row, left, count,
+                scores, 0, 1, TILE_QUERIES, v, value_at + left * value_row, value_row, found, 0, found_row, left, count,
                 rows, width, room,
             )  # fmt: skip
         for i in range(rows):

@@ -2,12 +2,12 @@
 
 from numpy import float64
 
-from fastgrad.kernels.attention.forward import FLOATS, SIZES
+from fastgrad.kernels.attention.forward import FLOATS, SIZE_PARAMETERS
 from fastgrad.kernels.attention.tiles import (
-    CHUNK,
+    CHUNK_QUERIES,
     HIDDEN_SCORE,
-    KEYS,
-    QUERIES,
+    TILE_KEYS,
+    TILE_QUERIES,
     apply_dropout,
     clear_tile,
     copy_rows,
@@ -21,8 +21,8 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import exp, least
 from fastgrad.kernels.reduction.row_blocks import row_product_sums, rows_together
 
-FOR_QUERIES = 1
-FOR_KEYS = 2
+QUERY_COTANGENT = 1
+KEY_AND_VALUE_COTANGENTS = 2
 
 
 @kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
@@ -47,9 +47,9 @@ def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas,
     hidden = T(HIDDEN_SCORE)
     wide = padded_stride(rows)
     for key in range(count):
-        for left in range(0, wide, CHUNK):
-            for i in range(CHUNK):
-                at, query = QUERIES * key + left + i, left + i
+        for left in range(0, wide, CHUNK_QUERIES):
+            for i in range(CHUNK_QUERIES):
+                at, query = TILE_QUERIES * key + left + i, left + i
                 score, factor = scores[at], kept[at]
                 weight = exp(score - peaks[query]) * shares[query]
                 slope = weight * (slopes[at] * factor - deltas[query]) * scale
@@ -59,7 +59,7 @@ def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas,
 
 @kernel(
     "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
-    f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZES}, wanted: int, first: int, last: int",
+    f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZE_PARAMETERS}, wanted: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
 )
@@ -75,46 +75,47 @@ def attention_gradient(
     Args:
         peaks, shares: results of `forward.attention`.
         deltas: the result of `row_products` of g and the result.
-        wanted: `FOR_QUERIES` for dq, whose units are blocks of queries of a head of keys; `FOR_KEYS` for dk and dv,
-            whose units are blocks of keys; or both, with a unit for each head of keys.
+        wanted: `QUERY_COTANGENT` for dq, whose units are blocks of queries of a head of keys;
+            `KEY_AND_VALUE_COTANGENTS` for dk and dv, whose units are blocks of keys; or both, with a unit for each head
+            of keys.
     """
     turned, turned_g, room = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
     for_k, for_v = local_array(T, 16384), local_array(T, 16384)
     scores, slopes, kept = local_array(T, 4096), local_array(T, 4096), local_array(T, 4096)
     highest, share, delta = local_array(T, 64), local_array(T, 64), local_array(T, 64)
-    for i in range(KEYS * QUERIES):
+    for i in range(TILE_KEYS * TILE_QUERIES):
         kept[i] = T(1)
     clear_tile(scores, queries)
     clear_tile(slopes, queries)
     groups = heads // shared
     query_row, result_row, key_row, value_row = heads * depth, heads * width, groups * depth, groups * width
-    for_queries, for_keys = wanted & FOR_QUERIES != 0, wanted & FOR_KEYS != 0
+    for_queries, for_keys = wanted & QUERY_COTANGENT != 0, wanted & KEY_AND_VALUE_COTANGENTS != 0
     blocks = 1
     if not for_keys:
-        blocks = (queries + QUERIES - 1) // QUERIES
+        blocks = (queries + TILE_QUERIES - 1) // TILE_QUERIES
     if not for_queries:
-        blocks = (keys + KEYS - 1) // KEYS
+        blocks = (keys + TILE_KEYS - 1) // TILE_KEYS
     for unit in range(first, last):
         place = unit // blocks
         block = unit - place * blocks
         batch = place // groups
         group = place - batch * groups
-        from_query = 0 if for_keys else block * QUERIES
-        to_query = queries if for_keys else least(queries, from_query + QUERIES)
-        from_key = 0 if for_queries else block * KEYS
-        to_key = keys if for_queries else least(keys, from_key + KEYS)
-        for left in range(from_key, to_key, KEYS):
-            count = least(KEYS, to_key - left)
+        from_query = 0 if for_keys else block * TILE_QUERIES
+        to_query = queries if for_keys else least(queries, from_query + TILE_QUERIES)
+        from_key = 0 if for_queries else block * TILE_KEYS
+        to_key = keys if for_queries else least(keys, from_key + TILE_KEYS)
+        for left in range(from_key, to_key, TILE_KEYS):
+            count = least(TILE_KEYS, to_key - left)
             key_at = (batch * keys + left) * key_row + group * depth
             value_at = (batch * keys + left) * value_row + group * width
             begun = 0
             for head in range(group * shared, (group + 1) * shared):
-                for top in range(from_query, to_query, QUERIES):
-                    rows = least(QUERIES, to_query - top)
+                for top in range(from_query, to_query, TILE_QUERIES):
+                    rows = least(TILE_QUERIES, to_query - top)
                     if causal != 0 and masked == 0 and left > top + rows - 1:
                         continue
                     statistics = (batch * heads + head) * queries + top
-                    for i in range(QUERIES):
+                    for i in range(TILE_QUERIES):
                         highest[i] = peaks[statistics + i] if i < rows else T(0)
                         share[i] = shares[statistics + i] if i < rows else T(0)
                         delta[i] = deltas[statistics + i] if i < rows else T(0)
@@ -123,32 +124,34 @@ def attention_gradient(
                     transpose_rows_of_tile(q, q_at, query_row, depth, rows, T(scale), turned)
                     transpose_rows_of_tile(g, g_at, result_row, width, rows, T(1), turned_g)
                     multiply_tile(
-                        k, key_at, key_row, 1, turned, 0, QUERIES, scores, 0, QUERIES, 0, depth, count, rows, room
-                    )
+                        k, key_at, key_row, 1, turned, 0, TILE_QUERIES, scores, 0, TILE_QUERIES, 0,
+                        depth, count, rows, room,
+                    )  # fmt: skip
                     multiply_tile(
-                        v, value_at, value_row, 1, turned_g, 0, QUERIES, slopes, 0, QUERIES, 0, width, count, rows, room
-                    )
+                        v, value_at, value_row, 1, turned_g, 0, TILE_QUERIES, slopes, 0, TILE_QUERIES, 0,
+                        width, count, rows, room,
+                    )  # fmt: skip
                     mask_at = batch * mask_batch + head * mask_head
                     hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
                     if rate > 0:
-                        for i in range(KEYS * QUERIES):
+                        for i in range(TILE_KEYS * TILE_QUERIES):
                             kept[i] = T(1)
                         apply_dropout(kept, words, statistics, (keys + 3) // 4, left, rows, count, rate)
                     weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
                         multiply_tile(
-                            scores, 0, QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows, count,
-                            width, room,
+                            scores, 0, TILE_QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows,
+                            count, width, room,
                         )  # fmt: skip
                         multiply_tile(
-                            slopes, 0, QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows, count,
-                            depth, room,
+                            slopes, 0, TILE_QUERIES, 1, q, q_at, query_row, for_k, 0, padded_stride(depth), begun, rows,
+                            count, depth, room,
                         )  # fmt: skip
                         begun = 1
                     if for_queries:
                         multiply_tile(
-                            slopes, 0, 1, QUERIES, k, key_at, key_row, dq, q_at, query_row, left, count, rows, depth,
-                            room,
+                            slopes, 0, 1, TILE_QUERIES, k, key_at, key_row, dq, q_at, query_row, left, count, rows,
+                            depth, room,
                         )  # fmt: skip
             if for_keys:
                 if begun == 0:

@@ -9,20 +9,25 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.attention.forward import attention
-from fastgrad.kernels.attention.gradient import FOR_KEYS, FOR_QUERIES, attention_gradient, row_products
-from fastgrad.kernels.attention.tiles import KEYS, QUERIES
+from fastgrad.kernels.attention.gradient import (
+    KEY_AND_VALUE_COTANGENTS,
+    QUERY_COTANGENT,
+    attention_gradient,
+    row_products,
+)
+from fastgrad.kernels.attention.tiles import TILE_KEYS, TILE_QUERIES
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 PRODUCT_NANOSECONDS = 0.02  # about, for a multiplication and an addition
-EXPONENTIAL_PRODUCTS = 0.4
-LEAST_UNITS = 4  # heads, enough for threads to share
+SCORE_EXPONENTIAL_NANOSECONDS = 0.4
+LEAST_HEADS_TO_SHARE_AMONG_THREADS = 4  # heads, enough for threads to share
 
 NO_MASK = Constant(np.ones(1, bool))
 NO_DROPOUT_WORDS = Constant(np.zeros(3, np.int64))
 
 
 class _AttentionOperands:
-    """The common operands of both directions: of q, k and v, and of an optional mask and words of a draw."""
+    """The kernel operands that attention and its gradient share: mask, dropout words, and sizes of q, k and v."""
 
     def __init__(
         self,
@@ -45,29 +50,29 @@ class _AttentionOperands:
         sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
-    def nanoseconds(self, products: float, itemsize: int) -> float:
-        """Returns about how long `products` products take for a query and all keys."""
-        terms = (self.depth + self.width) / 2 * products
-        return self.keys * (PRODUCT_NANOSECONDS * terms + EXPONENTIAL_PRODUCTS) * itemsize / 4
+    def nanoseconds(self, product_count: float, itemsize: int) -> float:
+        """Returns about how many nanoseconds `product_count` products of a query with all keys take."""
+        terms = (self.depth + self.width) / 2 * product_count
+        return self.keys * (PRODUCT_NANOSECONDS * terms + SCORE_EXPONENTIAL_NANOSECONDS) * itemsize / 4
 
 
 def _broadcast_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the strides of a contiguous array that is broadcast."""
+    """Returns the strides in elements of a contiguous array of this shape; 0 for broadcast axes, of size 1."""
     return tuple([0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)])
 
 
 def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Maps q, k, v, a mask and words to the result, and each query's peak and share."""
+    """Returns attention's launches: from q, k, v, mask and dropout words to result, and each query's peak and share."""
     q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 3, **attributes)
     arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
-    units = sizes.batch * sizes.heads * -(-sizes.queries // QUERIES)
-    cost = min(QUERIES, sizes.queries) * sizes.nanoseconds(2, q.dtype.itemsize)
+    units = sizes.batch * sizes.heads * -(-sizes.queries // TILE_QUERIES)
+    cost = min(TILE_QUERIES, sizes.queries) * sizes.nanoseconds(2, q.dtype.itemsize)
     return Launches((Launch(attention[q.dtype], (*arrays, *sizes.numbers), units, cost),))
 
 
 def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Maps the result's cotangent, result, peaks, shares and forward inputs to the cotangents of q, k and v."""
+    """Returns the launches for the cotangents of q, k, v, from the result's, the result, peaks, shares and inputs."""
     _, _, _, _, q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads
@@ -76,11 +81,11 @@ def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec],
     before = Launch(row_products[dtype], operands, rows, 0.3 * sizes.width)
     arrays = Input(0), Input(4), Input(5), Input(6), sizes.mask, sizes.words, Input(2), Input(3), deltas
     heads = sizes.batch * sizes.groups
-    blocks = -(-sizes.queries // QUERIES), -(-sizes.keys // KEYS)
+    blocks = -(-sizes.queries // TILE_QUERIES), -(-sizes.keys // TILE_KEYS)
     ways = (
-        [(FOR_QUERIES | FOR_KEYS, 1, 5)]
-        if heads >= LEAST_UNITS
-        else [(FOR_QUERIES, blocks[0], 3), (FOR_KEYS, blocks[1], 4)]
+        [(QUERY_COTANGENT | KEY_AND_VALUE_COTANGENTS, 1, 5)]
+        if heads >= LEAST_HEADS_TO_SHARE_AMONG_THREADS
+        else [(QUERY_COTANGENT, blocks[0], 3), (KEY_AND_VALUE_COTANGENTS, blocks[1], 4)]
     )
     launches = [
         Launch(

@@ -14,33 +14,33 @@ from numpy import float64
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
-    BLOCK,
-    BLOCK_IMAGES,
-    BLOCKS,
-    HEADER,
-    IMAGES,
-    PLACES,
-    TARGET,
-    TARGET_IMAGE,
+    BLOCK_IMAGES_WORD,
+    BLOCK_WORD,
+    BLOCKS_WORD,
+    HEADER_WORDS,
+    IMAGES_WORD,
+    PLACES_WORD,
+    TARGET_IMAGE_WORD,
+    TARGET_WORD,
 )
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.batch_moments import FLOATS, NANOSECONDS, add_block
+from fastgrad.kernels.reduction.batch_moments import ELEMENT_NANOSECONDS, FLOATS, add_block_to_moments
 from fastgrad.kernels.runtime.launch import Constant, KernelEntry, Launch, Operand
 
 
 @scalar_function
-def block_of_element(places, element):
+def block_of_element(table, element):
     """Returns the number of the block whose result begins with this element."""
-    image = element // places[TARGET_IMAGE]
-    rest = element - image * places[TARGET_IMAGE]
-    a = rest // places[TARGET]
-    rest -= a * places[TARGET]
-    b = rest // places[TARGET + 1]
-    c = (rest - b * places[TARGET + 1]) // places[TARGET + 2]
-    number = image // places[BLOCK_IMAGES] * places[BLOCKS] + a // places[BLOCK]
-    number = number * places[BLOCKS + 1] + b // places[BLOCK + 1]
-    return number * places[BLOCKS + 2] + c // places[BLOCK + 2]
+    image = element // table[TARGET_IMAGE_WORD]
+    rest = element - image * table[TARGET_IMAGE_WORD]
+    a = rest // table[TARGET_WORD]
+    rest -= a * table[TARGET_WORD]
+    b = rest // table[TARGET_WORD + 1]
+    c = (rest - b * table[TARGET_WORD + 1]) // table[TARGET_WORD + 2]
+    number = image // table[BLOCK_IMAGES_WORD] * table[BLOCKS_WORD] + a // table[BLOCK_WORD]
+    number = number * table[BLOCKS_WORD + 1] + b // table[BLOCK_WORD + 1]
+    return number * table[BLOCKS_WORD + 2] + c // table[BLOCK_WORD + 2]
 
 
 @kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
@@ -67,20 +67,24 @@ def block_moments(x, moments, places, columns, first, last):
         some = least(64, rows - before)
         at = first + before * columns
         for c in range(0, columns - 15, 16):
-            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16)
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
+            )
         c = columns // 16 * 16
         if c < columns:
             lanes = columns - c
-            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes)
+            add_block_to_moments(
+                x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
+            )
 
 
 @scalar_function
-def add_block_moments(moments, at, columns, so_far, squares, share, weight, lanes):
-    """Adds the moments of a block to the totals, for some columns."""
+def add_block_moments(moments, at, columns, mean, squares, share, weight, lanes):
+    """Adds a block's mean and sum of squares to those of the blocks before it, for `lanes` columns."""
     for o in range(lanes):
-        apart = moments[at + o] - so_far[o]
-        so_far[o] += apart * share
-        squares[o] += moments[at + columns + o] + apart * apart * weight
+        distance = moments[at + o] - mean[o]
+        mean[o] += distance * share
+        squares[o] += moments[at + columns + o] + distance * distance * weight
 
 
 @kernel(
@@ -137,7 +141,7 @@ def launches_with_moments(
     places = table.array
     counts = _rows_of_blocks(places)
     size = int(counts.sum()) * columns
-    work = NANOSECONDS * size / convolution.units
+    work = ELEMENT_NANOSECONDS * size / convolution.units
     moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
     after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
     operands = array, filters, target, table, KernelEntry(after.kernel), after
@@ -149,11 +153,11 @@ def launches_with_moments(
     return (first, last), 2 * len(counts) * columns
 
 
-def _rows_of_blocks(places: np.ndarray) -> np.ndarray:
+def _rows_of_blocks(table: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
-    images = int(places[IMAGES])
-    sizes = [images, *places[HEADER + PLACES : HEADER + PLACES + 3].tolist()]
-    steps = [int(places[BLOCK_IMAGES]), *places[BLOCK : BLOCK + 3].tolist()]
+    images = int(table[IMAGES_WORD])
+    sizes = [images, *table[HEADER_WORDS + PLACES_WORD : HEADER_WORDS + PLACES_WORD + 3].tolist()]
+    steps = [int(table[BLOCK_IMAGES_WORD]), *table[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))
         for size, step in zip(sizes, steps, strict=True)

@@ -16,17 +16,17 @@ from fastgrad.kernels.convolution.geometry import (
     Sizes,
     Windows,
     are_windows_inside,
-    block_of,
     element_offsets,
-    phases_of,
+    input_gradient_phases,
+    largest_block,
     strides_of,
     window_cells,
     window_extent,
     windows_of,
 )
 from fastgrad.kernels.convolution.patches import (
-    PATCH_ELEMENTS,
-    SUMS,
+    MOST_PATCH_ELEMENTS,
+    SUM_DTYPES,
     add_chunks,
     gather_filters,
     gather_lanes,
@@ -47,18 +47,24 @@ from fastgrad.kernels.runtime.launch import (
 )
 
 PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, about
-BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
-MOST_CHUNKS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
-CHUNKS_ELEMENTS = 1 << 18  # most elements of the partial sums
+MOST_BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
+MOST_PARTIAL_SUMS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
+MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
 
 
 def _table_header(
-    windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
+    windows: Windows,
+    source: Sizes,
+    channels: int,
+    block: Block,
+    place_counts: Sizes,
+    place_stride: Sizes,
+    patch_start: Sizes,
 ) -> list[int]:
-    """Returns the first words of a table, up to `TARGET_IMAGE`."""
-    blocks = [-(-count // size) if size else 0 for count, size in zip(counts, block.places, strict=True)]
+    """Returns the first words of a convolution's table: blocks, source, and patches, up to `TARGET_IMAGE_WORD`."""
+    blocks = [-(-count // size) if size else 0 for count, size in zip(place_counts, block.places, strict=True)]
     numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
-    return [*numbers, *move, *start, *block.extent, int(block.copied)]
+    return [*numbers, *place_stride, *patch_start, *block.extent, int(block.copied)]
 
 
 # ---- results of windows ----------------------------------------------------------------------------------
@@ -70,29 +76,29 @@ def _window_launches(
     source: tuple[Operand, Sizes, int],
     filters: tuple[Operand, Sizes],
     target: tuple[Sizes, int, Sizes],
-    reading: tuple[Sizes, Sizes, Sizes],
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
-    following: Launch | None = None,
+    epilogue: Launch | None = None,
 ) -> Launches:
-    """Returns the launches that write the first output.
+    """Returns the launches that multiply windows of an array by filters and write the products to the first output.
 
     Args:
         dtype, windows: of the convolution.
         source: the array that is read, its sizes and its channels in a group.
         filters: the array, and its strides in elements between cells, terms and groups.
         target: the sizes of the result, its channels in a group, and the stride between places of a phase.
-        reading: for the array that is read: the stride between places, the start of the first place's patch, and its
-            extent.
+        patch_geometry: for the array that is read: the stride between places, the start of the first place's patch, and
+            its extent.
         phases: the phases that share the patches.
-        following: a map over the elements of the result.
+        epilogue: a map over the elements of the result.
     """
     array, sizes, depth = source
-    move = reading[0]
-    by_lane, groups, bytes_ = windows.by_lane, windows.groups, dtype.itemsize
+    move = patch_geometry[0]
+    by_lane, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
-        dtype, array, windows.images, sizes, channels, counts, reading, BLOCK_PLACES
+        dtype, array, windows.images, sizes, channels, counts, patch_geometry, MOST_BLOCK_PLACES
     )
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
@@ -100,7 +106,7 @@ def _window_launches(
     lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
     head = [*_table_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
     tables: list[np.ndarray] = []
-    at = patches.HEADER + len(phases) * patches.PHASE
+    at = patches.HEADER_WORDS + len(phases) * patches.PHASE_WORDS
     for phase in phases:
         size = (block.images, *map(min, block.places, phase.places))
         moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
@@ -113,10 +119,8 @@ def _window_launches(
     table = np.concatenate([np.array(head, np.int64), *tables])
     units = -(-windows.images // block.images) * prod(head[:3])
     work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
-    cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (
-        0.0 if following is None else following.unit_cost * following.units
-    )
-    step = (0, 0) if following is None else (KernelEntry(following.kernel), following)
+    cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (0.0 if epilogue is None else epilogue.unit_cost * epilogue.units)
+    step = (0, 0) if epilogue is None else (KernelEntry(epilogue.kernel), epilogue)
     function = (slide_lanes if by_lane else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)
@@ -128,34 +132,40 @@ def _few_channel_launches(
     source: tuple[Sizes, int],
     strides: tuple[int, int],
     target: tuple[Sizes, int, Sizes],
-    reading: tuple[Sizes, Sizes, Sizes],
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
 ) -> Launches | None:
-    """Returns the launches of `_window_launches` for few output channels, from the first input and the filters, the second.
+    """Returns a convolution's launches by the method for few output channels (`few_channels`), or None.
+
+    The array is the first input, the filters are the second.
 
     Args:
-        dtype, windows, target, reading, phases: as in `_window_launches`.
+        dtype, windows, target, patch_geometry, phases: as in `_window_launches`.
         source: the sizes of the array that is read, and its channels.
         strides: the strides of the filters in elements, between terms and between channels of the result.
 
     Returns:
         None if this is not better.
     """
-    (sizes, depth), (move, start, spans), outs = source, reading, target[1]
+    (sizes, depth), (move, start, spans), outs = source, patch_geometry, target[1]
     cells = prod(windows.kernel)
     width = cells * outs
-    if windows.groups > 1 or outs > few_channels.MOST_CHANNELS or min(cells, depth) < few_channels.LEAST_CELLS:
+    if (
+        windows.groups > 1
+        or outs > few_channels.MOST_OUTPUT_CHANNELS
+        or min(cells, depth) < few_channels.LEAST_WINDOW_CELLS
+    ):
         return None
     counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
-    room = max(depth, width * (PATCH_ELEMENTS // few_channels.MOST_PRODUCTS))
-    block = block_of(windows.images, counts, move, spans, room, BLOCK_PLACES, True)
+    room = max(depth, width * (MOST_PATCH_ELEMENTS // few_channels.MOST_BLOCK_PRODUCTS))
+    block = largest_block(windows.images, counts, move, spans, room, MOST_BLOCK_PLACES, True)
     if block is None:
         return None
     result, bytes_ = strides_of(target[0], outs), dtype.itemsize
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
     patch = strides_of(block.extent, 1)
     head = [*_table_header(windows, sizes, depth, block, counts, move, start), *steps, width, outs, patch[0]]
-    at = few_channels.HEADER + len(phases) * few_channels.PHASE
+    at = few_channels.HEADER_WORDS + len(phases) * few_channels.PHASE_WORDS
     row_numbers, term_numbers = np.arange(block.images * patch[0]), np.arange(depth)
     rows = np.stack([row_numbers * depth, row_numbers * width], -1) * bytes_
     terms = np.stack([term_numbers, term_numbers * width], -1) * bytes_
@@ -187,7 +197,7 @@ def _few_channel_launches(
 
 
 def _term_offsets(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
-    """Returns each term's offset from a window's start, and the offset of its row of filters, in elements."""
+    """Returns the offset of each term of a window's sum from the window's start, and of its row of filters."""
     cells = np.array([number for number, _ in phase.cells], np.int64)
     places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
     deep = np.arange(depth)
@@ -201,30 +211,30 @@ def _source_blocks(
     images: int,
     sizes: Sizes,
     channels: int,
-    counts: Sizes,
-    reading: tuple[Sizes, Sizes, Sizes],
-    most: int,
+    place_counts: Sizes,
+    patch_geometry: tuple[Sizes, Sizes, Sizes],
+    most_places: int,
 ) -> tuple[Operand, Sizes, Sizes, Block, tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """Returns the source of windows and its blocks; a padded copy if not even the patch of one window fits.
+    """Returns the array that windows slide over, or a padded copy if one window's patch is too large, and its blocks.
 
     Args:
         dtype, array, images, sizes, channels: of the array that is read.
-        counts: the numbers of places.
-        reading: as in `_window_launches`.
-        most: the most places of a block.
+        place_counts: the numbers of places.
+        patch_geometry: as in `_window_launches`.
+        most_places: the most places of a block.
 
     Returns:
         The array, its sizes, the start of the first place's patch, the blocks, and the launches that copy the array
         with the scratch memory for it.
     """
-    move, start, spans = reading
-    copied = not are_windows_inside(counts, move, start, spans, sizes)
-    block = block_of(images, counts, move, spans, channels, most, copied)
+    move, start, spans = patch_geometry
+    copied = not are_windows_inside(place_counts, move, start, spans, sizes)
+    block = largest_block(images, place_counts, move, spans, channels, most_places, copied)
     if block is not None:
         return array, sizes, start, block, (), ()
-    ends = tuple([(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)])
+    ends = tuple([(n - 1) * m + span for n, m, span in zip(place_counts, move, spans, strict=True)])
     copy = Launch(pad[dtype], (array, Scratch(0), *sizes, channels, *start, *ends), images * prod(ends))
-    block = block_of(images, counts, move, spans, channels, most, False)
+    block = largest_block(images, place_counts, move, spans, channels, most_places, False)
     assert block is not None
     return Scratch(0), ends, (0, 0, 0), block, (copy,), ((dtype, images * prod(ends) * channels),)
 
@@ -232,7 +242,7 @@ def _source_blocks(
 @kernel(
     "x: in[T], y: out[T], d: int, h: int, w: int, channels: int, start_d: int, start_h: int, start_w: int, depth: int, "
     "height: int, width: int, first: int, last: int",
-    T=SUMS,
+    T=SUM_DTYPES,
     noalias=True,
 )
 def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width, first, last):
@@ -254,32 +264,35 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
-    return convolution_followed(inputs, outputs, None, **window)
+    return convolution_with_epilogue(inputs, outputs, None, **window)
 
 
-def convolution_followed(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
+def convolution_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], epilogue: Launch | None, **window: Any
 ) -> Launches | None:
     """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
     x, filters = inputs
     windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
-    if windows is None or x.dtype.name not in SUMS:
+    if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
-    target = windows.outputs, windows.each, (1, 1, 1)
+    target = windows.outputs, windows.filters_per_group, (1, 1, 1)
     reading = windows.strides, start, window_extent(windows)
     few = _few_channel_launches(
         x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase]
     )
-    if few is not None and following is None:
+    if few is not None and epilogue is None:
         return few
     source = Input(0), windows.sizes, windows.group
-    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.each)
-    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], following)
+    read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.filters_per_group)
+    return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], epilogue)
 
 
-@kernel("filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int", T=SUMS)
+@kernel(
+    "filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int",
+    T=SUM_DTYPES,
+)
 def transpose_filters(filters, turned, cells, group, groups, each, first, last):
     """turned[cell, part, o, q] = filters[cell, q, part, o]."""
     for unit in range(first, last):
@@ -297,15 +310,15 @@ def convolution_input_launches(
     """Returns launches for the input's cotangent, from the result's and the filters, by phase of the strides."""
     g, filters = inputs
     windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
-    if windows is None or g.dtype.name not in SUMS:
+    if windows is None or g.dtype.name not in SUM_DTYPES:
         return None
-    start, spans, phases = phases_of(windows)
-    each, group = windows.each, windows.group
+    start, spans, phases = input_gradient_phases(windows)
+    each, group = windows.filters_per_group, windows.group
     target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
     few = _few_channel_launches(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
     if few is not None:
         return few
-    turned = None if windows.by_lane else Scratch(1)
+    turned = None if windows.is_depthwise else Scratch(1)
     read_filters = turned or Input(1), (group * windows.outs, group, each * group)
     source = Input(0), windows.outputs, each
     found = _window_launches(g.dtype, windows, source, read_filters, target, reading, phases)
@@ -325,27 +338,25 @@ def convolution_filter_launches(
     """Returns launches for the filters' cotangent, from the input and the result's: sums of chunks, and a total."""
     x, g = inputs
     windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
-    if windows is None or x.dtype.name not in SUMS:
+    if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
     move, spans = windows.strides, window_extent(windows)
     start: Sizes = tuple([-n for n in windows.before])
     array, sizes, start, block, before, scratch = _source_blocks(
         x.dtype, Input(0), windows.images, windows.sizes, windows.channels, windows.outputs, (move, start, spans),
-        patches.LONGEST_CHAIN,
+        patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
     scratch = scratch or ((x.dtype, 0),)
-    by_lane, outs, size = windows.by_lane, windows.outs, prod(filter_shape)
+    by_lane, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
-    chunks = max(1, min(MOST_CHUNKS, blocks, CHUNKS_ELEMENTS // size))
+    chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
     patch = strides_of(block.extent if block.copied else sizes, windows.channels)
     result = strides_of(windows.outputs, outs)
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
     shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
-    lanes = (
-        (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, windows.each, windows.each, windows.each)
-    )
+    lanes = (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
     inner = (block.images, *block.places)
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])

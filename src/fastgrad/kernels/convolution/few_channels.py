@@ -11,34 +11,38 @@ from __future__ import annotations
 from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
-    LONGEST_CHAIN,
-    SUMS,
-    TARGET,
-    TARGET_IMAGE,
+    MOST_CHAIN_TERMS,
+    SUM_DTYPES,
+    TARGET_IMAGE_WORD,
+    TARGET_WORD,
     block_place_count,
     block_position,
     copy_patch,
 )
 from fastgrad.kernels.math.vector_math import least
 
-MOST_CHANNELS = 4  # most output channels
-LEAST_CELLS = 4  # least cells of a window, and least terms of a place
-MOST_PRODUCTS = 16384  # products that a block keeps: the literal in the body
+MOST_OUTPUT_CHANNELS = 4  # most output channels
+LEAST_WINDOW_CELLS = 4  # least cells of a window, and least terms of a place
+MOST_BLOCK_PRODUCTS = 16384  # products that a block keeps: the literal in the body
 
-# Words of a table from `TARGET` on: products of a place, channels of a result, rows of a patch, their offsets, terms.
-WIDTH, COLUMNS, PATCH_ROWS, PATCH_ROWS_AT, DEPTH, TERMS_AT, PHASES, HEADER = 26, 27, 28, 29, 30, 31, 32, 33
+# Words of a table from `TARGET_WORD` on: products of a place, channels of a result, rows of a patch, their offsets,
+# terms.
+(
+    WIDTH_WORD, COLUMNS_WORD, PATCH_ROWS_WORD, PATCH_ROWS_AT_WORD,
+    DEPTH_WORD, TERMS_AT_WORD, PHASES_WORD, HEADER_WORDS,
+) = 26, 27, 28, 29, 30, 31, 32, 33  # fmt: skip
 # Words of a phase: places, rows, cells and their number, its start. Rows alternate offsets of products and of results;
 # cells are offsets of products.
-PLACES, ROWS_AT, CELLS_AT, CELL_COUNT, TARGET_AT, PHASE = 0, 3, 4, 5, 6, 7
+PLACES_WORD, ROWS_AT_WORD, CELLS_AT_WORD, CELL_COUNT_WORD, TARGET_AT_WORD, PHASE_WORDS = 0, 3, 4, 5, 6, 7
 
 
 @kernel(
     "filters: in[T], spread: out[T], cells: int, columns: int, from_cell: int, from_term: int, from_column: int, first: int, "
     "last: int",
-    T=SUMS,
+    T=SUM_DTYPES,
 )
 def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_column, first, last):
-    """spread[term, cell, column] = the filters' number, by the given strides. A unit is a term."""
+    """spread[term, cell, column] = the filter of cell, term and column: a copy in another order. A unit is a term."""
     for term in range(first, last):
         for cell in range(cells):
             for c in range(columns):
@@ -46,15 +50,15 @@ def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_c
                 spread[(term * cells + cell) * columns + c] = filters[at]
 
 
-@kernel("source: in[T], filters: in[T], target: out[T], places: in[int64], first: int, last: int", T=SUMS)
+@kernel("source: in[T], filters: in[T], target: out[T], places: in[int64], first: int, last: int", T=SUM_DTYPES)
 def slide_few_channels(source, filters, target, places, first, last):
     """target = the windows of source times filters, as `slide`, with filters of `spread_filters`. A unit is a block."""
     patch = local_array(T, 32768)
     products = local_array(T, 16384)
     panel = panel_columns(T)
-    width, count = places[WIDTH], places[COLUMNS]
-    chains = (places[DEPTH] + LONGEST_CHAIN - 1) // LONGEST_CHAIN
-    length = (places[DEPTH] + chains - 1) // chains
+    width, count = places[WIDTH_WORD], places[COLUMNS_WORD]
+    chains = (places[DEPTH_WORD] + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
+    length = (places[DEPTH_WORD] + chains - 1) // chains
     for unit in range(first, last):
         image, images, a, b, c = block_position(places, unit)
         copy_patch(source, patch, places, image, images, a, b, c)
@@ -62,18 +66,27 @@ def slide_few_channels(source, filters, target, places, first, last):
             for chain in range(chains):
                 term = chain * length
                 multiply_windows(
-                    patch, 0, filters, column, products, column, term, places, places[TERMS_AT] + 2 * term,
-                    least(length, places[DEPTH] - term), places[PATCH_ROWS_AT], images * places[PATCH_ROWS],
-                    least(panel, width - column),
+                    patch, 0, filters, column, products, column, term, places, places[TERMS_AT_WORD] + 2 * term,
+                    least(length, places[DEPTH_WORD] - term), places[PATCH_ROWS_AT_WORD],
+                    images * places[PATCH_ROWS_WORD], least(panel, width - column),
                 )  # fmt: skip
-        home = image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
-        for number in range(places[PHASES]):
-            phase = HEADER + number * PHASE
-            rows = images * block_place_count(places, phase + PLACES, a, b, c)
-            rows_at, cells_at, cells = places[phase + ROWS_AT], places[phase + CELLS_AT], places[phase + CELL_COUNT]
+        home = (
+            image * places[TARGET_IMAGE_WORD]
+            + a * places[TARGET_WORD]
+            + b * places[TARGET_WORD + 1]
+            + c * places[TARGET_WORD + 2]
+        )
+        for number in range(places[PHASES_WORD]):
+            phase = HEADER_WORDS + number * PHASE_WORDS
+            rows = images * block_place_count(places, phase + PLACES_WORD, a, b, c)
+            rows_at, cells_at, cells = (
+                places[phase + ROWS_AT_WORD],
+                places[phase + CELLS_AT_WORD],
+                places[phase + CELL_COUNT_WORD],
+            )
             for r in range(rows):
                 at = places[rows_at + 2 * r]
-                to = home + places[phase + TARGET_AT] + places[rows_at + 2 * r + 1]
+                to = home + places[phase + TARGET_AT_WORD] + places[rows_at + 2 * r + 1]
                 for q in range(count):
                     total = T(0)
                     for cell in range(cells):

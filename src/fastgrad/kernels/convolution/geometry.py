@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.convolution.patches import PATCH_ELEMENTS
+from fastgrad.kernels.convolution.patches import MOST_PATCH_ELEMENTS
 from fastgrad.kernels.convolution.sliding import window_sizes
 
 Sizes = tuple[int, ...]
@@ -38,22 +38,22 @@ class Windows(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """The number of groups of the channels."""
+        """The number of groups of a grouped convolution's channels."""
         return self.channels // self.group
 
     @property
-    def by_lane(self) -> bool:
+    def is_depthwise(self) -> bool:
         """True if each channel has one filter of its own."""
         return self.group == 1 and self.outs == self.channels
 
     @property
-    def each(self) -> int:
-        """The number of filters of a group."""
+    def filters_per_group(self) -> int:
+        """The number of output channels of each group of a grouped convolution."""
         return self.outs // self.groups
 
 
 class Block(NamedTuple):
-    """The places that are computed at a time.
+    """A block of places of a convolution's result that are computed at a time, from one patch of the input.
 
     Attributes:
         images, places: their numbers.
@@ -68,7 +68,7 @@ class Block(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """Places of a result that share their cells.
+    """The places of a convolution's result that read the same cells of filters; strides make several phases.
 
     Attributes:
         places: their numbers.
@@ -95,25 +95,27 @@ def windows_of(
 # ---- blocks --------------------------------------------------------------------------------------------
 
 
-def block_of(
-    images: int, places: Sizes, moves: Sizes, spans: Sizes, channels: int, most: int, copied: bool
+def largest_block(
+    images: int, places: Sizes, place_strides: Sizes, patch_sizes: Sizes, channels: int, most_places: int, copied: bool
 ) -> Block | None:
-    """Returns the best block of consecutive places, of all images; None if even one place's patch is too large.
+    """Returns the largest block of neighbouring places whose patch fits; None if even one place's patch is too large.
 
     Args:
         images, places: the numbers of all images and places.
-        moves, spans: the stride between places, and the extent of one place.
+        place_strides, patch_sizes: the stride between places, and the extent of one place.
         channels: of the patch.
-        most: most places of a block.
+        most_places: most places of a block.
         copied: whether there is a patch.
     """
     sizes = (images, *places)
 
     def extent(block: Sequence[int]) -> Sizes:
-        return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], moves, spans, strict=True)])
+        return tuple(
+            [(n - 1) * move + span for n, move, span in zip(block[1:], place_strides, patch_sizes, strict=True)]
+        )
 
     def fits(block: Sequence[int]) -> bool:
-        return not copied or block[0] * prod(extent(block)) * channels <= PATCH_ELEMENTS
+        return not copied or block[0] * prod(extent(block)) * channels <= MOST_PATCH_ELEMENTS
 
     block = [1, 1, 1, 1]
     if not fits(block):
@@ -122,7 +124,7 @@ def block_of(
         best = 1
         while best < sizes[axis]:
             block[axis] = best + 1
-            if prod(block) > most or not fits(block):
+            if prod(block) > most_places or not fits(block):
                 break
             best += 1
         block[axis] = -(-sizes[axis] // -(-sizes[axis] // best)) if sizes[axis] else 1  # all of about one size
@@ -147,26 +149,31 @@ def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
     return tuple(reversed(found))
 
 
-def are_windows_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
+def are_windows_inside(
+    place_counts: Sizes, place_strides: Sizes, start: Sizes, patch_sizes: Sizes, sizes: Sizes
+) -> bool:
     """True if all windows are inside the array that is read."""
-    ends = [(count - 1) * move + at + span for count, move, at, span in zip(counts, moves, start, spans, strict=True)]
+    ends = [
+        (count - 1) * move + at + span
+        for count, move, at, span in zip(place_counts, place_strides, start, patch_sizes, strict=True)
+    ]
     return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
 
 
 def window_cells(windows: Windows) -> list[tuple[int, Sizes]]:
-    """Returns the number of each cell of a window, and its offset from the window's start."""
+    """Returns (number, offset from the window's start) of each cell of a dilated window."""
     numbers = [range(n) for n in windows.kernel]
     places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
     return list(enumerate(places))
 
 
 def window_extent(windows: Windows) -> Sizes:
-    """Returns the extent of a window."""
+    """Returns how many elements a dilated window covers in depth, height and width."""
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 
 
-def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
-    """Returns the windows that contain places of the input: the start of patches, their extent, and the phases."""
+def input_gradient_phases(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
+    """Returns what an input's gradient reads: the start of patches of the result's cotangent, extent, and phases."""
     start: list[int] = []
     spans: list[int] = []
     choices = []

@@ -19,8 +19,8 @@ from fastgrad.kernels.math.vector_math import nan_greatest
 from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
-ORDERED = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
-WORDS = ("int32", "int64")
+ORDERED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
+POSITION_DTYPES = ("int32", "int64")
 CELL_NANOSECONDS = 0.1  # nanoseconds for a channel of a cell, about
 
 # `sliding` documents the arguments of the functions below.
@@ -42,7 +42,7 @@ def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
 
 @scalar_function
 def begin_with_window_number(x, y, v, out, work, at, lanes, lowest):
-    """Starts with the number that the window gives to its cells."""
+    """Starts a gradient with the number that the window gives to its cells."""
     for o in range(lanes):
         work[o] = v[at + o]
 
@@ -57,14 +57,14 @@ def begin_without_winner(x, y, v, out, work, at, lanes, lowest):
 
 @scalar_function
 def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
-    """Updates the maximum."""
+    """Replaces the maximum of each channel by the cell's element if that is larger."""
     for o in range(lanes):
         work[o] = nan_greatest(work[o], x[cell + o])
 
 
 @scalar_function
 def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
-    """Updates the sum."""
+    """Adds the cell's element of each channel to the window's sum."""
     for o in range(lanes):
         work[o] += x[cell + o]
 
@@ -132,25 +132,25 @@ def add_equal_share(x, y, v, out, work, at, cell, image, lanes, count):
 
 @scalar_function
 def write_result(x, y, v, out, work, at, lanes, count):
-    """Writes the result."""
+    """Writes the numbers of a window's channels from `work` to the result."""
     for o in range(lanes):
         out[at + o] = work[o]
 
 
 @scalar_function
 def write_mean(x, y, v, out, work, at, lanes, count):
-    """Writes the mean of a sum."""
+    """Writes a window's means: the sums in `work`, divided by the number of cells."""
     for o in range(lanes):
         out[at + o] = work[o] / V(count)
 
 
-_ARRAYS = "x: in[T], y: in[T], v: in[V], out: out[V]"
+_ARRAY_PARAMETERS = "x: in[T], y: in[T], v: in[V], out: out[V]"
 largest_in_windows = window_kernel(
     "largest_in_windows",
     "out = the largest element of each window of v; `lowest` where it has none.",
     "x: in[V], y: in[V], v: in[V], out: out[V]",
     {"begin": begin_with_lowest, "visit": keep_largest, "end": write_result},
-    V=ORDERED,
+    V=ORDERED_DTYPES,
 )
 mean_of_windows = window_kernel(
     "mean_of_windows",
@@ -169,36 +169,36 @@ spread_means = window_kernel(
 to_winners = window_kernel(
     "to_winners",
     "out = the numbers v of the windows, added up at the first cells of x that have their windows' results y.",
-    _ARRAYS,
+    _ARRAY_PARAMETERS,
     {"begin": begin_with_window_number, "visit": add_to_winner},
-    T=ORDERED,
+    T=ORDERED_DTYPES,
     V=FLOATS,
 )
 to_winners_apart = window_kernel(
     "to_winners_apart",
     "out = the numbers v of windows that share no cell, at the first cells of x that have their windows' results y.",
-    _ARRAYS,
+    _ARRAY_PARAMETERS,
     {"begin": begin_with_window_number, "visit": write_to_winner},
-    T=ORDERED,
+    T=ORDERED_DTYPES,
     V=FLOATS,
 )
 from_winners = window_kernel(
     "from_winners",
     "out = the numbers v of the first cells of x that have their windows' results y; 0 for a window without one.",
-    _ARRAYS,
+    _ARRAY_PARAMETERS,
     {"begin": begin_without_winner, "visit": read_from_winner},
-    T=ORDERED,
+    T=ORDERED_DTYPES,
     V=FLOATS,
 )
 winner_positions, winner_positions_of_image = [
     window_kernel(
         name,
         "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
-        _ARRAYS,
+        _ARRAY_PARAMETERS,
         {"begin": begin_without_winner, "visit": visit},
         {"out": "v"},
-        T=ORDERED,
-        V=WORDS,
+        T=ORDERED_DTYPES,
+        V=POSITION_DTYPES,
     )
     for name, visit in (("winner_positions", winner_in_batch), ("winner_positions_of_image", winner_in_image))
 ]
@@ -216,7 +216,7 @@ def _pooling_launches(
     scatters: bool,
     lowest: float = 0.0,
 ) -> Launches | None:
-    """Returns the launches of a kernel over windows.
+    """Returns the launches of a pooling kernel that visits the windows of x.
 
     Args:
         kernel: the kernel.
@@ -250,7 +250,7 @@ def _windows_partition_input(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches for the maxima of windows."""
     (x,), (y,) = inputs, outputs
-    if x.dtype.name not in ORDERED:
+    if x.dtype.name not in ORDERED_DTYPES:
         return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
     arrays = Input(0), Input(0), Input(0), Output(0)
@@ -261,7 +261,7 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
 def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that add numbers of windows to the cells that have the maxima."""
     x, y, v = inputs
-    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+    if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
         return None
     kernel = to_winners_apart if _windows_partition_input(x, y, window) else to_winners
     return _pooling_launches(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
@@ -271,7 +271,7 @@ def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], *
 def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """Returns the launches that read the numbers of the cells that have the windows' maxima."""
     x, y, v = inputs
-    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+    if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
         return None
     return _pooling_launches(
         from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False
@@ -284,7 +284,7 @@ def max_pool_argmax_launches(
 ) -> Launches | None:
     """Returns the launches for the positions of the windows' maxima, from the input and the maxima."""
     x, y = inputs
-    if x.dtype.name not in ORDERED:
+    if x.dtype.name not in ORDERED_DTYPES:
         return None
     kernel = winner_positions if with_batch else winner_positions_of_image
     return _pooling_launches(

@@ -12,7 +12,7 @@ from fastgrad.kernels.codegen.body import local_array, scalar_function, speciali
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest
 
-WINDOW = (
+WINDOW_PARAMETERS = (
     "d: int, h: int, w: int, kd: int, kh: int, kw: int, od: int, oh: int, ow: int, sd: int, sh: int, sw: int, "
     "pd: int, ph: int, pw: int, ld: int, lh: int, lw: int"
 )
@@ -27,7 +27,7 @@ def window_sizes(
     padding: Sequence[tuple[int, int]],
     dilations: Sequence[int],
 ) -> tuple[int, ...] | None:
-    """Returns the values of `WINDOW`; None for more than three spatial dimensions."""
+    """Returns sizes, strides, padding and dilations of windows, in three dimensions; None for more than three."""
     free = 3 - len(sizes)
     if free < 0:
         return None
@@ -39,15 +39,19 @@ def window_sizes(
 
 
 @scalar_function
-def first_cell(start, rate):
-    """Returns the first cell of a window that is not before the input."""
-    return 0 if start >= 0 else (-start + rate - 1) // rate
+def first_cell(window_start, dilation):
+    """Returns the number of a window's first cell that is inside the input, along one axis."""
+    return 0 if window_start >= 0 else (-window_start + dilation - 1) // dilation
 
 
 @scalar_function
-def end_cell(start, rate, cells, size):
-    """Returns the end of the cells of a window that are not after the input."""
-    return cells if start + (cells - 1) * rate < size else greatest(0, (size - start + rate - 1) // rate)
+def end_cell(window_start, dilation, cell_count, input_size):
+    """Returns the number after that of a window's last cell that is inside the input, along one axis."""
+    return (
+        cell_count
+        if window_start + (cell_count - 1) * dilation < input_size
+        else greatest(0, (input_size - window_start + dilation - 1) // dilation)
+    )
 
 
 # The functions that the loop calls; each kernel is compiled with its own. They handle `lanes` channels, from the
@@ -57,17 +61,17 @@ def end_cell(start, rate, cells, size):
 
 @scalar_function
 def begin(x, y, v, out, work, at, lanes, lowest):
-    """Runs before the first cell of a window."""
+    """Placeholder for a kernel's function that runs before the first cell of a window."""
 
 
 @scalar_function
 def visit(x, y, v, out, work, at, cell, image, lanes, count):
-    """Runs for each cell of a window."""
+    """Placeholder for a kernel's function that runs for each cell of a window."""
 
 
 @scalar_function
 def end(x, y, v, out, work, at, lanes, count):
-    """Runs after the last cell of a window."""
+    """Placeholder for a kernel's function that runs after the last cell of a window."""
 
 
 @scalar_function
@@ -75,7 +79,7 @@ def visit_cells(
     x, y, v, out, work, at, line, image, lanes, lowest,
     channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
 ):  # fmt: skip
-    """Visits the cells of one window; `line` is the offset of the window's first cell."""
+    """Calls `begin`, `visit` for each cell, and `end` for one window, whose first cell has the offset `line`."""
     begin(x, y, v, out, work, at, lanes, lowest)
     count = greatest(i1 - i0, 0) * greatest(j1 - j0, 0) * greatest(k1 - k0, 0)
     for i in range(i0, i1):
@@ -137,22 +141,24 @@ def window_kernel(
     name: str,
     summary: str,
     arrays: str,
-    visits: dict[str, Any],
+    functions: dict[str, Any],
     same: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Kernel:
-    """Returns a kernel that visits windows.
+    """Returns a kernel that calls the given functions for each window of an array and its cells.
 
     Args:
         name, summary: of the kernel.
         arrays: the kinds of x, y, v and out, for its signature; V is the type of `work`.
-        visits: its `begin`, `visit` and `end`.
+        functions: its `begin`, `visit` and `end`.
         same: see `build.kernel`.
         variables: the dtypes of the type variables.
     """
-    cells = scalar_function(specialized(visit_cells, f"{name}_cells", **visits))
+    cells = scalar_function(specialized(visit_cells, f"{name}_cells", **functions))
     function = specialized(_visit_windows, name, summary, visit_cells=cells)
-    signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
+    signature = (
+        f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW_PARAMETERS}, first: int, last: int"
+    )
     options: dict[str, Any] = {"noalias": True, "same": same, **variables}
     made: Kernel = kernel(signature, **options)(function)
     return made

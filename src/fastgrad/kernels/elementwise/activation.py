@@ -14,18 +14,18 @@ from fastgrad.kernels.math.error_function import normal_tail_parts
 from fastgrad.kernels.math.vector_math import at_most, exponential_parts, quotient_times_exponential
 
 FLOATS = ("float32", "float64")
-NANOSECONDS = 1.0  # about, for an element
+ELEMENT_NANOSECONDS = 1.0  # about, for an element
 
 ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
-CUBIC = 0.044715
+TANH_GELU_CUBIC = 0.044715
 ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
 # 2 sqrt(2 / pi) and 0.044715 times that, each in two parts, the first of which has few bits.
-LINEAR = constant_by_dtype(float32=1.59576416015625, float64=1.59576912160628126)
-LINEAR_LOW = constant_by_dtype(float32=4.96144948071175978e-6, float64=-5.50548268697243722e-13)
-CUBE = constant_by_dtype(float32=0.071354813873767852783, float64=0.071354816272600249394)
-CUBE_LOW = constant_by_dtype(float32=2.39883239599313563e-9, float64=-6.17514991815531545e-19)
+TANH_GELU_LINEAR_HIGH = constant_by_dtype(float32=1.59576416015625, float64=1.59576912160628126)
+TANH_GELU_LINEAR_LOW = constant_by_dtype(float32=4.96144948071175978e-6, float64=-5.50548268697243722e-13)
+TANH_GELU_CUBIC_HIGH = constant_by_dtype(float32=0.071354813873767852783, float64=0.071354816272600249394)
+TANH_GELU_CUBIC_LOW = constant_by_dtype(float32=2.39883239599313563e-9, float64=-6.17514991815531545e-19)
 # Beyond it a / (1 + e^u) is 0, with the u of `_tanh_parts`.
-TANH_END = constant_by_dtype(float32=11.0, float64=22.0)
+TANH_GELU_END = constant_by_dtype(float32=11.0, float64=22.0)
 
 
 @scalar_function
@@ -85,13 +85,15 @@ def gelu_slope(x):
 
 @scalar_function
 def _tanh_parts(x):
-    """Returns a = min(|x|, end), k and p of exp(-u), and u's error: u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
-    a = at_most(math.fabs(x), T(TANH_END))
+    """Returns a = min(|x|, end), exp(-u) as k and p, and u's error, for GELU's u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
+    a = at_most(math.fabs(x), T(TANH_GELU_END))
     square = a * a
     square_low = fused_multiply_add(a, a, -square)
-    v = fused_multiply_add(T(CUBE), square, T(LINEAR))
-    v_low = fused_multiply_add(T(CUBE_LOW), square, fused_multiply_add(T(CUBE), square_low, T(LINEAR_LOW)))
-    v_low += fused_multiply_add(T(CUBE), square, T(LINEAR) - v)
+    v = fused_multiply_add(T(TANH_GELU_CUBIC_HIGH), square, T(TANH_GELU_LINEAR_HIGH))
+    v_low = fused_multiply_add(
+        T(TANH_GELU_CUBIC_LOW), square, fused_multiply_add(T(TANH_GELU_CUBIC_HIGH), square_low, T(TANH_GELU_LINEAR_LOW))
+    )
+    v_low += fused_multiply_add(T(TANH_GELU_CUBIC_HIGH), square, T(TANH_GELU_LINEAR_HIGH) - v)
     u = a * v
     k, p = exponential_parts(-u)
     return a, k, p, -fused_multiply_add(a, v_low, fused_multiply_add(a, v, -u))
@@ -114,7 +116,7 @@ def gelu_tanh_slope(x):
     z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
     inverse = T(1) / (T(1) + z)
     below = z * inverse
-    steep = (below * inverse) * (T(ROOT_8_OVER_PI) * fused_multiply_add(T(3 * CUBIC) * a, a, T(1)))
+    steep = (below * inverse) * (T(ROOT_8_OVER_PI) * fused_multiply_add(T(3 * TANH_GELU_CUBIC) * a, a, T(1)))
     return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
 
 

@@ -32,7 +32,7 @@ RELATIONS = {
 """The number in `first_mismatch` of the relation of each check."""
 
 
-EXPONENT = constant_by_dtype(float32=0x7F800000, float64=0x7FF0000000000000)
+EXPONENT_BITS = constant_by_dtype(float32=0x7F800000, float64=0x7FF0000000000000)
 """The bits of the exponent; all are set in numbers that are not finite."""
 
 
@@ -42,7 +42,7 @@ def copy_finite(x, y, first, last):
     bad = 0
     for i in range(first, last):
         value = x[i]
-        bad |= 1 if float_bits(value) & EXPONENT == EXPONENT else 0
+        bad |= 1 if float_bits(value) & EXPONENT_BITS == EXPONENT_BITS else 0
         y[i] = value
     return -1 if bad == 0 else 0
 

@@ -18,18 +18,18 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.math.circular import atan2, cos, sin
 from fastgrad.kernels.math.hyperbolic import asinh, cosh, sinh
 from fastgrad.kernels.math.vector_math import exp, expm1, log, log1p
-from fastgrad.kernels.reduction.general import real_parts
+from fastgrad.kernels.reduction.general import real_dtype_and_count
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
 """The dtype T of computations in kernels; elements in memory are of type E."""
-UNARY = [
+UNARY_OPERATIONS = [
     "negative", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "sigmoid", "conj",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
 ]  # fmt: skip
-REAL = ["abs", "real", "imag", "angle"]
-BINARY = [
+REAL_VALUED_OPERATIONS = ["abs", "real", "imag", "angle"]
+BINARY_OPERATIONS = [
     "add", "subtract", "multiply", "divide", "multiply_no_nan", "divide_no_nan", "xdivy", "squared_difference",
     "sqrt_gradient", "xlogy", "xlog1py", "pow", "rsqrt_gradient", "reciprocal_gradient",
 ]  # fmt: skip
@@ -78,9 +78,9 @@ def square_root(a, b):
 
 
 @scalar_function
-def product_with_exact_zero(size, part):
-    """Returns size * part, where infinity times 0 is 0: an exact 0 stays 0 for any size."""
-    return size * part if part != 0 else math.copysign(1.0, size) * part
+def product_with_exact_zero(magnitude, factor):
+    """Returns magnitude * factor; 0 for a factor of exactly 0, also if the magnitude is infinite."""
+    return magnitude * factor if factor != 0 else math.copysign(1.0, magnitude) * factor
 
 
 @scalar_function
@@ -161,70 +161,70 @@ def inverse_hyperbolic_tangent(a, b):
 
 
 @scalar_function
-def algebraic_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY`, up to "conj"."""
-    if mode == 0:
+def algebraic_function(operation_number, a, b):
+    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, up to "conj"."""
+    if operation_number == 0:
         return -a, -b
-    if mode == 1:
+    if operation_number == 1:
         size = hypotenuse(a, b)
         return (0.0, 0.0) if size == 0 else (a / size, b / size)
-    if mode == 2:
+    if operation_number == 2:
         return a * a - b * b, 2.0 * (a * b)
-    if mode == 3:
+    if operation_number == 3:
         return square_root(a, b)
-    if mode == 4:
+    if operation_number == 4:
         p, q = square_root(a, b)
         return quotient(1.0, 0.0, p, q)
-    if mode == 5:
+    if operation_number == 5:
         return quotient(1.0, 0.0, a, b)
-    if mode == 6:
+    if operation_number == 6:
         return exponential(a, b)
-    if mode == 7:
+    if operation_number == 7:
         half = sin(b * 0.5)
         return expm1(a) * cos(b) - 2.0 * half * half, product_with_exact_zero(exp(a), sin(b))
-    if mode == 8:
+    if operation_number == 8:
         return logarithm(a, b)
-    if mode == 9:
+    if operation_number == 9:
         return logarithm_of_sum(a, b)
-    if mode == 10:
+    if operation_number == 10:
         return logistic(a, b)
     return a, -b
 
 
 @scalar_function
-def circular_function(mode, a, b):
-    """Applies the operation with number `mode` in `UNARY`, from "sin" on."""
-    if mode == 12:
+def circular_function(operation_number, a, b):
+    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, from "sin" on."""
+    if operation_number == 12:
         return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
-    if mode == 13:
+    if operation_number == 13:
         return cos(a) * cosh(b), -product_with_exact_zero(sinh(b), sin(a))
-    if mode == 14:
+    if operation_number == 14:
         p, q = hyperbolic_tangent(-b, a)
         return q, -p
-    if mode == 15:
+    if operation_number == 15:
         return inverse_sine(a, b)
-    if mode == 16:
+    if operation_number == 16:
         return inverse_cosine(a, b)
-    if mode == 17:
+    if operation_number == 17:
         p, q = inverse_hyperbolic_tangent(-b, a)
         return q, -p
-    if mode == 18:
+    if operation_number == 18:
         return sinh(a) * cos(b), product_with_exact_zero(cosh(a), sin(b))
-    if mode == 19:
+    if operation_number == 19:
         return cosh(a) * cos(b), product_with_exact_zero(sinh(a), sin(b))
-    if mode == 20:
+    if operation_number == 20:
         return hyperbolic_tangent(a, b)
-    if mode == 21:
+    if operation_number == 21:
         p, q = inverse_sine(-b, a)
         return q, -p
-    if mode == 22:
+    if operation_number == 22:
         return inverse_hyperbolic_cosine(a, b)
     return inverse_hyperbolic_tangent(a, b)
 
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def unary_operation(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `UNARY` to x."""
+    """Applies the operation with number `mode` in `UNARY_OPERATIONS` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         p, q = algebraic_function(mode, a, b) if mode < 12 else circular_function(mode, a, b)
@@ -234,7 +234,7 @@ def unary_operation(x, y, step, mode, first, last):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def to_real(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `REAL` to x."""
+    """Applies the operation with number `mode` in `REAL_VALUED_OPERATIONS` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
@@ -257,34 +257,34 @@ def power(a, b, c, d):
 
 
 @scalar_function
-def binary_function(mode, a, b, c, d):
-    """Applies the operation with number `mode` in `BINARY`."""
-    if mode == 0:
+def binary_function(operation_number, a, b, c, d):
+    """Applies the operation with number `operation_number` in `BINARY_OPERATIONS`."""
+    if operation_number == 0:
         return a + c, b + d
-    if mode == 1:
+    if operation_number == 1:
         return a - c, b - d
     nothing = a == 0 and b == 0
-    if (mode in (4, 5) and c == 0 and d == 0) or (mode in (6, 9, 10) and nothing):
+    if (operation_number in (4, 5) and c == 0 and d == 0) or (operation_number in (6, 9, 10) and nothing):
         return 0.0, 0.0
-    if mode in (2, 4):
+    if operation_number in (2, 4):
         return a * c - b * d, a * d + b * c
-    if mode in (3, 5, 6):
+    if operation_number in (3, 5, 6):
         return quotient(a, b, c, d)
-    if mode == 7:
+    if operation_number == 7:
         return (a - c) * (a - c) + (b - d) * (b - d), 0.0
-    if mode == 8:
+    if operation_number == 8:
         p, q = quotient(a * 0.5, b * 0.5, c, d)
         return (a, b) if nothing else (p, q)
-    if mode == 11:
+    if operation_number == 11:
         return power(a, b, c, d)
-    if mode in (12, 13):
+    if operation_number in (12, 13):
         if nothing:
             return a, b
         p, q = c * c - d * d, 2.0 * (c * d)
-        if mode == 12:
+        if operation_number == 12:
             p, q = 0.5 * (p * c - q * d), 0.5 * (p * d + q * c)
         return b * q - a * p, -(a * q + b * p)
-    p, q = logarithm(c, d) if mode == 9 else logarithm_of_sum(c, d)
+    p, q = logarithm(c, d) if operation_number == 9 else logarithm_of_sum(c, d)
     return a * p - b * q, a * q + b * p
 
 
@@ -294,7 +294,7 @@ def binary_function(mode, a, b, c, d):
     T=("float64",),
 )
 def binary_operation(x, y, z, x_step, y_step, mode, first, last):
-    """Applies the operation with number `mode` in `BINARY` to x and y."""
+    """Applies the operation with number `mode` in `BINARY_OPERATIONS` to x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         p, q = binary_function(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
@@ -392,12 +392,12 @@ def complex_launches(
         return None
     number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
     dtype = np.dtype(f"float{number.itemsize * 4}")
-    if name in UNARY:
-        return found.then(unary_operation[dtype, WIDE], UNARY.index(name))
-    if name in REAL:
-        return found.then(to_real[dtype, WIDE], REAL.index(name))
-    if name in BINARY:
-        return found.then(binary_operation[dtype, WIDE], BINARY.index(name))
+    if name in UNARY_OPERATIONS:
+        return found.then(unary_operation[dtype, WIDE], UNARY_OPERATIONS.index(name))
+    if name in REAL_VALUED_OPERATIONS:
+        return found.then(to_real[dtype, WIDE], REAL_VALUED_OPERATIONS.index(name))
+    if name in BINARY_OPERATIONS:
+        return found.then(binary_operation[dtype, WIDE], BINARY_OPERATIONS.index(name))
     if name in {"equal", "not_equal"}:
         return found.then(are_equal[dtype], int(name == "equal"))
     if name == "add_n":
@@ -411,7 +411,7 @@ def complex_launches(
 
 def _cast_launches(x: Spec, y: Spec) -> Launches | None:
     size = prod(x.shape)
-    (given, x_parts), (wanted, y_parts) = real_parts(x.dtype), real_parts(y.dtype)
+    (given, x_parts), (wanted, y_parts) = real_dtype_and_count(x.dtype), real_dtype_and_count(y.dtype)
     if wanted.name == "bool":
         return Launches((Launch(is_nonzero[given], (Input(0), Output(0)), size),))
     if given not in convert_dtype.variables["T"] or wanted not in convert_dtype.variables["U"]:

@@ -26,9 +26,9 @@ from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec
 
 FLOATS = ("float32", "float64")
-SIGNED = ("int8", "int16", "int32", "int64")
-INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
-NANOSECONDS = 10.0  # about, for an element
+SIGNED_INTEGERS = ("int8", "int16", "int32", "int64")
+INTEGERS = (*SIGNED_INTEGERS, "uint8", "uint16", "uint32", "uint64")
+ELEMENT_NANOSECONDS = 10.0  # about, for an element
 FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
 
 
@@ -53,9 +53,9 @@ class Operands(ScratchCopies):
             self.places.append(place)
 
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
-        """Returns the launches followed by that of a kernel of the inputs, the result, the steps and some numbers."""
+        """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
-        return self.followed_by(Launch(kernel, operands, self.size, NANOSECONDS))
+        return self.followed_by(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def divide_integers(x, y, z, x_step, y_step, mode, first, last):
     return -1
 
 
-@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int -> int", T=SIGNED)
+@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int -> int", T=SIGNED_INTEGERS)
 def power_of_integers(x, y, z, x_step, y_step, first, last):
     """Computes x^y, by repeated squaring. A negative exponent stops the kernel."""
     for i in range(first, last):
@@ -129,7 +129,7 @@ floordiv_launches = _operand_launches(divide_integers, INTEGERS, FLOOR_QUOTIENT)
 floormod_launches = _operand_launches(divide_integers, INTEGERS, FLOOR_REMAINDER)
 truncatediv_launches = _operand_launches(divide_integers, INTEGERS, QUOTIENT)
 truncatemod_launches = _operand_launches(divide_integers, INTEGERS, REMAINDER)
-pow_launches = _operand_launches(power_of_integers, SIGNED)
+pow_launches = _operand_launches(power_of_integers, SIGNED_INTEGERS)
 
 
 # ---- functions of SciPy --------------------------------------------------------------------------------
@@ -310,15 +310,15 @@ def c_library_address(name: str) -> int | None:
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
-BETTER_IN_C = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1"}
+C_FUNCTION_BY_SCIPY_NAME = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1"}
 """Functions of SciPy, with functions of the C library that are accurate near zeros, where SciPy's have no correct
 digit."""
 
 
-def _real_function_address(name: str, count: int) -> int | None:
-    if name in BETTER_IN_C and (address := c_library_address(BETTER_IN_C[name])) is not None:
+def _real_function_address(name: str, argument_count: int) -> int | None:
+    if name in C_FUNCTION_BY_SCIPY_NAME and (address := c_library_address(C_FUNCTION_BY_SCIPY_NAME[name])) is not None:
         return address  # these functions ignore the int that kernels pass after the numbers, in another register
-    return scipy_address(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
+    return scipy_address(name, f"double ({'double, ' * argument_count}int __pyx_skip_dispatch)")
 
 
 UNARY_KERNELS = {"everywhere": call_unary, "if finite": call_unary_if_finite}
@@ -331,10 +331,10 @@ def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Ca
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
 
 
-def fresnel_launches(which: int) -> Callable[..., Launches | None]:
+def fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a Fresnel integral: 0 is the sine's, 1 the cosine's."""
     return _operand_launches(
-        call_unary_with_two_results, FLOATS, which,
+        call_unary_with_two_results, FLOATS, integral_number,
         addresses=lambda: [scipy_address("fresnel", "void (double, double *, double *)")],
     )  # fmt: skip
 

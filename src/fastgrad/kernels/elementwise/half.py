@@ -76,11 +76,11 @@ def to_float16(x):
     return int32(found | (int32(float_bits(near) >> 16) & 0x8000))
 
 
-WIDEN = {
+WIDENING_KERNELS = {
     "float16": map_kernel("widen_float16", of_float16, "out = x.", "uint16", "float32"),
     "bfloat16": map_kernel("widen_bfloat16", of_bfloat16, "out = x.", "uint16", "float32"),
 }
-NARROW = {
+NARROWING_KERNELS = {
     "float16": map_kernel("narrow_float16", to_float16, "out = x.", "float32", "uint16"),
     "bfloat16": map_kernel("narrow_bfloat16", to_bfloat16, "out = x.", "float32", "uint16"),
 }
@@ -91,18 +91,18 @@ def cast_bfloat16(x: np.ndarray) -> np.ndarray:
     """Casts a contiguous float32 array to bfloat16, or back, with the bits of `astype` in a fifth of the time."""
     if x.dtype == BFLOAT16:
         y = np.empty(x.shape, np.float32)
-        WIDEN["bfloat16"][()](x.view(np.uint16), y, 0, x.size)
+        WIDENING_KERNELS["bfloat16"][()](x.view(np.uint16), y, 0, x.size)
     else:
         y = np.empty(x.shape, BFLOAT16)
-        NARROW["bfloat16"][()](x, y.view(np.uint16), 0, x.size)
+        NARROWING_KERNELS["bfloat16"][()](x, y.view(np.uint16), 0, x.size)
     return y
 
 
-HALVES = frozenset(WIDEN)
+HALF_WIDTH_DTYPES = frozenset(WIDENING_KERNELS)
 
 
 class ArraySpec:
-    """A shape and a dtype."""
+    """The shape and dtype of an input or result of launches."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = shape
@@ -127,33 +127,35 @@ def through_float32(function: Callable[..., Launches | None]) -> Callable[..., L
 
 
 def _is_half(dtype: np.dtype) -> bool:
-    return dtype.itemsize == 2 and dtype.name in HALVES  # the name of a dtype is slow to compute
+    return dtype.itemsize == 2 and dtype.name in HALF_WIDTH_DTYPES  # the name of a dtype is slow to compute
 
 
 def _float32_spec(x: Spec) -> Spec:
-    return ArraySpec(x.shape, np.dtype(np.float32)) if x.dtype.name in HALVES else x
+    return ArraySpec(x.shape, np.dtype(np.float32)) if x.dtype.name in HALF_WIDTH_DTYPES else x
 
 
-def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Returns the launches on float32 copies of the half-width arrays."""
-    scratch = list(found.scratch)
+def _converting_launches(float32_launches: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """Returns launches for float32 arrays extended by conversions of half-width inputs and results."""
+    scratch = list(float32_launches.scratch)
     places: dict[tuple[Any, int], Scratch] = {}
     before, after = [], []
     for place, arrays in ((Input, inputs), (Output, outputs)):
         for number, x in enumerate(arrays):
-            if x.dtype.name not in HALVES:
+            if x.dtype.name not in HALF_WIDTH_DTYPES:
                 continue
             wide = places[place, number] = Scratch(len(scratch))
             scratch.append((np.dtype(np.float32), prod(x.shape)))
             if place is Input:
-                before.append(Launch(WIDEN[x.dtype.name][()], (Input(number), wide), prod(x.shape)))
+                before.append(Launch(WIDENING_KERNELS[x.dtype.name][()], (Input(number), wide), prod(x.shape)))
             else:
-                after.append(Launch(NARROW[x.dtype.name][()], (wide, Output(number)), prod(x.shape)))
+                after.append(Launch(NARROWING_KERNELS[x.dtype.name][()], (wide, Output(number)), prod(x.shape)))
     starts = []
-    for output, given in found.starts_as:
+    for output, given in float32_launches.starts_as:
         if (Output, output) in places:
             x = inputs[given]
-            before.append(Launch(WIDEN[x.dtype.name][()], (Input(given), places[Output, output]), prod(x.shape)))
+            before.append(
+                Launch(WIDENING_KERNELS[x.dtype.name][()], (Input(given), places[Output, output]), prod(x.shape))
+            )
         else:
             starts.append((output, given))
 
@@ -162,5 +164,5 @@ def _converting_launches(found: Launches, inputs: Sequence[Spec], outputs: Seque
             return tuple(map(placed, operand))
         return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
 
-    launches = tuple([one.with_operands(tuple(map(placed, one.operands))) for one in found.launches])
+    launches = tuple([one.with_operands(tuple(map(placed, one.operands))) for one in float32_launches.launches])
     return Launches((*before, *launches, *after), tuple(scratch), starts_as=tuple(starts))

@@ -11,7 +11,7 @@ from fastgrad.kernels.codegen.signature import parse_signature
 
 @scalar_function
 def function(x):
-    """Stands for the function; each kernel is compiled with its own."""
+    """Placeholder for the scalar function that a kernel applies; each kernel is compiled with its own."""
 
 
 def _map_elements(x, out, first, last):

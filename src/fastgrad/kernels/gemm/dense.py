@@ -20,7 +20,7 @@ from fastgrad.kernels.elementwise.activation import (
 )
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.math.vector_math import greatest, least, sigmoid, tanh
-from fastgrad.kernels.reduction.reductions import LANES, ROW_BLOCK
+from fastgrad.kernels.reduction.reductions import BLOCK_ROWS, LANES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
@@ -44,10 +44,10 @@ def _gradient_bias(g, y, dz, db, rows, columns):
         width = least(LANES, columns - first)
         for c in range(width):
             total[c] = T(0)
-        for start in range(0, rows, ROW_BLOCK):
+        for start in range(0, rows, BLOCK_ROWS):
             for c in range(width):
                 block[c] = T(0)
-            for r in range(start, least(start + ROW_BLOCK, rows)):
+            for r in range(start, least(start + BLOCK_ROWS, rows)):
                 at = r * columns + first
                 for c in range(width):
                     slope = slope_of_result(g[at + c], y[at + c])

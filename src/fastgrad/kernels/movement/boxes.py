@@ -9,14 +9,14 @@ from math import prod
 import numpy as np
 
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
-from fastgrad.kernels.movement.strided import launches_in_order, moved
+from fastgrad.kernels.movement.layout import Layout, contiguous, merged_dimensions
+from fastgrad.kernels.movement.strided import launches_in_order, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
-Piece = tuple[int, int, int, int]
+AxisPiece = tuple[int, int, int, int]
 """Along one axis: the start of reading, the start of writing, the number of elements, and the step of reading, 1 or
 -1."""
 
@@ -28,11 +28,11 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
         offset += start * below
         dims.append((size, step * below))
         below *= length
-    return Layout(offset, collapsed(reversed(dims)))
+    return Layout(offset, merged_dimensions(reversed(dims)))
 
 
-def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
-    """Returns the launches that copy a box of the input to the result, for each choice of one piece an axis."""
+def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[AxisPiece]]) -> list[Launch | None]:
+    """Returns a copying launch for each combination of one piece of every axis."""
     found: list[Launch | None] = []
     for pieces in product(*axes):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
@@ -41,7 +41,7 @@ def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Laun
                 box_layout(x.shape, reads, sizes, steps),
                 box_layout(y.shape, writes, sizes, [1] * len(sizes)),
             )
-            found.append(moved(Input(0), Output(0), x.dtype, source, target))
+            found.append(strided_copy_launch(Input(0), Output(0), x.dtype, source, target))
     return found
 
 
@@ -49,7 +49,9 @@ def fill_launch(y: Spec, value: object) -> Launch | None:
     """Returns the launch that sets every element of the result to one value."""
     size = prod(y.shape)
     constant = Constant(np.array(value).astype(y.dtype).reshape(1))
-    return moved(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
+    return strided_copy_launch(
+        constant, Output(0), y.dtype, Layout(0, merged_dimensions([(size, 0)])), contiguous(size)
+    )
 
 
 def roll_launches(
@@ -170,14 +172,14 @@ def _diagonal_layout(matrix: Sequence[int], k: int, length: int) -> Layout:
     """Returns the layout of a diagonal of each of several matrices."""
     rows, columns = matrix[-2:]
     offset = max(-k, 0) * columns + max(k, 0)
-    return Layout(offset, collapsed([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
+    return Layout(offset, merged_dimensions([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
 
 
 def _packed_diagonal_layout(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
     """Returns the layout of a packed diagonal, in an array of shape (..., widest) or (..., count, widest)."""
     widest = packed[-1]
     whole = prod(packed) // max(batch, 1)
-    return Layout(position * widest + start, collapsed([(batch, whole), (length, 1)]))
+    return Layout(position * widest + start, merged_dimensions([(batch, whole), (length, 1)]))
 
 
 def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) -> Launches | None:
@@ -188,17 +190,23 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             target = _packed_diagonal_layout(y.shape, batch, position, start, length)
-            found.append(moved(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target))
+            found.append(
+                strided_copy_launch(Input(0), Output(0), x.dtype, _diagonal_layout(x.shape, k, length), target)
+            )
     return launches_in_order(found)
 
 
 def write_diagonals_launches(
-    d: Spec, y: Spec, diagonals: Diagonals, number: int, before: Sequence[Launch | None]
+    d: Spec, y: Spec, diagonals: Diagonals, input_number: int, launches_before: Sequence[Launch | None]
 ) -> Launches | None:
-    """Returns the launches that write packed diagonals, the input of number `number`, into matrices."""
-    batch, found = prod(y.shape[:-2]), list(before)
+    """Returns the launches that write packed diagonals, input number `input_number`, into matrices."""
+    batch, found = prod(y.shape[:-2]), list(launches_before)
     for position, (k, start, length) in enumerate(diagonals):
         if length:
             source = _packed_diagonal_layout(d.shape, batch, position, start, length)
-            found.append(moved(Input(number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)))
+            found.append(
+                strided_copy_launch(
+                    Input(input_number), Output(0), d.dtype, source, _diagonal_layout(y.shape, k, length)
+                )
+            )
     return launches_in_order(found)

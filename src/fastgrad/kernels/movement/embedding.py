@@ -7,7 +7,7 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
 FLOATS = ("float32", "float64")
-INDICES = ("int32", "int64")
+INDEX_DTYPES = ("int32", "int64")
 
 
 @scalar_function
@@ -20,7 +20,10 @@ def first_bad_index(ids, rows, limit):
 
 
 @kernel(
-    "table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES, noalias=True
+    "table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int",
+    T=FLOATS,
+    I=INDEX_DTYPES,
+    noalias=True,
 )
 def gather_rows(table, ids, out, rows, width, limit):
     """out[k] = table[ids[k]]. Returns -1, or the position of the first bad index; then it has done nothing."""
@@ -37,7 +40,9 @@ def gather_rows(table, ids, out, rows, width, limit):
     return -1
 
 
-@kernel("table: inout[T], ids: in[I], values: in[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES)
+@kernel(
+    "table: inout[T], ids: in[I], values: in[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDEX_DTYPES
+)
 def add_rows(table, ids, values, rows, width, limit):
     """table[ids[k]] += values[k], in order. Returns -1, or the first bad index's position; then it has done nothing."""
     bad = first_bad_index(ids, rows, limit)
@@ -53,7 +58,7 @@ def add_rows(table, ids, values, rows, width, limit):
 @kernel(
     "table: inout[T], sums: in[T], ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int",
     T=FLOATS,
-    I=INDICES,
+    I=INDEX_DTYPES,
     noalias=True,
 )
 def add_summed_rows(table, sums, ids, number, limit, width, first, last):
@@ -101,7 +106,7 @@ def sort_ids(ids, order, spare, rows, limit):
 @kernel(
     "ids: in[I], order: out[int64], spare: out[int64], unique: out[I], starts: out[int64], number: out[int64], rows: int, "
     "limit: int -> int",
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def group_ids(ids, order, spare, unique, starts, number, rows, limit):
     """Computes the positions by increasing id, in order for equal ids, and the start of each id's group.

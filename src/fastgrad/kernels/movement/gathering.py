@@ -14,11 +14,11 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec, single_launch
 
-UNITS = ("uint8", "uint16", "uint32", "uint64")
-INDICES = ("int16", "int32", "int64")
+UNIT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
+INDEX_DTYPES = ("int16", "int32", "int64")
 
 
-def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
+def unit_dtype_and_count(dtype: np.dtype) -> tuple[np.dtype, int]:
     """Returns the unsigned integer dtype in which elements of a dtype are moved, and how many make an element."""
     size = dtype.itemsize
     return np.dtype(f"uint{min(size, 8) * 8}"), max(size // 8, 1)
@@ -27,8 +27,8 @@ def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
 @kernel(
     "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
     "last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
     """out[b, m, k] = x[b, m, ids[b, k]], rows of `width` elements, for x of (batch, middle, size, width).
@@ -71,7 +71,7 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
 
 @kernel(
     "ids: in[I], numbers: out[int64], sizes: in[int64], depth: int, strict: int, first: int, last: int -> int",
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def row_numbers(ids, numbers, sizes, depth, strict, first, last):
     """Converts positions ids[r, :] in the shape `sizes` to row numbers; outside: -1, or a stop if `strict`."""
@@ -91,8 +91,8 @@ def row_numbers(ids, numbers, sizes, depth, strict, first, last):
 
 @kernel(
     "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def take_along(x, ids, out, size, count, width, units, first, last):
     """out[o, k, i] = x[o, ids[o, k, i], i], elements of `units` words each; ids from -size to size - 1."""
@@ -112,8 +112,8 @@ def take_along(x, ids, out, size, count, width, units, first, last):
 
 @kernel(
     "g: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def put_along(g, ids, out, size, count, width, units, first, last):
     """out[o, ids[o, k, i], i] = g[o, k, i], zeros elsewhere."""
@@ -136,8 +136,8 @@ def put_along(g, ids, out, size, count, width, units, first, last):
 @kernel(
     "x: in[T], lengths: in[I], out: out[T], second: int, between: int, third: int, width: int, batch_first: int, "
     "first: int, last: int -> int",
-    T=UNITS,
-    I=INDICES,
+    T=UNIT_DTYPES,
+    I=INDEX_DTYPES,
 )
 def reverse_sequences(x, lengths, out, second, between, third, width, batch_first, first, last):
     """Reverses rows of x, (outer, second, between, third, width), up to the lengths.
@@ -165,7 +165,7 @@ def reverse_sequences(x, lengths, out, second, between, third, width, batch_firs
 
 @kernel(
     "ids: in[I], on: in[T], off: in[T], out: out[T], depth: int, inner: int, units: int, first: int, last: int",
-    T=UNITS,
+    T=UNIT_DTYPES,
     I=("uint8", "int8", "int16", "int32", "int64"),
 )
 def one_hot(ids, on, off, out, depth, inner, units, first, last):
@@ -190,7 +190,7 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
+@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDEX_DTYPES)
 def first_id_outside(ids, size, first, last):
     """Returns the number of the first index outside [0, size), counted from `first`, or -1."""
     wrong = int64(0)
@@ -214,7 +214,7 @@ def ids_check_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Laun
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
     """``tf.gather`` of x and ids."""
     x, ids = inputs
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     middle, count = prod(x.shape[batch_dims:axis]), prod(ids.shape[batch_dims:])
     width = prod(x.shape[axis + 1 :]) * words
     return single_launch(
@@ -226,9 +226,9 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
 def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches that read the row of x for each id, zeros for negative ids."""
     x, ids = inputs
-    if ids.dtype.name not in INDICES:
+    if ids.dtype.name not in INDEX_DTYPES:
         return None
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     count = prod(ids.shape)
     return single_launch(
         gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[0], count, prod(x.shape[1:]) * words,
@@ -236,18 +236,18 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     )  # fmt: skip
 
 
-def row_numbers_launch(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch:
+def row_numbers_launch(ids: Spec, ids_operand: Any, shape: tuple[int, ...], strict: bool = False) -> Launch:
     """Returns the launch that converts positions in the first dimensions of a shape to row numbers, in `Scratch(0)`."""
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = Constant(np.array(shape[:depth], np.int64))
-    return Launch(row_numbers[ids.dtype], (place, Scratch(0), sizes, depth, int(strict)), count, 3.0 * depth)
+    return Launch(row_numbers[ids.dtype], (ids_operand, Scratch(0), sizes, depth, int(strict)), count, 3.0 * depth)
 
 
 def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
     """``tf.gather_nd`` of x and positions; positions outside give zeros unless ``strict``."""
     x, ids = inputs
     find = row_numbers_launch(ids, Input(1), x.shape, strict)
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
     operands = Input(0), Scratch(0), Output(0), *sizes, 1, 1
@@ -258,7 +258,7 @@ def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: 
 def _match_except_along(x: Spec, ids: Spec, axis: int) -> bool:
     return (
         len(x.shape) == len(ids.shape)
-        and ids.dtype.name in INDICES
+        and ids.dtype.name in INDEX_DTYPES
         and all(a == b for i, (a, b) in enumerate(zip(x.shape, ids.shape, strict=True)) if i != axis)
     )
 
@@ -268,7 +268,7 @@ def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], ax
     x, ids = inputs
     if not _match_except_along(x, ids, axis):
         return None
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     sizes = x.shape[axis], ids.shape[axis], prod(x.shape[axis + 1 :]), words
     rows = prod(ids.shape[: axis + 1])
     return single_launch(
@@ -281,7 +281,7 @@ def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axi
     g, ids = inputs
     if not _match_except_along(g, ids, axis):
         return None
-    unit, words = units_of(g.dtype)
+    unit, words = unit_dtype_and_count(g.dtype)
     sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
     operands, units, cost = (Input(0), Input(1), Output(0), *sizes), prod(g.shape[:axis]), 2.0 * size * sizes[2]
     return single_launch(put_along[unit, ids.dtype], *operands, units=units, unit_cost=cost)
@@ -292,7 +292,7 @@ def reverse_sequence_launches(
 ) -> Launches:
     """``tf.reverse_sequence``."""
     x, lengths = inputs
-    unit, words = units_of(x.dtype)
+    unit, words = unit_dtype_and_count(x.dtype)
     low, high = sorted((seq_axis, batch_axis))
     shape = x.shape
     sizes = shape[low], prod(shape[low + 1 : high]), shape[high], prod(shape[high + 1 :]) * words
@@ -304,7 +304,7 @@ def reverse_sequence_launches(
 def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int, axis: int) -> Launches:
     """``tf.one_hot`` of ids, on and off."""
     ids, on, _ = inputs
-    unit, words = units_of(on.dtype)
+    unit, words = unit_dtype_and_count(on.dtype)
     outer, inner = prod(ids.shape[:axis]), prod(ids.shape[axis:])
     arrays = Input(0), Input(1), Input(2), Output(0)
     return single_launch(

@@ -47,8 +47,8 @@ def of_shape(shape: Sequence[int]) -> Layout:
     return contiguous(prod(shape))
 
 
-def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
-    """Returns dimensions merged to the fewest."""
+def merged_dimensions(dims: Iterable[tuple[int, int]]) -> Dims:
+    """Returns the fewest (size, stride) pairs that read the same elements, by merging neighbouring dimensions."""
     found: list[tuple[int, int]] = []
     for size, stride in dims:
         if size == 1:
@@ -61,7 +61,7 @@ def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
 
 
 def cuts_of(sizes: Sequence[int]) -> Cuts:
-    """Returns the cuts between dimensions of these sizes; none of them is 1."""
+    """Returns, for each boundary between dimensions of these sizes (none is 1), how many elements are after it."""
     cuts: list[int] = []
     below = 1
     for size in reversed(sizes[1:]):
@@ -71,21 +71,21 @@ def cuts_of(sizes: Sequence[int]) -> Cuts:
 
 
 def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
-    """Returns the cuts of both; None if they are not compatible."""
+    """Returns the sorted union of two sets of cuts; None if a cut does not divide the next one."""
     if first == second or not second:
         return first
     cuts = tuple(sorted({*first, *second}))
     return cuts if all(not b % a for a, b in pairwise(cuts)) else None
 
 
-def sizes_at(cuts: Cuts, count: int) -> tuple[int, ...]:
-    """Returns the sizes of the dimensions between ``cuts``; there is one more than cuts."""
+def sizes_between_cuts(cuts: Cuts, count: int) -> tuple[int, ...]:
+    """Returns the sizes of the dimensions that ``cuts`` divide ``count`` elements into."""
     bounds = (1, *cuts, count)
     return tuple([b // a for a, b in pairwise(bounds)])[::-1]
 
 
-def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
-    """Splits ``dims`` into dimensions of these sizes, whose product is equal; returns None if that is not possible."""
+def split_dimensions(dims: Dims, sizes: Sequence[int]) -> Dims | None:
+    """Returns (size, stride) dimensions split into dimensions of ``sizes``, of equal product; None if not possible."""
     found: list[tuple[int, int]] = []
     rest = list(dims)
     for size in reversed(sizes):
@@ -103,21 +103,21 @@ def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
     return None if rest else tuple(reversed(found))
 
 
-def strides_at(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Returns the strides of a layout whose dimensions can be split to these sizes."""
-    dims = split(layout.dims, sizes)
+def strides_after_split(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Returns the strides of a layout's dimensions after they are split into dimensions of these sizes."""
+    dims = split_dimensions(layout.dims, sizes)
     assert dims is not None, f"{layout} has no dimensions {sizes}"
     return tuple([stride for _, stride in dims])
 
 
-def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
-    """Returns the dimensions that make each axis of a shape of equal size; None if a dimension is in two axes."""
+def dimensions_of_axes(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
+    """Returns, for each axis of a shape, the layout's dimensions inside the axis; None if one is in two axes."""
     sizes = tuple([size for size in shape if size != 1])
     cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
     if cuts is None:
         return None
-    fine = sizes_at(cuts, layout.total)
-    dims = split(layout.dims, fine if layout.dims else ())
+    fine = sizes_between_cuts(cuts, layout.total)
+    dims = split_dimensions(layout.dims, fine if layout.dims else ())
     if dims is None:
         return None
     rest = list(dims)
@@ -131,22 +131,22 @@ def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
     return axes[::-1]
 
 
-def from_axes(offset: int, axes: Iterable[Dims]) -> Layout:
-    """Returns the layout with the dimensions of these axes, in order."""
-    return Layout(offset, collapsed([dim for axis in axes for dim in axis]))
+def layout_of_axes(offset: int, axes: Iterable[Dims]) -> Layout:
+    """Returns the layout whose axes have these (size, stride) dimensions, in order."""
+    return Layout(offset, merged_dimensions([dim for axis in axes for dim in axis]))
 
 
-def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Layout | None:
-    """Returns the layout of an array, of the given shape and ``layout``, that is broadcast to the shape ``whole``."""
-    if prod(shape) == prod(whole):
+def broadcast(layout: Layout, shape: Sequence[int], target_shape: Sequence[int]) -> Layout | None:
+    """Returns the layout of an array, of ``shape`` and ``layout``, that is broadcast to ``target_shape``."""
+    if prod(shape) == prod(target_shape):
         return layout
-    axes = axes_of(layout, shape)
+    axes = dimensions_of_axes(layout, shape)
     if axes is None:
         return None
-    wide: list[Dims] = [((size, 0),) for size in whole[: len(whole) - len(shape)]]
-    for axis, size, wanted in zip(axes, shape, whole[len(whole) - len(shape) :], strict=True):
+    wide: list[Dims] = [((size, 0),) for size in target_shape[: len(target_shape) - len(shape)]]
+    for axis, size, wanted in zip(axes, shape, target_shape[len(target_shape) - len(shape) :], strict=True):
         wide.append(axis if size == wanted else ((wanted, 0),))
-    return from_axes(layout.offset, wide)
+    return layout_of_axes(layout.offset, wide)
 
 
 # ---- index maps: the result's layout, from the layout and shape of the input ---------------------------------
@@ -154,33 +154,33 @@ def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Lay
 
 def transposed(layout: Layout, shape: Sequence[int], perm: Sequence[int]) -> Layout | None:
     """Returns the layout of a transpose: axis i of the result is axis ``perm[i]``."""
-    axes = axes_of(layout, shape)
-    return None if axes is None else from_axes(layout.offset, [axes[axis] for axis in perm])
+    axes = dimensions_of_axes(layout, shape)
+    return None if axes is None else layout_of_axes(layout.offset, [axes[axis] for axis in perm])
 
 
-def backwards(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
+def reversed_layout(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
     """Returns the layout of an array that is reversed along axes."""
-    axes = axes_of(layout, shape)
+    axes = dimensions_of_axes(layout, shape)
     if axes is None:
         return None
     offset = layout.offset
     for axis in along:
         offset += sum([(size - 1) * stride for size, stride in axes[axis]])
         axes[axis] = tuple([(size, -stride) for size, stride in axes[axis]])
-    return from_axes(offset, axes)
+    return layout_of_axes(offset, axes)
 
 
 def tiled(layout: Layout, shape: Sequence[int], multiples: Sequence[int]) -> Layout | None:
     """Returns the layout of an array that is repeated as a whole along each axis."""
-    axes = axes_of(layout, shape)
+    axes = dimensions_of_axes(layout, shape)
     if axes is None:
         return None
-    return from_axes(layout.offset, [((n, 0), *axis) for n, axis in zip(multiples, axes, strict=True)])
+    return layout_of_axes(layout.offset, [((n, 0), *axis) for n, axis in zip(multiples, axes, strict=True)])
 
 
 def sliced(layout: Layout, shape: Sequence[int], key: Sequence[Any]) -> Layout | None:
     """Returns the layout of a slice. A key is an int, which drops the axis, (start, stop, step), or None, a new one."""
-    axes = axes_of(layout, shape)
+    axes = dimensions_of_axes(layout, shape)
     if axes is None:
         return None
     offset = layout.offset
@@ -205,7 +205,7 @@ def sliced(layout: Layout, shape: Sequence[int], key: Sequence[Any]) -> Layout |
             for dim_size, stride in reversed(dims):
                 item, position = divmod(item, dim_size)
                 offset += position * stride
-    return from_axes(offset, kept + axes[axis:])
+    return layout_of_axes(offset, kept + axes[axis:])
 
 
 def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int) -> list[Layout] | None:

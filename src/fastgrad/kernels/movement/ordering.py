@@ -19,14 +19,14 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-REAL = ("float32", "float64", *INTEGERS)
-POSITIONS = ("int16", "uint16", "int32", "int64")
+REAL_DTYPES = ("float32", "float64", *INTEGERS)
+POSITION_DTYPES = ("int16", "uint16", "int32", "int64")
 MOST_SORTED_BY_INSERTION = 24  # most elements that are sorted by insertion
 
 
 @scalar_function
 def comes_before(a, b, descending):
-    """True if a must come before b."""
+    """True if a comes before b in sorted order, descending or ascending."""
     if descending != 0:
         return a > b or (b != b and a == a)  # noqa: PLR0124 - of NaN
     return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN
@@ -113,7 +113,7 @@ def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
 @kernel(
     "x: in[T], order: out[I], values: out[T], with_values: int, keys: inout[uint64], other_keys: inout[uint64], ids: inout[int32], "
     "other_ids: inout[int32], size: int, kept: int, inner: int, descending: int, first: int, last: int",
-    T=REAL,
+    T=REAL_DTYPES,
     I=("int16", "int32", "int64"),
 )
 def order_lines(
@@ -142,7 +142,7 @@ def order_lines(
 
 @kernel(
     "x: in[T], values: out[T], order: out[I], size: int, kept: int, first: int, last: int",
-    T=REAL,
+    T=REAL_DTYPES,
     I=("int16", "int32", "int64"),
 )
 def select_largest(x, values, order, size, kept, first, last):
@@ -164,7 +164,7 @@ def select_largest(x, values, order, size, kept, first, last):
 
 @kernel(
     "x: in[T], values: in[T], out: out[I], size: int, count: int, rows: int, right: int, first: int, last: int",
-    T=REAL,
+    T=REAL_DTYPES,
     I=("int32", "int64"),
 )
 def search_sorted(x, values, out, size, count, rows, right, first, last):
@@ -224,7 +224,7 @@ def _ordering_launches(
 ) -> Launches | None:
     """Returns the launches that order lines: positions of a dtype to `order`, and elements to `values` if given."""
     size, inner, lines = x.shape[axis], prod(x.shape[axis + 1 :]), prod(x.shape[:axis]) * prod(x.shape[axis + 1 :])
-    if x.dtype.name not in REAL or size >= 1 << 31:
+    if x.dtype.name not in REAL_DTYPES or size >= 1 << 31:
         return None
     elements, number, key = lines * size, np.dtype(np.int32), np.dtype(np.uint64)
     work = [Scratch(i) for i in range(4)]
@@ -251,7 +251,7 @@ def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, de
     return Launches(found.launches, scratch, found.in_place, found.alias, found.starts_as)
 
 
-MOST_SELECTED = 32
+MOST_SELECTED_BY_INSERTION = 32
 
 
 @through_float32
@@ -260,9 +260,9 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
     (x,) = inputs
     axis, size, rows = len(x.shape) - 1, x.shape[-1], prod(x.shape[:-1])
     wanted = outputs[1].dtype
-    if x.dtype.name not in REAL:
+    if x.dtype.name not in REAL_DTYPES:
         return None
-    if k <= MOST_SELECTED:
+    if k <= MOST_SELECTED_BY_INSERTION:
         return single_launch(
             select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows, unit_cost=1.5 * size
         )
@@ -275,7 +275,7 @@ def searchsorted_launches(
 ) -> Launches | None:
     """``tf.searchsorted`` of a sequence and values."""
     x, values = inputs
-    if x.dtype.name not in REAL:
+    if x.dtype.name not in REAL_DTYPES:
         return None
     sizes = x.shape[-1], values.shape[-1], prod(x.shape[:-1]), int(right)
     found = search_sorted[x.dtype, outputs[0].dtype]

@@ -12,11 +12,11 @@ from fastgrad.kernels.codegen.body import by_dtype, local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.movement.ordering import INTEGERS, POSITIONS, REAL
+from fastgrad.kernels.movement.ordering import INTEGERS, POSITION_DTYPES, REAL_DTYPES
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
-STRETCH = 1024  # elements of a stretch of a long row; only one stretch is searched for the position
-TILE = 64
+STRETCH_ELEMENTS = 1024  # elements of a stretch of a long row; only one stretch is searched for the position
+TILE_COLUMNS = 64
 
 
 def _float_without_nan(value, sign):
@@ -33,62 +33,62 @@ without_nan = by_dtype(
 
 
 @scalar_function
-def best_half(best, lanes, largest):
-    """Leaves the better of each pair of 2 * `lanes` numbers in the first half."""
-    for i in range(lanes):
-        value, top = best[lanes + i], best[i]
+def better_of_halves(numbers, half_size, largest):
+    """Writes the larger (or smaller) of numbers[i] and numbers[half_size + i] to numbers[i], for i < half_size."""
+    for i in range(half_size):
+        value, top = numbers[half_size + i], numbers[i]
         wins = value > top if largest else value < top
-        best[i] = value if wins else top
+        numbers[i] = value if wins else top
 
 
 @scalar_function
-def best_of_lanes(best, largest):
-    """Returns the best of 16 numbers, and overwrites them. (A loop for number and position would not vectorise.)"""
-    best_half(best, 8, largest)
-    best_half(best, 4, largest)
-    best_half(best, 2, largest)
-    best_half(best, 1, largest)
-    return best[0]
+def best_of_16(numbers, largest):
+    """Returns the largest (or smallest) of 16 numbers; overwrites them. (A loop with positions would not vectorise.)"""
+    better_of_halves(numbers, 8, largest)
+    better_of_halves(numbers, 4, largest)
+    better_of_halves(numbers, 2, largest)
+    better_of_halves(numbers, 1, largest)
+    return numbers[0]
 
 
 @scalar_function
-def position_in_row(x, at, size, best, kept, where, largest, sign):
-    """Returns the position of the first best of `size` >= 16 contiguous elements, computed in 16 lanes."""
+def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
+    """Returns the first position of the largest (or smallest) of `size` >= 16 contiguous elements, by 16 lanes."""
     for i in range(16):
-        best[i] = without_nan(x[at + i], sign)
-        where[i] = int32(i)
+        lane_best[i] = without_nan(x[at + i], sign)
+        lane_positions[i] = int32(i)
     for start in range(16, size, 16):
         begin = least(start, size - 16)  # the last elements overlap
         for i in range(16):
-            value, top = x[at + begin + i], best[i]
+            value, top = x[at + begin + i], lane_best[i]
             wins = value > top if largest else value < top
-            best[i] = value if wins else top
-            where[i] = int32(begin + i) if wins else where[i]
+            lane_best[i] = value if wins else top
+            lane_positions[i] = int32(begin + i) if wins else lane_positions[i]
     for i in range(16):
-        kept[i] = best[i]
-    top = best_of_lanes(best, largest)
+        scratch[i] = lane_best[i]
+    top = best_of_16(lane_best, largest)
     for i in range(16):
-        where[i] = where[i] if kept[i] == top else int32(0x7FFFFFFF)
-    return int64(best_of_lanes(where, False))
+        lane_positions[i] = lane_positions[i] if scratch[i] == top else int32(0x7FFFFFFF)
+    return int64(best_of_16(lane_positions, False))
 
 
 @scalar_function
-def best_stretch(x, at, size, best, largest, sign):
-    """Returns the start of the first stretch of `STRETCH` of the `size` elements that has the best element."""
+def best_stretch(x, at, size, scratch, largest, sign):
+    """Returns the start of the first `STRETCH_ELEMENTS` elements that have the largest (or smallest) element."""
     found = 0
     top = without_nan(x[at], sign)
-    for start in range(0, size, STRETCH):
-        begin = least(start, size - STRETCH)
+    for start in range(0, size, STRETCH_ELEMENTS):
+        begin = least(start, size - STRETCH_ELEMENTS)
         for i in range(64):
-            best[i] = without_nan(x[at + begin + i], sign)
-        for c in range(64, STRETCH, 64):
+            scratch[i] = without_nan(x[at + begin + i], sign)
+        for c in range(64, STRETCH_ELEMENTS, 64):
             for i in range(64):
-                value, high = x[at + begin + c + i], best[i]
+                value, high = x[at + begin + c + i], scratch[i]
                 wins = value > high if largest else value < high
-                best[i] = value if wins else high
-        best_half(best, 32, largest)
-        best_half(best, 16, largest)
-        most = best_of_lanes(best, largest)
+                scratch[i] = value if wins else high
+        better_of_halves(scratch, 32, largest)
+        better_of_halves(scratch, 16, largest)
+        most = best_of_16(scratch, largest)
         further = most > top if largest else most < top
         found = begin if further else found
         top = most if further else top
@@ -96,8 +96,8 @@ def best_stretch(x, at, size, best, largest, sign):
 
 
 @scalar_function
-def positions_in_rows(x, out, size, first, last, best, largest, sign):
-    """Writes the position of the best element of each row."""
+def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
+    """Writes the position of the largest (or smallest) element of each row."""
     where, kept = local_array(int32, 16), local_array(T, 16)
     for row in range(first, last):
         at = row * size
@@ -108,20 +108,22 @@ def positions_in_rows(x, out, size, first, last, best, largest, sign):
                 top = x[at + i] if wins else top
                 place = i if wins else place
             out[row] = place
-        elif size < 2 * STRETCH:
-            out[row] = position_in_row(x, at, size, best, kept, where, largest, sign)
+        elif size < 2 * STRETCH_ELEMENTS:
+            out[row] = position_in_row(x, at, size, scratch, kept, where, largest, sign)
         else:
-            begin = best_stretch(x, at, size, best, largest, sign)
-            out[row] = begin + position_in_row(x, at + begin, STRETCH, best, kept, where, largest, sign)
+            begin = best_stretch(x, at, size, scratch, largest, sign)
+            out[row] = begin + position_in_row(x, at + begin, STRETCH_ELEMENTS, scratch, kept, where, largest, sign)
 
 
 @kernel(
-    "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", T=(*REAL, "bool"), I=POSITIONS
+    "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int",
+    T=(*REAL_DTYPES, "bool"),
+    I=POSITION_DTYPES,
 )
 def extreme_positions(x, out, size, inner, sign, first, last):
     """Writes the position of the first largest element of each line, or smallest for a sign of -1; NaN is skipped.
 
-    A unit of work is one index of outer and `TILE` of inner.
+    A unit of work is one index of outer and `TILE_COLUMNS` of inner.
     """
     best, where = local_array(T, 64), local_array(int64, 64)
     if inner == 1 and sign > 0:
@@ -130,11 +132,11 @@ def extreme_positions(x, out, size, inner, sign, first, last):
     if inner == 1:
         positions_in_rows(x, out, size, first, last, best, False, sign)
         return
-    tiles = (inner + TILE - 1) // TILE
+    tiles = (inner + TILE_COLUMNS - 1) // TILE_COLUMNS
     for unit in range(first, last):
         outer = unit // tiles
-        left = (unit - outer * tiles) * TILE
-        width = least(TILE, inner - left)
+        left = (unit - outer * tiles) * TILE_COLUMNS
+        width = least(TILE_COLUMNS, inner - left)
         at = outer * size * inner + left
         for i in range(width):
             best[i] = without_nan(x[at + i], sign)
@@ -153,15 +155,19 @@ def extreme_positions(x, out, size, inner, sign, first, last):
 def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
     """Returns the number of units of work of `extreme_positions`, and about how many nanoseconds a unit takes."""
     inner = prod(shape[axis + 1 :])
-    cost = 0.2 if inner == 1 else 0.7 * min(inner, TILE)
-    return prod(shape[:axis]) * -(-inner // TILE), cost * shape[axis]
+    cost = 0.2 if inner == 1 else 0.7 * min(inner, TILE_COLUMNS)
+    return prod(shape[:axis]) * -(-inner // TILE_COLUMNS), cost * shape[axis]
 
 
 def _position_launches(sign: int) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
         (x,) = inputs
-        if x.dtype.name not in (*REAL, "bool") or outputs[0].dtype.name not in POSITIONS or x.shape[axis] >= 1 << 31:
+        if (
+            x.dtype.name not in (*REAL_DTYPES, "bool")
+            or outputs[0].dtype.name not in POSITION_DTYPES
+            or x.shape[axis] >= 1 << 31
+        ):
             return None
         units, cost = position_work(x.shape, axis)
         found = extreme_positions[x.dtype, outputs[0].dtype]

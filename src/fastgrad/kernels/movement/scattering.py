@@ -14,21 +14,21 @@ from fastgrad.kernels.codegen.body import by_dtype, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import ArraySpec, through_float32
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
-from fastgrad.kernels.movement.gathering import INDICES, UNITS, row_numbers_launch, units_of
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, row_numbers_launch, unit_dtype_and_count
 from fastgrad.kernels.movement.layout import Layout
 from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-NUMBERS = ("float32", "float64", "bool", *INTEGERS)
+NUMBER_DTYPES = ("float32", "float64", "bool", *INTEGERS)
 SET, ADD, MULTIPLY, MAXIMUM, MINIMUM, SUBTRACT, DIVIDE = range(7)
-KEEP, ZEROS, ONES = range(3)
-TILE = 64
+START_KEPT, START_ZEROS, START_ONES = range(3)
+TILE_COLUMNS = 64
 
 
 @scalar_function
 def join_row(out, at, rows, source, columns, mode):
-    """Combines elements of `out` from `at` on with those of `rows` from `source` on."""
+    """Combines elements of `out`, from `at` on, with elements of `rows`, from `source` on, by a mode such as `ADD`."""
     if mode == ADD:
         for j in range(columns):
             out[at + j] += rows[source + j]
@@ -55,20 +55,20 @@ def join_row(out, at, rows, source, columns, mode):
 @scalar_function
 def scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last):
     """Combines rows as `scatter_rows` does; returns the position of an id of `size` or more, else -1."""
-    tiles = (width + TILE - 1) // TILE
+    tiles = (width + TILE_COLUMNS - 1) // TILE_COLUMNS
     for unit in range(first, last):
         block = unit // tiles
-        left = (unit - block * tiles) * TILE
-        columns = least(TILE, width - left)
-        if start != KEEP and columns == width:
-            begin = T(0) if start == ZEROS else T(1)
+        left = (unit - block * tiles) * TILE_COLUMNS
+        columns = least(TILE_COLUMNS, width - left)
+        if start != START_KEPT and columns == width:
+            begin = T(0) if start == START_ZEROS else T(1)
             for j in range(block * size * width, (block + 1) * size * width):
                 out[j] = begin
-        elif start != KEEP:
+        elif start != START_KEPT:
             for r in range(size):
                 at = (block * size + r) * width + left
                 for j in range(columns):
-                    out[at + j] = T(0) if start == ZEROS else T(1)
+                    out[at + j] = T(0) if start == START_ZEROS else T(1)
         batch = block // middle * count
         if width == 1 and mode == ADD:
             for k in range(count):
@@ -93,14 +93,14 @@ def scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start,
 @kernel(
     "rows: in[T], ids: in[I], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
     "first: int, last: int -> int",
-    T=NUMBERS,
-    I=INDICES,
+    T=NUMBER_DTYPES,
+    I=INDEX_DTYPES,
 )
 def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
     """Combines out[b, m, ids[b, k]] with rows[b, m, k] by the mode, in order of k; negative ids are skipped.
 
     `out`, (batch, middle, size, width), starts unchanged, with zeros or with ones. A unit of work is one index of batch
-    and middle, and `TILE` columns. An index of `size` or more stops the kernel.
+    and middle, and `TILE_COLUMNS` columns. An index of `size` or more stops the kernel.
     """
     return scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
@@ -108,14 +108,14 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
 @kernel(
     "rows: in[T], ids: in[int64], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
     "first: int, last: int",
-    T=NUMBERS,
+    T=NUMBER_DTYPES,
 )
 def scatter_known_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
     """Combines rows as `scatter_rows` does, for ids that are known to be below `size`; it never stops."""
     scatter_into_blocks(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
 
-@kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDICES)
+@kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDEX_DTYPES)
 def used_ids(ids, used, size, count):
     """used[i] = whether i is among the ids. An id of `size` or more stops the kernel."""
     for i in range(size):
@@ -145,7 +145,7 @@ _choose_number = by_dtype(
 @kernel(
     "used: in[uint8], out: out[T], width: int, start: float, start_integer: int, empty: float, empty_integer: int, "
     "first: int, last: int",
-    T=NUMBERS,
+    T=NUMBER_DTYPES,
 )
 def fill_segments(used, out, width, start, start_integer, empty, empty_integer, first, last):
     """Sets rows that are used to `start`, the others to `empty`."""
@@ -183,32 +183,34 @@ def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
 def _scatter_launch(
     dtype: np.dtype,
     ids_dtype: np.dtype,
-    places: tuple[Operand, Operand],
+    rows_and_ids: tuple[Operand, Operand],
     sizes: tuple[int, int, int, int],
     blocks: int,
     mode: int,
     start: int,
-    known: bool = False,
+    ids_are_checked: bool = False,
 ) -> Launch | None:
-    """Returns the launch that combines rows, at the first place, by the ids at the second; sizes as of `scatter_rows`.
+    """Returns the launch that combines rows at the positions of ids; `sizes` are the sizes of `scatter_rows`.
 
-    With `known`, ids are int64 and below `size`.
+    With `ids_are_checked`, ids are int64 and below `size`.
     """
     size, count, width, middle = sizes
-    if ids_dtype.name not in INDICES:
+    if ids_dtype.name not in INDEX_DTYPES:
         return None
     if mode == SET:
-        dtype, words = units_of(dtype)
+        dtype, words = unit_dtype_and_count(dtype)
         width *= words
     elif dtype.kind == "c" and mode in (ADD, SUBTRACT):
         dtype, width = np.dtype(f"float{dtype.itemsize * 4}"), width * 2
     elif dtype.name == "bool":
         mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
-    if dtype.name not in (*NUMBERS, *UNITS):
+    if dtype.name not in (*NUMBER_DTYPES, *UNIT_DTYPES):
         return None
-    kernel = scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype]
-    operands = (*places, Output(0), size, count, width, middle, mode, start)
-    return Launch(kernel, operands, blocks * -(-width // TILE), 0.3 * min(width, TILE) * (size + 2 * count))
+    kernel = scatter_known_rows[dtype] if ids_are_checked else scatter_rows[dtype, ids_dtype]
+    operands = (*rows_and_ids, Output(0), size, count, width, middle, mode, start)
+    return Launch(
+        kernel, operands, blocks * -(-width // TILE_COLUMNS), 0.3 * min(width, TILE_COLUMNS) * (size + 2 * count)
+    )
 
 
 @through_float32
@@ -219,11 +221,11 @@ def gather_gradient_launches(
     g, ids = inputs
     middle = prod(shape[batch_dims:axis])
     sizes = shape[axis], prod(ids.shape[batch_dims:]), prod(shape[axis + 1 :]), middle
-    one = _scatter_launch(g.dtype, ids.dtype, (Input(0), Input(1)), sizes, prod(shape[:axis]), ADD, ZEROS)
+    one = _scatter_launch(g.dtype, ids.dtype, (Input(0), Input(1)), sizes, prod(shape[:axis]), ADD, START_ZEROS)
     return None if one is None else Launches((one,))
 
 
-def _segment_scatter(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
+def _segment_scatter_launches(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
     count = prod(ids.shape)
     sizes = num_segments, count, prod(data.shape[len(ids.shape) :]), 1
     one = _scatter_launch(data.dtype, ids.dtype, (Input(0), Input(1)), sizes, 1, mode, start)
@@ -232,24 +234,24 @@ def _segment_scatter(data: Spec, ids: Spec, num_segments: int, mode: int, start:
 
 def _segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
-        return _segment_scatter(inputs[0], inputs[1], num_segments, mode, start)
+        return _segment_scatter_launches(inputs[0], inputs[1], num_segments, mode, start)
 
     return launches
 
 
-segment_sum_launches = through_float32(_segment_launches(ADD, ZEROS))
+segment_sum_launches = through_float32(_segment_launches(ADD, START_ZEROS))
 """``tf.math.unsorted_segment_sum`` of data and ids."""
 
-segment_prod_launches = _segment_launches(MULTIPLY, ONES)
+segment_prod_launches = _segment_launches(MULTIPLY, START_ONES)
 """``tf.math.unsorted_segment_prod`` of data and ids."""
 
 
 @through_float32
-def _extreme_segments(
+def _segment_extreme_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float, mode: int
 ) -> Launches | None:
     data, ids = inputs
-    found = _segment_scatter(data, ids, num_segments, mode, KEEP)
+    found = _segment_scatter_launches(data, ids, num_segments, mode, START_KEPT)
     if found is None or data.dtype.kind not in "fiu":
         return None
     floating = data.dtype.kind == "f"
@@ -271,14 +273,14 @@ def _as_int64(number: int) -> int:
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-segment_max_launches = partial(_extreme_segments, mode=MAXIMUM)
+segment_max_launches = partial(_segment_extreme_launches, mode=MAXIMUM)
 """``tf.math.unsorted_segment_max`` of data and ids; ``empty`` for ids without rows."""
 
-segment_min_launches = partial(_extreme_segments, mode=MINIMUM)
+segment_min_launches = partial(_segment_extreme_launches, mode=MINIMUM)
 """``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
 
 
-def _scatter_nd(
+def _scatter_nd_launches(
     ids: tuple[Spec, Operand],
     updates: tuple[Spec, Operand],
     shape: tuple[int, ...],
@@ -290,11 +292,11 @@ def _scatter_nd(
     find = row_numbers_launch(ids[0], ids[1], shape, strict)
     sizes = prod(shape[:depth]), count, prod(shape[depth:]), 1
     one = _scatter_launch(
-        updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True
+        updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, ids_are_checked=True
     )
     if one is None:
         return None
-    given = () if start != KEEP else ((0, 0),)
+    given = () if start != START_KEPT else ((0, 0),)
     return Launches((find, one), ((np.dtype(np.int64), count),), in_place=given, starts_as=given)
 
 
@@ -304,13 +306,13 @@ def scatter_nd_launches(
 ) -> Launches | None:
     """``tf.scatter_nd`` of positions and updates; positions outside are skipped unless ``strict``."""
     ids, updates = inputs
-    return _scatter_nd((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
+    return _scatter_nd_launches((ids, Input(0)), (updates, Input(1)), shape, ADD, START_ZEROS, strict)
 
 
 def _tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
         x, ids, updates = inputs
-        return _scatter_nd((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
+        return _scatter_nd_launches((ids, Input(1)), (updates, Input(2)), x.shape, mode, START_KEPT, strict)
 
     return launches
 
@@ -357,7 +359,7 @@ def variable_launches(
         rows = copies.copied(rows, x.dtype, Layout(0, ((total * width, 0),)), total * width)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
-    last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP, known=True)
+    last = _scatter_launch(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, START_KEPT, ids_are_checked=True)
     if last is None or not copies.known:
         return None
     return Launches((*copies.before, last), tuple(copies.scratch), in_place=((0, 0),), starts_as=((0, 0),))

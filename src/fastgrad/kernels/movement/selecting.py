@@ -10,14 +10,14 @@ import numpy as np
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.movement.ordering import REAL, order_lines
-from fastgrad.kernels.reduction.general import COMPLEX, NUMBERS, count_rows, real_parts
+from fastgrad.kernels.movement.ordering import REAL_DTYPES, order_lines
+from fastgrad.kernels.reduction.general import COMPLEX_DTYPES, NUMBER_DTYPES, count_rows, real_dtype_and_count
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 
 @kernel(
     "x: in[T], out: out[int64], sizes: in[int64], size: int, parts: int, count: int, axes: int -> int",
-    T=(*NUMBERS, "bool"),
+    T=(*NUMBER_DTYPES, "bool"),
 )
 def nonzero_positions(x, out, sizes, size, parts, count, axes):
     """Writes the indices of `count` non-zero elements of an array of shape `sizes`. More stop the kernel."""
@@ -36,7 +36,7 @@ def nonzero_positions(x, out, sizes, size, parts, count, axes):
     return -1 if row == count else size
 
 
-@kernel("x: in[T], order: in[int64], count: out[int64], size: int", T=REAL)
+@kernel("x: in[T], order: in[int64], count: out[int64], size: int", T=REAL_DTYPES)
 def count_distinct(x, order, count, size):
     """Writes the number of distinct elements, from their order."""
     found = 1 if size > 0 else 0
@@ -48,7 +48,7 @@ def count_distinct(x, order, count, size):
 @kernel(
     "x: in[T], order: in[int64], group: inout[int64], number: inout[int64], y: out[T], places: out[I], counts: out[I], "
     "size: int, count: int -> int",
-    T=REAL,
+    T=REAL_DTYPES,
     I=("int32", "int64"),
 )
 def distinct_elements(x, order, group, number, y, places, counts, size, count):
@@ -82,9 +82,9 @@ def distinct_elements(x, order, group, number, y, places, counts, size, count):
 def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.where`` of one argument."""
     (x,) = inputs
-    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
+    if x.dtype.name not in (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES):
         return None
-    dtype, parts = real_parts(x.dtype)
+    dtype, parts = real_dtype_and_count(x.dtype)
     count, axes = outputs[0].shape
     operands = Input(0), Output(0), Constant(np.array(x.shape, np.int64)), prod(x.shape), parts, count, axes
     return Launches((Launch(nonzero_positions[dtype], operands),))
@@ -94,9 +94,9 @@ def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launc
 def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Returns the launches that count the non-zero elements."""
     (x,) = inputs
-    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
+    if x.dtype.name not in (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES):
         return None
-    dtype, parts = real_parts(x.dtype)
+    dtype, parts = real_dtype_and_count(x.dtype)
     return Launches((Launch(count_rows[dtype], (Input(0), Output(0), prod(x.shape), parts)),))
 
 
@@ -114,7 +114,7 @@ def _sort_of_vector(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], 
 def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
     """``tf.unique_with_counts``."""
     (x,) = inputs
-    if x.dtype.name not in REAL:
+    if x.dtype.name not in REAL_DTYPES:
         return None
     sort, scratch, order = _sort_of_vector(x)
     size, number = x.shape[0], np.dtype(np.int64)
@@ -127,7 +127,7 @@ def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: 
 def distinct_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
     """Returns the launches that count the distinct elements."""
     (x,) = inputs
-    if x.dtype.name not in REAL:
+    if x.dtype.name not in REAL_DTYPES:
         return None
     sort, scratch, order = _sort_of_vector(x)
     return Launches((sort, Launch(count_distinct[x.dtype], (Input(0), order, Output(0), x.shape[0]))), scratch)

@@ -14,15 +14,22 @@ import numpy as np
 from fastgrad.kernels.codegen.body import transpose_rows
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.movement.layout import Layout, contiguous, cuts_of, joined_cuts, sizes_at, split
+from fastgrad.kernels.movement.layout import (
+    Layout,
+    contiguous,
+    cuts_of,
+    joined_cuts,
+    sizes_between_cuts,
+    split_dimensions,
+)
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-WIDTHS = ("uint8", "uint16", "uint32", "uint64")
-VECTORS = ("uint32", "uint64")
-SIDE = 8  # least rows and columns for which transposing vectors pays
-RANK = 6
-TILE = 16
-_MATRICES = (
+ELEMENT_DTYPES = ("uint8", "uint16", "uint32", "uint64")
+VECTOR_DTYPES = ("uint32", "uint64")
+LEAST_VECTOR_SIDE = 8  # least rows and columns for which transposing vectors pays
+MOVE_RANK = 6
+TILE_SIDE = 16
+_MATRIX_SIGNATURE = (
     "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
     "yr: int, yc: int, first: int, last: int"
 )
@@ -32,7 +39,7 @@ _MATRICES = (
     "x: in[T], y: out[T], n0: int, n1: int, n2: int, n3: int, n4: int, n5: int, x_from: int, x0: int, x1: int, x2: int, "
     "x3: int, x4: int, x5: int, y_from: int, y0: int, y1: int, y2: int, y3: int, y4: int, y5: int, first: int, last: int",
     noalias=True,
-    T=WIDTHS,
+    T=ELEMENT_DTYPES,
 )
 def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last):
     """y = x over six dimensions, each read and written with its strides; units are elements."""
@@ -69,7 +76,7 @@ def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y
                         k0 += 1
 
 
-@kernel(_MATRICES, noalias=True, T=WIDTHS)
+@kernel(_MATRIX_SIGNATURE, noalias=True, T=ELEMENT_DTYPES)
 def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over transposed matrices, in tiles, so that each cache line is fetched once; units are bands of rows."""
     bands = (rows + 15) // 16
@@ -85,7 +92,7 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
                     y[b + j * yc] = x[a + j * xc]
 
 
-@kernel(_MATRICES, noalias=True, T=VECTORS)
+@kernel(_MATRIX_SIGNATURE, noalias=True, T=VECTOR_DTYPES)
 def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
     bands = (rows + 15) // 16
@@ -96,15 +103,17 @@ def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, 
         transpose_rows(x, a, xc, y, b, yr, least(16, rows - top), columns)
 
 
-@kernel("y: out[T], first: int, last: int", T=WIDTHS)
+@kernel("y: out[T], first: int, last: int", T=ELEMENT_DTYPES)
 def clear_elements(y, first, last):
     """y = 0; units are elements."""
     for i in range(first, last):
         y[i] = T(0)
 
 
-def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None) -> Launch | None:
-    """Returns the launch that reads elements by one layout and writes them by another.
+def strided_copy_launch(
+    x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None
+) -> Launch | None:
+    """Returns the launch that copies elements, reading x by one layout and writing y by another.
 
     Args:
         x, y: the arrays.
@@ -123,20 +132,20 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target
         dims = [(size, 2 * a, 2 * b) for size, a, b in dims]
         dims = _merged_dimensions([*dims, (2, 1, 1)])
         source, target = source._replace(offset=2 * source.offset), target._replace(offset=2 * target.offset)
-    if len(dims) > RANK:
+    if len(dims) > MOVE_RANK:
         return None
     width = f"uint{8 * min(dtype.itemsize, 8)}"
-    if 2 <= len(dims) <= 3 and abs(dims[-1][1]) > TILE and abs(dims[-2][1]) == 1:
+    if 2 <= len(dims) <= 3 and abs(dims[-1][1]) > TILE_SIDE and abs(dims[-2][1]) == 1:
         batch, rows, columns = [(1, 0, 0)] * (3 - len(dims)) + dims
         numbers = [batch[0], rows[0], columns[0]]
         for offset, of in ((source.offset, 1), (target.offset, 2)):
             numbers += [offset, batch[of], rows[of], columns[of]]
-        units = batch[0] * -(-rows[0] // TILE)
-        if (rows[1], columns[2]) == (1, 1) and min(rows[0], columns[0]) >= SIDE and width in VECTORS:
+        units = batch[0] * -(-rows[0] // TILE_SIDE)
+        if (rows[1], columns[2]) == (1, 1) and min(rows[0], columns[0]) >= LEAST_VECTOR_SIDE and width in VECTOR_DTYPES:
             return Launch(transpose_tiles[width], (x, y, *numbers), units)
         if prod(n for n, _, _ in dims) > 4096:
             return Launch(move_tiles[width], (x, y, *numbers), units)
-    dims = [(1, 0, 0)] * (RANK - len(dims)) + dims
+    dims = [(1, 0, 0)] * (MOVE_RANK - len(dims)) + dims
     sizes, reads, writes = zip(*dims, strict=True)
     return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
 
@@ -157,7 +166,7 @@ class ScratchCopies:
     def copied(self, operand: Operand, dtype: np.dtype, layout: Layout | None, size: int) -> Scratch:
         """Returns scratch memory with the `size` elements that a layout reads of an operand."""
         place = Scratch(len(self.scratch))
-        copy = moved(operand, place, dtype, layout, contiguous(size))
+        copy = strided_copy_launch(operand, place, dtype, layout, contiguous(size))
         if copy is None:
             self.known = False
         else:
@@ -175,8 +184,8 @@ def _common_dimensions(source: Layout, target: Layout) -> list[tuple[int, int, i
     cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
         return None
-    sizes = sizes_at(cuts, target.total)
-    reads, writes = split(source.dims, sizes), split(target.dims, sizes)
+    sizes = sizes_between_cuts(cuts, target.total)
+    reads, writes = split_dimensions(source.dims, sizes), split_dimensions(target.dims, sizes)
     if reads is None or writes is None:
         return None
     return _merged_dimensions([(size, a, b) for (size, a), (_, b) in zip(reads, writes, strict=True)])
@@ -195,7 +204,7 @@ def _merged_dimensions(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, 
 
 
 def clear_launch(y: Operand, spec: Spec) -> Launch:
-    """Returns the launch that writes zeros."""
+    """Returns the launch that sets all elements of an array to zero."""
     parts = max(1, spec.dtype.itemsize // 8)
     return Launch(clear_elements[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
 
@@ -218,7 +227,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
         if len(found) == 1 and found[0] == contiguous(found[0].total):
             return Launches((), alias=True)
         return launches_in_order(
-            moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
+            strided_copy_launch(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
             for i, layout in enumerate(found)
             if prod(outputs[i].shape)
         )
@@ -226,13 +235,13 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
     return launches
 
 
-def one_view(layout: Layout | None) -> list[Layout] | None:
-    """Returns the ``Views`` of one result."""
+def views_of_one_result(layout: Layout | None) -> list[Layout] | None:
+    """Returns the list of layouts of an index map with one result; None if it has no layout."""
     return None if layout is None else [layout]
 
 
 def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
-    """Returns launches in order; None if one of them is None."""
+    """Returns ``Launches`` of these launches, in order; None if a launch is None."""
     found = []
     for launch in launches:
         if launch is None:
@@ -242,17 +251,17 @@ def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
 
 
 def write_parts_launches(
-    result: Spec, before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
+    result: Spec, launches_before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
     """Returns launches that write the inputs, in order, to parts of the only result.
 
     Args:
         result: the result.
-        before: the launches that run first.
+        launches_before: the launches that run first.
         parts: each input with the layout of its elements in the result; None makes the whole result None.
     """
-    found = list(before)
+    found = list(launches_before)
     for i, (x, place) in enumerate(parts):
         if prod(x.shape) or place is None:
-            found.append(moved(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
+            found.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
     return launches_in_order(found)

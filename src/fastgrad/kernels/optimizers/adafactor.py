@@ -13,13 +13,13 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
 FLOATS = ("float32", "float64")
-WIDTH = 256
+PARTIAL_SUM_COUNT = 256
 
 
 @scalar_function
 def clear_partial_sums(sums):
     """Sets the partial sums to 0."""
-    for j in range(WIDTH):
+    for j in range(PARTIAL_SUM_COUNT):
         sums[j] = 0.0
     return 0
 
@@ -28,7 +28,7 @@ def clear_partial_sums(sums):
 def total_of_partial_sums(sums):
     """Returns the sum of the partial sums, in a fixed order."""
     result = 0.0
-    for j in range(WIDTH):
+    for j in range(PARTIAL_SUM_COUNT):
         result += sums[j]
     return result
 
@@ -36,8 +36,8 @@ def total_of_partial_sums(sums):
 @scalar_function
 def add_squares(x, first, count, sums):
     """Adds the squares of `count` elements of x to the partial sums."""
-    for start in range(first, first + count, WIDTH):
-        for j in range(least(WIDTH, first + count - start)):
+    for start in range(first, first + count, PARTIAL_SUM_COUNT):
+        for j in range(least(PARTIAL_SUM_COUNT, first + count - start)):
             element = float64(x[start + j])
             sums[j] += element * element
     return 0
@@ -84,8 +84,8 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
         add_squares(g, k * columns, columns, sums)
         r[k] = T(beta_2) * r[k] + T(1.0 - beta_2) * T(total_of_partial_sums(sums) / columns + epsilon_1)
     for k in range(matrices):
-        for start in range(0, columns, WIDTH):
-            here = least(WIDTH, columns - start)
+        for start in range(0, columns, PARTIAL_SUM_COUNT):
+            here = least(PARTIAL_SUM_COUNT, columns - start)
             clear_partial_sums(sums)
             for i in range(rows):
                 at = (k * rows + i) * columns + start
@@ -104,8 +104,8 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
         for i in range(rows):
             at = (k * rows + i) * columns
             factor = T(r[k * rows + i] / mean)
-            for start in range(0, columns, WIDTH):
-                for j in range(least(WIDTH, columns - start)):
+            for start in range(0, columns, PARTIAL_SUM_COUNT):
+                for j in range(least(PARTIAL_SUM_COUNT, columns - start)):
                     moment = factor * c[k * columns + start + j]
                     v[at + start + j] = moment
                     step = float64(g[at + start + j] / math.sqrt(moment))
@@ -126,8 +126,8 @@ def adafactor_vector(p, v, g, count, rate, beta_2, epsilon_1, epsilon_2, clip_th
     decay_all(p, count, decay)
     alpha = step_size(p, count, rate, epsilon_2, sums)
     clear_partial_sums(sums)
-    for start in range(0, count, WIDTH):
-        for j in range(least(WIDTH, count - start)):
+    for start in range(0, count, PARTIAL_SUM_COUNT):
+        for j in range(least(PARTIAL_SUM_COUNT, count - start)):
             i = start + j
             moment = T(beta_2) * v[i] + T(1.0 - beta_2) * (g[i] * g[i] + T(epsilon_1))
             v[i] = moment

@@ -14,16 +14,16 @@ import numpy as np
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.reduction.reductions import BLOCK, LANES, lane_total
+from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS, LANES, lane_total
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
-NANOSECONDS = 0.1  # of an element
+ELEMENT_NANOSECONDS = 0.1  # of an element
 LEAST_SHARED_ELEMENTS = 1 << 16  # fewer elements are added up by one thread
 
 
 @scalar_function
-def block_of_squares(x, start, end, lanes):
+def sum_of_block_squares(x, start, end, lanes):
     """Returns the sum of the squares of the elements [start, end), a block."""
     for i in range(least(LANES, end - start)):
         lanes[i] = x[start + i] * x[start + i]
@@ -40,8 +40,8 @@ def sums_of_squares(g, count, sizes, out):
     for k in range(count):
         x, n = g[k], sizes[k]
         total = 0.0
-        for start in range(0, n, BLOCK):
-            total += block_of_squares(x, start, least(start + BLOCK, n), lanes)
+        for start in range(0, n, BLOCK_ELEMENTS):
+            total += sum_of_block_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
         out[k] = total
 
 
@@ -50,7 +50,7 @@ def block_squares(x, out, size, first, last):
     """Writes the sums of the squares of the blocks [first, last) of an array."""
     lanes = local_array(T, 256)
     for block in range(first, last):
-        out[block] = block_of_squares(x, block * BLOCK, least((block + 1) * BLOCK, size), lanes)
+        out[block] = sum_of_block_squares(x, block * BLOCK_ELEMENTS, least((block + 1) * BLOCK_ELEMENTS, size), lanes)
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
@@ -60,10 +60,10 @@ def block_squares_of_arrays(g, count, sizes, out, first, last):
     begin = 0
     for k in range(count):
         x, n = g[k], sizes[k]
-        end = begin + (n + BLOCK - 1) // BLOCK
+        end = begin + (n + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS
         for block in range(greatest(first, begin), least(last, end)):
-            start = (block - begin) * BLOCK
-            out[block] = block_of_squares(x, start, least(start + BLOCK, n), lanes)
+            start = (block - begin) * BLOCK_ELEMENTS
+            out[block] = sum_of_block_squares(x, start, least(start + BLOCK_ELEMENTS, n), lanes)
         begin = end
 
 
@@ -72,7 +72,7 @@ def array_squares_of_blocks(g, count, sizes, sums, out):
     """Writes the results of `sums_of_squares` from the sums of `block_squares_of_arrays`."""
     begin = 0
     for k in range(count):
-        end = begin + (sizes[k] + BLOCK - 1) // BLOCK
+        end = begin + (sizes[k] + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS
         total = 0.0
         for block in range(begin, end):
             total += sums[block]
@@ -92,8 +92,8 @@ def total_of_blocks(sums, out, count):
 def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Returns the launches for the sum of squares of one array, in its dtype."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
-    blocks = blocks_in(size)
-    first = Launch(block_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
+    blocks = block_count(size)
+    first = Launch(block_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK_ELEMENTS * ELEMENT_NANOSECONDS)
     last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
@@ -104,20 +104,22 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     arrays = tuple([Input(i) for i in range(len(inputs))])
     if sum(sizes) < LEAST_SHARED_ELEMENTS:
         return Launches((Launch(sums_of_squares[dtype], (arrays, Output(0))),))
-    blocks = sum(map(blocks_in, sizes))
-    first = Launch(block_squares_of_arrays[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * NANOSECONDS / blocks)
+    blocks = sum(map(block_count, sizes))
+    first = Launch(
+        block_squares_of_arrays[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * ELEMENT_NANOSECONDS / blocks
+    )
     last = Launch(array_squares_of_blocks[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
 
 @functools.lru_cache(maxsize=256)
-def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
-    """Returns the launches for the block sums of arrays of these sizes; each output has `blocks_in` elements."""
-    kernel, cost = block_squares[dtype], BLOCK * NANOSECONDS
-    launches = [Launch(kernel, (Input(i), Output(i), size), blocks_in(size), cost) for i, size in enumerate(sizes)]
+def block_squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
+    """Returns the launches for the block sums of arrays of these sizes; each output has `block_count` elements."""
+    kernel, cost = block_squares[dtype], BLOCK_ELEMENTS * ELEMENT_NANOSECONDS
+    launches = [Launch(kernel, (Input(i), Output(i), size), block_count(size), cost) for i, size in enumerate(sizes)]
     return Launches(tuple(launches))
 
 
-def blocks_in(size: int) -> int:
+def block_count(size: int) -> int:
     """Returns the number of blocks of an array of `size` elements."""
-    return -(-size // BLOCK)
+    return -(-size // BLOCK_ELEMENTS)

@@ -45,14 +45,14 @@ from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
 
 FLOATS = ("float32", "float64")
-INDICES = ("int32", "int64")
-UNIT = 4096
+INDEX_DTYPES = ("int32", "int64")
+UNIT_ELEMENTS = 4096
 """Elements in one unit of work, counted through all variables."""
 
-MOVES, RESTS, RESTS_AT_ZERO = range(3)
+ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS = range(3)
 """The effect of a zero gradient on an element: changes it, leaves it, or leaves it if its slots are zero."""
 
-GRADIENT_NAMES = ("g", "grad", "gradient")
+GRADIENT_PARAMETER_NAMES = ("g", "grad", "gradient")
 
 RULES: dict[str, UpdateRule] = {}
 """Every rule by its key."""
@@ -60,17 +60,17 @@ RULES: dict[str, UpdateRule] = {}
 RULES_BY_FUNCTION: dict[Any, tuple[UpdateRule, str]] = {}
 """The rule of each kernel's function, and the name of its template."""
 
-_PREFIX = "one_minus_"
-_ROWS = "ids: in[I], number: in[int64], "
-_CUT = "first: int, last: int"
+_ONE_MINUS_PREFIX = "one_minus_"
+_ROW_PARAMETERS = "ids: in[I], number: in[int64], "
+_RANGE_PARAMETERS = "first: int, last: int"
 
-_STEP = """
+_STEP_TEMPLATE = """
 def {name}(p, {slots}g, {hyper}):
     {results} = formula({weight}, {slots}g, {given})
     return {settled}
 """
 
-_RESULT = """
+_RESULT_TEMPLATE = """
 def {name}(p, {slots}g, {given}):
     {constants}
     {row} = step(p, {slots}g, {hyper})
@@ -78,7 +78,7 @@ def {name}(p, {slots}g, {given}):
 """
 
 # In these templates `{move}` updates the row r by the gradient's row k, and `{rest}` by a gradient of zeros.
-_TEMPLATES = {
+_KERNEL_TEMPLATES = {
     "variables": """
 def {name}(p, {slots}g, count, sizes, first, last, {given}):
     {constants}
@@ -165,7 +165,7 @@ def subnormal_flushed(x):
     return T(0) if math.fabs(x) < T(SMALLEST_NORMAL) else x
 
 
-_NAMES: dict[str, Any] = {
+_TEMPLATE_GLOBALS: dict[str, Any] = {
     "decayed": decayed_weight,
     "greatest": greatest,
     "least": least,
@@ -183,7 +183,7 @@ class UpdateRule:
         formula: the rule, a function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
         called: what kernels call instead of the formula: a scalar function or a choice by dtype; by default the
             formula.
-        zero_gradient: `MOVES`, `RESTS` or `RESTS_AT_ZERO`.
+        zero_gradient: `ZERO_GRADIENT_MOVES`, `ZERO_GRADIENT_RESTS` or `ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS`.
         decays: whether weights decay before the rule.
         key: its key in `RULES`; by default the formula's name.
 
@@ -198,10 +198,15 @@ class UpdateRule:
     """
 
     def __init__(
-        self, formula: Any, zero_gradient: int = MOVES, decays: bool = True, key: str | None = None, called: Any = None
+        self,
+        formula: Any,
+        zero_gradient: int = ZERO_GRADIENT_MOVES,
+        decays: bool = True,
+        key: str | None = None,
+        called: Any = None,
     ) -> None:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
-        at = next(i for i, name in enumerate(names) if name in GRADIENT_NAMES)
+        at = next(i for i, name in enumerate(names) if name in GRADIENT_PARAMETER_NAMES)
         self.__name__ = formula.__name__
         self.__doc__ = formula.__doc__
         self.key = formula.__name__ if key is None else key
@@ -211,7 +216,7 @@ class UpdateRule:
         self.decays = decays
         self.slots = names[1:at]
         self.hyper = names[at + 1 :]
-        self.hyper_numbers = tuple(dict.fromkeys(name.removeprefix(_PREFIX) for name in self.hyper))
+        self.hyper_numbers = tuple(dict.fromkeys(name.removeprefix(_ONE_MINUS_PREFIX) for name in self.hyper))
         self.numbers = (*self.hyper_numbers, "decay") if decays else self.hyper_numbers
         self.state = ("p", *[f"slot_{name}" for name in self.slots])
         RULES[self.key] = self
@@ -220,7 +225,7 @@ class UpdateRule:
         return f"<update rule {self.__name__}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rule_of, (self.key,)
+        return _rule_with_key, (self.key,)
 
     def __call__(self, *args: Any) -> Any:
         """Applies the rule to Python numbers."""
@@ -232,22 +237,22 @@ class UpdateRule:
         return 0.3 * (len(self.state) + 1)
 
     @property
-    def given(self) -> tuple[str, ...]:
-        """The names of the kernels' parameters for `numbers`."""
+    def number_parameters(self) -> tuple[str, ...]:
+        """The names of the kernels' parameters that take the optimizer's `numbers`."""
         return tuple([f"with_{name}" for name in self.numbers])
 
     @property
-    def constants(self) -> list[str]:
+    def constant_statements(self) -> list[str]:
         """The statements that compute the arguments of `step` from the kernels' numbers, in float64 and then in T."""
-        return [_constant_line(name) for name in self._step_hyper]
+        return [_constant_statement(name) for name in self._step_hyper_parameters]
 
     @property
-    def arguments(self) -> str:
-        """The names of the `constants`."""
-        return ", ".join([f"with_{name}_" for name in self._step_hyper])
+    def step_arguments(self) -> str:
+        """The variables that `constant_statements` assign, as the last arguments of a call of `step`."""
+        return ", ".join([f"with_{name}_" for name in self._step_hyper_parameters])
 
     @property
-    def _step_hyper(self) -> tuple[str, ...]:
+    def _step_hyper_parameters(self) -> tuple[str, ...]:
         return (*self.hyper, "decay") if self.decays else self.hyper
 
     @functools.cached_property
@@ -261,10 +266,10 @@ class UpdateRule:
     def step(self) -> Any:
         """The scalar function that all kernels call: decay, then the rule, then the flush of subnormal slots."""
         slots = self.state[1:]
-        source = _STEP.format(
+        source = _STEP_TEMPLATE.format(
             name=f"{self.__name__}_step",
             slots="".join(f"{name}, " for name in slots),
-            hyper=self.arguments,
+            hyper=self.step_arguments,
             given=", ".join(f"with_{name}_" for name in self.hyper),
             weight="decayed(p, with_decay_)" if self.decays else "p",
             results=", ".join(self.state),
@@ -275,40 +280,51 @@ class UpdateRule:
     def result(self, number: int) -> Any:
         """Returns the scalar function of one of the step's results, whose arguments are the kernels' numbers."""
         name = f"{self.__name__}_result_{number}"
-        return scalar_function(self._function(_RESULT, name, result=self.state[number], row=", ".join(self.state)))
+        return scalar_function(
+            self._function(_RESULT_TEMPLATE, name, result=self.state[number], row=", ".join(self.state))
+        )
 
     @functools.cached_property
     def variables(self) -> Kernel:
-        """The update of all variables."""
-        return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT)
+        """The kernel that updates all variables of a model."""
+        return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS)
 
     @functools.cached_property
     def scaled_variables(self) -> Kernel:
-        """The update of all variables for gradients times `factor`, the first of the numbers."""
-        return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT, scaled=True)
+        """The kernel that updates all variables of a model by gradients times `factor`, the first of the numbers."""
+        return self._kernel(
+            "variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS, scaled=True
+        )
 
     @functools.cached_property
     def elements(self) -> Kernel:
-        """The update of the elements [first, last) of one variable."""
-        return self._kernel("elements", "inout", "in", _CUT, noalias=True)
+        """The kernel that updates the elements [first, last) of one variable."""
+        return self._kernel("elements", "inout", "in", _RANGE_PARAMETERS, noalias=True)
 
     @functools.cached_property
     def summed_rows(self) -> Kernel:
-        """The update of some rows of a table."""
+        """The kernel that updates some rows of an embedding table."""
         return self._kernel(
-            "summed_rows", "inout", "in", f"{_ROWS}limit: int, width: int, {_CUT}", noalias=True, I=INDICES
+            "summed_rows",
+            "inout",
+            "in",
+            f"{_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}",
+            noalias=True,
+            I=INDEX_DTYPES,
         )
 
     @functools.cached_property
     def summed_table(self) -> Kernel:
-        """The update of a whole table for a gradient that is zero in most rows."""
-        return self._kernel("summed_table", "inout", "in", f"{_ROWS}width: int, {_CUT}", I=INDICES)
+        """The kernel that updates all rows of an embedding table for a gradient that is zero in most rows."""
+        return self._kernel(
+            "summed_table", "inout", "in", f"{_ROW_PARAMETERS}width: int, {_RANGE_PARAMETERS}", I=INDEX_DTYPES
+        )
 
     @functools.cached_property
     def summed_live(self) -> Kernel:
-        """The update of the rows of a table that are live or have a gradient."""
-        rest = f"live: inout[uint64], {_ROWS}limit: int, width: int, {_CUT}"
-        return self._kernel("summed_live", "inout", "in", rest, I=INDICES)
+        """The kernel that updates the rows of an embedding table that are flagged as live or have a gradient."""
+        rest = f"live: inout[uint64], {_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}"
+        return self._kernel("summed_live", "inout", "in", rest, I=INDEX_DTYPES)
 
     def update_rows(
         self,
@@ -333,7 +349,7 @@ class UpdateRule:
         """
         limit, width, dtypes = len(arrays[0]), math.prod(arrays[0].shape[1:]), (arrays[0].dtype, ids.dtype)
         rows = ids, np.array(len(ids)) if count is None else count
-        if moves == RESTS:
+        if moves == ZERO_GRADIENT_RESTS:
             self.summed_rows[dtypes](*arrays, values, *rows, limit, width, 0, len(ids), *numbers)
         elif live is None:
             self.summed_table[dtypes](*arrays, values, *rows, width, 0, limit, *numbers)
@@ -351,38 +367,38 @@ class UpdateRule:
         **indices: tuple[str, ...],
     ) -> Kernel:
         name = f"scaled_{self.__name__}" if scaled else self.__name__
-        function = self._function(_TEMPLATES[template], name, scaled)
+        function = self._function(_KERNEL_TEMPLATES[template], name, scaled)
         if not scaled:
             RULES_BY_FUNCTION[function] = self, template
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
-        parameters += [f"{number}: float" for number in self._given(scaled)]
+        parameters += [f"{number}: float" for number in self._number_parameters(scaled)]
         return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
 
-    def _given(self, scaled: bool) -> tuple[str, ...]:
-        return ("factor", *self.given) if scaled else self.given
+    def _number_parameters(self, scaled: bool) -> tuple[str, ...]:
+        return ("factor", *self.number_parameters) if scaled else self.number_parameters
 
     def _function(self, template: str, name: str, scaled: bool = False, **fields: str) -> Any:
         every = (*self.state, "g")
         row = ", ".join(f"{name}[i]" for name in self.state)
         in_row = "for j in range(width): i = r * width + j; {} = step({}, {}, {})"
-        constants = ["factor_ = T(factor)", *self.constants] if scaled else self.constants
+        constants = ["factor_ = T(factor)", *self.constant_statements] if scaled else self.constant_statements
         values = {
             "name": name,
             "slots": "".join(f"{name}, " for name in self.state[1:]),
-            "given": ", ".join(self._given(scaled)),
+            "given": ", ".join(self._number_parameters(scaled)),
             "constants": "\n    ".join(constants),
-            "hyper": self.arguments,
+            "hyper": self.step_arguments,
             "pointers": ", ".join(f"{name}_" for name in every),
             "lists": ", ".join(f"{name}[k]" for name in every),
             "targets": ", ".join(f"{name}_[i]" for name in self.state),
             "elements": ", ".join(f"{name}_[i]" for name in every) + (" * factor_" if scaled else ""),
             "row": row,
-            "move": in_row.format(row, row, "g[k * width + j]", self.arguments),
-            "rest": in_row.format(row, row, "T(0)", self.arguments),
+            "move": in_row.format(row, row, "g[k * width + j]", self.step_arguments),
+            "rest": in_row.format(row, row, "T(0)", self.step_arguments),
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
         source = template.format_map(
-            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT, **fields}
+            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT_ELEMENTS, **fields}
         )
         return _update_function(source, name, {"step": self.step})
 
@@ -410,21 +426,21 @@ class RuleKernel(Kernel):
             ) from error
 
 
-def _update_function(source: str, name: str, names: dict[str, Any]) -> Any:
-    """Returns the function of a template's text; ``names`` are further globals."""
+def _update_function(source: str, name: str, more_globals: dict[str, Any]) -> Any:
+    """Returns a function from its source text, with the globals of update rules and ``more_globals``."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
-    return function_from_source(name, source, filename, _NAMES | names)
+    return function_from_source(name, source, filename, _TEMPLATE_GLOBALS | more_globals)
 
 
-def _constant_line(name: str) -> str:
-    given = name.removeprefix(_PREFIX)
+def _constant_statement(name: str) -> str:
+    given = name.removeprefix(_ONE_MINUS_PREFIX)
     return f"with_{name}_ = T(with_{given})" if name == given else f"with_{name}_ = T(1.0 - with_{given})"
 
 
-def _rule_of(key: str) -> UpdateRule:
+def _rule_with_key(key: str) -> UpdateRule:
     return RULES[key]
 
 
 def units(arrays: Iterable[Any]) -> int:
-    """Returns the number of units of work for arrays of these shapes, for `UpdateRule.variables`."""
-    return -(-sum(math.prod(array.shape) for array in arrays) // UNIT)
+    """Returns how many units of `UNIT_ELEMENTS` elements the arrays of a call of `UpdateRule.variables` have."""
+    return -(-sum(math.prod(array.shape) for array in arrays) // UNIT_ELEMENTS)

@@ -16,12 +16,16 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp
 from fastgrad.kernels.movement.ordering import order_lines
-from fastgrad.kernels.random.random import UNIT, bits, dropout, uniform, units
+from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, dropout, uniform, units
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
-GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+SPLITMIX_INCREMENT, SPLITMIX_MULTIPLIER_1, SPLITMIX_MULTIPLIER_2 = (
+    0x9E3779B97F4A7C15,
+    0xBF58476D1CE4E5B9,
+    0x94D049BB133111EB,
+)
 
 
 @kernel("words: in[uint64], out: out[T], first: int, last: int", T=INTEGERS)
@@ -86,16 +90,16 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
 
 @scalar_function
 def splitmix_step(state, word):
-    """A step of SplitMix64 (Steele et al. 2014)."""
-    state = (state ^ word) + uint64(GOLDEN)
-    state = (state ^ (state >> uint64(30))) * uint64(FIRST)
-    state = (state ^ (state >> uint64(27))) * uint64(SECOND)
+    """Returns the state of the generator SplitMix64 (Steele et al. 2014) after it has mixed in a word."""
+    state = (state ^ word) + uint64(SPLITMIX_INCREMENT)
+    state = (state ^ (state >> uint64(30))) * uint64(SPLITMIX_MULTIPLIER_1)
+    state = (state ^ (state >> uint64(27))) * uint64(SPLITMIX_MULTIPLIER_2)
     return state ^ (state >> uint64(31))
 
 
 @kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
 def seed_words(seed, words):
-    """Writes the words of a stateless draw."""
+    """Writes the Philox counter and key of a stateless draw, from a seed of two integers."""
     first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
     words[0] = 0
     words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), first), uint64(1)))
@@ -104,7 +108,7 @@ def seed_words(seed, words):
 
 @kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
 def fold_in(seed, data, words):
-    """Writes a seed from a seed and a number."""
+    """Writes a new seed that is mixed from a seed and a number (`fold_in`)."""
     first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
     words[0] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), first), second), number))
     words[1] = int64(splitmix_step(splitmix_step(splitmix_step(uint64(0), second), number), uint64(1)))
@@ -120,8 +124,8 @@ def round_down_to_steps(x, steps, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _bits_launch(words: Operand, place: Operand, size: int) -> Launch:
-    return Launch(bits[np.dtype(np.uint64)], (place, size, words), units(size), UNIT * 1.5)
+def _bits_launch(words: Operand, result: Operand, size: int) -> Launch:
+    return Launch(bits[np.dtype(np.uint64)], (result, size, words), units(size), UNIT_ELEMENTS * 1.5)
 
 
 def integers_launches(
@@ -174,21 +178,21 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     wanted, wide = outputs[0].dtype, np.dtype(np.float64)
     if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
         return None
-    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
+    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT_ELEMENTS * 1.5)
     operands = Input(0), Scratch(0), Scratch(1), Output(0), classes, count
     choose = Launch(choose_classes[logits.dtype, wide, wanted], operands, rows, 10.0 * (classes + count))
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
 
 
 def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches for the words of a stateless draw, from two integers."""
+    """Returns the launches for the Philox counter and key of a stateless draw, from a seed of two integers."""
     if inputs[0].dtype.name not in ("int32", "int64"):
         return None
     return single_launch(seed_words[inputs[0].dtype], Input(0), Output(0))
 
 
 def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches for a seed from a seed and a number."""
+    """Returns the launches that mix a new seed from a seed and a number."""
     dtypes = tuple([x.dtype.name for x in inputs])
     if any(name not in ("int32", "int64") for name in dtypes):
         return None
@@ -200,7 +204,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT * 4.0)
+        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT_ELEMENTS * 4.0)
         return Launches((fill, Launch(round_down_to_steps[()], (Output(0), steps), size)) if steps else (fill,))
 
     return launches((), outputs)
@@ -210,5 +214,5 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
     """Returns the launches of dropout."""
     x, size = inputs[0], prod(inputs[0].shape)
-    launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT * 1.5)
+    launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT_ELEMENTS * 1.5)
     return Launches((launch,), in_place=((0, 0),))

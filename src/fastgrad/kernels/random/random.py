@@ -32,23 +32,23 @@ from fastgrad.kernels.math.circular import cosine_and_sine_of_turns
 from fastgrad.kernels.math.vector_math import least, log
 
 FLOATS = ("float32", "float64")
-UNIT = 4096
+UNIT_ELEMENTS = 4096
 """Elements of a unit of work."""
 
-MULTIPLIER_0 = 0xD2511F53
-MULTIPLIER_1 = 0xCD9E8D57
-WEYL_0 = 0x9E3779B9
-WEYL_1 = 0xBB67AE85
-LOW = 0xFFFFFFFF
+PHILOX_MULTIPLIER_0 = 0xD2511F53
+PHILOX_MULTIPLIER_1 = 0xCD9E8D57
+PHILOX_WEYL_0 = 0x9E3779B9
+PHILOX_WEYL_1 = 0xBB67AE85
+LOW_32_BITS = 0xFFFFFFFF
 
 # The normal distribution's mass between -2 and 2, and sqrt(-2 log(1/2)), where the fit of its quantile begins.
-MASS_WITHIN_TWO = 0.95449973610364158560
-FIT_START = 1.17741002251547469101
+NORMAL_MASS_WITHIN_TWO = 0.95449973610364158560
+QUANTILE_FIT_START = 1.17741002251547469101
 
 
 def units(size: int) -> int:
     """Returns the number of units of work of a draw of `size` elements."""
-    return size // UNIT + 1
+    return size // UNIT_ELEMENTS + 1
 
 
 @scalar_function
@@ -56,16 +56,16 @@ def block_words(key, low, high, block):
     """Returns the four words of a block, as uint64 below 2^32."""
     c = uint64(low) + uint64(block)
     d = uint64(high) + (uint64(1) if c < uint64(low) else uint64(0))
-    c0, c1 = c & uint64(LOW), c >> uint64(32)
-    c2, c3 = d & uint64(LOW), d >> uint64(32)
-    k0, k1 = uint64(key) & uint64(LOW), uint64(key) >> uint64(32)
+    c0, c1 = c & uint64(LOW_32_BITS), c >> uint64(32)
+    c2, c3 = d & uint64(LOW_32_BITS), d >> uint64(32)
+    k0, k1 = uint64(key) & uint64(LOW_32_BITS), uint64(key) >> uint64(32)
     for _ in range(10):
-        p0 = uint64(MULTIPLIER_0) * c0
-        p1 = uint64(MULTIPLIER_1) * c2
+        p0 = uint64(PHILOX_MULTIPLIER_0) * c0
+        p1 = uint64(PHILOX_MULTIPLIER_1) * c2
         c0, c2 = (p1 >> uint64(32)) ^ c1 ^ k0, (p0 >> uint64(32)) ^ c3 ^ k1
-        c1, c3 = p1 & uint64(LOW), p0 & uint64(LOW)
-        k0 = (k0 + uint64(WEYL_0)) & uint64(LOW)
-        k1 = (k1 + uint64(WEYL_1)) & uint64(LOW)
+        c1, c3 = p1 & uint64(LOW_32_BITS), p0 & uint64(LOW_32_BITS)
+        k0 = (k0 + uint64(PHILOX_WEYL_0)) & uint64(LOW_32_BITS)
+        k1 = (k1 + uint64(PHILOX_WEYL_1)) & uint64(LOW_32_BITS)
     return c0, c1, c2, c3
 
 
@@ -84,18 +84,18 @@ def store_up_to_four(out, at, count, v0, v1, v2, v3):
 
 @scalar_function
 def joined_words(low_word, high_word):
-    """Returns a 64-bit element."""
+    """Returns the 64-bit number whose low and high 32 bits are these words."""
     return low_word | (high_word << uint64(32))
 
 
-@kernel("state: in[int64], after: out[int64], count: int")
-def advance_state(state, after, count):
+@kernel("state: in[int64], next_state: out[int64], count: int")
+def advance_state(state, next_state, count):
     """Writes the state after a draw of `count` elements, which advances the counter by `count`, mod 2^128."""
     low = uint64(state[0])
     sum_ = low + uint64(count)
-    after[0] = int64(sum_)
-    after[1] = int64(uint64(state[1]) + (uint64(1) if sum_ < low else uint64(0)))
-    after[2] = state[2]
+    next_state[0] = int64(sum_)
+    next_state[1] = int64(uint64(state[1]) + (uint64(1) if sum_ < low else uint64(0)))
+    next_state[2] = state[2]
 
 
 def _bits_of_block32(zero, words):
@@ -157,7 +157,7 @@ def truncated_quantile(s):
 
     With t = sqrt(-2 log p) for the tail p beyond it, the quantile is (t - FIT_START) times a polynomial in t - 2.
     """
-    t = math.sqrt(T(-2) * log(T(0.5) - math.fabs(s) * T(MASS_WITHIN_TWO)))
+    t = math.sqrt(T(-2) * log(T(0.5) - math.fabs(s) * T(NORMAL_MASS_WITHIN_TWO)))
     u = t - T(2)
     q = T(4.67124277324390776e-06)
     q = q * u + T(-6.91140837846335875e-06)
@@ -174,7 +174,7 @@ def truncated_quantile(s):
     q = q * u + T(4.20618262385018048e-02)
     q = q * u + T(-1.14949692764352400e-01)
     q = q * u + T(1.33908710128532914e00)
-    return math.copysign((t - T(FIT_START)) * q, s)
+    return math.copysign((t - T(QUANTILE_FIT_START)) * q, s)
 
 
 @scalar_function
@@ -207,16 +207,19 @@ def _truncated_normal_of_block64(zero, words):
 # ---- the loop over a draw's blocks --------------------------------------------------------------------------
 
 
-def _four_elements(zero):
+def _four_elements_per_block(zero):
     return 4
 
 
-def _two_elements(zero):
+def _two_elements_per_block(zero):
     return 2
 
 
 elements_per_block = by_dtype(
-    float32=_four_elements, float64=_two_elements, uint32=_four_elements, uint64=_two_elements
+    float32=_four_elements_per_block,
+    float64=_two_elements_per_block,
+    uint32=_four_elements_per_block,
+    uint64=_two_elements_per_block,
 )
 elements = by_dtype(uint32=_bits_of_block32, uint64=_bits_of_block64)
 """The elements of a block from its words; each kernel is compiled with its own function."""
@@ -226,10 +229,10 @@ def _fill_with_draw(out, size, words, first, last):
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
-    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
+    for b in range(first * (UNIT_ELEMENTS // each), least(last * (UNIT_ELEMENTS // each), blocks)):
         v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, b))
         store_up_to_four(out, each * b, each, v0, v1, v2, v3)
-    if first * UNIT <= size < last * UNIT:
+    if first * UNIT_ELEMENTS <= size < last * UNIT_ELEMENTS:
         v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, blocks))
         store_up_to_four(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
@@ -264,13 +267,13 @@ def dropout(x, out, size, rate, words, first, last):
     low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
     least_kept = uint64(math.ceil(rate * 4294967296.0))
-    for b in range(first * (UNIT // 4), least(last * (UNIT // 4), size // 4)):
+    for b in range(first * (UNIT_ELEMENTS // 4), least(last * (UNIT_ELEMENTS // 4), size // 4)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
         out[4 * b] = x[4 * b] * scale if w0 >= least_kept else T(0)
         out[4 * b + 1] = x[4 * b + 1] * scale if w1 >= least_kept else T(0)
         out[4 * b + 2] = x[4 * b + 2] * scale if w2 >= least_kept else T(0)
         out[4 * b + 3] = x[4 * b + 3] * scale if w3 >= least_kept else T(0)
-    if first * UNIT <= size < last * UNIT:
+    if first * UNIT_ELEMENTS <= size < last * UNIT_ELEMENTS:
         at = size - size % 4
         w0, w1, w2, _ = block_words(key, low, high, size // 4)
         if at < size:

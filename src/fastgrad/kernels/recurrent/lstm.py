@@ -10,57 +10,65 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
-from fastgrad.kernels.recurrent.walk import BLOCK, cell_kernels, copy_elements, forward_launches, gradient_launches
+from fastgrad.kernels.recurrent.walk import (
+    BLOCK_STATE_UNITS,
+    cell_kernels,
+    copy_elements,
+    forward_launches,
+    gradient_launches,
+)
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
 @scalar_function
-def lstm_step(x, work, bias, hs, cs, gates, at, own, now, after, units, stays):
-    """Computes the next state of a row; see `walk.step`."""
+def lstm_step(x, work, bias, hs, cs, gates, gates_at, work_at, state_at, next_at, units, keep_state):
+    """Computes an LSTM's next state of one sequence; see `walk.step`."""
     for j in range(2 * units):
-        gates[at + j] = sigmoid((x[at + j] + work[own + j]) + bias[j])
+        gates[gates_at + j] = sigmoid((x[gates_at + j] + work[work_at + j]) + bias[j])
     for j in range(2 * units, 3 * units):
-        gates[at + j] = tanh((x[at + j] + work[own + j]) + bias[j])
+        gates[gates_at + j] = tanh((x[gates_at + j] + work[work_at + j]) + bias[j])
     for j in range(3 * units, 4 * units):
-        gates[at + j] = sigmoid((x[at + j] + work[own + j]) + bias[j])
-    if stays:
-        copy_elements(hs, now, hs, after, units)
-        copy_elements(cs, now, cs, after, units)
+        gates[gates_at + j] = sigmoid((x[gates_at + j] + work[work_at + j]) + bias[j])
+    if keep_state:
+        copy_elements(hs, state_at, hs, next_at, units)
+        copy_elements(cs, state_at, cs, next_at, units)
     else:
         for j in range(units):
-            cs[after + j] = gates[at + units + j] * cs[now + j] + gates[at + j] * gates[at + 2 * units + j]
+            cs[next_at + j] = (
+                gates[gates_at + units + j] * cs[state_at + j] + gates[gates_at + j] * gates[gates_at + 2 * units + j]
+            )
         for j in range(units):
-            hs[after + j] = gates[at + 3 * units + j] * tanh(cs[after + j])
+            hs[next_at + j] = gates[gates_at + 3 * units + j] * tanh(cs[next_at + j])
 
 
 @scalar_function
-def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """Computes the cotangents of a row; see `walk.step_back`. tanh(c) is recomputed."""
-    for left in range(0, units, BLOCK):
-        n = least(BLOCK, units - left)
+def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of an LSTM's time step for one sequence; see `walk.step_back`. tanh(c) is recomputed."""
+    for left in range(0, units, BLOCK_STATE_UNITS):
+        n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
-            row[4 * BLOCK + j] = tanh(cs[after + left + j])
+            scratch[4 * BLOCK_STATE_UNITS + j] = tanh(cs[next_at + left + j])
         for j in range(n):
-            place, unit = at + left + j, line + left + j
+            place, unit = gates_at + left + j, dh_at + left + j
             i, f, g, o = gates[place], gates[place + units], gates[place + 2 * units], gates[place + 3 * units]
-            bent = row[4 * BLOCK + j]
+            bent = scratch[4 * BLOCK_STATE_UNITS + j]
             d = dc[unit] + dh[unit] * o * (T(1) - bent * bent)
-            row[j] = d * g * (i * (T(1) - i))
-            row[BLOCK + j] = d * cs[now + left + j] * (f * (T(1) - f))
-            row[2 * BLOCK + j] = d * i * (T(1) - g * g)
-            row[3 * BLOCK + j] = dh[unit] * bent * (o * (T(1) - o))
+            scratch[j] = d * g * (i * (T(1) - i))
+            scratch[BLOCK_STATE_UNITS + j] = d * cs[state_at + left + j] * (f * (T(1) - f))
+            scratch[2 * BLOCK_STATE_UNITS + j] = d * i * (T(1) - g * g)
+            scratch[3 * BLOCK_STATE_UNITS + j] = dh[unit] * bent * (o * (T(1) - o))
             dc[unit] = d * f
             dh[unit] = T(0)
         for q in range(4):
-            copy_elements(row, q * BLOCK, dp, at + q * units + left, n)
+            copy_elements(scratch, q * BLOCK_STATE_UNITS, dp, gates_at + q * units + left, n)
 
 
-lstm, lstm_gradient = cell_kernels("lstm", lstm_step, lstm_step_back, 4, carries=True, same_back={"dp": "dx"})
+lstm, lstm_gradient = cell_kernels("lstm", lstm_step, lstm_step_back, 4, has_second_state=True, same_back={"dp": "dx"})
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Maps x, recurrent kernel, bias, h, c and an optional mask to hs, cs, gates, the last h and c; see `walk`."""
-    return forward_launches(lstm, inputs, range(5), carries=True)
+    return forward_launches(lstm, inputs, range(5), has_second_state=True)
 
 
 def lstm_gradient_launches(

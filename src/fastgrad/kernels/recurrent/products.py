@@ -15,7 +15,7 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Input, Launch, Scratch
 
 FLOATS = ("float32", "float64")
-TERMS = 384  # the longest chain
+MOST_CHAIN_TERMS = 384  # the longest chain
 
 
 @kernel("matrix: in[T], packed: out[T], k: int, n: int, row: int, column: int, first: int, last: int", T=FLOATS)
@@ -26,21 +26,21 @@ def pack_matrix(matrix, packed, k, n, row, column, first, last):
     for panel in range(first, last):
         columns = least(width, n - panel * width)
         stride = (columns + lanes - 1) // lanes * lanes
-        for term in range(0, k, TERMS):
-            depth = least(TERMS, k - term)
+        for term in range(0, k, MOST_CHAIN_TERMS):
+            depth = least(MOST_CHAIN_TERMS, k - term)
             at = panel * width * column + term * row
             pack_panel_at(matrix, at, row, column, packed, panel * width * k + term * stride, stride, depth, columns)
 
 
 @scalar_function
-def pack_panel_at(matrix, at, row, column, packed, target, stride, depth, columns):
-    """`pack_panel` to an offset in `packed`."""
+def pack_panel_at(matrix, at, row_stride, column_stride, packed, packed_at, packed_stride, depth, columns):
+    """Copies a matrix's columns, from `at` on, to rows of `packed`, from `packed_at` on, padded to whole vectors."""
     lanes = vector_lanes(T)
     for i in range(depth):
         for j in range(columns):
-            packed[target + i * stride + j] = matrix[at + i * row + j * column]
+            packed[packed_at + i * packed_stride + j] = matrix[at + i * row_stride + j * column_stride]
         for j in range(columns, (columns + lanes - 1) // lanes * lanes):
-            packed[target + i * stride + j] = T(0)
+            packed[packed_at + i * packed_stride + j] = T(0)
 
 
 @scalar_function
@@ -51,8 +51,8 @@ def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
     for column in range(0, n, width):
         columns = least(width, n - column)
         stride = (columns + lanes - 1) // lanes * lanes
-        for term in range(0, k, TERMS):
-            depth = least(TERMS, k - term)
+        for term in range(0, k, MOST_CHAIN_TERMS):
+            depth = least(MOST_CHAIN_TERMS, k - term)
             more = accumulate + term
             multiply_rows(
                 a, a_at + term, a_row, 1, packed, column * k + term * stride, stride, c, c_at + column, n, more,
@@ -66,8 +66,12 @@ def packed_size(dtype: np.dtype, k: int, n: int) -> int:
     return k * -(-n // width) * width
 
 
-def pack_launch(dtype: np.dtype, number: int, k: int, n: int, transposed: bool, scratch: int = 0) -> Launch:
+def pack_launch(
+    dtype: np.dtype, input_number: int, k: int, n: int, transposed: bool, scratch_number: int = 0
+) -> Launch:
     """Returns the launch that packs an input, of shape (k, n), or (n, k) if `transposed`, into scratch memory."""
     strides = (1, k) if transposed else (n, 1)
     panels = -(-n * dtype.itemsize // host_isa().panel_bytes)
-    return Launch(pack_matrix[dtype], (Input(number), Scratch(scratch), k, n, *strides), panels, 0.3 * k * n / panels)
+    return Launch(
+        pack_matrix[dtype], (Input(input_number), Scratch(scratch_number), k, n, *strides), panels, 0.3 * k * n / panels
+    )

@@ -11,21 +11,21 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
 @scalar_function
-def simple_step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
-    """Computes the next state of a row; see `walk.step`."""
-    if stays:
-        copy_elements(hs, now, hs, after, units)
+def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
+    """Computes a simple recurrent layer's next state of one sequence; see `walk.step`."""
+    if keep_state:
+        copy_elements(hs, state_at, hs, next_at, units)
     else:
         for j in range(units):
-            hs[after + j] = tanh((x[at + j] + work[own + j]) + bias[j])
+            hs[next_at + j] = tanh((x[gates_at + j] + work[work_at + j]) + bias[j])
 
 
 @scalar_function
-def simple_step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """Computes the cotangents of a row; see `walk.step_back`."""
+def simple_step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.step_back`."""
     for j in range(units):
-        dp[at + j] = dh[line + j] * (T(1) - hs[after + j] * hs[after + j])
-        dh[line + j] = T(0)
+        dp[gates_at + j] = dh[dh_at + j] * (T(1) - hs[next_at + j] * hs[next_at + j])
+        dh[dh_at + j] = T(0)
 
 
 simple_rnn, simple_rnn_gradient = cell_kernels(

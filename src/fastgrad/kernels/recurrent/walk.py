@@ -1,9 +1,9 @@
 """Recurrent cells over time: one loop over the time steps in each direction, around the cell's function of a row.
 
 Sequences are (time, batch, ...), so the data of a time step is contiguous; the gates of a row are adjacent. A unit of
-work is all time steps of `UNIT` sequences. Up to `TOGETHER` sequences go through a time step together: first the
-product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are short and call one
-function of numbers each.
+work is all time steps of `UNIT_SEQUENCES` sequences. Up to `MOST_SEQUENCES_TOGETHER` sequences go through a time step
+together: first the product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are
+short and call one function of numbers each.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
-UNIT = 8  # the sequences of a unit of work
-TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
-BLOCK = 128  # units of the state at a time, whose results wait on the stack
+UNIT_SEQUENCES = 8  # the sequences of a unit of work
+MOST_SEQUENCES_TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
+BLOCK_STATE_UNITS = 128  # units of the state at a time, whose results wait on the stack
 
 # What the loops need to know of a cell; each kernel is compiled with its own values and functions.
 GATES = 1  # the number of products with the recurrent kernel for a unit of the state
-CARRIES = 0  # whether there is a second state
+HAS_SECOND_STATE = 0  # whether there is a second state
 
 
 @scalar_function
-def step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
+def step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, units, keep_state):
     """Computes a row's next state, from its projected inputs and its product with the recurrent kernel.
 
-    `at` is the start of the row in `x` and `gates`, `own` in `work`. `now` is the start of its state in `hs`, `after`
-    of the next state.
+    `gates_at` is the start of the row in `x` and `gates`, `work_at` in `work`. `state_at` is the start of its state in
+    `hs`, `next_at` of the next state.
     """
 
 
 @scalar_function
-def step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units):
+def step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
     """Computes a row's cotangents of product and inputs, and updates `dh` and `dc` to those of the previous state.
 
-    The cotangent through the recurrent kernel is added to `dh` later. `line` is the start of the row in `dh` and `dc`.
-    `row` has 6 `BLOCK` elements of scratch memory.
+    The cotangent through the recurrent kernel is added to `dh` later. `dh_at` is the start of the row in `dh` and `dc`.
+    `scratch` has 6 `BLOCK_STATE_UNITS` elements of scratch memory.
     """
 
 
 @scalar_function
 def copy_elements(source, source_at, target, at, count):
-    """Copies elements."""
+    """Copies `count` elements from an offset in one array to an offset in another."""
     for i in range(count):
         target[at + i] = source[source_at + i]
 
 
 @scalar_function
 def clear_elements(target, at, count):
-    """Sets elements to zero."""
+    """Sets `count` elements of an array, from an offset on, to zero."""
     for i in range(count):
         target[at + i] = T(0)
 
@@ -68,11 +68,11 @@ def _run_forwards(
     `h0` and `c0`.
     """
     size, width = batch * units, GATES * units
-    end = least(batch, last * UNIT)
-    for top in range(first * UNIT, end, TOGETHER):
-        rows = least(end - top, TOGETHER)
+    end = least(batch, last * UNIT_SEQUENCES)
+    for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
+        rows = least(end - top, MOST_SEQUENCES_TOGETHER)
         copy_elements(h0, top * units, hs, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             copy_elements(c0, top * units, kept, top * units, rows * units)
         for t in range(steps):
             start = t * batch + top
@@ -83,7 +83,7 @@ def _run_forwards(
                 now = row * units
                 step(x, work, bias, hs, kept, gates, row * width, (top + b) * width, now, now + size, units, stays)
         copy_elements(hs, steps * size + top * units, h, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             copy_elements(kept, steps * size + top * units, c, top * units, rows * units)
 
 
@@ -98,14 +98,14 @@ def _run_backwards(
     """
     own = local_array(T, 768)
     size, width = batch * units, GATES * units
-    end = least(batch, last * UNIT)
-    for top in range(first * UNIT, end, TOGETHER):
-        rows = least(end - top, TOGETHER)
+    end = least(batch, last * UNIT_SEQUENCES)
+    for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
+        rows = least(end - top, MOST_SEQUENCES_TOGETHER)
         if with_h != 0:
             copy_elements(gh, top * units, dh, top * units, rows * units)
         else:
             clear_elements(dh, top * units, rows * units)
-        if CARRIES != 0:
+        if HAS_SECOND_STATE != 0:
             if with_c != 0:
                 copy_elements(gc, top * units, dc, top * units, rows * units)
             else:
@@ -129,11 +129,11 @@ def _run_backwards(
                 dh[at] += ghs[at]
 
 
-_FORWARDS = (
+_FORWARD_SIGNATURE = (
     "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], kept: out[T], gates: out[T], "
     "h: out[T], c: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, first: int, last: int"
 )
-_BACKWARDS = (
+_BACKWARD_SIGNATURE = (
     "gates: in[T], kept: in[T], hs: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: out[T], "
     "dh: out[T], dc: out[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, "
     "first: int, last: int"
@@ -145,7 +145,7 @@ def cell_kernels(
     step: Any,
     step_back: Any,
     gates: int,
-    carries: bool = False,
+    has_second_state: bool = False,
     same: Mapping[str, str] = NO_NAMES,
     same_back: Mapping[str, str] = NO_NAMES,
 ) -> tuple[Kernel, Kernel]:
@@ -155,74 +155,80 @@ def cell_kernels(
         name: the cell's name.
         step, step_back: the cell's functions of a row, forward and backward.
         gates: the width of its product with the recurrent kernel, in widths of the state.
-        carries: whether the cell has a second state, which it keeps before and after all time steps.
+        has_second_state: whether the cell has a second state, which it keeps before and after all time steps.
         same, same_back: for parameters of the two kernels, the parameter whose array they always are.
     """
-    own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
+    own = {"GATES": gates, "HAS_SECOND_STATE": int(has_second_state), "step": step, "step_back": step_back}
     made: list[Kernel] = []
-    states = {"h": ("h0",), "c": ("c0",)} if carries else {"h": ("h0",)}
+    states = {"h": ("h0",), "c": ("c0",)} if has_second_state else {"h": ("h0",)}
     for walk, signature, title, in_place, one_array in (
-        (_run_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
-        (_run_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
+        (_run_forwards, _FORWARD_SIGNATURE, name, {"gates": ("x",), **states}, same),
+        (_run_backwards, _BACKWARD_SIGNATURE, f"{name}_gradient", {"dp": ("gates",)}, same_back),
     ):
         function = specialized(walk, title, walk.__doc__, **own)
         made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
     return made[0], made[1]
 
 
-def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[int], carries: bool = False) -> Launches:
-    """Returns the launches of x, the recurrent kernel, the bias, the first states and optionally a mask.
+def forward_launches(
+    kernel: Kernel, inputs: Sequence[Spec], output_numbers: Sequence[int], has_second_state: bool = False
+) -> Launches:
+    """Returns the launches that run a cell over time, from x, recurrent kernel, bias, first states and perhaps a mask.
 
     Args:
         kernel: the cell's forward kernel.
         inputs: see above.
-        places: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number of
-            another.
-        carries: whether there is a second state.
+        output_numbers: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number
+            of another.
+        has_second_state: whether there is a second state.
     """
     x, h0 = inputs[0], inputs[3]
     steps, batch, width = x.shape
     units, dtype = h0.shape[1], x.dtype
-    states = 2 if carries else 1
+    states = 2 if has_second_state else 1
     masked = len(inputs) > 3 + states
     arrays = (Input(0), Scratch(0), Input(2), Input(3), Input(2 + states), Input(3 + states if masked else 0))
-    operands: tuple[Any, ...] = *arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)
-    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
+    operands: tuple[Any, ...] = *arrays, *map(Output, output_numbers), Scratch(1), batch, steps, units, int(masked)
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT_SEQUENCES), _unit_nanoseconds(steps, units, width))
     scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
-    in_place = [(places[3], 3)]
-    in_place += [(places[2], 0)] if places[2] != places[0] else []
-    in_place += [(places[4], 4)] if carries else []
+    in_place = [(output_numbers[3], 3)]
+    in_place += [(output_numbers[2], 0)] if output_numbers[2] != output_numbers[0] else []
+    in_place += [(output_numbers[4], 4)] if has_second_state else []
     return Launches((pack_launch(dtype, 1, units, width, transposed=False), launch), scratch, tuple(in_place))
 
 
 def gradient_launches(
-    kernel: Kernel, inputs: Sequence[Spec], has: Sequence[bool], kept: Sequence[int], places: Sequence[int]
+    kernel: Kernel,
+    inputs: Sequence[Spec],
+    has: Sequence[bool],
+    residual_numbers: Sequence[int],
+    output_numbers: Sequence[int],
 ) -> Launches:
-    """Returns the launches of the residuals, the recurrent kernel, and optional mask, cotangents of hs and last states.
+    """Returns the launches of a cell's gradient, from residuals, recurrent kernel, and perhaps mask and cotangents.
 
     Args:
         kernel: the cell's backward kernel.
         inputs: see above.
         has: which of the optional inputs exist.
-        kept: the input numbers of gates, kept and hs; hs has the states before and after all time steps.
-        places: the output numbers of dx, dp, dh and dc.
+        residual_numbers: the input numbers of gates, kept and hs; hs has the states before and after all time steps.
+        output_numbers: the output numbers of dx, dp, dh and dc.
     """
-    number = max(kept) + 1
+    number = max(residual_numbers) + 1
     width, units = inputs[number].shape[1], inputs[number].shape[0]
-    before_and_after, batch, _ = inputs[kept[2]].shape
+    before_and_after, batch, _ = inputs[residual_numbers[2]].shape
     steps, dtype = before_and_after - 1, inputs[0].dtype
     given = iter(range(number + 1, len(inputs)))
     optional = [Input(next(given)) if there else Input(0) for there in has]
     optional += [Input(0)] * (4 - len(has))
     flags = [*map(int, has), *[0] * (4 - len(has))]
-    arrays = (*map(Input, kept), Scratch(0), *optional, *map(Output, places))
+    arrays = (*map(Input, residual_numbers), Scratch(0), *optional, *map(Output, output_numbers))
     operands: tuple[Any, ...] = *arrays, batch, steps, units, *flags
-    launch = Launch(kernel[dtype], operands, -(-batch // UNIT), _unit_nanoseconds(steps, units, width))
+    launch = Launch(kernel[dtype], operands, -(-batch // UNIT_SEQUENCES), _unit_nanoseconds(steps, units, width))
     packing = pack_launch(dtype, number, width, units, transposed=True)
-    in_place = ((places[1], 0),) if width > units else ()
+    in_place = ((output_numbers[1], 0),) if width > units else ()
     return Launches((packing, launch), ((dtype, packed_size(dtype, width, units)),), in_place)
 
 
-def _unit_nanoseconds(steps: int, units: int, width: int) -> float:
-    """Returns about how many nanoseconds a unit of work takes."""
-    return UNIT * steps * width * (0.02 * units + 0.4)
+def _unit_nanoseconds(steps: int, state_units: int, gates_width: int) -> float:
+    """Returns about how many nanoseconds all time steps of `UNIT_SEQUENCES` sequences take."""
+    return UNIT_SEQUENCES * steps * gates_width * (0.02 * state_units + 0.4)

@@ -20,14 +20,14 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 MOST_PARTS = 16
-PART_ROWS = 512  # least rows of a part
-ROWS = 64  # of a block: the bodies' literal
-NANOSECONDS = 0.1  # about, for an element
+LEAST_PART_ROWS = 512  # least rows of a part
+BLOCK_ROWS = 64  # of a block: the bodies' literal
+ELEMENT_NANOSECONDS = 0.1  # about, for an element
 
 
 @scalar_function
-def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, square, rest, lanes):
-    """Adds a block of rows to the moments of the `before` rows before it, for some columns.
+def add_block_to_moments(x, at, columns, rows, rows_before, moments, mean_at, square_at, total, square, rest, lanes):
+    """Adds a block of rows to the moments of the `rows_before` rows before it, for some columns.
 
     `total` is the mean rounded to T; `rest` is the sum of the distances from it, whose mean corrects the rounding.
     """
@@ -45,12 +45,12 @@ def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, 
             off = x[at + r * columns + o] - total[o]
             square[o] += off * off
             rest[o] += off
-    share = rows / (before + rows)
+    share = rows / (rows_before + rows)
     for o in range(lanes):
         lacks = float64(rest[o]) / rows
         apart = total[o] + lacks - moments[mean_at + o]
         moments[mean_at + o] += apart * share
-        moments[square_at + o] += square[o] - lacks * rest[o] + apart * apart * (before * share)
+        moments[square_at + o] += square[o] - lacks * rest[o] + apart * apart * (rows_before * share)
 
 
 @kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
@@ -71,13 +71,13 @@ def part_moments(x, moments, rows, columns, parts, first, last):
             some = least(64, end - row)
             at = row * columns
             for c in range(0, columns - 15, 16):
-                add_block(
+                add_block_to_moments(
                     x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
                 )
             c = columns // 16 * 16
             if c < columns:
                 lanes = columns - c
-                add_block(
+                add_block_to_moments(
                     x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
                 )
 
@@ -102,13 +102,15 @@ def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
 
 @through_float32
 def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Returns the launches of the operation ``batch_moments``."""
+    """Returns the launches for mean and population variance of each column of a matrix."""
     (x,) = inputs
     rows, columns = x.shape
     if x.dtype.name not in FLOATS:
         return None
-    parts = max(1, min(MOST_PARTS, rows // PART_ROWS))
+    parts = max(1, min(MOST_PARTS, rows // LEAST_PART_ROWS))
     sizes = rows, columns, parts
-    work = Launch(part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, NANOSECONDS * rows * columns / parts)
+    work = Launch(
+        part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, ELEMENT_NANOSECONDS * rows * columns / parts
+    )
     join = Launch(whole_moments[x.dtype], (Scratch(0), Output(0), Output(1), *sizes), columns, parts)
     return Launches((work, join), ((np.dtype(np.float64), 2 * parts * columns),))

@@ -22,32 +22,32 @@ from fastgrad.kernels.movement.boxes import fill_launch
 from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad.kernels.movement.strided import ScratchCopies
 from fastgrad.kernels.reduction.reductions import lane_total
-from fastgrad.kernels.reduction.row_blocks import PARTS, copy_last_columns, rows_together
+from fastgrad.kernels.reduction.row_blocks import ROW_PARTS, copy_last_columns, rows_together
 from fastgrad.kernels.reduction.softmax import row_exponentials, row_peaks
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
-SIGNED = ("int8", "int16", "int32", "int64")
-INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
-NUMBERS = (*FLOATS, *INTEGERS)
-RUN = 64
+SIGNED_INTEGERS = ("int8", "int16", "int32", "int64")
+INTEGERS = (*SIGNED_INTEGERS, "uint8", "uint16", "uint32", "uint64")
+NUMBER_DTYPES = (*FLOATS, *INTEGERS)
+RUN_ELEMENTS = 64
 
 
-@kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBERS)
+@kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBER_DTYPES)
 def sum_rows(x, out, columns, parts, divisor, first, last):
-    """Sums rows, first runs of elements and then the runs; divides by `divisor`, unless that is 0."""
+    """Sums rows, first runs of elements and then the runs' sums; divides by `divisor`, unless that is 0."""
     for r in range(first, last):
         for part in range(parts):
             total = T(0)
-            for start in range(0, columns, RUN):
+            for start in range(0, columns, RUN_ELEMENTS):
                 run = T(0)
-                for c in range(start, least(start + RUN, columns)):
+                for c in range(start, least(start + RUN_ELEMENTS, columns)):
                     run = T(run + x[(r * columns + c) * parts + part])
                 total = T(total + run)
             out[r * parts + part] = T(total / T(divisor)) if divisor != 0 else total
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED, "uint8", "uint16", "uint32"))
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED_INTEGERS, "uint8", "uint16", "uint32"))
 def whole_means(x, out, columns, first, last):
     """Computes means of integers, rounded towards zero."""
     for r in range(first, last):
@@ -58,9 +58,9 @@ def whole_means(x, out, columns, first, last):
         out[r] = size if total >= 0 else -size
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBERS)
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBER_DTYPES)
 def multiply_rows(x, out, columns, first, last):
-    """Multiplies the elements of rows."""
+    """Computes the product of the elements of each row."""
     for r in range(first, last):
         total = T(1)
         for c in range(r * columns, (r + 1) * columns):
@@ -70,7 +70,7 @@ def multiply_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def multiply_complex_rows(x, out, columns, first, last):
-    """Multiplies the complex elements of rows."""
+    """Computes the product of the complex elements of each row."""
     for r in range(first, last):
         a, b = T(1), T(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -80,7 +80,7 @@ def multiply_complex_rows(x, out, columns, first, last):
         out[2 * r + 1] = b
 
 
-@kernel("x: in[T], out: out[T], columns: int, sign: int, finite: int, first: int, last: int", T=NUMBERS)
+@kernel("x: in[T], out: out[T], columns: int, sign: int, finite: int, first: int, last: int", T=NUMBER_DTYPES)
 def extremes_of_rows(x, out, columns, sign, finite, first, last):
     """Writes the largest elements of rows (sign -1: smallest), NaN if any is NaN; if `finite`, 0 for non-finite."""
     for r in range(first, last):
@@ -90,7 +90,7 @@ def extremes_of_rows(x, out, columns, sign, finite, first, last):
         out[r] = T(0) if finite != 0 and best - best != 0 else best
 
 
-@kernel("x: in[T], out: out[int64], columns: int, parts: int, first: int, last: int", T=(*NUMBERS, "bool"))
+@kernel("x: in[T], out: out[int64], columns: int, parts: int, first: int, last: int", T=(*NUMBER_DTYPES, "bool"))
 def count_rows(x, out, columns, parts, first, last):
     """Counts the non-zero elements of rows."""
     for r in range(first, last):
@@ -111,7 +111,7 @@ def logsumexp_rows(x, out, columns, first, last):
         rows = least(together, last - top)
         copy_last_columns(x, top, rows, columns, tails)
         row_peaks(x, top, rows, columns, tails, parts, across, peaks)
-        for k in range(PARTS):
+        for k in range(ROW_PARTS):
             peaks[k] = peaks[k] if peaks[k] - peaks[k] == 0 else T(0)
         row_exponentials(x, x, False, top, rows, columns, tails, peaks, parts, across, totals)
         for k in range(rows):
@@ -165,7 +165,7 @@ def clip_rows(x, norms, limit, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def real_parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+def real_dtype_and_count(dtype: np.dtype) -> tuple[np.dtype, int]:
     """Returns the dtype of real numbers, and how many of them make an element of this dtype."""
     return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
 
@@ -176,7 +176,7 @@ class _ReducedRows(ScratchCopies):
     def __init__(self, x: Spec, axes: tuple[int, ...]) -> None:
         super().__init__()
         self.dtype = x.dtype
-        self.real, self.parts = real_parts(x.dtype)
+        self.real, self.parts = real_dtype_and_count(x.dtype)
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         self.columns = prod(x.shape[axis] for axis in axes)
         self.rows = prod(x.shape[axis] for axis in kept)
@@ -187,15 +187,15 @@ class _ReducedRows(ScratchCopies):
             self.place = self.copied(self.place, x.dtype, layout, size)
 
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
-        """Returns the launches followed by that of a kernel over the rows."""
+        """Returns the launches that bring the input into rows and then run a kernel over them."""
         operands = self.place, Output(0), self.columns, *numbers
         return self.followed_by(Launch(kernel, operands, self.rows, self.columns))
 
 
-Choice = Callable[[_ReducedRows, Spec], "Launches | None"]
+KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 
-def _reduction_launches(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
+def _reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
@@ -213,7 +213,7 @@ def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     return x.then(sum_rows[x.real], x.parts, x.columns) if is_float else x.then(whole_means[x.real])
 
 
-def _extreme_of_rows(sign: int, finite: bool) -> Choice:
+def _extreme_of_rows(sign: int, finite: bool) -> KernelChoice:
     def choose(x: _ReducedRows, y: Spec) -> Launches | None:
         if x.columns:
             return x.then(extremes_of_rows[x.dtype], sign, int(finite))
@@ -242,18 +242,18 @@ def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     return x.then(norms_of_rows[x.real], x.parts) if is_float else x.then(whole_norms_of_rows[x.real])
 
 
-COMPLEX = ("complex64", "complex128")
-sum_launches = _reduction_launches(lambda x, y: x.then(sum_rows[x.real], x.parts, 0), (*NUMBERS, *COMPLEX))
-mean_launches = _reduction_launches(_mean_of_rows, (*NUMBERS, *COMPLEX))
-prod_launches = _reduction_launches(_product_of_rows, (*NUMBERS, *COMPLEX))
-max_launches = _reduction_launches(_extreme_of_rows(1, finite=False), NUMBERS)
-min_launches = _reduction_launches(_extreme_of_rows(-1, finite=False), NUMBERS)
+COMPLEX_DTYPES = ("complex64", "complex128")
+sum_launches = _reduction_launches(lambda x, y: x.then(sum_rows[x.real], x.parts, 0), (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+mean_launches = _reduction_launches(_mean_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+prod_launches = _reduction_launches(_product_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+max_launches = _reduction_launches(_extreme_of_rows(1, finite=False), NUMBER_DTYPES)
+min_launches = _reduction_launches(_extreme_of_rows(-1, finite=False), NUMBER_DTYPES)
 finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, finite=True), FLOATS)
 count_nonzero_launches = _reduction_launches(
-    lambda x, y: x.then(count_rows[x.real], x.parts), (*NUMBERS, "bool", *COMPLEX)
+    lambda x, y: x.then(count_rows[x.real], x.parts), (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES)
 )
 logsumexp_launches = _reduction_launches(_logsumexp_of_rows, FLOATS)
-norm_launches = _reduction_launches(_norm_of_rows, (*NUMBERS, *COMPLEX))
+norm_launches = _reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 
 
 @through_float32

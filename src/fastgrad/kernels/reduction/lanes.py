@@ -11,11 +11,11 @@ from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 
 LANES = 256
-DEPTH = 64  # elements that are added in a lane, one after the other
-FEW = 32  # most elements of rows that need no lanes
-PART = 65536  # elements of a part of a long reduction
-ENOUGH = 64  # least pieces of work that need no cut into parts
-MANY = 1 << 19  # least elements of a reduction that is cut into parts
+LANE_DEPTH = 64  # elements that are added in a lane, one after the other
+FEW_ELEMENTS = 32  # most elements of rows that need no lanes
+PART_ELEMENTS = 65536  # elements of a part of a long reduction
+ENOUGH_UNITS = 64  # least pieces of work that need no cut into parts
+MANY_ELEMENTS = 1 << 19  # least elements of a reduction that is cut into parts
 
 
 @scalar_function
@@ -54,13 +54,13 @@ def _combined_lanes(lanes, count):
 
 
 combine = plus  # each function is compiled with its own
-_OF_LANES = "of the first `count` lanes, a multiple of 16"
+_OF_LANES_TEXT = "of the first `count` lanes, a multiple of 16"
 lanes_sum, lanes_product, lanes_greatest, lanes_least = [
     scalar_function(specialized(_combined_lanes, name, f"Returns the {what}; overwrites lanes.", combine=function))
     for name, what, function in (
-        ("lanes_sum", f"sum {_OF_LANES}", plus),
-        ("lanes_product", f"product {_OF_LANES}", times),
-        ("lanes_greatest", f"greatest {_OF_LANES}, NaN if any is NaN", nan_greatest),
-        ("lanes_least", f"least {_OF_LANES}, NaN if any is NaN", nan_least),
+        ("lanes_sum", f"sum {_OF_LANES_TEXT}", plus),
+        ("lanes_product", f"product {_OF_LANES_TEXT}", times),
+        ("lanes_greatest", f"greatest {_OF_LANES_TEXT}, NaN if any is NaN", nan_greatest),
+        ("lanes_least", f"least {_OF_LANES_TEXT}, NaN if any is NaN", nan_least),
     )
 ]

@@ -17,27 +17,36 @@ from numpy import float64
 from fastgrad.kernels.codegen.body import local_array, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART, lanes_sum, padded_lane_count
+from fastgrad.kernels.reduction.lanes import (
+    ENOUGH_UNITS,
+    FEW_ELEMENTS,
+    LANE_DEPTH,
+    LANES,
+    MANY_ELEMENTS,
+    PART_ELEMENTS,
+    lanes_sum,
+    padded_lane_count,
+)
 from fastgrad.kernels.reduction.row_blocks import add_parts_to_totals, clear_totals
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 FLOATS = ("float32", "float64")
-BLOCK = LANES * DEPTH
-NANOSECONDS = 0.2  # about, for an element of an array in a far cache
+BLOCK_ELEMENTS = LANES * LANE_DEPTH
+ELEMENT_NANOSECONDS = 0.2  # about, for an element of an array in a far cache
 
 
 @scalar_function
-def lanes_of(x, at, count, lanes, part):
-    """Sets `part`, 16 numbers, to the sums of every 16th of `count` elements from `at` on; `lanes` is scratch."""
+def sums_of_16_lanes(x, at, count, lanes, sums):
+    """Sets the 16 numbers `sums` to the sums of every 16th of x's `count` elements from `at` on; `lanes` is scratch."""
     for i in range(16):
-        part[i] = T(0)
+        sums[i] = T(0)
     if count <= LANES:
         whole = count // 16 * 16
         for c in range(0, whole, 16):
             for i in range(16):
-                part[i] += x[at + c + i]
+                sums[i] += x[at + c + i]
         for i in range(count - whole):
-            part[i] += x[at + whole + i]
+            sums[i] += x[at + whole + i]
     else:
         whole = count // LANES * LANES
         for i in range(LANES):
@@ -49,7 +58,7 @@ def lanes_of(x, at, count, lanes, part):
             lanes[i] += x[at + whole + i]
         for c in range(0, LANES, 16):
             for i in range(16):
-                part[i] += lanes[c + i]
+                sums[i] += lanes[c + i]
 
 
 @kernel(
@@ -67,9 +76,9 @@ def sum_along(x, out, columns, size, parts, divisor, first, last):
         clear_totals(totals)
         begin = top // parts * columns + top % parts * size
         count = least(size, columns - top % parts * size)
-        for block in range(0, count, BLOCK):
+        for block in range(0, count, BLOCK_ELEMENTS):
             for k in range(rows):
-                lanes_of(x, begin + k * columns + block, least(BLOCK, count - block), lanes, part)
+                sums_of_16_lanes(x, begin + k * columns + block, least(BLOCK_ELEMENTS, count - block), lanes, part)
                 for i in range(16):
                     sums[16 * k + i] = part[i]
             add_parts_to_totals(sums, rows, across, totals)
@@ -106,10 +115,10 @@ def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
         base = band % outer * terms * inner + left
         for i in range(used):
             totals[i] = float64(0)
-        for block in range(begin, stop, DEPTH):
+        for block in range(begin, stop, LANE_DEPTH):
             for i in range(used):
                 lanes[i] = T(0)
-            end = least(block + DEPTH, stop)
+            end = least(block + LANE_DEPTH, stop)
             whole = block + (end - block) // 4 * 4
             for q in range(block, whole, 4):
                 at = base + q * inner
@@ -127,11 +136,12 @@ def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
 
 
 @kernel(
-    "totals: in[float64], out: out[T], parts: int, beside: int, across: int, divisor: int, first: int, last: int",
+    "totals: in[float64], out: out[T], parts: int, result_stride: int, part_stride: int, divisor: int, first: int, "
+    "last: int",
     T=FLOATS,
 )
-def add_totals(totals, out, parts, beside, across, divisor, first, last):
-    """Adds the totals of parts. Totals of a result are `across` apart, those of its neighbour `beside`."""
+def add_totals(totals, out, parts, result_stride, part_stride, divisor, first, last):
+    """Adds up each result's partial sums, `part_stride` apart; first partial sums are `result_stride` apart."""
     lanes = local_array(float64, 256)
     for r in range(first, last):
         used = padded_lane_count(least(LANES, parts))
@@ -139,7 +149,7 @@ def add_totals(totals, out, parts, beside, across, divisor, first, last):
             lanes[i] = float64(0)
         for start in range(0, parts, LANES):
             for i in range(least(LANES, parts - start)):
-                lanes[i] += totals[r * beside + (start + i) * across]
+                lanes[i] += totals[r * result_stride + (start + i) * part_stride]
         out[r] = T(lanes_sum(lanes, used)) / T(divisor)
 
 
@@ -154,18 +164,21 @@ def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int)
     """
     count, wide = outer * terms * inner, np.dtype(float64)
     if inner == 1:
-        units, size = outer, PART
+        units, size = outer, PART_ELEMENTS
     else:
-        units, size = outer * -(-inner // LANES), max(DEPTH, PART // min(inner, LANES) // DEPTH * DEPTH)
-    parts = 1 if units >= ENOUGH or count < MANY else -(-terms // size)
+        units, size = (
+            outer * -(-inner // LANES),
+            max(LANE_DEPTH, PART_ELEMENTS // min(inner, LANES) // LANE_DEPTH * LANE_DEPTH),
+        )
+    parts = 1 if units >= ENOUGH_UNITS or count < MANY_ELEMENTS else -(-terms // size)
     place, kind = (Output(0), dtype) if parts == 1 else (Scratch(0), wide)
     size = terms if parts == 1 else size
-    cost = NANOSECONDS * count / (units * parts)
+    cost = ELEMENT_NANOSECONDS * count / (units * parts)
     operands: tuple[Any, ...] = (Input(0), place)
     if inner != 1:
         found: Any = sum_across[dtype, kind]
         launch = Launch(found, (*operands, terms, inner, size, parts, outer, divisor), units * parts, cost)
-    elif terms <= FEW:
+    elif terms <= FEW_ELEMENTS:
         launch = Launch(sum_few[dtype], (*operands, terms, divisor), units, cost)
     else:
         launch = Launch(sum_along[dtype, kind], (*operands, terms, size, parts, divisor), units * parts, cost)

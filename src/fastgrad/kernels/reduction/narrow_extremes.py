@@ -10,13 +10,13 @@ import numpy as np
 from fastgrad.kernels.codegen.body import local_array, pack_panel, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
-from fastgrad.kernels.reduction.row_blocks import PARTS
+from fastgrad.kernels.reduction.row_blocks import ROW_PARTS
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, single_launch
 
 FLOATS = ("float32", "float64")
-NARROW = 512
-TILE = 256
-NANOSECONDS = 0.15  # of an element
+MOST_NARROW_ELEMENTS = 512
+TILE_COLUMNS = 256
+ELEMENT_NANOSECONDS = 0.15  # of an element
 
 
 @scalar_function
@@ -27,30 +27,30 @@ def extreme(a, b, largest):
 
 @scalar_function
 def extremes_along(x, out, columns, first, last, largest):
-    """Writes the extreme of each row, for `PARTS` rows at a time."""
+    """Writes the extreme of each row, for `ROW_PARTS` rows at a time."""
     part, parts, across = local_array(T, 16), local_array(T, 256), local_array(T, 256)
-    whole = columns // PARTS * PARTS
-    for top in range(first, last, PARTS):
-        rows = least(PARTS, last - top)
+    whole = columns // ROW_PARTS * ROW_PARTS
+    for top in range(first, last, ROW_PARTS):
+        rows = least(ROW_PARTS, last - top)
         for k in range(rows):
             at = (top + k) * columns
             if whole > 0:
-                for i in range(PARTS):
+                for i in range(ROW_PARTS):
                     part[i] = x[at + i]
             else:
-                for i in range(PARTS):
+                for i in range(ROW_PARTS):
                     part[i] = x[at]
-            for c in range(PARTS, whole, PARTS):
-                for i in range(PARTS):
+            for c in range(ROW_PARTS, whole, ROW_PARTS):
+                for i in range(ROW_PARTS):
                     part[i] = extreme(part[i], x[at + c + i], largest)
             for i in range(columns - whole):
                 part[i] = extreme(part[i], x[at + whole + i], largest)
-            for i in range(PARTS):
-                parts[PARTS * k + i] = part[i]
-        pack_panel(parts, 0, 1, PARTS, across, PARTS, PARTS, rows)
-        for i in range(1, PARTS):
-            for k in range(PARTS):
-                across[k] = extreme(across[k], across[PARTS * i + k], largest)
+            for i in range(ROW_PARTS):
+                parts[ROW_PARTS * k + i] = part[i]
+        pack_panel(parts, 0, 1, ROW_PARTS, across, ROW_PARTS, ROW_PARTS, rows)
+        for i in range(1, ROW_PARTS):
+            for k in range(ROW_PARTS):
+                across[k] = extreme(across[k], across[ROW_PARTS * i + k], largest)
         for k in range(rows):
             out[top + k] = across[k]
 
@@ -59,11 +59,11 @@ def extremes_along(x, out, columns, first, last, largest):
 def extremes_across(x, out, terms, inner, first, last, largest):
     """Writes the extreme of each column, for a tile of columns at a time."""
     best = local_array(T, 256)
-    tiles = (inner + TILE - 1) // TILE
+    tiles = (inner + TILE_COLUMNS - 1) // TILE_COLUMNS
     for unit in range(first, last):
         outer = unit // tiles
-        left = (unit - outer * tiles) * TILE
-        used = least(TILE, inner - left)
+        left = (unit - outer * tiles) * TILE_COLUMNS
+        used = least(TILE_COLUMNS, inner - left)
         at = outer * terms * inner + left
         for i in range(used):
             best[i] = x[at + i]
@@ -100,12 +100,12 @@ def narrow_extremes(dtype: np.dtype, outer: int, terms: int, inner: int, sign: i
         outer, terms, inner: its shape, without zeros.
         sign: 1 for the largest elements, -1 for the smallest.
     """
-    if (terms if inner == 1 else inner) > NARROW:
+    if (terms if inner == 1 else inner) > MOST_NARROW_ELEMENTS:
         return None
     sizes: tuple[int, ...]
     found, sizes, units = row_extremes[dtype], (terms, sign), outer
     if inner != 1:
-        found, sizes, units = column_extremes[dtype], (terms, inner, sign), outer * -(-inner // TILE)
+        found, sizes, units = column_extremes[dtype], (terms, inner, sign), outer * -(-inner // TILE_COLUMNS)
     return single_launch(
-        found, Input(0), Output(0), *sizes, units=units, unit_cost=NANOSECONDS * outer * terms * inner / units
+        found, Input(0), Output(0), *sizes, units=units, unit_cost=ELEMENT_NANOSECONDS * outer * terms * inner / units
     )

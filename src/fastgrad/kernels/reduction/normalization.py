@@ -14,8 +14,8 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.reduction.reductions import LANES
 from fastgrad.kernels.reduction.row_blocks import (
-    PARTS,
-    SEGMENT,
+    ROW_PARTS,
+    SEGMENT_COLUMNS,
     add_parts_to_totals,
     clear_totals,
     row_distance_sums,
@@ -34,8 +34,10 @@ from fastgrad.kernels.runtime.launch import (
 )
 
 FLOATS = ("float32", "float64")
-SUM_ROWS = 8  # of a block; the blocks' sums for gamma and beta are then added up
-NEAR = 1 << 16  # most elements for which threads sum their own rows: other threads' results are in other caches
+SUM_BLOCK_ROWS = 8  # of a block; the blocks' sums for gamma and beta are then added up
+MOST_ELEMENTS_FOR_OWN_ROWS = (
+    1 << 16
+)  # most elements for which threads sum their own rows: other threads' results are in other caches
 
 
 @kernel(
@@ -90,33 +92,33 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     part, parts, across = local_array(T, 16), local_array(T, 256), local_array(T, 256)
     part_h, parts_h = local_array(T, 16), local_array(T, 256)
     totals, totals_h = local_array(float64, 16), local_array(float64, 16)
-    whole = columns // PARTS * PARTS
+    whole = columns // ROW_PARTS * ROW_PARTS
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         clear_totals(totals)
         clear_totals(totals_h)
-        for left in range(0, columns, SEGMENT):
-            right = least(whole, left + SEGMENT)
+        for left in range(0, columns, SEGMENT_COLUMNS):
+            right = least(whole, left + SEGMENT_COLUMNS)
             for k in range(rows):
                 at = (top + k) * columns
                 centre, scale = mean[top + k], inverse[top + k]
-                for i in range(PARTS):
+                for i in range(ROW_PARTS):
                     part[i] = T(0)
                     part_h[i] = T(0)
-                for c in range(left, right, PARTS):
-                    for i in range(PARTS):
+                for c in range(left, right, ROW_PARTS):
+                    for i in range(ROW_PARTS):
                         u = g[at + c + i] * gamma[c + i]
                         part[i] += u
                         part_h[i] = fused_multiply_add(u, (x[at + c + i] - centre) * scale, part_h[i])
-                if left + SEGMENT >= columns:
+                if left + SEGMENT_COLUMNS >= columns:
                     for i in range(columns - whole):
                         u = g[at + whole + i] * gamma[whole + i]
                         part[i] += u
                         part_h[i] = fused_multiply_add(u, (x[at + whole + i] - centre) * scale, part_h[i])
-                for i in range(PARTS):
-                    parts[PARTS * k + i] = part[i]
-                    parts_h[PARTS * k + i] = part_h[i]
+                for i in range(ROW_PARTS):
+                    parts[ROW_PARTS * k + i] = part[i]
+                    parts_h[ROW_PARTS * k + i] = part_h[i]
             add_parts_to_totals(parts, rows, across, totals)
             add_parts_to_totals(parts_h, rows, across, totals_h)
         for k in range(rows):
@@ -143,11 +145,11 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
         for c in range(width):
             gamma_total[c] = T(0)
             beta_total[c] = T(0)
-        for start in range(0, rows, SUM_ROWS):
+        for start in range(0, rows, SUM_BLOCK_ROWS):
             for c in range(width):
                 lanes[c] = T(0)
                 products[c] = T(0)
-            for r in range(start, least(start + SUM_ROWS, rows)):
+            for r in range(start, least(start + SUM_BLOCK_ROWS, rows)):
                 at = r * columns + left
                 centre, scale = mean[r], inverse[r]
                 for c in range(width):
@@ -167,13 +169,13 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
     T=FLOATS,
 )
 def layer_norm_parameter_sums(g, x, mean, inverse, sums, rows, columns, first, last):
-    """Writes the sums for gamma and beta of each block of `SUM_ROWS` rows, the units: shape (blocks, 2, columns)."""
+    """Writes the sums for gamma and beta of each block (unit) of `SUM_BLOCK_ROWS` rows: shape (blocks, 2, columns)."""
     for block in range(first, last):
         for_gamma = 2 * block * columns
         for_beta = for_gamma + columns
         for c in range(2 * columns):
             sums[for_gamma + c] = T(0)
-        for r in range(block * SUM_ROWS, least((block + 1) * SUM_ROWS, rows)):
+        for r in range(block * SUM_BLOCK_ROWS, least((block + 1) * SUM_BLOCK_ROWS, rows)):
             at = r * columns
             centre, scale = mean[r], inverse[r]
             for c in range(columns):
@@ -219,16 +221,16 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns, parts
     )
     in_place = in_place_operands(for_x.kernel, for_x.operands)
-    blocks = -(-rows // SUM_ROWS)
-    if blocks == 1 or size > NEAR:
+    blocks = -(-rows // SUM_BLOCK_ROWS)
+    if blocks == 1 or size > MOST_ELEMENTS_FOR_OWN_ROWS:
         operands = g, x, mean, inverse, Output(1), Output(2), rows, columns
         tiles = -(-columns // LANES)
         for_parameters = Launch(layer_norm_parameters_gradient[dtype], operands, tiles, 0.1 * rows * LANES)
         return Launches((for_parameters, for_x), in_place=in_place)
     # The same sums, but a share reads its own rows, as the steps before and after do.
-    parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_ROWS == 0 else {}
+    parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_BLOCK_ROWS == 0 else {}
     to_sums = g, x, mean, inverse, Scratch(0), rows, columns
-    sums = Launch(layer_norm_parameter_sums[dtype], to_sums, blocks, 0.1 * SUM_ROWS * columns, parts)
+    sums = Launch(layer_norm_parameter_sums[dtype], to_sums, blocks, 0.1 * SUM_BLOCK_ROWS * columns, parts)
     to_total = Scratch(0), Output(1), Output(2), blocks, columns
     total = Launch(add_parameter_sums[dtype], to_total, columns, 0.1 * blocks, waits=True)
     return Launches((sums, for_x, total), ((dtype, 2 * blocks * columns),), in_place)

@@ -2,26 +2,26 @@
 
 A sum has `LANES` partial sums; element i goes to lane i % LANES. The lanes are then added as a tree. The order of
 additions depends on the number of elements alone, so results are the same on every CPU. Long sums are made of blocks of
-`BLOCK` elements, whose totals are added in float64. Sums over rows are made of blocks of `ROW_BLOCK` rows.
+`BLOCK_ELEMENTS` elements, whose totals are added in float64. Sums over rows are made of blocks of `BLOCK_ROWS` rows.
 """
 
 from fastgrad.kernels.codegen.body import scalar_function
 
 LANES = 256
-BLOCK = 16384
-ROW_BLOCK = 64
-FEW = 16  # most numbers that are added one after the other
+BLOCK_ELEMENTS = 16384
+BLOCK_ROWS = 64
+MOST_SUMMED_IN_ORDER = 16  # most numbers that are added one after the other
 
 
 @scalar_function
 def lane_total(lanes, used):
     """Returns the sum of the first `used` lanes, 0 <= used <= LANES; overwrites lanes."""
-    if used <= FEW:
+    if used <= MOST_SUMMED_IN_ORDER:
         total = T(0)
         for i in range(used):
             total += lanes[i]
         return total
-    width = 2 * FEW
+    width = 2 * MOST_SUMMED_IN_ORDER
     while width < used:
         width *= 2
     for i in range(used, width):

@@ -17,8 +17,8 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, singl
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
-COLUMNS = 64  # columns that are summed side by side
-_RUNNING = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
+COLUMNS_TOGETHER = 64  # columns that are summed side by side
+_RUNNING_SIGNATURE = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
 _IN_PLACE = {"y": ("x",)}
 
 
@@ -30,7 +30,7 @@ def sum_rounding_error(total, value, larger):
     return error if math.fabs(larger) < math.inf else T(0)
 
 
-@kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)
+@kernel(_RUNNING_SIGNATURE, T=FLOATS, in_place=_IN_PLACE)
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
     """Sums the elements up to each element with compensated rounding errors (Ogita, Rump and Oishi 2005)."""
     totals = local_array(T, 64)
@@ -51,8 +51,8 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                 rest += sum_rounding_error(total, part, larger)
                 total = larger
             continue
-        for column in range(0, inner, COLUMNS):
-            count = COLUMNS if column + COLUMNS <= inner else inner - column
+        for column in range(0, inner, COLUMNS_TOGETHER):
+            count = COLUMNS_TOGETHER if column + COLUMNS_TOGETHER <= inner else inner - column
             for i in range(count):
                 totals[i] = T(0)
                 rests[i] = T(0)
@@ -67,7 +67,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                     rests[i] = rest
 
 
-@kernel(_RUNNING, T=INTEGERS, in_place=_IN_PLACE)
+@kernel(_RUNNING_SIGNATURE, T=INTEGERS, in_place=_IN_PLACE)
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     """Sums the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
@@ -131,15 +131,15 @@ def _running_total(x, y, size, inner, exclusive, reverse, first, last):
 
 # Each kernel is compiled with its own values.
 join, NEUTRAL = times, 1
-_UP_TO_EACH = "up to each element, without it if `exclusive`, from the end if `reverse`."
-running_product = kernel(_RUNNING, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
-    specialized(_running_total, "running_product", f"Multiplies the elements {_UP_TO_EACH}")
+_UP_TO_EACH_TEXT = "up to each element, without it if `exclusive`, from the end if `reverse`."
+running_product = kernel(_RUNNING_SIGNATURE, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
+    specialized(_running_total, "running_product", f"Multiplies the elements {_UP_TO_EACH_TEXT}")
 )
-running_logsumexp = kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)(
+running_logsumexp = kernel(_RUNNING_SIGNATURE, T=FLOATS, in_place=_IN_PLACE)(
     specialized(
         _running_total,
         "running_logsumexp",
-        f"Computes log(sum(exp(x))) {_UP_TO_EACH}",
+        f"Computes log(sum(exp(x))) {_UP_TO_EACH_TEXT}",
         join=log_add_exp,
         NEUTRAL=-math.inf,
     )
@@ -170,7 +170,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 
 
 def _running_launches(
-    kernel: Any, dtypes: tuple[str, ...], of_floats: Any = None, complex_too: bool = False
+    kernel: Any, dtypes: tuple[str, ...], float_kernel: Any = None, with_complex: bool = False
 ) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
@@ -178,11 +178,11 @@ def _running_launches(
     ) -> Launches | None:
         (x,) = inputs
         dtype, inner = x.dtype, prod(x.shape[axis + 1 :])
-        if dtype.kind == "c" and complex_too:  # real and imaginary parts separately
+        if dtype.kind == "c" and with_complex:  # real and imaginary parts separately
             dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
         if dtype.name not in dtypes:
             return None
-        native = (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype]
+        native = (float_kernel if float_kernel is not None and dtype.kind == "f" else kernel)[dtype]
         operands = Input(0), Output(0), x.shape[axis], inner, int(exclusive), int(reverse)
         cost = 1.5 * x.shape[axis] * inner
         return single_launch(native, *operands, units=prod(x.shape[:axis]), unit_cost=cost)
@@ -190,14 +190,14 @@ def _running_launches(
     return launches
 
 
-cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
+cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, with_complex=True)
 cumprod_launches = _running_launches(running_product, (*FLOATS, *INTEGERS))
 cumulative_logsumexp_launches = _running_launches(running_logsumexp, FLOATS)
 
 
 @through_float32
 def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
-    """``y[k] = a[k] * y[k - 1] + b[k]`` of a and b."""
+    """Returns the launches of the linear recurrence ``y[k] = a[k] * y[k - 1] + b[k]`` along an axis."""
     a, b = inputs
     if b.dtype.name not in FLOATS or a.shape != b.shape:
         return None

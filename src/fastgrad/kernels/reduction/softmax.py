@@ -17,8 +17,8 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp, greatest, least, log
 from fastgrad.kernels.reduction.row_blocks import (
-    PARTS,
-    SEGMENT,
+    ROW_PARTS,
+    SEGMENT_COLUMNS,
     add_parts_to_totals,
     clear_totals,
     copy_last_columns,
@@ -30,61 +30,61 @@ from fastgrad.kernels.reduction.row_blocks import (
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
-INDICES = ("int32", "int64")
+INDEX_DTYPES = ("int32", "int64")
 EXPONENTIAL_NANOSECONDS = 0.6  # nanoseconds an element
-_GRADIENT = "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int"
+_GRADIENT_SIGNATURE = "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int"
 
 
 @scalar_function
-def row_peaks(x, top, rows, columns, tails, parts, across, peaks):
+def row_peaks(x, top, rows, columns, tails, parts, scratch, peaks):
     """Writes the greatest element of each row, with `tails` of `copy_last_columns`; NaN may be ignored."""
     part = local_array(T, 16)
-    whole = columns // PARTS * PARTS
+    whole = columns // ROW_PARTS * ROW_PARTS
     for k in range(rows):
         at = (top + k) * columns
-        for i in range(PARTS):
+        for i in range(ROW_PARTS):
             part[i] = T(-math.inf)
-        for c in range(0, whole, PARTS):
-            for i in range(PARTS):
+        for c in range(0, whole, ROW_PARTS):
+            for i in range(ROW_PARTS):
                 part[i] = greatest(x[at + c + i], part[i])
         if whole < columns:
-            for i in range(PARTS):
-                part[i] = greatest(tails[PARTS * k + i], part[i]) if i < columns - whole else part[i]
-        for i in range(PARTS):
-            parts[PARTS * k + i] = part[i]
-    greatest_parts(parts, rows, across, peaks)
+            for i in range(ROW_PARTS):
+                part[i] = greatest(tails[ROW_PARTS * k + i], part[i]) if i < columns - whole else part[i]
+        for i in range(ROW_PARTS):
+            parts[ROW_PARTS * k + i] = part[i]
+    greatest_parts(parts, rows, scratch, peaks)
 
 
 @scalar_function
-def row_exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
-    """Sums exp(x - peak) over each row; writes the exponentials to `out` if `keep` is set."""
+def row_exponentials(x, out, write_exponentials, top, rows, columns, tails, peaks, parts, scratch, totals):
+    """Sums exp(x - peak) over each row; writes the exponentials to `out` if `write_exponentials` is set."""
     part = local_array(T, 16)
-    whole = columns // PARTS * PARTS
+    whole = columns // ROW_PARTS * ROW_PARTS
     clear_totals(totals)
-    for left in range(0, columns, SEGMENT):
-        right = least(whole, left + SEGMENT)
+    for left in range(0, columns, SEGMENT_COLUMNS):
+        right = least(whole, left + SEGMENT_COLUMNS)
         for k in range(rows):
             at = (top + k) * columns
             peak = peaks[k]
-            for i in range(PARTS):
+            for i in range(ROW_PARTS):
                 part[i] = T(0)
-            for c in range(left, right, PARTS):
-                for i in range(PARTS):
+            for c in range(left, right, ROW_PARTS):
+                for i in range(ROW_PARTS):
                     e = exp(x[at + c + i] - peak)
                     part[i] += e
-                    if keep:
+                    if write_exponentials:
                         out[at + c + i] = e
-            if left + SEGMENT >= columns and whole < columns:
-                for i in range(PARTS):
-                    e = exp(tails[PARTS * k + i] - peak)
-                    tails[PARTS * k + i] = e
+            if left + SEGMENT_COLUMNS >= columns and whole < columns:
+                for i in range(ROW_PARTS):
+                    e = exp(tails[ROW_PARTS * k + i] - peak)
+                    tails[ROW_PARTS * k + i] = e
                     part[i] += e if i < columns - whole else T(0)
-                if keep:
+                if write_exponentials:
                     for i in range(columns - whole):
-                        out[at + whole + i] = tails[PARTS * k + i]
-            for i in range(PARTS):
-                parts[PARTS * k + i] = part[i]
-        add_parts_to_totals(parts, rows, across, totals)
+                        out[at + whole + i] = tails[ROW_PARTS * k + i]
+            for i in range(ROW_PARTS):
+                parts[ROW_PARTS * k + i] = part[i]
+        add_parts_to_totals(parts, rows, scratch, totals)
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS, in_place={"out": ("x",)})
@@ -98,7 +98,7 @@ def softmax(x, out, columns, first, last):
         copy_last_columns(x, top, rows, columns, tails)
         row_peaks(x, top, rows, columns, tails, parts, across, peaks)
         row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
-        for k in range(PARTS):
+        for k in range(ROW_PARTS):
             peaks[k] = T(float64(1) / totals[k])
         for k in range(rows):
             at = (top + k) * columns
@@ -107,7 +107,7 @@ def softmax(x, out, columns, first, last):
                 out[at + c] *= share
 
 
-@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
+@kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -134,7 +134,7 @@ def log_softmax(x, out, columns, first, last):
         copy_last_columns(x, top, rows, columns, tails)
         row_peaks(x, top, rows, columns, tails, parts, across, peaks)
         row_exponentials(x, out, False, top, rows, columns, tails, peaks, parts, across, totals)
-        for k in range(PARTS):
+        for k in range(ROW_PARTS):
             shifts[k] = log(T(totals[k]))
         for k in range(rows):
             at = (top + k) * columns
@@ -143,7 +143,7 @@ def log_softmax(x, out, columns, first, last):
                 out[at + c] = (x[at + c] - peak) - shift
 
 
-@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
+@kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -159,13 +159,13 @@ def log_softmax_gradient(g, y, out, columns, first, last):
 
 
 @scalar_function
-def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
+def softmax_rows(x, out, top, rows, columns, parts, scratch, peaks, shifts):
     """Computes softmax of some rows, their maxima, and the logarithms of the sums of exp(x - maximum)."""
     tails, totals = local_array(T, 256), local_array(float64, 16)
     copy_last_columns(x, top, rows, columns, tails)
-    row_peaks(x, top, rows, columns, tails, parts, across, peaks)
-    row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
-    for k in range(PARTS):
+    row_peaks(x, top, rows, columns, tails, parts, scratch, peaks)
+    row_exponentials(x, out, True, top, rows, columns, tails, peaks, parts, scratch, totals)
+    for k in range(ROW_PARTS):
         shifts[k] = log(T(totals[k]))
     for k in range(rows):
         at = (top + k) * columns
@@ -178,7 +178,7 @@ def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
     "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
     noalias=True,
     T=FLOATS,
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Computes losses and softmax (TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits).
@@ -203,7 +203,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     "g: in[T], probabilities: in[T], labels: in[I], out: out[T], columns: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
-    I=INDICES,
+    I=INDEX_DTYPES,
     in_place={"out": ("probabilities",)},
 )
 def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
@@ -223,7 +223,7 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
     "g: in[T], logits: in[T], labels: in[I], loss: out[T], out: out[T], columns: int, first: int, last: int -> int",
     noalias=True,
     T=FLOATS,
-    I=INDICES,
+    I=INDEX_DTYPES,
 )
 def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
     """Computes losses and g * (probabilities - onehot(labels)) in one pass, for a g that is known beforehand.
@@ -258,27 +258,27 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Computes losses and softmax for distributions as labels (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
     parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
     part, totals = local_array(T, 16), local_array(float64, 16)
-    whole = columns // PARTS * PARTS
+    whole = columns // ROW_PARTS * ROW_PARTS
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
         softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
         clear_totals(totals)
-        for left in range(0, columns, SEGMENT):
-            right = least(whole, left + SEGMENT)
+        for left in range(0, columns, SEGMENT_COLUMNS):
+            right = least(whole, left + SEGMENT_COLUMNS)
             for k in range(rows):
                 at = (top + k) * columns
                 peak, shift = peaks[k], shifts[k]
-                for i in range(PARTS):
+                for i in range(ROW_PARTS):
                     part[i] = T(0)
-                for c in range(left, right, PARTS):
-                    for i in range(PARTS):
+                for c in range(left, right, ROW_PARTS):
+                    for i in range(ROW_PARTS):
                         part[i] += labels[at + c + i] * (shift - (logits[at + c + i] - peak))
-                if left + SEGMENT >= columns:
+                if left + SEGMENT_COLUMNS >= columns:
                     for i in range(columns - whole):
                         part[i] += labels[at + whole + i] * (shift - (logits[at + whole + i] - peak))
-                for i in range(PARTS):
-                    parts[PARTS * k + i] = part[i]
+                for i in range(ROW_PARTS):
+                    parts[ROW_PARTS * k + i] = part[i]
             add_parts_to_totals(parts, rows, across, totals)
         for k in range(rows):
             loss[top + k] = T(totals[k])
@@ -318,14 +318,16 @@ log_softmax_launches = _row_launches(log_softmax)
 log_softmax_gradient_launches = _row_launches(log_softmax_gradient)
 
 
-def _cross_entropy_launches(kernel: Any, matrix: int, cost: float) -> Callable[..., Launches | None]:
-    """Returns the ``launches`` of a kernel whose input of number `matrix` is (rows, columns), and whose last is labels."""
+def _cross_entropy_launches(
+    kernel: Any, matrix_input: int, element_nanoseconds: float
+) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a cross-entropy kernel; input `matrix_input` is (rows, columns), the last labels."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        rows, columns = inputs[matrix].shape
+        rows, columns = inputs[matrix_input].shape
         arrays = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
         dtypes = (inputs[0].dtype, inputs[-1].dtype)[: len(kernel.variables)]
-        return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=cost * columns)
+        return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=element_nanoseconds * columns)
 
     return launches
 

@@ -15,7 +15,7 @@ from fastgrad.kernels.codegen.body import fused_multiply_add, local_array, scala
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp, greatest, least, log
-from fastgrad.kernels.reduction.lanes import DEPTH
+from fastgrad.kernels.reduction.lanes import LANE_DEPTH
 from fastgrad.kernels.reduction.softmax import (
     EXPONENTIAL_NANOSECONDS,
     log_softmax,
@@ -26,14 +26,14 @@ from fastgrad.kernels.reduction.softmax import (
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
 FLOATS = ("float32", "float64")
-TILE = 256
-_FORWARD = "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
-_GRADIENT = "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
+TILE_COLUMNS = 256
+_FORWARD_SIGNATURE = "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
+_GRADIENT_SIGNATURE = "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
 
 
 @scalar_function
 def tile_position(unit, terms, inner, tile):
-    """Returns where the tile of a unit begins, and its columns."""
+    """Returns the offset of the first element of a unit's tile of columns, and the number of its columns."""
     tiles = (inner + tile - 1) // tile
     left = unit % tiles * tile
     return unit // tiles * terms * inner + left, least(tile, inner - left)
@@ -50,18 +50,18 @@ def peaks_across(x, at, terms, inner, used, peaks):
 
 
 @scalar_function
-def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, totals):
-    """Sums exp(x - peak) over each column; writes the exponentials to `out` if `keep` is set."""
+def exponentials_across(x, out, write_exponentials, at, terms, inner, used, peaks, lanes, totals):
+    """Sums exp(x - peak) over each column; writes the exponentials to `out` if `write_exponentials` is set."""
     for i in range(used):
         totals[i] = float64(0)
-    for block in range(0, terms, DEPTH):
+    for block in range(0, terms, LANE_DEPTH):
         for i in range(used):
             lanes[i] = T(0)
-        for q in range(block, least(block + DEPTH, terms)):
+        for q in range(block, least(block + LANE_DEPTH, terms)):
             for i in range(used):
                 e = exp(x[at + q * inner + i] - peaks[i])
                 lanes[i] += e
-                if keep:
+                if write_exponentials:
                     out[at + q * inner + i] = e
         for i in range(used):
             totals[i] += float64(lanes[i])
@@ -72,10 +72,10 @@ def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
     """Sums g over each column, or g * y if `weighted` is set, to lanes."""
     for i in range(used):
         totals[i] = float64(0)
-    for block in range(0, terms, DEPTH):
+    for block in range(0, terms, LANE_DEPTH):
         for i in range(used):
             lanes[i] = T(0)
-        for q in range(block, least(block + DEPTH, terms)):
+        for q in range(block, least(block + LANE_DEPTH, terms)):
             for i in range(used):
                 k = at + q * inner + i
                 lanes[i] = fused_multiply_add(g[k], y[k], lanes[i]) if weighted else lanes[i] + g[k]
@@ -85,7 +85,7 @@ def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
         lanes[i] = T(totals[i])
 
 
-@kernel(_FORWARD, noalias=True, T=FLOATS, in_place={"out": ("x",)})
+@kernel(_FORWARD_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("x",)})
 def softmax_across(x, out, terms, inner, tile, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
@@ -100,7 +100,7 @@ def softmax_across(x, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] *= peaks[i]
 
 
-@kernel(_FORWARD, noalias=True, T=FLOATS)
+@kernel(_FORWARD_SIGNATURE, noalias=True, T=FLOATS)
 def log_softmax_across(x, out, terms, inner, tile, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
@@ -115,7 +115,7 @@ def log_softmax_across(x, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = (x[at + q * inner + i] - peaks[i]) - lanes[i]
 
 
-@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
+@kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """y * (g - sum(g * y)) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
@@ -127,7 +127,7 @@ def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = y[at + q * inner + i] * (g[at + q * inner + i] - lanes[i])
 
 
-@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
+@kernel(_GRADIENT_SIGNATURE, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """g - exp(y) * sum(g) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
@@ -139,7 +139,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
 
 
-def _column_launches(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
+def _column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
@@ -147,9 +147,9 @@ def _column_launches(kernel: Any, of_rows: Any) -> Callable[..., Launches | None
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         if inner == 1:
             cost = EXPONENTIAL_NANOSECONDS * terms
-            return single_launch(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
-        units, cost = outer * -(-inner // TILE), EXPONENTIAL_NANOSECONDS * terms * min(inner, TILE)
-        return single_launch(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost)
+            return single_launch(row_kernel[dtype], *arrays, terms, units=outer, unit_cost=cost)
+        units, cost = outer * -(-inner // TILE_COLUMNS), EXPONENTIAL_NANOSECONDS * terms * min(inner, TILE_COLUMNS)
+        return single_launch(kernel[dtype], *arrays, terms, inner, TILE_COLUMNS, units=units, unit_cost=cost)
 
     return launches
 
