@@ -114,7 +114,7 @@ def _get_memory_info(device: str) -> dict[str, int]:
     found = _device_named(device, "tf.config.experimental.get_memory_info")
     if found is None:
         raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")
-    return {"current": found.kept()[0], "peak": found.peak}
+    return {"current": found.bytes_in_blocks()[0], "peak": found.peak}
 
 
 def _enable_tensor_float_32_execution(enabled: bool) -> None:

@@ -211,7 +211,7 @@ def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
 def _from_gpu(value: Any, dtype: DType | None) -> Any:
     from fastgrad.cuda.devices import available
 
-    array = available.borrowed(value)
+    array = available.copy_of_foreign_array(value)
     found = dtypes.OF_NUMPY.get(array.dtype)
     if found is None or (dtype is not None and dtype is not found):
         raise TypeError(f"Cannot convert a {array.dtype} array on GPU:{array.device.number} to {dtype}; use tf.cast.")

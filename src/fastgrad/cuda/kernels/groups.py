@@ -16,7 +16,7 @@ from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
 from fastgrad.compiler.fusion.stages import Elements
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice, variant
+from fastgrad.cuda.codegen.kernel import DEFAULT_THREADS_PER_BLOCK, DeviceKernel, OnDevice, variant
 from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
@@ -48,7 +48,7 @@ class DeviceWriter(Writer):
         self.width = 1
         self.linear: str | None = None
         self.together = False
-        self.threads = THREADS
+        self.threads = DEFAULT_THREADS_PER_BLOCK
 
     def widened(self, whole: bool = True) -> int:
         """Sets the width to one access of the widest array, if rows (`whole`) or all elements are that wide."""

@@ -25,7 +25,7 @@ from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALVES
 from fastgrad.cuda.codegen.kernel import OnDevice
-from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
+from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 
 _ACTIVATIONS = {"relu": "RELU", "gelu_tanh": "GELU"}
@@ -113,7 +113,7 @@ class _Products:
 
     def _is_supported(self, product: Node) -> bool:
         spec = spec_of(product)
-        return spec is not None and self._blas.planned(spec) is not None
+        return spec is not None and self._blas.kernel_of(spec) is not None
 
     def _joined_node(self, product: Node, node: Node, place: int) -> Node | None:
         """Joins a product and the group after it to one node; None if they stay separate launches."""
@@ -123,7 +123,7 @@ class _Products:
         inputs: list[Value] = [*product.inputs]
         inputs += [node.inputs[given] for given in (match.bias, match.beside) if given is not None]
         if match.spec.epilogue.startswith("DRELU"):
-            if self._blas.planned(match.spec) is None:
+            if self._blas.kernel_of(match.spec) is None:
                 return None
             mask = self._relu_mask(inputs[-1], match.spec)
             if mask is None:
@@ -153,7 +153,7 @@ class _Products:
 
     def _product_node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
         """Returns the node of a product; None if the library has no algorithm for it."""
-        kernel = self._blas.planned(match.spec)
+        kernel = self._blas.kernel_of(match.spec)
         if kernel is None:
             return None
         given: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
@@ -208,7 +208,7 @@ class _Products:
                 if value.shape[0] != spec.k or read.get(id(other.outputs[0]), position + 1) < position:
                     continue
                 with_sums = spec._replace(epilogue=epilogue)
-                if self._blas.planned(with_sums) is not None:
+                if self._blas.kernel_of(with_sums) is not None:
                     found[id(node)] = with_sums, other
                     del sums[id(value)]
                     break
@@ -291,7 +291,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _Match | None:
     if spec.epilogue.startswith("GELU") and argument in fused.outputs:
         result[argument] = "aux"
         spec = spec._replace(epilogue=spec.epilogue.replace("GELU", "GELU_AUX"))
-    if ("AUX" in spec.epilogue or spec.epilogue.startswith("DGELU")) and spec.n % AUX_ELEMENTS:
+    if ("AUX" in spec.epilogue or spec.epilogue.startswith("DGELU")) and spec.n % GELU_ROW_MULTIPLE_IN_ELEMENTS:
         return None
     if steps or sorted(result) != sorted(fused.outputs):
         return None

@@ -16,7 +16,7 @@ from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_co
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
-from fastgrad.cuda.codegen.kernel import THREADS
+from fastgrad.cuda.codegen.kernel import DEFAULT_THREADS_PER_BLOCK
 from fastgrad.cuda.kernels.groups import DeviceWriter
 from fastgrad.cuda.kernels.replacement import thread_count
 from fastgrad.kernels.runtime.launch import Launch, Launches
@@ -106,7 +106,10 @@ class _DeviceReduction(ReductionEmitter):
         beside, across = self._part_strides()
         (phase,) = self.schedule.phases
         self.writer = writer = DeviceWriter(self.fused)
-        writer.together, writer.threads = across == 1, thread_count(self.parts) if across == 1 else THREADS
+        writer.together, writer.threads = (
+            across == 1,
+            thread_count(self.parts) if across == 1 else DEFAULT_THREADS_PER_BLOCK,
+        )
         parts = writer.number("parts", self.parts)
         with writer.block("for p in range(first, last)"):
             self._neutral(phase)
@@ -131,7 +134,7 @@ class _RowReduction(_DeviceReduction):
         return self.kept_count
 
     def _part_size(self) -> int:
-        return LONGEST_CHAIN * THREADS
+        return LONGEST_CHAIN * DEFAULT_THREADS_PER_BLOCK
 
     def _part_strides(self) -> tuple[int, int]:
         return self.parts, 1
@@ -190,7 +193,7 @@ class _ColumnReduction(_DeviceReduction):
         return self.kept_count // inner * -(-inner // 32)
 
     def _part_size(self) -> int:
-        return LONGEST_CHAIN * THREADS // 32
+        return LONGEST_CHAIN * DEFAULT_THREADS_PER_BLOCK // 32
 
     def _part_strides(self) -> tuple[int, int]:
         return 1, self.kept_count
@@ -215,7 +218,7 @@ class _ColumnReduction(_DeviceReduction):
                         writer.decode("q", self.reduced)
                         self._outer_loads(phase)
                         self._write_elements(phase, "if inside", None, "total{0}", position)
-                self._combine_threads(phase, THREADS)
+                self._combine_threads(phase, DEFAULT_THREADS_PER_BLOCK)
                 if self.parts > 1:
                     self._store_parts(phase, f"band * {n} + j")
                 else:

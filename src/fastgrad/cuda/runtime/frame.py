@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan
-from fastgrad.cuda.codegen.kernel import NO_ANSWER
+from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
@@ -204,5 +204,5 @@ def _elements(action: Action, operand: Any) -> int:
 
 def first_answer(answers: np.ndarray) -> int | None:
     """Returns the number of the first answer, or None."""
-    numbers = np.flatnonzero(answers != NO_ANSWER)
+    numbers = np.flatnonzero(answers != ANSWER_WITHOUT_ERROR)
     return int(numbers[0]) if len(numbers) else None
