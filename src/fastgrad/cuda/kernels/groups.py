@@ -21,10 +21,10 @@ from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
-ACCESS = 16
+WIDEST_ACCESS_IN_BYTES = 16
 """The bytes of the widest access."""
 
-_NAMES: dict[str, Any] = {
+_NAMES_IN_SOURCE: dict[str, Any] = {
     "thread": thread,
     "threads": threads,
     "shared_array": shared_array,
@@ -50,18 +50,20 @@ class DeviceWriter(Writer):
         self.together = False
         self.threads = DEFAULT_THREADS_PER_BLOCK
 
-    def widened(self, whole: bool = True) -> int:
-        """Sets the width to one access of the widest array, if rows (`whole`) or all elements are that wide."""
+    def set_width(self, rows_in_accesses: bool = True) -> int:
+        """Sets the width to one access of the widest array, if rows (`rows_in_accesses`) or all elements divide so."""
         steps = [self.dtypes[number] for number in self.fused.outputs]
         arrays = [source.dtype for source in self.fused.inputs if source.strides[-1:] == (1,)]
-        width = ACCESS // max([dtype.itemsize for dtype in (*arrays, *steps)], default=ACCESS)
-        while width > 1 and (self.fused.sizes[-1] % width if whole else self.fused.sizes[-1] < width):
+        width = WIDEST_ACCESS_IN_BYTES // max(
+            [dtype.itemsize for dtype in (*arrays, *steps)], default=WIDEST_ACCESS_IN_BYTES
+        )
+        while width > 1 and (self.fused.sizes[-1] % width if rows_in_accesses else self.fused.sizes[-1] < width):
             width //= 2
         self.width = min(width, 8)
         return self.width
 
     def size(self, dim: int) -> str:
-        """Returns the size of a dimension of the loop."""
+        """Returns the name that the generated source has for the size of a dimension of the loop."""
         if dim < len(self.fused.sizes) - 1 or self.width == 1 or self.fused.sizes[dim] % self.width:
             return super().size(dim)
         self.at_top(
@@ -70,11 +72,11 @@ class DeviceWriter(Writer):
         return f"n{dim}"
 
     def pieces(self) -> str:
-        """Returns the innermost size divided by the width."""
+        """Returns the name that the generated source has for the innermost size divided by the width."""
         return self.number("pieces", self.fused.sizes[-1] // self.width)
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
-        """Returns the place of an element, in a form that shows multiples of the width."""
+        """Returns the source text of an element's index, in a form that shows multiples of the width."""
         whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
             return self.linear
@@ -90,7 +92,7 @@ class DeviceWriter(Writer):
 
 @functools.lru_cache(maxsize=1024)
 def _group_kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
-    function, _ = function_of(parameters, source, number, _NAMES)
+    function, _ = function_of(parameters, source, number, _NAMES_IN_SOURCE)
     return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
 
 
@@ -98,7 +100,7 @@ def map_launches(fused: Fused) -> Launches:
     """Returns the launches of a group without a reduction. Its units are runs of neighbouring elements."""
     writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
-    width = writer.widened(whole=len(dims) > 1)
+    width = writer.set_width(rows_in_accesses=len(dims) > 1)
     same, outer, inner = writer.split_by_level(kept=False)
     writer.load(same, dims, "0")
     writes: list[tuple[int, Operand]] = [(number, Output(output)) for output, number in enumerate(fused.outputs)]

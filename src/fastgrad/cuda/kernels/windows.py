@@ -18,7 +18,7 @@ from numpy import int64
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, sum_number
+from fastgrad.cuda.kernels.tiles import TILE_SIDE, add_stretch, sum_number
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
@@ -45,17 +45,17 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
 @scalar_function
-def source_element(source, places, image, x, y, z, q):
-    """Returns the source's element at a place; 0 outside."""
+def source_element(source, places, image, x, y, z, channel):
+    """Returns the element of a convolution's source at three coordinates and a channel; 0 outside of the source."""
     depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
         return T(0)
-    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS] + q]
+    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS] + channel]
 
 
 @scalar_function
 def image_and_place(number, counts, counts_at):
-    """Returns the image and the place with this number."""
+    """Returns the image, and the three coordinates in its result, of the place with a number."""
     in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
     line = number // in_c
     plane = line // in_b
@@ -64,19 +64,19 @@ def image_and_place(number, counts, counts_at):
 
 @scalar_function
 def result_index(places, image, a, b, c):
-    """Returns the index of the first result element of a place."""
+    """Returns the index of the first element that a convolution's result has at a place of an image."""
     return image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
 
 
 @scalar_function
-def write_place(places, counts, counts_at, number, count, where, i):
-    """Writes the start of a place's windows, and its result index, to `where`; an image of -1 for no place."""
-    image, a, b, c = image_and_place(number, counts, counts_at)
-    where[i] = image if number < count else -1
-    where[32 + i] = a * places[MOVE] + places[START]
-    where[64 + i] = b * places[MOVE + 1] + places[START + 1]
-    where[96 + i] = c * places[MOVE + 2] + places[START + 2]
-    where[128 + i] = result_index(places, image, a, b, c)
+def write_place(places, counts, counts_at, place_number, place_count, target_words, thread_index):
+    """Writes a place's image, window start and result index to `target_words`; image -1 from `place_count` on."""
+    image, a, b, c = image_and_place(place_number, counts, counts_at)
+    target_words[thread_index] = image if place_number < place_count else -1
+    target_words[32 + thread_index] = a * places[MOVE] + places[START]
+    target_words[64 + thread_index] = b * places[MOVE + 1] + places[START + 1]
+    target_words[96 + thread_index] = c * places[MOVE + 2] + places[START + 2]
+    target_words[128 + thread_index] = result_index(places, image, a, b, c)
 
 
 @device_kernel(
@@ -87,7 +87,7 @@ def write_place(places, counts, counts_at, number, count, where, i):
     T=SUMS,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """target = the windows of source times filters. A unit is a tile of places by columns of a group and a phase."""
+    """Products of the source's windows with filters. Units are tiles of places by columns of a group in a phase."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     counts = phase + PLACES
     count = places[IMAGES] * places[counts] * places[counts + 1] * places[counts + 2]
@@ -171,9 +171,9 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
-    """Converts pairs of a table, (place in a patch, number), to places in a window, channels, and the numbers."""
-    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
+def _terms_in_windows(words: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
+    """Converts a table's pairs (place in a patch, number) to rows (three coordinates, channel, number)."""
+    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
     channels = max(1, int(words[SOURCE_CHANNELS]))
     at = patches.EXTENT if words[patches.COPIED] else SOURCE
     _, high, wide = words[at : at + 3]
@@ -184,29 +184,29 @@ def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> C
 
 
 def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
-    """Returns a table with other groups, whose channels and filters are neighbours."""
+    """Returns a copy of a convolution's table for other groups, whose channels and filters are neighbours."""
     words = words.copy()
     words[[GROUPS, SOURCE_GROUP, FILTER_GROUP, TARGET_GROUP, COLUMNS]] = groups, 1, 1, 1, columns
     return words
 
 
 def _depthwise_table(words: np.ndarray) -> np.ndarray:
-    """Returns the table of a depthwise convolution, whose columns are groups here."""
+    """Returns a depthwise convolution's table for `slide`, with each of its columns as a group."""
     return _table_with_groups(words, int(words[COLUMNS]), 1)
 
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
-    """Returns the launch for a phase of a table, whose terms are words for `slide`."""
+    """Returns the launch of `slide` for one phase of a convolution's table."""
     places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
-    tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-int(words[COLUMNS]) // SIDE)
+    tiles = -(-places // TILE_SIDE) * int(words[GROUPS]) * -(-int(words[COLUMNS]) // TILE_SIDE)
     return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 
 
-def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         *arrays, table, _, _ = operands
-        words = regrouped(table.array)
+        words = converted_table(table.array)
         launches = []
         for phase in _phase_offsets(words[patches.PHASES]):
             depth, terms_at = int(words[phase + patches.DEPTH]), int(words[phase + patches.TERMS_AT])
@@ -218,7 +218,7 @@ def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array)
 
 
 def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `slide_few_channels`, whose filters have `WIDTH` numbers for each channel of the source."""
+    """Returns the replacement of `slide_few_channels`; filters have `WIDTH` numbers for each channel of the source."""
     operands: Any = launch.operands
     *arrays, table = operands
     width, channels = int(table.array[few_channels.WIDTH]), np.arange(table.array[SOURCE_CHANNELS])
@@ -235,20 +235,20 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
 
 
 def _phase_offsets(count: int) -> range:
-    """Returns the places of phases in a table."""
+    """Returns the offsets of the phases in the words of a convolution's table."""
     return range(patches.HEADER, patches.HEADER + count * patches.PHASE, patches.PHASE)
 
 
-def _gather_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+def _gather_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         source, given, target, table = operands
-        words = regrouped(table.array)
+        words = converted_table(table.array)
         many, columns = int(words[patches.ROWS]), int(words[COLUMNS])
         rows = _terms_in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
-        tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
+        tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // TILE_SIDE) * -(-columns // TILE_SIDE)
         return [
             device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
         ]
