@@ -15,7 +15,7 @@ from fastgrad.core.argument_checks import checked_integer as _checked_integer
 from fastgrad.core.placement import device_named as _device_named
 from fastgrad.core.placement import get_default_device as get_default_device
 from fastgrad.core.placement import set_default_device as set_default_device
-from fastgrad.core.settings_version import TENSOR_FLOAT_32 as _TF32
+from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
 from fastgrad.kernels.runtime.thread_pool import team as _team

@@ -29,7 +29,7 @@ MAX_CONDITIONS = 10_000
 
 
 class Trace:
-    """One run of a function.
+    """One run of a user's scalar function on symbols, with the outcomes of its conditions.
 
     Args:
         terms: makes the terms.
@@ -68,7 +68,7 @@ class Trace:
 
 
 class Symbol:
-    """A number of a dtype.
+    """A stand-in for a number of a dtype; operators and functions of it build a formula.
 
     Python numbers take the dtype of the symbol that they meet. Other numbers are promoted to the wider dtype.
     """
@@ -83,7 +83,7 @@ class Symbol:
 
     @property
     def dtype(self) -> np.dtype:
-        """The number's dtype."""
+        """The dtype of the number that the symbol stands for."""
         return self._term.dtype
 
     def __bool__(self) -> bool:
@@ -115,7 +115,7 @@ class Symbol:
 
 
 def trace_of(*values: Any) -> Trace:
-    """Returns the run that the symbols belong to."""
+    """Returns the traced run of a function that symbols among the values belong to."""
     return next(x._trace for x in values if type(x) is Symbol)
 
 
@@ -132,19 +132,21 @@ def apply(name: str, *values: Any) -> Any:
     return Symbol(rule(trace.terms, *values), trace)
 
 
-def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
-    """Converts a value to a term of a formula. A Python number takes the dtype ``beside`` if possible."""
+def term_of(value: Any, terms: Terms, dtype_beside: np.dtype) -> Term:
+    """Converts a value to a term of a formula. A Python number takes the dtype ``dtype_beside`` if possible."""
     if type(value) is Symbol:
         return value._term
     if isinstance(value, _PYTHON_NUMBERS):  # np.float64 is a float, too
-        dtype = beside
+        dtype = dtype_beside
         if isinstance(value, bool):
             dtype = BOOL
-        elif isinstance(value, float) and beside not in FLOATING:
+        elif isinstance(value, float) and dtype_beside not in FLOATING:
             dtype = FLOAT64
-        elif isinstance(value, int) and beside not in FLOATING:
-            integer_range = np.iinfo(beside) if beside in INTEGER else None
-            dtype = beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
+        elif isinstance(value, int) and dtype_beside not in FLOATING:
+            integer_range = np.iinfo(dtype_beside) if dtype_beside in INTEGER else None
+            dtype = (
+                dtype_beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
+            )
         return terms.constant(value, dtype)
     if isinstance(value, np.generic) and value.dtype in dtypes.OF_NUMPY:
         return terms.constant(value, value.dtype)
@@ -181,7 +183,7 @@ def _float_terms(terms: Terms, *values: Any) -> list[Term]:
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
 
-def _conditions(terms: Terms, *values: Any) -> list[Term]:
+def _condition_terms(terms: Terms, *values: Any) -> list[Term]:
     """Converts values to terms of a formula, all of dtype bool."""
     return [_as_condition(term_of(x, terms, BOOL), terms) for x in values]
 
@@ -297,9 +299,12 @@ def cast_rule(dtype: np.dtype) -> Rule:
     return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
 
 
-_FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
+_ROWS_OF_ONE_FLOAT = (
+    *("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+    *("erf", "erfc", "lgamma"),
+)
 _ROWS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
-_BINARY_ROWS = {
+_ROWS_OF_TWO_NUMBERS = {
     "add": "add",
     "subtract": "subtract",
     "multiply": "multiply",
@@ -312,12 +317,12 @@ _BINARY_ROWS = {
 }
 
 FUNCTIONS: dict[str, Rule] = {
-    **{name: _row_rule(name, _float_terms) for name in _FLOAT_ROWS},
+    **{name: _row_rule(name, _float_terms) for name in _ROWS_OF_ONE_FLOAT},
     **{f"a{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{f"arc{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{name: _row_rule("atan2", _float_terms) for name in ("atan2", "arctan2")},
     **dict.fromkeys(("divide", "true_divide"), _quotient),
-    **{name: _row_rule(row, _number_terms) for name, row in _BINARY_ROWS.items()},
+    **{name: _row_rule(row, _number_terms) for name, row in _ROWS_OF_TWO_NUMBERS.items()},
     **{name: _row_rule("abs", _number_terms) for name in ("abs", "absolute", "fabs")},
     **{name: _row_rule(name, _number_terms) for name in ("negative", "square", "sign")},
     **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
@@ -325,7 +330,7 @@ FUNCTIONS: dict[str, Rule] = {
         name: _row_rule(name, terms_of, BOOL)
         for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     },
-    **{name: _row_rule(name, _conditions) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
+    **{name: _row_rule(name, _condition_terms) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
     **{name: _row_rule(f"is_{name[2:]}", _float_terms, BOOL) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),

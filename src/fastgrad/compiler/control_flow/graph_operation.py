@@ -33,7 +33,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core import recording
-from fastgrad.core.backward import Entry, backward_pass
+from fastgrad.core.backward import TapeEntry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
@@ -165,7 +165,7 @@ class Pullback(NamedTuple):
 
 def run_nodes(
     graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = (), guards: bool = False
-) -> list[Entry]:
+) -> list[TapeEntry]:
     """Runs nodes as operations on tensors, under the active recorders.
 
     Args:

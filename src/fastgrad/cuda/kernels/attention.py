@@ -46,7 +46,7 @@ SIZE_PARAMETERS = (
 
 @scalar_function
 def fetch_terms(x, start, row_stride, row_count, first_term, term_count, factor, tile):
-    """Copies terms [first_term, first_term + 32) of up to 32 rows of x, times a factor, to a tile by term; pads with 0."""
+    """Copies 32 terms of up to 32 rows of x from `first_term` on, times a factor, to a tile by term; pads with 0."""
     lane = thread() % 32
     for r in range(thread() // 32, 32, 4):
         tile[lane * 33 + r] = (

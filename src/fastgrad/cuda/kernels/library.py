@@ -75,7 +75,7 @@ def product_spec_of(product: Node) -> ProductSpec | None:
         return None
     if b_batch == 0 and not transpose_a:
         batches, m = 1, batches * m
-    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32) == "on"
+    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING) == "on"
     names = a.dtype.name, d.dtype.name
     return ProductSpec(*names, batches, m, n, k, transpose_a, transpose_b, a_batch, b_batch, tf32=fast)
 

@@ -20,7 +20,7 @@ from fastgrad.core import settings_version
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import Operation, as_array
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import control_flow_of
+from fastgrad.core.recording import control_flow_handler
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.runtime.program import DeviceProgram
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
@@ -50,7 +50,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
         arrays: its inputs, on the device; texts are on the host.
         attributes: its attributes.
     """
-    is_recording = control_flow_of() is not None
+    is_recording = control_flow_handler() is not None
     if not is_recording:
         if isinstance(row, GraphOperation):
             return tuple(run_graph(device, row, arrays))
@@ -82,7 +82,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
 
 def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32)
+    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING)
     return (
         None if options is None else (row.name, options, allows_tf32, *[(array.shape, array.dtype) for array in arrays])
     )

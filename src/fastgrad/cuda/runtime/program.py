@@ -27,7 +27,7 @@ from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
-from fastgrad.core.operation import in_python_because
+from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
@@ -406,7 +406,7 @@ _warned: set[str] = set()
 
 def warn_of_host(name: str) -> None:
     """Warns once that an operation runs on the host, if users would expect it on the GPU."""
-    reason = in_python_because(name)
+    reason = reason_to_run_in_python(name)
     if reason is not None and name not in _warned:
         _warned.add(name)
         warnings.warn(
