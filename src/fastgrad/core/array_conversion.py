@@ -28,7 +28,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         TypeError: ``value`` does not fit ``dtype``.
     """
     if isinstance(value, (np.ndarray, np.generic)):
-        return _from_numpy(value, dtype)
+        return _array_from_numpy(value, dtype)
     if value is None:
         raise _unsupported_type_error(value)
     if isinstance(value, TensorShape) and dtype not in (None, dtypes.int32, dtypes.int64):
@@ -36,13 +36,13 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
             f"Cannot convert TensorShape {value} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
         )
     if dtype is dtypes.string or isinstance(value, (str, bytes)):
-        return _from_text(value, dtype)
+        return _array_from_text(value, dtype)
     if not isinstance(value, (bool, int, float, complex, list, tuple)):
-        return _from_foreign(value, dtype)
+        return _array_from_foreign(value, dtype)
     natural = _array_of_numbers(value)
     kind = natural.dtype.kind
     if kind in "US":
-        return _from_text(value, dtype)
+        return _array_from_text(value, dtype)
     if natural.ndim and natural.size and kind in "iufcO":
         first = _first_leaf(value)
         if isinstance(first, (bool, np.bool_)) or (kind == "c" and dtype is None and not np.iscomplexobj(first)):
@@ -61,7 +61,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         )
     if dtype is None:
         return _in_inferred_dtype(value, natural)
-    if not natural.size or _fits(kind, dtype):
+    if not natural.size or _number_kind_fits(kind, dtype):
         return _checked_cast(value, natural, dtype)
     raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
 
@@ -127,7 +127,7 @@ def _first_leaf(value: Any) -> Any:
     return value
 
 
-def _fits(number_kind: str, dtype: DType) -> bool:
+def _number_kind_fits(number_kind: str, dtype: DType) -> bool:
     if number_kind == "b":
         return True
     if number_kind in "iu":
@@ -158,11 +158,11 @@ def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
 # ---- arrays, strings and foreign objects ---------------------------------------------------------------
 
 
-def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     array = np.asarray(value)
     kind = array.dtype.kind
     if kind in "SUO":
-        return _from_text(
+        return _array_from_text(
             array.tolist() if array.size else array, dtype
         )  # lists lose the sizes after an empty dimension
     found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
@@ -178,7 +178,7 @@ def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
         errors_reset(token)
 
 
-def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_text(value: Any, dtype: DType | None) -> np.ndarray:
     if (dtype is not None and dtype is not dtypes.string) or isinstance(value, (bool, int, float, complex)):
         raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
     array = np.array(value, object)
@@ -191,24 +191,24 @@ def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
     return out.reshape(array.shape)
 
 
-def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
     if isinstance(value, range):
         return array_of(list(value), dtype)
     if hasattr(value, "__dlpack_device__") or hasattr(value, "__cuda_array_interface__"):
         from fastgrad.cuda.devices import available
 
         if available.is_on_gpu(value):
-            return _from_gpu(value, dtype)
+            return _array_from_gpu(value, dtype)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return _from_numpy(np.asarray(value), dtype)
+        return _array_from_numpy(np.asarray(value), dtype)
     if hasattr(value, "__dlpack__"):
-        return _from_numpy(np.from_dlpack(value), dtype)
+        return _array_from_numpy(np.from_dlpack(value), dtype)
     if hasattr(value, "__float__"):
         return array_of(float(value), dtype)
     raise _unsupported_type_error(value)
 
 
-def _from_gpu(value: Any, dtype: DType | None) -> Any:
+def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     from fastgrad.cuda.devices import available
 
     array = available.copy_of_foreign_array(value)

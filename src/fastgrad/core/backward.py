@@ -47,7 +47,7 @@ def backward_pass(
         if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
             previous = cotangents.get(id(target))
             seed = _first_cotangent(target, weight)
-            cotangents[id(target)] = seed if previous is None else _add(previous, seed)
+            cotangents[id(target)] = seed if previous is None else _add_cotangents(previous, seed)
     for operation, inputs, outputs, attributes in reversed(needed_entries):
         result: Any
         if len(outputs) == 1:
@@ -63,7 +63,7 @@ def backward_pass(
                     ):
                         if rows is not None and id(x) in reached:
                             previous = cotangents.get(id(x))
-                            cotangents[id(x)] = rows if previous is None else _add(previous, rows)
+                            cotangents[id(x)] = rows if previous is None else _add_cotangents(previous, rows)
                     continue
                 g = g.to_dense()
         else:
@@ -82,14 +82,14 @@ def backward_pass(
                 key = id(x)
                 if key in reached:
                     previous = cotangents.get(key)
-                    cotangents[key] = cotangent if previous is None else _add(previous, cotangent)
+                    cotangents[key] = cotangent if previous is None else _add_cotangents(previous, cotangent)
     return [
-        cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
+        cotangents.get(group[0]) if len(group) == 1 else _sum_of_cotangents([cotangents.get(key) for key in group])
         for group in keys
     ]
 
 
-def _add(a: Any, b: Any) -> Any:
+def _add_cotangents(a: Any, b: Any) -> Any:
     if type(a) is IndexedSlices:
         if type(b) is IndexedSlices:
             return a.joined(b)
@@ -99,11 +99,11 @@ def _add(a: Any, b: Any) -> Any:
     return TABLE["add"](a, b)
 
 
-def _summed(parts: list[Any]) -> Any:
+def _sum_of_cotangents(parts: list[Any]) -> Any:
     total = None
     for part in parts:
         if part is not None:
-            total = part if total is None else _add(total, part)
+            total = part if total is None else _add_cotangents(total, part)
     return total
 
 

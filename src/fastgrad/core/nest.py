@@ -94,7 +94,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
         raise ValueError(
             f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(flat)} items."
         )
-    return _packed(structure, iter(flat))
+    return _packed_from_iterator(structure, iter(flat))
 
 
 def _packed_with_composites(structure: Any, parts: list[Any]) -> Any:
@@ -114,9 +114,10 @@ def _packed_with_composites(structure: Any, parts: list[Any]) -> Any:
     return pack_sequence_as(structure, packed_leaves) if is_nested(structure) else packed_leaves[0]
 
 
-def _packed(structure: Any, leaves: Any) -> Any:
+def _packed_from_iterator(structure: Any, leaves: Any) -> Any:
     return _with_children(
-        structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)]
+        structure,
+        [_packed_from_iterator(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)],
     )
 
 
@@ -191,13 +192,13 @@ def _children(structure: Any) -> list[Any]:
 def _with_children(structure: Any, children: list[Any]) -> Any:
     if isinstance(structure, Mapping):
         values = dict(zip(sorted(structure), children, strict=True))
-        return _mapping_like(structure, {key: values[key] for key in structure})
+        return _mapping_of_same_type(structure, {key: values[key] for key in structure})
     if hasattr(structure, "_fields"):
         return type(structure)(*children)
     return type(structure)(children)
 
 
-def _mapping_like(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+def _mapping_of_same_type(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
     if type(structure) is dict:
         return values
     if hasattr(structure, "default_factory"):

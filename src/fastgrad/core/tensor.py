@@ -149,10 +149,10 @@ class Tensor(Operand):
         self._looked_at("index")
         return int(self._on_host())
 
-    def _scalar(self, wanted: str) -> Any:
+    def _scalar(self, python_type: str) -> Any:
         if self._array.ndim:
-            raise TypeError(f"{wanted}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
-        self._looked_at(wanted)
+            raise TypeError(f"{python_type}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
+        self._looked_at(python_type)
         return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:

@@ -279,12 +279,12 @@ class Variable(Operand):
         """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as in ``assign_add``."""
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
-    def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
-        tensor = self._checked(what, delta)
+    def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
+        tensor = self._checked(operation_name, delta)
         array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
-                f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
+                f"{operation_name}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
         if self._changes_by_operations():
@@ -303,9 +303,11 @@ class Variable(Operand):
         """True if updates must run as an operation and an assignment: for recorders that follow state, and on a GPU."""
         return type(self._array) is not np.ndarray or any(one.follows_state for one in recorders.active)
 
-    def _checked(self, what: str, value: Any) -> Tensor:
-        if what != "assign" and self._array.dtype.kind in "bO":
-            raise InvalidArgumentError(f"{what}: variable '{self.name}' of dtype {self.dtype.name} has no sums.")
+    def _checked(self, operation_name: str, value: Any) -> Tensor:
+        if operation_name != "assign" and self._array.dtype.kind in "bO":
+            raise InvalidArgumentError(
+                f"{operation_name}: variable '{self.name}' of dtype {self.dtype.name} has no sums."
+            )
         return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])
 
     def _writable(self) -> np.ndarray:

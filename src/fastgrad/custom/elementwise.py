@@ -380,7 +380,9 @@ class Elementwise:
                     f"{self.__name__}.gradient: {function.__name__} should take {len(argument_names)} numbers: {', '.join(argument_names)}."
                 )
         if len(functions) == count:
-            operations = [None if function is None else _operation_of(function) for function in functions]
+            operations = [
+                None if function is None else _operation_of_scalar_function(function) for function in functions
+            ]
         elif functions[0] is None:
             operations = [None] * count
         else:
@@ -440,13 +442,13 @@ class Elementwise:
         return Symbol(trace.terms.of(self.operation, *terms, dtype=dtype), trace)
 
 
-def _operation_of(function: Any) -> ScalarOperation:
+def _operation_of_scalar_function(function: Any) -> ScalarOperation:
     return function.operation if isinstance(function, Elementwise) else _function_operation(function)
 
 
-def _function_operation(function: Any, part: int | None = None) -> _FunctionOperation:
+def _function_operation(function: Any, result_index: int | None = None) -> _FunctionOperation:
     python = python_function(function)
-    return _FunctionOperation(python, f"elementwise({python.__name__})", part)
+    return _FunctionOperation(python, f"elementwise({python.__name__})", result_index)
 
 
 def elementwise(function: Any) -> Elementwise:

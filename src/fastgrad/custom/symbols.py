@@ -193,12 +193,12 @@ def _row_rule(row: str, converted: Callable[..., list[Term]], dtype: np.dtype | 
     return lambda terms, *values: terms.of(row, *converted(terms, *values), dtype=dtype)
 
 
-def _bitwise_rule(row: str, of_bools: str) -> Rule:
+def _bitwise_rule(row: str, row_of_bools: str) -> Rule:
     def rule(terms: Terms, *values: Any) -> Term:
         operands = terms_of(terms, *values)
         if operands[0].dtype in FLOATING:
             raise NotFollowedError(f"it takes {row} of {operands[0].dtype}")
-        return terms.of(of_bools if operands[0].dtype == BOOL else row, *operands)
+        return terms.of(row_of_bools if operands[0].dtype == BOOL else row, *operands)
 
     return rule
 
@@ -224,7 +224,7 @@ def _scaled_rule(row: str | None, factor: float) -> Rule:
     return rule
 
 
-def _quotient(terms: Terms, x: Any, y: Any) -> Term:
+def _quotient_rule(terms: Terms, x: Any, y: Any) -> Term:
     """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
     x, y = _float_terms(terms, x, y)
     if y.row is not None and y.row.name == "add":
@@ -242,7 +242,7 @@ def _quotient(terms: Terms, x: Any, y: Any) -> Term:
     return terms.of("divide", x, y)
 
 
-def _power(terms: Terms, x: Any, y: Any) -> Term:
+def _power_rule(terms: Terms, x: Any, y: Any) -> Term:
     if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
         (base,) = _number_terms(terms, x)
         square = terms.of("square", base)
@@ -253,7 +253,7 @@ def _power(terms: Terms, x: Any, y: Any) -> Term:
     return terms.of("pow", base, exponent)
 
 
-def _log(terms: Terms, x: Any, base: Any = None) -> Term:
+def _log_rule(terms: Terms, x: Any, base: Any = None) -> Term:
     logarithm = terms.of("log", *_float_terms(terms, x))
     if base is None:
         return logarithm
@@ -262,17 +262,17 @@ def _log(terms: Terms, x: Any, base: Any = None) -> Term:
     return terms.of("multiply", logarithm, terms.constant(1.0 / math.log(base), logarithm.dtype))
 
 
-def _exp2(terms: Terms, x: Any) -> Term:
+def _exp2_rule(terms: Terms, x: Any) -> Term:
     (exponent,) = _float_terms(terms, x)
     return terms.of("pow", terms.constant(2.0, exponent.dtype), exponent)
 
 
-def _hypot(terms: Terms, x: Any, y: Any) -> Term:
+def _hypot_rule(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _float_terms(terms, x, y)
     return terms.of("sqrt", terms.of("add", terms.of("square", x), terms.of("square", y)))
 
 
-def _copysign(terms: Terms, x: Any, y: Any) -> Term:
+def _copysign_rule(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _float_terms(terms, x, y)
     zero, magnitude = terms.constant(0, x.dtype), terms.of("abs", x)
     # True for -0 too.
@@ -280,7 +280,7 @@ def _copysign(terms: Terms, x: Any, y: Any) -> Term:
     return terms.select(is_negative, terms.of("negative", magnitude), magnitude)
 
 
-def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
+def _where_rule(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
     if not isinstance(x, (Symbol, np.generic)) and not isinstance(y, (Symbol, np.generic)):
         dtype = FLOAT64 if isinstance(x, float) or isinstance(y, float) else INT64
         x, y = terms.constant(x, dtype), terms.constant(y, dtype)
@@ -289,7 +289,7 @@ def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
     return terms.select(_as_condition(term_of(condition, terms, BOOL), terms), x, y)
 
 
-def _clip(terms: Terms, x: Any, low: Any, high: Any) -> Term:
+def _clip_rule(terms: Terms, x: Any, low: Any, high: Any) -> Term:
     x, low, high = _number_terms(terms, x, low, high)
     return terms.of("minimum", terms.of("maximum", x, low), high)
 
@@ -321,7 +321,7 @@ FUNCTIONS: dict[str, Rule] = {
     **{f"a{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{f"arc{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{name: _row_rule("atan2", _float_terms) for name in ("atan2", "arctan2")},
-    **dict.fromkeys(("divide", "true_divide"), _quotient),
+    **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
     **{name: _row_rule(row, _number_terms) for name, row in _ROWS_OF_TWO_NUMBERS.items()},
     **{name: _row_rule("abs", _number_terms) for name in ("abs", "absolute", "fabs")},
     **{name: _row_rule(name, _number_terms) for name in ("negative", "square", "sign")},
@@ -341,29 +341,29 @@ FUNCTIONS: dict[str, Rule] = {
     "left_shift": _bitwise_rule("left_shift", "left_shift"),
     "right_shift": _bitwise_rule("right_shift", "right_shift"),
     "positive": lambda terms, x: _number_terms(terms, x)[0],
-    "power": _power,
-    "pow": _power,
-    "log": _log,
+    "power": _power_rule,
+    "pow": _power_rule,
+    "log": _log_rule,
     "log2": _scaled_rule("log", 1.0 / math.log(2.0)),
     "log10": _scaled_rule("log", 1.0 / math.log(10.0)),
-    "exp2": _exp2,
+    "exp2": _exp2_rule,
     "degrees": _scaled_rule(None, 180.0 / math.pi),
     "radians": _scaled_rule(None, math.pi / 180.0),
-    "hypot": _hypot,
-    "copysign": _copysign,
-    "where": _where,
-    "clip": _clip,
+    "hypot": _hypot_rule,
+    "copysign": _copysign_rule,
+    "where": _where_rule,
+    "clip": _clip_rule,
     "float": cast_rule(FLOAT64),
     "int": cast_rule(INT64),
 }
 """The rules of functions by their names in ``math``, NumPy and ``scipy.special``."""
 
 
-def _operator(name: str) -> Callable[..., Any]:
+def _operator_method(name: str) -> Callable[..., Any]:
     return lambda self, *other: apply(name, self, *other)
 
 
-def _reflected_operator(name: str) -> Callable[..., Any]:
+def _reflected_operator_method(name: str) -> Callable[..., Any]:
     return lambda self, other: apply(name, other, self)
 
 
@@ -398,6 +398,6 @@ _UNARY_OPERATORS = {
 }
 
 for _name, _function in (_OPERATORS | _COMPARISON_OPERATORS | _UNARY_OPERATORS).items():
-    setattr(Symbol, f"__{_name}__", _operator(_function))
+    setattr(Symbol, f"__{_name}__", _operator_method(_function))
 for _name, _function in _OPERATORS.items():
-    setattr(Symbol, f"__r{_name}__", _reflected_operator(_function))
+    setattr(Symbol, f"__r{_name}__", _reflected_operator_method(_function))

@@ -166,21 +166,21 @@ def address_of(context: Any, array: Any) -> Any:
 # ---- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _with_same_bits(results: dict[Any, Any], x: Any) -> Any:
+def _bitcast_definition(results_by_operand: dict[Any, Any], x: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(signature.return_type))
 
-    return (results[x](x), lower) if x in results else None
+    return (results_by_operand[x](x), lower) if x in results_by_operand else None
 
 
 @intrinsic
 def float_bits(context: Any, x: Any) -> Any:
-    return _with_same_bits({types.float32: types.int32, types.float64: types.int64}, x)
+    return _bitcast_definition({types.float32: types.int32, types.float64: types.int64}, x)
 
 
 @intrinsic
 def from_bits(context: Any, i: Any) -> Any:
-    return _with_same_bits({types.int32: types.float32, types.int64: types.float64}, i)
+    return _bitcast_definition({types.int32: types.float32, types.int64: types.float64}, i)
 
 
 def _rounding_intrinsic(name: str) -> Any:

@@ -150,17 +150,17 @@ def remainder(a, b):
     return math.copysign(r, a)
 
 
-def _scale_float32(x, k):
+def _scale_float32_by_power_of_two(x, k):
     half = int64(k) >> 1
     return (x * from_bits(int32((half + 127) << 23))) * from_bits(int32((int64(k) - half + 127) << 23))
 
 
-def _scale_float64(x, k):
+def _scale_float64_by_power_of_two(x, k):
     half = int64(k) >> 1
     return (x * from_bits((half + 1023) << 52)) * from_bits((int64(k) - half + 1023) << 52)
 
 
-scale_in_two_steps = by_dtype(float32=_scale_float32, float64=_scale_float64)
+scale_in_two_steps = by_dtype(float32=_scale_float32_by_power_of_two, float64=_scale_float64_by_power_of_two)
 """`scale_in_two_steps(x, k)`: x 2^k. The first step is exact; 2^k itself may be out of range."""
 
 

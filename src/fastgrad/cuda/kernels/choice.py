@@ -43,7 +43,7 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
 
 
 @functools.cache
-def _replacements() -> dict[Any, Replacement]:
+def _replacements_by_cpu_body() -> dict[Any, Replacement]:
     return {body: replacement for family in REPLACEMENT_TABLES for body, replacement in family.items()}
 
 
@@ -83,7 +83,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
         source = source_of(kernel)
         if source is None:  # a user's function, which only the host has
             return False
-        replacement = _replacements().get(source.function) or updates.update_replacement(source.function)
+        replacement = _replacements_by_cpu_body().get(source.function) or updates.update_replacement(source.function)
         if replacement is not None:
             return all(map(place, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):

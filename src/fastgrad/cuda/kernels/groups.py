@@ -91,9 +91,9 @@ class DeviceWriter(Writer):
 
 
 @functools.lru_cache(maxsize=1024)
-def _group_kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
-    function, _ = function_of(parameters, source, number, _NAMES_IN_SOURCE)
-    return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
+def _group_kernel(parameters: str, source: str, dtype_name: str, units_go_to_blocks: bool) -> DeviceKernel:
+    function, _ = function_of(parameters, source, dtype_name, _NAMES_IN_SOURCE)
+    return DeviceKernel(function, parse_signature(parameters), {"T": (dtype_name,)}, together=units_go_to_blocks)
 
 
 def map_launches(fused: Fused) -> Launches:

@@ -223,8 +223,8 @@ class _ProductReplacement:
         return found
 
 
-def _library_launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
-    operands = [given.get(parameter.name, Scratch(0)) for parameter in kernel.given]
+def _library_launches(kernel: LibraryKernel, operands_by_name: dict[str, Operand]) -> Launches:
+    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.given]
     on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
     return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 

@@ -31,7 +31,7 @@ def _fill_with_draw(out, size, words, first, last):
     "x: in[T], out: out[T], size: int, scale: float, least_kept: int, words: in[int64], first: int, last: int", T=FLOATS
 )
 def drop(x, out, size, scale, least_kept, words, first, last):
-    """x times the scale if the drawn element is at least `least_kept`, else 0."""
+    """Dropout: x times the scale where a drawn number is at least `least_kept`, else 0."""
     by, kept = T(scale), uint64(least_kept)
     for b in range(first, last):
         w0, w1, w2, w3 = block_words(words[2], words[0], words[1], b)
@@ -58,11 +58,11 @@ def _device_draw(cpu_kernel: Kernel) -> DeviceKernel:
     return on_device(kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function))
 
 
-def _draw_replacement(device: DeviceKernel) -> Replacement:
+def _draw_replacement(gpu_kernel: DeviceKernel) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         size: Any = launch.operands[1]
         each = 2 if dtypes["T"].endswith("64") else 4
-        return [device_launch(device, dtypes, launch.operands, -(-size // each))]
+        return [device_launch(gpu_kernel, dtypes, launch.operands, -(-size // each))]
 
     return replacement
 

@@ -129,7 +129,7 @@ _BACKWARD_SIGNATURE = (
 
 @kernel("given: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
 def first_state(given, states, end, steps, first, last):
-    """The state before all time steps; without time steps also the last state."""
+    """Copies a given first state to the states of all time steps; without time steps also to the last state."""
     for i in range(first, last):
         state = given[i]
         states[i] = state
@@ -173,7 +173,7 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, 
 
 @scalar_function
 def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
-    """Computes a GRU's unit in a time step, by the formulas of `kernels.recurrent.gru`; `kept` gets the candidate's product."""
+    """Computes a GRU's unit in a time step as `kernels.recurrent.gru` does; `kept` gets the candidate's product."""
     inner = p2 + bias[5 * units + unit]
     z = sigmoid((x[gates_at] + p0) + (bias[unit] + bias[3 * units + unit]))
     r = sigmoid((x[gates_at + units] + p1) + (bias[units + unit] + bias[4 * units + unit]))

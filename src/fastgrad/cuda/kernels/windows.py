@@ -239,7 +239,7 @@ def _phase_offsets(count: int) -> range:
     return range(patches.HEADER, patches.HEADER + count * patches.PHASE, patches.PHASE)
 
 
-def _gather_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         source, given, target, table = operands
@@ -260,7 +260,7 @@ REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
     patches.slide_lanes.function: _slide_replacement(_depthwise_table),
     few_channels.slide_few_channels.function: _few_channels_replacement,
-    patches.gather_filters.function: _gather_replacement(),
-    patches.gather_lanes.function: _gather_replacement(_depthwise_table),
+    patches.gather_filters.function: _filter_gradient_replacement(),
+    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_table),
 }
 """The table of `choice`."""

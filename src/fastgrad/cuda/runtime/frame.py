@@ -60,7 +60,7 @@ class DeviceFrame:
         self._moves: list[tuple[int, int, int]] = []
         self._inner: list[tuple[PreparedLaunch, int, int]] = []  # words that hold the address of such a word
         self._answer_count = 0
-        self.calls = [self._action_calls(action) for action in plan.actions]
+        self.calls = [self._prepared_launches_of_action(action) for action in plan.actions]
         self._answer_memory = device.array((max(self._answer_count, 1),), np.uint64)
         self._table = device.put(np.array(self._words or [0], np.int64))
         for call, word_index, table_index in self._inner:
@@ -114,12 +114,12 @@ class DeviceFrame:
 
     # ---- words -----------------------------------------------------------------------------------------
 
-    def _action_calls(self, action: Action) -> list[PreparedLaunch]:
+    def _prepared_launches_of_action(self, action: Action) -> list[PreparedLaunch]:
         if action.launches is None:
             return []
-        return [self._call_of(action, launch) for launch in action.launches.launches]
+        return [self._prepared_launch(action, launch) for launch in action.launches.launches]
 
-    def _call_of(self, action: Action, launch: Launch) -> PreparedLaunch:
+    def _prepared_launch(self, action: Action, launch: Launch) -> PreparedLaunch:
         on_device: Any = launch.kernel
         kernel, dtypes = on_device
         answer = None

@@ -90,11 +90,11 @@ def start_threads(kernel_address: int, arguments_address: int) -> np.ndarray:
     """Gives each thread of the block a stack, on which it will call the function at an address; returns their rows."""
     count = _state[_THREADS]
     assert count <= MOST_THREADS_PER_BLOCK
-    words, return_index = _NEW_STACK_WORDS_AND_RETURN_INDEX[_processor()]
+    words, return_index = _NEW_STACK_WORDS_AND_RETURN_INDEX[_processor_name()]
     stacks = _stacks()[:count]
     stacks[:, 0] = 0
     stacks[:, -words:] = 0
-    stacks[:, return_index - words] = _native().fiber
+    stacks[:, return_index - words] = _native_functions().fiber
     _thread_rows[:count, _STACK_POINTER] = (
         stacks.ctypes.data + np.arange(1, count + 1) * _STACK_BYTES_PER_THREAD - 8 * words
     )
@@ -104,7 +104,7 @@ def start_threads(kernel_address: int, arguments_address: int) -> np.ndarray:
 
 def run_until_all_wait() -> None:
     """Runs one thread after another until it waits for the others, or ends."""
-    _native().run_until_all_wait()
+    _native_functions().run_until_all_wait()
     assert not _stacks()[: _state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
 
 
@@ -120,7 +120,7 @@ def wants_more_memory() -> bool:
 
 def addresses_by_symbol() -> dict[str, int]:
     """Returns the addresses of the simulation's functions and memory by the symbols that kernels use."""
-    return {REQUEST_SYMBOL: _native().simulated, **_memory_addresses()}
+    return {REQUEST_SYMBOL: _native_functions().simulated, **_memory_addresses()}
 
 
 def state_word_ir(place: int) -> str:
@@ -149,7 +149,7 @@ def _stacks() -> np.ndarray:
 
 
 @functools.cache
-def _processor() -> str:
+def _processor_name() -> str:
     name = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
     if name not in _STACK_SWITCH_ASSEMBLY:
         raise NotImplementedError(f"the simulation of a GPU switches stacks on x86-64 and AArch64, not on {name}")
@@ -266,13 +266,13 @@ others:
 """
 
 
-class _Native:
+class _NativeFunctions:
     """The functions of `fibers_ir` in this process."""
 
     def __init__(self) -> None:
         initialize_llvm()
         llvm.initialize_native_asmparser()
-        module = llvm.parse_assembly(fibers_ir(_processor()))
+        module = llvm.parse_assembly(fibers_ir(_processor_name()))
         module.triple = target().triple
         for symbol, address in _memory_addresses().items():
             llvm.add_symbol(symbol, address)
@@ -287,5 +287,5 @@ class _Native:
 
 
 @functools.cache
-def _native() -> _Native:
-    return _Native()
+def _native_functions() -> _NativeFunctions:
+    return _NativeFunctions()

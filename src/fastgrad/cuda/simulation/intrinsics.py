@@ -53,13 +53,13 @@ def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: 
 
 
 @lower_builtin(operator.getitem, WatchedPointer, types.Integer)
-def _get_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _lower_watched_load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _emit_watch(context, builder, signature, args, written=False)
     return checked_pointers._lower_getitem(context, builder, signature, args)
 
 
 @lower_builtin(operator.setitem, WatchedPointer, types.Integer, types.Any)
-def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _lower_watched_store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _emit_watch(context, builder, signature, args, written=True)
     return checked_pointers._lower_setitem(context, builder, signature, args)
 

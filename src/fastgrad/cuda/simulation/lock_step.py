@@ -199,7 +199,7 @@ class _Block:
         self.kernel, self.count, self._room = kernel, count, races.begin_block()
         fibers.begin_block((count, block, blocks), self._room, races.SHARED_END_ADDRESS)
 
-    def run(self, native: _Native, words: np.ndarray) -> None:
+    def run(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs a kernel without barriers, one thread after another."""
         for number in range(self.count):
             fibers.set_thread(number)
@@ -207,7 +207,7 @@ class _Block:
             if bounds.has_error():
                 bounds.raise_error()
 
-    def run_together(self, native: _Native, words: np.ndarray) -> None:
+    def run_together(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs the threads of the block from barrier to barrier of a kernel."""
         rows = fibers.start_threads(native.address, words.ctypes.data)
         while True:
@@ -260,7 +260,7 @@ def _answer_shuffles(rows: np.ndarray) -> None:
     rows[:, fibers.ANSWER] = rows[np.where(is_present, threads - lanes + others, threads), fibers.BITS]
 
 
-class _Native(NamedTuple):
+class _NativeKernel(NamedTuple):
     """A kernel's code: a function of the address of its launch words, for calls from Python, and its address."""
 
     function: Callable[[int], None]
@@ -270,7 +270,7 @@ class _Native(NamedTuple):
 
 
 @functools.cache
-def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
+def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _NativeKernel:
     from fastgrad.cuda.simulation.intrinsics import simulated_gpu
     from fastgrad.kernels.codegen.compile import parameter_type, types_by_name
     from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lower_body
@@ -310,7 +310,7 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
     engine.finalize_object()
     address = engine.get_function_address("of_words")
     kinds = [_word_type(parameter) for parameter in _entry_parameters(kernel)]
-    return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
+    return _NativeKernel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
 _RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
