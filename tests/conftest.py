@@ -44,10 +44,10 @@ def two_gpus(monkeypatch):
     """Two simulated GPUs."""
     from fastgrad.cuda.devices import available
 
-    monkeypatch.setenv(available.SIMULATED, "2")
-    available.forget()
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "2")
+    available.forget_gpus()
     yield
-    available.forget()
+    available.forget_gpus()
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def simulated_gpu(monkeypatch):
     """A GPU that the processor stands in for."""
     from fastgrad.cuda.devices import available
 
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
+    available.forget_gpus()
     yield
-    available.forget()
+    available.forget_gpus()

@@ -15,7 +15,7 @@ from fastgrad.core.argument_checks import checked_integer as _checked_integer
 from fastgrad.core.placement import device_named as _device_named
 from fastgrad.core.placement import get_default_device as get_default_device
 from fastgrad.core.placement import set_default_device as set_default_device
-from fastgrad.core.settings_version import TENSOR_FLOAT_32 as _TF32
+from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
 from fastgrad.kernels.runtime.thread_pool import team as _team
@@ -114,7 +114,7 @@ def _get_memory_info(device: str) -> dict[str, int]:
     found = _device_named(device, "tf.config.experimental.get_memory_info")
     if found is None:
         raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")
-    return {"current": found.kept()[0], "peak": found.peak}
+    return {"current": found.bytes_in_blocks()[0], "peak": found.peak}
 
 
 def _enable_tensor_float_32_execution(enabled: bool) -> None:

@@ -12,13 +12,13 @@ from fastgrad.cuda.devices import available
 
 @pytest.fixture
 def simulated(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
     monkeypatch.setattr(gpu, "ROUND_SECONDS", 0.0)
     monkeypatch.setattr(gpu, "WARM_STEPS", 2)
     monkeypatch.setattr(gpu, "COPY_BYTES", 1 << 16)
-    available.forget()
+    available.forget_gpus()
     yield
-    available.forget()
+    available.forget_gpus()
 
 
 def test_one_file_has_all(simulated, tmp_path, capsys):
@@ -53,7 +53,7 @@ def test_shares_of_the_bandwidth_and_the_fastest_peer():
 
 
 def test_without_a_gpu_one_line_says_why(monkeypatch, capsys):
-    monkeypatch.delenv(available.SIMULATED, raising=False)
+    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
     monkeypatch.setattr("fastgrad.config.list_physical_devices", lambda kind: [])
     monkeypatch.setattr("fastgrad.config.why_no_gpu", lambda: "no GPU: a test")
     assert gpu.main([]) == 1

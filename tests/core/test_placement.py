@@ -25,10 +25,10 @@ def gpus(two_gpus):
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.delenv(available.SIMULATED, raising=False)
-    available.forget()
+    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
+    available.forget_gpus()
     yield
-    available.forget()
+    available.forget_gpus()
 
 
 def test_gpus_are_listed(gpus):
@@ -196,7 +196,7 @@ def test_without_a_gpu_the_list_is_empty_and_one_line_says_why(no_gpu, monkeypat
 
 
 def test_how_many_gpus_are_simulated_is_a_number(monkeypatch, no_gpu):
-    monkeypatch.setenv(available.SIMULATED, "yes")
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "yes")
     with pytest.raises(ValueError, match="FASTGRAD_SIMULATED_GPU is 'yes'"):
         tf.config.list_physical_devices()
 

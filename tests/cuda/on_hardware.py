@@ -2,4 +2,4 @@
 
 from fastgrad.cuda.devices import available
 
-available._simulated = lambda: 0
+available._simulated_gpu_count = lambda: 0

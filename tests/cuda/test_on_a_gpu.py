@@ -11,8 +11,8 @@ import fastgrad as tf
 from fastgrad.cuda.devices import available
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 
-if os.environ.get(available.SIMULATED):
-    REASON = f"{available.SIMULATED} is set"
+if os.environ.get(available.SIMULATED_GPUS_VARIABLE):
+    REASON = f"{available.SIMULATED_GPUS_VARIABLE} is set"
 else:
     REASON = available.problem()
 

@@ -36,7 +36,7 @@ from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import nest
 from fastgrad.core.deferral import call_without_deferral, defers
 from fastgrad.core.dispatch import dispatchers
-from fastgrad.core.recording import EndOfElements, control_flow_of, recorders
+from fastgrad.core.recording import EndOfElements, control_flow_handler, recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
@@ -259,7 +259,7 @@ class Function:
 
     def _python_callable(self, python: Any = None) -> Callable[..., Any]:
         if python is None:
-            python = self._python if control_flow_of() is None else self._function_with_program_loops()
+            python = self._python if control_flow_handler() is None else self._function_with_program_loops()
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())

@@ -11,7 +11,7 @@ from fastgrad.core.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, 
 from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
 
-_INT64 = range(-(2**63), 2**63)
+_INT64_RANGE = range(-(2**63), 2**63)
 
 
 def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
@@ -28,21 +28,21 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         TypeError: ``value`` does not fit ``dtype``.
     """
     if isinstance(value, (np.ndarray, np.generic)):
-        return _from_numpy(value, dtype)
+        return _array_from_numpy(value, dtype)
     if value is None:
-        raise _unsupported(value)
+        raise _unsupported_type_error(value)
     if isinstance(value, TensorShape) and dtype not in (None, dtypes.int32, dtypes.int64):
         raise TypeError(
             f"Cannot convert TensorShape {value} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
         )
     if dtype is dtypes.string or isinstance(value, (str, bytes)):
-        return _from_text(value, dtype)
+        return _array_from_text(value, dtype)
     if not isinstance(value, (bool, int, float, complex, list, tuple)):
-        return _from_foreign(value, dtype)
-    natural = _numbers(value)
+        return _array_from_foreign(value, dtype)
+    natural = _array_of_numbers(value)
     kind = natural.dtype.kind
     if kind in "US":
-        return _from_text(value, dtype)
+        return _array_from_text(value, dtype)
     if natural.ndim and natural.size and kind in "iufcO":
         first = _first_leaf(value)
         if isinstance(first, (bool, np.bool_)) or (kind == "c" and dtype is None and not np.iscomplexobj(first)):
@@ -60,8 +60,8 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
             else "f"
         )
     if dtype is None:
-        return _of_natural_dtype(value, natural)
-    if not natural.size or _fits(kind, dtype):
+        return _in_inferred_dtype(value, natural)
+    if not natural.size or _number_kind_fits(kind, dtype):
         return _checked_cast(value, natural, dtype)
     raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}")
 
@@ -69,7 +69,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
 # ---- Python numbers ------------------------------------------------------------------------------------
 
 
-def _numbers(value: Any) -> np.ndarray:
+def _array_of_numbers(value: Any) -> np.ndarray:
     """Returns NumPy's array of nested numbers; an object array of Python numbers if an integer exceeds int64."""
     try:
         natural = np.array(value)
@@ -86,32 +86,32 @@ def _numbers(value: Any) -> np.ndarray:
     beyond = False
     for number in numbers.reshape(-1):
         if isinstance(number, (int, np.integer)):
-            beyond = beyond or int(number) not in _INT64
+            beyond = beyond or int(number) not in _INT64_RANGE
         elif not isinstance(number, (float, complex, np.number, np.bool_)):
-            raise _unsupported(value)
+            raise _unsupported_type_error(value)
     return numbers if beyond else natural
 
 
-def _of_natural_dtype(value: Any, natural: np.ndarray) -> np.ndarray:
+def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
     """Returns the numbers in the dtype that TensorFlow infers."""
-    kind = natural.dtype.kind
-    wanted: Any = natural.dtype
-    if not natural.size and isinstance(value, (list, tuple)):
+    kind = numbers.dtype.kind
+    wanted: Any = numbers.dtype
+    if not numbers.size and isinstance(value, (list, tuple)):
         wanted = np.int32 if isinstance(value, TensorShape) else np.float32
     elif kind == "f":
         first = getattr(_first_leaf(value), "dtype", None)
         wanted = first if first in (np.float64, np.float16) else np.float32
     elif kind in "iu":
         wanted = np.int32
-        if natural.size and (natural.min() < -(2**31) or natural.max() >= 2**31):
+        if numbers.size and (numbers.min() < -(2**31) or numbers.max() >= 2**31):
             wanted = np.int64
     elif kind == "c":
         wanted = np.complex128
-    elif natural.dtype not in dtypes.OF_NUMPY:
-        raise _unsupported(value)
+    elif numbers.dtype not in dtypes.OF_NUMPY:
+        raise _unsupported_type_error(value)
     token = errors_set(OVERFLOW_RAISES)
     try:
-        return np.array(natural, wanted, order="C")
+        return np.array(numbers, wanted, order="C")
     except FloatingPointError:
         raise ValueError(
             f"Can't convert Python sequence with a value out of range for {np.dtype(wanted)} to Tensor: {short_repr(value)}. "
@@ -127,26 +127,26 @@ def _first_leaf(value: Any) -> Any:
     return value
 
 
-def _fits(kind: str, dtype: DType) -> bool:
-    if kind == "b":
+def _number_kind_fits(number_kind: str, dtype: DType) -> bool:
+    if number_kind == "b":
         return True
-    if kind in "iu":
+    if number_kind in "iu":
         return not dtype.is_bool
-    if kind in "fV":
+    if number_kind in "fV":
         return dtype.is_floating or dtype.is_complex
     return dtype.is_complex
 
 
-def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
-    if dtype.is_integer and natural.size:
-        low, high = int(natural.min()), int(natural.max())
+def _checked_cast(value: Any, numbers: np.ndarray, dtype: DType) -> np.ndarray:
+    if dtype.is_integer and numbers.size:
+        low, high = int(numbers.min()), int(numbers.max())
         if low < dtype.min or high > dtype.max:
             raise TypeError(
                 f"Cannot convert {short_repr(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
             )
     token = errors_set(QUIET)
     try:
-        return np.array(natural, dtype.numpy, order="C")
+        return np.array(numbers, dtype.numpy, order="C")
     except OverflowError:
         raise ValueError(
             f"Can't convert Python sequence with out-of-range integer to Tensor: {short_repr(value)} as {dtype.name}"
@@ -158,11 +158,11 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
 # ---- arrays, strings and foreign objects ---------------------------------------------------------------
 
 
-def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     array = np.asarray(value)
     kind = array.dtype.kind
     if kind in "SUO":
-        return _from_text(
+        return _array_from_text(
             array.tolist() if array.size else array, dtype
         )  # lists lose the sizes after an empty dimension
     found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
@@ -178,7 +178,7 @@ def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
         errors_reset(token)
 
 
-def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_text(value: Any, dtype: DType | None) -> np.ndarray:
     if (dtype is not None and dtype is not dtypes.string) or isinstance(value, (bool, int, float, complex)):
         raise TypeError(f"Cannot convert {short_repr(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
     array = np.array(value, object)
@@ -191,34 +191,34 @@ def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
     return out.reshape(array.shape)
 
 
-def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
+def _array_from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
     if isinstance(value, range):
         return array_of(list(value), dtype)
     if hasattr(value, "__dlpack_device__") or hasattr(value, "__cuda_array_interface__"):
         from fastgrad.cuda.devices import available
 
         if available.is_on_gpu(value):
-            return _from_gpu(value, dtype)
+            return _array_from_gpu(value, dtype)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return _from_numpy(np.asarray(value), dtype)
+        return _array_from_numpy(np.asarray(value), dtype)
     if hasattr(value, "__dlpack__"):
-        return _from_numpy(np.from_dlpack(value), dtype)
+        return _array_from_numpy(np.from_dlpack(value), dtype)
     if hasattr(value, "__float__"):
         return array_of(float(value), dtype)
-    raise _unsupported(value)
+    raise _unsupported_type_error(value)
 
 
-def _from_gpu(value: Any, dtype: DType | None) -> Any:
+def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     from fastgrad.cuda.devices import available
 
-    array = available.borrowed(value)
+    array = available.copy_of_foreign_array(value)
     found = dtypes.OF_NUMPY.get(array.dtype)
     if found is None or (dtype is not None and dtype is not found):
         raise TypeError(f"Cannot convert a {array.dtype} array on GPU:{array.device.number} to {dtype}; use tf.cast.")
     return array
 
 
-def _unsupported(value: Any) -> ValueError:
+def _unsupported_type_error(value: Any) -> ValueError:
     return ValueError(
         f"Attempt to convert a value ({short_repr(value)}) with an unsupported type ({type(value)}) to a Tensor."
     )

@@ -13,11 +13,13 @@ from fastgrad.core.tensor import Tensor, constant_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 
-Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
-"""operation, inputs, outputs, attributes."""
+TapeEntry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
+"""A recorded call: (operation, inputs, outputs, attributes)."""
 
 
-def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]) -> list[Any]:
+def backward_pass(
+    entries: list[TapeEntry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]
+) -> list[Any]:
     """Returns the gradient of the weighted sum of ``targets`` with respect to each source.
 
     Args:
@@ -32,7 +34,7 @@ def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[i
     source_keys = {key for group in keys for key in group}
     # The values that depend on a source; only these need cotangents.
     reached = set(source_keys)
-    needed_entries: list[Entry] = []
+    needed_entries: list[TapeEntry] = []
     for entry in entries:
         for x in entry[1]:
             if id(x) in reached:
@@ -44,8 +46,8 @@ def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[i
     for target, weight in zip(targets, weights, strict=True):
         if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
             previous = cotangents.get(id(target))
-            seed = _seed(target, weight)
-            cotangents[id(target)] = seed if previous is None else _add(previous, seed)
+            seed = _first_cotangent(target, weight)
+            cotangents[id(target)] = seed if previous is None else _add_cotangents(previous, seed)
     for operation, inputs, outputs, attributes in reversed(needed_entries):
         result: Any
         if len(outputs) == 1:
@@ -57,11 +59,11 @@ def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[i
             if type(g) is IndexedSlices:
                 if operation.keeps_rows:
                     for x, rows in zip(
-                        inputs, _of_rows(operation, reached, g, result, inputs, attributes), strict=True
+                        inputs, _cotangents_with_rows(operation, reached, g, result, inputs, attributes), strict=True
                     ):
                         if rows is not None and id(x) in reached:
                             previous = cotangents.get(id(x))
-                            cotangents[id(x)] = rows if previous is None else _add(previous, rows)
+                            cotangents[id(x)] = rows if previous is None else _add_cotangents(previous, rows)
                     continue
                 g = g.to_dense()
         else:
@@ -72,7 +74,7 @@ def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[i
                 continue
             rule = operation.gradient
             zeros = type(rule) is not Joint or rule.zeros
-            g = tuple([_dense(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
+            g = tuple([_dense_or_zeros(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
             result = outputs
         input_cotangents = cotangents_of_inputs(operation, reached, g, result, inputs, attributes)
         for x, cotangent in zip(inputs, input_cotangents, strict=True):
@@ -80,14 +82,14 @@ def backward_pass(entries: list[Entry], targets: list[Tensor], keys: list[list[i
                 key = id(x)
                 if key in reached:
                     previous = cotangents.get(key)
-                    cotangents[key] = cotangent if previous is None else _add(previous, cotangent)
+                    cotangents[key] = cotangent if previous is None else _add_cotangents(previous, cotangent)
     return [
-        cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
+        cotangents.get(group[0]) if len(group) == 1 else _sum_of_cotangents([cotangents.get(key) for key in group])
         for group in keys
     ]
 
 
-def _add(a: Any, b: Any) -> Any:
+def _add_cotangents(a: Any, b: Any) -> Any:
     if type(a) is IndexedSlices:
         if type(b) is IndexedSlices:
             return a.joined(b)
@@ -97,27 +99,27 @@ def _add(a: Any, b: Any) -> Any:
     return TABLE["add"](a, b)
 
 
-def _summed(parts: list[Any]) -> Any:
+def _sum_of_cotangents(parts: list[Any]) -> Any:
     total = None
     for part in parts:
         if part is not None:
-            total = part if total is None else _add(total, part)
+            total = part if total is None else _add_cotangents(total, part)
     return total
 
 
 def cotangents_of_inputs(
-    operation: Any, reached: Container[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
+    operation: Any, needed_ids: Container[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
 ) -> Any:
-    """Returns the cotangents of ``inputs`` by the operation's gradient rule; only those with ids in ``reached`` are needed."""
+    """Returns the cotangents of ``inputs`` by the operation's gradient rule; ``needed_ids`` are of needed inputs."""
     rule = operation.gradient
     results: list[Any]
     if type(rule) is Joint:
-        return rule.function(tuple([id(x) in reached for x in inputs]), g, y, *inputs, **attributes)
+        return rule.function(tuple([id(x) in needed_ids for x in inputs]), g, y, *inputs, **attributes)
     if type(rule) is not tuple:
         results = [rule(g, y, *inputs, **attributes)]
     else:
         results = [
-            function(g, y, *inputs, **attributes) if function is not None and id(x) in reached else None
+            function(g, y, *inputs, **attributes) if function is not None and id(x) in needed_ids else None
             for function, x in zip(rule, inputs, strict=True)
         ]
     if operation.form is Form.ELEMENTWISE:
@@ -128,9 +130,9 @@ def cotangents_of_inputs(
     return results
 
 
-def _of_rows(
+def _cotangents_with_rows(
     operation: Any,
-    reached: set[int],
+    needed_ids: set[int],
     g: IndexedSlices,
     y: Tensor,
     inputs: tuple[Tensor, ...],
@@ -140,7 +142,7 @@ def _of_rows(
     rules = operation.gradient if type(operation.gradient) is tuple else [operation.gradient]
     results: list[Any] = []
     for rule, x in zip(rules, inputs, strict=True):
-        if id(x) not in reached:
+        if id(x) not in needed_ids:
             results.append(None)
         elif x._array.shape == y._array.shape:
             values = rule(g.values, y, *inputs, **attributes)
@@ -169,7 +171,7 @@ def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
-def _seed(target: Tensor, weight: Any) -> Tensor:
+def _first_cotangent(target: Tensor, weight: Any) -> Tensor:
     if weight is None:
         ones = np.empty(target._array.shape, target._array.dtype)
         ones.fill(1)
@@ -188,8 +190,8 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
     return TABLE["broadcast_to"](weight, shape=shape)
 
 
-def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
-    if g is None and zeros:
+def _dense_or_zeros(g: Any, y: Tensor, as_zeros: bool) -> Any:
+    if g is None and as_zeros:
         return constant_like(np.zeros(y._array.shape, y._array.dtype), y)
     return g.to_dense() if type(g) is IndexedSlices else g
 

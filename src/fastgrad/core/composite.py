@@ -13,11 +13,11 @@ class Composite:
 
     @property
     def flat_values(self) -> Any:
-        """The part that element-wise functions and gradients act on."""
+        """The tensor of a composite that element-wise functions and gradients act on."""
         raise NotImplementedError
 
     def _with_flat_values(self, flat_values: Any) -> Any:
-        """Returns the same composite with other ``flat_values`` of the same length."""
+        """Returns a composite of the same form with other ``flat_values``, as many as before."""
         raise NotImplementedError
 
     def _to_components(self) -> tuple[Hashable, list[Any]]:
@@ -25,7 +25,7 @@ class Composite:
         raise NotImplementedError
 
     def _spec(self) -> CompositeSpec:
-        """Returns the spec of this value."""
+        """Returns the composite's static type, a ``CompositeSpec``."""
         raise NotImplementedError
 
     @classmethod
@@ -44,7 +44,7 @@ class CompositeSpec:
         raise NotImplementedError
 
     def of_rows(self) -> CompositeSpec:
-        """Returns the spec of a row of a value of this spec."""
+        """Returns the spec of one row of the composites that this spec describes."""
         raise NotImplementedError
 
     def placeholder(self, unknown: int, value: Any) -> Any:
@@ -61,7 +61,7 @@ OVERRIDES: dict[str, Callable[..., Any]] = {}
 
 
 class CompositeOperand(ValueError):
-    """An operation got a composite instead of a tensor.
+    """The error for a composite operand of an operation; public functions call the composite's override instead.
 
     Conversion to a tensor raises this error. A function with an override catches it. So calls with tensors do not pay for a
     check.

@@ -38,7 +38,7 @@ class DeferredArray(ArrayLike):
 
     device = base = None
 
-    def __init__(self, call: _Call, number: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, call: _DeferredCall, number: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._call, self._number, self.shape, self.dtype = call, number, shape, dtype
 
     def __getitem__(self, key: Any) -> Any:
@@ -69,8 +69,8 @@ class DeferredArray(ArrayLike):
         return results[self._number]
 
 
-class _Call:
-    """A call of an operation that has not run.
+class _DeferredCall:
+    """The call of an operation that is deferred: it runs when a result is used.
 
     Attributes:
         operation, inputs, attributes: of the call.
@@ -82,7 +82,7 @@ class _Call:
 
     def __init__(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> None:
         self.operation, self.inputs, self.attributes = operation, inputs, attributes
-        self.serial = next(_serials)
+        self.serial = next(_call_numbers)
         self.results: tuple[np.ndarray, ...] | None = None
 
     def evaluated(self) -> tuple[np.ndarray, ...]:
@@ -104,13 +104,13 @@ class _Call:
         inputs = self.inputs
         if self.results is not None:  # another thread has computed it
             return
-        y = self.operation(*[Tensor(_computed(_stored(x))) for x in inputs], **self.attributes)
+        y = self.operation(*[Tensor(_computed_if_deferred(_stored(x))) for x in inputs], **self.attributes)
         self.results = tuple([x._array for x in specs_of(y)])
         self.inputs = ()
 
 
-class _Source(_Call):
-    """The call of a function without arguments that makes one array."""
+class _DeferredArrayMaker(_DeferredCall):
+    """The deferred call of a function without arguments that makes one array."""
 
     __slots__ = ("make",)
 
@@ -122,13 +122,13 @@ class _Source(_Call):
         self.results = (self.make(),)
 
 
-_serials = itertools.count()
+_call_numbers = itertools.count()
 _stored: Callable[[Tensor], Any] = Tensor.__dict__["_array"].__get__
 """Returns the array of a tensor, also of a ``_LazyTensor``, without computing it."""
 
 
 class _Deferral(Recorder):
-    """The recorder of a context. It is the first of the thread's recorders; operations ask it for their results."""
+    """The recorder of a ``deferred()`` context, which gives operations their results; the thread's first recorder."""
 
     defers = True
 
@@ -136,14 +136,14 @@ class _Deferral(Recorder):
         self._made: list[weakref.ref[Tensor]] = []
 
     def on_constant(self, tensor: Tensor) -> None:
-        """Keeps track of a tensor."""
+        """Keeps track of a constant tensor, whose array may be deferred."""
         if type(tensor._array) is DeferredArray:
             self._made.append(weakref.ref(tensor))
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Keeps track of the results."""
+        """Keeps track of an operation's results, whose arrays may be deferred."""
         for y in outputs:
             self.on_constant(y)
 
@@ -154,7 +154,7 @@ class _Deferral(Recorder):
                 tensor.__class__ = _LazyTensor
 
     def resume(self) -> None:
-        """Undoes ``end``."""
+        """Continues the deferral after ``end``: its tensors no longer compute themselves."""
         for tensor in self._pending():
             if type(tensor) is _LazyTensor:
                 tensor.__class__ = Tensor  # type: ignore[assignment]
@@ -174,22 +174,23 @@ class _Deferral(Recorder):
         if not deferred:
             return NotImplemented
         if rule is None or operation.looks_at_values:
-            return operation.run(*map(_computed, arrays), **attributes)
+            return operation.run(*map(_computed_if_deferred, arrays), **attributes)
         if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
             # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
             result = operation.run(
-                *[_computed(x) if x.dtype.kind in "iu" else _filler(x) for x in arrays], **attributes
+                *[_computed_if_deferred(x) if x.dtype.kind in "iu" else _stand_in_if_deferred(x) for x in arrays],
+                **attributes,
             )
             if all(x.dtype.kind in "iu" for x in deferred):
                 return result
         else:
             try:
                 result = rule(*arrays, **attributes)
-                if any(spec.dtype.hasobject or not _is_allowed(spec) for spec in specs_of(result)):
+                if any(spec.dtype.hasobject or not _can_be_deferred(spec) for spec in specs_of(result)):
                     raise ValueError
             except Exception:  # noqa: BLE001  # the run knows the error, or the result where the rule gives up
-                return operation.run(*map(_computed, arrays), **attributes)
-        call = _Call(operation, inputs, attributes)
+                return operation.run(*map(_computed_if_deferred, arrays), **attributes)
+        call = _DeferredCall(operation, inputs, attributes)
         made = [DeferredArray(call, number, y.shape, y.dtype) for number, y in enumerate(specs_of(result))]
         return tuple(made) if type(result) is tuple else made[0]
 
@@ -201,7 +202,7 @@ class _LazyTensor(Tensor):
 
     @property
     def _array(self) -> Any:
-        array = _computed(_stored(self))
+        array = _computed_if_deferred(_stored(self))
         self._array = array
         return array
 
@@ -217,7 +218,7 @@ def defers() -> bool:
     return bool(active) and active[0].defers
 
 
-class _Deferrer(Dispatcher):
+class _DeferralDispatcher(Dispatcher):
     """The dispatcher of all contexts: the deferral of the calling thread gives the results."""
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
@@ -226,18 +227,18 @@ class _Deferrer(Dispatcher):
         return recorders.active[0].result(operation, inputs, attributes)  # type: ignore[attr-defined]
 
 
-_DEFERRER = _Deferrer()
+_DEFERRAL_DISPATCHER = _DeferralDispatcher()
 
 
-def _computed(array: Any) -> Any:
+def _computed_if_deferred(array: Any) -> Any:
     return array.computed() if type(array) is DeferredArray else array
 
 
-def _filler(array: Any) -> Any:
+def _stand_in_if_deferred(array: Any) -> Any:
     return stand_in(array) if type(array) is DeferredArray else array
 
 
-def _is_allowed(spec: ArraySpec) -> bool:
+def _can_be_deferred(spec: ArraySpec) -> bool:
     """True if all sizes are known and NumPy takes an array of them."""
     return None not in spec.shape and stand_in(spec) is not None
 
@@ -254,11 +255,11 @@ def deferred() -> Iterator[None]:
         return
     deferral = _Deferral()
     recorders.active = (deferral,)
-    dispatchers.insert(0, _DEFERRER)  # once for each context of any thread
+    dispatchers.insert(0, _DEFERRAL_DISPATCHER)  # once for each context of any thread
     try:
         yield
     finally:
-        dispatchers.remove(_DEFERRER)
+        dispatchers.remove(_DEFERRAL_DISPATCHER)
         recorders.active = before
         deferral.end()
 
@@ -272,7 +273,7 @@ def deferred_array(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype
     """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``deferred()``, calls ``make`` at the first use."""
     if not defers() or dtype.hasobject:
         return make()
-    return DeferredArray(_Source(make), 0, shape, dtype)
+    return DeferredArray(_DeferredArrayMaker(make), 0, shape, dtype)
 
 
 def run_at_once(called: Callable[..., Any], *arguments: Any) -> Any:
@@ -296,7 +297,7 @@ def call_without_deferral(called: Callable[..., Any], tensors: Iterable[Any], *a
     deferral: Any = recorders.active[0]
     for x in tensors:
         if isinstance(x, Tensor):
-            x._array = _computed(x._array)
+            x._array = _computed_if_deferred(x._array)
     deferral.end()
     try:
         return run_at_once(called, *arguments)

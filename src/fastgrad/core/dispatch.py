@@ -22,7 +22,7 @@ class Dispatcher:
         raise NotImplementedError
 
     def on_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        """Called with the tensors of each call of an operation, also of those that others have run."""
+        """Reports the tensors of each operation call to the dispatcher, also of calls that it has not run."""
 
 
 dispatchers: list[Dispatcher] = []

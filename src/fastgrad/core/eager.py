@@ -71,11 +71,11 @@ def control_dependencies(control_inputs: Any) -> AbstractContextManager[None]:
     """
     if control_inputs is not None and not isinstance(control_inputs, Iterable):
         raise TypeError(f"control_dependencies: Argument `control_inputs` must be a list, got {control_inputs!r}.")
-    return _called(control_inputs or ())
+    return _with_callables_called(control_inputs or ())
 
 
 @contextmanager
-def _called(items: Iterable[Any]) -> Iterator[None]:
+def _with_callables_called(items: Iterable[Any]) -> Iterator[None]:
     for item in items:
         if callable(item):
             item()

@@ -22,8 +22,8 @@ errors_set: Callable[[Any], Any]
 errors_reset: Callable[[Any], Any]
 
 
-def _state(**what: Any) -> tuple[Any, Any]:
-    """Returns the context variable of NumPy 2's error handling, and its value for the handling ``what``."""
+def _variable_and_error_state(**what: Any) -> tuple[Any, Any]:
+    """Returns NumPy 2's context variable of floating-point error handling, and its value for the handling ``what``."""
     with np.errstate(**what):
         context = contextvars.copy_context()
     for variable in context:
@@ -32,8 +32,8 @@ def _state(**what: Any) -> tuple[Any, Any]:
     return None, what
 
 
-_variable, QUIET = _state(all="ignore")
-OVERFLOW_RAISES = _state(all="ignore", over="raise")[1]
+_variable, QUIET = _variable_and_error_state(all="ignore")
+OVERFLOW_RAISES = _variable_and_error_state(all="ignore", over="raise")[1]
 """The handling that raises ``FloatingPointError`` if a finite number becomes infinite."""
 
 if _variable is not None:

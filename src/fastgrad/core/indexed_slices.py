@@ -30,7 +30,7 @@ class IndexedSlices:
 
     @property
     def dtype(self) -> DType:
-        """The dtype of the values."""
+        """The dtype of the rows ``values``."""
         return self.values.dtype
 
     @property
@@ -52,7 +52,7 @@ class IndexedSlices:
         return form(*parts)
 
     def to_dense(self) -> Tensor:
-        """Converts to a dense tensor.
+        """Returns the dense tensor with the sum of the rows at each position, zero elsewhere.
 
         Raises:
             ValueError: ``dense_shape`` is missing.
@@ -71,7 +71,7 @@ class IndexedSlices:
             ) from None
 
     def joined(self, other: IndexedSlices) -> IndexedSlices:
-        """Returns the sum of both, by concatenation of their rows."""
+        """Returns the sum of two ``IndexedSlices``: the rows of both, one after the other."""
         indices = [self.indices, other.indices]
         if self.indices.dtype is not other.indices.dtype:
             indices = [TABLE["cast"](x, dtype="int64") for x in indices]

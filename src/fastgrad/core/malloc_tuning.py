@@ -10,14 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 
-KEPT = 64 << 20
+MOST_FREE_BYTES_KEPT = 64 << 20
 """The bytes of free memory at the end of the heap that the process keeps."""
 
-ON_THE_HEAP = 32 << 20
+LEAST_BYTES_WITH_OWN_PAGES = 32 << 20
 """The size in bytes from which an array gets its own pages, returned to the system when freed; glibc's maximum."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-_CHOSEN_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
+_TRIM_THRESHOLD_OPTION, _MMAP_THRESHOLD_OPTION = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+_ENVIRONMENT_VARIABLES_OF_USERS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 
 def keep_freed_memory() -> bool:
@@ -26,10 +26,13 @@ def keep_freed_memory() -> bool:
     Returns:
         True if the thresholds are set.
     """
-    if any(name in os.environ for name in _CHOSEN_BY_USER) or not _is_glibc():
+    if any(name in os.environ for name in _ENVIRONMENT_VARIABLES_OF_USERS) or not _is_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_THRESHOLD, ON_THE_HEAP) and mallopt(_TRIM_THRESHOLD, KEPT))
+    return bool(
+        mallopt(_MMAP_THRESHOLD_OPTION, LEAST_BYTES_WITH_OWN_PAGES)
+        and mallopt(_TRIM_THRESHOLD_OPTION, MOST_FREE_BYTES_KEPT)
+    )
 
 
 def _is_glibc() -> bool:

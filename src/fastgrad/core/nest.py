@@ -34,18 +34,18 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
             splits, outermost first; ``IndexedSlices`` by values, indices and ``dense_shape``, if given.
     """
     if expand_composites:
-        return [part for leaf in flatten(structure) for part in _parts(leaf)]
+        return [part for leaf in flatten(structure) for part in _component_tensors(leaf)]
     structure_type = type(structure)
     if not _is_container(structure_type):
         return [structure]
     if (structure_type is list or structure_type is tuple) and _is_flat(structure):
         return list(structure)
     leaves: list[Any] = []
-    _collect(structure, leaves)
+    _append_leaves(structure, leaves)
     return leaves
 
 
-def _parts(leaf: Any) -> list[Any]:
+def _component_tensors(leaf: Any) -> list[Any]:
     return leaf._to_components()[1] if hasattr(leaf, "_to_components") else [leaf]
 
 
@@ -56,10 +56,10 @@ def _is_flat(structure: Any) -> bool:
     return True
 
 
-def _collect(structure: Any, leaves: list[Any]) -> None:
+def _append_leaves(structure: Any, leaves: list[Any]) -> None:
     for item in _children(structure):
         if is_nested(item):
-            _collect(item, leaves)
+            _append_leaves(item, leaves)
         else:
             leaves.append(item)
 
@@ -72,7 +72,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
         TypeError: ``flat_sequence`` is not a sequence.
     """
     if expand_composites:
-        return _packed_parts(structure, list(flat_sequence))
+        return _packed_with_composites(structure, list(flat_sequence))
     if (
         type(structure) is list
         and type(flat_sequence) is list
@@ -94,19 +94,19 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
         raise ValueError(
             f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(flat)} items."
         )
-    return _packed(structure, iter(flat))
+    return _packed_from_iterator(structure, iter(flat))
 
 
-def _packed_parts(structure: Any, parts: list[Any]) -> Any:
+def _packed_with_composites(structure: Any, parts: list[Any]) -> Any:
     leaves = flatten(structure)
-    count = sum(len(_parts(leaf)) for leaf in leaves)
+    count = sum(len(_component_tensors(leaf)) for leaf in leaves)
     if count != len(parts):
         raise ValueError(
             f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(parts)} items."
         )
     part_iterator = iter(parts)
     packed_leaves = [
-        leaf._from_components(leaf._to_components()[0], [next(part_iterator) for _ in _parts(leaf)])
+        leaf._from_components(leaf._to_components()[0], [next(part_iterator) for _ in _component_tensors(leaf)])
         if hasattr(leaf, "_to_components")
         else next(part_iterator)
         for leaf in leaves
@@ -114,9 +114,10 @@ def _packed_parts(structure: Any, parts: list[Any]) -> Any:
     return pack_sequence_as(structure, packed_leaves) if is_nested(structure) else packed_leaves[0]
 
 
-def _packed(structure: Any, leaves: Any) -> Any:
-    return _rebuilt(
-        structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)]
+def _packed_from_iterator(structure: Any, leaves: Any) -> Any:
+    return _with_children(
+        structure,
+        [_packed_from_iterator(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)],
     )
 
 
@@ -160,7 +161,7 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
         raise ValueError(f"The two structures don't have the same nested structure: {nest1!r} against {nest2!r}.")
     if not is_nested(nest1):
         return
-    if check_types and _kind(nest1) != _kind(nest2):
+    if check_types and _container_type(nest1) != _container_type(nest2):
         raise TypeError(
             f"The two structures don't have the same sequence type: {type(nest1).__name__} against {type(nest2).__name__}."
         )
@@ -175,7 +176,7 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
         assert_same_structure(a, b, check_types)
 
 
-def _kind(structure: Any) -> type:
+def _container_type(structure: Any) -> type:
     return dict if isinstance(structure, Mapping) else type(structure)
 
 
@@ -188,16 +189,16 @@ def _children(structure: Any) -> list[Any]:
     return list(structure)
 
 
-def _rebuilt(structure: Any, children: list[Any]) -> Any:
+def _with_children(structure: Any, children: list[Any]) -> Any:
     if isinstance(structure, Mapping):
         values = dict(zip(sorted(structure), children, strict=True))
-        return _mapping_like(structure, {key: values[key] for key in structure})
+        return _mapping_of_same_type(structure, {key: values[key] for key in structure})
     if hasattr(structure, "_fields"):
         return type(structure)(*children)
     return type(structure)(children)
 
 
-def _mapping_like(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+def _mapping_of_same_type(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
     if type(structure) is dict:
         return values
     if hasattr(structure, "default_factory"):

@@ -59,7 +59,7 @@ ANY = NUMERIC | BOOLEAN | STRING
 
 
 class Form(enum.Enum):
-    """The kind of an operation in a graph."""
+    """The kind of work of an operation, which decides how the compiler treats it in a graph."""
 
     ELEMENTWISE = "a scalar expression over broadcast inputs"
     REDUCE = "a sum, product, extremum ... over axes"
@@ -77,7 +77,7 @@ class Form(enum.Enum):
 
 
 class Joint:
-    """A gradient that computes all cotangents in one call; see the module's docstring."""
+    """A gradient rule of an operation that computes the cotangents of all inputs in one call."""
 
     __slots__ = ("function", "zeros")
 
@@ -254,7 +254,7 @@ def row_named(name: str) -> Operation | None:
     return TABLE.get(name) or CUSTOM.get(name)
 
 
-def in_python_because(name: str) -> str | None:
+def reason_to_run_in_python(name: str) -> str | None:
     """Returns why programs run the operation ``name`` in Python; None if it has kernels or is a user's."""
     row = TABLE.get(name)
     return None if row is None else row.in_python
@@ -420,7 +420,7 @@ def elementwise(
 
 
 def operation(name: str, form: Form, *, run: Callable[..., Any], **row: Any) -> Operation:
-    """Declares any other operation. A public function calls it with tensors and keyword attributes.
+    """Declares an operation that is not element-wise; a public function calls it with tensors and keyword attributes.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.

@@ -19,26 +19,26 @@ from fastgrad.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from fastgrad.cuda.devices.memory import Device, DeviceArray
 
-HOST = "/job:localhost/replica:0/task:0/device:CPU:0"
+HOST_NAME = "/job:localhost/replica:0/task:0/device:CPU:0"
 
-_DEVICE = re.compile(
+_DEVICE_NAME_PATTERN = re.compile(
     r"(/job:localhost)?(/replica:\d+)?(/task:\d+)?/?(device:)?(?P<kind>cpu|gpu|tpu)?(:(?P<number>\d+|\*))?",
     re.IGNORECASE,
 )
 
 
 class _Scopes(threading.local):
-    """The devices of the calling thread's scopes, innermost last: a GPU, None for the host, or `DEFAULT`."""
+    """The devices of the calling thread's scopes, innermost last; `DEFAULT_DEVICE_SCOPE` is the default device."""
 
     devices: tuple[Any, ...] = ()
 
 
-DEFAULT = object()
+DEFAULT_DEVICE_SCOPE = object()
 """The scope value that selects the default device, which also applies outside of all scopes."""
 
 
 class Placement:
-    """The device for new tensors.
+    """The choice of the device of new tensors, by scopes of each thread and by the default device.
 
     Attributes:
         active: whether the program has ever selected a GPU; until then all tensors are on the host, and calls skip checks.
@@ -53,17 +53,17 @@ class Placement:
     @property
     def is_chosen(self) -> bool:
         """True if a scope or the default device selects the device of new tensors."""
-        return self._innermost is not DEFAULT or self.default is not None
+        return self._innermost is not DEFAULT_DEVICE_SCOPE or self.default is not None
 
     @property
     def device(self) -> Device | None:
         """The device of the calling thread's new tensors; None is the host."""
         chosen: Device | None = self._innermost
-        return self.default if chosen is DEFAULT else chosen
+        return self.default if chosen is DEFAULT_DEVICE_SCOPE else chosen
 
     @property
     def _innermost(self) -> Any:
-        return self._scopes.devices[-1] if self._scopes.devices else DEFAULT
+        return self._scopes.devices[-1] if self._scopes.devices else DEFAULT_DEVICE_SCOPE
 
     @property
     def chosen(self) -> tuple[Device | None, ...]:
@@ -73,7 +73,7 @@ class Placement:
     @property
     def is_scoped(self) -> bool:
         """True if the calling thread is in a scope."""
-        return self._innermost is not DEFAULT
+        return self._innermost is not DEFAULT_DEVICE_SCOPE
 
     @contextmanager
     def inside(self, device: Device | None) -> Iterator[None]:
@@ -85,8 +85,8 @@ class Placement:
             self.leave()
 
     def enter(self, device: Any) -> None:
-        """Begins a scope with a GPU, None for the host, or `DEFAULT`."""
-        self.active = self.active or device not in (None, DEFAULT)
+        """Begins a scope with a GPU, None for the host, or `DEFAULT_DEVICE_SCOPE`."""
+        self.active = self.active or device not in (None, DEFAULT_DEVICE_SCOPE)
         self._scopes.devices = (*self._scopes.devices, device)
 
     def leave(self) -> None:
@@ -135,7 +135,7 @@ def device_of(array: np.ndarray | np.generic | DeviceArray) -> Device | None:
 
 def name_of(device: Device | None) -> str:
     """Returns the name of `device` in TensorFlow's format."""
-    return HOST if device is None else device.name
+    return HOST_NAME if device is None else device.name
 
 
 def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
@@ -152,8 +152,8 @@ def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, l
     if len(found) > 1:
         (first, one), (second, other) = sorted(found.items(), key=lambda item: item[1])[:2]
         raise InvalidArgumentError(
-            f"{name}: tensors of two devices in one operation: input {one} is on {_short(first)}, input {other} on {_short(second)}. "
-            f'Copy one of them: with tf.device("{_short(first)}"): x = tf.identity(x)'
+            f"{name}: tensors of two devices in one operation: input {one} is on {_short_name(first)}, input {other} on {_short_name(second)}. "
+            f'Copy one of them: with tf.device("{_short_name(first)}"): x = tf.identity(x)'
         )
     device = next(iter(found), None)
     return device, [moved(x._array, device) for x in tensors]
@@ -165,7 +165,7 @@ def is_unplaced(x: Any) -> bool:
     return isinstance(array, np.ndarray) and (not array.ndim or array.dtype.hasobject or hasattr(x, "_unplaced"))
 
 
-def _short(device: Device | None) -> str:
+def _short_name(device: Device | None) -> str:
     return name_of(device).rpartition("device:")[2]
 
 
@@ -177,7 +177,7 @@ def device_named(name: Any, function: str) -> Device | None:
     """
     if not isinstance(name, str):
         raise ValueError(f"{function}: Expecting a string device name. Got {name!r}.")
-    match = _DEVICE.fullmatch(name)
+    match = _DEVICE_NAME_PATTERN.fullmatch(name)
     if match is None:
         raise ValueError(
             f"{function}: {name!r} is not the name of a device of this machine; write '/CPU:0' or '/GPU:0'. "
@@ -210,7 +210,7 @@ class device:  # noqa: N801  # TensorFlow's name
         self._name = device_name
 
     def __enter__(self) -> None:
-        placement.enter(DEFAULT if self._name is None else device_named(self._name, "tf.device"))
+        placement.enter(DEFAULT_DEVICE_SCOPE if self._name is None else device_named(self._name, "tf.device"))
 
     def __exit__(self, *exception: object) -> None:
         placement.leave()

@@ -38,7 +38,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     if not is_rehearsal():
         _write(inputs, stream, summarize, separator, end)
     if recorders.active:
-        leaves = [_leaf(item) for item in nest.flatten(list(inputs))]
+        leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs))]
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
 
         def again(*arrays: np.ndarray) -> None:
@@ -50,7 +50,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
             recorder.on_call("print", again, tensors, (), True)
 
 
-def _leaf(item: Any) -> Any:
+def _tensor_or_item(item: Any) -> Any:
     tensor = as_tensor_or_none(item)
     return item if tensor is None else tensor
 
@@ -60,7 +60,7 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
     if only_tensor is not None and not only_tensor.ndim and only_tensor.dtype is dtypes.string:
         text = bytes(only_tensor._on_host()[()]).decode(errors="replace")  # a single string has no quotes
     else:
-        text = separator.join(_text(value, summarize) for value in inputs)
+        text = separator.join(_value_text(value, summarize) for value in inputs)
     if stream is None:
         builtins.print(text, end=end, file=sys.stderr)
     elif isinstance(stream, str) and stream.startswith("file://"):
@@ -72,10 +72,10 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
         raise ValueError(f"tf.print: output_stream must be sys.stderr, sys.stdout or 'file://path', got {stream!r}.")
 
 
-def _text(value: Any, summarize: int) -> str:
+def _value_text(value: Any, summarize: int) -> str:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
-        return _elements(tensor._on_host(), summarize)
+        return _elements_text(tensor._on_host(), summarize)
     if isinstance(value, str):
         return value
     if not nest.is_nested(value):
@@ -88,7 +88,7 @@ def _text(value: Any, summarize: int) -> str:
         leaf_tensor = as_tensor_or_none(item)
         if leaf_tensor is None:
             return item
-        placeholders.append(_Placeholder(f"\0{len(placeholders)}\0", _elements(leaf_tensor._on_host(), summarize)))
+        placeholders.append(_Placeholder(f"\0{len(placeholders)}\0", _elements_text(leaf_tensor._on_host(), summarize)))
         return placeholders[-1]
 
     text = pprint.pformat(nest.map_structure(placeholder_of, value))
@@ -108,19 +108,19 @@ class _Placeholder:
         return self.mark
 
 
-def _elements(array: np.ndarray, summarize: int, depth: int = 1) -> str:
+def _elements_text(array: np.ndarray, summarize: int, depth: int = 1) -> str:
     if not array.ndim:
-        return _number(array[()])
+        return _number_text(array[()])
     n = len(array)
     shown_items = list(array) if summarize < 0 or n <= 2 * summarize else [*array[:summarize], *array[n - summarize :]]
-    element_texts = [_elements(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown_items]
+    element_texts = [_elements_text(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown_items]
     if len(shown_items) < n:
         element_texts.insert(summarize, "...")
     separator = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * depth
     return "[" + separator.join(element_texts) + "]"
 
 
-def _number(item: Any) -> str:
+def _number_text(item: Any) -> str:
     if isinstance(item, bytes):
         return '"' + item.decode(errors="replace") + '"'
     if isinstance(item, (np.bool_, bool)):

@@ -87,7 +87,9 @@ def start(recorder: Recorder) -> None:
         # Ctrl-C may come after the end of a `with` block and before its `__exit__`. Then the recorder would stay active
         # forever. Its reference count reveals it: only this list refers to it.
         counts = _reference_counts(active)
-        active = tuple([other for other, count in zip(active, counts, strict=True) if count > _UNREFERRED])
+        active = tuple(
+            [other for other, count in zip(active, counts, strict=True) if count > _REFERENCE_COUNT_OF_UNREFERRED]
+        )
     recorders.active = (*active, recorder)
 
 
@@ -95,7 +97,7 @@ def _reference_counts(recorders: tuple[Any, ...]) -> list[int]:
     return [sys.getrefcount(one) for one in recorders]
 
 
-(_UNREFERRED,) = _reference_counts((object(),))
+(_REFERENCE_COUNT_OF_UNREFERRED,) = _reference_counts((object(),))
 
 
 def stop(recorder: Recorder) -> None:
@@ -108,7 +110,7 @@ def state_is_followed() -> bool:
     return any(recorder.follows_state for recorder in recorders.active)
 
 
-def control_flow_of() -> Any:
+def control_flow_handler() -> Any:
     """Returns the innermost recorder's handler of branches and loops, None without one."""
     for recorder in reversed(recorders.active):
         if recorder.control_flow is not None:
@@ -137,7 +139,7 @@ def report_effect(what: str) -> None:
 
 
 def _deferrals_only(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
-    """Returns the recorders that stay where none listens: a deferral, which gives operations their results."""
+    """Returns those of the active recorders that stay where recorders are hidden: only a deferral."""
     return active[:1] if active and active[0].defers else ()
 
 

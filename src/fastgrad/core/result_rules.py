@@ -36,7 +36,7 @@ Rule = Callable[..., Specs]
 
 
 def require(condition: bool) -> None:
-    """Raises ValueError unless the shapes fit."""
+    """Raises ValueError, for shapes that do not fit, unless ``condition`` holds."""
     if not condition:
         raise ValueError("the shapes do not fit")
 
@@ -64,7 +64,7 @@ def broadcast_real(*inputs: Any, **attributes: Any) -> ArraySpec:
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
-    """The dtype of the real part."""
+    """The dtype of the real part of numbers of ``dtype``."""
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
@@ -101,7 +101,7 @@ def scalar_of(dtype: Any) -> Rule:
 
 
 def nonnegative(*shape: int) -> tuple[int, ...]:
-    """Returns the sizes; raises ValueError if one is negative."""
+    """Returns sizes of dimensions unchanged; raises ValueError if one is negative."""
     require(min(shape, default=0) >= 0)
     return shape
 
@@ -116,18 +116,18 @@ def view_of(run: Callable[..., Any]) -> Rule:
     return rule
 
 
-_ZEROS = np.zeros(16, np.uint8)
+_ZERO_BYTES = np.zeros(16, np.uint8)
 
 
 def stand_in(x: Any) -> np.ndarray:
     """Returns zeros of the shape and dtype of ``x``, all at one address, so that the array takes no memory."""
     if x.dtype.hasobject:
         return np.broadcast_to(np.zeros((), x.dtype), x.shape)
-    return np.ndarray(x.shape, x.dtype, _ZEROS.data, strides=(0,) * len(x.shape))
+    return np.ndarray(x.shape, x.dtype, _ZERO_BYTES.data, strides=(0,) * len(x.shape))
 
 
 def specs_of(result: Any) -> tuple[Any, ...]:
-    """Returns the results of a rule or of ``run`` as a tuple."""
+    """Returns the one or several results of a result rule, or of an operation's ``run``, as a tuple."""
     return result if type(result) is tuple else (result,)
 
 

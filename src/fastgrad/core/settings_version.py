@@ -9,10 +9,10 @@ count = [0]
 settings: dict[str, str] = {}
 """Settings of the whole process, such as the default dtype of layers, by name."""
 
-TENSOR_FLOAT_32 = "tensor_float_32"
+TENSOR_FLOAT_32_SETTING = "tensor_float_32"
 """The name of the setting that lets GPUs round float32 to TF32 if it is "on"."""
 
 
 def changed() -> None:
-    """Increases the counter after a change of a setting that a recorded program may depend on."""
+    """Counts a change of a global setting that a recorded program may depend on."""
     count[0] += 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest, recording
-from fastgrad.core.backward import Entry, backward_pass, dense_gradient, zeros_of
+from fastgrad.core.backward import TapeEntry, backward_pass, dense_gradient, zeros_of
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE, Form, Joint, Operation
@@ -52,7 +52,7 @@ class GradientTape(recording.Recorder):
         self._clear()
 
     def _clear(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[TapeEntry] = []
         # Ids are safe as keys: entries, reads and watched tensors keep their objects alive.
         self._tracked: set[int] = set()
         self._reads: dict[int, tuple[Tensor, Variable]] = {}
@@ -216,8 +216,8 @@ class GradientTape(recording.Recorder):
         gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("gradient")
         try:
-            flat_sources = [self._source(item) for item in nest.flatten(sources)]
-            targets = [self._target(item) for item in nest.flatten(target)]
+            flat_sources = [self._checked_source(item) for item in nest.flatten(sources)]
+            targets = [self._checked_target(item) for item in nest.flatten(target)]
         except CompositeOperand:
             return self._gradient_of_composites(target, sources, output_gradients, unconnected_gradients)
         if output_gradients is None:
@@ -263,14 +263,14 @@ class GradientTape(recording.Recorder):
             self._pause_recording()
 
     def _free_record(self) -> None:
-        """Drops the record of a tape that is not persistent. It runs last, so an error leaves the tape unchanged."""
+        """Drops the record of a tape that is not persistent, as the last step: an error leaves the tape unchanged."""
         if not self._persistent:
             self._record_freed = True
             watched_variables = self._watched_variables
             self._clear()
             self._watched_variables = watched_variables
 
-    def _target(self, item: Any) -> Tensor:
+    def _checked_target(self, item: Any) -> Tensor:
         if isinstance(item, Variable):
             tensor = Variable.value(item)
             self.on_read(item, tensor)
@@ -279,15 +279,15 @@ class GradientTape(recording.Recorder):
             return item.values  # their sum is the sum of the dense tensor
         return _checked_tensor(item, "target")
 
-    def _source(self, item: Any) -> Tensor | Variable:
+    def _checked_source(self, item: Any) -> Tensor | Variable:
         return item if isinstance(item, (Tensor, Variable)) else _checked_tensor(item, "source")
 
     def _backward(
-        self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
+        self, entries: list[TapeEntry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
     ) -> list[Any]:
-        return backward_pass(entries, targets, self._keys(sources, targets), weights)
+        return backward_pass(entries, targets, self._ids_of_sources(sources, targets), weights)
 
-    def _keys(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
+    def _ids_of_sources(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
         """Returns the ids under which each source's cotangent is kept; a variable has the ids of its snapshots.
 
         A source that was not watched has no ids, unless it is a target itself.
@@ -326,8 +326,8 @@ class GradientTape(recording.Recorder):
         """
         gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("jacobian")
-        target = self._target(target)
-        flat_sources = [self._source(item) for item in nest.flatten(sources)]
+        target = self._checked_target(target)
+        flat_sources = [self._checked_source(item) for item in nest.flatten(sources)]
         self._pause_unless_persistent()
         entries = list(self._entries)
         rows = []
@@ -376,8 +376,8 @@ class GradientTape(recording.Recorder):
             RuntimeError: as in ``gradient``.
         """
         self._check_record_available("batch_jacobian")
-        target = self._target(target)
-        source = self._source(source)
+        target = self._checked_target(target)
+        source = self._checked_source(source)
         for shape in (target.shape, source.shape):
             if shape.rank < 2:
                 raise ValueError(f"batch_jacobian: Shape {shape} must have rank at least 2.")

@@ -149,19 +149,19 @@ class Tensor(Operand):
         self._looked_at("index")
         return int(self._on_host())
 
-    def _scalar(self, wanted: str) -> Any:
+    def _scalar(self, python_type: str) -> Any:
         if self._array.ndim:
-            raise TypeError(f"{wanted}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
-        self._looked_at(wanted)
+            raise TypeError(f"{python_type}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
+        self._looked_at(python_type)
         return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:
-        """Returns the elements for value-dependent code and reports that to recorders; read only."""
+        """Returns the read-only elements for code that depends on their values, and reports the use to recorders."""
         self._looked_at("numpy")
         return self._on_host()
 
     def _looked_at(self, kind: str) -> None:
-        """Reports to recorders that the program depends on this tensor's value."""
+        """Reports to recorders that Python uses this tensor's value, so the program depends on the value."""
         for recorder in recorders.active:
             recorder.on_value(self, kind)
 
@@ -186,7 +186,7 @@ class Tensor(Operand):
 
     def __str__(self) -> str:
         text = str(self._on_host()[()])
-        return f"tf.Tensor({_newline(text)}{text}, shape={self.shape}, dtype={self.dtype.name})"
+        return f"tf.Tensor({_newline_before_lines(text)}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
     def __copy__(self) -> Tensor:
         return Tensor(self._array.copy())
@@ -199,14 +199,14 @@ class Tensor(Operand):
         return _restored, (self._on_host(),)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _NUMPY_ONLY:
+        if name in _INSTEAD_OF_NUMPY_ATTRIBUTES:
             raise AttributeError(
-                f"Tensor object has no attribute '{name}': as in TensorFlow, use {_NUMPY_ONLY[name]}, or .numpy().{name}."
+                f"Tensor object has no attribute '{name}': as in TensorFlow, use {_INSTEAD_OF_NUMPY_ATTRIBUTES[name]}, or .numpy().{name}."
             )
         raise AttributeError(f"Tensor object has no attribute '{name}'")
 
 
-_NUMPY_ONLY = {
+_INSTEAD_OF_NUMPY_ATTRIBUTES = {
     "T": "tf.transpose(x)",
     "reshape": "tf.reshape(x, shape)",
     "astype": "tf.cast(x, dtype)",
@@ -254,14 +254,14 @@ def elements_text(array: np.ndarray) -> str:
     """Returns the text after ``numpy=`` in a repr: a Python scalar or an array."""
     if array.ndim:
         text = repr(array)
-        return _newline(text) + text
+        return _newline_before_lines(text) + text
     value: Any = array[()]
     if isinstance(value, (bytes, str)):
         return repr(value)
     return repr(float(value) if array.dtype.kind == "V" else value.item())
 
 
-def _newline(text: str) -> str:
+def _newline_before_lines(text: str) -> str:
     return "\n" if "\n" in text else ""
 
 
@@ -277,7 +277,7 @@ pack: Callable[[list[Any], DType | None], Tensor]
 def constant_tensor(array: np.ndarray) -> Tensor:
     """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
     if placement.active and placement.is_chosen:
-        return _constant(Tensor(placed(array)))
+        return _reported_constant(Tensor(placed(array)))
     return unplaced_tensor(array)
 
 
@@ -301,10 +301,10 @@ def constant_like(array: np.ndarray, x: Any) -> Tensor:
     """Creates a constant tensor on the device of ``x``, a tensor or variable."""
     if type(x._array) is np.ndarray:
         return unplaced_tensor(array)
-    return _constant(Tensor(moved(array, device_of(x._array))))
+    return _reported_constant(Tensor(moved(array, device_of(x._array))))
 
 
-def _constant(tensor: Tensor) -> Tensor:
+def _reported_constant(tensor: Tensor) -> Tensor:
     for recorder in recorders.active:
         recorder.on_constant(tensor)
     return tensor
@@ -333,7 +333,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     tensor = as_tensor_or_none(value)
     if tensor is None:
         if dtype is None and dtype_hint is not None:
-            return _of_dtype_if_it_can(value, dtypes.as_dtype(dtype_hint))
+            return _tensor_of_dtype_if_possible(value, dtypes.as_dtype(dtype_hint))
         return from_python(value, dtype)
     if dtype is not None and tensor.dtype is not dtype:
         raise ValueError(
@@ -368,13 +368,15 @@ def convert_like(value: Any, dtype: np.dtype) -> Tensor:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return tensor
-    tensor = _of_dtype_if_it_can(value, dtypes.OF_NUMPY[dtype], unplaced_tensor)
+    tensor = _tensor_of_dtype_if_possible(value, dtypes.OF_NUMPY[dtype], unplaced_tensor)
     if (kind is float or kind is int) and len(scalars) < 4096 and tensor._array.dtype == dtype:
         scalars[key] = tensor
     return tensor
 
 
-def _of_dtype_if_it_can(value: Any, dtype: DType, make: Callable[[np.ndarray], Tensor] = constant_tensor) -> Tensor:
+def _tensor_of_dtype_if_possible(
+    value: Any, dtype: DType, make: Callable[[np.ndarray], Tensor] = constant_tensor
+) -> Tensor:
     try:
         return from_python(value, dtype, make)
     except (TypeError, OverflowError) as refusal:

@@ -26,20 +26,20 @@ from fastgrad.core.tensor import Operand, Reference, Tensor, convert_to_tensor, 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 
-_serials = itertools.count()
+_creation_numbers = itertools.count()
 
 
-class Writing:
+class WriterLock:
     """The lock of writers: NumPy releases the GIL for large arrays, and concurrent updates must not get lost."""
 
     def __init__(self) -> None:
         self.lock = new_rlock_held_at_fork()
 
 
-writing = Writing()
+writing = WriterLock()
 
 
-class Sharing:
+class MemorySharing:
     """Tracks tensors that share the memory of variables.
 
     With one thread, a write comes after all computations with tensors that share the memory. If several threads read
@@ -67,12 +67,12 @@ class Sharing:
         self._only = thread if len(readers) == 1 else 0
         return len(readers) == 1
 
-    def begun(self) -> None:
-        """Notes that a tensor starts to share a variable's memory."""
+    def note_new_share(self) -> None:
+        """Counts that one more tensor starts to share a variable's memory."""
         self.last = next(self._numbers)
 
 
-sharing = Sharing()
+sharing = MemorySharing()
 
 
 def _check_mode(argument: str, mode: Any) -> None:
@@ -81,7 +81,7 @@ def _check_mode(argument: str, mode: Any) -> None:
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
 
 
-def _refused_in_place(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
+def _refusing_operator_method(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
     """Returns the special method ``name`` of ``operator``, such as ``+=``: an error that names ``method``."""
 
     def refuse(self: Any, other: Any) -> Any:
@@ -162,7 +162,7 @@ class Variable(Operand):
             self._array: Any = array if array is not value._array else array.copy()
         else:
             self._array = array if own or array is not value._array else aligned_copy(array)
-        self._serial = next(_serials)  # the order of creation
+        self._serial = next(_creation_numbers)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
         on_read = getattr(synchronization, "name", None) == "ON_READ"
         self._trainable = not on_read if trainable is None else bool(trainable)
@@ -186,12 +186,12 @@ class Variable(Operand):
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)
-                sharing.begun()
+                sharing.note_new_share()
             else:
                 with writing.lock:
                     snapshot = Tensor(self._array.copy())
                     self._snapshot = weakref.ref(snapshot)
-                    sharing.begun()  # the next write must drop this snapshot
+                    sharing.note_new_share()  # the next write must drop this snapshot
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
@@ -203,7 +203,7 @@ class Variable(Operand):
     def _share(self, tensor: Tensor) -> None:
         """Registers ``tensor``, a possible view of this variable's memory, for a copy before the next write."""
         tensor._owner = self
-        sharing.begun()
+        sharing.note_new_share()
         views = self._views
         if len(views) >= 64 and len(views) & (len(views) - 1) == 0:
             self._views = views = [view for view in views if view() is not None]
@@ -279,12 +279,12 @@ class Variable(Operand):
         """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as in ``assign_add``."""
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
-    def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
-        tensor = self._checked(what, delta)
+    def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
+        tensor = self._checked(operation_name, delta)
         array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
-                f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
+                f"{operation_name}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
         if self._changes_by_operations():
@@ -303,9 +303,11 @@ class Variable(Operand):
         """True if updates must run as an operation and an assignment: for recorders that follow state, and on a GPU."""
         return type(self._array) is not np.ndarray or any(one.follows_state for one in recorders.active)
 
-    def _checked(self, what: str, value: Any) -> Tensor:
-        if what != "assign" and self._array.dtype.kind in "bO":
-            raise InvalidArgumentError(f"{what}: variable '{self.name}' of dtype {self.dtype.name} has no sums.")
+    def _checked(self, operation_name: str, value: Any) -> Tensor:
+        if operation_name != "assign" and self._array.dtype.kind in "bO":
+            raise InvalidArgumentError(
+                f"{operation_name}: variable '{self.name}' of dtype {self.dtype.name} has no sums."
+            )
         return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])
 
     def _writable(self) -> np.ndarray:
@@ -316,7 +318,7 @@ class Variable(Operand):
         return self._array
 
     def _release(self) -> None:
-        """Copies the value for each tensor that shares the variable's memory."""
+        """Gives each tensor that shares the variable's memory a copy of the value."""
         if self._snapshot is not None or self._views:
             sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
             for reference in sharing:
@@ -397,18 +399,18 @@ class Variable(Operand):
         memo[id(self)] = twin
         twin.__dict__.update(self.__dict__)
         twin._array = aligned_copy(self._array) if type(self._array) is np.ndarray else self._array.copy()
-        twin._serial = next(_serials)
+        twin._serial = next(_creation_numbers)
         twin._snapshot, twin._views = None, []
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
-    __iadd__ = _refused_in_place("__iadd__", "+=", "assign_add")
-    __isub__ = _refused_in_place("__isub__", "-=", "assign_sub")
-    __imul__ = _refused_in_place("__imul__", "*=", "assign")
-    __itruediv__ = _refused_in_place("__itruediv__", "/=", "assign")
-    __ipow__ = _refused_in_place("__ipow__", "**=", "assign")
+    __iadd__ = _refusing_operator_method("__iadd__", "+=", "assign_add")
+    __isub__ = _refusing_operator_method("__isub__", "-=", "assign_sub")
+    __imul__ = _refusing_operator_method("__imul__", "*=", "assign")
+    __itruediv__ = _refusing_operator_method("__itruediv__", "/=", "assign")
+    __ipow__ = _refusing_operator_method("__ipow__", "**=", "assign")
 
 
 def write(memory: Any, array: Any) -> None:

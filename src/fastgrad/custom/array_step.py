@@ -12,9 +12,9 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
+    as_plain_python,
     compiled_step,
     dispatcher_of,
-    in_python,
     inferred_type,
     needs_gil,
     numba_type,
@@ -49,7 +49,7 @@ class ArrayStep:
         self._writes = signature.writes(function)
         self.needs_gil = False
         if jit_is_disabled():
-            self._function = in_python(python_function(function))
+            self._function = as_plain_python(python_function(function))
         else:
             self._function = dispatcher_of(function)
             argument_types = self._argument_types()
@@ -124,7 +124,7 @@ class ArrayStep:
         return Launches((Launch(self._step, (*operands, *numbers), units, cost),))
 
     def run(self, arrays: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, ...]:
-        """Computes the results, which have ``shapes``.
+        """Runs the loop over a batch eagerly; returns new results of ``shapes``.
 
         Raises:
             Exception: what the function raises.

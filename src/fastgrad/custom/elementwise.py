@@ -28,9 +28,9 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches
 
-_KERNEL_FLOATS = frozenset([FLOAT32, FLOAT64])
+_KERNEL_FLOAT_DTYPES = frozenset([FLOAT32, FLOAT64])
 
-MAX_PROGRAMS = 64
+MAX_CACHED_PROGRAMS = 64
 """The number of programs that an operation keeps for eager calls, one for each set of shapes and dtypes."""
 
 Dtypes = tuple[np.dtype, ...]
@@ -65,7 +65,7 @@ class ScalarOperation(Operation):
         raise NotImplementedError
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
-        """Computes the result by a compiled kernel.
+        """Computes the operation's result for arrays, by a compiled kernel.
 
         While a program is recorded, the operations of the formula run one after another instead.
         """
@@ -80,7 +80,7 @@ class ScalarOperation(Operation):
             if is_recorded:
                 return formula.run(*arrays)
             with self._lock:
-                if len(self._programs) >= MAX_PROGRAMS:
+                if len(self._programs) >= MAX_CACHED_PROGRAMS:
                     del self._programs[next(iter(self._programs))]
                 program = self._programs[key] = self._make_program(arrays, formula.dtype)
         return program.replay(arrays)[1][0]
@@ -90,7 +90,7 @@ class ScalarOperation(Operation):
         return False
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Computes the result where there is no formula."""
+        """Computes the operation's result for arrays whose dtypes have no formula."""
         raise NotImplementedError
 
     def _make_program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
@@ -327,7 +327,7 @@ class Elementwise:
         """
         if kwargs or len(args) != len(self._parameters):
             args = self._bound_arguments(args, kwargs)
-        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOATS:
+        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOAT_DTYPES:
             return Operation.__call__(self.operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)
@@ -380,7 +380,9 @@ class Elementwise:
                     f"{self.__name__}.gradient: {function.__name__} should take {len(argument_names)} numbers: {', '.join(argument_names)}."
                 )
         if len(functions) == count:
-            operations = [None if function is None else _operation_of(function) for function in functions]
+            operations = [
+                None if function is None else _operation_of_scalar_function(function) for function in functions
+            ]
         elif functions[0] is None:
             operations = [None] * count
         else:
@@ -440,13 +442,13 @@ class Elementwise:
         return Symbol(trace.terms.of(self.operation, *terms, dtype=dtype), trace)
 
 
-def _operation_of(function: Any) -> ScalarOperation:
+def _operation_of_scalar_function(function: Any) -> ScalarOperation:
     return function.operation if isinstance(function, Elementwise) else _function_operation(function)
 
 
-def _function_operation(function: Any, part: int | None = None) -> _FunctionOperation:
+def _function_operation(function: Any, result_index: int | None = None) -> _FunctionOperation:
     python = python_function(function)
-    return _FunctionOperation(python, f"elementwise({python.__name__})", part)
+    return _FunctionOperation(python, f"elementwise({python.__name__})", result_index)
 
 
 def elementwise(function: Any) -> Elementwise:

@@ -34,7 +34,7 @@ def promoted(*dtypes: np.dtype) -> np.dtype:
 
 
 class Term:
-    """A number in a formula.
+    """A node of a formula: an input, a constant, or an operation on other terms.
 
     Attributes:
         row: the operation that computes the number; None for inputs and constants.
@@ -62,7 +62,7 @@ class Term:
 
 
 class Fork(NamedTuple):
-    """A choice between two trees by a condition."""
+    """A node of a decision tree: a condition that selects one of two subtrees."""
 
     condition: Term
     then: Tree
@@ -142,7 +142,7 @@ def in_postorder(*terms: Term) -> list[Term]:
 
 
 class Formula:
-    """The formula of one result.
+    """The formula of one result of a user's scalar function: its inputs' dtypes, and the result as a term.
 
     Args:
         inputs: the dtypes of the inputs.
@@ -212,7 +212,7 @@ def _copy_term(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
 
 
 class _OperationRecorder(recording.Recorder):
-    """Records the operations that run."""
+    """The recorder that lists the operations which run while a derivative is derived."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[Operation, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]] = []
@@ -220,12 +220,12 @@ class _OperationRecorder(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Keeps the operation."""
+        """Adds an operation that has run to the list of recorded operations."""
         self.entries.append((operation, inputs, outputs, attributes))
 
 
 def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
-    """Returns the cotangent of the input at ``position`` from one leaf.
+    """Returns the cotangent of the input at ``position`` from one leaf of a formula's decision tree.
 
     Runs the gradient rules of the operation table on numbers and records them.
     """

@@ -15,7 +15,7 @@ from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
 from fastgrad.kernels.codegen.generated_source import function_from_source
 
-FLOATS = ("float32", "float64")
+FLOAT_DTYPE_NAMES = ("float32", "float64")
 
 
 def formulas_of(function: types.FunctionType) -> dict[str, list[Formula]] | None:
@@ -28,7 +28,7 @@ def formulas_of(function: types.FunctionType) -> dict[str, list[Formula]] | None
     """
     arity = function.__code__.co_argcount
     try:
-        formulas_by_dtype = {name: traced(function, (np.dtype(name),) * arity) for name in FLOATS}
+        formulas_by_dtype = {name: traced(function, (np.dtype(name),) * arity) for name in FLOAT_DTYPE_NAMES}
     except NotFollowedError:
         return None
     return {

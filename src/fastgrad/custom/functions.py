@@ -67,7 +67,7 @@ class OutsideValue(NamedTuple):
     value: Any
 
     def has_changed(self) -> bool:
-        """True if ``place`` holds another value now."""
+        """True if the place that the outside value came from holds another value now."""
         if isinstance(self.place, dict):
             return self.place.get(self.name) is not self.value
         return self.place.cell_contents is not self.value

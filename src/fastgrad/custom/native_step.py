@@ -29,7 +29,7 @@ from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.runtime.eager_launch import Frame, has_plain_operands, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
 
-_lock = new_rlock()
+_compile_lock = new_rlock()
 
 
 class NativeStep:
@@ -73,7 +73,7 @@ class NativeStep:
         self._entry = function_type(compiled.address)
 
     def code_text(self, assembly: bool) -> str:
-        """Returns the code as LLVM IR, or as assembly."""
+        """Returns the code of a compiled step as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
         return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
@@ -110,7 +110,7 @@ class PythonStep:
 
 
 def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-    """Returns the array at ``address``."""
+    """Returns a NumPy array over the memory at ``address``."""
     size = prod(shape) * np.dtype(kind).itemsize
     memory = (ctypes.c_char * size).from_address(address) if size else b""
     return np.frombuffer(memory, kind).reshape(shape)
@@ -176,9 +176,9 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     return CPUDispatcher(copy, targetoptions={"nopython": True, **kept_options, **options})
 
 
-def in_python(function: FunctionType) -> FunctionType:
-    """Returns the function as plain Python, for processes that compile nothing."""
-    return _with_replaced_callees(function, in_python)
+def as_plain_python(function: FunctionType) -> FunctionType:
+    """Returns a user's function and its callees as plain Python, for processes that compile nothing."""
+    return _with_replaced_callees(function, as_plain_python)
 
 
 def _is_callable_from_steps(dispatcher: Any) -> bool:
@@ -194,11 +194,11 @@ _DROPPED_NUMBA_OPTIONS = frozenset(["nopython", "forceobj", "looplift", "cache",
 # ``prange`` loops run serially: a thread of a step starts no further threads.
 
 
-def _with_replaced_callees(function: FunctionType, other: Callable[[FunctionType], Any]) -> FunctionType:
-    """Returns the function, or a copy that calls ``other`` versions of the functions that Numba does not know."""
+def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[FunctionType], Any]) -> FunctionType:
+    """Returns a user's function, or a copy that calls ``replacement_of(callee)`` for callees unknown to Numba."""
     values = outside_values(function)
     replacements = {
-        name: other(python_function(value))
+        name: replacement_of(python_function(value))
         for name, value in values.items()
         if value is not function and _is_unknown_to_numba(value)
     }
@@ -234,7 +234,7 @@ def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
         TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
     numba, _ = _numba_and_intrinsics()
-    with _lock:
+    with _compile_lock:
         try:
             dispatcher.compile(tuple(types))
         except numba.core.errors.NumbaError as error:
@@ -251,12 +251,12 @@ def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
     for line in dispatcher.overloads[tuple(types)].library.get_llvm_str().splitlines():
         if line.startswith("define"):
             name = line.partition("@")[2].strip('"')
-        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_ENTRY_PREFIXES):
+        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_NUMBA_ENTRY_PREFIXES):
             return True
     return False
 
 
-_ENTRY_PREFIXES = ("cfunc.", "cpython.")
+_NUMBA_ENTRY_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
@@ -292,7 +292,7 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     if jit_is_disabled():
         return NativeStep(name, parameters, PythonStep(step, parameters.count(",") + 1))
     numba, _ = _numba_and_intrinsics()
-    with _lock:
+    with _compile_lock:
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(step)
         except numba.core.errors.NumbaError as error:

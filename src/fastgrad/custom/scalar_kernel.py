@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
 
-_NO_KERNEL = b"none"
+_CACHE_CONTENT_WITHOUT_KERNEL = b"none"
 
 
 def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
@@ -51,7 +51,7 @@ def scalar_kernel(
         return None
     key = f"scalar function {content_hash} of {[dtype.name for dtype in inputs]}"
     entry = store.load(key)
-    if entry is not None and entry.code == _NO_KERNEL:
+    if entry is not None and entry.code == _CACHE_CONTENT_WITHOUT_KERNEL:
         return None
     try:
         result = _inferred_dtype(copy, inputs) if entry is None else np.dtype(entry.code.decode())
@@ -59,7 +59,7 @@ def scalar_kernel(
     except RuntimeError:  # Numba refuses it, or it may raise: plain Numba takes more, or gives the reason
         kernel = result = None
     if entry is None:
-        store.save(key, cache.Entry(_NO_KERNEL if result is None else result.name.encode(), ()))
+        store.save(key, cache.Entry(_CACHE_CONTENT_WITHOUT_KERNEL if result is None else result.name.encode(), ()))
     return None if kernel is None or result is None else (kernel, result_dtype(inputs, result))
 
 

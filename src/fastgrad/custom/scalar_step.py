@@ -13,9 +13,9 @@ import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.native_step import (
+    as_plain_python,
     compiled_step,
     dispatcher_of,
-    in_python,
     inferred_type,
     needs_gil,
     numba_type,
@@ -28,7 +28,7 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.kernel_launches import cached_launches
 
-NANOSECONDS = 10.0
+NANOSECONDS_PER_ELEMENT = 10.0
 """The approximate time for an element: such a function has loops or many branches."""
 
 
@@ -61,7 +61,7 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        self._called = in_python(function) if jit_is_disabled() else self._dispatcher
+        self._called = as_plain_python(function) if jit_is_disabled() else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
         result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = needs_gil(self._dispatcher, argument_types)
@@ -105,7 +105,7 @@ class ScalarStep:
         return operands.then(self._kernel)
 
     def run(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Computes the result for arrays that broadcast.
+        """Runs the loop over elements eagerly, for arrays that broadcast; returns a new result.
 
         Raises:
             Exception: what the function raises.

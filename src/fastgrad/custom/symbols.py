@@ -29,7 +29,7 @@ MAX_CONDITIONS = 10_000
 
 
 class Trace:
-    """One run of a function.
+    """One run of a user's scalar function on symbols, with the outcomes of its conditions.
 
     Args:
         terms: makes the terms.
@@ -68,7 +68,7 @@ class Trace:
 
 
 class Symbol:
-    """A number of a dtype.
+    """A stand-in for a number of a dtype; operators and functions of it build a formula.
 
     Python numbers take the dtype of the symbol that they meet. Other numbers are promoted to the wider dtype.
     """
@@ -83,7 +83,7 @@ class Symbol:
 
     @property
     def dtype(self) -> np.dtype:
-        """The number's dtype."""
+        """The dtype of the number that the symbol stands for."""
         return self._term.dtype
 
     def __bool__(self) -> bool:
@@ -115,7 +115,7 @@ class Symbol:
 
 
 def trace_of(*values: Any) -> Trace:
-    """Returns the run that the symbols belong to."""
+    """Returns the traced run of a function that symbols among the values belong to."""
     return next(x._trace for x in values if type(x) is Symbol)
 
 
@@ -132,19 +132,21 @@ def apply(name: str, *values: Any) -> Any:
     return Symbol(rule(trace.terms, *values), trace)
 
 
-def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
-    """Converts a value to a term of a formula. A Python number takes the dtype ``beside`` if possible."""
+def term_of(value: Any, terms: Terms, dtype_beside: np.dtype) -> Term:
+    """Converts a value to a term of a formula. A Python number takes the dtype ``dtype_beside`` if possible."""
     if type(value) is Symbol:
         return value._term
     if isinstance(value, _PYTHON_NUMBERS):  # np.float64 is a float, too
-        dtype = beside
+        dtype = dtype_beside
         if isinstance(value, bool):
             dtype = BOOL
-        elif isinstance(value, float) and beside not in FLOATING:
+        elif isinstance(value, float) and dtype_beside not in FLOATING:
             dtype = FLOAT64
-        elif isinstance(value, int) and beside not in FLOATING:
-            integer_range = np.iinfo(beside) if beside in INTEGER else None
-            dtype = beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
+        elif isinstance(value, int) and dtype_beside not in FLOATING:
+            integer_range = np.iinfo(dtype_beside) if dtype_beside in INTEGER else None
+            dtype = (
+                dtype_beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
+            )
         return terms.constant(value, dtype)
     if isinstance(value, np.generic) and value.dtype in dtypes.OF_NUMPY:
         return terms.constant(value, value.dtype)
@@ -181,7 +183,7 @@ def _float_terms(terms: Terms, *values: Any) -> list[Term]:
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
 
-def _conditions(terms: Terms, *values: Any) -> list[Term]:
+def _condition_terms(terms: Terms, *values: Any) -> list[Term]:
     """Converts values to terms of a formula, all of dtype bool."""
     return [_as_condition(term_of(x, terms, BOOL), terms) for x in values]
 
@@ -191,12 +193,12 @@ def _row_rule(row: str, converted: Callable[..., list[Term]], dtype: np.dtype | 
     return lambda terms, *values: terms.of(row, *converted(terms, *values), dtype=dtype)
 
 
-def _bitwise_rule(row: str, of_bools: str) -> Rule:
+def _bitwise_rule(row: str, row_of_bools: str) -> Rule:
     def rule(terms: Terms, *values: Any) -> Term:
         operands = terms_of(terms, *values)
         if operands[0].dtype in FLOATING:
             raise NotFollowedError(f"it takes {row} of {operands[0].dtype}")
-        return terms.of(of_bools if operands[0].dtype == BOOL else row, *operands)
+        return terms.of(row_of_bools if operands[0].dtype == BOOL else row, *operands)
 
     return rule
 
@@ -222,7 +224,7 @@ def _scaled_rule(row: str | None, factor: float) -> Rule:
     return rule
 
 
-def _quotient(terms: Terms, x: Any, y: Any) -> Term:
+def _quotient_rule(terms: Terms, x: Any, y: Any) -> Term:
     """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
     x, y = _float_terms(terms, x, y)
     if y.row is not None and y.row.name == "add":
@@ -240,7 +242,7 @@ def _quotient(terms: Terms, x: Any, y: Any) -> Term:
     return terms.of("divide", x, y)
 
 
-def _power(terms: Terms, x: Any, y: Any) -> Term:
+def _power_rule(terms: Terms, x: Any, y: Any) -> Term:
     if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
         (base,) = _number_terms(terms, x)
         square = terms.of("square", base)
@@ -251,7 +253,7 @@ def _power(terms: Terms, x: Any, y: Any) -> Term:
     return terms.of("pow", base, exponent)
 
 
-def _log(terms: Terms, x: Any, base: Any = None) -> Term:
+def _log_rule(terms: Terms, x: Any, base: Any = None) -> Term:
     logarithm = terms.of("log", *_float_terms(terms, x))
     if base is None:
         return logarithm
@@ -260,17 +262,17 @@ def _log(terms: Terms, x: Any, base: Any = None) -> Term:
     return terms.of("multiply", logarithm, terms.constant(1.0 / math.log(base), logarithm.dtype))
 
 
-def _exp2(terms: Terms, x: Any) -> Term:
+def _exp2_rule(terms: Terms, x: Any) -> Term:
     (exponent,) = _float_terms(terms, x)
     return terms.of("pow", terms.constant(2.0, exponent.dtype), exponent)
 
 
-def _hypot(terms: Terms, x: Any, y: Any) -> Term:
+def _hypot_rule(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _float_terms(terms, x, y)
     return terms.of("sqrt", terms.of("add", terms.of("square", x), terms.of("square", y)))
 
 
-def _copysign(terms: Terms, x: Any, y: Any) -> Term:
+def _copysign_rule(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _float_terms(terms, x, y)
     zero, magnitude = terms.constant(0, x.dtype), terms.of("abs", x)
     # True for -0 too.
@@ -278,7 +280,7 @@ def _copysign(terms: Terms, x: Any, y: Any) -> Term:
     return terms.select(is_negative, terms.of("negative", magnitude), magnitude)
 
 
-def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
+def _where_rule(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
     if not isinstance(x, (Symbol, np.generic)) and not isinstance(y, (Symbol, np.generic)):
         dtype = FLOAT64 if isinstance(x, float) or isinstance(y, float) else INT64
         x, y = terms.constant(x, dtype), terms.constant(y, dtype)
@@ -287,7 +289,7 @@ def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
     return terms.select(_as_condition(term_of(condition, terms, BOOL), terms), x, y)
 
 
-def _clip(terms: Terms, x: Any, low: Any, high: Any) -> Term:
+def _clip_rule(terms: Terms, x: Any, low: Any, high: Any) -> Term:
     x, low, high = _number_terms(terms, x, low, high)
     return terms.of("minimum", terms.of("maximum", x, low), high)
 
@@ -297,9 +299,12 @@ def cast_rule(dtype: np.dtype) -> Rule:
     return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
 
 
-_FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
+_ROWS_OF_ONE_FLOAT = (
+    *("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+    *("erf", "erfc", "lgamma"),
+)
 _ROWS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
-_BINARY_ROWS = {
+_ROWS_OF_TWO_NUMBERS = {
     "add": "add",
     "subtract": "subtract",
     "multiply": "multiply",
@@ -312,12 +317,12 @@ _BINARY_ROWS = {
 }
 
 FUNCTIONS: dict[str, Rule] = {
-    **{name: _row_rule(name, _float_terms) for name in _FLOAT_ROWS},
+    **{name: _row_rule(name, _float_terms) for name in _ROWS_OF_ONE_FLOAT},
     **{f"a{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{f"arc{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
     **{name: _row_rule("atan2", _float_terms) for name in ("atan2", "arctan2")},
-    **dict.fromkeys(("divide", "true_divide"), _quotient),
-    **{name: _row_rule(row, _number_terms) for name, row in _BINARY_ROWS.items()},
+    **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
+    **{name: _row_rule(row, _number_terms) for name, row in _ROWS_OF_TWO_NUMBERS.items()},
     **{name: _row_rule("abs", _number_terms) for name in ("abs", "absolute", "fabs")},
     **{name: _row_rule(name, _number_terms) for name in ("negative", "square", "sign")},
     **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
@@ -325,7 +330,7 @@ FUNCTIONS: dict[str, Rule] = {
         name: _row_rule(name, terms_of, BOOL)
         for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     },
-    **{name: _row_rule(name, _conditions) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
+    **{name: _row_rule(name, _condition_terms) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
     **{name: _row_rule(f"is_{name[2:]}", _float_terms, BOOL) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),
@@ -336,29 +341,29 @@ FUNCTIONS: dict[str, Rule] = {
     "left_shift": _bitwise_rule("left_shift", "left_shift"),
     "right_shift": _bitwise_rule("right_shift", "right_shift"),
     "positive": lambda terms, x: _number_terms(terms, x)[0],
-    "power": _power,
-    "pow": _power,
-    "log": _log,
+    "power": _power_rule,
+    "pow": _power_rule,
+    "log": _log_rule,
     "log2": _scaled_rule("log", 1.0 / math.log(2.0)),
     "log10": _scaled_rule("log", 1.0 / math.log(10.0)),
-    "exp2": _exp2,
+    "exp2": _exp2_rule,
     "degrees": _scaled_rule(None, 180.0 / math.pi),
     "radians": _scaled_rule(None, math.pi / 180.0),
-    "hypot": _hypot,
-    "copysign": _copysign,
-    "where": _where,
-    "clip": _clip,
+    "hypot": _hypot_rule,
+    "copysign": _copysign_rule,
+    "where": _where_rule,
+    "clip": _clip_rule,
     "float": cast_rule(FLOAT64),
     "int": cast_rule(INT64),
 }
 """The rules of functions by their names in ``math``, NumPy and ``scipy.special``."""
 
 
-def _operator(name: str) -> Callable[..., Any]:
+def _operator_method(name: str) -> Callable[..., Any]:
     return lambda self, *other: apply(name, self, *other)
 
 
-def _reflected_operator(name: str) -> Callable[..., Any]:
+def _reflected_operator_method(name: str) -> Callable[..., Any]:
     return lambda self, other: apply(name, other, self)
 
 
@@ -393,6 +398,6 @@ _UNARY_OPERATORS = {
 }
 
 for _name, _function in (_OPERATORS | _COMPARISON_OPERATORS | _UNARY_OPERATORS).items():
-    setattr(Symbol, f"__{_name}__", _operator(_function))
+    setattr(Symbol, f"__{_name}__", _operator_method(_function))
 for _name, _function in _OPERATORS.items():
-    setattr(Symbol, f"__r{_name}__", _reflected_operator(_function))
+    setattr(Symbol, f"__r{_name}__", _reflected_operator_method(_function))

@@ -29,7 +29,7 @@ from fastgrad.custom.symbols import (
 
 MAX_PATHS = 16
 """The limit on paths through a function's branches. A loop that depends on values exceeds it."""
-MAX_TERMS = 512
+MAX_FORMULA_TERMS = 512
 """The limit on terms of a function's formulas. Numba compiles longer functions."""
 
 
@@ -77,11 +77,11 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     try:
         trees = trees_of_path(())
     except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise NotFollowedError(f"{_user_line(error, function)}: {error}") from error
+        raise NotFollowedError(f"{_last_user_line(error, function)}: {error}") from error
     except NotFollowedError as error:
-        raise NotFollowedError(f"{_user_line(error, function)}: {error}") from None
-    if len(terms) > MAX_TERMS:
-        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_TERMS}")
+        raise NotFollowedError(f"{_last_user_line(error, function)}: {error}") from None
+    if len(terms) > MAX_FORMULA_TERMS:
+        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_FORMULA_TERMS}")
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 
@@ -118,7 +118,7 @@ class _ModuleStandIn:
         return _stand_in(getattr(self._module, name), {})
 
 
-def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
+def _extended_to_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
     """Returns ``function`` extended to symbols, for which ``rule`` or the rule of ``name`` makes a term."""
 
     def call(*values: Any) -> Any:
@@ -132,23 +132,23 @@ def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Ca
     return call
 
 
-_MATH_NAMES = {id(value): name for name, value in vars(math).items() if callable(value)}
+_MATH_NAMES_BY_ID = {id(value): name for name, value in vars(math).items() if callable(value)}
 
 
-def _stand_in(value: Any, known: dict[int, Any]) -> Any:
+def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
     if isinstance(value, types.ModuleType):
         return _ModuleStandIn(value) if value.__name__ in {"math", "numpy", "cmath", "scipy.special"} else value
-    if id(value) in _MATH_NAMES:
-        return _on_symbols(value, _MATH_NAMES[id(value)])
+    if id(value) in _MATH_NAMES_BY_ID:
+        return _extended_to_symbols(value, _MATH_NAMES_BY_ID[id(value)])
     if value is float or value is int:
-        return _on_symbols(value, value.__name__)
+        return _extended_to_symbols(value, value.__name__)
     if isinstance(value, type) and issubclass(value, np.generic):
         dtype = np.dtype(value)
-        return _on_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.OF_NUMPY else value
+        return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.OF_NUMPY else value
     if isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] not in {"numpy", "math", "scipy"}:
-        return _with_stand_ins(value, known)
+        return _with_stand_ins(value, known_copies)
     if hasattr(value, "py_func") and isinstance(value.py_func, types.FunctionType):
-        return _with_stand_ins(value.py_func, known)
+        return _with_stand_ins(value.py_func, known_copies)
     return value
 
 
@@ -156,27 +156,29 @@ def _refuse_print(*values: Any, **options: Any) -> None:
     raise NotFollowedError("it prints")
 
 
-def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None = None) -> Callable[..., Any]:
+def _with_stand_ins(function: types.FunctionType, known_copies: dict[int, Any] | None = None) -> Callable[..., Any]:
     """Returns a copy of the function with stand-ins for the outside values that it uses."""
-    known = {} if known is None else known
-    if id(function) in known:
-        return known[id(function)]
+    known_copies = {} if known_copies is None else known_copies
+    if id(function) in known_copies:
+        return known_copies[id(function)]
     scope: dict[str, Any] = {"__builtins__": __builtins__, "print": _refuse_print}
-    scope |= {"float": _stand_in(float, known), "int": _stand_in(int, known)}
+    scope |= {"float": _stand_in(float, known_copies), "int": _stand_in(int, known_copies)}
     code = function.__code__
     cells = tuple([types.CellType() for _ in code.co_freevars])
     copy = types.FunctionType(code, scope, function.__name__, function.__defaults__, cells)
     copy.__kwdefaults__ = function.__kwdefaults__
-    known[id(function)] = copy
+    known_copies[id(function)] = copy
     values = outside_values(function)
     for name, cell in zip(code.co_freevars, cells, strict=True):
         if name in values:
-            cell.cell_contents = _stand_in(values[name], known)
-    scope.update({name: _stand_in(value, known) for name, value in values.items() if name not in code.co_freevars})
+            cell.cell_contents = _stand_in(values[name], known_copies)
+    scope.update(
+        {name: _stand_in(value, known_copies) for name, value in values.items() if name not in code.co_freevars}
+    )
     return copy
 
 
-def _user_line(error: BaseException, function: types.FunctionType) -> str:
+def _last_user_line(error: BaseException, function: types.FunctionType) -> str:
     """Returns the last line of the traceback in a file outside fastgrad."""
     traceback, line = error.__traceback__, f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     package_folder = sys.modules[__name__.partition(".")[0]].__path__[0]

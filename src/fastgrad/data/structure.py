@@ -51,7 +51,7 @@ def to_element(value: Any) -> Any:
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
-        return nest._mapping_like(value, {key: to_element(item) for key, item in value.items()})
+        return nest._mapping_of_same_type(value, {key: to_element(item) for key, item in value.items()})
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
         items = [to_element(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)

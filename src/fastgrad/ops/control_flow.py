@@ -13,7 +13,7 @@ from typing import Any
 
 from fastgrad.core import nest
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_of
+from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
@@ -56,7 +56,7 @@ def cond(
     if pred is None:
         raise ValueError("cond: pred must be a boolean, got None.")
     predicate = as_tensor_or_none(pred)
-    tracer = control_flow_of()
+    tracer = control_flow_handler()
     if predicate is not None and tracer is not None and predicate._array.size == 1:
         recorded, result = tracer.branch(predicate, (false_fn, true_fn))
         if recorded:
@@ -182,7 +182,7 @@ def switch_case(
         raise InvalidArgumentError(
             f"switch_case: 'branch_index' must be a scalar, got shape {list(index._array.shape)}; take one element of it."
         )
-    tracer = control_flow_of()
+    tracer = control_flow_handler()
     if tracer is not None:
         recorded, result = tracer.branch(index, tuple(functions))
         if recorded:
@@ -290,7 +290,7 @@ def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
 
 def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
     """Returns the result of a loop if a recording takes it over as one operation, else None."""
-    tracer = control_flow_of()
+    tracer = control_flow_handler()
     if tracer is None:
         return None
     flat_variables = nest.flatten(variables)

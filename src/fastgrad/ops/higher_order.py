@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_of, hidden_from_recorders
+from fastgrad.core.recording import control_flow_handler, hidden_from_recorders
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
 from fastgrad.core.tensor_spec import TensorSpec
@@ -29,7 +29,7 @@ def loop_over_rows(
     Returns:
         The tensors that the last iteration carries, and the stacked rows of the results.
     """
-    tracer = control_flow_of()
+    tracer = control_flow_handler()
     if tracer is not None:
         loop_result = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
         if loop_result is not None:

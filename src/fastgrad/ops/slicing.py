@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.recording import control_flow_of, hidden_from_recorders, is_rehearsal, recorders
+from fastgrad.core.recording import control_flow_handler, hidden_from_recorders, is_rehearsal, recorders
 from fastgrad.core.result_rules import of_shape, same
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable, writing
@@ -103,7 +103,7 @@ def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
 
 def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
-    tracer = control_flow_of() if is_rehearsal() else None
+    tracer = control_flow_handler() if is_rehearsal() else None
     if tracer is None:
         return None
     items = list(key) if isinstance(key, tuple) else [key]

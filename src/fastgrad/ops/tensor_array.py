@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_of, rehearsal
+from fastgrad.core.recording import control_flow_handler, rehearsal
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
@@ -285,7 +285,7 @@ class TensorArray:
             ValueError: the element was never written, and its shape is not known.
         """
         if self._whole is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
-            tracer = control_flow_of()
+            tracer = control_flow_handler()
             if tracer is not None and tracer.varies(index):
                 # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
                 scalar_index = TABLE["reshape"](index, shape=())

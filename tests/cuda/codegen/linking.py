@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import COMPILERS, compile_ptx
+from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES, compile_ptx
 from fastgrad.cuda.codegen.link import link
 from fastgrad.cuda.devices.finding import _is_installed
 
@@ -35,4 +35,4 @@ def need_compilers():
 
 @functools.cache
 def _absent():
-    return [package for package in COMPILERS if not _is_installed(package)]
+    return [package for package in COMPILER_PACKAGES if not _is_installed(package)]

@@ -74,7 +74,7 @@ def test_a_free_block_is_given_out_again_without_asking_the_driver(device):
     x = device.put(X)
     address = x.address
     del x
-    assert device.kept() == (0, 512)
+    assert device.bytes_in_blocks() == (0, 512)
     device.driver.allocate = None
     assert device.array((5, 5), np.float32).address == address
 
@@ -87,9 +87,9 @@ def test_memory_that_is_out_is_an_error_with_sizes_after_which_work_goes_on(devi
         device.array((1 << 17,), np.float32)
     held.pop()
     held.pop()
-    assert device.kept() == (1 << 18, 1 << 19)
+    assert device.bytes_in_blocks() == (1 << 18, 1 << 19)
     held.append(device.array((1 << 17,), np.float32))  # both blocks are given back for it
-    assert device.kept() == ((1 << 18) + (1 << 19), 0)
+    assert device.bytes_in_blocks() == ((1 << 18) + (1 << 19), 0)
     np.testing.assert_array_equal(device.put(X).on_host(), X)
 
 
@@ -111,7 +111,7 @@ def test_the_cache_can_be_emptied(device):
     device.put(X)
     device.empty_cache()
     assert device.driver.memory() == (free, total)
-    assert device.kept() == (0, 0)
+    assert device.bytes_in_blocks() == (0, 0)
 
 
 @pytest.mark.parametrize("nbytes", [0, 1, 511, 512, 513, 4095, 4097, 70_000, 1 << 20, (1 << 20) + 1, 3 * 10**9])
@@ -124,10 +124,10 @@ def test_blocks_are_little_larger_than_what_is_in_them(nbytes):
 
 
 def test_tensors_too_large_for_a_gpu_are_an_error_after_which_work_goes_on(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
+    available.forget_gpus()
     with tf.device("GPU:0"):
         with pytest.raises(ResourceExhaustedError, match=r"OOM: 2,147,483,648 bytes are wanted on GPU:0"):
             tf.zeros((1 << 16, 1 << 13))
         np.testing.assert_array_equal(tf.ones(3) + 1.0, [2, 2, 2])
-    available.forget()
+    available.forget_gpus()

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.codegen.compile import COMPILERS
+from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES
 from fastgrad.cuda.devices import available, finding
 
 
@@ -16,7 +16,7 @@ def missing() -> str | None:
     """What the packages' code can't run on a stand-in without."""
     if find_spec("cuda") is None or find_spec("cuda.core") is None or find_spec("cuda.bindings") is None:
         return "cuda-core is not installed"
-    absent = [package for package in COMPILERS if not finding._is_installed(package)]
+    absent = [package for package in COMPILER_PACKAGES if not finding._is_installed(package)]
     if absent:
         return f"{absent[0]} is not installed"
     return None if shutil.which("cc") and sys.platform == "linux" else "there is no C compiler, or this is not Linux"
@@ -32,10 +32,10 @@ def test_the_driver_by_cuda_core_does_what_drivers_do(file):
 
 @pytest.fixture
 def fresh(monkeypatch):
-    monkeypatch.delenv(available.SIMULATED, raising=False)
-    available.forget()
+    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
+    available.forget_gpus()
     yield
-    available.forget()
+    available.forget_gpus()
 
 
 @pytest.mark.parametrize("absent", ["cuda-core", "cuda-bindings", None])
@@ -49,7 +49,7 @@ def test_a_missing_package_is_named_with_what_installs_it(fresh, monkeypatch, ab
     assert (f"the package {absent} is not installed" if absent else "cuda-core can't be imported") in line
 
 
-@pytest.mark.parametrize("absent", COMPILERS)
+@pytest.mark.parametrize("absent", COMPILER_PACKAGES)
 def test_a_missing_compiler_is_named(fresh, monkeypatch, absent):
     monkeypatch.setattr(finding, "cuda_core", lambda: None)
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, on_device
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad.cuda.devices.simulated import ALIGNMENT, SimulatedDriver
+from fastgrad.cuda.devices.simulated import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver
 from fastgrad.cuda.simulation.lock_step import SimulationError
 from fastgrad.kernels.codegen.build import kernel
 from tests.cuda.row_sums import sum_rows
@@ -37,7 +37,7 @@ def test_what_is_copied_in_comes_out(driver):
     np.testing.assert_array_equal(got(driver, to, X), X)
     driver.fill(at + 4, 0, 8)
     np.testing.assert_array_equal(got(driver, at, X).reshape(-1)[:4], [0, 0, 0, 3])
-    assert at % ALIGNMENT == to % ALIGNMENT == 0
+    assert at % ALLOCATION_ALIGNMENT_IN_BYTES == to % ALLOCATION_ALIGNMENT_IN_BYTES == 0
 
 
 def test_new_memory_is_full_of_nan(driver):
@@ -55,7 +55,7 @@ def test_freed_memory_is_used_again_and_its_end_is_an_error(driver):
     for address in addresses:
         driver.free(address)
     assert driver.memory() == (free, total)
-    driver.free(driver.allocate((1 << 16) - ALIGNMENT))
+    driver.free(driver.allocate((1 << 16) - ALLOCATION_ALIGNMENT_IN_BYTES))
 
 
 @pytest.mark.parametrize("off", [-256, 8, 1 << 20])
@@ -82,7 +82,7 @@ def test_launches_run_kernels(driver):
     loaded, words = row_sums(driver)
     driver.launch(loaded, words, 3)
     np.testing.assert_array_equal(got(driver, words[1], X[0, :3]), X.sum(1))
-    assert got(driver, words[3], np.zeros((), np.uint64)) == NO_ANSWER
+    assert got(driver, words[3], np.zeros((), np.uint64)) == ANSWER_WITHOUT_ERROR
 
 
 def test_launches_with_addresses_that_are_nobodys_are_refused(driver):
@@ -104,7 +104,7 @@ def scale(x, y, factor, first, last):
 def test_kernels_of_the_cpu_answer_where_they_are_stopped(driver):
     loaded = driver.load(on_device(scale), {"T": "float32"})
     x = np.array([1, 2, 3, -1, 4, -5], np.float32)
-    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(NO_ANSWER, np.uint64))
+    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(ANSWER_WITHOUT_ERROR, np.uint64))
     driver.launch(loaded, (at, y, 2.5, answer), 6)
     assert got(driver, answer, np.zeros((), np.uint64)) == 3
     np.testing.assert_array_equal(got(driver, y, x)[:3], [2.5, 5, 7.5])

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.cuda.kernels import reductions
-from fastgrad.cuda.kernels.choice import ON_DEVICE
+from fastgrad.cuda.kernels.choice import GPU_PLANNING
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from tests.compiler.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
@@ -138,7 +138,7 @@ def test_reduced_values_go_back_into_their_elements(program, shape):
 
 
 def test_long_reductions_are_cut(monkeypatch):
-    monkeypatch.setattr(reductions, "LONGEST_CHAIN", 1)
+    monkeypatch.setattr(reductions, "MOST_TERMS_OF_A_THREAD", 1)
     for shape, axis in (((2, 1000), 1), ((100, 40), 0), ((700,), 0)):
         launches = assert_the_same_on_device(
             lambda x, axis=axis: tf.reduce_mean(x * x, axis=axis), numbers(*shape, dtype=F32), threads=64
@@ -158,13 +158,13 @@ def test_rows_are_read_by_128_bits_and_added_up_by_shuffles():
 def test_what_a_loop_reads_for_another_result_may_be_written_over(axis):
     """The kernel for it does not read through the cache of constants, which does not know of stores."""
     group = beside_its_maximum(axis)
-    found, arrays = reductions.reduction_on_device(group), [numbers(40, 300, dtype=F32), numbers(40, 300, dtype=F32)]
+    found, arrays = reductions.gpu_reduction_launches(group), [numbers(40, 300, dtype=F32), numbers(40, 300, dtype=F32)]
     assert found.in_place == ((0, 0), (1, 0), (0, 1))
     wanted = group.run(*arrays)
     for output, number in found.in_place:
         given, outputs = [x.copy() for x in arrays], [np.empty((40, 300), F32) for _ in range(2)]
         outputs[output] = given[number]
-        same = written_over(found, given, outputs, {output: number}, ON_DEVICE.compiler)
+        same = written_over(found, given, outputs, {output: number}, GPU_PLANNING.compiler)
         assert run_on_simulation(same, given, outputs) is None
         for y, z in zip(outputs, wanted, strict=True):
             np.testing.assert_allclose(y, z, rtol=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.kernels.choice import on_device_all
+from fastgrad.cuda.kernels.choice import converted_launches
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
 from fastgrad.kernels.movement.strided import clear_launch, strided_copy_launch
@@ -15,7 +15,7 @@ DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")
 
 def ran(launch, inputs, output):
     """Runs a launch of the CPU on the simulated GPU."""
-    assert run_on_simulation(on_device_all(Launches((launch,))), inputs, [output]) is None
+    assert run_on_simulation(converted_launches(Launches((launch,))), inputs, [output]) is None
 
 
 def numbers(shape, dtype):

@@ -9,7 +9,7 @@ import fastgrad as tf
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL, Layout, product_kernel
+from fastgrad.cuda.kernels.products import LARGE_TILE, MIDDLE_TILE, SMALL_TILE, Layout, product_kernel
 from fastgrad.cuda.simulation.lock_step import run_on_simulation, simulate
 from fastgrad.kernels.gemm import form
 from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
@@ -82,7 +82,7 @@ def test_products_of_bfloat16_are_those_of_float32_copies(shapes):
 
 
 def test_long_sums_are_cut_into_parts(monkeypatch):
-    monkeypatch.setattr(products, "LEAST_PART", 40)
+    monkeypatch.setattr(products, "FEWEST_TERMS_OF_A_PART", 40)
     a, b = numbers(9, 171), numbers(171, 10)
     found, wanted, launches = multiplied(a, b)
     assert len(launches.launches) == 2
@@ -117,7 +117,7 @@ def test_nan_and_infinity_stay_in_their_rows():
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(wanted))
 
 
-@pytest.mark.parametrize("tile", [MIDDLE, LARGE])
+@pytest.mark.parametrize("tile", [MIDDLE_TILE, LARGE_TILE])
 def test_larger_tiles(tile):
     m, n, k = tile.rows + 1, tile.columns // 2, tile.depth + 3
     a, b, c = numbers(m, k), numbers(n, k), np.zeros((m, n), F32)
@@ -135,7 +135,8 @@ def test_what_follows_a_product(shape):
 
 
 @pytest.mark.parametrize(
-    ("tile", "dtype"), [(SMALL, "float32"), (MIDDLE, "float32"), (LARGE, "float32"), (MIDDLE, "float64")]
+    ("tile", "dtype"),
+    [(SMALL_TILE, "float32"), (MIDDLE_TILE, "float32"), (LARGE_TILE, "float32"), (MIDDLE_TILE, "float64")],
 )
 @pytest.mark.parametrize("by_term", [(True, False), (False, False), (True, True)])
 def test_machine_code(tile, dtype, by_term):

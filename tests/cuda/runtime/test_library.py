@@ -29,13 +29,13 @@ class WithLibrary(simulated.SimulatedDriver):
 
 @pytest.fixture(autouse=True)
 def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
+    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
     monkeypatch.setattr(simulated, "SimulatedDriver", WithLibrary)
     stand_in.calls.clear()
-    available.forget()
+    available.forget_gpus()
     yield
     stand_in.refused.clear()
-    available.forget()
+    available.forget_gpus()
 
 
 def numbers(*shape, dtype=F32):
@@ -326,11 +326,11 @@ def test_descriptions_go_with_the_programs_that_need_them():
     gc.collect()
     before = stand_in.live()
     spec = ProductSpec("float32", "float32", 1, 4, 8, 3, False, False, 12, 24)
-    kernel = blas.planned(spec)
-    assert blas.planned(spec) is kernel
+    kernel = blas.kernel_of(spec)
+    assert blas.kernel_of(spec) is kernel
     assert stand_in.live() == before + 5
     stand_in.refused.add("BIAS")
-    assert blas.planned(spec._replace(epilogue="BIAS")) is None
+    assert blas.kernel_of(spec._replace(epilogue="BIAS")) is None
     assert stand_in.live() == before + 5
     del kernel
     gc.collect()

@@ -18,10 +18,10 @@ CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
 @pytest.fixture(scope="module", autouse=True)
 def gpu():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(available.SIMULATED, "1")
-        available.forget()
+        patch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
+        available.forget_gpus()
         yield available.device(0)
-    available.forget()
+    available.forget_gpus()
 
 
 @pytest.mark.filterwarnings("ignore:.*has no kernel for GPUs")

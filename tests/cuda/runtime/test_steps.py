@@ -81,10 +81,10 @@ def test_a_replay_allocates_nothing_that_it_does_not_give_back():
         for _ in range(3):
             step(x, y)
         device = available.device(0)
-        kept = device.kept()
+        kept = device.bytes_in_blocks()
         for _ in range(3):
             step(x, y)
-        assert device.kept() == kept
+        assert device.bytes_in_blocks() == kept
 
 
 def test_a_function_called_on_the_host_and_on_a_gpu_has_a_program_for_each():

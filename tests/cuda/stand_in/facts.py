@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, on_device
 from fastgrad.cuda.devices import available, finding, real
 from fastgrad.cuda.devices.blas import Blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
@@ -88,7 +88,7 @@ def test_copies_ahead(driver):
 def test_a_launch_passes_addresses_numbers_and_units(driver):
     loaded = driver.load(on_device(scale), {"T": "float32"})
     x = np.array([1, 2, 3, -1, 4, -5], np.float32)
-    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(NO_ANSWER, np.uint64))
+    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(ANSWER_WITHOUT_ERROR, np.uint64))
     driver.launch(loaded, (at, y, 2.5, answer), 6)
     assert got(driver, answer, np.zeros((), np.uint64)) == 3
     np.testing.assert_array_equal(got(driver, y, x)[:3], [2.5, 5, 7.5])
@@ -236,16 +236,16 @@ def test_arrays_that_are_lent_by_dlpack_become_tensors(driver):
 def test_why_there_is_no_gpu_is_one_line(monkeypatch, said, line):
     for name, value in said.items():
         monkeypatch.setitem(stand_in.says, name, value)
-    available.forget()
+    available.forget_gpus()
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu().startswith(line)
     assert "\n" not in tf.config.why_no_gpu()
-    available.forget()
+    available.forget_gpus()
 
 
 def test_a_gpu_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(finding, "capability_of", lambda device: 70)
-    available.forget()
+    available.forget_gpus()
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu().startswith("no GPU: compute capability 7.0 is older than 7.5; hide older GPUs")
-    available.forget()
+    available.forget_gpus()

@@ -17,7 +17,7 @@ from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.core.recording import control_flow_of
+from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, rule_of
 
@@ -33,7 +33,7 @@ def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequen
         The results, stacked; None if the function can't be run for all rows at once: it changes state, draws random numbers,
         depends on values of its row in Python, or has an operation without a batching rule.
     """
-    tracer = control_flow_of() or ControlFlow(
+    tracer = control_flow_handler() or ControlFlow(
         Recording([])
     )  # without a surrounding recording no tensor varies between runs
     part = tracer.record_function(function, [Tensor(x._on_host()[0, ...]) for x in tensors])

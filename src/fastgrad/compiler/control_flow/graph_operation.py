@@ -33,7 +33,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core import recording
-from fastgrad.core.backward import Entry, backward_pass
+from fastgrad.core.backward import TapeEntry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
@@ -167,7 +167,7 @@ class Pullback(NamedTuple):
 
 def run_nodes(
     graph: Graph, tensors_by_value: dict[int, Tensor], watched_tensors: Sequence[Tensor] = (), run_guards: bool = False
-) -> list[Entry]:
+) -> list[TapeEntry]:
     """Runs a graph's nodes as operations on tensors, under the active recorders.
 
     Args:

@@ -41,7 +41,7 @@ from fastgrad.compiler.dispatch.function_source import (
 )
 from fastgrad.core import nest
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_of
+from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.ops.control_flow import cond, recorded_loop
 from fastgrad.ops.creation import range as tensor_range
@@ -82,13 +82,13 @@ def _has_loop(code: CodeType) -> bool:
 
 
 def _varies_between_runs(value: Any) -> bool:
-    tracer = control_flow_of()
+    tracer = control_flow_handler()
     return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.varies(value)
 
 
 def _is_tensor_test(value: Any) -> bool:
     """True if a loop's test is a scalar tensor, so that a program can compute it in each iteration."""
-    return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
+    return isinstance(value, Tensor) and value._array.size == 1 and control_flow_handler() is not None
 
 
 class _Range:
@@ -104,7 +104,7 @@ class _Range:
 
 def _range_sequence(*args: Any, **kwargs: Any) -> Any:
     """Returns the sequence of a loop over ``tf.range(*args, **kwargs)``: a ``_Range`` if tensors decide its length."""
-    if control_flow_of() is None or not any(map(_varies_between_runs, [*args, *kwargs.values()])):
+    if control_flow_handler() is None or not any(map(_varies_between_runs, [*args, *kwargs.values()])):
         return tensor_range(*args, **kwargs)
     start, limit, delta, dtype = range_operands(*args, **kwargs)
     if not dtype.is_integer or _varies_between_runs(delta) or not int(delta):
@@ -199,7 +199,7 @@ class _Loop:
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
         """Runs the loop in the program; returns the final values of its results, None if Python must run it."""
-        if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
+        if control_flow_handler() is None or (self._test is None and not isinstance(over, _Range)):
             return None
         test = self._test
         if test is not None and (any(name not in scope for name in test.names) or not _is_tensor_test(test(scope))):
@@ -244,7 +244,7 @@ class _Branch:
         """Returns the values of the changed names; None if Python must choose by ``test``."""
         if not _varies_between_runs(test):
             return None
-        is_recorded, values = control_flow_of().branch(
+        is_recorded, values = control_flow_handler().branch(
             test, (lambda: self._false.numeric_results(scope), lambda: self._true.numeric_results(scope))
         )
         return tuple(values) if is_recorded else None

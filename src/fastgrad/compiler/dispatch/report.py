@@ -10,7 +10,7 @@ from fastgrad.compiler.dispatch.cache import Version
 from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.profiling import profile, program_text
-from fastgrad.core.operation import in_python_because
+from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.kernels.codegen.build import full_name
 
 _NOTHING_RECORDED = "Nothing is recorded yet: call the function first."
@@ -98,7 +98,7 @@ def _program_lines(tree: CompiledTree) -> list[str]:
     ]
     if in_python:
         named = ", ".join(
-            f"{name} ({times}{f': {reason}' if (reason := in_python_because(name)) else ''})"
+            f"{name} ({times}{f': {reason}' if (reason := reason_to_run_in_python(name)) else ''})"
             for name, times in in_python.most_common()
         )
         lines.append(f"run as Python, between native stretches: {named}")

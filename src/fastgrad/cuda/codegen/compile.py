@@ -20,7 +20,7 @@ from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Parameter
 
-COMPILERS = (
+COMPILER_PACKAGES = (
     *("numba-cuda", "numba", "llvmlite"),
     *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
@@ -50,7 +50,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
     types = numba_cuda.types
     type_items = tuple(variables.items())
     entry = _compilable_copy(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
-    arguments = [_type_of(parameter, variables) for parameter in kernel.given]
+    arguments = [_numba_type_of_parameter(parameter, variables) for parameter in kernel.given]
     try:
         return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
     except numba_cuda.NumbaError as error:
@@ -76,7 +76,7 @@ def cache_key_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _compiler_versions() -> str:
-    """Returns the versions of all that makes machine code of a body."""
+    """Returns the versions of the compiler packages and of fastgrad's own code generation, as text."""
     folder = Path(__file__).parent
     own_digest = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
     functions = [
@@ -84,12 +84,12 @@ def _compiler_versions() -> str:
         for value in GPU_REPLACEMENTS.values()
         for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
     ]
-    versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
+    versions = [f"{package} {metadata.version(package)}" for package in COMPILER_PACKAGES]
     return "\n".join([f"builder {own_digest}", *functions, *versions])
 
 
-def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
-    """Returns Numba's type of a parameter."""
+def _numba_type_of_parameter(parameter: Parameter, variables: Mapping[str, str]) -> Any:
+    """Returns Numba's type of a parameter of a kernel's entry."""
     from fastgrad.cuda.codegen.numba_cuda import types
 
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
@@ -109,26 +109,26 @@ def _numba_scalar_type(dtype: str) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
-    """Returns the replacement of a global of a body that is not a number."""
+    """Returns what numba-cuda gets for a function or dtype constant that a kernel's body names."""
     from fastgrad.cuda.codegen.intrinsics import SPECIALS
-    from fastgrad.cuda.codegen.numba_cuda import ChosenFunction
+    from fastgrad.cuda.codegen.numba_cuda import FunctionByDtype
 
     value = GPU_REPLACEMENTS.get(value, value)
     if isinstance(value, DtypeConstant):
         return value.values[dict(variables)["T"]]
     if isinstance(value, ByDtype):
-        return ChosenFunction(
+        return FunctionByDtype(
             {name: _replacement_of_global(choice, variables) for name, choice in value.choices.items()}
         )
     if not isinstance(value, Special):
         return _device_function(value, variables)
     if value not in SPECIALS:
         raise NotForGpus(f"{value.name} is for a CPU")
-    return _unbound_function(SPECIALS[value])
+    return _intrinsic_or_device_function(SPECIALS[value])
 
 
 @functools.cache
-def _unbound_function(function: Any) -> Any:
+def _intrinsic_or_device_function(function: Any) -> Any:
     """Returns an intrinsic, or a device function whose globals numba-cuda can use unchanged."""
     from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
 

@@ -11,10 +11,10 @@ from fastgrad.cuda.codegen import entry
 from fastgrad.cuda.codegen.numba_cuda import cgutils, cuda, intrinsic, types
 from fastgrad.kernels.codegen import body
 
-ALIGNMENT = 16
+ALIGNMENT_IN_BYTES = 16
 """The alignment of arrays in bytes; also the widest access."""
-_WARP_MASK = -1
-_SHARED = 3  # the number of the address space of shared memory
+_ALL_LANES_MASK = -1
+_SHARED_ADDRESS_SPACE = 3  # the number of the address space of shared memory
 
 
 # ---- the entry of a kernel -------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def _argument_attributes(noalias: bool) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointers = [a for a in builder.function.args[1:] if isinstance(a.type, ir.PointerType)]
         for argument in pointers[:-1]:
-            argument.attributes.align = ALIGNMENT
+            argument.attributes.align = ALIGNMENT_IN_BYTES
             if noalias:
                 argument.add_attribute("noalias")
         return context.get_dummy_value()
@@ -65,7 +65,7 @@ def arrays_are_distinct(context: Any) -> Any:
 
 @intrinsic
 def keep_least(context: Any, answer: Any, status: Any) -> Any:
-    """Keeps the least answer atomically; -1, which means no error, is the greatest unsigned integer."""
+    """Stores a status in a kernel's answer if it is less, atomically; -1, no error, is the greatest unsigned integer."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")
@@ -76,7 +76,7 @@ def keep_least(context: Any, answer: Any, status: Any) -> Any:
 
 @intrinsic
 def unit_of_work(context: Any, unit: Any) -> Any:
-    """Returns the unit's number by an instruction that hides its relation to the previous number.
+    """Returns the number of a unit of work by an instruction that hides its relation to the previous number.
 
     Otherwise NVVM replaces the addresses in the loop over units by growing pointers. Then it no longer knows their alignment, and
     loads of neighbouring elements are not merged to one access.
@@ -101,7 +101,7 @@ def local_array(context: Any, element: Any, length: Any) -> Any:
         kind = context.get_data_type(element.dtype)
         with builder.goto_entry_block():
             memory = builder.alloca(ir.ArrayType(kind, length.literal_value))
-            memory.align = ALIGNMENT
+            memory.align = ALIGNMENT_IN_BYTES
         return builder.bitcast(memory, kind.as_pointer())
 
     return types.CPointer(element.dtype)(element, length), lower
@@ -116,10 +116,10 @@ def shared_array(context: Any, element: Any, length: Any) -> Any:
         kind = context.get_data_type(element.dtype)
         memory = ir.ArrayType(kind, length.literal_value)
         name = builder.module.get_unique_name("shared")
-        place = ir.GlobalVariable(builder.module, memory, name, _SHARED)
-        place.linkage, place.align = "internal", ALIGNMENT
+        place = ir.GlobalVariable(builder.module, memory, name, _SHARED_ADDRESS_SPACE)
+        place.linkage, place.align = "internal", ALIGNMENT_IN_BYTES
         place.initializer = ir.Constant(memory, ir.Undefined)
-        return builder.addrspacecast(builder.bitcast(place, kind.as_pointer(_SHARED)), kind.as_pointer())
+        return builder.addrspacecast(builder.bitcast(place, kind.as_pointer(_SHARED_ADDRESS_SPACE)), kind.as_pointer())
 
     return types.CPointer(element.dtype)(element, length), lower
 
@@ -128,7 +128,7 @@ def shared_array(context: Any, element: Any, length: Any) -> Any:
 def load_aligned(context: Any, array: Any, index: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = builder.load(builder.gep(args[0], [args[1]]))
-        value.align = ALIGNMENT
+        value.align = ALIGNMENT_IN_BYTES
         return value
 
     return array.dtype(array, types.int64), lower
@@ -137,7 +137,7 @@ def load_aligned(context: Any, array: Any, index: Any) -> Any:
 @intrinsic
 def store_aligned(context: Any, array: Any, index: Any, value: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], builder.gep(args[0], [args[1]])).align = ALIGNMENT
+        builder.store(args[2], builder.gep(args[0], [args[1]])).align = ALIGNMENT_IN_BYTES
         return context.get_dummy_value()
 
     return types.none(array, types.int64, array.dtype), lower
@@ -166,21 +166,21 @@ def address_of(context: Any, array: Any) -> Any:
 # ---- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _with_same_bits(results: dict[Any, Any], x: Any) -> Any:
+def _bitcast_definition(results_by_operand: dict[Any, Any], x: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(signature.return_type))
 
-    return (results[x](x), lower) if x in results else None
+    return (results_by_operand[x](x), lower) if x in results_by_operand else None
 
 
 @intrinsic
 def float_bits(context: Any, x: Any) -> Any:
-    return _with_same_bits({types.float32: types.int32, types.float64: types.int64}, x)
+    return _bitcast_definition({types.float32: types.int32, types.float64: types.int64}, x)
 
 
 @intrinsic
 def from_bits(context: Any, i: Any) -> Any:
-    return _with_same_bits({types.int32: types.float32, types.int64: types.float64}, i)
+    return _bitcast_definition({types.int32: types.float32, types.int64: types.float64}, i)
 
 
 def _rounding_intrinsic(name: str) -> Any:
@@ -210,7 +210,7 @@ def synchronize() -> None:
 
 
 def shuffle_xor(x: Any, lanes: Any) -> Any:
-    return cuda.shfl_xor_sync(_WARP_MASK, x, lanes)
+    return cuda.shfl_xor_sync(_ALL_LANES_MASK, x, lanes)
 
 
 SPECIALS: dict[body.Special, Any] = {

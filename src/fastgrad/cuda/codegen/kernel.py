@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from fastgrad.kernels.codegen.build import Kernel, source_of
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, Parameter, Signature, parse_signature
 
-THREADS = 256
+DEFAULT_THREADS_PER_BLOCK = 256
 """The default number of threads in a block."""
 
 
@@ -35,7 +35,7 @@ class DeviceKernel:
     function: FunctionType
     signature: Signature
     variables: Mapping[str, tuple[str, ...]]
-    threads: int = THREADS
+    threads: int = DEFAULT_THREADS_PER_BLOCK
     together: bool = False
     noalias: bool = True
     exact: bool = False
@@ -43,12 +43,12 @@ class DeviceKernel:
 
     @property
     def name(self) -> str:
-        """The name of the body."""
+        """The name of the function that is the kernel's body."""
         return self.function.__name__
 
     @property
     def is_shared(self) -> bool:
-        """Whether the kernel has units of work."""
+        """True if the kernel has units of work, which go to several threads or blocks."""
         return self.signature.takes_shares
 
     @property
@@ -60,7 +60,7 @@ class DeviceKernel:
         return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in entry_parameters])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """Returns the names of the dtypes for the type variables.
+        """Returns the dtype name of each type variable, after a check that the kernel supports the dtypes.
 
         Raises:
             TypeError: a dtype is missing, or the kernel does not support it.
@@ -76,12 +76,12 @@ class DeviceKernel:
 
 @functools.lru_cache(maxsize=1024)
 def variant(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
-    """Returns the kernel with other attributes; the kernel itself if they are the same."""
+    """Returns a GPU kernel with changed attributes; the kernel itself if none changes."""
     return replace(kernel, **changes) if any(getattr(kernel, name) != new for name, new in changes.items()) else kernel
 
 
 def device_kernel(
-    signature: str, *, threads: int = THREADS, exact: bool = False, **variables: tuple[str, ...]
+    signature: str, *, threads: int = DEFAULT_THREADS_PER_BLOCK, exact: bool = False, **variables: tuple[str, ...]
 ) -> Callable[[Any], DeviceKernel]:
     """Returns a decorator that declares a kernel whose units go to blocks.
 
@@ -109,7 +109,7 @@ class OnDevice(NamedTuple):
 
     @property
     def signature(self) -> Signature:
-        """The parameters of the body."""
+        """The parameters of the kernel's body."""
         return self.kernel.signature
 
 
@@ -129,5 +129,5 @@ def device_kernel_of_native(native: Any) -> OnDevice:
     return _kernels_by_native[conversion]
 
 
-NO_ANSWER = (1 << 64) - 1
-"""The initial value of the answer. A kernel without a status leaves it unchanged."""
+ANSWER_WITHOUT_ERROR = (1 << 64) - 1
+"""The initial value of the word where a kernel's units with an error store their number."""

@@ -28,8 +28,8 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.math.circular import QUARTER_PI_ROUNDING_ERROR, sine_of_quarters, tangent_of_quarters
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
 
-UNIT = 2.0**-62
-LOW = 0xFFFFFFFF
+FRACTION_UNIT = 2.0**-62
+LOW_32_BITS = 0xFFFFFFFF
 
 
 _TWO_OVER_PI = (
@@ -41,72 +41,72 @@ _TWO_OVER_PI = (
 """2 / pi as a binary fraction: 64 bits a number, the first bits after the point first."""
 
 
-def _digits_function() -> Any:
-    """Returns the scalar function that selects a number of `_TWO_OVER_PI`; a body has no table of constants."""
+def _two_over_pi_word_function() -> Any:
+    """Returns the scalar function that selects 64 bits of 2 / pi by their number; a body has no table of constants."""
     cases = [f"    if i == {k}: return uint64({digits})" for k, digits in enumerate(_TWO_OVER_PI, 1)]
-    source = "\n".join(["def _digits(i):", *cases, "    return uint64(0)\n"])
+    source = "\n".join(["def _two_over_pi_word(i):", *cases, "    return uint64(0)\n"])
     scope: dict[str, Any] = {"__name__": __name__, "uint64": uint64}
     exec(compile(source, "<fastgrad digits of 2 / pi>", "exec"), scope)  # noqa: S102 - our own text
-    return scalar_function(scope["_digits"])
+    return scalar_function(scope["_two_over_pi_word"])
 
 
-_digits = _digits_function()
-"""`_digits(i)`: 64 bits of 2 / pi by their number i; number 1 has the first bits after the point, 0 has none."""
+_two_over_pi_word = _two_over_pi_word_function()
+"""`_two_over_pi_word(i)`: 64 bits of 2 / pi by their number i; number 1 has the first bits after the point, 0 has none."""
 
 
 @scalar_function
-def _digits_from(i, shift):
-    """Returns the 64 bits that begin `shift` bits after the start of `_digits(i)`."""
-    return (_digits(i) << shift) | ((_digits(i + 1) >> (uint64(63) - shift)) >> uint64(1))
+def _two_over_pi_bits(i, shift):
+    """Returns the 64 bits that begin `shift` bits after the start of `_two_over_pi_word(i)`."""
+    return (_two_over_pi_word(i) << shift) | ((_two_over_pi_word(i + 1) >> (uint64(63) - shift)) >> uint64(1))
 
 
 @scalar_function
 def _high_product(a, b):
     """Returns the upper 64 bits of the product of two 64-bit integers."""
-    a_low, a_high = a & uint64(LOW), a >> uint64(32)
-    b_low, b_high = b & uint64(LOW), b >> uint64(32)
+    a_low, a_high = a & uint64(LOW_32_BITS), a >> uint64(32)
+    b_low, b_high = b & uint64(LOW_32_BITS), b >> uint64(32)
     cross = a_high * b_low + ((a_low * b_low) >> uint64(32))
-    other = a_low * b_high + (cross & uint64(LOW))
+    other = a_low * b_high + (cross & uint64(LOW_32_BITS))
     return a_high * b_high + (cross >> uint64(32)) + (other >> uint64(32))
 
 
-def _whole_parts32(x):
-    """Returns integers m and e with x = m 2^e, for x >= 0."""
+def _integer_and_exponent32(x):
+    """Returns the integers m and e of a float x >= 0 that is m 2^e."""
     bits = float_bits(x)
     return uint64((bits & 0x7FFFFF) | 0x800000), int64((bits >> 23) & 255) - 150
 
 
-def _whole_parts64(x):
+def _integer_and_exponent64(x):
     bits = float_bits(x)
     return uint64((bits & 0xFFFFFFFFFFFFF) | 0x10000000000000), int64((bits >> 52) & 2047) - 1075
 
 
-_whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
+_integer_and_exponent = by_dtype(float32=_integer_and_exponent32, float64=_integer_and_exponent64)
 
 
 @scalar_function
 def _quarter_turn_error(x):
-    """Returns x times the rounding error of pi / 2."""
+    """Returns x times the difference between pi / 2 and its value in the dtype of x."""
     return x * T(2 * QUARTER_PI_ROUNDING_ERROR)
 
 
 @scalar_function
 def _reduced_to_quarter_turns(x):
     """Returns x >= 1 less the nearest multiple of pi / 2, its rounding error, and the multiple modulo 4."""
-    m, e = _whole_parts(x)
+    m, e = _integer_and_exponent(x)
     begin = e + 62  # earlier bits of 2 / pi give multiples of 4
     i, shift = begin >> 6, uint64(begin & 63)
-    second, third = _digits_from(i + 1, shift), _digits_from(i + 2, shift)
+    second, third = _two_over_pi_bits(i + 1, shift), _two_over_pi_bits(i + 2, shift)
     low = m * second + _high_product(m, third)
     carry = uint64(1) if low < m * second else uint64(0)
-    high = m * _digits_from(i, shift) + _high_product(m, second) + carry
+    high = m * _two_over_pi_bits(i, shift) + _high_product(m, second) + carry
     quarter = (high + (uint64(1) << uint64(61))) >> uint64(62)
     fraction = int64(high - (quarter << uint64(62)))
     a = T(fraction)
     b = T(fraction - int64(a)) + T(low >> uint64(32)) * T(2.0**-32)
     total = a + b
-    b = ((a - total) + b) + T(low & uint64(LOW)) * T(2.0**-64)
-    a, b = total * T(UNIT), b * T(UNIT)
+    b = ((a - total) + b) + T(low & uint64(LOW_32_BITS)) * T(2.0**-64)
+    a, b = total * T(FRACTION_UNIT), b * T(FRACTION_UNIT)
     r = a * T(math.pi / 2)
     rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_quarter_turn_error(a) + b * T(math.pi / 2))
     return r, rest, int64(quarter) & 3
@@ -114,7 +114,7 @@ def _reduced_to_quarter_turns(x):
 
 @scalar_function
 def sine_of_large_angle(x):
-    """Returns the sine."""
+    """Returns the sine of an angle in radians that may be many turns."""
     r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     y = sine_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
@@ -122,14 +122,14 @@ def sine_of_large_angle(x):
 
 @scalar_function
 def cosine_of_large_angle(x):
-    """Returns the cosine."""
+    """Returns the cosine of an angle in radians that may be many turns."""
     r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     return sine_of_quarters(r, rest, quarter + 1) if math.fabs(x) < T(math.inf) else x - x
 
 
 @scalar_function
 def tangent_of_large_angle(x):
-    """Returns the tangent."""
+    """Returns the tangent of an angle in radians that may be many turns."""
     r, rest, quarter = _reduced_to_quarter_turns(math.fabs(x))
     y = tangent_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
@@ -150,18 +150,18 @@ def remainder(a, b):
     return math.copysign(r, a)
 
 
-def _scale_float32(x, k):
+def _scale_float32_by_power_of_two(x, k):
     half = int64(k) >> 1
     return (x * from_bits(int32((half + 127) << 23))) * from_bits(int32((int64(k) - half + 127) << 23))
 
 
-def _scale_float64(x, k):
+def _scale_float64_by_power_of_two(x, k):
     half = int64(k) >> 1
     return (x * from_bits((half + 1023) << 52)) * from_bits((int64(k) - half + 1023) << 52)
 
 
-scale_in_two_steps = by_dtype(float32=_scale_float32, float64=_scale_float64)
-"""x 2^k in two steps. The first step is exact; 2^k itself may be out of range."""
+scale_in_two_steps = by_dtype(float32=_scale_float32_by_power_of_two, float64=_scale_float64_by_power_of_two)
+"""`scale_in_two_steps(x, k)`: x 2^k. The first step is exact; 2^k itself may be out of range."""
 
 
 @scalar_function

@@ -27,13 +27,14 @@ from numba.cuda.dispatcher import CUDADispatcher
 from numba.cuda.extending import intrinsic
 from numba.cuda.typing import make_concrete_template
 
-__all__ = ["ChosenFunction", "DeviceFunction", "NumbaError", "cgutils", "compile_entry", "cuda", "intrinsic", "types"]
+__all__ = ["DeviceFunction", "FunctionByDtype", "NumbaError", "cgutils", "compile_entry", "cuda", "intrinsic", "types"]
 
-_OPTIONS = {"opt": 3, "fma": 0}
+_NVVM_OPTIONS = {"opt": 3, "fma": 0}
 """Options of NVVM: it fuses products with sums only where a body asks for it."""
-_ENVIRONMENT_DECLARATION = re.compile(r"^\.common \.global \S+ \S+ \S+ \w*NumbaEnv\w*;\n", re.MULTILINE)
+_NUMBA_ENVIRONMENT_PATTERN = re.compile(r"^\.common \.global \S+ \S+ \S+ \w*NumbaEnv\w*;\n", re.MULTILINE)
 """Declarations that only Python objects need. Their names differ in each compilation."""
-_ANY_CAPABILITY = 7, 5  # the compute capability for device functions; their LLVM IR is the same for all GPUs
+_DEVICE_FUNCTION_CAPABILITY = 7, 5
+"""The compute capability for device functions; their LLVM IR is the same for all GPUs."""
 
 
 class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no types
@@ -43,10 +44,10 @@ class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no
         super().__init__(function, targetoptions={"device": True})
 
     def compile_device(self, args: tuple[Any, ...], return_type: Any = None) -> Any:
-        """Compiles the function for arguments of these types, once for each set of types."""
+        """Compiles the device function for argument types ``args``, once for each set of types."""
         if args not in self.overloads:
             with self._compiling_counter:
-                result = compile_cuda(self.py_func, return_type, args, forceinline=True, cc=_ANY_CAPABILITY)
+                result = compile_cuda(self.py_func, return_type, args, forceinline=True, cc=_DEVICE_FUNCTION_CAPABILITY)
             self.overloads[args] = result
             result.target_context.insert_user_function(result.entry_point, result.fndesc, [result.library])
         return self.overloads[args]
@@ -59,7 +60,7 @@ class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no
         return make_concrete_template(name, name, [signature]), None, arguments, kws
 
 
-class ChosenFunction:
+class FunctionByDtype:
     """A function that selects another function by the type of its first argument."""
 
     is_compiling = False  # numba-cuda reads it to detect recursion
@@ -72,7 +73,7 @@ class ChosenFunction:
     def _numba_type_(self) -> Any:
         return types.Dispatcher(self)
 
-    def _chosen(self, args: Any) -> DeviceFunction:
+    def _function_for(self, args: Any) -> DeviceFunction:
         name = str(types.unliteral(args[0]))
         if name not in self._choices:
             raise TypeError(f"{self.__name__} is for {', '.join(self._choices)}, not {name}")
@@ -80,11 +81,11 @@ class ChosenFunction:
 
     def get_call_template(self, args: Any, kws: Any) -> tuple[Any, ...]:
         """Returns the signature of a call, for type inference."""
-        return self._chosen(args).get_call_template(args, kws)
+        return self._function_for(args).get_call_template(args, kws)
 
     def get_overload(self, args: Any) -> Any:
-        """Returns the compiled function for a call of this signature."""
-        return self._chosen(args).get_overload(args)
+        """Returns the compiled function for a call with argument types ``args``."""
+        return self._function_for(args).get_overload(args)
 
 
 def compile_entry(function: FunctionType, arguments: tuple[Any, ...], capability: int) -> str:
@@ -99,8 +100,8 @@ def compile_entry(function: FunctionType, arguments: tuple[Any, ...], capability
         NumbaError: the compiler rejects the entry.
     """
     generation = divmod(capability, 10)
-    result = compile_cuda(function, types.void, arguments, nvvm_options=_OPTIONS, cc=generation)
+    result = compile_cuda(function, types.void, arguments, nvvm_options=_NVVM_OPTIONS, cc=generation)
     name = result.fndesc.llvm_func_name
     kernel_fixup(result.library.get_function(name), False)
     text: str = result.library.get_asm_str(cc=generation)
-    return _ENVIRONMENT_DECLARATION.sub("", text).replace(name, function.__name__)
+    return _NUMBA_ENVIRONMENT_PATTERN.sub("", text).replace(name, function.__name__)

@@ -10,17 +10,17 @@ from typing import Any
 
 from fastgrad.cuda.devices.memory import DLPACK_CUDA, Device, DeviceArray
 
-SIMULATED = "FASTGRAD_SIMULATED_GPU"
+SIMULATED_GPUS_VARIABLE = "FASTGRAD_SIMULATED_GPU"
 
 
 def count() -> int:
     """Returns the number of usable GPUs; 0 if a driver or a package is missing."""
-    return _found()[0]
+    return _count_and_problem()[0]
 
 
 def problem() -> str | None:
     """Returns one line with the reason why there is no GPU, and the remedy; None if there is a GPU."""
-    return _found()[1]
+    return _count_and_problem()[1]
 
 
 @functools.cache
@@ -28,7 +28,7 @@ def device(number: int) -> Device:
     """Returns the GPU with a number below `count()`. The first call initializes it."""
     # A function call, not an import statement: operations are a lower layer and must not import a higher one.
     importlib.import_module("fastgrad.cuda.runtime.dispatch").install()
-    if _simulated():
+    if _simulated_gpu_count():
         from fastgrad.cuda.devices.simulated import SimulatedDriver
 
         return Device(SimulatedDriver(), number)
@@ -37,7 +37,7 @@ def device(number: int) -> Device:
     return Device(RealDriver(number), number)
 
 
-def borrowed(lender: Any) -> DeviceArray:
+def copy_of_foreign_array(lender: Any) -> DeviceArray:
     """Copies another library's array, on the same GPU.
 
     Args:
@@ -69,15 +69,15 @@ def is_on_gpu(value: Any) -> bool:
     return hasattr(value, "__cuda_array_interface__")
 
 
-def forget() -> None:
+def forget_gpus() -> None:
     """Clears the cached list of GPUs. Existing tensors keep their devices."""
-    _found.cache_clear()
+    _count_and_problem.cache_clear()
     device.cache_clear()
 
 
 @functools.cache
-def _found() -> tuple[int, str | None]:
-    simulated = _simulated()
+def _count_and_problem() -> tuple[int, str | None]:
+    simulated = _simulated_gpu_count()
     if simulated:
         return simulated, None
     from fastgrad.cuda.devices.finding import Unavailable, real_gpus
@@ -88,9 +88,9 @@ def _found() -> tuple[int, str | None]:
         return 0, str(reason)
 
 
-def _simulated() -> int:
+def _simulated_gpu_count() -> int:
     """Returns the number of simulated GPUs."""
-    text = os.environ.get(SIMULATED, "") or "0"
+    text = os.environ.get(SIMULATED_GPUS_VARIABLE, "") or "0"
     if not text.isdecimal():
-        raise ValueError(f"{SIMULATED} is {text!r}; it is the number of GPUs that are simulated")
+        raise ValueError(f"{SIMULATED_GPUS_VARIABLE} is {text!r}; it is the number of GPUs that are simulated")
     return int(text)

@@ -16,13 +16,13 @@ import numpy as np
 
 from fastgrad.kernels.codegen.signature import Parameter, Signature, parse_signature
 
-_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
-MOST_WORKSPACE = 1 << 25
+_CUDA_DATA_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
+MOST_WORKSPACE_BYTES = 1 << 25
 """The limit on workspace in bytes, as NVIDIA recommends for its newer GPUs."""
-_ALIGNMENT = 16  # the least alignment of the arrays of programs, in bytes
+_LEAST_ARRAY_ALIGNMENT_IN_BYTES = 16  # the least alignment of the arrays of programs, in bytes
 _PLACEHOLDER_ADDRESS = 256  # a placeholder for an address that is not known yet
 
-MASK_BITS, AUX_ELEMENTS = 128, 8
+MASK_ROW_MULTIPLE_IN_BITS, GELU_ROW_MULTIPLE_IN_ELEMENTS = 128, 8
 """The row lengths of a relu's mask, in bits, and of a gelu's argument, in elements, are multiples of these."""
 
 
@@ -55,7 +55,7 @@ class ProductSpec(NamedTuple):
     @property
     def mask_row(self) -> int:
         """The number of bytes of a row of a relu's mask."""
-        return -(-self.n // MASK_BITS) * MASK_BITS // 8
+        return -(-self.n // MASK_ROW_MULTIPLE_IN_BITS) * MASK_ROW_MULTIPLE_IN_BITS // 8
 
     @property
     def signature(self) -> Signature:
@@ -81,15 +81,15 @@ class LibraryKernel:
         self._blas, self._handles, self._algorithm = blas, handles, algorithm
         number = np.float64 if spec.dtype == "float64" else np.float32
         self._one, self._zero = np.ones(1, number), np.zeros(1, number)
-        weakref.finalize(self, blas.end, handles)
+        weakref.finalize(self, blas.destroy_descriptions, handles)
 
     @property
     def given(self) -> tuple[Parameter, ...]:
-        """The parameters of a launch, as `DeviceKernel.given`."""
+        """The parameters of a launch of the product, as `DeviceKernel.given`."""
         return self.signature.parameters
 
     def run(self, words: Sequence[int | float], stream: int) -> None:
-        """Enqueues the product.
+        """Enqueues the matrix product on a stream.
 
         Args:
             words: the address of each parameter of `given`.
@@ -99,9 +99,9 @@ class LibraryKernel:
         blas, handles = self._blas, self._handles
         with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
             if "bias" in addresses:
-                blas.set("matmul_desc", handles["product"], "BIAS_POINTER", addresses["bias"])
+                blas.set_attribute("matmul_desc", handles["product"], "BIAS_POINTER", addresses["bias"])
             if "aux" in addresses:
-                blas.set("matmul_desc", handles["product"], "EPILOGUE_AUX_POINTER", addresses["aux"])
+                blas.set_attribute("matmul_desc", handles["product"], "EPILOGUE_AUX_POINTER", addresses["aux"])
             alpha, beta = int(self._one.ctypes.data), int(self._zero.ctypes.data)
             first_operand, second_operand = (addresses["b"], handles["b"]), (addresses["a"], handles["a"])
             c_operand, d_operand = (addresses["d"], handles["d"]), (addresses["d"], handles["d"])
@@ -141,20 +141,20 @@ class Blas:
         self._known: weakref.WeakValueDictionary[ProductSpec, LibraryKernel] = weakref.WeakValueDictionary()
         self._refused: set[ProductSpec] = set()
 
-    def planned(self, spec: ProductSpec) -> LibraryKernel | None:
+    def kernel_of(self, spec: ProductSpec) -> LibraryKernel | None:
         """Returns the kernel of a product; None if cuBLASLt has no algorithm for its epilogue and dtypes."""
         with self.lock:
             kernel = self._known.get(spec)
             if kernel is None and spec not in self._refused:
-                kernel = self._planned(spec)
+                kernel = self._new_kernel(spec)
                 if kernel is None:
                     self._refused.add(spec)
                 else:
                     self._known[spec] = kernel
             return kernel
 
-    def _planned(self, spec: ProductSpec) -> LibraryKernel | None:
-        if spec.dtype not in _TYPES or spec.out not in _TYPES:
+    def _new_kernel(self, spec: ProductSpec) -> LibraryKernel | None:
+        if spec.dtype not in _CUDA_DATA_TYPES or spec.out not in _CUDA_DATA_TYPES:
             return None
         lt, compute = self.lt, self._cublas.ComputeType
         compute_type = compute.COMPUTE_64F if spec.dtype == "float64" else compute.COMPUTE_32F
@@ -162,28 +162,30 @@ class Blas:
             compute_type = compute.COMPUTE_32F_FAST_TF32
         handles = {
             "product": lt.matmul_desc_create(
-                int(compute_type), _TYPES["float64" if spec.dtype == "float64" else "float32"]
+                int(compute_type), _CUDA_DATA_TYPES["float64" if spec.dtype == "float64" else "float32"]
             )
         }
         try:
             self._describe(spec, handles)
             preference = handles["preference"] = lt.matmul_preference_create()
-            self.set("matmul_preference", preference, "MAX_WORKSPACE_BYTES", MOST_WORKSPACE)
+            self.set_attribute("matmul_preference", preference, "MAX_WORKSPACE_BYTES", MOST_WORKSPACE_BYTES)
             for operand in "ABCD":
-                self.set("matmul_preference", preference, f"MIN_ALIGNMENT_{operand}_BYTES", _ALIGNMENT)
+                self.set_attribute(
+                    "matmul_preference", preference, f"MIN_ALIGNMENT_{operand}_BYTES", _LEAST_ARRAY_ALIGNMENT_IN_BYTES
+                )
             result, count = lt.MatmulHeuristicResult(1), np.zeros(1, np.int32)
             description_handles = [handles[name] for name in ("product", "b", "a", "d", "d", "preference")]
             lt.matmul_algo_get_heuristic(self.handle, *description_handles, 1, int(result.ptr), int(count.ctypes.data))
         except lt.cuBLASLtError:
             count[:] = 0
         if not count[0]:
-            self.end(handles)
+            self.destroy_descriptions(handles)
             return None
         workspace = int(np.reshape(result.workspace_size, -1)[0])
         return LibraryKernel(self, spec, handles, result, workspace)
 
     def _describe(self, spec: ProductSpec, handles: dict[str, int]) -> None:
-        """Makes the layouts and the description of a product."""
+        """Adds cuBLASLt's layouts and description of a product to its handles."""
         m, n, k, transposed = spec.m, spec.n, spec.k, self._cublas.Operation.T
         sizes = {
             "b": ((k, n, k) if spec.transpose_b else (n, k, n), spec.dtype, spec.b_batch),
@@ -191,11 +193,11 @@ class Blas:
             "d": ((n, m, n), spec.out, m * n),
         }
         for name, (size, dtype, batch) in sizes.items():
-            layout = handles[name] = self.lt.matrix_layout_create(_TYPES[dtype], *size)
-            self.set("matrix_layout", layout, "ORDER", self.lt.Order.COL)
+            layout = handles[name] = self.lt.matrix_layout_create(_CUDA_DATA_TYPES[dtype], *size)
+            self.set_attribute("matrix_layout", layout, "ORDER", self.lt.Order.COL)
             if spec.batches > 1:
-                self.set("matrix_layout", layout, "BATCH_COUNT", spec.batches)
-                self.set("matrix_layout", layout, "STRIDED_BATCH_OFFSET", batch)
+                self.set_attribute("matrix_layout", layout, "BATCH_COUNT", spec.batches)
+                self.set_attribute("matrix_layout", layout, "STRIDED_BATCH_OFFSET", batch)
         attributes = {"EPILOGUE": self.lt.Epilogue[spec.epilogue]}
         attributes |= {"TRANSA": transposed} if spec.transpose_b else {}
         attributes |= {"TRANSB": transposed} if spec.transpose_a else {}
@@ -205,9 +207,9 @@ class Blas:
             row_elements = 8 * spec.mask_row if "RELU" in spec.epilogue else n
             attributes |= {"EPILOGUE_AUX_POINTER": _PLACEHOLDER_ADDRESS, "EPILOGUE_AUX_LD": row_elements}
         for name, value in attributes.items():
-            self.set("matmul_desc", handles["product"], name, value)
+            self.set_attribute("matmul_desc", handles["product"], name, value)
 
-    def set(self, kind: str, handle: int, name: str, value: Any) -> None:
+    def set_attribute(self, kind: str, handle: int, name: str, value: Any) -> None:
         """Sets an attribute of a cuBLASLt object.
 
         Args:
@@ -221,8 +223,8 @@ class Blas:
         buffer = np.array([int(value)], getattr(self.lt, f"get_{kind}_attribute_dtype")(attribute))
         getattr(self.lt, f"{kind}_set_attribute")(handle, int(attribute), int(buffer.ctypes.data), buffer.nbytes)
 
-    def end(self, handles: dict[str, int]) -> None:
-        """Destroys the descriptions of a product."""
+    def destroy_descriptions(self, handles: dict[str, int]) -> None:
+        """Destroys cuBLASLt's descriptions of a product."""
         for name, handle in handles.items():
             kind = {"product": "matmul_desc", "preference": "matmul_preference"}.get(name, "matrix_layout")
             getattr(self.lt, f"{kind}_destroy")(handle)

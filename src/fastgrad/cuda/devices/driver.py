@@ -39,7 +39,7 @@ class Driver(Protocol):
         """NVIDIA's library of matrix products, or None. Access makes this GPU the calling thread's."""
 
     def memory(self) -> tuple[int, int]:
-        """Returns the number of free bytes of its memory, and of all bytes."""
+        """Returns the number of free bytes of the GPU's memory, and of all bytes."""
 
     def allocate(self, nbytes: int) -> int:
         """Returns the address of new memory, a multiple of 256. Its contents are arbitrary.
@@ -49,7 +49,7 @@ class Driver(Protocol):
         """
 
     def free(self, address: int) -> None:
-        """Frees memory of `allocate` after all work so far."""
+        """Frees memory from `allocate` after all GPU work so far."""
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
         """Copies a C-contiguous array from the host. The array may be changed as soon as the call returns."""
@@ -67,7 +67,7 @@ class Driver(Protocol):
         """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
-        """Copies a `pinned` array in parallel with all other work.
+        """Copies a `pinned` host array to the GPU in parallel with all other work; returns the event after the copy.
 
         Args:
             address: the destination.
@@ -79,7 +79,7 @@ class Driver(Protocol):
         """
 
     def event(self) -> Any:
-        """Returns the event after all work so far."""
+        """Returns an event that happens after all work of the GPU so far."""
 
     def wait(self, event: Any) -> None:
         """Makes all later work wait for an event. The call itself does not wait."""
@@ -97,12 +97,12 @@ class Driver(Protocol):
         """
 
     def launch(self, loaded: Any, words: Sequence[int | float], units: int) -> None:
-        """Runs a kernel.
+        """Enqueues a loaded kernel with its launch words, over units of work.
 
         Args:
             loaded: the result of `load`.
             words: an address or a number for each `given` parameter of the kernel, then the address of the answer, a uint64 with the
-                value `NO_ANSWER`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
+                value `ANSWER_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from fastgrad.cuda.codegen.compile import COMPILERS
+from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES
 
-INSTALL = 'pip install ".[cuda]"'
-OLDEST_DRIVER = (13, 0)
+INSTALL_COMMAND = 'pip install ".[cuda]"'
+OLDEST_DRIVER_CUDA_VERSION = (13, 0)
 """The CUDA version that a driver needs for machine code of the CUDA 13 packages."""
-OLDEST_CAPABILITY = 75
+OLDEST_CAPABILITY_TIMES_TEN = 75
 
 
 class Unavailable(RuntimeError):
@@ -32,7 +32,7 @@ def cuda_core() -> Any:
             if missing
             else f"cuda-core can't be imported ({_one_line_message(error)})"
         )
-        raise Unavailable(f"no GPU: {reason}; run: {INSTALL}") from None
+        raise Unavailable(f"no GPU: {reason}; run: {INSTALL_COMMAND}") from None
     return cuda.core
 
 
@@ -43,13 +43,13 @@ def real_gpus() -> int:
         Unavailable: no GPU is usable.
     """
     core = cuda_core()
-    for package in COMPILERS:
+    for package in COMPILER_PACKAGES:
         if not _is_installed(package):
-            raise Unavailable(f"no GPU: the package {package} is not installed; run: {INSTALL}")
+            raise Unavailable(f"no GPU: the package {package} is not installed; run: {INSTALL_COMMAND}")
     version = _driver_version()
-    if version < OLDEST_DRIVER:
+    if version < OLDEST_DRIVER_CUDA_VERSION:
         raise Unavailable(
-            f"no GPU: NVIDIA's driver is for CUDA {version[0]}.{version[1]}, which is older than {OLDEST_DRIVER[0]}.{OLDEST_DRIVER[1]}; "
+            f"no GPU: NVIDIA's driver is for CUDA {version[0]}.{version[1]}, which is older than {OLDEST_DRIVER_CUDA_VERSION[0]}.{OLDEST_DRIVER_CUDA_VERSION[1]}; "
             "install driver 580 or newer from https://www.nvidia.com/drivers"
         )
     try:
@@ -57,14 +57,14 @@ def real_gpus() -> int:
         capabilities = [capability_of(device) for device in devices]
     except Exception as error:  # noqa: BLE001 (whatever the driver says, it is no GPU)
         raise Unavailable(f"no GPU: NVIDIA's driver says {_one_line_message(error)}; see: nvidia-smi") from None
-    usable = [capability for capability in capabilities if capability >= OLDEST_CAPABILITY]
+    usable = [capability for capability in capabilities if capability >= OLDEST_CAPABILITY_TIMES_TEN]
     if not devices:
         raise Unavailable(
             "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
         )
     if len(usable) < len(devices):
         raise Unavailable(
-            f"no GPU: compute capability {min(capabilities) / 10} is older than {OLDEST_CAPABILITY / 10}; "
+            f"no GPU: compute capability {min(capabilities) / 10} is older than {OLDEST_CAPABILITY_TIMES_TEN / 10}; "
             "hide older GPUs by CUDA_VISIBLE_DEVICES"
         )
     return len(devices)
@@ -81,7 +81,7 @@ def _driver_version() -> tuple[int, int]:
         raise Unavailable(
             f"no GPU: NVIDIA's driver is not installed ({_one_line_message(error)}); install it from https://www.nvidia.com/drivers"
         ) from None
-    if init_status.value == _NO_DEVICE:
+    if init_status.value == _NO_DEVICE_STATUS:
         raise Unavailable(
             "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
         )
@@ -92,7 +92,7 @@ def _driver_version() -> tuple[int, int]:
     return version // 1000, version % 1000 // 10
 
 
-_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+_NO_DEVICE_STATUS = 100  # CUDA_ERROR_NO_DEVICE
 
 
 def capability_of(device: Any) -> int:

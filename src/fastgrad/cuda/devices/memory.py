@@ -22,10 +22,10 @@ from fastgrad.core.shape import ArrayLike
 from fastgrad.cuda.devices.driver import Driver, OutOfDeviceMemory
 from fastgrad.errors import ResourceExhaustedError
 
-_SMALLEST_STEP = 512
+_SMALLEST_BLOCK_STEP_IN_BYTES = 512
 DLPACK_CPU, DLPACK_CUDA = 1, 2
 """DLPack's numbers for kinds of devices."""
-_STEPS_PER_DOUBLING = 8  # sizes of blocks between two powers of two
+_BLOCK_SIZES_PER_DOUBLING = 8  # sizes of blocks between two powers of two
 
 
 class Block:
@@ -122,7 +122,7 @@ class Device:
                 self.driver.free(free.pop())
                 self._taken -= size
 
-    def kept(self) -> tuple[int, int]:
+    def bytes_in_blocks(self) -> tuple[int, int]:
         """Returns the number of bytes in used blocks and in free blocks."""
         free = sum(size * len(blocks) for size, blocks in list(self._free.items()))
         return self._taken - free, free
@@ -182,11 +182,11 @@ class DeviceArray(ArrayLike):
         return DeviceArray(self.device, self.address + number % rows * row, shape, self.dtype, self.base)
 
     def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
-        """Returns the same memory with another shape of as many elements."""
+        """Returns an array in the same memory with another shape of as many elements."""
         return DeviceArray(self.device, self.address, shape, self.dtype, self.base)
 
     def copy(self) -> DeviceArray:
-        """Copies the array on its GPU."""
+        """Returns a copy of the array on the same GPU."""
         duplicate = self.device.array(self.shape, self.dtype)
         self.device.driver.copy(duplicate.address, self.address, self.nbytes)
         return duplicate
@@ -231,7 +231,7 @@ class DeviceArray(ArrayLike):
         }
 
     def on_host(self) -> np.ndarray:
-        """Copies the array to the host, after all earlier work."""
+        """Returns a copy of the GPU array in host memory, made after all earlier work."""
         array = np.empty(self.shape, self.dtype)
         self.device.driver.copy_out(array, self.address)
         return array
@@ -239,5 +239,5 @@ class DeviceArray(ArrayLike):
 
 def block_size(nbytes: int) -> int:
     """Returns the size of a block for ``nbytes`` bytes. From 4 kB on, less than an eighth of a block is unused."""
-    step = max(_SMALLEST_STEP, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _STEPS_PER_DOUBLING))
+    step = max(_SMALLEST_BLOCK_STEP_IN_BYTES, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _BLOCK_SIZES_PER_DOUBLING))
     return max(-(-nbytes // step), 1) * step

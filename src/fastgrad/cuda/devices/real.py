@@ -162,7 +162,9 @@ class RealDriver:
         # Loads all code to the GPU now: lazy loading at the first launch would fail during graph capture.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident_blocks = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
-        return Loaded(kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _BLOCKS_PER_RESIDENT)
+        return Loaded(
+            kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _MOST_BLOCKS_PER_RESIDENT_BLOCK
+        )
 
     def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:
         if isinstance(loaded, LibraryKernel):
@@ -235,7 +237,7 @@ class RealDriver:
         return values[0] if len(values) == 1 else tuple(values)
 
 
-_BLOCKS_PER_RESIDENT = 4
+_MOST_BLOCKS_PER_RESIDENT_BLOCK = 4
 """The largest number of blocks for each block that can run at once: some blocks end sooner than others."""
 
 

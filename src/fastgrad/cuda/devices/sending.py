@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 
-_ALIGNMENT = 256
+_PINNED_ALIGNMENT_IN_BYTES = 256
 
 
 class _PinnedBuffer:
@@ -22,8 +22,8 @@ class _PinnedBuffer:
         self.event: Any = None
 
 
-def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[list[Any]]:
-    """Yields the elements with their arrays on a GPU. Values that are not numeric host arrays pass unchanged.
+def elements_on_device(elements: Iterator[list[Any]], device: Device, elements_ahead: int) -> Iterator[list[Any]]:
+    """Yields lists of arrays with the arrays copied to a GPU. Values that are not numeric host arrays pass unchanged.
 
     A copy waits for earlier work, which may still use the destination. It runs in parallel with later work. With two elements ahead,
     that is at least all work on one element.
@@ -31,10 +31,10 @@ def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[
     Args:
         elements: lists of arrays.
         device: the destination.
-        ahead: the number of elements whose copies start before they are requested.
+        elements_ahead: the number of elements whose copies start before they are requested.
     """
     driver = device.driver
-    buffers = deque(_PinnedBuffer() for _ in range(ahead + 1))
+    buffers = deque(_PinnedBuffer() for _ in range(elements_ahead + 1))
     pending_copies: deque[tuple[list[Any], Any]] = deque()
     try:
         for element in elements:
@@ -42,7 +42,7 @@ def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[
             buffers.rotate(-1)
             device_element, buffer.event = _start_copies(element, device, buffer)
             pending_copies.append((device_element, buffer.event))
-            if len(pending_copies) > ahead:
+            if len(pending_copies) > elements_ahead:
                 device_element, event = pending_copies.popleft()
                 driver.wait(event)
                 yield device_element
@@ -60,7 +60,7 @@ def _start_copies(element: list[Any], device: Device, buffer: _PinnedBuffer) -> 
     driver = device.driver
     copied_flags = [isinstance(value, np.ndarray) and not value.dtype.hasobject for value in element]
     sizes = [
-        -(-value.nbytes // _ALIGNMENT) * _ALIGNMENT if is_copied else 0
+        -(-value.nbytes // _PINNED_ALIGNMENT_IN_BYTES) * _PINNED_ALIGNMENT_IN_BYTES if is_copied else 0
         for value, is_copied in zip(element, copied_flags, strict=True)
     ]
     if buffer.event is not None:

@@ -18,8 +18,8 @@ from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.simulation.lock_step import SimulatedKernel, SimulationError
 
-ALIGNMENT = 256
-POISON = 255
+ALLOCATION_ALIGNMENT_IN_BYTES = 256
+NEW_MEMORY_BYTE = 255
 """The byte that fills new memory: NaN in any float type, and an invalid index."""
 
 
@@ -38,8 +38,9 @@ class SimulatedDriver:
     blas: Blas | None = None
 
     def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
-        self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system provides pages at their first use
-        self._first = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
+        # The system provides pages at their first use.
+        self._memory = np.empty(total + ALLOCATION_ALIGNMENT_IN_BYTES, np.uint8)
+        self._first = -(-self._memory.ctypes.data // ALLOCATION_ALIGNMENT_IN_BYTES) * ALLOCATION_ALIGNMENT_IN_BYTES
         self._total_bytes = total
         self._starts: list[int] = []  # sorted addresses of allocations
         self._sizes: dict[int, int] = {}
@@ -57,7 +58,7 @@ class SimulatedDriver:
             if start - address >= needed_bytes:
                 self._starts.insert(index, address)
                 self._sizes[address] = nbytes
-                self._bytes_at(address, nbytes)[:] = POISON
+                self._bytes_at(address, nbytes)[:] = NEW_MEMORY_BYTE
                 return address
             address = start + _fenced_size(self._sizes.get(start, 0))
         raise OutOfDeviceMemory(f"{nbytes} bytes are not free in one piece")
@@ -84,7 +85,7 @@ class SimulatedDriver:
         self._run_or_record(lambda: self._bytes_at(address, nbytes).fill(byte))
 
     def pinned(self, nbytes: int) -> np.ndarray:
-        return np.full(nbytes, POISON, np.uint8)
+        return np.full(nbytes, NEW_MEMORY_BYTE, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
         """Copies as late as the contract allows, so a missing wait or an early change of the array shows."""
@@ -189,12 +190,12 @@ class _LentArray:
 
 
 def _complete_event() -> None:
-    """Does nothing: all earlier work was done synchronously."""
+    """The event of a simulated GPU; waiting for it does nothing, as all earlier work was done synchronously."""
 
 
 def _fenced_size(nbytes: int) -> int:
     """Returns the bytes of an allocation with a guard area after it."""
-    return (nbytes // ALIGNMENT + 1) * ALIGNMENT
+    return (nbytes // ALLOCATION_ALIGNMENT_IN_BYTES + 1) * ALLOCATION_ALIGNMENT_IN_BYTES
 
 
 def _bytes_of(array: np.ndarray) -> np.ndarray:

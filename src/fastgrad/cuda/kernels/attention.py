@@ -18,7 +18,7 @@ from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.block_reductions import warp_greatest, warp_sum
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, sum_number
+from fastgrad.cuda.kernels.tiles import TILE_SIDE, add_stretch, add_wide_stretch, sum_number
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
 from fastgrad.kernels.attention.tiles import HIDDEN_SCORE
@@ -27,8 +27,8 @@ from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
 from fastgrad.kernels.random.random import block_words
 from fastgrad.kernels.runtime.launch import Launch
 
-COLUMNS = 64
-"""The columns of a block."""
+COLUMNS_PER_UNIT = 64
+"""The result columns of a unit of work."""
 
 QUERIES, KEYS, VALUES = 0, 1, 2
 """The inputs whose cotangents a launch computes."""
@@ -38,41 +38,45 @@ Q_AT, Q_ROW, K_AT, K_ROW, V_AT, V_ROW, G_AT, G_ROW, DEPTH, WIDTH, WEIGHTS = rang
 CAUSAL, MASKED, MASK_AT, MASK_HEAD, MASK_ROW, MASK_KEY, LEAST_KEPT, ALL_KEYS, ALL_QUERIES, TOP, ROWS, COLUMN, END = (
     range(11, 24)
 )
-SIZES = (
+SIZE_PARAMETERS = (
     "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
     "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, least_kept: int, growth: float, blank: int"
 )
 
 
 @scalar_function
-def fetch_terms(x, at, row, count, term, depth, factor, tile):
-    """Copies elements [term, term + 32) of up to 32 rows of x, times a factor, to a tile by term; pads with 0."""
+def fetch_terms(x, start, row_stride, row_count, first_term, term_count, factor, tile):
+    """Copies 32 terms of up to 32 rows of x from `first_term` on, times a factor, to a tile by term; pads with 0."""
     lane = thread() % 32
     for r in range(thread() // 32, 32, 4):
-        tile[lane * 33 + r] = x[at + r * row + term + lane] * factor if r < count and term + lane < depth else T(0)
+        tile[lane * 33 + r] = (
+            x[start + r * row_stride + first_term + lane] * factor
+            if r < row_count and first_term + lane < term_count
+            else T(0)
+        )
 
 
 @scalar_function
-def fetch_columns(x, at, row, count, column, width, tile, further):
-    """Copies columns [column, column + 64) of up to 32 rows of x to two tiles by row; pads with 0."""
+def fetch_64_columns(x, start, row_stride, row_count, first_column, column_count, left_tile, right_tile):
+    """Copies columns [first_column, first_column + 64) of up to 32 rows of x to two tiles by row; pads with 0."""
     lane = thread() % 32
     for r in range(thread() // 32, 32, 4):
-        place = at + r * row + column + lane
-        tile[r * 33 + lane] = x[place] if r < count and column + lane < width else T(0)
-        further[r * 33 + lane] = x[place + 32] if r < count and column + lane + 32 < width else T(0)
+        place = start + r * row_stride + first_column + lane
+        left_tile[r * 33 + lane] = x[place] if r < row_count and first_column + lane < column_count else T(0)
+        right_tile[r * 33 + lane] = x[place + 32] if r < row_count and first_column + lane + 32 < column_count else T(0)
 
 
 @scalar_function
-def write_row(out, at, column, width, x, further):
-    """Writes the two elements of a row that a thread has."""
-    if column < width:
-        out[at + column] = x
-    if column + 32 < width:
-        out[at + column + 32] = further
+def store_two_columns(out, row_start, column, column_count, value, value_32_columns_on):
+    """Writes a thread's two elements of a row of the result, 32 columns apart."""
+    if column < column_count:
+        out[row_start + column] = value
+    if column + 32 < column_count:
+        out[row_start + column + 32] = value_32_columns_on
 
 
 @scalar_function
-def multiply_to_tile(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, right, tile):
+def multiply_to_tile(x, x_at, x_row, x_count, y, y_at, y_row, y_count, depth, factor, left, right, tile):
     """Writes the products of up to 32 rows of x, times a factor, with up to 32 rows of y to a tile.
 
     The product of row r of x and row c of y goes to 33 c + r. The tile may be `left` or `right`.
@@ -80,8 +84,8 @@ def multiply_to_tile(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor,
     row, lane = thread() // 32, thread() % 32
     s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
     for term in range(0, depth, 32):
-        fetch_terms(x, x_at, x_row, rows, term, depth, factor, left)
-        fetch_terms(y, y_at, y_row, count, term, depth, T(1), right)
+        fetch_terms(x, x_at, x_row, x_count, term, depth, factor, left)
+        fetch_terms(y, y_at, y_row, y_count, term, depth, T(1), right)
         synchronize()
         s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
         synchronize()
@@ -98,7 +102,7 @@ def score_tile(q, q_at, rows, k, k_at, count, scale, tile, scratch, sizes):
 
 @scalar_function
 def store_common_sizes(sizes, depth, width, causal, masked, mask_row, mask_key, least_kept, keys):
-    """Stores the sizes that both directions read."""
+    """Stores in `sizes` the sizes that both attention and its gradient read."""
     sizes[DEPTH], sizes[WIDTH] = depth, width
     sizes[CAUSAL], sizes[MASKED] = causal, masked
     sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
@@ -107,7 +111,7 @@ def store_common_sizes(sizes, depth, width, causal, masked, mask_row, mask_key, 
 
 @scalar_function
 def scaled_by_row(factors, row, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Returns eight sums, of the rows `row`, `row` + 4, ..., times the factors of their rows."""
+    """Returns eight sums of the rows `row`, `row` + 4, ..., each times the factor of its row."""
     s0, s1, s2, s3 = s0 * factors[row], s1 * factors[row + 4], s2 * factors[row + 8], s3 * factors[row + 12]
     s4, s5 = s4 * factors[row + 16], s5 * factors[row + 20]
     return s0, s1, s2, s3, s4, s5, s6 * factors[row + 24], s7 * factors[row + 28]
@@ -122,23 +126,23 @@ def is_hidden(query, key, mask, mask_at, sizes):
 
 
 @scalar_function
-def draw_dropout_factors(words, row, left, growth, kept, sizes):
-    """Draws the factors of a tile's weights, 0 or `growth`, to a tile. A thread draws for four keys at a time."""
+def draw_dropout_factors(words, first_row, first_key, growth, tile, sizes):
+    """Draws dropout's factors of a tile's weights, 0 or `growth`, to `tile`. A thread draws for four keys at a time."""
     if sizes[LEAST_KEPT] != 0:
         for place in range(thread(), 256, 128):
             r, four = place % 32, place // 32
-            block = (row + r) * ((sizes[ALL_KEYS] + 3) // 4) + left // 4 + four
+            block = (first_row + r) * ((sizes[ALL_KEYS] + 3) // 4) + first_key // 4 + four
             w0, w1, w2, w3 = block_words(words[2], words[0], words[1], block)
             limit, at = uint64(sizes[LEAST_KEPT]), four * 132 + r
-            kept[at] = growth if w0 >= limit else T(0)
-            kept[at + 33] = growth if w1 >= limit else T(0)
-            kept[at + 66] = growth if w2 >= limit else T(0)
-            kept[at + 99] = growth if w3 >= limit else T(0)
+            tile[at] = growth if w0 >= limit else T(0)
+            tile[at + 33] = growth if w1 >= limit else T(0)
+            tile[at + 66] = growth if w2 >= limit else T(0)
+            tile[at + 99] = growth if w3 >= limit else T(0)
 
 
 @device_kernel(
     "q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], out: out[T], peaks: out[T], shares: out[T], "
-    f"{SIZES}, first: int, last: int",
+    f"{SIZE_PARAMETERS}, first: int, last: int",
     threads=128,
     exact=True,
     T=FLOATS,
@@ -209,7 +213,7 @@ def attention(
                     weight *= kept[lane * 33 + r]
                 near[lane * 33 + r] = weight
             v_at = sizes[V_AT] + left * sizes[V_ROW]
-            fetch_columns(v, v_at, sizes[V_ROW], count, sizes[COLUMN], sizes[WIDTH], right, further)
+            fetch_64_columns(v, v_at, sizes[V_ROW], count, sizes[COLUMN], sizes[WIDTH], right, further)
             synchronize()
             s0, s1, s2, s3, s4, s5, s6, s7 = scaled_by_row(factors, row, s0, s1, s2, s3, s4, s5, s6, s7)
             t0, t1, t2, t3, t4, t5, t6, t7 = scaled_by_row(factors, row, t0, t1, t2, t3, t4, t5, t6, t7)
@@ -223,7 +227,7 @@ def attention(
             share = T(0) if blank != 0 and peak == T(HIDDEN_SCORE) else T(1) / totals[at + r]
             s = sum_number(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
             t = sum_number(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
-            write_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
+            store_two_columns(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
             if lane == 0 and sizes[COLUMN] == 0:
                 peaks[sizes[WEIGHTS] + r] = peak
                 shares[sizes[WEIGHTS] + r] = share
@@ -232,7 +236,7 @@ def attention(
 
 @device_kernel(
     "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
-    f"deltas: in[T], out: out[T], {SIZES}, wanted: int, first: int, last: int",
+    f"deltas: in[T], out: out[T], {SIZE_PARAMETERS}, wanted: int, first: int, last: int",
     threads=128,
     exact=True,
     T=FLOATS,
@@ -318,13 +322,13 @@ def attention_gradient(
                     synchronize()
                     if wanted == 0:
                         k_at = sizes[K_AT] + left * sizes[K_ROW]
-                        fetch_columns(k, k_at, sizes[K_ROW], count, column, sizes[DEPTH], near, further)
+                        fetch_64_columns(k, k_at, sizes[K_ROW], count, column, sizes[DEPTH], near, further)
                     elif wanted == 1:
                         q_at = sizes[Q_AT] + top * sizes[Q_ROW] + head * sizes[DEPTH]
-                        fetch_columns(q, q_at, sizes[Q_ROW], rows, column, sizes[DEPTH], near, further)
+                        fetch_64_columns(q, q_at, sizes[Q_ROW], rows, column, sizes[DEPTH], near, further)
                     else:
                         g_at = sizes[G_AT] + top * sizes[G_ROW] + head * sizes[WIDTH]
-                        fetch_columns(g, g_at, sizes[G_ROW], rows, column, sizes[WIDTH], near, further)
+                        fetch_64_columns(g, g_at, sizes[G_ROW], rows, column, sizes[WIDTH], near, further)
                     synchronize()
                     s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7 = add_wide_stretch(
                         right, near, further, row, lane, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7
@@ -335,21 +339,21 @@ def attention_gradient(
                 sum_number(r // 4, s0, s1, s2, s3, s4, s5, s6, s7),
                 sum_number(r // 4, t0, t1, t2, t3, t4, t5, t6, t7),
             )
-            write_row(out, ((batch * length + corner + r) * many + mine) * across, column + lane, across, s, t)
+            store_two_columns(out, ((batch * length + corner + r) * many + mine) * across, column + lane, across, s, t)
         synchronize()
 
 
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _device_numbers(numbers: Any) -> tuple[Any, ...]:
-    """Returns the kernels' numbers from the CPU's, whose last two are the rate and `blank`."""
-    *sizes, rate, blank = numbers
+def _numbers_of_gpu_kernel(cpu_numbers: Any) -> tuple[Any, ...]:
+    """Returns the number operands of a GPU attention kernel; the last two of `cpu_numbers` are the rate and `blank`."""
+    *sizes, rate, blank = cpu_numbers
     return *sizes, math.ceil(rate * 2**32), 1.0 / (1.0 - rate), blank
 
 
 def _tile_count(batch: int, length: int, columns: int) -> int:
-    return batch * -(-length // SIDE) * -(-columns // COLUMNS)
+    return batch * -(-length // TILE_SIDE) * -(-columns // COLUMNS_PER_UNIT)
 
 
 def _attention_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -357,7 +361,11 @@ def _attention_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
     arrays, numbers = operands[:8], operands[8:]
     queries, _, _, _, _, width, *_ = numbers
     places = launch.units // -(-queries // on_cpu.TILE_QUERIES)
-    return [device_launch(attention, dtypes, (*arrays, *_device_numbers(numbers)), _tile_count(places, queries, width))]
+    return [
+        device_launch(
+            attention, dtypes, (*arrays, *_numbers_of_gpu_kernel(numbers)), _tile_count(places, queries, width)
+        )
+    ]
 
 
 def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -376,7 +384,7 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
         (VALUES, _tile_count(places, keys, width)),
     ):
         if wanted & (gradient_on_cpu.QUERY_COTANGENT if whose == QUERIES else gradient_on_cpu.KEY_AND_VALUE_COTANGENTS):
-            given = (*arrays, outputs[whose], *_device_numbers(numbers), whose)
+            given = (*arrays, outputs[whose], *_numbers_of_gpu_kernel(numbers), whose)
             launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches
 

@@ -14,34 +14,34 @@ from fastgrad.kernels.math.vector_math import nan_greatest, nan_least
 
 
 @scalar_function
-def join(a, b):
-    """Returns two numbers reduced to one. Each reduction has its own."""
+def combine(a, b):
+    """Returns the reduction of two numbers: their sum, unless a copy of the functions below replaces it."""
     return a + b
 
 
-def of_warp(x):
+def reduce_warp(x):
     """Reduces the 32 numbers of a warp, in all its threads: pairs, then pairs of pairs."""
-    x = join(x, shuffle_xor(x, 16))
-    x = join(x, shuffle_xor(x, 8))
-    x = join(x, shuffle_xor(x, 4))
-    x = join(x, shuffle_xor(x, 2))
-    return join(x, shuffle_xor(x, 1))
+    x = combine(x, shuffle_xor(x, 16))
+    x = combine(x, shuffle_xor(x, 8))
+    x = combine(x, shuffle_xor(x, 4))
+    x = combine(x, shuffle_xor(x, 2))
+    return combine(x, shuffle_xor(x, 1))
 
 
-def of_block(x, parts):
+def reduce_block(x, parts):
     """Reduces a block's numbers, in all its threads. `parts` is a shared array of 32."""
-    x = of_warp(x)
+    x = reduce_warp(x)
     if thread() % 32 == 0:
         parts[thread() // 32] = x
     synchronize()
     total = parts[0]
     for i in range(1, threads() // 32):
-        total = join(total, parts[i])
+        total = combine(total, parts[i])
     synchronize()
     return total
 
 
-def of_lines(x, parts):
+def reduce_lane_over_warps(x, parts):
     """Reduces, in each thread, the numbers of the threads with the same lane over warps.
 
     `parts` is a shared array with an element for each thread.
@@ -50,30 +50,30 @@ def of_lines(x, parts):
     synchronize()
     total = parts[thread() % 32]
     for i in range(thread() % 32 + 32, threads(), 32):
-        total = join(total, parts[i])
+        total = combine(total, parts[i])
     synchronize()
     return total
 
 
 class Reduction(NamedTuple):
-    """A reduction of the numbers of a warp (`of_warp`), of a block (`of_block`), and of lanes over warps (`of_lines`)."""
+    """The copies of `reduce_warp`, `reduce_block` and `reduce_lane_over_warps` for one kind of reduction."""
 
     warp: Any
     block: Any
     lines: Any
 
 
-def _reduction(name: str, join: Any) -> Reduction:
-    scope = {**globals(), "join": join}
+def _reduction(name: str, combine: Any) -> Reduction:
+    scope = {**globals(), "combine": combine}
 
-    def own(function: Any) -> Any:
+    def specialized_copy(function: Any) -> Any:
         code = function.__code__.replace(co_name=f"{name}_{function.__name__}")  # fingerprints tell functions by code
         copy = FunctionType(code, scope)
         copy.__doc__ = function.__doc__
         return scalar_function(copy)
 
-    scope["of_warp"] = own(of_warp)
-    return Reduction(scope["of_warp"], own(of_block), own(of_lines))
+    scope["reduce_warp"] = specialized_copy(reduce_warp)
+    return Reduction(scope["reduce_warp"], specialized_copy(reduce_block), specialized_copy(reduce_lane_over_warps))
 
 
 @scalar_function
@@ -82,7 +82,7 @@ def _multiply(a, b):
 
 
 REDUCTIONS = {
-    "sum": _reduction("sum", join),
+    "sum": _reduction("sum", combine),
     "product": _reduction("product", _multiply),
     "greatest": _reduction("greatest", nan_greatest),
     "least": _reduction("least", nan_least),

@@ -20,7 +20,7 @@ from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_o
 from fastgrad.cuda.kernels import attention, gathering, norms, products, random, recurrent, rows, updates, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
-from fastgrad.cuda.kernels.reductions import reduction_on_device
+from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, same_operands_replacement, with_kernel
 from fastgrad.kernels.codegen.body import call_pair, call_real, call_step
 from fastgrad.kernels.codegen.build import source_of
@@ -43,36 +43,36 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
 
 
 @functools.cache
-def _replacements() -> dict[Any, Replacement]:
+def _replacements_by_cpu_body() -> dict[Any, Replacement]:
     return {body: replacement for family in REPLACEMENT_TABLES for body, replacement in family.items()}
 
 
 def launches_on_device(node: Node) -> Launches | None:
     """Returns the GPU launches of a program's node, with kernels `OnDevice`; None if the node runs as Python."""
-    return on_device_all(launches_of(node, _group_launches))
+    return converted_launches(launches_of(node, _group_launches))
 
 
-def _group_launches(found: Any) -> Launches:
+def _group_launches(payload: Any) -> Launches:
     """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
-    if isinstance(found, LibraryProduct):
-        return found.launches
-    if not found.steps:
-        return launches_of_group(found)
-    return reduction_on_device(found) if "r" in found.roles else map_launches(found)
+    if isinstance(payload, LibraryProduct):
+        return payload.launches
+    if not payload.steps:
+        return launches_of_group(payload)
+    return gpu_reduction_launches(payload) if "r" in payload.roles else map_launches(payload)
 
 
 def row_launches_on_device(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
     """Returns the GPU launches of an operation outside groups, from the CPU's launches of `launches_of_row`."""
-    return on_device_all(launches_of_row(row, inputs, outputs, attributes))
+    return converted_launches(launches_of_row(row, inputs, outputs, attributes))
 
 
-def on_device_all(found: Launches | None) -> Launches | None:
+def converted_launches(cpu_launches: Launches | None) -> Launches | None:
     """Converts CPU launches to GPU launches; None if there are none, or a GPU can't run one."""
-    if found is None:
+    if cpu_launches is None:
         return None
-    memory = ScratchMemory(found.scratch)
+    memory = ScratchMemory(cpu_launches.scratch)
     launches: list[Launch] = []
 
     def place(launch: Launch) -> bool:
@@ -83,7 +83,7 @@ def on_device_all(found: Launches | None) -> Launches | None:
         source = source_of(kernel)
         if source is None:  # a user's function, which only the host has
             return False
-        replacement = _replacements().get(source.function) or updates.update_replacement(source.function)
+        replacement = _replacements_by_cpu_body().get(source.function) or updates.update_replacement(source.function)
         if replacement is not None:
             return all(map(place, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):
@@ -93,9 +93,11 @@ def on_device_all(found: Launches | None) -> Launches | None:
             isinstance(operand, Launch) for operand in launch.operands
         )  # launches that it would call by address
 
-    if not all(map(place, found.launches)):
+    if not all(map(place, cpu_launches.launches)):
         return None
-    return Launches(tuple(launches), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
+    return Launches(
+        tuple(launches), tuple(memory.arrays), cpu_launches.in_place, cpu_launches.alias, cpu_launches.starts_as
+    )
 
 
 def _calls_host(function: Any) -> bool:
@@ -129,5 +131,7 @@ def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     return OnDevice(variant(kernel.kernel, noalias=False), kernel.dtypes)
 
 
-ON_DEVICE = OtherMachine(_group_launches, on_device_all, KernelCompiler(_signature_of, _is_noalias, _without_noalias))
+GPU_PLANNING = OtherMachine(
+    _group_launches, converted_launches, KernelCompiler(_signature_of, _is_noalias, _without_noalias)
+)
 """The GPU's part of the planning of a program."""

@@ -68,12 +68,13 @@ def add_sorted(rows, keys, order, out, size, count, width, middle, first, last):
             out[at] = total
 
 
-_elements, _clear, _add = on_device(gather_elements), on_device(clear_elements), on_device(add_sorted)
+_gather_on_gpu, _clear_on_gpu = on_device(gather_elements), on_device(clear_elements)
+_add_on_gpu = on_device(add_sorted)
 
 
 def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     width: Any = launch.operands[5]
-    return [device_launch(_elements, dtypes, launch.operands, launch.units * width)]
+    return [device_launch(_gather_on_gpu, dtypes, launch.operands, launch.units * width)]
 
 
 def _scatter_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -83,10 +84,10 @@ def _scatter_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scra
         return [with_kernel(launch, device_kernel_of_native(launch.kernel))]
     blocks = launch.units // max(-(-width // TILE_COLUMNS), 1)
     word = {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"}
-    launches = [] if start == START_KEPT else [device_launch(_clear, word, (out,), blocks * size * width)]
+    launches = [] if start == START_KEPT else [device_launch(_clear_on_gpu, word, (out,), blocks * size * width)]
     found = sort_launches(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
     given = (rows, found.keys, found.order, out, size, count, width, middle)
-    return [*found.launches, *launches, device_launch(_add, {"T": dtypes["T"]}, given, blocks * count * width)]
+    return [*found.launches, *launches, device_launch(_add_on_gpu, {"T": dtypes["T"]}, given, blocks * count * width)]
 
 
 REPLACEMENTS: dict[Any, Replacement] = {

@@ -16,15 +16,15 @@ from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter, function_of
 from fastgrad.compiler.fusion.stages import ElementLoops
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice, variant
+from fastgrad.cuda.codegen.kernel import DEFAULT_THREADS_PER_BLOCK, DeviceKernel, OnDevice, variant
 from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
-ACCESS = 16
+WIDEST_ACCESS_IN_BYTES = 16
 """The bytes of the widest access."""
 
-_NAMES: dict[str, Any] = {
+_NAMES_IN_SOURCE: dict[str, Any] = {
     "thread": thread,
     "threads": threads,
     "shared_array": shared_array,
@@ -48,20 +48,22 @@ class DeviceWriter(KernelWriter):
         self.width = 1
         self.linear: str | None = None
         self.together = False
-        self.threads = THREADS
+        self.threads = DEFAULT_THREADS_PER_BLOCK
 
-    def widened(self, whole: bool = True) -> int:
-        """Sets the width to one access of the widest array, if rows (`whole`) or all elements are that wide."""
+    def set_width(self, rows_in_accesses: bool = True) -> int:
+        """Sets the width to one access of the widest array, if rows (`rows_in_accesses`) or all elements divide so."""
         steps = [self.dtypes[number] for number in self.fused.outputs]
         arrays = [source.dtype for source in self.fused.inputs if source.strides[-1:] == (1,)]
-        width = ACCESS // max([dtype.itemsize for dtype in (*arrays, *steps)], default=ACCESS)
-        while width > 1 and (self.fused.sizes[-1] % width if whole else self.fused.sizes[-1] < width):
+        width = WIDEST_ACCESS_IN_BYTES // max(
+            [dtype.itemsize for dtype in (*arrays, *steps)], default=WIDEST_ACCESS_IN_BYTES
+        )
+        while width > 1 and (self.fused.sizes[-1] % width if rows_in_accesses else self.fused.sizes[-1] < width):
             width //= 2
         self.width = min(width, 8)
         return self.width
 
     def size_parameter(self, dim: int) -> str:
-        """Returns the size of a dimension of the loop."""
+        """Returns the name that the generated source has for the size of a dimension of the loop."""
         if dim < len(self.fused.sizes) - 1 or self.width == 1 or self.fused.sizes[dim] % self.width:
             return super().size_parameter(dim)
         self.line_at_top(
@@ -70,13 +72,13 @@ class DeviceWriter(KernelWriter):
         return f"n{dim}"
 
     def pieces(self) -> str:
-        """Returns the innermost size divided by the width."""
+        """Returns the name that the generated source has for the innermost size divided by the width."""
         return self.integer_parameter("pieces", self.fused.sizes[-1] // self.width)
 
     def element_index(
         self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
     ) -> str:
-        """Returns the place of an element, in a form that shows multiples of the width."""
+        """Returns the source text of an element's index, in a form that shows multiples of the width."""
         whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
             return self.linear
@@ -91,16 +93,16 @@ class DeviceWriter(KernelWriter):
 
 
 @functools.lru_cache(maxsize=1024)
-def _group_kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
-    function, _ = function_of(parameters, source, number, _NAMES)
-    return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
+def _group_kernel(parameters: str, source: str, dtype_name: str, units_go_to_blocks: bool) -> DeviceKernel:
+    function, _ = function_of(parameters, source, dtype_name, _NAMES_IN_SOURCE)
+    return DeviceKernel(function, parse_signature(parameters), {"T": (dtype_name,)}, together=units_go_to_blocks)
 
 
 def map_launches(fused: Fused) -> Launches:
     """Returns the launches of a group without a reduction. Its units are runs of neighbouring elements."""
     writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
-    width = writer.widened(whole=len(dims) > 1)
+    width = writer.set_width(rows_in_accesses=len(dims) > 1)
     same, outer, inner = writer.inputs_by_loop_level(kept=False)
     writer.load(same, dims, "0")
     writes: list[tuple[int, Operand]] = [(number, Output(output)) for output, number in enumerate(fused.outputs)]

@@ -25,11 +25,11 @@ from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALVES
 from fastgrad.cuda.codegen.kernel import OnDevice
-from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
+from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 
-_ACTIVATIONS = {"relu": "RELU", "gelu_tanh": "GELU"}
-_GRADIENTS = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
+_ACTIVATION_EPILOGUES = {"relu": "RELU", "gelu_tanh": "GELU"}
+_GRADIENT_EPILOGUES = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class LibraryProduct:
     launches: Launches
 
 
-def with_library(graph: Graph, blas: Blas) -> Graph:
+def with_blas_products(graph: Graph, blas: Blas) -> Graph:
     """Returns the graph with products by cuBLASLt.
 
     Args:
         graph: a fused graph; it does not change.
         blas: the library.
     """
-    return _Products(blas).of(graph)
+    return _ProductReplacement(blas).replaced(graph)
 
 
-def spec_of(product: Node) -> ProductSpec | None:
+def product_spec_of(product: Node) -> ProductSpec | None:
     """Returns the spec of a matrix product; None for other nodes, or if strides can't express the batches."""
     if row_name(product) not in ("matmul", "wide_product"):
         return None
@@ -75,12 +75,12 @@ def spec_of(product: Node) -> ProductSpec | None:
         return None
     if b_batch == 0 and not transpose_a:
         batches, m = 1, batches * m
-    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32) == "on"
+    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING) == "on"
     names = a.dtype.name, d.dtype.name
     return ProductSpec(*names, batches, m, n, k, transpose_a, transpose_b, a_batch, b_batch, tf32=fast)
 
 
-class _Match(NamedTuple):
+class _EpilogueMatch(NamedTuple):
     """A group after a product, matched to an epilogue.
 
     Attributes:
@@ -96,14 +96,18 @@ class _Match(NamedTuple):
     results: tuple[str, ...]
 
 
-class _Products:
+class _ProductReplacement:
+    """The replacement of a graph's matrix products, with operations beside them, by nodes of cuBLASLt."""
+
     def __init__(self, blas: Blas) -> None:
         self._blas = blas
-        self._forward: dict[int, tuple[Node, Node, _Match]] = {}  # by relu's result: the product, its node, its match
+        # By relu's result: the product, its node, its match.
+        self._forward: dict[int, tuple[Node, Node, _EpilogueMatch]] = {}
         self._masks: dict[int, Value] = {}
         self._instead: dict[int, Node] = {}  # nodes replaced by nodes with a second result
 
-    def of(self, graph: Graph) -> Graph:
+    def replaced(self, graph: Graph) -> Graph:
+        """Returns the graph with its matrix products as nodes of cuBLASLt."""
         found = add_epilogues(graph, self._is_supported, self._joined_node)
         nodes = [self._instead.get(id(node), node) for node in found.nodes]
         sums = self._operand_sums(nodes)
@@ -112,8 +116,8 @@ class _Products:
         return Graph(made, graph.results)
 
     def _is_supported(self, product: Node) -> bool:
-        spec = spec_of(product)
-        return spec is not None and self._blas.planned(spec) is not None
+        spec = product_spec_of(product)
+        return spec is not None and self._blas.kernel_of(spec) is not None
 
     def _joined_node(self, product: Node, node: Node, place: int) -> Node | None:
         """Joins a product and the group after it to one node; None if they stay separate launches."""
@@ -123,7 +127,7 @@ class _Products:
         inputs: list[Value] = [*product.inputs]
         inputs += [node.inputs[given] for given in (match.bias, match.beside) if given is not None]
         if match.spec.epilogue.startswith("DRELU"):
-            if self._blas.planned(match.spec) is None:
+            if self._blas.kernel_of(match.spec) is None:
                 return None
             mask = self._relu_mask(inputs[-1], match.spec)
             if mask is None:
@@ -151,9 +155,11 @@ class _Products:
         self._masks[id(y)] = mask
         return mask
 
-    def _product_node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
+    def _product_node(
+        self, name: str, match: _EpilogueMatch, inputs: Sequence[Value], outputs: Sequence[Value]
+    ) -> Node | None:
         """Returns the node of a product; None if the library has no algorithm for it."""
-        kernel = self._blas.planned(match.spec)
+        kernel = self._blas.kernel_of(match.spec)
         if kernel is None:
             return None
         given: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
@@ -169,16 +175,18 @@ class _Products:
     def _product_without_epilogue(self, node: Node, sums: tuple[ProductSpec, Node] | None) -> Node:
         if sums is not None:
             spec, other = sums
-            match = _Match(spec, None, None, ("d", "bias"))
+            match = _EpilogueMatch(spec, None, None, ("d", "bias"))
             name = f"{node.payload.name}+reduce_sum"
             found = self._product_node(name, match, node.inputs, (*node.outputs, *other.outputs))
             assert found is not None, spec
             return found
-        spec_alone = spec_of(node)
+        spec_alone = product_spec_of(node)
         if spec_alone is None:
             return node
         return (
-            self._product_node(node.payload.name, _Match(spec_alone, None, None, ("d",)), node.inputs, node.outputs)
+            self._product_node(
+                node.payload.name, _EpilogueMatch(spec_alone, None, None, ("d",)), node.inputs, node.outputs
+            )
             or node
         )
 
@@ -194,7 +202,7 @@ class _Products:
                 read.setdefault(id(value), position)
         found: dict[int, tuple[ProductSpec, Node]] = {}
         for position, node in enumerate(nodes):
-            spec = spec_of(node)
+            spec = product_spec_of(node)
             if spec is None or spec.batches != 1 or spec.k == 1:
                 continue
             # The first operand of cuBLASLt is our second one.
@@ -208,15 +216,15 @@ class _Products:
                 if value.shape[0] != spec.k or read.get(id(other.outputs[0]), position + 1) < position:
                     continue
                 with_sums = spec._replace(epilogue=epilogue)
-                if self._blas.planned(with_sums) is not None:
+                if self._blas.kernel_of(with_sums) is not None:
                     found[id(node)] = with_sums, other
                     del sums[id(value)]
                     break
         return found
 
 
-def _library_launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
-    operands = [given.get(parameter.name, Scratch(0)) for parameter in kernel.given]
+def _library_launches(kernel: LibraryKernel, operands_by_name: dict[str, Operand]) -> Launches:
+    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.given]
     on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
     return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 
@@ -240,9 +248,9 @@ def _is_contiguous(source: Source, fused: Fused) -> bool:
     return source.offset == 0 and source.strides == tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
 
 
-def _epilogue_match(product: Node, fused: Any, place: int) -> _Match | None:
+def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | None:
     """Matches a group after a product to an epilogue of the library; None if there is none."""
-    spec = spec_of(product)
+    spec = product_spec_of(product)
     if spec is None or spec.batches != 1 or not isinstance(fused, Fused) or fused.count != spec.m * spec.n:
         return None  # a group that reads only the first rows has memory for these alone
     first, steps = len(fused.inputs), [*fused.steps]
@@ -268,17 +276,17 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _Match | None:
         taken()
     argument, beside = current, None
     names = [step.row.name for step in steps]
-    if names and steps[0].operands == (current,) and names[0] in _ACTIVATIONS:
+    if names and steps[0].operands == (current,) and names[0] in _ACTIVATION_EPILOGUES:
         taken()
-        spec = spec._replace(epilogue=_ACTIVATIONS[names[0]] + ("_BIAS" if bias is not None else ""))
+        spec = spec._replace(epilogue=_ACTIVATION_EPILOGUES[names[0]] + ("_BIAS" if bias is not None else ""))
     elif bias is not None:
         spec = spec._replace(epilogue="BIAS")
-    elif names and names[0] in _GRADIENTS and steps[0].operands[0] == current and spec.k > 1:
+    elif names and names[0] in _GRADIENT_EPILOGUES and steps[0].operands[0] == current and spec.k > 1:
         beside = steps[0].operands[1]
         if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
             return None
         taken()
-        spec = spec._replace(epilogue=_GRADIENTS[names[0]])
+        spec = spec._replace(epilogue=_GRADIENT_EPILOGUES[names[0]])
     result = {current: "d"}
     if beside is not None and names[1:] == ["reduce_sum"] and fused.roles == "rk" and fused.sizes == (spec.m, spec.n):
         if steps[0].operands != (current,) or steps[0].output.name != spec.out:
@@ -291,12 +299,12 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _Match | None:
     if spec.epilogue.startswith("GELU") and argument in fused.outputs:
         result[argument] = "aux"
         spec = spec._replace(epilogue=spec.epilogue.replace("GELU", "GELU_AUX"))
-    if ("AUX" in spec.epilogue or spec.epilogue.startswith("DGELU")) and spec.n % AUX_ELEMENTS:
+    if ("AUX" in spec.epilogue or spec.epilogue.startswith("DGELU")) and spec.n % GELU_ROW_MULTIPLE_IN_ELEMENTS:
         return None
     if steps or sorted(result) != sorted(fused.outputs):
         return None
     added, read = (None if i is None else fused.inputs[i].array for i in (bias, beside))
-    return _Match(spec, added, read, tuple([result[number] for number in fused.outputs]))
+    return _EpilogueMatch(spec, added, read, tuple([result[number] for number in fused.outputs]))
 
 
 def _is_bias(fused: Fused, number: int, spec: ProductSpec) -> bool:

@@ -17,7 +17,7 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.reduction import batch_moments, normalization
 from fastgrad.kernels.runtime.launch import Launch
 
-ROWS = 512
+ROWS_PER_PART = 512
 """The rows of a part: each of eight warps sums 64."""
 
 
@@ -73,7 +73,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     T=FLOATS,
 )
 def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
-    """Sums for gamma and beta over each `part` rows: (parts, 2, columns). Units are parts of 32 columns."""
+    """The gradients of gamma and beta over each `part` rows: (parts, 2, columns). Units are parts of 32 columns."""
     lines, lines_h = shared_array(T, 256), shared_array(T, 256)
     tiles = (columns + 31) // 32
     for unit in range(first, last):
@@ -152,11 +152,11 @@ def _parameters_gradient_replacement(launch: Launch, dtypes: Mapping[str, str], 
     """Returns the replacement of `layer_norm_parameters_gradient`."""
     operands: Any = launch.operands
     g, x, mean, inverse, dgamma, dbeta, rows, columns = operands
-    blocks = -(-rows // ROWS)
-    sums = memory.more(dtypes["T"], 2 * blocks * columns)
+    blocks = -(-rows // ROWS_PER_PART)
+    sums = memory.add(dtypes["T"], 2 * blocks * columns)
     units = blocks * -(-columns // 32)
     return [
-        device_launch(parameter_sums, dtypes, (g, x, mean, inverse, sums, rows, columns, ROWS), units),
+        device_launch(parameter_sums, dtypes, (g, x, mean, inverse, sums, rows, columns, ROWS_PER_PART), units),
         device_launch(_add_sums, dtypes, (sums, dgamma, dbeta, blocks, columns), columns),
     ]
 
@@ -165,17 +165,17 @@ def _part_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
     """Returns the replacement of `part_moments`; `_whole_moments_replacement` reads its result."""
     operands: Any = launch.operands
     x, _, rows, columns, _ = operands
-    blocks = -(-rows // ROWS)
-    moments = memory.kept("moments", dtypes["T"], 2 * blocks * columns)
-    return [device_launch(part_moments, dtypes, (x, moments, rows, columns, ROWS), blocks * -(-columns // 32))]
+    blocks = -(-rows // ROWS_PER_PART)
+    moments = memory.shared("moments", dtypes["T"], 2 * blocks * columns)
+    return [device_launch(part_moments, dtypes, (x, moments, rows, columns, ROWS_PER_PART), blocks * -(-columns // 32))]
 
 
 def _whole_moments_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `whole_moments`."""
     operands: Any = launch.operands
     _, mean, variance, rows, columns, _ = operands
-    moments = memory.kept("moments", dtypes["T"], 2 * -(-rows // ROWS) * columns)
-    return [device_launch(_whole_moments, dtypes, (moments, mean, variance, rows, columns, ROWS), columns)]
+    moments = memory.shared("moments", dtypes["T"], 2 * -(-rows // ROWS_PER_PART) * columns)
+    return [device_launch(_whole_moments, dtypes, (moments, mean, variance, rows, columns, ROWS_PER_PART), columns)]
 
 
 _add_sums = on_device(normalization.add_parameter_sums)

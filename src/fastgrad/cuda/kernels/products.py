@@ -33,13 +33,13 @@ from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
-LEAST_BLOCKS = 128
-"""The number of blocks that keeps a GPU busy."""
+BLOCKS_OF_A_BUSY_GPU = 128
+"""The number of blocks that keeps all multiprocessors of a GPU busy."""
 
-LONGEST_CHAIN = 4096
-"""The largest number of terms of a chain."""
+MOST_TERMS_OF_A_CHAIN = 4096
+"""The largest number of terms that one thread adds to a sum in order."""
 
-LEAST_PART = 256
+FEWEST_TERMS_OF_A_PART = 256
 """The smallest number of terms of a part, for sums that are cut only to get more blocks."""
 
 
@@ -63,7 +63,7 @@ class Tile(NamedTuple):
         return self.rows * self.columns // self.side**2
 
 
-LARGE, MIDDLE, SMALL = Tile(128, 128, 8, 8), Tile(64, 64, 16, 4), Tile(32, 32, 8, 4)
+LARGE_TILE, MIDDLE_TILE, SMALL_TILE = Tile(128, 128, 8, 8), Tile(64, 64, 16, 4), Tile(32, 32, 8, 4)
 
 
 class Layout(NamedTuple):
@@ -81,12 +81,12 @@ class Layout(NamedTuple):
     c: bool
 
 
-NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut")
-_SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE_PARAMETERS))}: int"
+NUMBER_PARAMETERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut")
+_SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBER_PARAMETERS, *SHARE_PARAMETERS))}: int"
 
 
 def _fetch_lines(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
-    """Yields lines that fetch four elements of the stretch of A or B at `term`; `whole`: lines are fours."""
+    """Yields source lines that fetch four elements of A or B from `term` on; `whole`: rows have whole fours."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
     yield f"{name}_in, {name}_four = t // {fours}, t % {fours} * 4"
@@ -95,7 +95,7 @@ def _fetch_lines(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[
     else:
         yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
     end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
-    yield f"{name}_place = {_multiple_of_four(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
+    yield f"{name}_place = {_shown_multiple_of_four(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
     yield "; ".join(f"{name}{i} = T(0)" for i in range(4))
     yield f"if {there} and {name}_y + 4 <= {end}:"
     yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
@@ -105,14 +105,14 @@ def _fetch_lines(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[
         yield f"        {name}{i} = {name}[{name}_place + {i}]"
 
 
-def _multiple_of_four(place: str, whole: bool) -> str:
-    """Returns a place in a form that shows the compiler a multiple of four; it does not see that in products."""
+def _shown_multiple_of_four(place: str, whole: bool) -> str:
+    """Returns the text of an index, which shows the compiler a multiple of four if `whole`; products do not."""
     return f"({place}) & -4" if whole else place
 
 
 def _store_lines(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
-    """Yields lines that store the fetched elements in one half of shared memory, with terms `gap` apart."""
-    gap = _line_stride(tile, name)
+    """Yields source lines that store four fetched elements of A or B in one half of the shared memory."""
+    gap = _shared_line_stride(tile, name)
     term, x = (f"{name}_four", f"{name}_in") if by_term else (f"{name}_in", f"{name}_four")
     yield f"to = {half} * {tile.depth * gap} + {term} * {gap} + {x}"
     if by_term:
@@ -122,8 +122,8 @@ def _store_lines(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[st
         yield from (f"near_{name}[to + {i}] = {name}{i}" for i in range(1, 4))
 
 
-def _line_stride(tile: Tile, name: str) -> int:
-    return (tile.rows if name == "a" else tile.columns) + 4  # the padding puts neighbours in different banks
+def _shared_line_stride(tile: Tile, operand: str) -> int:
+    return (tile.rows if operand == "a" else tile.columns) + 4  # the padding puts neighbours in different banks
 
 
 def _offset_of_row(i: int, size: int) -> int:
@@ -131,21 +131,21 @@ def _offset_of_row(i: int, size: int) -> int:
     return i // 4 * (size // 2) + i % 4
 
 
-def _read_line(name: str, number: int, which: str, place: int) -> str:
+def _shared_load_line(variable: str, number: int, operand: str, place: int) -> str:
     """Returns the line that reads an element of a thread's rows or columns from shared memory.
 
     Every fourth element is an aligned load.
     """
     read = (
-        f"load_aligned(near_{which}, {which}_at + {place})"
+        f"load_aligned(near_{operand}, {operand}_at + {place})"
         if number % 4 == 0
-        else f"near_{which}[{which}_at + {place}]"
+        else f"near_{operand}[{operand}_at + {place}]"
     )
-    return f"{name}{number} = {read}"
+    return f"{variable}{number} = {read}"
 
 
 def product_lines(tile: Tile, layout: Layout) -> str:
-    """Returns the lines of `product`."""
+    """Returns the source of the body of the kernel `product` for a tile and a layout."""
     lines: list[str] = []
 
     def write(depth: int, *texts: str) -> None:
@@ -158,7 +158,7 @@ def product_lines(tile: Tile, layout: Layout) -> str:
 
     side = range(tile.side)
     for name in "ab":
-        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _line_stride(tile, name)})")
+        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _shared_line_stride(tile, name)})")
     write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
     write(1, f"bands, panels = (m + {tile.rows - 1}) // {tile.rows}, (n + {tile.columns - 1}) // {tile.columns}")
     write(1, "for unit in range(first, last):")
@@ -170,14 +170,21 @@ def product_lines(tile: Tile, layout: Layout) -> str:
     write(2, "for stretch in range(stretches):")
     write(3, f"term = (stretch + 1) * {tile.depth}", *fetch)
     for name, place in (("a", "down"), ("b", "across")):
-        write(3, f"{name}_at = stretch % 2 * {tile.depth * _line_stride(tile, name)} + {place} * 4")
+        write(3, f"{name}_at = stretch % 2 * {tile.depth * _shared_line_stride(tile, name)} + {place} * 4")
     for q in range(tile.depth):
         write(
-            3, *(_read_line("left", i, "a", q * _line_stride(tile, "a") + _offset_of_row(i, tile.rows)) for i in side)
+            3,
+            *(
+                _shared_load_line("left", i, "a", q * _shared_line_stride(tile, "a") + _offset_of_row(i, tile.rows))
+                for i in side
+            ),
         )
         write(
             3,
-            *(_read_line("right", j, "b", q * _line_stride(tile, "b") + _offset_of_row(j, tile.columns)) for j in side),
+            *(
+                _shared_load_line("right", j, "b", q * _shared_line_stride(tile, "b") + _offset_of_row(j, tile.columns))
+                for j in side
+            ),
         )
         write(3, *(f"c{i}_{j} = fused_multiply_add(left{i}, right{j}, c{i}_{j})" for i in side for j in side))
     write(3, *keep("(stretch + 1) % 2"), "synchronize()")
@@ -187,7 +194,7 @@ def product_lines(tile: Tile, layout: Layout) -> str:
             write(
                 3,
                 f"column = left + across * 4 + {_offset_of_row(j, tile.columns)}",
-                f"place = {_multiple_of_four('line * n + column', layout.c)}",
+                f"place = {_shown_multiple_of_four('line * n + column', layout.c)}",
             )
             stores = [f"c[place + {e}] = c{i}_{j + e}" for e in range(4)]
             if layout.c:
@@ -200,7 +207,7 @@ def product_lines(tile: Tile, layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-NAMES: dict[str, Any] = {
+NAMES_IN_SOURCE: dict[str, Any] = {
     "thread": thread,
     "synchronize": synchronize,
     "shared_array": shared_array,
@@ -222,17 +229,17 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
     head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
     source = f"{head}\n{product_lines(tile, layout)}"
     filename = f"<fastgrad product {digest(source.encode())[:12]}>"
-    function: Any = function_from_source("product", source, filename, dict(NAMES))
+    function: Any = function_from_source("product", source, filename, dict(NAMES_IN_SOURCE))
     signature = parse_signature(_SIGNATURE)
     return DeviceKernel(function, signature, {"T": FLOATS}, tile.threads, together=True, exact=True)
 
 
 def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:
     """Returns the largest tile that gives enough blocks, else the smallest tile."""
-    for tile in (LARGE, MIDDLE) if dtype == "float32" else (MIDDLE,):
-        if batches * -(-m // tile.rows) * -(-n // tile.columns) >= LEAST_BLOCKS:
+    for tile in (LARGE_TILE, MIDDLE_TILE) if dtype == "float32" else (MIDDLE_TILE,):
+        if batches * -(-m // tile.rows) * -(-n // tile.columns) >= BLOCKS_OF_A_BUSY_GPU:
             return tile
-    return SMALL
+    return SMALL_TILE
 
 
 def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
@@ -240,12 +247,12 @@ def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
     tiles = -(-m // tile.rows) * -(-n // tile.columns)
     if batches > 1:
         return 1
-    return max(min(LEAST_BLOCKS // tiles, k // LEAST_PART), -(-k // LONGEST_CHAIN), 1)
+    return max(min(BLOCKS_OF_A_BUSY_GPU // tiles, k // FEWEST_TERMS_OF_A_PART), -(-k // MOST_TERMS_OF_A_CHAIN), 1)
 
 
 @kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=FLOATS)
 def add_parts(x, y, parts, size, first, last):
-    """y = the sum of consecutive arrays of `size` elements in x."""
+    """The sum `y` of `parts` consecutive arrays of `size` elements in x."""
     for i in range(first, last):
         total = x[i]
         for part in range(1, parts):
@@ -314,26 +321,26 @@ def _tile_launches(
     dtypes: Mapping[str, str],
     memory: ScratchMemory,
     arrays: tuple[Operand, Operand, Operand],
-    found: BlockDistribution,
-    size: int,
+    distribution: BlockDistribution,
+    result_size: int,
 ) -> list[Launch]:
-    """Returns the launches of a product.
+    """Returns the launches of a matrix product in tiles, and of the addition of its parts.
 
     Args:
         dtypes: the dtype of the elements.
         memory: the scratch memory to add to.
         arrays: A, B and C.
-        found: the distribution of the product to blocks.
-        size: the elements of C, whose parts are added; 0 if C has all parts.
+        distribution: the distribution of the product to blocks.
+        result_size: the elements of C, whose parts are added; 0 if C has all parts.
     """
     a, b, c = arrays
-    product = product_kernel(found.tile, found.layout)
-    if found.parts == 1 or not size:
-        return [device_launch(product, dtypes, (a, b, c, *found.numbers), found.units)]
-    sums = memory.more(dtypes["T"], found.parts * size)
+    product = product_kernel(distribution.tile, distribution.layout)
+    if distribution.parts == 1 or not result_size:
+        return [device_launch(product, dtypes, (a, b, c, *distribution.numbers), distribution.units)]
+    sums = memory.add(dtypes["T"], distribution.parts * result_size)
     return [
-        device_launch(product, dtypes, (a, b, sums, *found.numbers), found.units),
-        device_launch(_add_parts, dtypes, (sums, c, found.parts, size), size),
+        device_launch(product, dtypes, (a, b, sums, *distribution.numbers), distribution.units),
+        device_launch(_add_parts, dtypes, (sums, c, distribution.parts, result_size), result_size),
     ]
 
 
@@ -357,9 +364,12 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 
-def widening_launches(memory: ScratchMemory, *given: tuple[Operand, int]) -> list[Launch]:
-    """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
-    return [Launch(WIDENING_KERNELS["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
+def widening_launches(memory: ScratchMemory, *arrays_and_sizes: tuple[Operand, int]) -> list[Launch]:
+    """Returns launches that copy bfloat16 arrays to float32 scratch arrays, which are the launches' second operands."""
+    return [
+        Launch(WIDENING_KERNELS["bfloat16"][()], (x, memory.add(np.float32, size)), size)
+        for x, size in arrays_and_sizes
+    ]
 
 
 def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -386,7 +396,7 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
 
 
 def _epilogue_launches(launch: Launch) -> list[Launch]:
-    """Returns the launches that a CPU applies to rows of a product, here for all rows."""
+    """Returns the launches that follow a product: operands that a CPU kernel applies to its rows, here for all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 

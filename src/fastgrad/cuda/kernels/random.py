@@ -31,7 +31,7 @@ def _fill_with_draw(out, size, words, first, last):
     "x: in[T], out: out[T], size: int, scale: float, least_kept: int, words: in[int64], first: int, last: int", T=FLOATS
 )
 def drop(x, out, size, scale, least_kept, words, first, last):
-    """x times the scale if the drawn element is at least `least_kept`, else 0."""
+    """Dropout: x times the scale where a drawn number is at least `least_kept`, else 0."""
     by, kept = T(scale), uint64(least_kept)
     for b in range(first, last):
         w0, w1, w2, w3 = block_words(words[2], words[0], words[1], b)
@@ -49,20 +49,20 @@ def drop(x, out, size, scale, least_kept, words, first, last):
                 out[at + 2] = x[at + 2] * by if w2 >= kept else T(0)
 
 
-def _device_draw(of: Kernel) -> DeviceKernel:
-    """Returns the CPU's kernel with a thread for each block of the counter."""
-    scope = {**globals(), "elements": of.function.__globals__["elements"]}
-    function = types.FunctionType(_fill_with_draw.__code__, scope, of.function.__name__)
-    function.__doc__ = of.function.__doc__
-    dtypes = tuple([dtype.name for dtype in of.variables["T"]])
+def _device_draw(cpu_kernel: Kernel) -> DeviceKernel:
+    """Returns the GPU kernel of a CPU kernel's random draw, with a thread for each block of the counter."""
+    scope = {**globals(), "elements": cpu_kernel.function.__globals__["elements"]}
+    function = types.FunctionType(_fill_with_draw.__code__, scope, cpu_kernel.function.__name__)
+    function.__doc__ = cpu_kernel.function.__doc__
+    dtypes = tuple([dtype.name for dtype in cpu_kernel.variables["T"]])
     return on_device(kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function))
 
 
-def _draw_replacement(device: DeviceKernel) -> Replacement:
+def _draw_replacement(gpu_kernel: DeviceKernel) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         size: Any = launch.operands[1]
         each = 2 if dtypes["T"].endswith("64") else 4
-        return [device_launch(device, dtypes, launch.operands, -(-size // each))]
+        return [device_launch(gpu_kernel, dtypes, launch.operands, -(-size // each))]
 
     return replacement
 
@@ -75,10 +75,10 @@ def _dropout_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scra
 
 
 _dropout_kernel = on_device(drop)
-_DRAWS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
+_CPU_DRAW_KERNELS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
 
 REPLACEMENTS: dict[Any, Replacement] = {
-    **{fill.function: _draw_replacement(_device_draw(fill)) for fill in _DRAWS},
+    **{fill.function: _draw_replacement(_device_draw(fill)) for fill in _CPU_DRAW_KERNELS},
     on_cpu.dropout.function: _dropout_replacement,
 }
 """The table of `choice`."""

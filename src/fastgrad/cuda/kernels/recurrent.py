@@ -26,32 +26,32 @@ from fastgrad.kernels.recurrent.simple import simple_rnn, simple_rnn_gradient
 from fastgrad.kernels.runtime.launch import Launch
 
 # Constants and functions of a cell; each kernel has its own.
-GATES = 1  # products with the recurrent kernel for a unit of the state
-CARRIES = 0  # whether there is a second state
+GATE_COUNT = 1  # products with the recurrent kernel for a unit of the state
+HAS_SECOND_STATE = 0  # whether there is a second state
 
 
 @scalar_function
-def step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Computes unit j of a sequence in a time step: from projected inputs and products to the next state.
+def step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+    """Computes a unit of a sequence in a time step: from projected inputs and products to the next state.
 
-    `p0` to `p3` are the products of the state with the recurrent kernel, of as many gates as the cell has. `at` is the index of its first gate in `x` and `gates`. `now` and `after` are the indices of its state and of its next state in `hs`.
+    `p0` to `p3` are the products of the state with the recurrent kernel, of as many gates as the cell has. `gates_at` is the index of its first gate in `x` and `gates`. `state_at` and `next_state_at` are the indices of its state and of its next state in `hs`.
     """
 
 
 @scalar_function
-def step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """Computes the cotangents of a unit's products and inputs from `d`, the cotangent of its state.
+def step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+    """Computes the cotangents of a unit's products and inputs from `d_state`, the cotangent of its state.
 
-    At `line`, `dh` and `dc` become the cotangents of the previous state, for its direct use.
+    At `element`, `dh` and `dc` become the cotangents of the previous state, for its direct use.
     """
 
 
 @scalar_function
-def state_product(hs, state, recurrent, column, units, width):
-    """Returns the product of the state at `state` with a column of the recurrent kernel."""
+def state_product(hs, state_at, recurrent, column, units, width):
+    """Returns the product of the state at `state_at` with a column of the recurrent kernel."""
     total = T(0)
     for k in range(units):
-        total = fused_multiply_add(hs[state + k], recurrent[k * width + column], total)
+        total = fused_multiply_add(hs[state_at + k], recurrent[k * width + column], total)
     return total
 
 
@@ -62,21 +62,21 @@ def _run_step_forwards(
 
     If `masked` and the mask is 0, the states do not change. Each element is read before it is written, so `gates` may be `x`.
     """
-    width = GATES * units
+    width = GATE_COUNT * units
     for line in range(first, last):
         row, j = t * batch + line // units, line % units
-        now = row * units + j
-        after = now + batch * units
-        stays = masked != 0 and mask[row] == 0
+        state_at = row * units + j
+        next_state_at = state_at + batch * units
+        keeps_state = masked != 0 and mask[row] == 0
         p0 = state_product(hs, row * units, recurrent, j, units, width)
-        p1 = state_product(hs, row * units, recurrent, units + j, units, width) if GATES > 1 else T(0)
-        p2 = state_product(hs, row * units, recurrent, 2 * units + j, units, width) if GATES > 2 else T(0)
-        p3 = state_product(hs, row * units, recurrent, 3 * units + j, units, width) if GATES > 3 else T(0)
-        step(x, p0, p1, p2, p3, bias, hs, kept, gates, row * width + j, j, now, after, units, stays)
+        p1 = state_product(hs, row * units, recurrent, units + j, units, width) if GATE_COUNT > 1 else T(0)
+        p2 = state_product(hs, row * units, recurrent, 2 * units + j, units, width) if GATE_COUNT > 2 else T(0)
+        p3 = state_product(hs, row * units, recurrent, 3 * units + j, units, width) if GATE_COUNT > 3 else T(0)
+        step(x, p0, p1, p2, p3, bias, hs, kept, gates, row * width + j, j, state_at, next_state_at, units, keeps_state)
         if t == steps - 1:
-            h[line] = hs[after]
-            if CARRIES != 0:
-                c[line] = kept[after]
+            h[line] = hs[next_state_at]
+            if HAS_SECOND_STATE != 0:
+                c[line] = kept[next_state_at]
 
 
 def _run_step_backwards(
@@ -87,10 +87,10 @@ def _run_step_backwards(
 
     After the first time step, for `t` = -1, it completes the cotangents of the first states. `dp` may be `gates`.
     """
-    width = GATES * units
+    width = GATE_COUNT * units
     for line in range(first, last):
         row, j = t * batch + line // units, line % units
-        now = row * units + j
+        state_at = row * units + j
         d = T(0)
         if t < steps - 1:
             later = (row + batch) * width
@@ -100,27 +100,27 @@ def _run_step_backwards(
         else:
             if with_h != 0:
                 d = gh[line]
-            if CARRIES != 0:
+            if HAS_SECOND_STATE != 0:
                 dc[line] = gc[line] if with_c != 0 else T(0)
         if with_hs != 0:
-            d += ghs[now + batch * units]
+            d += ghs[state_at + batch * units]
         at = row * width + j
         if t < 0:
             dh[line] = d
         elif masked != 0 and mask[row] == 0:
-            for q in range(GATES):
+            for q in range(GATE_COUNT):
                 dp[at + q * units] = T(0)
                 dx[at + q * units] = T(0)
             dh[line] = d
         else:
-            step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, now + batch * units, units)
+            step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, state_at, state_at + batch * units, units)
 
 
-_FORWARDS = (
+_FORWARD_SIGNATURE = (
     "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], kept: inout[T], gates: out[T], h: out[T], "
     "c: out[T], batch: int, steps: int, units: int, masked: int, t: int, first: int, last: int"
 )
-_BACKWARDS = (
+_BACKWARD_SIGNATURE = (
     "gates: in[T], kept: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], "
     "dx: out[T], dp: inout[T], dh: inout[T], dc: inout[T], batch: int, steps: int, units: int, masked: int, "
     "with_hs: int, with_h: int, with_c: int, t: int, first: int, last: int"
@@ -129,7 +129,7 @@ _BACKWARDS = (
 
 @kernel("given: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
 def first_state(given, states, end, steps, first, last):
-    """The state before all time steps; without time steps also the last state."""
+    """Copies a given first state to the states of all time steps; without time steps also to the last state."""
     for i in range(first, last):
         state = given[i]
         states[i] = state
@@ -141,80 +141,80 @@ def first_state(given, states, end, steps, first, last):
 
 
 @scalar_function
-def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
+def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
     """Computes an LSTM's unit in a time step, with the formulas of `kernels.recurrent.lstm`."""
-    i = sigmoid((x[at] + p0) + bias[j])
-    f = sigmoid((x[at + units] + p1) + bias[units + j])
-    g = tanh((x[at + 2 * units] + p2) + bias[2 * units + j])
-    o = sigmoid((x[at + 3 * units] + p3) + bias[3 * units + j])
-    gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units] = i, f, g, o
-    if stays:
-        kept[after] = kept[now]
-        hs[after] = hs[now]
+    i = sigmoid((x[gates_at] + p0) + bias[unit])
+    f = sigmoid((x[gates_at + units] + p1) + bias[units + unit])
+    g = tanh((x[gates_at + 2 * units] + p2) + bias[2 * units + unit])
+    o = sigmoid((x[gates_at + 3 * units] + p3) + bias[3 * units + unit])
+    gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units], gates[gates_at + 3 * units] = i, f, g, o
+    if keeps_state:
+        kept[next_state_at] = kept[state_at]
+        hs[next_state_at] = hs[state_at]
     else:
-        carried = f * kept[now] + i * g
-        kept[after] = carried
-        hs[after] = o * tanh(carried)
+        carried = f * kept[state_at] + i * g
+        kept[next_state_at] = carried
+        hs[next_state_at] = o * tanh(carried)
 
 
 @scalar_function
-def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
+def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
     """Computes the cotangents of an LSTM's unit in a time step; tanh(c) is recomputed."""
-    i, f, g, o = gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units]
-    bent = tanh(kept[after])
-    e = dc[line] + d * o * (T(1) - bent * bent)
-    dp[at] = e * g * (i * (T(1) - i))
-    dp[at + units] = e * kept[now] * (f * (T(1) - f))
-    dp[at + 2 * units] = e * i * (T(1) - g * g)
-    dp[at + 3 * units] = d * bent * (o * (T(1) - o))
-    dc[line] = e * f
-    dh[line] = T(0)
+    i, f, g, o = gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units], gates[gates_at + 3 * units]
+    bent = tanh(kept[next_state_at])
+    e = dc[element] + d_state * o * (T(1) - bent * bent)
+    dp[gates_at] = e * g * (i * (T(1) - i))
+    dp[gates_at + units] = e * kept[state_at] * (f * (T(1) - f))
+    dp[gates_at + 2 * units] = e * i * (T(1) - g * g)
+    dp[gates_at + 3 * units] = d_state * bent * (o * (T(1) - o))
+    dc[element] = e * f
+    dh[element] = T(0)
 
 
 @scalar_function
-def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Computes a GRU's unit in a time step, with the formulas of `kernels.recurrent.gru`; `kept` is the candidate's product."""
-    inner = p2 + bias[5 * units + j]
-    z = sigmoid((x[at] + p0) + (bias[j] + bias[3 * units + j]))
-    r = sigmoid((x[at + units] + p1) + (bias[units + j] + bias[4 * units + j]))
-    c = tanh((x[at + 2 * units] + r * inner) + bias[2 * units + j])
-    kept[now] = inner
-    gates[at], gates[at + units], gates[at + 2 * units] = z, r, c
-    hs[after] = hs[now] if stays else z * hs[now] + (T(1) - z) * c
+def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
+    """Computes a GRU's unit in a time step as `kernels.recurrent.gru` does; `kept` gets the candidate's product."""
+    inner = p2 + bias[5 * units + unit]
+    z = sigmoid((x[gates_at] + p0) + (bias[unit] + bias[3 * units + unit]))
+    r = sigmoid((x[gates_at + units] + p1) + (bias[units + unit] + bias[4 * units + unit]))
+    c = tanh((x[gates_at + 2 * units] + r * inner) + bias[2 * units + unit])
+    kept[state_at] = inner
+    gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units] = z, r, c
+    hs[next_state_at] = hs[state_at] if keeps_state else z * hs[state_at] + (T(1) - z) * c
 
 
 @scalar_function
-def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """Computes the cotangents of a GRU's unit in a time step; those of product and inputs differ."""
-    z, r, c = gates[at], gates[at + units], gates[at + 2 * units]
-    of_z = d * (hs[now] - c) * (z * (T(1) - z))
-    e = d * (T(1) - z) * (T(1) - c * c)
-    of_r = e * kept[now] * (r * (T(1) - r))
-    dp[at], dp[at + units], dp[at + 2 * units] = of_z, of_r, e * r
-    dx[at], dx[at + units], dx[at + 2 * units] = of_z, of_r, e
-    dh[line] = d * z
+def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+    """Computes the cotangents of a GRU's unit in a time step; products and inputs have different ones."""
+    z, r, c = gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units]
+    of_z = d_state * (hs[state_at] - c) * (z * (T(1) - z))
+    e = d_state * (T(1) - z) * (T(1) - c * c)
+    of_r = e * kept[state_at] * (r * (T(1) - r))
+    dp[gates_at], dp[gates_at + units], dp[gates_at + 2 * units] = of_z, of_r, e * r
+    dx[gates_at], dx[gates_at + units], dx[gates_at + 2 * units] = of_z, of_r, e
+    dh[element] = d_state * z
 
 
 @scalar_function
-def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
+def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
     """Computes a simple recurrent unit in a time step, with the formula of `kernels.recurrent.simple`."""
-    hs[after] = hs[now] if stays else tanh((x[at] + p0) + bias[j])
+    hs[next_state_at] = hs[state_at] if keeps_state else tanh((x[gates_at] + p0) + bias[unit])
 
 
 @scalar_function
-def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """Computes the cotangents of a simple recurrent unit in a time step; product and inputs have the same."""
-    h = hs[after]
-    dp[at] = d * (T(1) - h * h)
-    dh[line] = T(0)
+def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
+    """Computes the cotangents of a simple recurrent unit in a time step; products and inputs have equal ones."""
+    h = hs[next_state_at]
+    dp[gates_at] = d_state * (T(1) - h * h)
+    dh[element] = T(0)
 
 
 # ---- replacements of CPU kernels ---------------------------------------------------------------------------
 
 
-def _step_kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
-    function: Any = types.FunctionType(walk.__code__, {**globals(), **own}, name)
-    function.__doc__ = walk.__doc__
+def _step_kernel(name: str, body: Any, signature: str, **own: Any) -> DeviceKernel:
+    function: Any = types.FunctionType(body.__code__, {**globals(), **own}, name)
+    function.__doc__ = body.__doc__
     return DeviceKernel(function, parse_signature(signature), {"T": FLOATS})
 
 
@@ -225,27 +225,27 @@ def _cell_replacements(
 
     The arguments are as in `kernels.recurrent.walk.cell_kernels`.
     """
-    own = {"GATES": gates, "CARRIES": int(carries)}
-    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARDS, **own, step=step)
-    backwards = _step_kernel(f"{name}_step_back", _run_step_backwards, _BACKWARDS, **own, step_back=step_back)
+    own = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(carries)}
+    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARD_SIGNATURE, **own, step=step)
+    backwards = _step_kernel(f"{name}_step_back", _run_step_backwards, _BACKWARD_SIGNATURE, **own, step_back=step_back)
 
     def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked = operands
-        recurrent = memory.source(packed)
-        memory.leave(work)
+        recurrent = memory.source_of_unused(packed)
+        memory.mark_unused(work)
         states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
         arrays = x, recurrent, bias, mask, hs, kept, gates, h, c
         given = batch, steps, units, masked
         return [
-            *[device_launch(_first_state, dtypes, (*state, steps), batch * units) for state in states],
+            *[device_launch(_first_state_on_gpu, dtypes, (*state, steps), batch * units) for state in states],
             *[device_launch(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
         ]
 
     def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         gates, kept, hs, packed, *rest = operands
-        arrays = gates, kept, hs, memory.source(packed), *rest
+        arrays = gates, kept, hs, memory.source_of_unused(packed), *rest
         batch, steps, units, *_ = rest[8:]
         return [device_launch(backwards, dtypes, (*arrays, t), batch * units) for t in range(steps - 1, -2, -1)]
 
@@ -256,22 +256,22 @@ def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     """Returns the replacement of `pack_matrix`: nothing, as GPU kernels read the recurrent kernel itself."""
     operands: Any = launch.operands
     matrix, packed, *_ = operands
-    memory.leave(packed, matrix)
+    memory.mark_unused(packed, matrix)
     return []
 
 
-_first_state = on_device(first_state)
-_lstm, _lstm_gradient = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
-_gru, _gru_gradient = _cell_replacements("gru", gru_step, gru_step_back, 3)
-_simple, _simple_gradient = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)
+_first_state_on_gpu = on_device(first_state)
+_lstm_replacement, _lstm_gradient_replacement = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
+_gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_back, 3)
+_simple_replacement, _simple_gradient_replacement = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     products.pack_matrix.function: _pack_replacement,
-    lstm.function: _lstm,
-    lstm_gradient.function: _lstm_gradient,
-    gru.function: _gru,
-    gru_gradient.function: _gru_gradient,
-    simple_rnn.function: _simple,
-    simple_rnn_gradient.function: _simple_gradient,
+    lstm.function: _lstm_replacement,
+    lstm_gradient.function: _lstm_gradient_replacement,
+    gru.function: _gru_replacement,
+    gru_gradient.function: _gru_gradient_replacement,
+    simple_rnn.function: _simple_replacement,
+    simple_rnn_gradient.function: _simple_gradient_replacement,
 }
 """The table of `choice`."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, variant
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
-MOST_THREADS = 512
+MOST_THREADS_PER_BLOCK = 512
 
 
 class ScratchMemory:
@@ -21,25 +21,25 @@ class ScratchMemory:
         self._kept: dict[str, Scratch] = {}
         self._sources: dict[int, Operand] = {}
 
-    def more(self, dtype: Any, size: int) -> Scratch:
-        """Adds scratch memory for ``size`` elements."""
+    def add(self, dtype: Any, size: int) -> Scratch:
+        """Returns new scratch memory of the operation, for ``size`` elements."""
         self.arrays.append((np.dtype(dtype), size))
         return Scratch(len(self.arrays) - 1)
 
-    def kept(self, name: str, dtype: Any, size: int) -> Scratch:
+    def shared(self, name: str, dtype: Any, size: int) -> Scratch:
         """Returns scratch memory that several kernels share by its name."""
         if name not in self._kept:
-            self._kept[name] = self.more(dtype, size)
+            self._kept[name] = self.add(dtype, size)
         return self._kept[name]
 
-    def leave(self, unused: Scratch, source: Operand | None = None) -> None:
+    def mark_unused(self, unused: Scratch, source: Operand | None = None) -> None:
         """Marks scratch memory as unused. If it would be a copy of ``source``, GPU kernels read the source itself."""
         dtype, _ = self.arrays[unused.number]
         self.arrays[unused.number] = dtype, 0
         if source is not None:
             self._sources[unused.number] = source
 
-    def source(self, copy: Scratch) -> Operand:
+    def source_of_unused(self, copy: Scratch) -> Operand:
         """Returns the array that an unused scratch copy would have held."""
         return self._sources[copy.number]
 
@@ -54,7 +54,7 @@ def device_launch(kernel: DeviceKernel, dtypes: Mapping[str, str], operands: Seq
 
 
 def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
-    """Returns the launch with another kernel."""
+    """Returns a launch of ``kernel`` with the operands and units of ``launch``."""
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
@@ -66,7 +66,7 @@ def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
 def thread_count(elements: int) -> int:
     """Returns the number of threads that share ``elements`` neighbouring elements."""
     wanted = 32
-    while wanted < MOST_THREADS and 4 * wanted < elements:
+    while wanted < MOST_THREADS_PER_BLOCK and 4 * wanted < elements:
         wanted *= 2
     return wanted
 

@@ -20,7 +20,7 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.gathering import INDEX_DTYPES
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
-STRETCH = 256
+STRETCH_LENGTH = 256
 
 
 @device_kernel(
@@ -107,14 +107,14 @@ def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last)
 
 
 class SortLaunches(NamedTuple):
-    """Launches that sort, and their results: the ids in increasing order, and their places."""
+    """Launches that sort ids, and their results: the ids in increasing order, and the places the ids had."""
 
     launches: list[Launch]
     keys: Operand
     order: Operand
 
 
-_merge = on_device(merge_stretches)
+_merge_on_gpu = on_device(merge_stretches)
 
 
 def sort_launches(ids: Operand, dtype: str, lines: int, count: int, limit: int, memory: ScratchMemory) -> SortLaunches:
@@ -126,14 +126,16 @@ def sort_launches(ids: Operand, dtype: str, lines: int, count: int, limit: int, 
         limit: ids from `limit` on are sorted, too, but stop the program.
         memory: the scratch memory to add to.
     """
-    passes = max(0, (-(-count // STRETCH) - 1).bit_length())
-    here = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
+    passes = max(0, (-(-count // STRETCH_LENGTH) - 1).bit_length())
+    here = memory.add(np.int64, lines * count), memory.add(np.int64, lines * count)
     there = here
     if passes:
-        there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
-    stretches = lines * -(-count // STRETCH)
+        there = memory.add(np.int64, lines * count), memory.add(np.int64, lines * count)
+    stretches = lines * -(-count // STRETCH_LENGTH)
     launches = [device_launch(sort_stretches, {"I": dtype}, (ids, *here, count, limit), stretches)]
     for number in range(passes):
-        launches.append(device_launch(_merge, {}, (*here, *there, count, STRETCH << number), lines * count))
+        launches.append(
+            device_launch(_merge_on_gpu, {}, (*here, *there, count, STRETCH_LENGTH << number), lines * count)
+        )
         here, there = there, here
     return SortLaunches(launches, *here)

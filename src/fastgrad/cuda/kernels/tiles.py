@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 
-SIDE = 32
+TILE_SIDE = 32
 """The rows and columns of a tile, and the terms in shared memory at a time; bodies have it as a literal."""
 
 
 def _multiply_add_floats(a, b, c):
-    """a b + c."""
+    """Returns a b + c for floats, rounded once."""
     return fused_multiply_add(a, b, c)
 
 
@@ -43,17 +43,19 @@ def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 @scalar_function
 def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Returns the sum number i."""
+    """Returns number i of eight sums, which are separate variables and so stay in registers."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
     return low if i < 4 else high
 
 
 @scalar_function
-def add_wide_stretch(left, right, further, row, column, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7):
-    """Adds a stretch to the sums of two columns, in `right` and `further`; each read of `left` serves both."""
+def add_wide_stretch(
+    left, right_one, right_two, row, column, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7
+):
+    """Adds a stretch to the sums of two columns, in `right_one` and `right_two`; each read of `left` serves both."""
     for k in range(32):
-        b, c = right[k * 33 + column], further[k * 33 + column]
+        b, c = right_one[k * 33 + column], right_two[k * 33 + column]
         at = k * 33 + row
         a = left[at]
         s0, t0 = multiply_add(a, b, s0), multiply_add(a, c, t0)

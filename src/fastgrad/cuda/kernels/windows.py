@@ -18,7 +18,7 @@ from numpy import int64
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, sum_number
+from fastgrad.cuda.kernels.tiles import TILE_SIDE, add_stretch, sum_number
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
@@ -45,17 +45,17 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
 @scalar_function
-def source_element(source, places, image, x, y, z, q):
-    """Returns the source's element at a place; 0 outside."""
+def source_element(source, places, image, x, y, z, channel):
+    """Returns the element of a convolution's source at three coordinates and a channel; 0 outside of the source."""
     depth, height, width = places[SOURCE_WORD], places[SOURCE_WORD + 1], places[SOURCE_WORD + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
         return T(0)
-    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS_WORD] + q]
+    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS_WORD] + channel]
 
 
 @scalar_function
 def image_and_place(number, counts, counts_at):
-    """Returns the image and the place with this number."""
+    """Returns the image, and the three coordinates in its result, of the place with a number."""
     in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
     line = number // in_c
     plane = line // in_b
@@ -64,7 +64,7 @@ def image_and_place(number, counts, counts_at):
 
 @scalar_function
 def result_index(places, image, a, b, c):
-    """Returns the index of the first result element of a place."""
+    """Returns the index of the first element that a convolution's result has at a place of an image."""
     return (
         image * places[TARGET_IMAGE_WORD]
         + a * places[TARGET_WORD]
@@ -74,14 +74,14 @@ def result_index(places, image, a, b, c):
 
 
 @scalar_function
-def write_place(places, counts, counts_at, number, count, where, i):
-    """Writes the start of a place's windows, and its result index, to `where`; an image of -1 for no place."""
-    image, a, b, c = image_and_place(number, counts, counts_at)
-    where[i] = image if number < count else -1
-    where[32 + i] = a * places[MOVE_WORD] + places[START_WORD]
-    where[64 + i] = b * places[MOVE_WORD + 1] + places[START_WORD + 1]
-    where[96 + i] = c * places[MOVE_WORD + 2] + places[START_WORD + 2]
-    where[128 + i] = result_index(places, image, a, b, c)
+def write_place(places, counts, counts_at, place_number, place_count, target_words, thread_index):
+    """Writes a place's image, window start and result index to `target_words`; image -1 from `place_count` on."""
+    image, a, b, c = image_and_place(place_number, counts, counts_at)
+    target_words[thread_index] = image if place_number < place_count else -1
+    target_words[32 + thread_index] = a * places[MOVE_WORD] + places[START_WORD]
+    target_words[64 + thread_index] = b * places[MOVE_WORD + 1] + places[START_WORD + 1]
+    target_words[96 + thread_index] = c * places[MOVE_WORD + 2] + places[START_WORD + 2]
+    target_words[128 + thread_index] = result_index(places, image, a, b, c)
 
 
 @device_kernel(
@@ -92,7 +92,7 @@ def write_place(places, counts, counts_at, number, count, where, i):
     T=SUM_DTYPES,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """target = the windows of source times filters. A unit is a tile of places by columns of a group and a phase."""
+    """Products of the source's windows with filters. Units are tiles of places by columns of a group in a phase."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     counts = phase + PLACES_WORD
     count = places[IMAGES_WORD] * places[counts] * places[counts + 1] * places[counts + 2]
@@ -176,9 +176,9 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
-    """Converts pairs of a table, (place in a patch, number), to places in a window, channels, and the numbers."""
-    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
+def _terms_in_windows(words: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
+    """Converts a table's pairs (place in a patch, number) to rows (three coordinates, channel, number)."""
+    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
     channels = max(1, int(words[SOURCE_CHANNELS_WORD]))
     at = patches.EXTENT_WORD if words[patches.COPIED_WORD] else SOURCE_WORD
     _, high, wide = words[at : at + 3]
@@ -189,7 +189,7 @@ def _terms_in_windows(words: np.ndarray, begin: int, count: int, item: int) -> C
 
 
 def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
-    """Returns a table with other groups, whose channels and filters are neighbours."""
+    """Returns a copy of a convolution's table for other groups, whose channels and filters are neighbours."""
     words = words.copy()
     words[[GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WORD]] = (
         groups,
@@ -202,22 +202,22 @@ def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarr
 
 
 def _depthwise_table(words: np.ndarray) -> np.ndarray:
-    """Returns the table of a depthwise convolution, whose columns are groups here."""
+    """Returns a depthwise convolution's table for `slide`, with each of its columns as a group."""
     return _table_with_groups(words, int(words[COLUMNS_WORD]), 1)
 
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
-    """Returns the launch for a phase of a table, whose terms are words for `slide`."""
+    """Returns the launch of `slide` for one phase of a convolution's table."""
     places = int(words[IMAGES_WORD] * words[phase + PLACES_WORD : phase + PLACES_WORD + 3].prod())
-    tiles = -(-places // SIDE) * int(words[GROUPS_WORD]) * -(-int(words[COLUMNS_WORD]) // SIDE)
+    tiles = -(-places // TILE_SIDE) * int(words[GROUPS_WORD]) * -(-int(words[COLUMNS_WORD]) // TILE_SIDE)
     return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 
 
-def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         *arrays, table, _, _ = operands
-        words = regrouped(table.array)
+        words = converted_table(table.array)
         launches = []
         for phase in _phase_offsets(words[patches.PHASES_WORD]):
             depth, terms_at = int(words[phase + patches.DEPTH_WORD]), int(words[phase + patches.TERMS_AT_WORD])
@@ -229,7 +229,7 @@ def _slide_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array)
 
 
 def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `slide_few_channels`, whose filters have `table[WIDTH_WORD]` numbers a source channel."""
+    """Returns the replacement of `slide_few_channels`; filters have `WIDTH` numbers for each channel of the source."""
     operands: Any = launch.operands
     *arrays, table = operands
     width, channels = int(table.array[few_channels.WIDTH_WORD]), np.arange(table.array[SOURCE_CHANNELS_WORD])
@@ -246,20 +246,20 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
 
 
 def _phase_offsets(count: int) -> range:
-    """Returns the places of phases in a table."""
+    """Returns the offsets of the phases in the words of a convolution's table."""
     return range(patches.HEADER_WORDS, patches.HEADER_WORDS + count * patches.PHASE_WORDS, patches.PHASE_WORDS)
 
 
-def _gather_replacement(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
+def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         source, given, target, table = operands
-        words = regrouped(table.array)
+        words = converted_table(table.array)
         many, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
         rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, many, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
-        tiles = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * -(-many // SIDE) * -(-columns // SIDE)
+        tiles = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * -(-many // TILE_SIDE) * -(-columns // TILE_SIDE)
         return [
             device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
         ]
@@ -271,7 +271,7 @@ REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
     patches.slide_lanes.function: _slide_replacement(_depthwise_table),
     few_channels.slide_few_channels.function: _few_channels_replacement,
-    patches.gather_filters.function: _gather_replacement(),
-    patches.gather_lanes.function: _gather_replacement(_depthwise_table),
+    patches.gather_filters.function: _filter_gradient_replacement(),
+    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_table),
 }
 """The table of `choice`."""

@@ -26,7 +26,7 @@ class _DeviceDispatcher(Dispatcher):
     """Runs each call on the device of its inputs."""
 
     def result(self, operation: Operation, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
-        """Returns what ``operation.run`` returns; its arrays are on the device."""
+        """Returns the results of an operation on the device of its inputs."""
         device, arrays = placed_inputs(operation.name, inputs)
         if device is None:
             return operation.run(*arrays, **attributes)

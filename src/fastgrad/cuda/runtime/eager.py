@@ -20,12 +20,12 @@ from fastgrad.core import settings_version
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import Operation, as_array
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import control_flow_of
+from fastgrad.core.recording import control_flow_handler
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.runtime.program import DeviceProgram
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 
-MOST = 4096
+MOST_CACHED_PROGRAMS = 4096
 """The number of programs of one operation that a device keeps, by last use."""
 
 
@@ -50,7 +50,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
         arrays: its inputs, on the device; texts are on the host.
         attributes: its attributes.
     """
-    is_recording = control_flow_of() is not None
+    is_recording = control_flow_handler() is not None
     if not is_recording:
         if isinstance(row, GraphOperation):
             return tuple(run_graph(device, row, arrays))
@@ -60,12 +60,14 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
     programs = device.rows
     cached = None if key is None else programs.get(key)
     if cached is None or cached.program is None:
-        host_result = _on_host(row, arrays, attributes)
+        host_result = _run_on_host(row, arrays, attributes)
         host_arrays = host_result if type(host_result) is tuple else (host_result,)
         if key is not None and cached is None and not is_recording:
-            cached = _CachedProgram(_program(device, row, arrays, host_arrays, attributes), type(host_result) is tuple)
+            cached = _CachedProgram(
+                _new_program(device, row, arrays, host_arrays, attributes), type(host_result) is tuple
+            )
             programs[key] = cached
-            if len(programs) > MOST:
+            if len(programs) > MOST_CACHED_PROGRAMS:
                 programs.popitem(last=False)
         if cached is None or cached.program is None:
             device_arrays = tuple(
@@ -80,13 +82,13 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
 
 def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32)
+    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING)
     return (
         None if options is None else (row.name, options, allows_tf32, *[(array.shape, array.dtype) for array in arrays])
     )
 
 
-def _on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:
+def _run_on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:
     token = errors_set(QUIET)
     try:
         return row.run(*[moved(array, None) for array in arrays], **attributes)
@@ -94,13 +96,13 @@ def _on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) 
         errors_reset(token)
 
 
-def _program(
-    device: Device, row: Operation, arrays: Sequence[Any], found: Sequence[Any], attributes: dict[str, Any]
+def _new_program(
+    device: Device, row: Operation, arrays: Sequence[Any], host_results: Sequence[Any], attributes: dict[str, Any]
 ) -> DeviceProgram | None:
-    if any(array.dtype.kind == "O" for array in (*arrays, *map(np.asarray, found))):
+    if any(array.dtype.kind == "O" for array in (*arrays, *map(np.asarray, host_results))):
         return None
     inputs = [Value(array.shape, array.dtype, number) for number, array in enumerate(arrays)]
-    outputs = [Value(np.shape(array), np.asarray(array).dtype, n) for n, array in enumerate(found, len(inputs))]
+    outputs = [Value(np.shape(array), np.asarray(array).dtype, n) for n, array in enumerate(host_results, len(inputs))]
     nodes = [Node(Kind.ARGUMENT, number, outputs=(value,)) for number, value in enumerate(inputs)]
     nodes.append(Node(Kind.OPERATION, row, tuple(inputs), tuple(outputs), attributes))
     return DeviceProgram(device, Graph(nodes, outputs), fixed=False)

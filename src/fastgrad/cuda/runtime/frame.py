@@ -13,16 +13,16 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan
-from fastgrad.cuda.codegen.kernel import NO_ANSWER
+from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
 
-ARENA = -1
+ARENA_BASE = -1
 """The base of addresses in the arena. Other bases are numbers of the program's arrays."""
 
 
-class Call:
+class PreparedLaunch:
     """A kernel with its launch words.
 
     Attributes:
@@ -45,7 +45,7 @@ class DeviceFrame:
     """The kernels of a plan, ready to be launched.
 
     Args:
-        plan: the plan to run, with launches of this device (`choice.ON_DEVICE`).
+        plan: the plan to run, with launches of this device (`choice.GPU_PLANNING`).
         device: the device.
 
     Attributes:
@@ -58,9 +58,9 @@ class DeviceFrame:
         self._memory: dict[int, tuple[Any, Any]] = {}  # permanent host arrays, each with its copy on the device
         self._words: list[int] = []  # in device memory: addresses of lists, sizes, numbers
         self._moves: list[tuple[int, int, int]] = []
-        self._inner: list[tuple[Call, int, int]] = []  # words that hold the address of such a word
+        self._inner: list[tuple[PreparedLaunch, int, int]] = []  # words that hold the address of such a word
         self._answer_count = 0
-        self.calls = [self._action_calls(action) for action in plan.actions]
+        self.calls = [self._prepared_launches_of_action(action) for action in plan.actions]
         self._answer_memory = device.array((max(self._answer_count, 1),), np.uint64)
         self._table = device.put(np.array(self._words or [0], np.int64))
         for call, word_index, table_index in self._inner:
@@ -71,7 +71,7 @@ class DeviceFrame:
                 call.words[-1] = self._answer_memory.address + 8 * (call.answer or 0)
 
     def bind(self, arena: int, objects: Sequence[int]) -> None:
-        """Sets the addresses of arrays.
+        """Sets the addresses of arrays in the launch words of all kernels.
 
         Args:
             arena: the address of the arena of `plan.arena_bytes` bytes.
@@ -80,10 +80,10 @@ class DeviceFrame:
         for calls in self.calls:
             for call in calls:
                 for word_index, base, offset in call.moves:
-                    call.words[word_index] = (arena if base == ARENA else objects[base]) + offset
+                    call.words[word_index] = (arena if base == ARENA_BASE else objects[base]) + offset
         if self._moves:
             for word_index, base, offset in self._moves:
-                self._words[word_index] = (arena if base == ARENA else objects[base]) + offset
+                self._words[word_index] = (arena if base == ARENA_BASE else objects[base]) + offset
             self.device.driver.copy_in(self._table.address, np.array(self._words, np.int64))
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
@@ -91,10 +91,10 @@ class DeviceFrame:
         if isinstance(place, InStatic):
             return self._permanent_address(place.array)
         base, offset = _base_and_offset(place)
-        return (arena if base == ARENA else objects[base]) + offset
+        return (arena if base == ARENA_BASE else objects[base]) + offset
 
     def clear_answers(self) -> None:
-        """Clears the answers before a run."""
+        """Resets the answers of all kernels before a run of the program."""
         if self._answer_count:
             self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answer_count)
 
@@ -114,19 +114,19 @@ class DeviceFrame:
 
     # ---- words -----------------------------------------------------------------------------------------
 
-    def _action_calls(self, action: Action) -> list[Call]:
+    def _prepared_launches_of_action(self, action: Action) -> list[PreparedLaunch]:
         if action.launches is None:
             return []
-        return [self._call_of(action, launch) for launch in action.launches.launches]
+        return [self._prepared_launch(action, launch) for launch in action.launches.launches]
 
-    def _call_of(self, action: Action, launch: Launch) -> Call:
+    def _prepared_launch(self, action: Action, launch: Launch) -> PreparedLaunch:
         on_device: Any = launch.kernel
         kernel, dtypes = on_device
         answer = None
         if kernel.signature.returns_status:
             answer = self._answer_count
             self._answer_count += 1
-        call = Call(self.device.driver.load(kernel, dtypes), launch.units, answer)
+        call = PreparedLaunch(self.device.driver.load(kernel, dtypes), launch.units, answer)
         operand_iterator = iter(launch.operands)
         listed_arrays: tuple[Any, ...] = ()
         for word_index, parameter in enumerate(kernel.given):
@@ -135,7 +135,7 @@ class DeviceFrame:
                 call.words[word_index] = len(listed_arrays)
             elif parameter.kind == "sizes":
                 self._inner.append((call, word_index, len(self._words)))
-                self._words += [_elements(action, element) for element in listed_arrays]
+                self._words += [_element_count(action, element) for element in listed_arrays]
             elif parameter.kind in LIST_KINDS:
                 operand: Any = next(operand_iterator)
                 listed_arrays = listed_arrays or operand
@@ -180,12 +180,12 @@ class DeviceFrame:
 
 def _base_and_offset(place: Place) -> tuple[int, int]:
     if isinstance(place, InArena):
-        return ARENA, place.offset
+        return ARENA_BASE, place.offset
     assert isinstance(place, InCaller), "an object of Python's has no address"
     return place.number, 0
 
 
-def _elements(action: Action, operand: Any) -> int:
+def _element_count(action: Action, operand: Any) -> int:
     match operand:
         case Input(number):
             value = action.node.inputs[number]
@@ -203,6 +203,6 @@ def _elements(action: Action, operand: Any) -> int:
 
 
 def first_answer(answers: np.ndarray) -> int | None:
-    """Returns the number of the first answer, or None."""
-    numbers = np.flatnonzero(answers != NO_ANSWER)
+    """Returns the number of the first kernel whose answer tells an error, or None."""
+    numbers = np.flatnonzero(answers != ANSWER_WITHOUT_ERROR)
     return int(numbers[0]) if len(numbers) else None

@@ -27,18 +27,18 @@ from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
-from fastgrad.core.operation import in_python_because
+from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
-from fastgrad.cuda.kernels.choice import ON_DEVICE
-from fastgrad.cuda.kernels.library import with_library
-from fastgrad.cuda.runtime.frame import Call, DeviceFrame, first_answer
+from fastgrad.cuda.kernels.choice import GPU_PLANNING
+from fastgrad.cuda.kernels.library import with_blas_products
+from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_answer
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
 
 
-class Stopped(Exception):
+class ProgramStopped(Exception):
     """The error if a kernel has stopped the program."""
 
 
@@ -65,12 +65,12 @@ class DeviceProgram:
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
         self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
-        self.plan = plan(self.tree, ON_DEVICE)
+        self.plan = plan(self.tree, GPU_PLANNING)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)
         self._steps = _steps_by_stretch(self._frame)
-        self._places, self._size = self._laid_out()
+        self._places, self._size = self._memory_layout()
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
         self._results: list[Any] = []  # arrays, None for Python objects
@@ -80,8 +80,8 @@ class DeviceProgram:
         state_variables = [
             node.payload for part in self.tree.parts() for node in part.graph.nodes if _accesses_variable(node.kind)
         ]
-        self._read = _on_host(state_variables)
-        self._written = _on_host(self.plan.written)
+        self._read = _host_arrays(state_variables)
+        self._written = _host_arrays(self.plan.written)
 
     @property
     def graph(self) -> Graph:
@@ -90,7 +90,7 @@ class DeviceProgram:
 
     @property
     def source(self) -> str:
-        """The launches, in order, as text."""
+        """The program's launches in order, one kernel name and number of units a line."""
         lines = []
         for action in self.plan.actions:
             if action.launches is None:
@@ -104,7 +104,7 @@ class DeviceProgram:
         return self.replay(arguments)[1]
 
     def replay(self, arguments: Sequence[Any]) -> tuple[int, list[Any]]:
-        """Replays the program.
+        """Replays the program with new arguments.
 
         Args:
             arguments: an array of the same shape and dtype for each argument of the recording, on the host or a device.
@@ -125,10 +125,10 @@ class DeviceProgram:
                 self._frame.put(array)
             try:
                 try:
-                    number = run.go()
-                except Stopped:
+                    number = run.run()
+                except ProgramStopped:
                     run.carefully = True
-                    run.go()
+                    run.run()
                     raise InternalError("a kernel stopped a program, and did not when that was run again") from None
             finally:
                 results = self._results
@@ -156,7 +156,7 @@ class DeviceProgram:
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def _laid_out(self) -> tuple[list[int], int]:
+    def _memory_layout(self) -> tuple[list[int], int]:
         """Returns the offsets of the objects in the program's memory, and its size."""
         arena = Arena()
         arena.grow(self.plan.arena_bytes)
@@ -208,7 +208,7 @@ class DeviceProgram:
         address = self._frame.address(place, self._memory.address, self._objects)
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
-    def launched(self, key: tuple[int, int], calls: Sequence[Call]) -> None:
+    def launch_calls(self, key: tuple[int, int], calls: Sequence[PreparedLaunch]) -> None:
         """Launches kernels. Several become one graph, recorded at the first time, if memory is fixed."""
         driver = self.device.driver
 
@@ -234,7 +234,8 @@ def _passes(blas: Blas | None) -> tuple[Pass, ...]:
         return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
 
     def fuse_with_library(graph: Graph) -> Graph:
-        return with_library(fuse_to_fit(graph, slopes=False), blas)  # which needs gelu's argument for its gradient
+        fused = fuse_to_fit(graph, slopes=False)  # cuBLASLt needs gelu's argument for its gradient
+        return with_blas_products(fused, blas)
 
     return (*SIMPLIFY, *DECOMPOSE, fuse_with_library)
 
@@ -254,18 +255,18 @@ class _ProgramRun:
         self.python: dict[int, Any] = {}
         self.kept: list[Any] = []
 
-    def go(self) -> int:
+    def run(self) -> int:
         """Runs the program; returns the number of its last stretch.
 
         Raises:
-            Stopped: a kernel has stopped the program. If ``carefully``, the kernel's own error is raised instead.
+            ProgramStopped: a kernel has stopped the program. If ``carefully``, the kernel's own error is raised instead.
         """
         self._frame.clear_answers()
         number = 0
         while True:
             for step_number, step in enumerate(self._program._steps[number]):
                 if isinstance(step, Action):
-                    self._on_host(step)
+                    self._run_on_host(step)
                 else:
                     self._launch_sequence((number, step_number), step)
             stretch = self._plan.stretches[number]
@@ -281,16 +282,16 @@ class _ProgramRun:
     def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
         if self.carefully:
             for action, call in step.calls:
-                self._program.launched((-1, -1), [call])
+                self._program.launch_calls((-1, -1), [call])
                 if call.answer is not None and first_answer(self._frame.answers()) is not None:
-                    self._refuse(action)
+                    self._raise_error_of(action)
             return
-        self._program.launched(key, [call for _, call in step.calls])
+        self._program.launch_calls(key, [call for _, call in step.calls])
         if step.asks and first_answer(self._frame.answers()) is not None:
-            raise Stopped
+            raise ProgramStopped
 
-    def _refuse(self, action: Action) -> None:
-        """Raises the error of a kernel that stopped the program."""
+    def _raise_error_of(self, action: Action) -> None:
+        """Raises the error of the action whose kernel stopped the program."""
         arrays = [
             self.array(*place_and_value) for place_and_value in zip(action.inputs, action.node.inputs, strict=True)
         ]
@@ -301,7 +302,7 @@ class _ProgramRun:
 
     # ---- on the host -------------------------------------------------------------------------------------
 
-    def _on_host(self, action: Action) -> None:
+    def _run_on_host(self, action: Action) -> None:
         node = action.node
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
@@ -310,14 +311,18 @@ class _ProgramRun:
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
         elif isinstance(node.payload, GraphOperation):
-            inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
-            self._keep(action, run_graph(self._program.device, node.payload, inputs))
+            inputs = [
+                self._on_device(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)
+            ]
+            self._store_host_results(action, run_graph(self._program.device, node.payload, inputs))
         elif isinstance(node.payload, ControlFlowOperation):
-            inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
-            self._keep(action, run_structured(self._program.device, node.payload, inputs))
+            inputs = [
+                self._on_device(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)
+            ]
+            self._store_host_results(action, run_structured(self._program.device, node.payload, inputs))
         else:
             warn_of_host(node.payload.name)
-            self._keep(
+            self._store_host_results(
                 action,
                 run_node(
                     node,
@@ -325,8 +330,8 @@ class _ProgramRun:
                 ),
             )
 
-    def _keep(self, action: Action, found: Sequence[Any]) -> None:
-        for place, value, array in zip(action.outputs, action.node.outputs, found, strict=True):
+    def _store_host_results(self, action: Action, host_results: Sequence[Any]) -> None:
+        for place, value, array in zip(action.outputs, action.node.outputs, host_results, strict=True):
             if isinstance(place, InPython):
                 self.python[id(value)] = np.asarray(array, object)
             elif isinstance(array, DeviceArray):
@@ -334,26 +339,26 @@ class _ProgramRun:
             else:
                 self._program.view(place, value).write(np.asarray(array, value.dtype).reshape(value.shape))
 
-    def _here(self, place: Place, value: Value) -> Any:
-        """Returns a value on its device."""
+    def _on_device(self, place: Place, value: Value) -> Any:
+        """Returns a value of the run: an array on the device, or an array of Python objects."""
         return self.python[id(value)] if isinstance(place, InPython) else self._program.view(place, value)
 
     def array(self, place: Place, value: Value) -> np.ndarray:
-        """Returns a value on the host."""
-        stored_value = self._here(place, value)
+        """Returns a value of the run as an array on the host."""
+        stored_value = self._on_device(place, value)
         array: np.ndarray = stored_value if isinstance(stored_value, np.ndarray) else stored_value.on_host()
         return array
 
 
 class _LaunchSequence:
-    """Kernels that are launched one after another.
+    """Prepared launches that run one after another without the host.
 
     Attributes:
         calls: the calls, each with its action.
         asks: whether their answers are checked after them.
     """
 
-    def __init__(self, calls: list[tuple[Action, Call]], asks: bool) -> None:
+    def __init__(self, calls: list[tuple[Action, PreparedLaunch]], asks: bool) -> None:
         self.calls, self.asks = calls, asks
 
 
@@ -367,26 +372,28 @@ def _steps_by_stretch(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]
     calls_of = iter(frame.calls)
     for stretch in frame.plan.stretches:
         steps: list[_LaunchSequence | Action] = []
-        pending_calls: list[tuple[Action, Call]] = []
+        pending_calls: list[tuple[Action, PreparedLaunch]] = []
         for action in stretch.actions:
             calls = next(calls_of)
             if action.launches is not None:
                 pending_calls += [(action, call) for call in calls]
                 continue
-            steps += _cut(pending_calls, at_end=True)
+            steps += _launch_sequences(pending_calls, checks_at_end=True)
             pending_calls = []
             if stretch.ways and action is stretch.actions[-1]:
                 continue
             steps.append(action)
-        stretch_steps.append([*steps, *_cut(pending_calls, at_end=False)])
+        stretch_steps.append([*steps, *_launch_sequences(pending_calls, checks_at_end=False)])
     return stretch_steps
 
 
-def _cut(calls: list[tuple[Action, Call]], at_end: bool) -> list[_LaunchSequence | Action]:
+def _launch_sequences(
+    calls: list[tuple[Action, PreparedLaunch]], checks_at_end: bool
+) -> list[_LaunchSequence | Action]:
     last_check = max([number for number, (_, call) in enumerate(calls, 1) if call.answer is not None], default=0)
     if not last_check:
         return [_LaunchSequence(calls, False)] if calls else []
-    cut_index = len(calls) if at_end else last_check
+    cut_index = len(calls) if checks_at_end else last_check
     remaining_calls = calls[cut_index:]
     return [
         _LaunchSequence(calls[:cut_index], True),
@@ -399,7 +406,7 @@ _warned: set[str] = set()
 
 def warn_of_host(name: str) -> None:
     """Warns once that an operation runs on the host, if users would expect it on the GPU."""
-    reason = in_python_because(name)
+    reason = reason_to_run_in_python(name)
     if reason is not None and name not in _warned:
         _warned.add(name)
         warnings.warn(
@@ -413,7 +420,7 @@ def _accesses_variable(kind: Kind) -> bool:
     return kind is Kind.READ or kind is Kind.ASSIGN
 
 
-def _on_host(variables: Sequence[Any]) -> list[np.ndarray]:
+def _host_arrays(variables: Sequence[Any]) -> list[np.ndarray]:
     """Returns the host arrays of variables, without arrays of Python objects."""
     arrays = {id(variable._array): variable._array for variable in variables}
     return [array for array in arrays.values() if isinstance(array, np.ndarray) and array.dtype.kind != "O"]

@@ -18,12 +18,12 @@ import numpy as np
 from fastgrad.cuda.codegen import body
 from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
 
-MOST_THREADS = 1024
-_STACK = 128 * 1024
-PLACES = 1 << 18
+MOST_THREADS_PER_BLOCK = 1024
+_STACK_BYTES_PER_THREAD = 128 * 1024
+MOST_REQUEST_PLACES = 1 << 18
 """The limit on places in the code of a process's kernels that make requests."""
 
-SIMULATED = "fastgrad_simulated"
+REQUEST_SYMBOL = "fastgrad_simulated"
 """The function that a simulated kernel calls: (number in `REQUESTS`, place in the code, a, b) returns a number."""
 
 REQUESTS = (
@@ -31,7 +31,7 @@ REQUESTS = (
     *(body.shared_array, body.synchronize, body.shuffle_xor),
 )
 
-STATE = "fastgrad_fibers"
+STATE_SYMBOL = "fastgrad_fibers"
 THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL, _TIME = range(11)
 """The indices of the state's words.
 
@@ -42,17 +42,18 @@ and its arguments, the shared memory with its end and a flag for too much of it,
 _STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
 """The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the answer."""
 
-ENDED = -1
+KIND_OF_ENDED_THREAD = -1
 """The `KIND` of a thread that has ended."""
 
 _state = (ctypes.c_int64 * 11)()
-_rows = np.zeros((MOST_THREADS, 6), np.int64)
-_places = np.zeros((PLACES, 2), np.int64)  # the shared array of each place, and the block that made it
+_thread_rows = np.zeros((MOST_THREADS_PER_BLOCK, 6), np.int64)
+_shared_addresses = np.zeros((MOST_REQUEST_PLACES, 2), np.int64)
+"""For each place, the address of the shared array, and the block that made it."""
 
-_ROWS, _SHARED_AT = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
+_THREAD_ROWS_SYMBOL, _SHARED_ADDRESSES_SYMBOL = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
 
 # The end of an inactive stack: the callee-saved registers, and the return address.
-_SWITCHES = {
+_STACK_SWITCH_ASSEMBLY = {
     "x86_64": (
         "x86_64_sysvcc",
         [f"pushq %{r}" for r in ("rbp", "rbx", "r12", "r13", "r14", "r15")]
@@ -71,42 +72,44 @@ _SWITCHES = {
         + ["add sp, sp, #160", "ret"],
     ),
 }
-_WORDS_AND_RETURN = {"x86_64": (8, 6), "aarch64": (20, 11)}
+_NEW_STACK_WORDS_AND_RETURN_INDEX = {"x86_64": (8, 6), "aarch64": (20, 11)}
 """The number of words on a new stack, and the index of the return address. x86-64 has a caller's word last."""
 
-Block = tuple[int, int, int]
+BlockNumbers = tuple[int, int, int]
 """The number of threads of a block, the block's number, and the number of blocks."""
 
 
-def begin(block: Block, room: int, end: int) -> None:
-    """Begins a block, whose threads share the memory from `room` to `end`."""
+def begin_block(block: BlockNumbers, shared_begin: int, shared_end: int) -> None:
+    """Begins a block, whose threads share the memory from `shared_begin` to `shared_end`."""
     _state[_THREADS], _state[_BLOCK], _state[_BLOCKS] = block
-    _state[_ROOM], _state[_END], _state[_FULL] = room, end, 0
+    _state[_ROOM], _state[_END], _state[_FULL] = shared_begin, shared_end, 0
     _state[_TIME] += 1
 
 
-def start(kernel: int, arguments: int) -> np.ndarray:
+def start_threads(kernel_address: int, arguments_address: int) -> np.ndarray:
     """Gives each thread of the block a stack, on which it will call the function at an address; returns their rows."""
     count = _state[_THREADS]
-    assert count <= MOST_THREADS
-    words, return_index = _WORDS_AND_RETURN[_processor()]
+    assert count <= MOST_THREADS_PER_BLOCK
+    words, return_index = _NEW_STACK_WORDS_AND_RETURN_INDEX[_processor_name()]
     stacks = _stacks()[:count]
     stacks[:, 0] = 0
     stacks[:, -words:] = 0
-    stacks[:, return_index - words] = _native().fiber
-    _rows[:count, _STACK_POINTER] = stacks.ctypes.data + np.arange(1, count + 1) * _STACK - 8 * words
-    _state[_ENTRY], _state[_ARGUMENTS] = kernel, arguments
-    return _rows[:count]
+    stacks[:, return_index - words] = _native_functions().fiber
+    _thread_rows[:count, _STACK_POINTER] = (
+        stacks.ctypes.data + np.arange(1, count + 1) * _STACK_BYTES_PER_THREAD - 8 * words
+    )
+    _state[_ENTRY], _state[_ARGUMENTS] = kernel_address, arguments_address
+    return _thread_rows[:count]
 
 
 def run_until_all_wait() -> None:
     """Runs one thread after another until it waits for the others, or ends."""
-    _native().run_until_all_wait()
+    _native_functions().run_until_all_wait()
     assert not _stacks()[: _state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
 
 
 def set_thread(number: int) -> None:
-    """Sets the current thread."""
+    """Sets the number of the current thread of the simulated block."""
     _state[THREAD] = number
 
 
@@ -115,39 +118,47 @@ def wants_more_memory() -> bool:
     return _state[_FULL] != 0
 
 
-def addresses() -> dict[str, int]:
-    """Returns the addresses that the code of kernels uses."""
-    return {SIMULATED: _native().simulated, **_memory_addresses()}
+def addresses_by_symbol() -> dict[str, int]:
+    """Returns the addresses of the simulation's functions and memory by the symbols that kernels use."""
+    return {REQUEST_SYMBOL: _native_functions().simulated, **_memory_addresses()}
 
 
 def state_word_ir(place: int) -> str:
-    """Returns the address of a word of the state, in LLVM IR."""
-    return f"getelementptr (i64, ptr @{STATE}, i64 {place})"
+    """Returns the address of a word of the simulation's state, as LLVM IR."""
+    return f"getelementptr (i64, ptr @{STATE_SYMBOL}, i64 {place})"
 
 
 def _memory_addresses() -> dict[str, int]:
-    return {STATE: ctypes.addressof(_state), _ROWS: _rows.ctypes.data, _SHARED_AT: _places.ctypes.data}
+    return {
+        STATE_SYMBOL: ctypes.addressof(_state),
+        _THREAD_ROWS_SYMBOL: _thread_rows.ctypes.data,
+        _SHARED_ADDRESSES_SYMBOL: _shared_addresses.ctypes.data,
+    }
 
 
 @functools.cache
 def _stacks() -> np.ndarray:
-    """Allocates the stacks. Pages without use take no memory."""
-    memory = np.empty(MOST_THREADS * _STACK + 64, np.uint8)
+    """Allocates a stack for each thread of a block. Pages without use take no memory."""
+    memory = np.empty(MOST_THREADS_PER_BLOCK * _STACK_BYTES_PER_THREAD + 64, np.uint8)
     skipped = -memory.ctypes.data % 64
-    return memory[skipped : skipped + MOST_THREADS * _STACK].view(np.int64).reshape(MOST_THREADS, -1)
+    return (
+        memory[skipped : skipped + MOST_THREADS_PER_BLOCK * _STACK_BYTES_PER_THREAD]
+        .view(np.int64)
+        .reshape(MOST_THREADS_PER_BLOCK, -1)
+    )
 
 
 @functools.cache
-def _processor() -> str:
+def _processor_name() -> str:
     name = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
-    if name not in _SWITCHES:
+    if name not in _STACK_SWITCH_ASSEMBLY:
         raise NotImplementedError(f"the simulation of a GPU switches stacks on x86-64 and AArch64, not on {name}")
     return name
 
 
 def fibers_ir(processor: str) -> str:
     """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
-    convention, lines = _SWITCHES[processor]
+    convention, lines = _STACK_SWITCH_ASSEMBLY[processor]
     plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
     words = {REQUESTS.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
@@ -162,9 +173,9 @@ def fibers_ir(processor: str) -> str:
         for name, place in request_words
     )
     return f"""
-@{STATE} = external global i64
-@{_ROWS} = external global i64
-@{_SHARED_AT} = external global i64
+@{STATE_SYMBOL} = external global i64
+@{_THREAD_ROWS_SYMBOL} = external global i64
+@{_SHARED_ADDRESSES_SYMBOL} = external global i64
 
 define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nounwind {{
   call void asm sideeffect "{assembly}", ""()
@@ -172,8 +183,8 @@ define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nou
 }}
 
 define internal ptr @row(i64 %thread) {{
-  %at = mul i64 %thread, {_rows.shape[1]}
-  %row = getelementptr i64, ptr @{_ROWS}, i64 %at
+  %at = mul i64 %thread, {_thread_rows.shape[1]}
+  %row = getelementptr i64, ptr @{_THREAD_ROWS_SYMBOL}, i64 %at
   ret ptr %row
 }}
 
@@ -207,17 +218,17 @@ define void @fiber() noreturn {{
   %thread = load i64, ptr {state_word_ir(THREAD)}
   %row = call ptr @row(i64 %thread)
   %kind = getelementptr i64, ptr %row, i64 {KIND}
-  store i64 {ENDED}, ptr %kind
+  store i64 {KIND_OF_ENDED_THREAD}, ptr %kind
   call void @wait(ptr %row)
   unreachable
 }}
 
-define i64 @{SIMULATED}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
+define i64 @{REQUEST_SYMBOL}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
   switch i64 %kind, label %others [ i64 {REQUESTS.index(body.shared_array)}, label %shared {cases} ]
 {plains}
 shared:
   %pair = mul i64 %place, 2
-  %at = getelementptr i64, ptr @{_SHARED_AT}, i64 %pair
+  %at = getelementptr i64, ptr @{_SHARED_ADDRESSES_SYMBOL}, i64 %pair
   %since = getelementptr i64, ptr %at, i64 1
   %known = load i64, ptr %at
   %then = load i64, ptr %since
@@ -255,20 +266,20 @@ others:
 """
 
 
-class _Native:
+class _NativeFunctions:
     """The functions of `fibers_ir` in this process."""
 
     def __init__(self) -> None:
         initialize_llvm()
         llvm.initialize_native_asmparser()
-        module = llvm.parse_assembly(fibers_ir(_processor()))
+        module = llvm.parse_assembly(fibers_ir(_processor_name()))
         module.triple = target_machine().triple
         for symbol, address in _memory_addresses().items():
             llvm.add_symbol(symbol, address)
         machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
         self._engine: Any = llvm.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
-        self.fiber, self.simulated = map(self._engine.get_function_address, ("fiber", SIMULATED))
+        self.fiber, self.simulated = map(self._engine.get_function_address, ("fiber", REQUEST_SYMBOL))
         # The calls keep the GIL, as they are short: other Python threads run between them.
         self.run_until_all_wait: Callable[[], None] = ctypes.PYFUNCTYPE(None)(
             self._engine.get_function_address("run_until_all_wait")
@@ -276,5 +287,5 @@ class _Native:
 
 
 @functools.cache
-def _native() -> _Native:
-    return _Native()
+def _native_functions() -> _NativeFunctions:
+    return _NativeFunctions()

@@ -15,7 +15,7 @@ from numba.extending import register_model
 from fastgrad.cuda.codegen import body as of_gpus
 from fastgrad.cuda.codegen import entry
 from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.cuda.simulation.fibers import PLACES, REQUESTS, SIMULATED
+from fastgrad.cuda.simulation.fibers import MOST_REQUEST_PLACES, REQUEST_SYMBOL, REQUESTS
 from fastgrad.cuda.simulation.races import WATCH_SYMBOL
 from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
 from fastgrad.kernels.codegen.body import scalar_function
@@ -25,8 +25,8 @@ from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define_intrinsic
 
 types: Any = numba_types  # Numba adds names to this module at its import
 
-_WORD = ir.IntType(64)
-_places = itertools.count()
+_INT64 = ir.IntType(64)
+_place_numbers = itertools.count()
 """A number for each place in code that makes a request."""
 
 
@@ -46,37 +46,37 @@ def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: 
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [text, _WORD, ir.IntType(1)])
+    kind = ir.FunctionType(ir.VoidType(), [text, _INT64, ir.IntType(1)])
     size = context.get_abi_sizeof(place.type.pointee)
     function = cgutils.get_or_insert_function(builder.module, kind, WATCH_SYMBOL)
-    builder.call(function, [builder.bitcast(place, text), _WORD(size), ir.IntType(1)(written)])
+    builder.call(function, [builder.bitcast(place, text), _INT64(size), ir.IntType(1)(written)])
 
 
 @lower_builtin(operator.getitem, WatchedPointer, types.Integer)
-def _get_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _lower_watched_load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _emit_watch(context, builder, signature, args, written=False)
     return checked_pointers._lower_getitem(context, builder, signature, args)
 
 
 @lower_builtin(operator.setitem, WatchedPointer, types.Integer, types.Any)
-def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _lower_watched_store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     _emit_watch(context, builder, signature, args, written=True)
     return checked_pointers._lower_setitem(context, builder, signature, args)
 
 
 def _emit_request(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
     """Returns the answer of `fibers` to a request, an int64."""
-    place = next(_places)
-    if place >= PLACES:
+    place = next(_place_numbers)
+    if place >= MOST_REQUEST_PLACES:
         raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WORD, [_WORD] * 4), SIMULATED)
-    return builder.call(function, [_WORD(REQUESTS.index(special)), _WORD(place), a, b])
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_INT64, [_INT64] * 4), REQUEST_SYMBOL)
+    return builder.call(function, [_INT64(REQUESTS.index(special)), _INT64(place), a, b])
 
 
 def _number_intrinsic(special: body.Special) -> Any:
     def definition() -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return _emit_request(builder, special, _WORD(0), _WORD(0))
+            return _emit_request(builder, special, _INT64(0), _INT64(0))
 
         return types.int64(), lower
 
@@ -85,7 +85,7 @@ def _number_intrinsic(special: body.Special) -> Any:
 
 def _synchronize() -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _emit_request(builder, of_gpus.synchronize, _WORD(0), _WORD(0))
+        _emit_request(builder, of_gpus.synchronize, _INT64(0), _INT64(0))
         return context.get_dummy_value()
 
     return types.none(), lower
@@ -97,7 +97,7 @@ def _shuffle_xor(x: Any, lanes: Any) -> Any:
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = ir.IntType(x.bitwidth)
-        given = builder.zext(builder.bitcast(args[0], bits), _WORD)
+        given = builder.zext(builder.bitcast(args[0], bits), _INT64)
         answer = _emit_request(builder, of_gpus.shuffle_xor, given, context.cast(builder, args[1], lanes, types.int64))
         return builder.bitcast(builder.trunc(answer, bits), args[0].type)
 
@@ -110,9 +110,9 @@ def _shared_array(element: Any, length: Any) -> Any:
     kind, count = element.dtype, length.literal_value
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _emit_request(builder, of_gpus.shared_array, _WORD(count), _WORD(kind.bitwidth // 8))
+        place = _emit_request(builder, of_gpus.shared_array, _INT64(count), _INT64(kind.bitwidth // 8))
         start = builder.inttoptr(place, context.get_value_type(types.CPointer(kind)))
-        return pointer_value(context, builder, signature.return_type, start, _WORD(count), f"shared_array of {kind}")
+        return pointer_value(context, builder, signature.return_type, start, _INT64(count), f"shared_array of {kind}")
 
     return WatchedPointer(kind)(element, length), lower
 
@@ -146,15 +146,15 @@ def _identity(unit: Any) -> Any:
     return unit
 
 
-_AS_ON_A_CPU = (
+_SPECIALS_AS_ON_A_CPU = (
     *(body.address_of, body.float_bits, body.from_bits, body.fused_multiply_add, body.prefetch),
     *(body.round_down, body.round_to_even, body.round_to_zero, body.round_up),
 )
-_REFUSED = {special: special for special in INTRINSICS if special not in _AS_ON_A_CPU}
+_SPECIALS_OF_A_CPU_ALONE = {special: special for special in INTRINSICS if special not in _SPECIALS_AS_ON_A_CPU}
 
 MEANINGS: dict[Any, Any] = {
-    **_REFUSED,
-    **{special: INTRINSICS[special] for special in _AS_ON_A_CPU},
+    **_SPECIALS_OF_A_CPU_ALONE,
+    **{special: INTRINSICS[special] for special in _SPECIALS_AS_ON_A_CPU},
     # Separate definitions: Numba caches an intrinsic's code by argument types, and pointers differ here.
     body.local_array: define_intrinsic(
         body.local_array, intrinsics._local_array_definition("local_array", lambda kind: 1), literal=True

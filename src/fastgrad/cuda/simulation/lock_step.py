@@ -21,7 +21,7 @@ import numpy as np
 
 from fastgrad.cuda.codegen import body
 from fastgrad.cuda.codegen.entry import entry_of
-from fastgrad.cuda.codegen.kernel import NO_ANSWER, DeviceKernel
+from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
 from fastgrad.cuda.simulation.fibers import REQUESTS
 from fastgrad.kernels.codegen import bounds
@@ -30,9 +30,9 @@ from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
-_SYNCHRONIZE = REQUESTS.index(body.synchronize)
-_NUMBERS = frozenset({"float", "int", "count"})
-_alone = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
+_SYNCHRONIZE_REQUEST = REQUESTS.index(body.synchronize)
+_NUMBER_KINDS = frozenset({"float", "int", "count"})
+_simulation_lock = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
 
 class SimulationError(RuntimeError):
@@ -47,7 +47,7 @@ def simulate(
     blocks: int = 2,
     threads: int = 64,
 ) -> int | None:
-    """Runs a kernel, which writes to its arrays.
+    """Runs a GPU kernel on the CPU, thread by thread; the kernel writes to its arrays.
 
     Args:
         kernel: the kernel.
@@ -65,11 +65,11 @@ def simulate(
         OutOfBoundsError: an access is outside an array.
         CompileError: the body uses something that a GPU can't do.
     """
-    answer = np.array([NO_ANSWER], np.uint64)
+    answer = np.array([ANSWER_WITHOUT_ERROR], np.uint64)
     words, kept_arrays = _entry_words(kernel, arguments)
     rooms = {array.ctypes.data: array.nbytes for array in sorted(kept_arrays, key=lambda array: array.nbytes)}
     SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
-    return None if answer[0] == NO_ANSWER else int(answer[0])
+    return None if answer[0] == ANSWER_WITHOUT_ERROR else int(answer[0])
 
 
 class SimulatedKernel:
@@ -89,22 +89,22 @@ class SimulatedKernel:
 
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
         self.kernel = kernel
-        self.names = (*[None if p.kind in _NUMBERS else p.name for p in kernel.given], "answer")
+        self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.given], "answer")
         self._types = kernel.checked_types(dtypes)
-        with _alone:
-            self._native = _compiled(kernel, tuple(sorted(self._types.items())))
+        with _simulation_lock:
+            self._native = _compiled_for_simulation(kernel, tuple(sorted(self._types.items())))
 
     def run(
-        self, words: Sequence[int | float], units: int, blocks: int, threads: int, room: Callable[[int], int]
+        self, words: Sequence[int | float], units: int, blocks: int, threads: int, bytes_at: Callable[[int], int]
     ) -> None:
-        """Runs the kernel.
+        """Runs the simulated kernel with launch words.
 
         Args:
             words: an address or a number for each of its `given` parameters, and the address of the answer.
             units, blocks, threads: see `simulate`.
-            room: returns the number of bytes at an address.
+            bytes_at: returns the number of bytes at an address.
         """
-        sizes, kept_arrays = self._sizes(words, room)
+        sizes, kept_arrays = self._array_sizes(words, bytes_at)
         threads = self.kernel.threads if self.kernel.exact else threads
         entry_words = np.array([*words, *sizes, units], object)
         is_real = np.zeros(len(entry_words), bool)
@@ -112,36 +112,36 @@ class SimulatedKernel:
         packed_words = np.empty(len(entry_words), np.int64)
         packed_words[~is_real] = entry_words[~is_real]
         packed_words.view(np.float64)[is_real] = entry_words[is_real]
-        with _alone:
+        with _simulation_lock:
             for number in range(blocks if self.kernel.is_shared else 1):
                 block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
                 (block.run_together if self.kernel.together else block.run)(self._native, packed_words)
         del kept_arrays
 
-    def _sizes(self, words: Sequence[Any], room: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
-        """Returns `signature.checked_words`, and the arrays to keep alive during the run."""
+    def _array_sizes(self, words: Sequence[Any], bytes_at: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
+        """Returns the sizes of a kernel's arrays for bounds checks, and the arrays to keep alive during the run."""
         counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
         sizes: list[int] = []
         kept_arrays: list[np.ndarray] = []
         for parameter, word in zip(self.kernel.given, words, strict=False):
-            if parameter.name in self.kernel.read or parameter.kind in _NUMBERS or parameter.kind == "objects":
+            if parameter.name in self.kernel.read or parameter.kind in _NUMBER_KINDS or parameter.kind == "objects":
                 continue
             if parameter.kind == "sizes":
-                sizes.append(room(word) // 8)
+                sizes.append(bytes_at(word) // 8)
                 continue
             item_bytes = np.dtype(self._types.get(str(parameter.element), parameter.element)).itemsize
             if parameter.kind in LIST_KINDS:
-                count = min([room(word) // 8, *counts])
+                count = min([bytes_at(word) // 8, *counts])
                 addresses = (ctypes.c_int64 * count).from_address(word)
-                kept_arrays.append(np.array([room(address) // item_bytes for address in addresses], np.int64))
+                kept_arrays.append(np.array([bytes_at(address) // item_bytes for address in addresses], np.int64))
                 sizes += [kept_arrays[-1].ctypes.data, count]
             else:
-                sizes.append(room(word) // item_bytes)
+                sizes.append(bytes_at(word) // item_bytes)
         return sizes, kept_arrays
 
 
 def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
-    """Returns the arguments of the entry, and the arrays to keep alive during the run."""
+    """Returns the launch words of a kernel's entry, and the arrays to keep alive during the run."""
     values = iter(arguments)
     words: list[int | float] = []
     kept_arrays: list[Any] = []
@@ -197,9 +197,9 @@ class _Block:
 
     def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
         self.kernel, self.count, self._room = kernel, count, races.begin_block()
-        fibers.begin((count, block, blocks), self._room, races.END)
+        fibers.begin_block((count, block, blocks), self._room, races.SHARED_END_ADDRESS)
 
-    def run(self, native: _Native, words: np.ndarray) -> None:
+    def run(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs a kernel without barriers, one thread after another."""
         for number in range(self.count):
             fibers.set_thread(number)
@@ -207,9 +207,9 @@ class _Block:
             if bounds.has_error():
                 bounds.raise_error()
 
-    def run_together(self, native: _Native, words: np.ndarray) -> None:
-        """Runs a kernel from barrier to barrier."""
-        rows = fibers.start(native.address, words.ctypes.data)
+    def run_together(self, native: _NativeKernel, words: np.ndarray) -> None:
+        """Runs the threads of the block from barrier to barrier of a kernel."""
+        rows = fibers.start_threads(native.address, words.ctypes.data)
         while True:
             fibers.run_until_all_wait()
             if bounds.has_error():
@@ -218,21 +218,23 @@ class _Block:
             if problem is not None:
                 raise SimulationError(problem)
             kind = int(rows[0, fibers.KIND])
-            if kind == fibers.ENDED:
+            if kind == fibers.KIND_OF_ENDED_THREAD:
                 return
-            if kind == _SYNCHRONIZE:
+            if kind == _SYNCHRONIZE_REQUEST:
                 races.begin_interval()
             else:
                 _answer_shuffles(rows)
 
     def _behaviour_error(self, rows: np.ndarray) -> str | None:
-        """Returns the error of the threads' behaviour, or None."""
+        """Returns the error text of a race or of threads that wait at different places, or None."""
         if fibers.wants_more_memory():
-            return f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
+            return (
+                f"kernel {self.kernel} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
+            )
         race = races.first_race()
         if race is not None:
             return f"kernel {self.kernel}: {race}"
-        ended = rows[:, fibers.KIND] == fibers.ENDED
+        ended = rows[:, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD
         if ended.any():
             if ended.all():
                 return None
@@ -258,7 +260,7 @@ def _answer_shuffles(rows: np.ndarray) -> None:
     rows[:, fibers.ANSWER] = rows[np.where(is_present, threads - lanes + others, threads), fibers.BITS]
 
 
-class _Native(NamedTuple):
+class _NativeKernel(NamedTuple):
     """A kernel's code: a function of the address of its launch words, for calls from Python, and its address."""
 
     function: Callable[[int], None]
@@ -268,7 +270,7 @@ class _Native(NamedTuple):
 
 
 @functools.cache
-def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
+def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _NativeKernel:
     from fastgrad.cuda.simulation.intrinsics import simulated_gpu
     from fastgrad.kernels.codegen.compile import parameter_type, types_by_name
     from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lower_body
@@ -300,13 +302,15 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(machine, options)
     run_passes(builder.getModulePassManager(), module, builder)
-    for symbol, address in (fibers.addresses() | bounds.symbol_addresses() | races.addresses()).items():
+    for symbol, address in (
+        fibers.addresses_by_symbol() | bounds.symbol_addresses() | races.addresses_by_symbol()
+    ).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     address = engine.get_function_address("of_words")
     kinds = [_word_type(parameter) for parameter in _entry_parameters(kernel)]
-    return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
+    return _NativeKernel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
 _RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
@@ -339,7 +343,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
 
     for place, parameter in enumerate(parameters):
         call_arguments.append(load_word(_word_type(parameter), place))
-        if parameter.kind in _NUMBERS:
+        if parameter.kind in _NUMBER_KINDS:
             continue
         if parameter.kind in LIST_KINDS:
             call_arguments.append(load_word("ptr", next(words)))

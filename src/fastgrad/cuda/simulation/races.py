@@ -1,7 +1,7 @@
 """Shared memory of a simulated block, with race detection between barriers.
 
 Each byte has two words: the last writer and the last reader of the element that begins there. A word is the number of the interval
-between barriers, times `_THREADS`, plus the number of the thread. A kernel's code checks them itself (`WATCH_IR`).
+between barriers, times `_THREAD_NUMBERS_PER_INTERVAL`, plus the number of the thread. A kernel's code checks them itself (`WATCH_IR`).
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from fastgrad.cuda.simulation import fibers
 WATCH_SYMBOL = "fastgrad_watch"
 """The function that a simulated kernel calls at each access: (address, bytes, whether it is a write)."""
 
-SHARED = 48 * 1024
+SHARED_MEMORY_BYTES = 48 * 1024
 """The largest static shared memory of a block in bytes."""
 
-_THREADS = 2048  # more than a block has
-_SEVERAL_READERS = _THREADS - 1  # stands for several readers
-_memory = np.empty(SHARED + 64, np.uint8)
-_touched = np.zeros((SHARED, 2), np.int64)
+_THREAD_NUMBERS_PER_INTERVAL = 2048  # more than a block has
+_SEVERAL_READERS = _THREAD_NUMBERS_PER_INTERVAL - 1  # stands for several readers
+_shared_memory = np.empty(SHARED_MEMORY_BYTES + 64, np.uint8)
+_last_accesses = np.zeros((SHARED_MEMORY_BYTES, 2), np.int64)
 
-BEGIN = (_memory.ctypes.data + 63) // 64 * 64
-END = BEGIN + SHARED
+SHARED_BEGIN_ADDRESS = (_shared_memory.ctypes.data + 63) // 64 * 64
+SHARED_END_ADDRESS = SHARED_BEGIN_ADDRESS + SHARED_MEMORY_BYTES
 
 _TIME, _RACES, _PLACE, _FIRST, _SECOND = range(5)
 _state = (ctypes.c_int64 * 5)()
-_STATE, _TOUCHED = "fastgrad_races", "fastgrad_touched"
+_STATE_SYMBOL, _LAST_ACCESSES_SYMBOL = "fastgrad_races", "fastgrad_touched"
 
 
 def begin_block() -> int:
     """Begins a block; returns the start of its memory. All bits are set: NaN in any float type, an invalid index."""
-    _memory.fill(255)
+    _shared_memory.fill(255)
     _state[_RACES] = 0
     begin_interval()
-    return BEGIN
+    return SHARED_BEGIN_ADDRESS
 
 
 def begin_interval() -> None:
-    """Starts a new interval: all threads have waited for each other."""
+    """Starts a new interval between barriers: all threads have waited for each other."""
     _state[_TIME] += 1
 
 
@@ -55,33 +55,33 @@ def first_race() -> str | None:
     )
 
 
-def addresses() -> dict[str, int]:
-    """Returns the addresses that `WATCH_IR` uses."""
-    return {_STATE: ctypes.addressof(_state), _TOUCHED: _touched.ctypes.data}
+def addresses_by_symbol() -> dict[str, int]:
+    """Returns the addresses of the race detection's memory by the symbols that `WATCH_IR` uses."""
+    return {_STATE_SYMBOL: ctypes.addressof(_state), _LAST_ACCESSES_SYMBOL: _last_accesses.ctypes.data}
 
 
 def _state_word_ir(place: int) -> str:
-    return f"getelementptr (i64, ptr @{_STATE}, i64 {place})"
+    return f"getelementptr (i64, ptr @{_STATE_SYMBOL}, i64 {place})"
 
 
 WATCH_IR = f"""
-@{fibers.STATE} = external global i64
-@{_STATE} = external global i64
-@{_TOUCHED} = external global i64
+@{fibers.STATE_SYMBOL} = external global i64
+@{_STATE_SYMBOL} = external global i64
+@{_LAST_ACCESSES_SYMBOL} = external global i64
 
 define void @{WATCH_SYMBOL}(ptr %place, i64 %bytes, i1 %written) alwaysinline {{
   %address = ptrtoint ptr %place to i64
-  %offset = sub i64 %address, {BEGIN}
-  %shared = icmp ult i64 %offset, {SHARED}
+  %offset = sub i64 %address, {SHARED_BEGIN_ADDRESS}
+  %shared = icmp ult i64 %offset, {SHARED_MEMORY_BYTES}
   br i1 %shared, label %look, label %done
 look:
   %thread = load i64, ptr {fibers.state_word_ir(fibers.THREAD)}
   %time = load i64, ptr {_state_word_ir(_TIME)}
-  %now = mul i64 %time, {_THREADS}
+  %now = mul i64 %time, {_THREAD_NUMBERS_PER_INTERVAL}
   %me = add i64 %now, %thread
   %several = add i64 %now, {_SEVERAL_READERS}
   %at = mul i64 %offset, 2
-  %writer.at = getelementptr i64, ptr @{_TOUCHED}, i64 %at
+  %writer.at = getelementptr i64, ptr @{_LAST_ACCESSES_SYMBOL}, i64 %at
   %reader.at = getelementptr i64, ptr %writer.at, i64 1
   %writer = load i64, ptr %writer.at
   %reader = load i64, ptr %reader.at
