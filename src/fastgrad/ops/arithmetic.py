@@ -216,7 +216,7 @@ def _add_n_code(scalars: Any, *xs: str) -> str:
     return total
 
 
-_add_n_row = operation(
+_add_n_operation = operation(
     "add_n",
     Form.ELEMENTWISE,
     run=_add_n,
@@ -259,7 +259,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
                 f"add_n: Inputs must have the same size and shape. Input 0: {list(first.shape)} != "
                 f"input {position}: {list(x._array.shape)}; add_n does not broadcast, `+` does."
             )
-    return xs[0] if len(xs) == 1 else _add_n_row(*xs)
+    return xs[0] if len(xs) == 1 else _add_n_operation(*xs)
 
 
 def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_as_examples
+from fastgrad.ops.batching import Batched, NotBatched, call_operation, rows_as_examples
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.softmax import softmax
 
@@ -72,12 +72,12 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
         raise NotBatched  # dropout depends on the position of the example in the batch
     if masked:
         *arrays, mask = inputs
-        mask_of_rows = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
+        mask_of_rows = call_operation("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
         inputs = (*arrays, Batched(mask_of_rows, True))
     return rows_as_examples(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
-def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
+def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
     return kernel_operation(
         name,
@@ -90,8 +90,8 @@ def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
     )
 
 
-_attention_gradient = _attention_row("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
-_attention = _attention_row("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
+_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention = _attention_operation("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 
 def attention(

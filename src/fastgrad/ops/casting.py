@@ -28,10 +28,10 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     return x.astype(target)
 
 
-_cast_row: Operation = Operation(
+_cast_operation: Operation = Operation(
     "cast",
     _cast,
-    lambda g, y, x, dtype: _cast_row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
+    lambda g, y, x, dtype: _cast_operation(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
@@ -71,13 +71,13 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
         raise UnimplementedError(
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )
-    return _cast_row(x, dtype=dtype.name)
+    return _cast_operation(x, dtype=dtype.name)
 
 
 def wide_float(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
-    return _cast_row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
+    return _cast_operation(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:

@@ -24,7 +24,7 @@ from fastgrad.kernels.gemm.eager import product as product_of_matrices
 from fastgrad.kernels.gemm.eager import product_of_pairs
 from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.ops.arithmetic import conjugate
-from fastgrad.ops.batching import Batched, align_rows, call_row
+from fastgrad.ops.batching import Batched, align_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -134,16 +134,18 @@ def _as_matrix(x: Tensor) -> Tensor:
 def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a: bool, transpose_b: bool) -> Any:
     if a.rank == 2 and b.rank == 2 and not b.has_rows and not transpose_a:
         m, k = a.shape  # one large product instead of many small ones
-        y = call_row(
+        y = call_operation(
             name,
-            call_row("reshape", a.tensor, shape=(rows * m, k)),
+            call_operation("reshape", a.tensor, shape=(rows * m, k)),
             b.tensor,
             transpose_a=False,
             transpose_b=transpose_b,
         )
-        return call_row("reshape", y, shape=(rows, m, y._array.shape[-1]))
+        return call_operation("reshape", y, shape=(rows, m, y._array.shape[-1]))
     rank = max(a.rank, b.rank)
-    return call_row(name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
+    return call_operation(
+        name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b
+    )
 
 
 def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArraySpec:

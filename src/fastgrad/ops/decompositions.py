@@ -84,7 +84,7 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
             f"{list(x._array.shape)}. Use full_matrices=False."
         )
     if full_matrices and rows != columns:
-        s, u, v = _svd_row(x, full_matrices=False)
+        s, u, v = _svd_operation(x, full_matrices=False)
     is_complex = x._array.dtype.kind == "c"
     s = cast(s, x.dtype)
     core = None if gs is None else diag(cast(gs, x.dtype))
@@ -112,7 +112,7 @@ def _add_optional(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-_svd_row = matrix_operation("svd", _svd, joint(_svd_gradient, zeros=False), _svd_result)
+_svd_operation = matrix_operation("svd", _svd, joint(_svd_gradient, zeros=False), _svd_result)
 
 
 def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
@@ -131,7 +131,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    factors = call_on_matrices(_svd_row, tensor, square=False, full_matrices=bool(full_matrices))
+    factors = call_on_matrices(_svd_operation, tensor, square=False, full_matrices=bool(full_matrices))
     return factors if compute_uv else factors[0]
 
 
@@ -211,7 +211,7 @@ def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     return adjoint(triangular_solve(r, adjoint(right_side), lower=False))
 
 
-_qr_row = matrix_operation("qr", _qr, joint(_qr_gradient, zeros=False), _qr_result)
+_qr_operation = matrix_operation("qr", _qr, joint(_qr_gradient, zeros=False), _qr_result)
 
 
 def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
@@ -228,7 +228,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    return Qr(*call_on_matrices(_qr_row, input, square=False, full_matrices=bool(full_matrices)))
+    return Qr(*call_on_matrices(_qr_operation, input, square=False, full_matrices=bool(full_matrices)))
 
 
 class Lu(NamedTuple):
@@ -272,7 +272,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
-_lu_row = matrix_operation(
+_lu_operation = matrix_operation(
     "lu",
     _lu,
     joint(_lu_gradient),
@@ -294,7 +294,7 @@ def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None)
     Raises:
         InvalidArgumentError: a singular matrix, a matrix that is not square, or another dtype.
     """
-    return Lu(*call_on_matrices(_lu_row, input, index_type=dtypes.as_dtype(output_idx_type).name))
+    return Lu(*call_on_matrices(_lu_operation, input, index_type=dtypes.as_dtype(output_idx_type).name))
 
 
 # ---- eigenvalues -----------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (set_diag(lower, 0.5 * diag_part(lower)),)
 
 
-_eigh_row = matrix_operation(
+_eigh_operation = matrix_operation(
     "eigh", _eigh, joint(_eigh_gradient, zeros=False), lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x))
 )
 
@@ -346,7 +346,7 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    return call_on_matrices(_eigh_row, tensor)
+    return call_on_matrices(_eigh_operation, tensor)
 
 
 def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
@@ -386,7 +386,7 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
 
 
-_eig_row = matrix_operation("eig", _eig, joint(_eig_gradient, zeros=False), _eig_result)
+_eig_operation = matrix_operation("eig", _eig, joint(_eig_gradient, zeros=False), _eig_result)
 
 
 def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
@@ -402,7 +402,7 @@ def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    return call_on_matrices(_eig_row, tensor)
+    return call_on_matrices(_eig_operation, tensor)
 
 
 def eigvals(tensor: Any, name: str | None = None) -> Tensor:

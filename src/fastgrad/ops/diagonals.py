@@ -103,22 +103,22 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     return Launches(plan.launches, plan.scratch, ((0, 0),), plan.alias, ((0, 0),))
 
 
-diag_part_row: Operation = operation(
+diag_part_operation: Operation = operation(
     "diag_part",
     Form.INDEX_MAP,
     run=_diag_part,
-    gradient=lambda g, y, x, lower, upper, align, padding: diag_row(
+    gradient=lambda g, y, x, lower, upper, align, padding: diag_operation(
         g, lower=lower, upper=upper, rows=x._array.shape[-2], columns=x._array.shape[-1], align=align, padding=0
     ),
     launches=_diag_part_launches,
     batched=leading_axes,
     result=_diag_part_result,
 )
-diag_row: Operation = operation(
+diag_operation: Operation = operation(
     "diag",
     Form.INDEX_MAP,
     run=_diag,
-    gradient=lambda g, y, x, lower, upper, align, **_: diag_part_row(
+    gradient=lambda g, y, x, lower, upper, align, **_: diag_part_operation(
         g, lower=lower, upper=upper, align=align, padding=0
     ),
     launches=_diag_launches,
@@ -127,13 +127,17 @@ diag_row: Operation = operation(
         (*x.shape[: -1 if lower == upper else -2], rows, columns), x.dtype
     ),
 )
-set_diag_row: Operation = operation(
+set_diag_operation: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
     run=lambda x, d, lower, upper, align: _write_diagonals(x.copy(), d, lower, upper, align),
     gradient=(
-        lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
-        lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
+        lambda g, y, x, d, lower, upper, align: set_diag_operation(
+            g, zeros_of(d), lower=lower, upper=upper, align=align
+        ),
+        lambda g, y, x, d, lower, upper, align: diag_part_operation(
+            g, lower=lower, upper=upper, align=align, padding=0
+        ),
     ),
     launches=_set_diag_launches,
     batched=leading_axes,
@@ -153,11 +157,11 @@ def _run_band_part(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
     return y
 
 
-band_row: Operation = operation(
+band_operation: Operation = operation(
     "band_part",
     Form.INDEX_MAP,
     run=_run_band_part,
-    gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
+    gradient=lambda g, y, x, lower, upper: band_operation(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes,
     result=same,
@@ -248,7 +252,7 @@ def diag(
             f"{least_columns} columns, and no fewer of the other."
         )
     padding = _padding_number(padding_value, x, "diag")
-    return diag_row(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
+    return diag_operation(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
 
 
 def diag_part(
@@ -272,7 +276,7 @@ def diag_part(
     x = tensor_of(input)
     lower, upper = _checked_diagonals("diag_part", k, align, x._array)
     padding = _padding_number(padding_value, x, "diag_part")
-    return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
+    return diag_part_operation(x, lower=lower, upper=upper, align=align, padding=padding)
 
 
 def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT") -> Tensor:
@@ -298,7 +302,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
             f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(diagonal_shape)}, got "
             f"{list(d._array.shape)}."
         )
-    return set_diag_row(x, d, lower=lower, upper=upper, align=align)
+    return set_diag_operation(x, d, lower=lower, upper=upper, align=align)
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -377,7 +381,7 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
                 f"band_part: {argument_name} must be negative or less or equal to number of {side_name} ({size}), got: {number}."
             )
         numbers.append(number)
-    return band_row(x, lower=numbers[0], upper=numbers[1])
+    return band_operation(x, lower=numbers[0], upper=numbers[1])
 
 
 def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: bool = False) -> Tensor:

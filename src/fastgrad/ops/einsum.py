@@ -19,7 +19,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.contraction import product
-from fastgrad.ops.diagonals import diag_part_row
+from fastgrad.ops.diagonals import diag_part_operation
 
 Labels = tuple[Any, ...]
 Sizes = tuple[int, ...]
@@ -128,7 +128,7 @@ class _ContractionPlan:
             order = (*[axis for axis in range(len(x.labels)) if axis not in (first, second)], first, second)
             labels, shape = (tuple([part[axis] for axis in order[:-1]]) for part in (x.labels, self.shape(x)))
             x = self._add(TABLE["transpose"], (x,), (), (*shape, shape[-1]), perm=order)
-            x = self._add(diag_part_row, (x,), labels, shape, lower=0, upper=0, align="RIGHT_LEFT", padding=0)
+            x = self._add(diag_part_operation, (x,), labels, shape, lower=0, upper=0, align="RIGHT_LEFT", padding=0)
         return x
 
     def _add(

@@ -49,7 +49,7 @@ erfc = elementwise(
 )
 
 
-def scipy_row(
+def scipy_operation(
     name: str,
     doc: str,
     by_scipy: str | Callable[..., Any],
@@ -90,7 +90,7 @@ def scipy_row(
     )
 
 
-erfinv = scipy_row(
+erfinv = scipy_operation(
     "erfinv",
     "The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
     "erfinv",
@@ -98,7 +98,7 @@ erfinv = scipy_row(
     run=from_scipy("erfinv"),
     domain=(-1.0, 1.0),
 )
-erfcinv = scipy_row(
+erfcinv = scipy_operation(
     "erfcinv",
     "The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
     "erfcinv",
@@ -106,7 +106,7 @@ erfcinv = scipy_row(
     run=from_scipy("erfcinv"),
     domain=(0.0, 2.0),
 )
-ndtri = scipy_row(
+ndtri = scipy_operation(
     "ndtri",
     "The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
     "ndtri",

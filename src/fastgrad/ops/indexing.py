@@ -21,7 +21,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_row, move_rows_to_front
+from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
 
@@ -111,36 +111,38 @@ def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
-    row_number_column = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
-    return call_row("concat", row_number_column, array, axis=len(shape) - 1)
+    row_number_column = call_operation("broadcast_to", constant_tensor(numbers), shape=shape)
+    return call_operation("concat", row_number_column, array, axis=len(shape) - 1)
 
 
 def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
     if not batch_dims and not ids.has_rows:
-        return call_row(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
+        return call_operation(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
-        return move_rows_to_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
-    return call_row(name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
+        return move_rows_to_front(call_operation(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
+    return call_operation(
+        name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1
+    )
 
 
 def _batched_gather_gradient(
     name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
     operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
-    return call_row(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
+    return call_operation(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
 def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
     if not x.has_rows:
-        return call_row(name, x.tensor, ids.tensor, **attributes)
-    return call_row(name, x.tensor, with_row_numbers(ids, rows), **attributes)
+        return call_operation(name, x.tensor, ids.tensor, **attributes)
+    return call_operation(name, x.tensor, with_row_numbers(ids, rows), **attributes)
 
 
 def _batched_scatter_nd(
     name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
     operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
-    return call_row(name, *operands, shape=(rows, *shape), **attributes)
+    return call_operation(name, *operands, shape=(rows, *shape), **attributes)
 
 
 def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
@@ -148,7 +150,7 @@ def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
     return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
 
-_gather_row: Operation = operation(
+_gather_operation: Operation = operation(
     "gather",
     Form.GATHER,
     run=_run_gather,
@@ -162,7 +164,7 @@ _gather_gradient: Operation = operation(
     Form.SCATTER,
     run=_run_gather_gradient,
     gradient=(
-        lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
+        lambda gg, y, g, ids, shape, axis, batch_dims: _gather_operation(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
     ),
     launches=launches_from("movement.scattering", "gather_gradient_launches"),
@@ -219,7 +221,7 @@ def gather(
             f"should be equal to those of indices, shape {list(ids._array.shape)}."
         )
     check_index_dtype("gather", ids._array)
-    return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
+    return _gather_operation(x, ids, axis=axis, batch_dims=batch_dims)
 
 
 def _checked_batch_dims(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
@@ -303,7 +305,7 @@ def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
     return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
 
 
-_gather_nd_row: Operation = operation(
+_gather_nd_operation: Operation = operation(
     "gather_nd",
     Form.GATHER,
     run=_run_gather_nd,
@@ -316,13 +318,13 @@ _gather_nd_row: Operation = operation(
 
 def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
     """The slices of ``x`` at positions ``ids``; zeros for positions outside."""
-    return _gather_nd_row(x, ids, strict=False)
+    return _gather_nd_operation(x, ids, strict=False)
 
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     if ids._array.shape[-1] == 1:
         return _indexed_slices_cotangent(g, ids, x._array.shape)
-    return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
+    return scatter_nd_operation(ids, g, shape=x._array.shape, strict=False)
 
 
 def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
@@ -332,7 +334,7 @@ def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]
     return add_rows((int(np.prod(shape[:depth])), *shape[depth:]), numbers.reshape(-1), rows).reshape(shape)
 
 
-scatter_nd_row: Operation = operation(
+scatter_nd_operation: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
     run=_run_scatter_nd,
@@ -421,7 +423,7 @@ def gather_nd(
         raise InvalidArgumentError(
             f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
         )
-    return _gather_nd_row(x, ids, strict=strict)
+    return _gather_nd_operation(x, ids, strict=strict)
 
 
 # ---- unravel_index ---------------------------------------------------------------------------------
@@ -432,12 +434,12 @@ def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     return np.array(np.unravel_index(ids, dims), ids.dtype)
 
 
-_unravel_index_row = operation(
+_unravel_index_operation = operation(
     "unravel_index",
     Form.EXTERN,
     run=_run_unravel_index,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
-    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_row(name, ids.tensor, **attributes), 1),
+    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_operation(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 
@@ -465,4 +467,4 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         )
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
-    return _unravel_index_row(ids, dims=shape)
+    return _unravel_index_operation(ids, dims=shape)

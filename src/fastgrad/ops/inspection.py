@@ -29,7 +29,7 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
     return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 
-def _argmax_row(name: str, find: Any, worst: float) -> Operation:
+def _argmax_operation(name: str, find: Any, worst: float) -> Operation:
     """Declares argmax or argmin; NumPy computes small arrays by ``find``, with NaN replaced by ``worst``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
@@ -50,8 +50,8 @@ def _argmax_row(name: str, find: Any, worst: float) -> Operation:
     )
 
 
-_argmax = _argmax_row("argmax", np.argmax, -np.inf)
-_argmin = _argmax_row("argmin", np.argmin, np.inf)
+_argmax = _argmax_operation("argmax", np.argmax, -np.inf)
+_argmin = _argmax_operation("argmin", np.argmin, np.inf)
 
 
 def _call_argmax(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
@@ -122,7 +122,7 @@ def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdim
     return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
-_count_nonzero_row = operation(
+_count_nonzero_operation = operation(
     "count_nonzero",
     Form.REDUCE,
     run=_run_count_nonzero,
@@ -150,7 +150,9 @@ def count_nonzero(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(input)
-    counts = _count_nonzero_row(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
+    counts = _count_nonzero_operation(
+        x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims)
+    )
     return cast(counts, dtype)
 
 

@@ -45,7 +45,7 @@ def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilati
     return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
 
 
-def _pooling_row(
+def _pooling_operation(
     name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples
 ) -> Operation:
     return kernel_operation(
@@ -59,7 +59,7 @@ def _pooling_row(
     )
 
 
-_max_scatter = _pooling_row(
+_max_scatter = _pooling_operation(
     "max_pool_scatter",
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     (
@@ -69,20 +69,20 @@ _max_scatter = _pooling_row(
     ),
     lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
 )
-_max_gather: Operation = _pooling_row(
+_max_gather: Operation = _pooling_operation(
     "max_pool_gather",
     (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
-_max_row = _pooling_row(
+_max_operation = _pooling_operation(
     "max_pool", lambda g, y, x, **window: _max_scatter(x, y, g, **window), _pool_result, _MAX_POOL_DTYPES
 )
-_avg_gradient = _pooling_row(
+_avg_gradient = _pooling_operation(
     "avg_pool_gradient",
-    lambda g, y, x, input_shape, **window: _avg_row(g, **window),
+    lambda g, y, x, input_shape, **window: _avg_operation(g, **window),
     lambda g, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
-_avg_row: Operation = _pooling_row(
+_avg_operation: Operation = _pooling_operation(
     "avg_pool", lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window), _pool_result
 )
 
@@ -170,7 +170,7 @@ def max_pool2d(
         widths = integers(ksize, "max_pool2d: ksize")
         if len(widths) == 4 and widths[3] != 1:
             return _max_over_channels(x, widths, integers(strides, "max_pool2d: strides"))
-    return _call_pooling(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_operation, "max_pool2d", x, ksize, strides, padding, data_format)
 
 
 def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
@@ -183,7 +183,7 @@ def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
             f"channels; got ksize {list(widths)} and strides {list(steps)}. Pool over height and width in a call of its own."
         )
     rows = reshape(x, (batch, height * width, channels, 1))
-    largest = _max_row(
+    largest = _max_operation(
         rows, kernel=(1, group_size), strides=(1, group_size), padding=((0, 0), (0, 0)), dilations=(1, 1)
     )
     return reshape(largest, (batch, height, width, channels // group_size))
@@ -203,7 +203,7 @@ def max_pool1d(
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
     """
     x = _checked_input("max_pool1d", input, 1, _MAX_POOL_DTYPES)
-    return _call_pooling(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_operation, "max_pool1d", x, ksize, strides, padding, data_format)
 
 
 def max_pool3d(
@@ -223,7 +223,7 @@ def max_pool3d(
     """
     x = _checked_input("max_pool3d", input, 3, FLOATING)
     _check_padding_is_string("max_pool3d", padding)
-    return _call_pooling(_max_row, "max_pool3d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_operation, "max_pool3d", x, ksize, strides, padding, data_format)
 
 
 def max_pool(
@@ -264,7 +264,7 @@ def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_bat
     return rows_as_examples(name, rows, *inputs, with_batch=False, **attributes)
 
 
-_argmax_row = _pooling_row(
+_argmax_operation = _pooling_operation(
     "max_pool_argmax",
     None,
     lambda x, y, dtype, **attributes: ArraySpec(y.shape, np.dtype(dtype)),
@@ -308,8 +308,10 @@ def max_pool_with_argmax(
     if dtype not in (dtypes.int32, dtypes.int64):
         raise InvalidArgumentError(f"{what}: output_dtype must be int32 or int64, got {dtype.name}.")
     window = _window_attributes(what, x._array.shape, ksize, strides, padding, False)
-    y = _max_row(x, **window)
-    return MaxPoolWithArgmax(y, _argmax_row(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window))
+    y = _max_operation(x, **window)
+    return MaxPoolWithArgmax(
+        y, _argmax_operation(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window)
+    )
 
 
 # ---- means ---------------------------------------------------------------------------------------------------
@@ -371,7 +373,7 @@ def _call_avg_pool(
 ) -> Tensor:
     x = _checked_input(name, input, rank, FLOATING)
     _check_padding_is_string(name, padding)
-    return _call_pooling(_avg_row, name, x, ksize, strides, padding, data_format)
+    return _call_pooling(_avg_operation, name, x, ksize, strides, padding, data_format)
 
 
 def avg_pool(
@@ -440,4 +442,6 @@ def pool(
     if not is_max or rank == 3:
         _check_padding_is_string("pool", padding)
     x = _checked_input("pool", x, rank, _MAX_POOL_DTYPES if is_max else FLOATING)
-    return _call_pooling(_max_row if is_max else _avg_row, "pool", x, window_shape, steps, padding, data_format, rates)
+    return _call_pooling(
+        _max_operation if is_max else _avg_operation, "pool", x, window_shape, steps, padding, data_format, rates
+    )

@@ -32,7 +32,7 @@ def _draw_result(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
     return ArraySpec(shape, dtypes.as_dtype(dtype).numpy)
 
 
-def _float_draw_row(name: str) -> Any:
+def _float_draw_operation(name: str) -> Any:
     def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _F32
@@ -64,13 +64,13 @@ def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT * 4.0),))
 
 
-uniform = _float_draw_row("uniform")
+uniform = _float_draw_operation("uniform")
 """Uniform numbers in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
 
-normal = _float_draw_row("normal")
+normal = _float_draw_operation("normal")
 """Standard normal numbers: ``normal(words, shape=, dtype=)``."""
 
-truncated_normal = _float_draw_row("truncated_normal")
+truncated_normal = _float_draw_operation("truncated_normal")
 """Standard normal numbers, truncated to (-2, 2): ``truncated_normal(words, shape=, dtype=)``."""
 
 
@@ -80,7 +80,7 @@ def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64)
     return out
 
 
-def _bits_row(name: str, dtype: np.dtype) -> Operation:
+def _bits_operation(name: str, dtype: np.dtype) -> Operation:
     return operation(
         name,
         Form.RANDOM,
@@ -90,10 +90,10 @@ def _bits_row(name: str, dtype: np.dtype) -> Operation:
     )
 
 
-bits = _bits_row("random_bits", _U64)
+bits = _bits_operation("random_bits", _U64)
 """Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
-bits_of_dropout = _bits_row("random_bits_of_dropout", _U32)
+bits_of_dropout = _bits_operation("random_bits_of_dropout", _U32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 

@@ -17,7 +17,7 @@ from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operat
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, NotBatched, Rule, broadcast_rows, call_row, move_rows_to_front
+from fastgrad.ops.batching import Batched, NotBatched, Rule, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 
@@ -25,7 +25,7 @@ Shapes = Callable[..., Sequence[tuple[int, ...]]]
 """A function of the inputs of a recurrent operation that returns the shapes of the results."""
 
 
-def _recurrent_row(
+def _recurrent_operation(
     name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module: str | None = None
 ) -> Operation:
     """Declares an operation over time.
@@ -209,7 +209,7 @@ def _lstm_rule(
 def _split_rows(y: Tensor, rows: int) -> Tensor:
     """Splits the sequences of the rows, and puts an axis of rows in front."""
     *steps, count, width = y._array.shape
-    return move_rows_to_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
+    return move_rows_to_front(call_operation("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
 def _batched_sequences(*shared: int) -> Rule:
@@ -226,11 +226,11 @@ def _batched_sequences(*shared: int) -> Rule:
             y = broadcast_rows(x, rows)
             if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
                 steps, count, *width = x.shape
-                y = call_row("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
-                operands.append(call_row("reshape", y, shape=(steps, rows * count, *width)))
+                y = call_operation("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
+                operands.append(call_operation("reshape", y, shape=(steps, rows * count, *width)))
             else:
-                operands.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
-        outputs = call_row(name, *operands, **attributes)
+                operands.append(call_operation("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
+        outputs = call_operation(name, *operands, **attributes)
         return tuple([_split_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
@@ -241,13 +241,13 @@ def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.
     return states, states, x.shape, h0.shape, h0.shape
 
 
-_lstm_gradient = _recurrent_row(
+_lstm_gradient = _recurrent_operation(
     "lstm_gradient",
     _gradient_of_steps(_lstm_gradient_steps),
     lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:]),
     shared=(2,),
 )
-_lstm = _recurrent_row("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
+_lstm = _recurrent_operation("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
 
 
 def lstm(
@@ -330,13 +330,13 @@ def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.n
     return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
-_gru_gradient = _recurrent_row(
+_gru_gradient = _recurrent_operation(
     "gru_gradient",
     _gradient_of_steps(_gru_gradient_steps),
     lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:]),
     shared=(3,),
 )
-_gru = _recurrent_row("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
+_gru = _recurrent_operation("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
 
 
 def gru(
@@ -393,14 +393,14 @@ def _simple_rule(
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
-_simple_gradient = _recurrent_row(
+_simple_gradient = _recurrent_operation(
     "simple_rnn_gradient",
     _gradient_of_steps(_simple_gradient_steps),
     lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]),
     shared=(1,),
     module="simple",
 )
-_simple = _recurrent_row(
+_simple = _recurrent_operation(
     "simple_rnn",
     joint(_simple_rule, zeros=False),
     lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),

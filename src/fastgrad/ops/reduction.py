@@ -442,7 +442,7 @@ def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tup
 
 
 # The offset of the exponents. It cancels out of every derivative, so it needs no gradient.
-_finite_maximum_row = operation(
+_finite_maximum_operation = operation(
     "finite_maximum",
     Form.REDUCE,
     run=_run_finite_maximum,
@@ -469,7 +469,7 @@ def _run_logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     # Uses the softmax relative to the maximum, not exp(x - y), because the rounding error of a large y matters.
     shape = x._array.shape
-    weights = exp(subtract(x, _finite_maximum_row(x, axes=axes)))
+    weights = exp(subtract(x, _finite_maximum_operation(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 
@@ -485,7 +485,7 @@ def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: b
     return (total if keepdims else parts.reshaped(total, reduced_shape(x.shape, axes, False)),)
 
 
-_logsumexp_row = Reduction(
+_logsumexp_operation = Reduction(
     "reduce_logsumexp",
     _run_logsumexp,
     _logsumexp_gradient,
@@ -507,7 +507,7 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
     Raises:
         InvalidArgumentError: ``input_tensor`` is not floating, or an axis is out of range.
     """
-    return _call_reduction(_logsumexp_row, input_tensor, axis, keepdims)
+    return _call_reduction(_logsumexp_operation, input_tensor, axis, keepdims)
 
 
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:

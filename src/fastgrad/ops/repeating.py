@@ -33,7 +33,7 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
     return TABLE["reduce_sum"](g, axes=tuple(range(0, len(pairs), 2)), keepdims=False)
 
 
-_tile_row = operation(
+_tile_operation = operation(
     "tile",
     Form.INDEX_MAP,
     run=_run_tile,
@@ -72,7 +72,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
         )
     if counts and min(counts) < 0:
         raise InvalidArgumentError(f"tile: Expected multiples >= 0, but got {list(counts)}.")
-    return _tile_row(x, multiples=counts)
+    return _tile_operation(x, multiples=counts)
 
 
 # ---- repeat ----------------------------------------------------------------------------------------

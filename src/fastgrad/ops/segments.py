@@ -19,7 +19,7 @@ from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
-from fastgrad.ops.batching import Batched, NotBatched, call_row, move_rows_to_front
+from fastgrad.ops.batching import Batched, NotBatched, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
 KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
@@ -135,8 +135,8 @@ def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **at
     if ids.has_rows:
         raise NotBatched
     rows_axis = data.rank  # moves the batched rows to the last axis, so that segments are summed once
-    result = call_row(
-        name, call_row("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
+    result = call_operation(
+        name, call_operation("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
     )
     return move_rows_to_front(result, result._array.ndim - 1)
 
@@ -152,7 +152,9 @@ gather_segments: Operation = operation(
 )
 
 
-def _segment_row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any) -> Operation:
+def _segment_operation(
+    name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any
+) -> Operation:
     """Declares a reduction of the rows of each id."""
     return operation(
         name,
@@ -166,7 +168,7 @@ def _segment_row(name: str, run: Callable[..., np.ndarray], gradient: Callable[.
     )
 
 
-_unsorted_segment_sum: Operation = _segment_row(
+_unsorted_segment_sum: Operation = _segment_operation(
     "unsorted_segment_sum", _run_segment_sum, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
 )
 
@@ -190,7 +192,7 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     return where(is_zero, at_zero, slope)
 
 
-_unsorted_segment_prod = _segment_row("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
+_unsorted_segment_prod = _segment_operation("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
@@ -204,7 +206,7 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
 
 
 _unsorted_segment_max, _unsorted_segment_min = [
-    _segment_row(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
+    _segment_operation(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
     for name, ufunc in (("unsorted_segment_max", np.maximum), ("unsorted_segment_min", np.minimum))
 ]
 

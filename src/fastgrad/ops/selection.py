@@ -22,13 +22,13 @@ def _zero_like(x: Tensor) -> Tensor:
     return constant_tensor(np.zeros((), x._array.dtype))
 
 
-_where_row: Operation = Operation(
+_where_operation: Operation = Operation(
     "where",
     np.where,
     (
         None,
-        lambda g, z, c, x, y: _where_row(c, g, _zero_like(g)),
-        lambda g, z, c, x, y: _where_row(c, _zero_like(g), g),
+        lambda g, z, c, x, y: _where_operation(c, g, _zero_like(g)),
+        lambda g, z, c, x, y: _where_operation(c, _zero_like(g), g),
     ),
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
@@ -90,7 +90,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if a._array.dtype != b._array.dtype:
         raise mixed_dtypes_error("where", a._array.dtype, b._array.dtype)
     try:
-        return _where_row(mask, a, b)
+        return _where_operation(mask, a, b)
     except ValueError:
         shapes = f"condition {list(mask._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
         raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None

@@ -19,7 +19,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import clear_launch, one_view, write_parts_launches
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
-from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_row
+from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
 
 Key = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.
@@ -45,7 +45,7 @@ def _whole_axis(rows: int) -> tuple[int, int, int]:
 
 def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
-    return call_row(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
+    return call_operation(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
 
 
 _strided_slice: Operation = operation(
@@ -54,7 +54,7 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
-    batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole_axis(rows), *key)),
+    batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
@@ -66,7 +66,7 @@ _strided_slice_gradient: Operation = operation(
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
     ),
-    batched=lambda name, rows, g, key, shape: call_row(
+    batched=lambda name, rows, g, key, shape: call_operation(
         name, g.tensor, key=(_whole_axis(rows), *key), shape=(rows, *shape)
     ),
     result=of_shape,

@@ -213,7 +213,7 @@ def _run_bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, 
     return counts.astype(result_dtype).reshape((*ids.shape[:-1], size))
 
 
-_bincount_row = operation(
+_bincount_operation = operation(
     "bincount",
     Form.SCATTER,
     run=_run_bincount,
@@ -278,7 +278,7 @@ def bincount(
         if max_length < 0:
             raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {max_length}.")
         size = min(size, max_length)
-    return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
+    return _bincount_operation(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
 def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
@@ -287,7 +287,7 @@ def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtyp
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_histogram_bins_row = operation(
+_histogram_bins_operation = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
     run=_run_histogram_bins,
@@ -323,7 +323,7 @@ def histogram_fixed_width_bins(
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
     if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
-    return _histogram_bins_row(
+    return _histogram_bins_operation(
         x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name
     )
 
@@ -348,4 +348,4 @@ def histogram_fixed_width(
     """
     bins = reshape(histogram_fixed_width_bins(values, value_range, nbins, dtypes.int64), [-1])
     count = integer(nbins, "histogram_fixed_width: nbins")
-    return _bincount_row(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)
+    return _bincount_operation(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)
