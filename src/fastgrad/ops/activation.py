@@ -27,7 +27,7 @@ from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_SIZE, by_kernel_of_floats
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_ELEMENTS, make_float_kernel_run
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -41,7 +41,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 
 def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if g.size >= KERNEL_MIN_SIZE and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
+    if g.size >= KERNEL_MIN_ELEMENTS and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
         if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
@@ -304,7 +304,7 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     row: Unary = elementwise(
         name,
         form,
-        run=by_kernel_of_floats(name, lambda x: through_float32(row.run, (x,)), "activation", kernels.NANOSECONDS),
+        run=make_float_kernel_run(name, lambda x: through_float32(row.run, (x,)), "activation", kernels.NANOSECONDS),
         code=code,
         gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOATING,

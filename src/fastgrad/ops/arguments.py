@@ -137,6 +137,8 @@ def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArg
     return number + rank if number < 0 else number
 
 
-def broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """True if a tensor of ``shape`` broadcasts to the shape ``whole``."""
-    return len(shape) <= len(whole) and all(m in (1, n) for m, n in zip(reversed(shape), reversed(whole), strict=False))
+def broadcasts_to(shape: tuple[int, ...], target_shape: tuple[int, ...]) -> bool:
+    """True if a tensor of ``shape`` broadcasts to the shape ``target_shape``."""
+    return len(shape) <= len(target_shape) and all(
+        m in (1, n) for m, n in zip(reversed(shape), reversed(target_shape), strict=False)
+    )

@@ -32,7 +32,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensors_of
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
@@ -222,7 +222,7 @@ _add_n_operation = operation(
     run=_add_n,
     gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)),
     dtypes=NUMERIC,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     kernel_code=_add_n_code,
 )
 

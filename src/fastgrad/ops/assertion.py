@@ -17,7 +17,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- values --------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ _check_numerics_operation: Operation = operation(
     ),
     dtypes=INEXACT,
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 _check_numerics_operation.checks = True
@@ -242,7 +242,7 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda values: check_numerics(values, message), tensor)
     _check_numerics_operation.check_dtype(x._array)
-    return _check_numerics_operation(x, message=f"{message} (called at {caller()})")
+    return _check_numerics_operation(x, message=f"{message} (called at {user_code_location()})")
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
@@ -250,7 +250,7 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
     return check_numerics(x, message, name)
 
 
-def caller() -> str:
+def user_code_location() -> str:
     """Returns the file and line in the user's code that called the library."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):

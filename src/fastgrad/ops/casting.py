@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
 from fastgrad.kernels.elementwise.half import cast_bfloat16
 
-_KERNEL_MIN_SIZE = 4096  # elements from which on a kernel is faster
+_KERNEL_MIN_ELEMENTS = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
@@ -23,7 +23,7 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     target = dtypes.as_dtype(dtype).numpy
     if x.dtype.kind == "c" and target.kind not in {"c", "b"}:
         x = x.real
-    if x.size >= _KERNEL_MIN_SIZE and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
+    if x.size >= _KERNEL_MIN_ELEMENTS and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
         return cast_bfloat16(x)
     return x.astype(target)
 

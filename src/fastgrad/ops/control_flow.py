@@ -112,11 +112,11 @@ def case(
     return _call_first_true(pairs, otherwise)
 
 
-def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callable[[], Any]) -> Any:
+def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], default: Callable[[], Any]) -> Any:
     if not pairs:
-        return otherwise()
+        return default()
     (predicate, function), *others = pairs
-    return cond(predicate, function, lambda: _call_first_true(others, otherwise))
+    return cond(predicate, function, lambda: _call_first_true(others, default))
 
 
 def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:

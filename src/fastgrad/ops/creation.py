@@ -33,7 +33,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
-from fastgrad.ops.batching import broadcasting
+from fastgrad.ops.batching import broadcasting_rule
 
 _MAX_ELEMENTS = 2**63 - 1
 
@@ -175,7 +175,7 @@ _copy_to_device = Operation(
     lambda g, y, x, device: _copied_to_device(g, device_of(x._array)),
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
-    batched=broadcasting,
+    batched=broadcasting_rule,
     result=same,
 )
 

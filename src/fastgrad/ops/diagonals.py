@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
@@ -28,7 +28,7 @@ ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
 
 
 def _packed_diagonals(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
-    """Tuples (diagonal, first position in its packed row, length), from the highest to the lowest diagonal."""
+    """Returns a tuple (diagonal, first position in its packed row, length) for each diagonal, from the highest on."""
     widest = longest_diagonal(rows, columns, lower, upper)
     above, below = align.split("_")
     packed_diagonals = []
@@ -111,7 +111,7 @@ diag_part_operation: Operation = operation(
         g, lower=lower, upper=upper, rows=x._array.shape[-2], columns=x._array.shape[-1], align=align, padding=0
     ),
     launches=_diag_part_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_diag_part_result,
 )
 diag_operation: Operation = operation(
@@ -122,7 +122,7 @@ diag_operation: Operation = operation(
         g, lower=lower, upper=upper, align=align, padding=0
     ),
     launches=_diag_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=lambda x, lower, upper, rows, columns, **attributes: ArraySpec(
         (*x.shape[: -1 if lower == upper else -2], rows, columns), x.dtype
     ),
@@ -140,7 +140,7 @@ set_diag_operation: Operation = operation(
         ),
     ),
     launches=_set_diag_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 
@@ -163,7 +163,7 @@ band_operation: Operation = operation(
     run=_run_band_part,
     gradient=lambda g, y, x, lower, upper: band_operation(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 

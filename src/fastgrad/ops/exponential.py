@@ -16,7 +16,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -30,7 +30,7 @@ def _transcendental_operation(
     domain: tuple[float, float] | None = None,
 ) -> Unary:
     """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernel."""
-    run = by_kernel_of_floats(name, by_numpy)
+    run = make_float_kernel_run(name, by_numpy)
     code = f"{name}({{0}})"
     row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)
     return row
@@ -218,7 +218,7 @@ atanh = _transcendental_operation(
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_complex_sigmoid = by_kernels(
+_complex_sigmoid = make_kernel_run(
     launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
     same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
@@ -234,7 +234,7 @@ def _sigmoid_by_numpy(x: np.ndarray) -> Any:
 sigmoid: Unary = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
-    run=by_kernel_of_floats("sigmoid", _sigmoid_by_numpy, "activation", NANOSECONDS),
+    run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", NANOSECONDS),
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
@@ -244,7 +244,7 @@ sigmoid: Unary = elementwise(
 log_sigmoid = elementwise(
     "log_sigmoid",
     "``log(sigmoid(x)) = -softplus(-x)``, element by element.",
-    run=by_kernel_of_floats(
+    run=make_float_kernel_run(
         "log_sigmoid",
         lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     ),
@@ -256,7 +256,7 @@ log_sigmoid = elementwise(
 _softplus_operation = elementwise(
     "softplus",
     "``log(1 + exp(x))``",
-    run=by_kernel_of_floats(
+    run=make_float_kernel_run(
         "softplus",
         lambda x: np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
         "activation",

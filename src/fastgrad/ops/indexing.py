@@ -23,10 +23,10 @@ from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
+from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows, take_rows
 
 _INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
-_UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
+_UNSIGNED_DTYPE_OF = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
@@ -39,7 +39,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError if an index is not in ``[0, size)``; the message names the first such index."""
     ids = moved(ids, None)
     # Read as unsigned, negative numbers are too large as well, so one comparison finds both errors.
-    if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
+    if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED_DTYPE_OF[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())
         raise InvalidArgumentError(
             f"{name}: indices[{','.join(map(str, position))}] = {ids[position]} is not in [0, {size})."
@@ -50,7 +50,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 
 
 def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
-    if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+    if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         size, *row = x.shape
         x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
         rows = np.empty((*ids.shape, *row), x.dtype)
@@ -275,25 +275,25 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
 # ---- gather_nd -------------------------------------------------------------------------------------
 
 
-def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The positions ``ids[..., :]`` in the first dimensions of ``shape``, as row numbers; -1 for a position outside."""
-    depth = ids.shape[-1]
-    numbers = np.zeros(ids.shape[:-1], np.int64)
-    outside = np.zeros(ids.shape[:-1], bool)
+def row_numbers(positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The positions ``positions[..., :]`` in the first dimensions of ``shape``, as row numbers; -1 for a position outside."""
+    depth = positions.shape[-1]
+    numbers = np.zeros(positions.shape[:-1], np.int64)
+    outside = np.zeros(positions.shape[:-1], bool)
     for axis in range(depth):
-        column, size = ids[..., axis], shape[axis]
+        column, size = positions[..., axis], shape[axis]
         numbers = numbers * size + column
         outside |= (column < 0) | (column >= size)
     return np.where(outside, -1, numbers)
 
 
-def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+def checked_row_numbers(name: str, positions: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
     """``row_numbers``; if ``strict``, raises InvalidArgumentError for positions outside ``shape``."""
-    numbers = row_numbers(ids, shape)
+    numbers = row_numbers(positions, shape)
     if strict and numbers.size and np.minimum.reduce(numbers, axis=None) < 0:
         position = tuple(np.argwhere(numbers < 0)[0].tolist())
         raise InvalidArgumentError(
-            f"{name}: indices[{','.join(map(str, position))}] = {ids[position].tolist()} does not index into "
+            f"{name}: indices[{','.join(map(str, position))}] = {positions[position].tolist()} does not index into "
             f"shape {list(shape)}."
         )
     return numbers
@@ -345,37 +345,37 @@ scatter_nd_operation: Operation = operation(
 )
 
 
-def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_positions(name: str, positions: np.ndarray, shape: tuple[int, ...]) -> None:
     """Checks positions in a tensor of ``shape``.
 
     Raises:
-        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or lie outside.
+        InvalidArgumentError: ``positions`` are not integers, have more numbers than ``shape`` has dimensions, or lie outside.
     """
-    check_position_form(name, ids, shape)
-    checked_row_numbers(name, ids, shape, True)
+    check_position_form(name, positions, shape)
+    checked_row_numbers(name, positions, shape, True)
 
 
-def check_position_form(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
+def check_position_form(name: str, positions: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
     """Checks the dtype and the shape of positions in a tensor of ``shape``, and the policy for positions outside.
 
     Returns:
         True if positions outside ``shape`` are errors, that is, unless the policy is ``"IGNORE"``.
 
     Raises:
-        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or ``policy`` is
+        InvalidArgumentError: ``positions`` are not integers, have more numbers than ``shape`` has dimensions, or ``policy`` is
             unknown.
     """
-    check_index_dtype(name, ids)
+    check_index_dtype(name, positions)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
         raise InvalidArgumentError(
             f"{name}: Unknown bad indices handling attribute: {policy}; use 'ERROR' or 'IGNORE'."
         )
-    if not ids.ndim:
+    if not positions.ndim:
         raise InvalidArgumentError(f"{name}: indices must be at least a vector, got a scalar.")
-    if ids.shape[-1] > len(shape):
+    if positions.shape[-1] > len(shape):
         raise InvalidArgumentError(
-            f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {ids.shape[-1]} vs. {len(shape)} "
-            f"(indices of shape {list(ids.shape)} into shape {list(shape)})."
+            f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {positions.shape[-1]} vs. {len(shape)} "
+            f"(indices of shape {list(positions.shape)} into shape {list(shape)})."
         )
     return policy != "IGNORE"
 

@@ -19,7 +19,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.complex_numbers import complex as to_complex
 from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.contraction import matmul
@@ -30,19 +30,19 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 
-LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
+LAPACK_DTYPES = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes that LAPACK supports."""
 
 
-def _check_matrices(row: Operation, x: np.ndarray, square: bool = True) -> None:
-    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``row``."""
-    row.check_dtype(x)
+def _check_matrices(operation: Operation, x: np.ndarray, square: bool = True) -> None:
+    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``operation``."""
+    operation.check_dtype(x)
     if x.ndim < 2:
         raise InvalidArgumentError(
-            f"{row.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
+            f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
         )
     if square and x.shape[-1] != x.shape[-2]:
-        raise InvalidArgumentError(f"{row.name}: Input matrix must be square, got shape {list(x.shape)}.")
+        raise InvalidArgumentError(f"{operation.name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
 def matrix_operation(
@@ -50,7 +50,7 @@ def matrix_operation(
     run: Callable[..., Any],
     gradient: Any,
     result: Rule = same,
-    dtypes: frozenset[np.dtype] = LAPACK,
+    dtypes: frozenset[np.dtype] = LAPACK_DTYPES,
 ) -> Operation:
     """Declares an operation of matrices that LAPACK computes."""
     return operation(
@@ -59,21 +59,21 @@ def matrix_operation(
         run=run,
         gradient=gradient,
         dtypes=dtypes,
-        batched=leading_axes,
+        batched=leading_axes_rule,
         in_python="LAPACK computes it",
         result=result,
     )
 
 
-def call_on_matrices(row: Operation, value: Any, square: bool = True, **attributes: Any) -> Any:
-    """Calls ``row`` on a tensor of matrices.
+def call_on_matrices(operation: Operation, value: Any, square: bool = True, **attributes: Any) -> Any:
+    """Calls ``operation`` on a tensor of matrices.
 
     Raises:
         InvalidArgumentError: the dtype or rank is wrong, or ``square`` and the matrices are not square.
     """
     x = tensor_of(value)
-    _check_matrices(row, x._array, square)
-    return row(x, **attributes)
+    _check_matrices(operation, x._array, square)
+    return operation(x, **attributes)
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------
@@ -489,7 +489,7 @@ _cross_operation: Operation = operation(
     gradient=(lambda g, y, a, b: _cross_operation(b, g), lambda g, y, a, b: _cross_operation(g, a)),
     dtypes=REAL,
     launches=launches_from("movement.numbering", "cross_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 

@@ -225,26 +225,32 @@ class LoopArrays:
         return self._arrays
 
 
-def _with_last_writes(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
-    """``whole`` with the last element written at each position.
+def _with_last_writes(
+    elements_before: Tensor, positions_and_elements: Sequence[tuple[Tensor, Tensor]], iteration_count: Tensor
+) -> Tensor:
+    """``elements_before`` with the last element written at each position.
 
     Args:
-        whole: all elements before the loop.
-        pairs: the positions and the elements of each write in the body, one row per iteration.
-        trips: the number of iterations; later rows are unused.
+        elements_before: all elements before the loop.
+        positions_and_elements: the positions and the elements of each write in the body, one row per iteration.
+        iteration_count: the number of iterations; later rows are unused.
     """
-    room, writes = pairs[0][0]._array.shape[0], len(pairs)
-    positions, elements = pairs[0]
+    room, writes = positions_and_elements[0][0]._array.shape[0], len(positions_and_elements)
+    positions, elements = positions_and_elements[0]
     if writes > 1:
         shape = elements._array.shape[1:]
-        positions = TABLE["reshape"](TABLE["stack"](*[p for p, _ in pairs], axis=1), shape=(room * writes,))
-        elements = TABLE["reshape"](TABLE["stack"](*[e for _, e in pairs], axis=1), shape=(room * writes, *shape))
+        positions = TABLE["reshape"](
+            TABLE["stack"](*[p for p, _ in positions_and_elements], axis=1), shape=(room * writes,)
+        )
+        elements = TABLE["reshape"](
+            TABLE["stack"](*[e for _, e in positions_and_elements], axis=1), shape=(room * writes, *shape)
+        )
     numbers = constant_tensor(np.arange(room * writes))
     no_write = constant_tensor(np.full((), -1))
-    is_executed = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), trips)
+    is_executed = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), iteration_count)
     numbers = TABLE["where"](is_executed, numbers, no_write)
     positions = TABLE["where"](is_executed, positions, constant_tensor(np.zeros((), np.int64)))
-    count = whole._array.shape[0]
+    count = elements_before._array.shape[0]
     last_numbers = TABLE["tensor_scatter_nd_max"](
         constant_tensor(np.full((count,), -1)),
         TABLE["reshape"](positions, shape=(room * writes, 1)),
@@ -254,8 +260,8 @@ def _with_last_writes(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], tri
     zero = constant_tensor(np.zeros((), np.int64))
     last_elements = TABLE["gather"](elements, TABLE["maximum"](last_numbers, zero), axis=0, batch_dims=0)
     is_written = TABLE["greater_equal"](last_numbers, zero)
-    is_written = TABLE["reshape"](is_written, shape=(count, *[1] * (whole._array.ndim - 1)))
-    return TABLE["where"](is_written, last_elements, whole)
+    is_written = TABLE["reshape"](is_written, shape=(count, *[1] * (elements_before._array.ndim - 1)))
+    return TABLE["where"](is_written, last_elements, elements_before)
 
 
 def loop_arrays(

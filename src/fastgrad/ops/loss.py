@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.ops.arguments import check_dtype
-from fastgrad.ops.batching import rows_as_examples
+from fastgrad.ops.batching import rows_as_examples_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
@@ -35,7 +35,7 @@ def _loss_operation(name: str, run: Callable[..., Any], gradient: Joint | None, 
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
-        batched=None if gradient is None else rows_as_examples,
+        batched=None if gradient is None else rows_as_examples_rule,
         result=result,
     )
 

@@ -13,11 +13,11 @@ from fastgrad.core.operation import COMPLEX, Operation
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import LAPACK, call_on_matrices, matrix_operation
+from fastgrad.ops.linear_algebra import LAPACK_DTYPES, call_on_matrices, matrix_operation
 
 
 def _matrix_function(
-    name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK
+    name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK_DTYPES
 ) -> Operation:
     """Declares an operation that computes ``run(x)`` for square matrices ``x``."""
 

@@ -12,7 +12,7 @@ from fastgrad.core.result_rules import ArraySpec, like, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_operation, rows_as_examples_of_first
+from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_operation, rows_as_examples_of_first_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
@@ -122,7 +122,7 @@ _layer_norm_operation = operation(
     gradient=joint(_layer_norm_gradient_rule, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
-    batched=rows_as_examples_of_first,
+    batched=rows_as_examples_of_first_rule,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 

@@ -20,7 +20,7 @@ from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples
+from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -46,7 +46,7 @@ def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilati
 
 
 def _pooling_operation(
-    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples
+    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples_rule
 ) -> Operation:
     return kernel_operation(
         name,
@@ -102,7 +102,7 @@ def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype
 
 
 def _call_pooling(
-    row: Any,
+    operation: Any,
     name: str,
     x: Tensor,
     ksize: Any,
@@ -115,7 +115,7 @@ def _call_pooling(
     channels_first = channels_come_first(data_format, rank, name)
     x = channels_to_end(x, rank, channels_first)
     window = _window_attributes(name, x._array.shape, ksize, strides, padding, channels_first, dilations)
-    return restore_channels(row(x, **window), x._array.shape[:1], rank, channels_first)
+    return restore_channels(operation(x, **window), x._array.shape[:1], rank, channels_first)
 
 
 def _window_attributes(
@@ -173,14 +173,14 @@ def max_pool2d(
     return _call_pooling(_max_operation, "max_pool2d", x, ksize, strides, padding, data_format)
 
 
-def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
-    """The largest element of each group of ``widths[3]`` channels of ``x``."""
+def _max_over_channels(x: Tensor, window_sizes: Sizes, strides: Sizes) -> Tensor:
+    """The largest element of each group of ``window_sizes[3]`` channels of ``x``."""
     batch, height, width, channels = x._array.shape
-    group_size = widths[3]
-    if widths[:3] != (1, 1, 1) or steps != widths or group_size < 1 or channels % group_size:
+    group_size = window_sizes[3]
+    if window_sizes[:3] != (1, 1, 1) or strides != window_sizes or group_size < 1 or channels % group_size:
         raise UnimplementedError(
             f"max_pool2d: over channels, ksize must be [1, 1, 1, n] with the same strides, and n must divide {channels} "
-            f"channels; got ksize {list(widths)} and strides {list(steps)}. Pool over height and width in a call of its own."
+            f"channels; got ksize {list(window_sizes)} and strides {list(strides)}. Pool over height and width in a call of its own."
         )
     rows = reshape(x, (batch, height * width, channels, 1))
     largest = _max_operation(
@@ -261,7 +261,7 @@ class MaxPoolWithArgmax(NamedTuple):
 def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
     if with_batch:
         raise NotBatched
-    return rows_as_examples(name, rows, *inputs, with_batch=False, **attributes)
+    return rows_as_examples_rule(name, rows, *inputs, with_batch=False, **attributes)
 
 
 _argmax_operation = _pooling_operation(

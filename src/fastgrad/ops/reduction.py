@@ -32,7 +32,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_or_copy
-from fastgrad.ops.summation import KERNEL_MIN_SIZE, reduced_by, sum_over
+from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduced_by, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
 _add_reduce: Any = np.add.reduce
@@ -55,7 +55,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
         InvalidArgumentError: an axis is out of range or comes twice.
     """
     if axis is None:
-        return _ALL_AXES[rank] if rank < 8 else tuple(range(rank))
+        return _ALL_AXES_BY_RANK[rank] if rank < 8 else tuple(range(rank))
     if type(axis) is int and -rank <= axis < rank:
         return (axis + rank if axis < 0 else axis,)
     if isinstance(axis, float):
@@ -74,7 +74,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-_ALL_AXES = [tuple(range(rank)) for rank in range(8)]
+_ALL_AXES_BY_RANK = [tuple(range(rank)) for rank in range(8)]
 
 
 _BATCHING_RULE = axes_after_rows("axes")
@@ -124,15 +124,15 @@ class Reduction(Operation):
         return y
 
 
-def _call_reduction(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
+def _call_reduction(operation: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
     try:
         x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
     except CompositeOperand as met:
-        return met.call(row.name, input_tensor, axis, keepdims)
+        return met.call(operation.name, input_tensor, axis, keepdims)
     array = x._array
-    if array.dtype not in row.dtypes:
-        raise dtype_error(row.name, array.dtype, row.dtypes)
-    return row(x, axes=reduction_axes(row.name, axis, array.ndim), keepdims=bool(keepdims))
+    if array.dtype not in operation.dtypes:
+        raise dtype_error(operation.name, array.dtype, operation.dtypes)
+    return operation(x, axes=reduction_axes(operation.name, axis, array.ndim), keepdims=bool(keepdims))
 
 
 # ---- sums and means ------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
-    if x.size < KERNEL_MIN_SIZE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
+    if x.size < KERNEL_MIN_ELEMENTS or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 

@@ -173,17 +173,17 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
     return scatter_nd_operation(ids, values, shape=sizes, strict=strict)
 
 
-def _call_scatter(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
+def _call_scatter(operation: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
     x, ids = tensor_of(tensor), tensor_of(indices)
     values = as_tensor_or_none(updates)
     if values is None:
         values = convert_like(updates, x._array.dtype)
     if values._array.dtype != x._array.dtype:
-        raise mixed_dtypes_error(row.name, x._array.dtype, values._array.dtype)
-    row.check_dtype(x._array)
-    strict = check_position_form(row.name, ids._array, x._array.shape, policy)
-    check_updates(row.name, ids._array, values._array, x._array.shape)
-    return row(x, ids, values, strict=strict)
+        raise mixed_dtypes_error(operation.name, x._array.dtype, values._array.dtype)
+    operation.check_dtype(x._array)
+    strict = check_position_form(operation.name, ids._array, x._array.shape, policy)
+    check_updates(operation.name, ids._array, values._array, x._array.shape)
+    return operation(x, ids, values, strict=strict)
 
 
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:

@@ -22,7 +22,7 @@ from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
-KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
+KERNEL_INDEX_DTYPES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndar
 
     Scalars are added pairwise, which rounds less; longer rows are added in sequence.
     """
-    if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+    if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         rows, ids = np.ascontiguousarray(rows), np.ascontiguousarray(ids)
         width = math.prod(rows.shape[1:])
         if kernels.add_rows[rows.dtype, ids.dtype](out, ids, rows, len(ids), width, len(out)) < 0:
@@ -218,27 +218,29 @@ def _scalar_like(x: Tensor, value: float) -> Tensor:
 # ---- unsorted ids ----------------------------------------------------------------------------------
 
 
-def _call_unsorted(row: Operation, data: Any, segment_ids: Any, num_segments: Any, limit: str | None = None) -> Any:
-    """Calls ``row``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
+def _call_unsorted(
+    operation: Operation, data: Any, segment_ids: Any, num_segments: Any, limit: str | None = None
+) -> Any:
+    """Calls ``operation``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
     try:
         x, ids = tensor_of(data), tensor_of(segment_ids)
-        count = num_segments if type(num_segments) is int else integer(num_segments, f"{row.name}: num_segments")
+        count = num_segments if type(num_segments) is int else integer(num_segments, f"{operation.name}: num_segments")
     except CompositeOperand as met:
-        return met.call(row.name, data, segment_ids, num_segments)
+        return met.call(operation.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape
     if ids._array.dtype not in INTEGER:
-        raise dtype_error(f"{row.name} (segment_ids)", ids._array.dtype, INTEGER)
+        raise dtype_error(f"{operation.name} (segment_ids)", ids._array.dtype, INTEGER)
     if count < 0:
-        raise InvalidArgumentError(f"{row.name}: Input num_segments == {count} must not be negative.")
+        raise InvalidArgumentError(f"{operation.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
         raise InvalidArgumentError(
-            f"{row.name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
+            f"{operation.name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
         )
-    row.check_dtype(x._array)
+    operation.check_dtype(x._array)
     if limit is None:
-        return row(x, ids, num_segments=count)
+        return operation(x, ids, num_segments=count)
     empty = getattr(x.dtype, limit)
-    return row(x, ids, num_segments=count, empty=empty if isinstance(empty, int) else float(empty))
+    return operation(x, ids, num_segments=count, empty=empty if isinstance(empty, int) else float(empty))
 
 
 def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -318,10 +320,10 @@ def _rows_per_segment(total: Tensor, segment_ids: Any, num_segments: Any) -> Ten
 # ---- sorted ids ------------------------------------------------------------------------------------
 
 
-def _call_sorted(row: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
-    x, ids, count = _checked_sorted_ids(row.name.removeprefix("unsorted_"), data, segment_ids)
-    row.check_dtype(x._array)
-    return row(x, ids, num_segments=count, **attributes)
+def _call_sorted(operation: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
+    x, ids, count = _checked_sorted_ids(operation.name.removeprefix("unsorted_"), data, segment_ids)
+    operation.check_dtype(x._array)
+    return operation(x, ids, num_segments=count, **attributes)
 
 
 def _checked_sorted_ids(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:

@@ -17,7 +17,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
 from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
-from fastgrad.ops.batching import align_rows, call_operation, leading_axes, sizes_after_rows
+from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- reshape ---------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ _bitcast_operation = operation(
     Form.EXTERN,
     run=_run_bitcast,
     launches=launches_from("runtime.moving", "bitcast_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_bitcast_result,
 )
 

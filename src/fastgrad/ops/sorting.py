@@ -16,7 +16,14 @@ from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation, leading_axes, rows_as_examples
+from fastgrad.ops.batching import (
+    Batched,
+    NotBatched,
+    axes_after_rows,
+    call_operation,
+    leading_axes_rule,
+    rows_as_examples_rule,
+)
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -104,14 +111,14 @@ _sort_operation = operation(
 )
 
 
-def _call_sort(row: Operation, values: Any, axis: Any, direction: str) -> Tensor:
+def _call_sort(operation: Operation, values: Any, axis: Any, direction: str) -> Tensor:
     if direction not in {"ASCENDING", "DESCENDING"}:
         raise ValueError(
-            f"{row.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
+            f"{operation.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
         )
     x = tensor_of(values)
-    row.check_dtype(x._array)
-    return row(x, axis=axis_of(axis, x._array.ndim, row.name), descending=direction == "DESCENDING")
+    operation.check_dtype(x._array)
+    return operation(x, axis=axis_of(axis, x._array.ndim, operation.name), descending=direction == "DESCENDING")
 
 
 def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:
@@ -176,7 +183,7 @@ _top_k_operation = kernel_operation(
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "top_k_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_top_k_result,
 )
 
@@ -249,7 +256,7 @@ _in_top_k_operation = kernel_operation(
     "in_top_k",
     Form.EXTERN,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
-    batched=rows_as_examples,
+    batched=rows_as_examples_rule,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
@@ -362,7 +369,7 @@ def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Ba
         return call_operation(name, sequence.tensor, values.tensor, **attributes)
     if sequence.rank != values.rank:
         raise NotBatched
-    return leading_axes(name, rows, sequence, values, **attributes)
+    return leading_axes_rule(name, rows, sequence, values, **attributes)
 
 
 _searchsorted_operation = operation(

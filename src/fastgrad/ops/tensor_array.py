@@ -122,7 +122,7 @@ class TensorArray:
         return constant_tensor(np.zeros((), np.int32))
 
     def identity(self) -> TensorArray:
-        """The array itself."""
+        """Returns this TensorArray itself."""
         return self
 
     def grad(self, source: Any, flow: Any = None, name: str | None = None) -> NoReturn:

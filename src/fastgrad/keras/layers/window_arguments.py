@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.ops.windows import FORMATS
+from fastgrad.ops.windows import DATA_FORMATS_BY_RANK
 
 Shape = tuple[int | None, ...]
 
@@ -46,7 +46,7 @@ def padding_name(value: Any, causal: bool = False) -> str:
 
 def tensor_format(data_format: str, rank: int) -> str:
     """TensorFlow's name of a data format, such as ``"NHWC"``."""
-    return FORMATS[rank][data_format == "channels_first"]
+    return DATA_FORMATS_BY_RANK[rank][data_format == "channels_first"]
 
 
 def split_shape(shape: Sequence[int | None], data_format: str) -> tuple[Shape, int | None]:

@@ -21,7 +21,14 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.recorded_attributes import live_or_self, scalar
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.ops.casting import cast
-from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
+from fastgrad.ops.optimizer_updates import (
+    add_rows,
+    is_half,
+    is_last_step_of_round,
+    sum_rows,
+    sums_of_squares_of_arrays,
+    update,
+)
 
 
 class SummedRows(NamedTuple):
@@ -162,7 +169,7 @@ class Step:
     @staticmethod
     def _is_period_end(count: Any, every: int | None) -> bool:
         """True if ``count`` is the last of a period of ``every`` counts."""
-        return bool(every) and bool(ends_turn_of(convert_to_tensor(count), every=every))
+        return bool(every) and bool(is_last_step_of_round(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
@@ -278,7 +285,7 @@ def _sums_of_squares(gradients: Sequence[Gradient]) -> list[Tensor]:
     arrays = [_gradient_values(g) for g in gradients]
     sums_by_position: dict[int, Tensor] = {}
     for positions in positions_by_key([x._array.dtype for x in arrays]).values():
-        sums = sums_of(*[arrays[i] for i in positions])
+        sums = sums_of_squares_of_arrays(*[arrays[i] for i in positions])
         sums_by_position |= {i: sums[index] for index, i in enumerate(positions)}
     return [sums_by_position[i] for i in range(len(arrays))]
 
@@ -287,7 +294,7 @@ def _total_of_squares(gradients: Sequence[Gradient]) -> Tensor:
     """Returns the sum of the squares of all gradients, a float64 scalar."""
     arrays = [_gradient_values(g) for g in gradients]
     is_one_dtype = len({x._array.dtype for x in arrays}) == 1
-    sums = sums_of(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
+    sums = sums_of_squares_of_arrays(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
     total: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
     return total
 
