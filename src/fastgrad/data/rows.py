@@ -138,7 +138,7 @@ class ZippedRows(Rows):
         return [array for source in self._sources for array in source.arrays(indices)]
 
 
-class ReadRows:
+class LazyColumnRows:
     """The ``Rows`` of columns that are read at the first use of an attribute.
 
     Args:

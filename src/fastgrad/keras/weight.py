@@ -186,13 +186,13 @@ class Weight(Variable):
             f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
 
-    def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
+    def _promoted_with(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
             return None
         dtype = _common_dtype(self.dtype, tensor.dtype)
-        if divided and dtype.is_integer:
+        if is_division and dtype.is_integer:
             dtype = settings.standardize_dtype(None)
         return cast(self._read(), dtype), cast(tensor, dtype)
 

@@ -71,7 +71,7 @@ def constant(
         raise ValueError(f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank}.")
     index_type = dtypes.as_dtype(row_splits_dtype)
     values, nested_splits = pylist, []
-    for _ in range_of(ragged_rank):
+    for _ in python_range(ragged_rank):
         lengths = [len(item) for item in values]
         nested_splits.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
         values = [item for row in values for item in row]
@@ -92,7 +92,7 @@ def constant(
 MAX_RANK = 64
 """The maximum number of dimensions of a NumPy array."""
 
-range_of = range  # Python's `range`: the function below hides the name
+python_range = range  # Python's `range`: the function below hides the name
 
 
 def _is_list(value: Any) -> bool:

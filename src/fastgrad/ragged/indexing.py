@@ -233,7 +233,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         return x._with(_gather_along(x.values, gather_rows(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
         batches = dense.with_rank(indices, 1, index_type)
-        partition.same_splits([x.row_splits, batches.row_splits], "gather")
+        partition.check_equal_splits([x.row_splits, batches.row_splits], "gather")
         return x._with(_gather_along(x.values, batches.values, gather_axis - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)

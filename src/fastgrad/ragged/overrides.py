@@ -51,12 +51,12 @@ def _size(x: Any, dtype: Any) -> Tensor:
     return constant_tensor(np.array(x.flat_values._array.size, dtype))
 
 
-def _sum_of(*inputs: Any) -> Any:
+def _sum_of_inputs(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
 OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype))
 OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype))
-OVERRIDES["add_n"] = lambda inputs: elementwise.map_elementwise(_sum_of, *inputs)
+OVERRIDES["add_n"] = lambda inputs: elementwise.map_elementwise(_sum_of_inputs, *inputs)
 OVERRIDES["size"] = _size
 OVERRIDES["rank"] = lambda x: constant_tensor(np.array(x.shape.rank, np.int32))

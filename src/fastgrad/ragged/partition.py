@@ -21,7 +21,7 @@ from fastgrad.ops.scan import cumsum
 from fastgrad.ops.segments import unsorted_segment_sum
 from fastgrad.ops.sorting import searchsorted
 
-INDEX_TYPES = (dtypes.int32, dtypes.int64)
+ROW_SPLITS_DTYPES = (dtypes.int32, dtypes.int64)
 
 
 def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
@@ -34,7 +34,7 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     tensor = convert_to_tensor(value, dtype_hint=None if has_dtype or dtype is not None else dtypes.int64)
     if dtype is not None:
         tensor = cast(tensor, dtype)
-    if tensor.dtype not in INDEX_TYPES:
+    if tensor.dtype not in ROW_SPLITS_DTYPES:
         raise ValueError(f"{what} must have dtype int32 or int64, got {tensor.dtype.name}.")
     if tensor.ndim != 1:
         raise ValueError(f"{what}: Shape {tensor.shape} must have rank 1.")
@@ -60,7 +60,7 @@ def index_range(count: int, dtype: dtypes.DType) -> Tensor:
     return constant_tensor(np.arange(count, dtype=dtype.numpy))
 
 
-def checked(splits: Tensor, count: int, what: str) -> None:
+def check_splits(splits: Tensor, count: int, what: str) -> None:
     """Checks that ``splits`` is a valid partition of ``count`` values.
 
     Raises:
@@ -122,7 +122,7 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
     return row_count
 
 
-def same_splits(splits: list[Tensor], what: str) -> None:
+def check_equal_splits(splits: list[Tensor], what: str) -> None:
     """Checks that operands have equal row splits.
 
     Raises:

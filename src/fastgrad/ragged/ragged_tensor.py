@@ -236,7 +236,7 @@ class RaggedTensor(Composite):
     @classmethod
     def _of_valid_splits(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
         if validate:
-            partition.checked(splits, row_count(values), what)
+            partition.check_splits(splits, row_count(values), what)
         return cls._of_equal_index_dtypes(values, splits)
 
     @classmethod
@@ -400,7 +400,7 @@ class RaggedTensor(Composite):
             ValueError: ``dtype`` is another one.
         """
         dtype = dtypes.as_dtype(dtype)
-        if dtype not in partition.INDEX_TYPES:
+        if dtype not in partition.ROW_SPLITS_DTYPES:
             raise ValueError(f"with_row_splits_dtype: dtype must be int32 or int64, got {dtype.name}.")
         values = self._values.with_row_splits_dtype(dtype) if isinstance(self._values, RaggedTensor) else self._values
         return self._of(values, cast(self._row_splits, dtype), self._uniform)
@@ -471,7 +471,7 @@ class RaggedTensor(Composite):
         return f"<tf.RaggedTensor {_array_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _of_parts, self._to_components()
+        return _ragged_from_components, self._to_components()
 
     # ---- composite protocol ------------------------------------------------------------------------------
 
@@ -513,8 +513,8 @@ class RaggedTensor(Composite):
         return self._from_components(form, [flat_values, *parts[1:]])
 
 
-def _of_parts(form: Any, parts: list[Any]) -> RaggedTensor:
-    return RaggedTensor._from_components(form, parts)
+def _ragged_from_components(form: Any, component_tensors: list[Any]) -> RaggedTensor:
+    return RaggedTensor._from_components(form, component_tensors)
 
 
 def _checked_values(values: Any) -> Any:

@@ -201,7 +201,7 @@ def bincount(
         ValueError: ``axis`` is another one.
     """
     if weights is not None:
-        partition.same_splits([x.row_splits, weights.row_splits], "bincount")
+        partition.check_equal_splits([x.row_splits, weights.row_splits], "bincount")
         weights = weights.flat_values
     options = {"dtype": dtype, "binary_output": binary_output}
     if axis != -1:

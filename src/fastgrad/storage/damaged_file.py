@@ -13,7 +13,7 @@ _MAX_REASON_CHARACTERS = 500
 
 
 @contextlib.contextmanager
-def parsing(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
+def parser_errors_as_one(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
     """Converts parser errors for damaged or hostile contents to ``error_class``.
 
     These are zip, zlib, struct, lookup, recursion and other errors. Errors of the operating system and MemoryError pass

@@ -127,14 +127,16 @@ class ObjectGraph(NamedTuple):
     names: list[str]
 
 
-def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
-    """Returns the object graph of ``root``: all reachable objects; ``more`` are extra children of the root, by name."""
+def object_graph(root: Any, extra_children: dict[str, Any]) -> ObjectGraph:
+    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are extra children of the root, by name."""
     graph = ObjectGraph([], [root], [""])
     node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
-            for edge, child in ({**saved_children(obj), **more} if obj is root else saved_children(obj)).items():
+            for edge, child in (
+                {**saved_children(obj), **extra_children} if obj is root else saved_children(obj)
+            ).items():
                 if id(child) not in node_numbers:
                     node_numbers[id(child)] = len(graph.objects)
                     graph.objects.append(child)

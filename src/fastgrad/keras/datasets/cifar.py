@@ -8,7 +8,7 @@ from fastgrad.keras.datasets.reading import unpickled
 from fastgrad.keras.settings import image_data_format
 from fastgrad.keras.utils.files import get_file
 from fastgrad.storage.archive_extraction import opened_tar
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.decompression import decompressed
 
 
@@ -26,7 +26,7 @@ def read_batches(
     """
     path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
     images, labels = [], []
-    with open_regular(path) as file, parsing(path, "archive of CIFAR"):
+    with open_regular(path) as file, parser_errors_as_one(path, "archive of CIFAR"):
         for archive in opened_tar(decompressed(file, "gzip")):
             for name in names:
                 member = archive.extractfile(f"{folder}/{name}")

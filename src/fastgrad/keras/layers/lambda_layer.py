@@ -147,9 +147,9 @@ class Operator(Layer):
         return output
 
 
-def _operator_method(name: str, turned: bool = False) -> Callable[..., Any]:
+def _operator_method(name: str, is_reflected: bool = False) -> Callable[..., Any]:
     def method(self: KerasTensor, *other: Any) -> Any:
-        operands = (*other, self) if turned else (self, *other)
+        operands = (*other, self) if is_reflected else (self, *other)
         return Operator(name)(*operands)
 
     return method
@@ -170,7 +170,7 @@ _BINARY_OPERATOR_METHODS = {
 }
 for _method, _name in _BINARY_OPERATOR_METHODS.items():
     setattr(KerasTensor, f"__{_method}__", _operator_method(_name))
-    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, turned=True))
+    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, is_reflected=True))
 for _method, _name in {
     "neg": "negative",
     "abs": "absolute",

@@ -13,9 +13,9 @@ from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import (
     ALL_COUNT_NAMES,
-    PRECISION,
-    RECALL,
-    SPECIFICITY,
+    PRECISION_COUNT_NAMES,
+    RECALL_COUNT_NAMES,
+    SPECIFICITY_COUNT_NAMES,
     ConfusionMetric,
     are_even,
     evenly_spaced,
@@ -133,9 +133,9 @@ class AUC(_AllFourCounts):
         """Returns widths times heights between neighbouring thresholds."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
-            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL)
+            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL_COUNT_NAMES)
         elif self.curve == "PR":
-            x, y = self._ratio(*RECALL), self._ratio(*PRECISION)
+            x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
             x, y = self._precision_recall_gains()
         if self.summation_method == "interpolation":
@@ -229,7 +229,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
-    _ratios = RECALL, SPECIFICITY
+    _ratios = RECALL_COUNT_NAMES, SPECIFICITY_COUNT_NAMES
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
-    _ratios = SPECIFICITY, RECALL
+    _ratios = SPECIFICITY_COUNT_NAMES, RECALL_COUNT_NAMES
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
-    _ratios = PRECISION, RECALL
+    _ratios = PRECISION_COUNT_NAMES, RECALL_COUNT_NAMES
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
-    _ratios = RECALL, PRECISION
+    _ratios = RECALL_COUNT_NAMES, PRECISION_COUNT_NAMES
 
     def __init__(
         self,

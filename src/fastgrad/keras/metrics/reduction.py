@@ -12,7 +12,7 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.configured import OfFunction
+from fastgrad.keras.configured import FunctionOptionsMixin
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
@@ -136,7 +136,7 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
-class NamedMetric(OfFunction, MeanMetricWrapper):
+class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
     """The base of the built-in means: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.

@@ -202,7 +202,9 @@ class Step:
             factors = [_clip_factor(TABLE["sqrt"](square), limit) for square in _sums_of_squares(gradients)]
             return [scaled_gradient(g, factor) for g, factor in zip(gradients, factors, strict=True)]
         if optimizer.global_clipnorm:
-            factor = _clip_factor(TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, finite=True)
+            factor = _clip_factor(
+                TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, nan_if_infinite=True
+            )
             return [scaled_gradient(g, factor) for g in gradients]
         if optimizer.clipvalue:
             return [
@@ -299,10 +301,10 @@ def _total_of_squares(gradients: Sequence[Gradient]) -> Tensor:
     return total
 
 
-def _clip_factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
-    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; with ``finite``, NaN if not finite."""
+def _clip_factor(norm: Tensor, limit: Any, nan_if_infinite: bool = False) -> Tensor:
+    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; optionally NaN for an infinite norm."""
     ratio = limit / norm
-    if finite:
+    if nan_if_infinite:
         ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))
     factor: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
     return factor

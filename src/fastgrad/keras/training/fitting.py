@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.keras.training.batches import Batches
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 
@@ -95,7 +95,7 @@ class Fitting:
             batches.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
             )
-        with parsing("The backup", "one of `fit`"):
+        with parser_errors_as_one("The backup", "one of `fit`"):
             for number, callback in enumerate(self._callbacks):
                 callback_state = parse_json(state[f"callbacks/{number}"].tobytes())
                 arrays: dict[str, dict[int, np.ndarray]] = {}
