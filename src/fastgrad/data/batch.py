@@ -37,7 +37,7 @@ def stack_elements(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
 
 
 def stack_as_ragged(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
-    """Returns one element whose tensors, ragged where ``ragged`` has lengths, have the tensors of ``elements`` as rows."""
+    """Returns one element with the elements' tensors as rows; a leaf with lengths in ``ragged`` becomes ragged."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
         [

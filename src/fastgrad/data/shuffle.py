@@ -61,13 +61,13 @@ def _append_items(buffer: Any, items: Any) -> Any:
 
 
 def _exchange_items(buffer: Any, items: Any, positions: np.ndarray) -> np.ndarray:
-    """Exchanges ``items`` with the buffer items at ``positions``, in order, by array operations; returns the items taken out."""
+    """Exchanges ``items`` with the buffer items at ``positions``, in order, by array operations; returns the latter."""
     order = np.argsort(positions, kind="stable")
-    sorted_places = positions[order]
+    sorted_positions = positions[order]
     out = buffer[positions]
-    repeated = np.flatnonzero(sorted_places[1:] == sorted_places[:-1])
+    repeated = np.flatnonzero(sorted_positions[1:] == sorted_positions[:-1])
     out[order[repeated + 1]] = items[order[repeated]]
     is_last = np.ones(len(order), bool)
     is_last[repeated] = False
-    buffer[sorted_places[is_last]] = items[order[is_last]]
+    buffer[sorted_positions[is_last]] = items[order[is_last]]
     return out

@@ -50,7 +50,7 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
 
 
 class FunctionOptionsMixin:
-    """The part of built-in losses and metrics that keeps the options of a function.
+    """The part of built-in losses and metrics that stores the keyword options of their function.
 
     The options are attributes and in the configuration. A class whose function has no options may name the function by class
     keywords: ``class Poisson(FunctionLoss, function=poisson)``; the keyword ``name`` is the default name of its objects,

@@ -276,7 +276,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
 
 
 def row_numbers(positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The positions ``positions[..., :]`` in the first dimensions of ``shape``, as row numbers; -1 for a position outside."""
+    """Returns the positions in the first dimensions of ``shape`` as row numbers; -1 for a position outside."""
     depth = positions.shape[-1]
     numbers = np.zeros(positions.shape[:-1], np.int64)
     outside = np.zeros(positions.shape[:-1], bool)

@@ -38,7 +38,7 @@ def is_half(dtype: np.dtype) -> bool:
 def _run_on_copies(
     launches: Callable[..., Launches | None], changed_input_count: Callable[..., int]
 ) -> Callable[..., Any]:
-    """Makes a ``run`` that calls the kernels of ``launches`` on copies of the ``changed_input_count(**attributes)`` first inputs."""
+    """Returns a ``run`` that calls the kernels of ``launches`` on copies of the inputs that the kernels change."""
 
     def run(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         outputs = tuple([np.array(x, order="C") for x in inputs[: changed_input_count(**attributes)]])

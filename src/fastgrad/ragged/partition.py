@@ -61,7 +61,7 @@ def index_range(count: int, dtype: dtypes.DType) -> Tensor:
 
 
 def check_splits(splits: Tensor, count: int, what: str) -> None:
-    """Checks that ``splits`` is a valid partition of ``count`` values.
+    """Raises InvalidArgumentError unless ``splits`` are valid row splits of ``count`` values.
 
     Raises:
         InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
@@ -123,7 +123,7 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
 
 
 def check_equal_splits(splits: list[Tensor], what: str) -> None:
-    """Checks that operands have equal row splits.
+    """Raises InvalidArgumentError unless ragged operands have equal row splits.
 
     Raises:
         InvalidArgumentError: the row splits differ.

@@ -128,7 +128,7 @@ class ObjectGraph(NamedTuple):
 
 
 def object_graph(root: Any, extra_children: dict[str, Any]) -> ObjectGraph:
-    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are extra children of the root, by name."""
+    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are more children, by name."""
     graph = ObjectGraph([], [root], [""])
     node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists

@@ -205,7 +205,7 @@ def _warn_about_unmatched_values(names: frozenset[str], unmatched: set[str]) -> 
 
 
 def defer_values(obj: Any, restoration: Restoration, node: int, restored_edges: set[str]) -> None:
-    """Stores in ``obj`` a record of the values of ``node`` that are still to restore: all edges except ``restored_edges``."""
+    """Stores in ``obj`` which values of ``node`` are still to restore: all edges except ``restored_edges``."""
     obj.__dict__.setdefault("_deferred", []).append((restoration, node, restored_edges))
     if isinstance(obj, DeferredRestorationOwner):
         for name in vars(obj).keys() - {"_deferred"}:

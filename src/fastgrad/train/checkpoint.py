@@ -72,7 +72,7 @@ class Checkpoint:
             setattr(self, name, value)
 
     def _root_object(self) -> Any:
-        """Returns the root object."""
+        """Returns the root object of the checkpoint."""
         if self._root is None:
             return self
         return self._root() if isinstance(self._root, weakref.ref) else self._root

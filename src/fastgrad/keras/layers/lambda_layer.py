@@ -16,7 +16,7 @@ from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 
 
 class Lambda(Layer):
-    """A function as a layer. The layer has no weights; it does not track weights that the function uses.
+    """A layer that calls the user's function. It has no weights, and does not track weights that the function uses.
 
     Args:
         function: a function of the input; it may also take ``mask`` and ``training``.
@@ -45,7 +45,7 @@ class Lambda(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
-        """The function's result."""
+        """Returns the result of the user's function."""
         keyword_arguments = dict(self.arguments)
         keyword_arguments.update(
             {name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted}
@@ -122,7 +122,7 @@ _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Operator(Layer):
-    """One of Python's operators, for KerasTensors.
+    """A layer that applies one of Python's operators to KerasTensors.
 
     Args:
         operation: the operator's name, as in ``keras.ops``.
@@ -142,7 +142,7 @@ class Operator(Layer):
         return symbolic_call(self, operands, {}) if keras_tensors(operands) else self.call(*operands)
 
     def call(self, *operands: Any) -> Tensor:
-        """The operator's result."""
+        """Returns the operator's result."""
         output: Tensor = _OPERATOR_FUNCTIONS[self.operation](*operands)
         return output
 

@@ -27,7 +27,7 @@ _MAX_REMEMBERED_INPUT_SHAPES = 64
 
 
 class CallSignature:
-    """The parameters of a ``call`` method, as ``LayerCaller`` needs them.
+    """The parameters of a layer's ``call`` method, as ``LayerCaller`` needs them.
 
     Attributes:
         whole: inspect's signature, without ``self``.

@@ -49,7 +49,7 @@ def keep_new_state(layer: Any) -> None:
 
 
 class TensorOrigin(NamedTuple):
-    """The origin of a KerasTensor.
+    """The layer call that a KerasTensor is a result of, and the result's position.
 
     Attributes:
         operation: the layer.

@@ -93,7 +93,7 @@ class ConfusionMetric(Metric):
             setattr(self, name, self.add_variable(shape, "zeros", self._dtype, name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch.
+        """Adds the true and false positives and negatives of a batch to the counts.
 
         Args:
             y_true: labels: 0 is negative, other values are positive.

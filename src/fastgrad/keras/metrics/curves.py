@@ -26,7 +26,7 @@ _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _AllFourCounts(ConfusionMetric):
-    """The base of metrics that keep all four counts."""
+    """The base of metrics that keep the numbers of true and false positives and negatives, at each threshold."""
 
     _counted = ALL_COUNT_NAMES
     true_positives: Any
@@ -113,7 +113,7 @@ class AUC(_AllFourCounts):
         super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
-        """Returns the area, 0 before the first batch."""
+        """Returns the area under the curve, 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
         areas = (
@@ -130,7 +130,7 @@ class AUC(_AllFourCounts):
         return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
 
     def _areas_between_thresholds(self) -> Tensor:
-        """Returns widths times heights between neighbouring thresholds."""
+        """Returns the curve's area between each two neighbouring thresholds: width times height."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
             x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL_COUNT_NAMES)

@@ -69,7 +69,7 @@ class Sum(Metric):
         self.total.assign_add(total)
 
     def result(self) -> Tensor:
-        """Returns the sum, initially 0."""
+        """Returns the weighted sum of all values so far, initially 0."""
         return self.total.value
 
 
@@ -94,7 +94,7 @@ class Mean(Metric):
         self.count.assign_add(count)
 
     def result(self) -> Tensor:
-        """Returns the mean, 0 if there were no values."""
+        """Returns the weighted mean of all values so far, 0 if there were none."""
         return tf.math.divide_no_nan(self.total, self.count)
 
 

@@ -78,7 +78,7 @@ class Adafactor(KernelOptimizer):
         self.relative_step = relative_step
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
+        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)

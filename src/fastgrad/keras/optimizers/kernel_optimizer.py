@@ -44,7 +44,7 @@ class KernelOptimizer(Optimizer):
 
     @property
     def rule(self) -> UpdateRule:
-        """The update rule.
+        """The update rule of the optimizer, whose kernels compute a step.
 
         Raises:
             TypeError: the class has no rule.
@@ -184,7 +184,7 @@ class KernelOptimizer(Optimizer):
                 kernel[group.dtype](*lists, 0, group.units, *scale, *hyperparameters, decay)
 
     def _run_in_float32(self, *arguments: Any) -> None:
-        """Runs the kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
+        """Runs the update kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
         float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in lists]
         self.rule.variables[float32_lists[0][0].dtype](*float32_lists, *arguments[len(lists) :])

@@ -154,7 +154,7 @@ def scale_variable(variable: Variable, factor: Any) -> None:
 
 
 def quotient(x: Any, y: Any) -> Any:
-    """``x / y``, and 0 where x is 0."""
+    """Returns ``x / y``, and 0 where x is 0, of floats or tensors."""
     if isinstance(x, Tensor):
         return TABLE["where"](TABLE["not_equal"](x, 0.0), x / y, scalar(0.0))
     return x / y if x else 0.0

@@ -60,7 +60,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
 
 
 def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
-    """Makes the slots without recording their initial values; recorders only get a notice of each new variable."""
+    """Makes an optimizer's slots without recording their initial values; recorders get a notice of each variable."""
     with hidden_from_recorders(), on_device_of(variables[0]._array):
         optimizer._build_or_undo(list(variables))
     for recorder in recorders.active:
@@ -111,7 +111,7 @@ def assign_overwriting_gradients(
 
 
 class Step:
-    """One step of an optimizer.
+    """One step of an optimizer, run as operations and assignments that programs record.
 
     Args:
         optimizer: the optimizer, already built.
@@ -146,7 +146,7 @@ class Step:
         return rate_or_variable
 
     def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
-        """Runs the step for these variables and their gradients."""
+        """Updates these variables by their gradients, as one step of the optimizer."""
         optimizer = self.optimizer
         # Everything that selects a branch is computed before the first assignment.
         updates = self._is_period_end(optimizer._iterations, optimizer.gradient_accumulation_steps)

@@ -15,7 +15,7 @@ from fastgrad.keras.naming import to_snake_case
 
 
 class VariablesByKerasName(NamedTuple):
-    """The contents of a file of a model.
+    """The variables of a model by their names in Keras's files, with groups and optimizers.
 
     Attributes:
         variables: the variables by name.

@@ -28,7 +28,7 @@ _IGNORED_LAYER_SETTINGS = frozenset({"batch_input_shape", "implementation", "tim
 
 
 class LegacyModelContents(NamedTuple):
-    """The contents of a file: two configurations or None, the names of weights in order, and all values."""
+    """The contents of an ``.h5`` file: two configurations or None, the names of weights in order, and all values."""
 
     config: dict[str, Any] | None
     training: dict[str, Any] | None
@@ -38,7 +38,7 @@ class LegacyModelContents(NamedTuple):
 
 
 def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
-    """Writes configuration, weights, compile arguments and optimizer state; makes missing folders, as Keras does.
+    """Writes a model to an ``.h5`` file: configuration, weights, compile arguments and optimizer state.
 
     Raises:
         ValueError: the model cannot be made from a configuration.
@@ -89,7 +89,7 @@ def _variables_by_group(model: Any) -> list[tuple[str, list[Any]]]:
 
 
 def read_legacy_h5(path: Any) -> LegacyModelContents:
-    """Returns the contents of a file of a model, or of weights alone.
+    """Returns the contents of an ``.h5`` file of a model, or of weights alone.
 
     Raises:
         ImportError: h5py is not installed.

@@ -12,7 +12,7 @@ _LAYER_NUMBER_KEY = "shared_object_id"
 
 
 class LayerSharing:
-    """A context for a whole configuration, in which a layer that occurs several times is made once.
+    """A context for a configuration of a model, in which a layer that occurs several times is made once.
 
     Such a layer has a number in the configuration, as in Keras.
     """

@@ -16,7 +16,7 @@ from fastgrad.storage.json_text import parse_json
 
 
 class Fitting:
-    """A running ``fit``.
+    """The state of a running ``fit``: its data, counters and callbacks.
 
     Args:
         model: the model that is trained.
@@ -63,7 +63,7 @@ class Fitting:
             state["optimizer"].build(model.trainable_variables)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Returns the counters, the positions in the data, and the state of callbacks, as arrays."""
+        """Returns the state of ``fit``: counters, positions in the data, and the state of callbacks, as arrays."""
         saved_state = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
         for kind, batches in self._parts.items():
             within = kind == "train" and self.batch > 0
@@ -80,7 +80,7 @@ class Fitting:
         return saved_state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continues from the result of ``state``.
+        """Continues a ``fit`` from a state that the method ``state`` returned.
 
         Raises:
             ValueError: the state is that of another ``fit``.

@@ -83,7 +83,7 @@ class CellLayer(RNN):
         return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the arguments of the layer and of its cell, by name."""
         return {
             **Layer.get_config(self),
             **self._config_of(RNN_LAYER_ARGUMENTS),

@@ -267,7 +267,7 @@ class RNN(Layer):
     # ---- configuration -------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments by name, with the configuration of the cell."""
         return {
             **super().get_config(),
             **self._config_of(RNN_LAYER_ARGUMENTS),

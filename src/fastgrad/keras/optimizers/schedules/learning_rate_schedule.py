@@ -56,7 +56,7 @@ class Formula(LearningRateSchedule):
         return {}
 
     def _rate(self, step: Any) -> Any:
-        """Returns the float64 rate at ``step``: an array, or in recorded programs (``self`` is ``Live``) a tensor."""
+        """Returns the float64 rate at ``step``: an array, or a tensor in programs (``self`` is a ``LiveProxy``)."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
