@@ -18,13 +18,13 @@ from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
 
 
-class Batching(Pipeline):
+class DatasetBatching(Pipeline):
     """The part of ``Dataset`` that groups elements."""
 
     def batch(
@@ -246,7 +246,7 @@ class Batching(Pipeline):
 
 
 def _positive_integer(value: Any, what: str) -> int:
-    number = integer(value, f"Dataset.{what}")
+    number = as_python_int(value, f"Dataset.{what}")
     if number < 1:
         raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
     return number

@@ -21,7 +21,7 @@ from fastgrad.data.rows import LazyColumnRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.storage.damaged_file import parser_errors_as_one
 
 
@@ -47,7 +47,7 @@ class TextLineDataset(Dataset):
         name: str | None = None,
     ) -> None:
         if buffer_size is not None:
-            integer(buffer_size, "TextLineDataset: buffer_size")
+            as_python_int(buffer_size, "TextLineDataset: buffer_size")
         super().__init__(TextLines(_file_name_node(filenames), compression_type or ""))
 
 
@@ -97,9 +97,9 @@ class CsvDataset(Dataset):
             )
         dtypes, defaults = _column_defaults(record_defaults)
         if buffer_size is not None:
-            integer(buffer_size, "CsvDataset: buffer_size")
+            as_python_int(buffer_size, "CsvDataset: buffer_size")
         check_compression("CsvDataset", compression_type or "")
-        columns = None if select_cols is None else [integer(n, "CsvDataset: select_cols") for n in select_cols]
+        columns = None if select_cols is None else [as_python_int(n, "CsvDataset: select_cols") for n in select_cols]
         if columns is not None and (
             len(columns) != len(dtypes) or columns[0] < 0 or any(a >= b for a, b in itertools.pairwise(columns))
         ):

@@ -19,13 +19,13 @@ from fastgrad.keras import naming, settings, structure
 from fastgrad.ops.casting import cast
 
 
-class _OverwriteUse:
-    """Whether any weight has ``overwrite_with_gradient``; until then, optimizers do not look for such weights."""
+class _OverwritesInUse:
+    """Whether any weight has ``overwrite_with_gradient``: until one has, optimizers do not look for such a weight."""
 
     begun = False
 
 
-overwrite_use = _OverwriteUse()
+overwrites_in_use = _OverwritesInUse()
 
 
 class MemoryLimit:
@@ -163,12 +163,12 @@ class Weight(Variable):
         if not isinstance(value, bool):
             raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
         self._overwrites = value
-        overwrite_use.begun |= value
+        overwrites_in_use.begun |= value
         structure.count_ownership_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        overwrite_use.begun |= self._overwrites
+        overwrites_in_use.begun |= self._overwrites
 
     def _checked(self, what: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.core.tensor import Tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
+from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
@@ -180,7 +180,7 @@ def _checked_diagonals(name: str, k: Any, align: str, matrices: np.ndarray | Non
     """Returns the lowest and the highest diagonal that ``k`` names; both must be inside of ``matrices``."""
     if matrices is not None:
         _check_matrix_rank(matrices, name)
-    numbers = integers(k, f"{name}: k")
+    numbers = as_python_ints(k, f"{name}: k")
     if len(numbers) not in (1, 2):
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
     lower, upper = numbers[0], numbers[-1]
@@ -241,7 +241,7 @@ def diag(
             f"received shape: {list(shape)}."
         )
     least_rows, least_columns = shape[-1] - min(upper, 0), shape[-1] + max(lower, 0)
-    rows, columns = integer(num_rows, "diag: num_rows"), integer(num_cols, "diag: num_cols")
+    rows, columns = as_python_int(num_rows, "diag: num_rows"), as_python_int(num_cols, "diag: num_cols")
     if rows == columns == -1:
         rows = columns = max(least_rows, least_columns)
     rows, columns = least_rows if rows == -1 else rows, least_columns if columns == -1 else columns
@@ -375,7 +375,7 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
     for argument_name, side_name, number, size in zip(
         ("num_lower", "num_upper"), ("rows", "columns"), (num_lower, num_upper), x._array.shape[-2:], strict=True
     ):
-        number = integer(number, f"band_part: {argument_name}")
+        number = as_python_int(number, f"band_part: {argument_name}")
         if number > size:
             raise InvalidArgumentError(
                 f"band_part: {argument_name} must be negative or less or equal to number of {side_name} ({size}), got: {number}."

@@ -21,7 +21,7 @@ from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.contraction import product
 from fastgrad.ops.diagonals import diag_part_operation
 
-Labels = tuple[Any, ...]
+DimensionLabels = tuple[Any, ...]
 Sizes = tuple[int, ...]
 
 # ---- plans -----------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ class _LabeledValue(NamedTuple):
     """A tensor of a contraction plan: its position in the list of values, and the label of each dimension."""
 
     position: int
-    labels: Labels
+    labels: DimensionLabels
 
 
 class _ContractionPlan:
@@ -55,7 +55,7 @@ class _ContractionPlan:
         """The sizes of a value's dimensions."""
         return self._shapes[x.position]
 
-    def add_product(self, a: _LabeledValue, b: _LabeledValue, kept_labels: Labels) -> _LabeledValue:
+    def add_product(self, a: _LabeledValue, b: _LabeledValue, kept_labels: DimensionLabels) -> _LabeledValue:
         """Adds steps for ``a * b`` summed over the labels that are not in ``kept_labels``."""
         a, b = self.add_sum(a, {*b.labels, *kept_labels}), self.add_sum(b, {*a.labels, *kept_labels})
         batch = tuple([label for label in a.labels if label in b.labels and label in kept_labels])
@@ -88,7 +88,7 @@ class _ContractionPlan:
         return self._add_step(multiply, (a, b), labels, shape)
 
     def _add_reshape_to_matrices(
-        self, x: _LabeledValue, batch: Labels, rows: Labels, columns: Labels
+        self, x: _LabeledValue, batch: DimensionLabels, rows: DimensionLabels, columns: DimensionLabels
     ) -> tuple[_LabeledValue, bool]:
         """Reshapes ``x`` to (*batch, rows, columns), or (*batch, columns, rows) and True if this needs no transpose."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
@@ -108,7 +108,7 @@ class _ContractionPlan:
         labels, shape = (tuple([part[axis] for axis in remaining_axes]) for part in (x.labels, self.shape(x)))
         return self._add_step(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
 
-    def add_transpose(self, x: _LabeledValue, labels: Labels) -> _LabeledValue:
+    def add_transpose(self, x: _LabeledValue, labels: DimensionLabels) -> _LabeledValue:
         """Adds a step that transposes ``x`` to the order of ``labels``."""
         if x.labels == labels:
             return x
@@ -117,7 +117,7 @@ class _ContractionPlan:
             TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm
         )
 
-    def add_reshape(self, x: _LabeledValue, labels: Labels, shape: Sizes) -> _LabeledValue:
+    def add_reshape(self, x: _LabeledValue, labels: DimensionLabels, shape: Sizes) -> _LabeledValue:
         """Adds a step that reshapes ``x`` to ``shape``, with dimensions named ``labels``."""
         if shape == self.shape(x):
             return _LabeledValue(x.position, labels)
@@ -141,7 +141,7 @@ class _ContractionPlan:
         self,
         operation: Operation,
         inputs: tuple[_LabeledValue, ...],
-        labels: Labels,
+        labels: DimensionLabels,
         sizes: Sizes,
         /,
         **attributes: Any,
@@ -289,7 +289,7 @@ def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _ContractionPlan:
     return plan
 
 
-def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
+def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[DimensionLabels, ...], DimensionLabels]:
     """Returns the labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
     text = equation.replace(" ", "")
     match = re.fullmatch(r"([^>]*?)(?:->([^>]*))?", text)
@@ -336,12 +336,12 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...]
     return tuple(labels), _labels_of_term(output_term, widest_ellipsis)
 
 
-def _labels_of_term(term: str, ellipsis_rank: int) -> Labels:
+def _labels_of_term(term: str, ellipsis_rank: int) -> DimensionLabels:
     before, _, after = term.partition("...")
     return (*before, *range(ellipsis_rank - 1, -1, -1), *after)
 
 
-def _sizes_by_label(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
+def _sizes_by_label(equation: str, labels: tuple[DimensionLabels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
     sizes: dict[Any, int] = {}
     for position, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
         for axis, (label, size) in enumerate(zip(names, shape, strict=True)):
@@ -356,7 +356,7 @@ def _sizes_by_label(equation: str, labels: tuple[Labels, ...], shapes: tuple[Siz
     return sizes
 
 
-def _contraction_order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
+def _contraction_order(values: list[tuple[DimensionLabels, Sizes]], output: DimensionLabels) -> list[tuple[int, ...]]:
     """Returns the positions of the values to contract in each step; a step appends its result to the list."""
     if len(values) < 3:
         return [tuple(range(len(values)))]

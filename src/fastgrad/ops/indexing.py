@@ -20,7 +20,7 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
+from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
 from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows, take_rows
@@ -211,7 +211,7 @@ def gather(
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
     axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
     batch_dims = (
-        _checked_batch_dims("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+        _checked_batch_dims("gather", as_python_int(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
     )
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
@@ -459,7 +459,7 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: an index is out of range, a dimension is 0, or ``indices`` has another rank or dtype.
     """
     ids = tensor_of(indices)
-    shape = integers(dims, "unravel_index: dims")
+    shape = as_python_ints(dims, "unravel_index: dims")
     check_index_dtype("unravel_index", ids._array)
     if ids._array.ndim > 1:
         raise InvalidArgumentError(

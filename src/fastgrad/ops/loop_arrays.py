@@ -24,7 +24,7 @@ class NotRecordableError(Exception):
     """The loop uses an array in a form that cannot be recorded."""
 
 
-class _RestrictedArray(TensorArray):
+class _RestrictedTensorArray(TensorArray):
     """A TensorArray without the methods that a recorded loop does not take."""
 
     def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
@@ -34,7 +34,7 @@ class _RestrictedArray(TensorArray):
         raise NotRecordableError
 
 
-class _AccessRecorder(_RestrictedArray):
+class _AccessCountingTensorArray(_RestrictedTensorArray):
     """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
@@ -51,7 +51,7 @@ class _AccessRecorder(_RestrictedArray):
         return super()._element_or_zeros(position)
 
 
-class _TracedArray(_RestrictedArray):
+class _TracedTensorArray(_RestrictedTensorArray):
     """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
@@ -126,7 +126,7 @@ class LoopArrays:
         NotRecordableError: an iteration uses an array in a form that cannot be recorded.
     """
 
-    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_AccessRecorder]) -> None:
+    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_AccessCountingTensorArray]) -> None:
         self._arrays = list(arrays)
         self._shapes: list[tuple[int, ...]] = []
         for array, copy in zip(arrays, watched, strict=True):
@@ -171,7 +171,7 @@ class LoopArrays:
         """The stand-ins for the arrays during one iteration."""
         carried = dict(zip(self._carried, state, strict=False))
         return [
-            _TracedArray(
+            _TracedTensorArray(
                 array,
                 self._shapes[number],
                 None if is_write_only else carried.get(number, self._stacked_arrays[number]),
@@ -279,14 +279,14 @@ def loop_arrays(
         return LoopArrays([], [])
     if any(type(array) is not TensorArray for array in arrays) or len(set(map(id, arrays))) < len(arrays):
         return None
-    watched: list[_AccessRecorder] = []
+    watched: list[_AccessCountingTensorArray] = []
 
     def one_trip(loop_tensors: list[Tensor]) -> list[Tensor]:
-        copies = iter([_AccessRecorder(array) for array in arrays])
+        copies = iter([_AccessCountingTensorArray(array) for array in arrays])
         tensors = iter(loop_tensors)
         leaves = [next(copies) if isinstance(x, TensorArray) else next(tensors) for x in nest.flatten(variables)]
         body(*nest.pack_sequence_as(variables, leaves))
-        watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessRecorder)])
+        watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessCountingTensorArray)])
         return []
 
     tracer.record_function(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])

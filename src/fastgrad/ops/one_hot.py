@@ -22,7 +22,7 @@ from fastgrad.core.tensor import (
 )
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import check_dtype, integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -92,11 +92,11 @@ def one_hot(
     if ids._array.dtype.kind == "b":
         ids = TABLE["cast"](ids, dtype="uint8")
     check_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_DTYPES)
-    size = integer(depth, "one_hot: depth")
+    size = as_python_int(depth, "one_hot: depth")
     if size < 0:
         raise InvalidArgumentError(f"one_hot: depth must be non-negative, got: {size}.")
     rank = ids._array.ndim
-    position = -1 if axis is None else integer(axis, "one_hot: axis")
+    position = -1 if axis is None else as_python_int(axis, "one_hot: axis")
     if not -1 <= position <= rank:
         raise InvalidArgumentError(
             f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."

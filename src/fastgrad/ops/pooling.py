@@ -19,7 +19,7 @@ from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.ops.arguments import check_dtype, integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
@@ -167,9 +167,9 @@ def max_pool2d(
     """
     x = _checked_input("max_pool2d", input, 2, _MAX_POOL_DTYPES)
     if data_format in (None, "NHWC"):
-        widths = integers(ksize, "max_pool2d: ksize")
+        widths = as_python_ints(ksize, "max_pool2d: ksize")
         if len(widths) == 4 and widths[3] != 1:
-            return _max_over_channels(x, widths, integers(strides, "max_pool2d: strides"))
+            return _max_over_channels(x, widths, as_python_ints(strides, "max_pool2d: strides"))
     return _call_pooling(_max_operation, "max_pool2d", x, ksize, strides, padding, data_format)
 
 

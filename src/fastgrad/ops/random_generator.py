@@ -19,7 +19,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
+from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
 from fastgrad.ops.random_draws import as_int64, hash_of_words
 
 
@@ -164,12 +164,12 @@ class Generator:
 
     def skip(self, delta: Any) -> Tensor:
         """Advances the counter by ``delta`` and returns the new state."""
-        self.take(integer(delta, "Generator.skip: delta"))
+        self.take(as_python_int(delta, "Generator.skip: delta"))
         return self._state.value()
 
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
-        count = integer(count, "Generator.split: count")
+        count = as_python_int(count, "Generator.split: count")
         if count < 0:
             raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
         return draws.integers(self._draw_words((2, count)), shape=(2, count), dtype="int64")

@@ -23,7 +23,7 @@ from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement.layout import Layout, broadcast
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
 from fastgrad.ops.casting import cast
@@ -32,7 +32,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_or_copy
-from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduced_by, sum_over
+from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
 _add_reduce: Any = np.add.reduce
@@ -60,7 +60,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
         return (axis + rank if axis < 0 else axis,)
     if isinstance(axis, float):
         raise TypeError(f"{name}: axis must be integers, got {axis!r}.")
-    numbers = integers(axis, f"{name}: axis")
+    numbers = as_python_ints(axis, f"{name}: axis")
     axes = set()
     for number in numbers:
         if not -rank <= number < rank:
@@ -318,7 +318,7 @@ def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, si
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 
-    return reduced_by(narrow_extremes, x, axes, keepdims, sign)
+    return reduce_by_kernels(narrow_extremes, x, axes, keepdims, sign)
 
 
 def _dtype_limit(dtype: np.dtype, sign: int) -> Any:

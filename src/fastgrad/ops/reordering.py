@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.ops.arguments import check_dtype, integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -53,7 +53,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     rank = x._array.ndim
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    numbers = integers(axis, "reverse: axis")
+    numbers = as_python_ints(axis, "reverse: axis")
     axes = set()
     for number in numbers:
         if not -rank <= number < rank:
@@ -91,7 +91,7 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     rank = x._array.ndim
     if not rank:
         raise InvalidArgumentError("roll: input must be 1-D or higher, got a scalar.")
-    shifts, axes = integers(shift, "roll: shift"), integers(axis, "roll: axis")
+    shifts, axes = as_python_ints(shift, "roll: shift"), as_python_ints(axis, "roll: axis")
     if len(shifts) != len(axes) or _is_scalar(shift) != _is_scalar(axis):
         raise InvalidArgumentError(f"roll: shift and axis must have the same size, got {shift!r} and {axis!r}.")
     for number in axes:

@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 
 # ---- tile ------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     shape = x._array.shape
     if isinstance(multiples, int):
         raise InvalidArgumentError(f"tile: Expected multiples to be a vector of length {len(shape)}, got {multiples}.")
-    counts = integers(multiples, "tile: multiples")
+    counts = as_python_ints(multiples, "tile: multiples")
     if len(counts) != len(shape):
         raise InvalidArgumentError(
             f"tile: Expected multiples argument to be a vector of length {len(shape)} but got length {len(counts)} "

@@ -16,7 +16,7 @@ from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, 
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer, tensor_of, tensors_of
+from fastgrad.ops.arguments import as_python_int, tensor_of, tensors_of
 from fastgrad.ops.batching import Batched, broadcast_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
@@ -330,7 +330,7 @@ def confusion_matrix(
     count = (
         int(positions.max(initial=-1)) + 1
         if num_classes is None
-        else integer(num_classes, "confusion_matrix: num_classes")
+        else as_python_int(num_classes, "confusion_matrix: num_classes")
     )
     if positions.size and (positions.min() < 0 or positions.max() >= count):
         raise InvalidArgumentError(

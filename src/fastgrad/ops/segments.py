@@ -16,7 +16,7 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_operation, move_rows_to_front
@@ -224,7 +224,11 @@ def _call_unsorted(
     """Calls ``operation``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
     try:
         x, ids = tensor_of(data), tensor_of(segment_ids)
-        count = num_segments if type(num_segments) is int else integer(num_segments, f"{operation.name}: num_segments")
+        count = (
+            num_segments
+            if type(num_segments) is int
+            else as_python_int(num_segments, f"{operation.name}: num_segments")
+        )
     except CompositeOperand as met:
         return met.call(operation.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape

@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
+from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
 from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -47,7 +47,7 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: the number of elements differs, or two sizes are negative.
     """
     x = tensor_of(tensor)
-    sizes = integers(shape, "reshape: shape")
+    sizes = as_python_ints(shape, "reshape: shape")
     count = x._array.size
     requested_count = math.prod(sizes)
     if requested_count != count or requested_count == 0:
@@ -98,7 +98,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
         return met.call("expand_dims", input, axis)
     shape = x._array.shape
     rank = len(shape)
-    number = axis if type(axis) is int else single_integer(axis, "expand_dims: axis")
+    number = axis if type(axis) is int else as_single_python_int(axis, "expand_dims: axis")
     if not -rank - 1 <= number <= rank:
         raise InvalidArgumentError(
             f"expand_dims: Tried to expand dim index {number} for tensor with {rank} dimensions."
@@ -126,7 +126,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
     shape = x._array.shape
     if axis is None:
         return _reshape_operation(x, shape=tuple([size for size in shape if size != 1]))
-    numbers = integers(axis, "squeeze: axis")
+    numbers = as_python_ints(axis, "squeeze: axis")
     if not numbers:
         return squeeze(x)
     rank = len(shape)
@@ -240,7 +240,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
     if perm is None:
         order = tuple(range(rank - 1, -1, -1))
     else:
-        order = integers(perm, "transpose: perm")
+        order = as_python_ints(perm, "transpose: perm")
         if len(order) != rank:
             raise InvalidArgumentError(
                 f"transpose: perm must name each of the {rank} axes of shape {list(x._array.shape)} once, got {list(order)}."
@@ -290,7 +290,7 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: the shape of ``input`` does not broadcast to ``shape``.
     """
     x = tensor_of(input)
-    sizes = integers(shape, "broadcast_to: shape")
+    sizes = as_python_ints(shape, "broadcast_to: shape")
     input_shape = x._array.shape
     if input_shape == sizes:
         return _reshape_operation(x, shape=sizes)

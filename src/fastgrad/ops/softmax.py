@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.activation import through_float32
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.batching import BatchingRule, axes_after_rows, leading_axes_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
@@ -142,7 +142,7 @@ def _call_softmax(name: str, last_axis_operation: Any, any_axis_operation: Any, 
     x = convert_to_tensor(logits)
     last_axis_operation.check_dtype(x._array)
     rank = x.ndim
-    axis = -1 if axis is None else axis if type(axis) is int else integer(axis, f"{name}: axis")
+    axis = -1 if axis is None else axis if type(axis) is int else as_python_int(axis, f"{name}: axis")
     if not rank or not -rank <= axis < rank:
         raise InvalidArgumentError(
             f"{name}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."

@@ -15,7 +15,7 @@ from fastgrad.core.operation import REAL, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
 from fastgrad.ops.batching import (
     Batched,
     NotBatched,
@@ -212,7 +212,7 @@ def top_k(
         raise InvalidArgumentError("top_k: input must be >= 1-D, got a scalar.")
     if isinstance(k, (list, tuple, np.ndarray)) and np.ndim(k):
         raise InvalidArgumentError(f"top_k: k must be scalar, got shape {list(np.shape(k))}.")
-    count = integer(k, "top_k: k")
+    count = as_python_int(k, "top_k: k")
     if not 0 <= count <= x._array.shape[-1]:
         raise InvalidArgumentError(
             f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
@@ -249,7 +249,7 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
             f"in_top_k: First dimension of predictions {x._array.shape[0]} must match length of targets, "
             f"got targets of shape {list(ids._array.shape)}."
         )
-    return _in_top_k_operation(ids, x, k=integer(k, "in_top_k: k"))
+    return _in_top_k_operation(ids, x, k=as_python_int(k, "in_top_k: k"))
 
 
 _in_top_k_operation = kernel_operation(

@@ -13,7 +13,7 @@ from fastgrad.core.operation import HALVES, REAL, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import check_dtype, integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
@@ -272,9 +272,9 @@ def bincount(
         dtype = weights.dtype
     size = int(reduce_max(ids)) + 1 if count else 0
     if minlength is not None:
-        size = max(size, integer(minlength, "bincount: minlength"))
+        size = max(size, as_python_int(minlength, "bincount: minlength"))
     if maxlength is not None:
-        max_length = integer(maxlength, "bincount: maxlength")
+        max_length = as_python_int(maxlength, "bincount: maxlength")
         if max_length < 0:
             raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {max_length}.")
         size = min(size, max_length)
@@ -314,7 +314,7 @@ def histogram_fixed_width_bins(
     x = tensor_of(values)
     check_dtype("histogram_fixed_width", x._array.dtype, REAL)
     edges = convert_like(value_range, x._array.dtype)._elements()
-    count = integer(nbins, "histogram_fixed_width: nbins")
+    count = as_python_int(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
         raise InvalidArgumentError(
             f"histogram_fixed_width: value_range should satisfy value_range[0] < value_range[1], but got '{edges.tolist()}'"
@@ -347,5 +347,5 @@ def histogram_fixed_width(
         InvalidArgumentError: as in ``histogram_fixed_width_bins``.
     """
     bins = reshape(histogram_fixed_width_bins(values, value_range, nbins, dtypes.int64), [-1])
-    count = integer(nbins, "histogram_fixed_width: nbins")
+    count = as_python_int(nbins, "histogram_fixed_width: nbins")
     return _bincount_operation(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)

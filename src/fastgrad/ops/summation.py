@@ -55,10 +55,10 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
     from fastgrad.kernels.reduction.large_sums import large_sum
 
-    return reduced_by(large_sum, x, axes, keepdims, divisor)
+    return reduce_by_kernels(large_sum, x, axes, keepdims, divisor)
 
 
-def reduced_by(
+def reduce_by_kernels(
     launches: Callable[..., Launches | None], x: np.ndarray, axes: tuple[int, ...], keepdims: bool, *numbers: int
 ) -> np.ndarray | None:
     """Reduces ``x`` by kernels.

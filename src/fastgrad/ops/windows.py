@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.ops.arguments import integers
+from fastgrad.ops.arguments import as_python_ints
 from fastgrad.ops.shaping import reshape, transpose
 
 Sizes = tuple[int, ...]
@@ -62,7 +62,7 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
     """
     if value is None:
         return (default,) * rank
-    numbers = integers(value, what)
+    numbers = as_python_ints(value, what)
     if len(numbers) not in (1, rank, rank + 2):
         raise ValueError(
             f"{what} should be of length 1, {rank} or {rank + 2}. Received: {value} of length {len(numbers)}"
@@ -115,7 +115,7 @@ def padding_sizes(
             f"{name}: When padding is a list, it must be of size {len(sizes) + 2}, a pair for each dimension. Received: "
             f"padding={padding} of size {len(padding)}"
         )
-    pairs = [integers(pair, f"{name}: padding") for pair in padding]
+    pairs = [as_python_ints(pair, f"{name}: padding") for pair in padding]
     if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
         raise InvalidArgumentError(f"{name}: padding must consist of pairs of non-negative numbers, got {padding}.")
     outer_pairs = pairs[:2] if channels_first else [pairs[0], pairs[-1]]

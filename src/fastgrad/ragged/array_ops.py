@@ -11,7 +11,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
@@ -36,7 +36,7 @@ def as_tensor_or_ragged(value: Any) -> Any:
 
 def checked_axis(axis: Any, rank: int, name: str) -> int:
     """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
-    axis_number = integer(axis, f"{name}: axis")
+    axis_number = as_python_int(axis, f"{name}: axis")
     if not -rank <= axis_number < rank:
         raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
     return axis_number % rank
@@ -215,7 +215,7 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     Raises:
         InvalidArgumentError: ``multiples`` does not have one number per dimension, or has a negative one.
     """
-    counts = integers(multiples, "tile: multiples")
+    counts = as_python_ints(multiples, "tile: multiples")
     if len(counts) != x.shape.rank or min(counts) < 0:
         raise InvalidArgumentError(
             f"tile: Expected {x.shape.rank} multiples that are not negative for input of shape {x.shape}, got {list(counts)}."
@@ -247,7 +247,7 @@ def reverse(x: Any, axis: Any) -> Any:
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
+    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in as_python_ints(axis, "reverse: axis")}
     return _reverse_along_axes(x, axes)
 
 
@@ -277,7 +277,7 @@ def squeeze(x: Any, axis: Any) -> Any:
         raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
     result: Any = x
     for axis_number in sorted(
-        {checked_axis(item, x.shape.rank, "squeeze") for item in integers(axis, "squeeze: axis")}, reverse=True
+        {checked_axis(item, x.shape.rank, "squeeze") for item in as_python_ints(axis, "squeeze: axis")}, reverse=True
     ):
         result = _squeeze_axis(result, axis_number)
     return result

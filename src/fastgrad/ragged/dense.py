@@ -11,7 +11,7 @@ from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, less
@@ -153,7 +153,7 @@ def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None])
 def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
     """Returns a ragged tensor with two or more dimensions merged; arguments as ``RaggedTensor.merge_dims``."""
     rank = ragged.shape.rank
-    axes = integer(outer_axis, "merge_dims: outer_axis"), integer(inner_axis, "merge_dims: inner_axis")
+    axes = as_python_int(outer_axis, "merge_dims: outer_axis"), as_python_int(inner_axis, "merge_dims: inner_axis")
     outer, inner = (axis + rank if axis < 0 else axis for axis in axes)
     if not 0 <= outer <= inner < rank:
         raise ValueError(

@@ -10,7 +10,7 @@ from fastgrad import dtypes
 from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import floordiv
@@ -47,7 +47,7 @@ def constant(
         ValueError: elements have different depths, or do not fit ``ragged_rank`` and ``inner_shape``.
     """
     if ragged_rank is not None:
-        ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
+        ragged_rank = as_python_int(ragged_rank, "ragged.constant: ragged_rank")
     if ragged_rank is not None and not 0 <= ragged_rank < MAX_RANK:
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MAX_RANK}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
@@ -55,7 +55,7 @@ def constant(
         raise ValueError(
             f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar value nesting."
         )
-    inner_sizes = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
+    inner_sizes = None if inner_shape is None else as_python_ints(inner_shape, "ragged.constant: inner_shape")
     default_ragged_rank = max(list_depth - 1, 0) if inner_sizes is None else max(list_depth - 1 - len(inner_sizes), 0)
     if ragged_rank is None:
         ragged_rank = default_ragged_rank

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
@@ -52,7 +52,7 @@ def checked_count(value: Any, what: str) -> int:
     rank = np.ndim(value._array if isinstance(value, Tensor) else value)
     if rank:
         raise ValueError(f"{what}: Shape of rank {rank} must have rank 0, got {value!r}.")
-    return integer(value, what)
+    return as_python_int(value, what)
 
 
 def index_range(count: int, dtype: dtypes.DType) -> Tensor:

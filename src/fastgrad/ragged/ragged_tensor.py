@@ -18,7 +18,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_max
@@ -355,7 +355,7 @@ class RaggedTensor(Composite):
             Sizes of shape (rank,), or of the shape of ``axis``.
         """
         axes = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
-        axes = [integer(axis_number, "bounding_shape: axis") for axis_number in axes]
+        axes = [as_python_int(axis_number, "bounding_shape: axis") for axis_number in axes]
         for axis_number in axes:
             if not 0 <= axis_number < self.shape.rank:
                 raise InvalidArgumentError(f"bounding_shape: axis {axis_number} is not in [0, {self.shape.rank}).")

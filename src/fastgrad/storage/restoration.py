@@ -19,7 +19,7 @@ import numpy as np
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.storage.damaged_file import parser_errors_as_one
-from fastgrad.storage.object_graph import Node, mismatch_messages, nodes_of_paths, saved_children
+from fastgrad.storage.object_graph import ObjectNode, mismatch_messages, nodes_of_paths, saved_children
 
 _logger = logging.getLogger("fastgrad")
 _order_counter = itertools.count(1)
@@ -35,7 +35,7 @@ class Restoration:
     """
 
     def __init__(
-        self, values: dict[str, np.ndarray], nodes: list[Node] | None = None, source: str = "a checkpoint"
+        self, values: dict[str, np.ndarray], nodes: list[ObjectNode] | None = None, source: str = "a checkpoint"
     ) -> None:
         self._source = source
         self.names = frozenset(values)

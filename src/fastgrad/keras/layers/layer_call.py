@@ -95,7 +95,7 @@ class LayerCaller:
             if "_leaf" not in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
-            masks.mask_use.begun = True  # a user's layer may make a mask
+            masks.masks_in_use.begun = True  # a user's layer may make a mask
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
@@ -111,7 +111,7 @@ class LayerCaller:
         Raises:
             ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
-        if masks.mask_use.begun or (kwargs and "mask" in kwargs):
+        if masks.masks_in_use.begun or (kwargs and "mask" in kwargs):
             return self._call_with_masks(args, kwargs)
         if len(args) == 1:
             x = args[0]

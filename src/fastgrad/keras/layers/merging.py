@@ -154,7 +154,7 @@ class Multiply(Merge):
     """A layer that multiplies its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.mask_use.begun:
+        if not masks.masks_in_use.begun:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -178,7 +178,7 @@ class _Extreme(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         function = type(self)._function
-        if not masks.mask_use.begun:
+        if not masks.masks_in_use.begun:
             return reduce(function, inputs)
         output, *other_inputs = inputs
         visible, *other_masks = _broadcast_masks(inputs)

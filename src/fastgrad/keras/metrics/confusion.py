@@ -42,7 +42,7 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
 _MAX_THRESHOLD_COUNT = 1 << 28
 
 
-def evenly_spaced(count: int) -> list[float]:
+def evenly_spaced_thresholds(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MAX_THRESHOLD_COUNT:
         raise OutOfMemoryError(
@@ -51,10 +51,10 @@ def evenly_spaced(count: int) -> list[float]:
     return [position / (count - 1) for position in range(count)]
 
 
-def are_even(thresholds: Sequence[float]) -> bool:
-    """True if ``thresholds`` equals ``evenly_spaced`` of its length."""
+def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
+    """True if ``thresholds`` equals ``evenly_spaced_thresholds`` of its length."""
     count = len(thresholds)
-    return count > 2 and bool(np.allclose(thresholds, evenly_spaced(count), atol=settings.epsilon()))
+    return count > 2 and bool(np.allclose(thresholds, evenly_spaced_thresholds(count), atol=settings.epsilon()))
 
 
 class ConfusionMetric(Metric):
@@ -178,7 +178,7 @@ class _SingleCount(ConfusionMetric):
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         threshold_list = checked_thresholds(thresholds, 0.5)
-        super().__init__(threshold_list, name, dtype, even=are_even(threshold_list))
+        super().__init__(threshold_list, name, dtype, even=are_evenly_spaced(threshold_list))
         self.init_thresholds = thresholds
         self.accumulator = self.add_variable((len(threshold_list),), "zeros", self._dtype, name="accumulator")
         setattr(self, self._counted[0], self.accumulator)
@@ -239,7 +239,9 @@ class _CountRatio(ConfusionMetric):
         dtype: Any = None,
     ) -> None:
         threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _BELOW_ALL_PREDICTIONS)
-        super().__init__(threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_even(threshold_list))
+        super().__init__(
+            threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_evenly_spaced(threshold_list)
+        )
         self.init_thresholds = thresholds
         self._make_count_variables()
 

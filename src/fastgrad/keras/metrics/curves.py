@@ -17,8 +17,8 @@ from fastgrad.keras.metrics.confusion import (
     RECALL_COUNT_NAMES,
     SPECIFICITY_COUNT_NAMES,
     ConfusionMetric,
-    are_even,
-    evenly_spaced,
+    are_evenly_spaced,
+    evenly_spaced_thresholds,
 )
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
@@ -83,13 +83,13 @@ class AUC(_AllFourCounts):
             )
         if num_labels and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
-        inner = evenly_spaced(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
+        inner = evenly_spaced_thresholds(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
         margin = settings.epsilon()
         super().__init__(
             [-margin, *inner, 1.0 + margin],
             name,
             dtype,
-            even=thresholds is None or are_even([0.0, *inner, 1.0]),
+            even=thresholds is None or are_evenly_spaced([0.0, *inner, 1.0]),
             label_weights=None if multi_label else label_weights,
         )
         self.num_thresholds = len(self.thresholds)
@@ -198,7 +198,7 @@ class _BestUnderConstraint(_AllFourCounts):
             raise ValueError(
                 f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
             )
-        thresholds = [0.5] if num_thresholds == 1 else evenly_spaced(num_thresholds)
+        thresholds = [0.5] if num_thresholds == 1 else evenly_spaced_thresholds(num_thresholds)
         super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
         setattr(self, self._argument, value)

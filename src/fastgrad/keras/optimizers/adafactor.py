@@ -15,7 +15,7 @@ from fastgrad.keras.optimizers.gradients import RowGradient, scaled_gradient
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
-from fastgrad.keras.optimizers.recorded_attributes import least
+from fastgrad.keras.optimizers.recorded_attributes import minimum
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.update_rule import MOVES
@@ -103,7 +103,7 @@ class Adafactor(KernelOptimizer):
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the arguments of the kernels; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
-        return least(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+        return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
     def _run_groups(
         self,

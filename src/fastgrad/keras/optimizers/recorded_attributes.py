@@ -137,8 +137,8 @@ def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[
     return function
 
 
-root = _float_or_tensor_function("sqrt", math.sqrt)
-least, greatest = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
+square_root = _float_or_tensor_function("sqrt", math.sqrt)
+minimum, maximum = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
 floor, ceil = _float_or_tensor_function("floor", np.floor), _float_or_tensor_function("ceil", np.ceil)
 cos, log = _float_or_tensor_function("cos", np.cos), _float_or_tensor_function("log", np.log)
 where = _float_or_tensor_function("where", np.where)

@@ -15,7 +15,7 @@ from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 
-class Fitting:
+class RunningFit:
     """The state of a running ``fit``: its data, counters and callbacks.
 
     Args:
