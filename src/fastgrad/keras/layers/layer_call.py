@@ -40,7 +40,7 @@ class CallSignature:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         parameter_list = list(inspect.signature(function).parameters.values())[1:]
-        self.whole = inspect.CallSignature(parameter_list)
+        self.whole = inspect.Signature(parameter_list)
         self.parameters = frozenset(parameter.name for parameter in parameter_list)
         defaults = {parameter.name: parameter.default for parameter in parameter_list}
         variadic_kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
