@@ -271,8 +271,10 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
 
-def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]) -> Unary:
-    """Declares the rows of gelu, exact or by tanh: the function, its derivative, and the derivative times a cotangent.
+def _gelu_operations(
+    name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]
+) -> Unary:
+    """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
     Args:
         name: the name of the row; its kernels have this name, too.
@@ -314,7 +316,7 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     return row
 
 
-_gelu_erf = _gelu_rows(
+_gelu_erf = _gelu_operations(
     "gelu",
     "gelu",
     code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
@@ -322,7 +324,7 @@ _gelu_erf = _gelu_rows(
     "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))",
     second_derivative=_gelu_erf_second_derivative,
 )
-_gelu_tanh = _gelu_rows(
+_gelu_tanh = _gelu_operations(
     "gelu_tanh",
     "gelu's tanh form",
     # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.

@@ -79,19 +79,19 @@ log1p = _transcendental_operation(
 )
 
 
-def _times_logarithm(name: str, doc: str, log_row: Unary, argument: Callable[[Tensor], Tensor]) -> Binary:
-    """Declares ``x`` times ``log_row(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / argument(y)``."""
+def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of: Callable[[Tensor], Tensor]) -> Binary:
+    """Declares ``x`` times ``log_operation(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
     row: Binary = elementwise(
         name,
         doc,
-        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_row.run(y))),
-        code=f"where({{0}} == 0, 0, {{0}} * {log_row.name}({{1}}))",
+        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_operation.run(y))),
+        code=f"where({{0}} == 0, 0, {{0}} * {log_operation.name}({{1}}))",
         gradient=(
             lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
-            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, argument(y)))),
+            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, log_argument_of(y)))),
         ),
         dtypes=INEXACT,
-        domain=log_row.domain,
+        domain=log_operation.domain,
     )
     return row
 

@@ -65,11 +65,11 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
     return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
 
 
-def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
+def _batch_positions(batch_shape: tuple[int, ...], rank: int) -> list[np.ndarray]:
     """The positions along each batch dimension, in shapes that broadcast to ``rank`` dimensions."""
     return [
         np.arange(size).reshape((1,) * dimension + (size,) + (1,) * (rank - dimension - 1))
-        for dimension, size in enumerate(batch)
+        for dimension, size in enumerate(batch_shape)
     ]
 
 

@@ -29,14 +29,14 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
     return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 
-def _argmax_operation(name: str, find: Any, worst: float) -> Operation:
-    """Declares argmax or argmin; NumPy computes small arrays by ``find``, with NaN replaced by ``worst``."""
+def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) -> Operation:
+    """Declares argmax or argmin; NumPy computes small arrays by ``numpy_function``, with NaN replaced by ``nan_replacement``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
         if x.dtype.kind in "fV" and np.isnan(x).any():
-            x = np.where(np.isnan(x), x.dtype.type(worst), x)
-        return np.asarray(find(x, axis)).astype(output_type, copy=False)
+            x = np.where(np.isnan(x), x.dtype.type(nan_replacement), x)
+        return np.asarray(numpy_function(x, axis)).astype(output_type, copy=False)
 
     return kernel_operation(
         name,

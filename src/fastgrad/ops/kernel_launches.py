@@ -155,14 +155,14 @@ def kernel_operation(
     result: Rule,
     by_numpy: Callable[..., Any] | None = None,
     min_elements: int = 0,
-    **row: Any,
+    **options: Any,
 ) -> Operation:
-    """Declares an operation with a ``run`` that calls its kernels; ``row`` has the other arguments of ``operation``."""
+    """Declares an operation with a ``run`` that calls its kernels; ``options`` are the other arguments of ``operation``."""
     return operation(
         name,
         form,
         run=make_kernel_run(launches, result, by_numpy, min_elements),
         launches=launches,
         result=result,
-        **row,
+        **options,
     )

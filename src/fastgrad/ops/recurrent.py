@@ -31,7 +31,7 @@ def _recurrent_operation(
     """Declares an operation that computes all time steps of a recurrent layer, or its gradient.
 
     Args:
-        name: the name of the row; its kernels are in the module ``module`` of ``kernels/recurrent``.
+        name: the name of the operation; its kernels are in the module ``module`` of ``kernels/recurrent``.
         gradient: the gradient rule.
         shapes: returns the shapes of the results, from the inputs, arrays or specs.
         shared: the positions of the inputs that all sequences share.

@@ -32,7 +32,7 @@ def _special_operation(
 ) -> Any:
     """Declares a ``scipy_operation`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
 
-    Without ``by_scipy``, SciPy's function has the name of the row.
+    Without ``by_scipy``, SciPy's function has the name of the operation.
     """
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import numpy as np
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import check_text, open_zip
+from fastgrad.storage.zip_archive import check_json_member_length, open_zip
 
 _SAFETENSORS_DTYPES = {
     "BOOL": np.bool_,
@@ -220,7 +220,7 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
     if comment[:8] == _ARCHIVE_COMMENT_PREFIX[:8] and comment != f"{_ARCHIVE_COMMENT_PREFIX}{count}":
         raise ValueError(f"it shows {count} members and says {comment!r}")
     if f"{_METADATA_KEY}.npy" in archive.namelist():
-        check_text(archive, f"{_METADATA_KEY}.npy")
+        check_json_member_length(archive, f"{_METADATA_KEY}.npy")
     for name in archive.namelist():
         if not name.endswith(".npy"):
             raise ValueError(f"it holds {name!r}, which is no array")

@@ -70,7 +70,7 @@ def _file_size(file: Any) -> int:
     return size
 
 
-def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
+def read_json_member(archive: zipfile.ZipFile, name: str, max_compression_ratio: int = 100) -> bytes:
     """Returns the bytes of a text member, with limits on its compression ratio and on its length.
 
     The length limit is that of the archive or ``MAX_JSON_MEMBER_BYTES``, if that is more.
@@ -79,13 +79,13 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
         ValueError: the member declares more bytes than a limit allows.
     """
     member = archive.getinfo(name)
-    if member.file_size > _ALLOWED_EXTRA_BYTES_PER_MEMBER + most_compression * member.compress_size:
+    if member.file_size > _ALLOWED_EXTRA_BYTES_PER_MEMBER + max_compression_ratio * member.compress_size:
         raise ValueError(f"{name} announces {member.file_size} bytes, {member.compress_size} are there")
-    check_text(archive, name)
+    check_json_member_length(archive, name)
     return archive.read(name)
 
 
-def check_text(archive: zipfile.ZipFile, name: str) -> None:
+def check_json_member_length(archive: zipfile.ZipFile, name: str) -> None:
     """Raises ValueError if a member is longer than both the archive and ``MAX_JSON_MEMBER_BYTES``."""
     size, limit = archive.getinfo(name).file_size, max(MAX_JSON_MEMBER_BYTES, _file_size(archive.fp))
     if size > limit:

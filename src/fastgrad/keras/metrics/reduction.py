@@ -19,10 +19,10 @@ from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
 
-def samplewise(
+def weighted_values_per_sample(
     values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
 ) -> tuple[Tensor, Tensor | None]:
-    """Returns one weighted value and one weight per sample.
+    """Returns one weighted value and one weight for each sample of a batch.
 
     Args:
         values: shape (batch, ...) or ().
@@ -64,7 +64,7 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
         with hidden_from_tapes():
-            values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
+            values, _ = weighted_values_per_sample(values, sample_weight, tf.reduce_sum, self._dtype)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
 
@@ -84,7 +84,7 @@ class Mean(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
         with hidden_from_tapes():
-            values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
+            values, weights = weighted_values_per_sample(values, sample_weight, tf.reduce_mean, self._dtype)
             total = tf.reduce_sum(values) if values.ndim else values
             if weights is not None:
                 count: Any = tf.reduce_sum(weights)

@@ -20,7 +20,7 @@ from fastgrad.keras.optimizers.gradients import (
 )
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay_variables
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
-from fastgrad.keras.optimizers.recorded_attributes import scalar
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, positions_by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
@@ -210,8 +210,8 @@ class KernelOptimizer(Optimizer):
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
         """Updates the variables: one operation for each group of variables, then assignments."""
-        numbers = [scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
-        zero = scalar(0.0)
+        numbers = [as_float64_scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
+        zero = as_float64_scalar(0.0)
         amount = step.live.weight_decay * step.rate if decays else zero
         dense_indices = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
         rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]

@@ -18,7 +18,7 @@ from fastgrad.core.placement import on_device_of
 from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.recorded_attributes import live_or_self, scalar
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, live_or_self
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import (
@@ -127,9 +127,9 @@ class Step:
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
         self.live = live_or_self(optimizer)
-        self.rate = scalar(self._rate() if rate is None else rate)
+        self.rate = as_float64_scalar(self._rate() if rate is None else rate)
         self.count = convert_to_tensor(optimizer.iterations)
-        self.number = scalar(self.count + 1)
+        self.number = as_float64_scalar(self.count + 1)
 
     def _rate(self) -> Any:
         rate = self.optimizer._learning_rate
@@ -244,7 +244,7 @@ class Step:
     def _update_averages(self, overwrites_weights: bool) -> None:
         optimizer = self.optimizer
         averages, weights = optimizer._averages, optimizer._trainable_variables
-        momentum = TABLE["where"](TABLE["equal"](self.count, 0), scalar(0.0), self.live.ema_momentum)
+        momentum = TABLE["where"](TABLE["equal"](self.count, 0), as_float64_scalar(0.0), self.live.ema_momentum)
         for positions in positions_by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in positions]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
@@ -305,8 +305,8 @@ def _clip_factor(norm: Tensor, limit: Any, nan_if_infinite: bool = False) -> Ten
     """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; optionally NaN for an infinite norm."""
     ratio = limit / norm
     if nan_if_infinite:
-        ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))
-    factor: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
+        ratio = TABLE["where"](norm < math.inf, ratio, as_float64_scalar(math.nan))
+    factor: Tensor = TABLE["where"](norm <= limit, as_float64_scalar(1.0), ratio)
     return factor
 
 

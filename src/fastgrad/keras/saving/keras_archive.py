@@ -15,7 +15,7 @@ from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular
 from fastgrad.storage.hdf5_file import h5py_module, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import open_zip, read_text
+from fastgrad.storage.zip_archive import open_zip, read_json_member
 from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
@@ -83,8 +83,8 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
                 raise ValueError(f"{_PICKLED_WEIGHTS_MEMBER} holds pickled objects, which are never loaded")
             if _CONFIG_MEMBER not in names or _WEIGHTS_MEMBER not in names:
                 raise ValueError(f"{_CONFIG_MEMBER} and {_WEIGHTS_MEMBER} are wanted, it has {names!r:.200}")
-            config = parse_json(read_text(archive, _CONFIG_MEMBER))
-            metadata = parse_json(read_text(archive, _METADATA_MEMBER)) if _METADATA_MEMBER in names else {}
+            config = parse_json(read_json_member(archive, _CONFIG_MEMBER))
+            metadata = parse_json(read_json_member(archive, _METADATA_MEMBER)) if _METADATA_MEMBER in names else {}
             if archive.getinfo(_WEIGHTS_MEMBER).compress_type != zipfile.ZIP_STORED:
                 raise ValueError("its weights are compressed, as Keras never writes them")
             weights = io.BytesIO(archive.read(_WEIGHTS_MEMBER))

@@ -44,7 +44,7 @@ _WEIGHT_ENDINGS = (".weights.h5", *tensor_file.ENDINGS)
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
 
 
-def _is_legacy(path: Any) -> bool:
+def _is_legacy_h5(path: Any) -> bool:
     name = checked_path("A model's file", "filepath", path)
     return name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5")
 
@@ -64,7 +64,7 @@ def check_path(filepath: Any, weights_only: bool) -> None:
         ValueError: another ending.
         ImportError: a Keras file, and h5py is not installed.
     """
-    if _has_keras_ending(filepath, _WEIGHT_ENDINGS if weights_only else _MODEL_ENDINGS) or _is_legacy(filepath):
+    if _has_keras_ending(filepath, _WEIGHT_ENDINGS if weights_only else _MODEL_ENDINGS) or _is_legacy_h5(filepath):
         h5py_module()
 
 
@@ -142,7 +142,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         OSError: the file could not be read.
     """
     _check_model_argument("load_weights", model)
-    if _is_legacy(filepath):
+    if _is_legacy_h5(filepath):
         _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}")
         return
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
@@ -266,7 +266,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
-    if _is_legacy(filepath):
+    if _is_legacy_h5(filepath):
         legacy_h5.write_legacy_h5(model, filepath, overwrite)
     else:
         _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite)
@@ -293,7 +293,7 @@ def load_model(
         OSError: the file could not be read.
     """
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
-    if _is_legacy(filepath):
+    if _is_legacy_h5(filepath):
         saved = legacy_h5.read_legacy_h5(filepath)
         ambient = in_safe_mode()
         is_safe = safe_mode if ambient is None else ambient
