@@ -30,7 +30,7 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
 
 
 def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) -> Operation:
-    """Declares argmax or argmin; NumPy computes small arrays by ``numpy_function``, with NaN replaced by ``nan_replacement``."""
+    """Declares argmax or argmin; small arrays use ``numpy_function``, with NaN replaced by ``nan_replacement``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.

@@ -157,7 +157,7 @@ def kernel_operation(
     min_elements: int = 0,
     **options: Any,
 ) -> Operation:
-    """Declares an operation with a ``run`` that calls its kernels; ``options`` are the other arguments of ``operation``."""
+    """Declares an operation with a ``run`` that calls its kernels; ``options`` are the arguments of ``operation``."""
     return operation(
         name,
         form,

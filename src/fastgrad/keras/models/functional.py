@@ -113,7 +113,7 @@ class CallGraph:
         ], sorted_layers
 
     def run(self, values: Sequence[Any]) -> Any:
-        """Returns the model's outputs for input values, in the outputs' structure; for one output, the output itself."""
+        """Returns the model's outputs for input values, in the outputs' structure; an only output without its list."""
         values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
