@@ -80,7 +80,7 @@ log1p = _transcendental_operation(
 
 
 def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of: Callable[[Tensor], Tensor]) -> Binary:
-    """Declares ``x * log_operation(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
+    """Declares ``x * log_operation(y)``, 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
     row: Binary = elementwise(
         name,
         doc,
