@@ -35,9 +35,9 @@ from fastgrad.ops.assertion import assert_same_float_dtype as assert_same_float_
 from fastgrad.ops.assertion import assert_scalar as assert_scalar
 from fastgrad.ops.assertion import assert_shapes as assert_shapes
 from fastgrad.ops.assertion import assert_type as assert_type
-from fastgrad.ops.assertion import caller as _caller
 from fastgrad.ops.assertion import check_numerics as check_numerics
 from fastgrad.ops.assertion import is_numeric_tensor as is_numeric_tensor
+from fastgrad.ops.assertion import user_code_location as _user_code_location
 
 
 class _NumericsCheck(_Recorder):
@@ -58,7 +58,7 @@ class _NumericsCheck(_Recorder):
                 shapes = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in inputs)
                 raise _InvalidArgumentError(
                     f"{operation.name}: Detected {kinds} in output {number}, {y.dtype.name}{list(y.shape)}, first at index "
-                    f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_caller()}). "
+                    f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_user_code_location()}). "
                     f"tf.debugging.disable_check_numerics() ends these checks."
                 )
 

@@ -15,7 +15,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.data import files as data_files
 from fastgrad.data.readers import CsvRecords
-from fastgrad.data.rows import ReadRows
+from fastgrad.data.rows import LazyColumnRows
 
 Dataset = tf.data.Dataset
 
@@ -291,13 +291,13 @@ def columns_of_two_rows():
 
 
 def test_rows_that_are_read_later_pickle():
-    again = pickle.loads(pickle.dumps(ReadRows(columns_of_two_rows)))
+    again = pickle.loads(pickle.dumps(LazyColumnRows(columns_of_two_rows)))
     assert again.count == 2
     assert again.element(1)["b"] == 2
 
 
 def test_rows_that_are_read_later_have_no_private_names():
-    rows = ReadRows(lambda: pytest.fail("the file was read"))
+    rows = LazyColumnRows(lambda: pytest.fail("the file was read"))
     for name in ("__deepcopy__", "__getstate_of__", "_rows_of"):
         assert not hasattr(rows, name)
-    assert not hasattr(ReadRows.__new__(ReadRows), "_rows")
+    assert not hasattr(LazyColumnRows.__new__(LazyColumnRows), "_rows")

@@ -117,7 +117,7 @@ def test_half_widths(dtype):
     rows = updates.sum_rows.run(values, ids, limit=9, owner="test")
     table = np.ones((9, 3), dtype)
     assert_kernels_do_the_same(updates.add_rows, [table, *rows])
-    assert_kernels_do_the_same(updates.sums_of, [values, table])
+    assert_kernels_do_the_same(updates.sums_of_squares_of_arrays, [values, table])
     adam = RULES["adam"]
     state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
     assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=ZERO_GRADIENT_MOVES)
@@ -149,9 +149,11 @@ def test_adafactor():
 def test_sums_of_squares():
     arrays = [np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in SHAPES if shape]
     np.testing.assert_allclose(
-        updates.sums_of.run(*arrays), [np.square(a.astype(np.float64)).sum() for a in arrays], rtol=1e-6
+        updates.sums_of_squares_of_arrays.run(*arrays),
+        [np.square(a.astype(np.float64)).sum() for a in arrays],
+        rtol=1e-6,
     )
-    assert_kernels_do_the_same(updates.sums_of, arrays)
+    assert_kernels_do_the_same(updates.sums_of_squares_of_arrays, arrays)
 
 
 def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
@@ -160,7 +162,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
     ]
     arrays[0] = arrays[0].T  # not contiguous
     wanted = updates.squares(*arrays)
-    monkeypatch.setattr(updates, "_SHARED_FROM", 0)
+    monkeypatch.setattr(updates, "_MIN_ELEMENTS_FOR_THREADS", 0)
     monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
     threads = config.get_num_threads()
     try:
@@ -186,7 +188,7 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
     r = np.random.default_rng(0)
     arrays = [r.normal(size=size).astype(tf.as_dtype(dtype).numpy) for size in (*sizes, LEAST_SHARED_ELEMENTS)]
     found = np.full(len(arrays), 7.0)
-    launches = updates.sums_of.launches(arrays, [found])
+    launches = updates.sums_of_squares_of_arrays.launches(arrays, [found])
     assert sum(launch.units for launch in launches.launches) > 1
     assert run_launches(launches, arrays, [found], shares) is None
     np.testing.assert_array_equal(found, updates.squares(*arrays))
@@ -198,10 +200,10 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
 def test_turns(every):
     for count in range(12):
         steps = np.array(count)
-        assert updates.whole_turns_of.run(steps, every=every) == count // every
-        assert bool(updates.ends_turn_of.run(steps, every=every)) == ((count + 1) % every == 0)
-        assert_kernels_do_the_same(updates.whole_turns_of, [steps], every=every)
-        assert_kernels_do_the_same(updates.ends_turn_of, [steps], every=every)
+        assert updates.completed_round_count.run(steps, every=every) == count // every
+        assert bool(updates.is_last_step_of_round.run(steps, every=every)) == ((count + 1) % every == 0)
+        assert_kernels_do_the_same(updates.completed_round_count, [steps], every=every)
+        assert_kernels_do_the_same(updates.is_last_step_of_round, [steps], every=every)
 
 
 @pytest.mark.parametrize("dtype", HALVES)

@@ -49,7 +49,7 @@ def test_kernels_give_what_the_steps_in_operations_give(kind, masked, shape):
 GRADIENTS = {
     "lstm": (recurrent._lstm_gradient_steps, "lstm_gradient", 3),
     "gru": (recurrent._gru_gradient_steps, "gru_gradient", 2),
-    "simple_rnn": (recurrent._simple_gradient_steps, "simple_rnn_gradient", 2),
+    "simple_rnn": (recurrent._simple_rnn_gradient_steps, "simple_rnn_gradient", 2),
 }
 
 

@@ -300,7 +300,7 @@ class _Momentum(SGD):
 
 class _RMSProp(RMSprop):
     @property
-    def _zero_gradient(self) -> int:
+    def _zero_gradient_code(self) -> int:
         return ZERO_GRADIENT_RESTS  # like TensorFlow 1's sparse update
 
     def build(self, variables: Sequence[Variable]) -> None:

@@ -37,7 +37,7 @@ def stack_elements(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
 
 
 def stack_as_ragged(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
-    """Returns one element whose tensors, ragged where ``ragged`` has lengths, have the tensors of ``elements`` as rows."""
+    """Returns one element with the elements' tensors as rows; a leaf with lengths in ``ragged`` becomes ragged."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
         [
@@ -49,18 +49,18 @@ def stack_as_ragged(elements: list[Any], ragged: Sequence[Any], splits_dtype: An
     )
 
 
-def _stack_leaf(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -> Any:
-    if column[0] is None:
+def _stack_leaf(tensors: Sequence[Any], uniform_lengths: Sequence[int | None] | None = None) -> Any:
+    if tensors[0] is None:
         return None
-    if isinstance(column[0], Composite):
-        return stack_ragged_tensors(column, uniform)
-    if uniform:
-        return ragged_stack(column, uniform)
-    if not isinstance(column[0], Tensor):
+    if isinstance(tensors[0], Composite):
+        return stack_ragged_tensors(tensors, uniform_lengths)
+    if uniform_lengths:
+        return ragged_stack(tensors, uniform_lengths)
+    if not isinstance(tensors[0], Tensor):
         raise TypeError(
             "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."
         )
-    arrays = [tensor._on_host() for tensor in column]
+    arrays = [tensor._on_host() for tensor in tensors]
     shape = arrays[0].shape
     for array in arrays:
         if array.shape != shape:

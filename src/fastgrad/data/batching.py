@@ -18,13 +18,13 @@ from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
 
 
-class Batching(Pipeline):
+class DatasetBatching(Pipeline):
     """The part of ``Dataset`` that groups elements."""
 
     def batch(
@@ -81,8 +81,10 @@ class Batching(Pipeline):
                     f"`padded_batch` is only supported for datasets that produce tensor elements but type spec of elements in the "
                     f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."
                 )
-        shapes = [_padded_shape(leaf, shape) for leaf, shape in zip(leaves, _along(padded_shapes, spec), strict=True)]
-        leaf_paddings = _along(padding_values, spec, shared=not nest.is_nested(padding_values))
+        shapes = [
+            _padded_shape(leaf, shape) for leaf, shape in zip(leaves, _values_by_leaf(padded_shapes, spec), strict=True)
+        ]
+        leaf_paddings = _values_by_leaf(padding_values, spec, is_shared=not nest.is_nested(padding_values))
         values = [_padding_value(leaf, value) for leaf, value in zip(leaves, leaf_paddings, strict=True)]
         return self._of(grouping.PaddedBatched(self._node, size, bool(drop_remainder), shapes, values))
 
@@ -244,23 +246,25 @@ class Batching(Pipeline):
 
 
 def _positive_integer(value: Any, what: str) -> int:
-    number = integer(value, f"Dataset.{what}")
+    number = as_python_int(value, f"Dataset.{what}")
     if number < 1:
         raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
     return number
 
 
-def _along(given: Any, spec: Any, shared: bool = False) -> list[Any]:
+def _values_by_leaf(given: Any, spec: Any, is_shared: bool = False) -> list[Any]:
     """Returns the value for each leaf of ``spec``. A shape, though a list or a tuple, is one value."""
-    if given is None or shared:
+    if given is None or is_shared:
         return [given] * len(nest.flatten(spec))
     if isinstance(spec, dict):
-        return [leaf_value for key in sorted(spec) for leaf_value in _along(given[key], spec[key])]
+        return [leaf_value for key in sorted(spec) for leaf_value in _values_by_leaf(given[key], spec[key])]
     if isinstance(spec, tuple):
         if len(given) != len(spec):
             raise ValueError(f"Dataset.padded_batch: {given!r} has not the form of the elements, {spec}.")
         return [
-            leaf_value for value, item_spec in zip(given, spec, strict=True) for leaf_value in _along(value, item_spec)
+            leaf_value
+            for value, item_spec in zip(given, spec, strict=True)
+            for leaf_value in _values_by_leaf(value, item_spec)
         ]
     return [given]
 
@@ -290,7 +294,11 @@ def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
 def _padding_value(leaf: Any, given: Any) -> np.ndarray:
     if given is None:
         return np.array(b"" if leaf.dtype.name == "string" else 0, leaf.dtype.numpy)
-    value = convert_to_tensor(given) if isinstance(given, Tensor) or hasattr(given, "dtype") else _typed(given, leaf)
+    value = (
+        convert_to_tensor(given)
+        if isinstance(given, Tensor) or hasattr(given, "dtype")
+        else _cast_to_leaf_dtype(given, leaf)
+    )
     if value.dtype is not leaf.dtype:
         raise TypeError(
             f"Invalid `padding_values`. `padding_values` values type {value.dtype} does not match type {leaf.dtype} of the "
@@ -301,7 +309,7 @@ def _padding_value(leaf: Any, given: Any) -> np.ndarray:
     return value._on_host()
 
 
-def _typed(given: Any, leaf: Any) -> Tensor:
+def _cast_to_leaf_dtype(given: Any, leaf: Any) -> Tensor:
     """Converts a Python value to the dtype of the leaf if possible."""
     try:
         return convert_to_tensor(given, leaf.dtype)
@@ -312,7 +320,8 @@ def _typed(given: Any, leaf: Any) -> Tensor:
 def _bounded_shapes(spec: Any, shapes: Any, length: int) -> Any:
     """Returns the shapes of an element, with ``length`` for every unknown size."""
     padded_shapes = [
-        _padded_shape(*leaf_and_shape) for leaf_and_shape in zip(nest.flatten(spec), _along(shapes, spec), strict=True)
+        _padded_shape(*leaf_and_shape)
+        for leaf_and_shape in zip(nest.flatten(spec), _values_by_leaf(shapes, spec), strict=True)
     ]
     return packer(spec)(
         [TensorShape([length if size is None else size for size in leaf_sizes]) for leaf_sizes in padded_shapes]

@@ -22,7 +22,7 @@ from fastgrad.data.ordering import ItemStage
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import DataLossError, NotFoundError
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 ELEMENTS_PER_FILE = 1024  # elements in a file
@@ -62,9 +62,9 @@ class MemoryCached(ItemStage):
             yield chunk
         self._store_items(seen_chunks, start_states)
 
-    def _store_items(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
+    def _store_items(self, chunks: list[Chunk], random_states: list[tuple[int, ...]]) -> None:
         if self._cached_chunks is None:  # else another iteration was complete earlier
-            self._cached_chunks, self._cached_random_states = chunks, begun
+            self._cached_chunks, self._cached_random_states = chunks, random_states
 
     def is_filling(self) -> bool:
         return self._cached_chunks is None
@@ -110,7 +110,7 @@ class SavedElements(Node):
             file = open_regular(path)
         except FileNotFoundError:
             raise NotFoundError(f"Dataset.load: there is no saved dataset in {folder!r}.") from None
-        with file, parsing(path, "index of a saved dataset", DataLossError):
+        with file, parser_errors_as_one(path, "index of a saved dataset", DataLossError):
             index = _checked_index(parse_json(file.read()))
             self._folder, self._sizes, self._writer = folder, index["files"], index.get("writer")
             self._form = _spec_from_json(index["spec"])
@@ -120,18 +120,18 @@ class SavedElements(Node):
         for number in range(len(self._sizes)):
             yield from self._elements_of_file(number, pack)
 
-    def _elements_of_file(self, number: int, pack: Any) -> Iterator[Any]:
+    def _elements_of_file(self, number: int, pack_leaves: Any) -> Iterator[Any]:
         from fastgrad.storage.tensor_file import load_tensors
 
         size, leaves = self._sizes[number], nest.flatten(self._form)
         path = _elements_path(self._folder, self._writer, number)
         if not os.path.exists(path):
             raise DataLossError(f"Dataset.load: {path!r} is missing.")
-        with parsing(path, "file of a saved dataset", DataLossError):
+        with parser_errors_as_one(path, "file of a saved dataset", DataLossError):
             arrays, _ = load_tensors(path)
             columns = [_tensors_of_leaf(arrays, str(leaf), size, spec) for leaf, spec in enumerate(leaves)]
         for row in range(size):
-            yield pack([column[row] for column in columns])
+            yield pack_leaves([column[row] for column in columns])
 
     def count(self) -> int:
         return sum(self._sizes)

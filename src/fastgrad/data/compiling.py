@@ -66,7 +66,7 @@ class TracedFunction:
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[Replay]] = {}
-        self._last_fast_replay: Callable[[Any], Any] = _always_miss  # of the replay of the last call
+        self._last_fast_replay: Callable[[Any], Any] = _replay_that_never_matches  # of the replay of the last call
         self.is_python = isinstance(function, Function)
         self._is_nested = False  # whether an argument has been a structure of tensors
         self._recording = new_lock()
@@ -137,7 +137,7 @@ class TracedFunction:
         return result
 
 
-def _always_miss(leaves: Any) -> Any:
+def _replay_that_never_matches(leaves: Any) -> Any:
     return CALL_CHANGED
 
 
@@ -147,11 +147,11 @@ def _as_plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
     def called(*arguments: Any) -> Any:
         return function(*arguments)
 
-    called.__signature__ = _SIGNATURE  # type: ignore[attr-defined]  # which ``inspect`` would take long to find
+    called.__signature__ = _ANY_ARGUMENTS_SIGNATURE  # type: ignore[attr-defined]  # which ``inspect`` would take long to find
     return called
 
 
-_SIGNATURE = inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL)])
+_ANY_ARGUMENTS_SIGNATURE = inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL)])
 
 
 class SelfCompilingFunction:

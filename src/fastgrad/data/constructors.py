@@ -16,13 +16,13 @@ from fastgrad.data.node import Node
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import is_dataset, packer, to_element
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
 
 
-class Sources(Pipeline):
+class DatasetConstructors(Pipeline):
     """The part of ``Dataset`` that creates datasets."""
 
     @staticmethod
@@ -53,7 +53,7 @@ class Sources(Pipeline):
         """
         if not 1 <= len(args) <= 3:
             raise ValueError(f"Invalid `args`. The length of `args` should be between 1 and 3 but was {len(args)}.")
-        numbers = [integer(value, "Dataset.range") for value in args]
+        numbers = [as_python_int(value, "Dataset.range") for value in args]
         start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
         if step == 0:
             raise InvalidArgumentError("Dataset.range: step must be a non-zero integer.")
@@ -117,7 +117,7 @@ class Sources(Pipeline):
     @staticmethod
     def counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64, name: str | None = None) -> Dataset:
         """Returns the infinite dataset ``start``, ``start + step`` ..."""
-        first, distance = integer(start, "Dataset.counter: start"), integer(step, "Dataset.counter: step")
+        first, distance = as_python_int(start, "Dataset.counter: start"), as_python_int(step, "Dataset.counter: step")
         return Pipeline._of(sources.Counter(first, distance, dtypes.as_dtype(dtype)))
 
     @staticmethod
@@ -135,7 +135,7 @@ class Sources(Pipeline):
             InvalidArgumentError: no file matches.
         """
         names = files.matching_file_names(text_list(file_pattern))
-        dataset = Sources.from_tensor_slices(names)
+        dataset = DatasetConstructors.from_tensor_slices(names)
         return dataset if shuffle is False else dataset.shuffle(len(names), seed=seed)
 
     @staticmethod
@@ -156,7 +156,7 @@ class Sources(Pipeline):
         dataset = Pipeline._of(cache.SavedElements(os.fspath(path)))
         if element_spec is not None and element_spec != dataset.element_spec:
             raise TypeError(f"Dataset.load: the saved elements are {dataset.element_spec}, not {element_spec}.")
-        return dataset if reader_func is None else reader_func(Sources.from_tensors(dataset))
+        return dataset if reader_func is None else reader_func(DatasetConstructors.from_tensors(dataset))
 
     @staticmethod
     def sample_from_datasets(
@@ -279,7 +279,7 @@ def random_order_key(given: Any) -> tuple[int, ...]:
     """Returns three numbers that seed a stage's random orders: the global seed and ``given``, or the next random draw."""
     from fastgrad.ops.default_generators import default_draw_words, default_key
 
-    seed = None if given is None else integer(given, "Dataset: seed")
+    seed = None if given is None else as_python_int(given, "Dataset: seed")
     if seed is not None:
         return default_key(seed) % 2**64, 0, 0
     low, high, key = default_draw_words(None)((1,))._on_host().tolist()

@@ -13,9 +13,9 @@ from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data import cache, combining, ordering, prefetch, transformations
-from fastgrad.data.batching import Batching
+from fastgrad.data.batching import DatasetBatching
 from fastgrad.data.compiling import TracedFunction
-from fastgrad.data.constructors import Sources, random_order_key
+from fastgrad.data.constructors import DatasetConstructors, random_order_key
 from fastgrad.data.ignoring import IgnoringErrors
 from fastgrad.data.iterator import Iterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node, value_or_raise
@@ -24,7 +24,7 @@ from fastgrad.data.resampling import Resampled
 from fastgrad.data.structure import DatasetSpec, checked_next_state, numpy_element, to_element
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.processors import default_threads
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY = INFINITE
@@ -33,7 +33,7 @@ UNKNOWN_CARDINALITY = UNKNOWN
 _MAX_INT64 = int(np.iinfo(np.int64).max)
 
 
-class Dataset(Sources, Batching):
+class Dataset(DatasetConstructors, DatasetBatching):
     """A sequence of elements: tensors, or tuples and dicts of tensors.
 
     ``from_tensor_slices``, ``from_generator`` and others create a dataset (``constructors.py``). Each method returns a new dataset;
@@ -114,8 +114,8 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: a length is below 1.
         """
-        cycle = AUTOTUNE if cycle_length is None else integer(cycle_length, "Dataset.interleave: cycle_length")
-        block = 1 if block_length is None else integer(block_length, "Dataset.interleave: block_length")
+        cycle = AUTOTUNE if cycle_length is None else as_python_int(cycle_length, "Dataset.interleave: cycle_length")
+        block = 1 if block_length is None else as_python_int(block_length, "Dataset.interleave: block_length")
         if block < 1 or (cycle < 1 and cycle != AUTOTUNE):
             raise InvalidArgumentError(
                 f"Dataset.interleave: cycle_length and block_length must be greater than zero, got {cycle} and {block}."
@@ -174,7 +174,7 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: ``buffer_size`` is below 1.
         """
-        size = integer(buffer_size, "Dataset.shuffle: buffer_size")
+        size = as_python_int(buffer_size, "Dataset.shuffle: buffer_size")
         if size < 1 and size != UNKNOWN:
             raise InvalidArgumentError(
                 f"Dataset.shuffle: buffer_size must be greater than zero or UNKNOWN_CARDINALITY, got {size}."
@@ -186,15 +186,17 @@ class Dataset(Sources, Batching):
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """Returns the dataset repeated ``count`` times; an infinite dataset if ``count`` is None or -1."""
-        return Dataset(ordering.Repeated(self._node, -1 if count is None else integer(count, "Dataset.repeat: count")))
+        return Dataset(
+            ordering.Repeated(self._node, -1 if count is None else as_python_int(count, "Dataset.repeat: count"))
+        )
 
     def take(self, count: Any, name: str | None = None) -> Dataset:
         """Returns the first ``count`` elements; all if ``count`` is -1."""
-        return Dataset(ordering.Taken(self._node, integer(count, "Dataset.take: count")))
+        return Dataset(ordering.Taken(self._node, as_python_int(count, "Dataset.take: count")))
 
     def skip(self, count: Any, name: str | None = None) -> Dataset:
         """Returns all but the first ``count`` elements; -1 skips all of them."""
-        return Dataset(ordering.Skipped(self._node, integer(count, "Dataset.skip: count")))
+        return Dataset(ordering.Skipped(self._node, as_python_int(count, "Dataset.skip: count")))
 
     def shard(self, num_shards: Any, index: Any, name: str | None = None) -> Dataset:
         """Returns every ``num_shards``-th element, from number ``index`` on.
@@ -202,8 +204,8 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: ``num_shards`` is below 1, or ``index`` is not in ``[0, num_shards)``.
         """
-        shards = integer(num_shards, "Dataset.shard: num_shards")
-        shard_index = integer(index, "Dataset.shard: index")
+        shards = as_python_int(num_shards, "Dataset.shard: num_shards")
+        shard_index = as_python_int(index, "Dataset.shard: index")
         if shards < 1 or not 0 <= shard_index < shards:
             raise InvalidArgumentError(
                 f"Dataset.shard: index must be in [0, num_shards), got {shard_index} of {shards} shards."
@@ -398,7 +400,7 @@ def _thread_count(calls: Any, what: str) -> int:
     """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0
-    number = integer(calls, f"Dataset.{what}: num_parallel_calls")
+    number = as_python_int(calls, f"Dataset.{what}: num_parallel_calls")
     if number < 1 and number != AUTOTUNE:
         raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
     return default_threads() if number == AUTOTUNE else number
@@ -406,7 +408,7 @@ def _thread_count(calls: Any, what: str) -> int:
 
 def checked_buffer_size(name: str, buffer_size: Any) -> int:
     """Returns the number of elements to make ahead; errors have the function's ``name``."""
-    size = AUTOTUNE if buffer_size is None else integer(buffer_size, f"{name}: buffer_size")
+    size = AUTOTUNE if buffer_size is None else as_python_int(buffer_size, f"{name}: buffer_size")
     if size < AUTOTUNE:
         raise InvalidArgumentError(f"{name}: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
     return 2 if size == AUTOTUNE else max(size, 1)

@@ -16,7 +16,7 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import Node, catching_failures, value_or_raise
 from fastgrad.dtypes import DType
 from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.decompression import decompressed
 
 MAX_LINE_BYTES = 16 << 20
@@ -85,7 +85,10 @@ class TextLines(Node):
     def elements(self) -> Iterator[Any]:
         for name in file_names(self.sources[0]):
             description = f"{self._compression} file of lines".lstrip()
-            with open_decompressed(name, self._compression) as file, parsing(name, description, DataLossError):
+            with (
+                open_decompressed(name, self._compression) as file,
+                parser_errors_as_one(name, description, DataLossError),
+            ):
                 for line in _lines(file, name, self._compression):
                     yield text_tensor(line.removesuffix(b"\n").removesuffix(b"\r"))
 
@@ -185,7 +188,7 @@ def csv_records(name: str, compression: str, options: dict[str, Any], header: bo
     """
     with (
         open_decompressed(name, compression) as contents,
-        parsing(name, f"{compression} file of records".lstrip(), DataLossError),
+        parser_errors_as_one(name, f"{compression} file of records".lstrip(), DataLossError),
     ):
         file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
         records = csv.reader(_lines(file, name, compression), **options)

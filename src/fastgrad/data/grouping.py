@@ -53,7 +53,7 @@ class _GroupsOfSize(Stage):
 
 
 class Batched(_GroupsOfSize):
-    """Groups of ``size`` elements, stacked."""
+    """A stage that stacks groups of ``size`` elements."""
 
     name = "_BatchDataset"
 
@@ -93,7 +93,7 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
 
 
 class RaggedBatched(_GroupsOfSize):
-    """Groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
+    """A stage that batches groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
 
     Args:
         splits_dtype: the dtype of the splits, int32 or int64.
@@ -142,7 +142,7 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
 
 
 class PaddedBatched(_GroupsOfSize):
-    """Groups of ``size`` elements, padded to one shape and stacked.
+    """A stage that pads groups of ``size`` elements to one shape and stacks them.
 
     Args:
         shapes: for each leaf the sizes to pad to, None for that of the longest.
@@ -175,7 +175,7 @@ class PaddedBatched(_GroupsOfSize):
 
 
 class Unbatched(Stage):
-    """The rows of each element."""
+    """A stage that splits each element into its rows."""
 
     name = "_UnbatchDataset"
 

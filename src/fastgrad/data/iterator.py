@@ -41,7 +41,7 @@ class Iterator:
         return self._dataset.element_spec
 
     def get_next(self) -> Any:
-        """Returns the next element.
+        """Returns the next element of the dataset.
 
         Raises:
             OutOfRangeError: there are no more elements.

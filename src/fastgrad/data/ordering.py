@@ -27,7 +27,7 @@ class ItemStage(Stage):
 
 
 class Shuffled(RandomStage, ItemStage):
-    """The items of the source in random order.
+    """A stage that passes on the items of the source in random order.
 
     Args:
         source: the source stage.
@@ -78,7 +78,7 @@ class Repeated(ItemStage):
 
 
 class Taken(ItemStage):
-    """The first ``number`` items of the source; all items if ``number`` is negative."""
+    """A stage that passes on the first ``number`` items of the source; all items if ``number`` is negative."""
 
     name = "_TakeDataset"
 
@@ -140,7 +140,7 @@ class Skipped(ItemStage):
 
 
 class Sharded(ItemStage):
-    """Every ``shards``-th item from number ``index`` on."""
+    """A stage that passes on every ``shards``-th item from number ``index`` on."""
 
     name = "_ShardDataset"
 

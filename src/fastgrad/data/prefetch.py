@@ -147,10 +147,10 @@ def _map_by_threads(
             _stop_workers(workers, calls)
 
 
-def _call_result(answer: SimpleQueue[Any], process: int) -> Any:
+def _call_result(result_queue: SimpleQueue[Any], process_id: int) -> Any:
     """Returns the result of a call, or raises its exception."""
-    check_process(process)
-    result, error = answer.get()
+    check_process(process_id)
+    result, error = result_queue.get()
     if error is not None:
         raise error
     return result
@@ -186,9 +186,9 @@ def _run_worker(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end:
         at_end()
 
 
-def check_process(process: int) -> None:
-    """Raises RuntimeError in any process but ``process``: a fork does not copy threads."""
-    if process != os.getpid():
+def check_process(process_id: int) -> None:
+    """Raises RuntimeError in any process but that of ``process_id``: a fork does not copy threads."""
+    if process_id != os.getpid():
         raise RuntimeError(
             "This iteration of a dataset has threads, which a fork does not copy: iterate over the dataset anew in the child process."
         )

@@ -17,12 +17,12 @@ from fastgrad.data.dataset import Dataset
 from fastgrad.data.files import CsvRecords, TextLines, check_compression, csv_records, field_parser, matching_file_names
 from fastgrad.data.node import Node
 from fastgrad.data.prefetch import Prefetched
-from fastgrad.data.rows import ReadRows
+from fastgrad.data.rows import LazyColumnRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
-from fastgrad.ops.arguments import integer
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.storage.damaged_file import parser_errors_as_one
 
 
 class TextLineDataset(Dataset):
@@ -47,7 +47,7 @@ class TextLineDataset(Dataset):
         name: str | None = None,
     ) -> None:
         if buffer_size is not None:
-            integer(buffer_size, "TextLineDataset: buffer_size")
+            as_python_int(buffer_size, "TextLineDataset: buffer_size")
         super().__init__(TextLines(_file_name_node(filenames), compression_type or ""))
 
 
@@ -97,9 +97,9 @@ class CsvDataset(Dataset):
             )
         dtypes, defaults = _column_defaults(record_defaults)
         if buffer_size is not None:
-            integer(buffer_size, "CsvDataset: buffer_size")
+            as_python_int(buffer_size, "CsvDataset: buffer_size")
         check_compression("CsvDataset", compression_type or "")
-        columns = None if select_cols is None else [integer(n, "CsvDataset: select_cols") for n in select_cols]
+        columns = None if select_cols is None else [as_python_int(n, "CsvDataset: select_cols") for n in select_cols]
         if columns is not None and (
             len(columns) != len(dtypes) or columns[0] < 0 or any(a >= b for a, b in itertools.pairwise(columns))
         ):
@@ -140,12 +140,12 @@ class ParquetDataset(Dataset):
 
         def read() -> dict[str, np.ndarray]:
             files = ", ".join(names)
-            with parsing(files, "Parquet file", DataLossError):
+            with parser_errors_as_one(files, "Parquet file", DataLossError):
                 table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
                 stored_names = table.column_names  # a damaged name is not UTF-8
             return {name: _arrow_column(name, table.column(name), files) for name in stored_names}
 
-        super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
+        super().__init__(RowSource(LazyColumnRows(read), "_ParquetDataset"))
 
 
 def make_csv_dataset(
@@ -230,7 +230,7 @@ def make_csv_dataset(
         columns = zip(*blocks, strict=True)
         return {name: np.concatenate(parts) for name, parts in zip(selected_names, columns, strict=True)}
 
-    dataset = Dataset(RowSource(ReadRows(read), "_CsvRecords"))
+    dataset = Dataset(RowSource(LazyColumnRows(read), "_CsvRecords"))
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer_size, shuffle_seed)
     dataset = dataset.repeat(num_epochs).batch(batch_size, drop_remainder=num_epochs is None)
@@ -299,18 +299,18 @@ def _inferred_defaults(
     compression: str,
     options: dict[str, Any],
     header: bool,
-    missing: str,
-    most: int | None,
+    missing_text: str,
+    max_records: int | None,
 ) -> list[Any]:
     """Returns a default for each column, 0 or an empty string, of the first dtype that fits all inspected fields."""
     dtype_indices = [0] * len(columns)
     for name in names:
         for number, fields in enumerate(csv_records(name, compression, options, header)):
-            if number == most:
+            if number == max_records:
                 break
             for index, column in enumerate(columns):
                 while column < len(fields) and not _field_fits_dtype(
-                    fields[column], _INFERRED_DTYPES[dtype_indices[index]], missing
+                    fields[column], _INFERRED_DTYPES[dtype_indices[index]], missing_text
                 ):
                     dtype_indices[index] += 1
     return [
@@ -325,21 +325,21 @@ _RECORDS_PER_BLOCK = 4096
 _INFERRED_DTYPES = ("int32", "int64", "float32", "float64", "string")
 
 
-def _field_fits_dtype(field: str, kind: str, missing: str) -> bool:
-    if kind == "string" or field in ("", missing):
+def _field_fits_dtype(field: str, dtype_name: str, missing_text: str) -> bool:
+    if dtype_name == "string" or field in ("", missing_text):
         return True
     try:
-        value = field_parser(as_dtype(kind))(field)
+        value = field_parser(as_dtype(dtype_name))(field)
     except (ValueError, OverflowError):
         return False
-    return bool(np.isfinite(value)) or kind == "float64"
+    return bool(np.isfinite(value)) or dtype_name == "float64"
 
 
 def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:
     """Returns the values of a column; errors name ``files``."""
     if column.null_count:
         raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields. ({files})")
-    with parsing(files, "Parquet file", DataLossError):  # texts that are not UTF-8
+    with parser_errors_as_one(files, "Parquet file", DataLossError):  # texts that are not UTF-8
         array = column.to_numpy()
     if array.dtype == object:
         array = np.array([value.encode() if isinstance(value, str) else value for value in array], object)

@@ -152,8 +152,8 @@ def _result_array(result: Any) -> np.ndarray:
     return np.asarray(result[0] if type(result) is tuple else result)
 
 
-def _leaf_expression(kind: int, place: int) -> str:
-    return f"Tensor(r{place})" if kind is COMPUTED else f"leaves[{place}]"
+def _leaf_expression(leaf_kind: int, number: int) -> str:
+    return f"Tensor(r{number})" if leaf_kind is COMPUTED else f"leaves[{number}]"
 
 
 _GENERATED_GLOBALS = {

@@ -18,7 +18,7 @@ Indices = Any
 
 
 class Rows:
-    """Rows that can be gathered.
+    """The base of sources whose elements are rows that can be gathered.
 
     Attributes:
         count: the number of rows.
@@ -35,7 +35,7 @@ class Rows:
         raise NotImplementedError
 
     def element(self, index: int) -> Any:
-        """Returns one row."""
+        """Returns the element of one row."""
         raise NotImplementedError
 
     def arrays(self, indices: Indices) -> list[Any]:
@@ -138,8 +138,8 @@ class ZippedRows(Rows):
         return [array for source in self._sources for array in source.arrays(indices)]
 
 
-class ReadRows:
-    """The ``Rows`` of columns that are read at the first use of an attribute.
+class LazyColumnRows:
+    """The ``Rows`` of file columns that are read when an attribute is first used.
 
     Args:
         read: returns the columns by name.

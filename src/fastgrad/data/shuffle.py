@@ -53,21 +53,21 @@ def _random_positions(generator: np.random.Generator, size: int) -> Iterator[int
         yield from (generator.random(256) * size).astype(np.int64).tolist()
 
 
-def _append_items(held: Any, items: Any) -> Any:
-    if type(held) is list:
-        held.extend(items)
-        return held
-    return np.concatenate([held, items])
+def _append_items(buffer: Any, items: Any) -> Any:
+    if type(buffer) is list:
+        buffer.extend(items)
+        return buffer
+    return np.concatenate([buffer, items])
 
 
-def _exchange_items(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
-    """Exchanges ``items`` with the buffer items at ``places``, in order, by array operations; returns the items taken out."""
-    order = np.argsort(places, kind="stable")
-    sorted_places = places[order]
-    out = held[places]
-    repeated = np.flatnonzero(sorted_places[1:] == sorted_places[:-1])
+def _exchange_items(buffer: Any, items: Any, positions: np.ndarray) -> np.ndarray:
+    """Exchanges ``items`` with the buffer items at ``positions``, in order, by array operations; returns the latter."""
+    order = np.argsort(positions, kind="stable")
+    sorted_positions = positions[order]
+    out = buffer[positions]
+    repeated = np.flatnonzero(sorted_positions[1:] == sorted_positions[:-1])
     out[order[repeated + 1]] = items[order[repeated]]
     is_last = np.ones(len(order), bool)
     is_last[repeated] = False
-    held[sorted_places[is_last]] = items[order[is_last]]
+    buffer[sorted_positions[is_last]] = items[order[is_last]]
     return out

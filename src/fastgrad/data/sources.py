@@ -24,7 +24,7 @@ from fastgrad.errors import InvalidArgumentError
 
 
 class RowSource(Node):
-    """All rows of a row source, in their order."""
+    """The stage of a dataset of all rows of a row source, in their order."""
 
     in_order = True
 
@@ -79,7 +79,7 @@ def _copied_if_mutable(tensor: Any) -> Any:
 
 
 class SingleElement(Node):
-    """One element."""
+    """The stage of a dataset of one element."""
 
     name = "_TensorDataset"
 
@@ -99,7 +99,7 @@ class SingleElement(Node):
 
 
 class RandomNumbers(RandomStage):
-    """Random numbers below 2**32."""
+    """The stage of an infinite dataset of random numbers below 2**32."""
 
     name = "_RandomDataset"
 
@@ -117,7 +117,7 @@ class RandomNumbers(RandomStage):
 
 
 class Counter(Node):
-    """The numbers ``start``, ``start + step`` and so on."""
+    """The stage of an infinite dataset of the numbers ``start``, ``start + step`` and so on."""
 
     name = "_CounterDataset"
 
@@ -136,7 +136,7 @@ class Counter(Node):
 
 
 class Generated(Node):
-    """The values that a Python generator yields.
+    """The stage of a dataset of the values that a Python generator yields.
 
     Args:
         generator: a function that returns an iterable.

@@ -20,7 +20,7 @@ from fastgrad.keras.settings import floatx
 
 
 def linear(x: Any) -> Any:
-    """Returns ``x``."""
+    """Returns ``x`` unchanged: no activation."""
     return x
 
 
@@ -66,7 +66,7 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
-    """The logarithm of ``softmax``."""
+    """The logarithm of the softmax of ``x``, along an axis."""
     if isinstance(axis, (tuple, list)):
         return _apply_along_axes(tf.nn.log_softmax, tf.convert_to_tensor(x), axis)
     return tf.nn.log_softmax(x, axis)
@@ -91,7 +91,7 @@ def sigmoid(x: Any) -> Tensor:
 
 
 def log_sigmoid(x: Any) -> Tensor:
-    """The logarithm of ``sigmoid``."""
+    """The logarithm of the sigmoid of ``x``."""
     return tf.math.log_sigmoid(x)
 
 
@@ -271,7 +271,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 def get(identifier: Any) -> Callable[..., Any]:
-    """An activation function.
+    """Returns the activation function of a name, configuration or callable; None gives ``linear``.
 
     Args:
         identifier: a function, a name (``"relu"``), a configuration, a layer, or None for ``linear``.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-_NOT_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
+_NON_OPTION_ARGUMENTS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 class Configured:
@@ -49,8 +49,8 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
     cls.get_config = get_config
 
 
-class OfFunction:
-    """The part of built-in losses and metrics that keeps the options of a function.
+class FunctionOptionsMixin:
+    """The part of built-in losses and metrics that stores the keyword options of their function.
 
     The options are attributes and in the configuration. A class whose function has no options may name the function by class
     keywords: ``class Poisson(FunctionLoss, function=poisson)``; the keyword ``name`` is the default name of its objects,
@@ -72,7 +72,7 @@ class OfFunction:
 
     def _keep_options(self, given: dict[str, Any]) -> dict[str, Any]:
         """Returns the options of the function among ``given``, the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        options = {name: value for name, value in given.items() if name not in _NON_OPTION_ARGUMENTS}
         shown_options = {name: value for name, value in options.items() if name not in self._omitted}
         self.__dict__.update(shown_options, _shown_options=shown_options)
         return options

@@ -27,7 +27,7 @@ def _norms(w: Tensor, axis: Any) -> Tensor:
 
 
 class NonNeg(Constraint):
-    """Sets negative elements to 0."""
+    """A constraint that sets negative elements of a weight to 0."""
 
     def __call__(self, w: Any) -> Tensor:
         """``max(w, 0)``."""
@@ -35,7 +35,7 @@ class NonNeg(Constraint):
 
 
 class MaxNorm(Constraint):
-    """Limits norms along ``axis`` to ``max_value``.
+    """A constraint that limits the norms of a weight along ``axis`` to ``max_value``.
 
     Args:
         max_value: the bound.
@@ -57,7 +57,7 @@ class MaxNorm(Constraint):
 
 
 class UnitNorm(Constraint):
-    """Sets norms along ``axis`` to 1; ``axis`` is as in ``MaxNorm``."""
+    """A constraint that sets the norms of a weight along ``axis`` to 1; ``axis`` is as in ``MaxNorm``."""
 
     _config_names = ("axis",)
 
@@ -71,7 +71,7 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Moves norms along ``axis`` between two bounds, or towards them.
+    """A constraint that moves the norms of a weight along ``axis`` between two bounds, or towards the bounds.
 
     Args:
         min_value, max_value: the bounds.
@@ -103,17 +103,17 @@ ALL: dict[str, Any] = {name: kind for kind in _CLASSES for name in (kind.__name_
 
 
 def serialize(constraint: Any) -> Any:
-    """The constraint's configuration, as plain values."""
+    """Returns the configuration of a constraint, as plain values."""
     return serialize_keras_object(constraint)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The constraint of a configuration or name."""
+    """Returns the constraint of a configuration or name."""
     return deserialize_keras_object(config, custom_objects, module_objects=ALL)
 
 
 def get(identifier: Any) -> Any:
-    """A constraint.
+    """Returns the constraint of a name, configuration or callable.
 
     Args:
         identifier: a constraint, a class, a name (``"non_neg"``), a configuration, a function of a weight, or None.

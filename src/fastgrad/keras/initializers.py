@@ -39,7 +39,7 @@ class Initializer(_Configured):
 
 
 class Zeros(Initializer):
-    """All zeros."""
+    """An initializer to zeros."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of zeros."""
@@ -47,7 +47,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """All ones."""
+    """An initializer to ones."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of ones."""
@@ -55,7 +55,7 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One value everywhere.
+    """An initializer to one value everywhere.
 
     Args:
         value: a number, or an array that broadcasts to the shape.
@@ -75,7 +75,7 @@ class Constant(Initializer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The value."""
+        """Returns the constant value, by the argument's name."""
         return {"value": serialize_keras_object(self.value)}
 
     @classmethod
@@ -85,7 +85,7 @@ class Constant(Initializer):
 
 
 class Identity(Initializer):
-    """``gain`` on the diagonal of a matrix, zeros elsewhere.
+    """An initializer to ``gain`` on the diagonal of a matrix, zeros elsewhere.
 
     Args:
         gain: the factor.
@@ -140,7 +140,7 @@ class RandomInitializer(Initializer):
 
 
 class RandomNormal(RandomInitializer):
-    """Normally distributed numbers.
+    """An initializer to normally distributed numbers.
 
     Args:
         mean, stddev: of the distribution.
@@ -167,7 +167,7 @@ class TruncatedNormal(RandomNormal):
 
 
 class RandomUniform(RandomInitializer):
-    """Uniformly distributed numbers.
+    """An initializer to uniformly distributed numbers.
 
     Args:
         minval, maxval: bounds of the distribution.
@@ -272,37 +272,37 @@ class _NamedScaling(VarianceScaling):
 
 
 class GlorotUniform(_NamedScaling):
-    """Uniform, of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010); arguments as in ``VarianceScaling``."""
+    """An initializer to uniform numbers of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010)."""
 
     _fixed = (1.0, "fan_avg", "uniform")
 
 
 class GlorotNormal(_NamedScaling):
-    """Truncated normal, of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010)."""
+    """An initializer to truncated normal numbers of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010)."""
 
     _fixed = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_NamedScaling):
-    """Uniform, of variance ``2 / inputs`` (He et al. 2015)."""
+    """An initializer to uniform numbers of variance ``2 / inputs`` (He et al. 2015)."""
 
     _fixed = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_NamedScaling):
-    """Truncated normal, of variance ``2 / inputs`` (He et al. 2015)."""
+    """An initializer to truncated normal numbers of variance ``2 / inputs`` (He et al. 2015)."""
 
     _fixed = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_NamedScaling):
-    """Uniform, of variance ``1 / inputs`` (LeCun et al. 1998)."""
+    """An initializer to uniform numbers of variance ``1 / inputs`` (LeCun et al. 1998)."""
 
     _fixed = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_NamedScaling):
-    """Truncated normal, of variance ``1 / inputs`` (LeCun et al. 1998)."""
+    """An initializer to truncated normal numbers of variance ``1 / inputs`` (LeCun et al. 1998)."""
 
     _fixed = (1.0, "fan_in", "truncated_normal")
 
@@ -371,17 +371,17 @@ IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 
 def serialize(initializer: Any) -> Any:
-    """The initializer's configuration, as plain values."""
+    """Returns the configuration of an initializer, as plain values."""
     return serialize_keras_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The initializer of a configuration or name."""
+    """Returns the initializer of a configuration or name."""
     return deserialize_keras_object(config, custom_objects, module_objects=ALL)
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
-    """An initializer.
+    """Returns the initializer of a name, configuration, array or callable.
 
     Args:
         identifier: an initializer, a class, a name (``"glorot_uniform"``), a configuration, a function
@@ -401,7 +401,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
 
 class _ArrayInitializer(Constant):
-    """An array as an initializer; ValueError for another shape."""
+    """An initializer to the elements of a given array; ValueError for another shape."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         if _shape_as_tuple(shape) != self.value.shape:

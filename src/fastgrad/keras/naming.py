@@ -62,12 +62,12 @@ class _RunningLayers:
         self.training: bool | None = None  # the mode that inner layers inherit
 
 
-class _ThreadCalls(threading.local):
+class _RunningLayersOfThread(threading.local):
     def __init__(self) -> None:
         self.now = _RunningLayers()
 
 
-running_calls = _ThreadCalls()
+running_calls = _RunningLayersOfThread()
 """``running_calls.now.stack``: the thread's running layers; ``running_calls.now.training``: the mode that inner layers inherit."""
 
 

@@ -27,7 +27,7 @@ class Regularizer(_Configured):
 
 
 class _Penalty(Regularizer):
-    """The base of the built-in regularizers."""
+    """The base of the built-in regularizers, with their arguments as configuration."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -40,7 +40,7 @@ def _cast_to_float(x: Any) -> Tensor:
 
 
 class L1L2(_Penalty):
-    """``l1 * sum(|x|) + l2 * sum(x**2)``.
+    """The penalty ``l1 * sum(|x|) + l2 * sum(x**2)`` of a weight or an activity.
 
     Args:
         l1, l2: the factors, finite and not negative.
@@ -67,7 +67,7 @@ class L1L2(_Penalty):
 
 
 class L1(_Penalty):
-    """``l1 * sum(|x|)``; arguments and errors as in ``L1L2``."""
+    """The penalty ``l1 * sum(|x|)``; arguments and errors as in ``L1L2``."""
 
     _config_names = ("l1",)
 
@@ -80,7 +80,7 @@ class L1(_Penalty):
 
 
 class L2(_Penalty):
-    """``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
+    """The penalty ``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
 
     _config_names = ("l2",)
 
@@ -135,17 +135,17 @@ ALL["l1_l2"] = L1L2
 
 
 def serialize(regularizer: Any) -> Any:
-    """The regularizer's configuration, as plain values."""
+    """Returns the configuration of a regularizer, as plain values."""
     return serialize_keras_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The regularizer of a configuration or name."""
+    """Returns the regularizer of a configuration or name."""
     return deserialize_keras_object(config, custom_objects, module_objects=ALL)
 
 
 def get(identifier: Any) -> Any:
-    """A regularizer.
+    """Returns the regularizer of a name, configuration or callable.
 
     Args:
         identifier: a regularizer, a class, a name (``"l2"``), a configuration, a function of a tensor, or None.

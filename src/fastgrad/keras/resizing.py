@@ -35,7 +35,7 @@ _RESAMPLING_KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gaussian": lambda x: np.where(x < 1.5, np.exp(-2 * x**2), 0.0),
     "mitchellcubic": lambda x: _cubic_kernel(x, -1 / 3, 1 / 3),
 }
-METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+INTERPOLATION_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
 
 @lru_cache(maxsize=64)
@@ -44,7 +44,7 @@ def resampling_weights(size: int, new_size: int, method: str) -> np.ndarray:
 
     Args:
         size, new_size: at least 1.
-        method: one of ``METHODS``.
+        method: one of ``INTERPOLATION_METHODS``.
     """
     scale = size / new_size
     pixels = np.arange(size)

@@ -8,8 +8,8 @@ from fastgrad import dtypes
 from fastgrad.core import settings_version
 from fastgrad.dtypes import DType
 
-_FLOATS = ("bfloat16", "float16", "float32", "float64")
-_FORMATS = ("channels_first", "channels_last")
+_FLOAT_DTYPE_NAMES = ("bfloat16", "float16", "float32", "float64")
+_IMAGE_DATA_FORMATS = ("channels_first", "channels_last")
 
 _settings: dict[str, Any] = {"floatx": dtypes.float32, "epsilon": 1e-7, "image_data_format": "channels_last"}
 
@@ -34,8 +34,8 @@ def set_floatx(value: Any) -> None:
         ValueError: ``value`` is none of these; the setting does not change.
     """
     name = value.name if isinstance(value, DType) else value
-    if name not in _FLOATS:
-        raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOATS)}")
+    if name not in _FLOAT_DTYPE_NAMES:
+        raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOAT_DTYPE_NAMES)}")
     _settings["floatx"] = dtypes.as_dtype(name)
     settings_version.settings["floatx"] = name
     settings_version.changed()
@@ -72,9 +72,9 @@ def standardize_data_format(data_format: str | None) -> str:
     if data_format is None:
         return image_data_format()
     name = str(data_format).lower()
-    if name not in _FORMATS:
+    if name not in _IMAGE_DATA_FORMATS:
         raise ValueError(
-            f"The `data_format` argument must be one of {set(_FORMATS)}. Received: data_format={data_format}"
+            f"The `data_format` argument must be one of {set(_IMAGE_DATA_FORMATS)}. Received: data_format={data_format}"
         )
     return name
 

@@ -19,13 +19,13 @@ from fastgrad.keras import naming, settings, structure
 from fastgrad.ops.casting import cast
 
 
-class _OverwriteUse:
-    """Whether any weight has ``overwrite_with_gradient``; until then, optimizers do not look for such weights."""
+class _OverwritesInUse:
+    """Whether any weight has ``overwrite_with_gradient``: until one has, optimizers do not look for such a weight."""
 
     begun = False
 
 
-overwrite_use = _OverwriteUse()
+overwrites_in_use = _OverwritesInUse()
 
 
 class MemoryLimit:
@@ -163,12 +163,12 @@ class Weight(Variable):
         if not isinstance(value, bool):
             raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
         self._overwrites = value
-        overwrite_use.begun |= value
+        overwrites_in_use.begun |= value
         structure.count_ownership_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        overwrite_use.begun |= self._overwrites
+        overwrites_in_use.begun |= self._overwrites
 
     def _checked(self, what: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
@@ -186,13 +186,13 @@ class Weight(Variable):
             f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
 
-    def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
+    def _promoted_with(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
             return None
         dtype = _common_dtype(self.dtype, tensor.dtype)
-        if divided and dtype.is_integer:
+        if is_division and dtype.is_integer:
             dtype = settings.standardize_dtype(None)
         return cast(self._read(), dtype), cast(tensor, dtype)
 

@@ -27,7 +27,7 @@ from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_SIZE, by_kernel_of_floats
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_ELEMENTS, make_float_kernel_run
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -41,7 +41,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 
 def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if g.size >= KERNEL_MIN_SIZE and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
+    if g.size >= KERNEL_MIN_ELEMENTS and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
         if (result := run_in_memory_order(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
@@ -271,8 +271,10 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
 
-def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]) -> Unary:
-    """Declares the rows of gelu, exact or by tanh: the function, its derivative, and the derivative times a cotangent.
+def _gelu_operations(
+    name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]
+) -> Unary:
+    """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
     Args:
         name: the name of the row; its kernels have this name, too.
@@ -304,7 +306,7 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     row: Unary = elementwise(
         name,
         form,
-        run=by_kernel_of_floats(
+        run=make_float_kernel_run(
             name, lambda x: through_float32(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
         ),
         code=code,
@@ -316,7 +318,7 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     return row
 
 
-_gelu_erf = _gelu_rows(
+_gelu_erf = _gelu_operations(
     "gelu",
     "gelu",
     code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
@@ -324,7 +326,7 @@ _gelu_erf = _gelu_rows(
     "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))",
     second_derivative=_gelu_erf_second_derivative,
 )
-_gelu_tanh = _gelu_rows(
+_gelu_tanh = _gelu_operations(
     "gelu_tanh",
     "gelu's tanh form",
     # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.

@@ -51,7 +51,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
     return tensors  # type: ignore[return-value]  # the Nones have been replaced
 
 
-def integer(value: Any, what: str) -> int:
+def as_python_int(value: Any, what: str) -> int:
     """Converts a Python int, a NumPy integer or a tensor of shape () to a Python int.
 
     Args:
@@ -75,16 +75,16 @@ def integer(value: Any, what: str) -> int:
     return int(array)
 
 
-def single_integer(value: Any, what: str) -> int:
-    """Converts as ``integer``, but also takes a vector of one number, as some of TensorFlow's operations do."""
+def as_single_python_int(value: Any, what: str) -> int:
+    """Converts as ``as_python_int``, but also takes a vector of one number, as some of TensorFlow's operations do."""
     if isinstance(value, (list, tuple, Tensor, np.ndarray)):
-        numbers = integers(value, what)
+        numbers = as_python_ints(value, what)
         if len(numbers) == 1:
             return numbers[0]
-    return integer(value, what)
+    return as_python_int(value, what)
 
 
-def integers(value: Any, what: str) -> tuple[int, ...]:
+def as_python_ints(value: Any, what: str) -> tuple[int, ...]:
     """Converts a vector such as a shape, a sequence of integers or a tensor of rank 1, to Python ints.
 
     Args:
@@ -129,7 +129,7 @@ def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArg
     Raises:
         error: a tensor of rank ``rank`` has no such axis.
     """
-    number = axis if type(axis) is int else integer(axis, f"{name}: axis")
+    number = axis if type(axis) is int else as_python_int(axis, f"{name}: axis")
     if not -rank <= number < rank:
         raise error(
             f"{name}: Argument `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions."
@@ -137,6 +137,8 @@ def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArg
     return number + rank if number < 0 else number
 
 
-def broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """True if a tensor of ``shape`` broadcasts to the shape ``whole``."""
-    return len(shape) <= len(whole) and all(m in (1, n) for m, n in zip(reversed(shape), reversed(whole), strict=False))
+def broadcasts_to(shape: tuple[int, ...], target_shape: tuple[int, ...]) -> bool:
+    """True if a tensor of ``shape`` broadcasts to the shape ``target_shape``."""
+    return len(shape) <= len(target_shape) and all(
+        m in (1, n) for m, n in zip(reversed(shape), reversed(target_shape), strict=False)
+    )

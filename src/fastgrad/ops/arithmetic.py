@@ -32,7 +32,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensors_of
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
@@ -216,13 +216,13 @@ def _add_n_code(scalars: Any, *xs: str) -> str:
     return total
 
 
-_add_n_row = operation(
+_add_n_operation = operation(
     "add_n",
     Form.ELEMENTWISE,
     run=_add_n,
     gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)),
     dtypes=NUMERIC,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     kernel_code=_add_n_code,
 )
 
@@ -259,7 +259,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
                 f"add_n: Inputs must have the same size and shape. Input 0: {list(first.shape)} != "
                 f"input {position}: {list(x._array.shape)}; add_n does not broadcast, `+` does."
             )
-    return xs[0] if len(xs) == 1 else _add_n_row(*xs)
+    return xs[0] if len(xs) == 1 else _add_n_operation(*xs)
 
 
 def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:

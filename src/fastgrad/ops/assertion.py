@@ -17,7 +17,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- values --------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def _call_comparison(
 ) -> None:
     if x._array.dtype != y._array.dtype:
         raise mixed_dtypes_error(name, x._array.dtype, y._array.dtype)
-    _comparison_row(x, y, *bounds, check=name, message=message, summarize=summarize)
+    _comparison_operation(x, y, *bounds, check=name, message=message, summarize=summarize)
 
 
 def _run_comparison(
@@ -88,14 +88,14 @@ def _run_comparison(
     )
 
 
-_comparison_row = operation(
+_comparison_operation = operation(
     "assert",
     Form.EXTERN,
     run=_run_comparison,
     launches=launches_from("elementwise.checking", "assert_launches"),
     result=scalar_of(bool),
 )
-_comparison_row.checks = True
+_comparison_operation.checks = True
 
 
 def _elements_text(x: np.ndarray, summarize: int | None) -> str:
@@ -175,7 +175,7 @@ def Assert(
         raise ValueError(
             f"Assert: the truth value of a condition of shape {list(predicate._array.shape)} is ambiguous; use tf.reduce_all."
         )
-    _assert_true_row(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
+    _assert_true_operation(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
 
 
 def _run_assert_true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:
@@ -187,14 +187,14 @@ def _run_assert_true(condition: np.ndarray, *data: np.ndarray, summarize: int | 
     return np.ones((), bool)
 
 
-_assert_true_row = operation(
+_assert_true_operation = operation(
     "assert_true",
     Form.EXTERN,
     run=_run_assert_true,
     launches=launches_from("elementwise.checking", "assert_true_launches"),
     result=scalar_of(bool),
 )
-_assert_true_row.checks = True
+_assert_true_operation.checks = True
 
 
 # ---- finite numbers --------------------------------------------------------------------------------
@@ -210,19 +210,19 @@ def _run_check_numerics(x: np.ndarray, message: str) -> np.ndarray:
     return x
 
 
-_check_numerics_row: Operation = operation(
+_check_numerics_operation: Operation = operation(
     "check_numerics",
     Form.EXTERN,
     run=_run_check_numerics,
-    gradient=lambda g, y, x, message: _check_numerics_row(
+    gradient=lambda g, y, x, message: _check_numerics_operation(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
     dtypes=INEXACT,
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
-_check_numerics_row.checks = True
+_check_numerics_operation.checks = True
 
 
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
@@ -241,8 +241,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
         x = convert_to_tensor(tensor)
     except CompositeOperand as met:
         return met.mapped(lambda values: check_numerics(values, message), tensor)
-    _check_numerics_row.check_dtype(x._array)
-    return _check_numerics_row(x, message=f"{message} (called at {caller()})")
+    _check_numerics_operation.check_dtype(x._array)
+    return _check_numerics_operation(x, message=f"{message} (called at {user_code_location()})")
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
@@ -250,7 +250,7 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
     return check_numerics(x, message, name)
 
 
-def caller() -> str:
+def user_code_location() -> str:
     """Returns the file and line in the user's code that called the library."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):

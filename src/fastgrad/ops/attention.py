@@ -13,7 +13,7 @@ from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_as_examples
+from fastgrad.ops.batching import Batched, NotBatched, call_operation, rows_as_examples_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.softmax import softmax
 
@@ -72,12 +72,12 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
         raise NotBatched  # dropout depends on the position of the example in the batch
     if masked:
         *arrays, mask = inputs
-        mask_of_rows = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
+        mask_of_rows = call_operation("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
         inputs = (*arrays, Batched(mask_of_rows, True))
-    return rows_as_examples(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+    return rows_as_examples_rule(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
-def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
+def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
     return kernel_operation(
         name,
@@ -90,8 +90,8 @@ def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
     )
 
 
-_attention_gradient = _attention_row("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
-_attention = _attention_row("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
+_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention = _attention_operation("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 
 def attention(
@@ -127,7 +127,7 @@ def attention(
     Raises:
         InvalidArgumentError: the shapes do not go together. Keras: keras.ops.dot_product_attention.
     """
-    mask, words = _checked_mask(query, key, value, mask), _dropout_words(query, key, rate, drawn)
+    mask, words = _checked_mask(query, key, value, mask), _draw_dropout_words(query, key, rate, drawn)
     dtype = query._array.dtype
     if dtype not in KERNEL_FLOATS:
         q, k, v = (TABLE["cast"](x, dtype="float32") for x in (query, key, value))
@@ -156,7 +156,7 @@ def attention_and_weights(
     blank: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Computes the result of ``attention`` and the weights before dropout, of shape (batch, heads, queries, keys)."""
-    mask, words = _checked_mask(query, key, value, mask), _dropout_words(query, key, rate, drawn)
+    mask, words = _checked_mask(query, key, value, mask), _draw_dropout_words(query, key, rate, drawn)
     return unfused_attention(query, key, value, mask, words, scale, causal, rate, blank)
 
 
@@ -165,11 +165,11 @@ def unfused_attention(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None,
-    words: Tensor | None,
+    random_words: Tensor | None,
     scale: float,
     causal: bool,
-    rate: float,
-    blank: bool,
+    dropout_rate: float,
+    zero_hidden_rows: bool,
 ) -> tuple[Tensor, Tensor]:
     """Computes attention and its weights by matrix products and a softmax, with all scores and weights in memory."""
     heads, groups = query._array.shape[2], key._array.shape[2]
@@ -185,9 +185,11 @@ def unfused_attention(
         lowest_score = constant_tensor(np.array(-0.7 * float(ml_dtypes.finfo(dtype).max), dtype))
         scores = TABLE["where"](visible, scores, lowest_score)
     weights = softmax(scores) if scores._array.size else scores
-    if blank and visible is not None:
+    if zero_hidden_rows and visible is not None:
         weights = TABLE["where"](visible, weights, constant_tensor(np.zeros((), weights._array.dtype)))
-    weights_after_dropout = weights if words is None else weights * _dropout_factors(weights, words, rate)
+    weights_after_dropout = (
+        weights if random_words is None else weights * _dropout_factors(weights, random_words, dropout_rate)
+    )
     result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
     return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
 
@@ -201,28 +203,28 @@ def _repeated_heads(x: Tensor, times: int) -> Tensor:
     return TABLE["reshape"](repeated, shape=(batch, groups * times, length, width))
 
 
-def _causal_mask(shape: tuple[int, ...], causal: bool) -> Tensor | None:
-    """Returns the causal mask, True for keys up to the query's position; None if not ``causal``."""
-    return constant_tensor(np.tri(shape[2], shape[3], dtype=bool)) if causal else None
+def _causal_mask(scores_shape: tuple[int, ...], is_causal: bool) -> Tensor | None:
+    """Returns the causal mask, True for keys up to the query's position; None if not ``is_causal``."""
+    return constant_tensor(np.tri(scores_shape[2], scores_shape[3], dtype=bool)) if is_causal else None
 
 
-def _dropout_factors(weights: Tensor, words: Tensor, rate: float) -> Tensor:
-    """Returns dropout factors, 0 or 1 / (1 - rate), of the shape of ``weights``.
+def _dropout_factors(weights: Tensor, random_words: Tensor, dropout_rate: float) -> Tensor:
+    """Returns dropout factors, 0 or 1 / (1 - dropout_rate), of the shape of ``weights``.
 
     Rows are drawn as if their length were a multiple of 4, because one Philox block gives 4 numbers.
     """
     *outer, keys = weights._array.shape
     padded_length = -(-keys // 4) * 4
     ones = constant_tensor(np.ones((*outer, padded_length), weights._array.dtype))
-    factors = draws.dropout(ones, words, rate=float(rate))
+    factors = draws.dropout(ones, random_words, rate=float(dropout_rate))
     return factors if padded_length == keys else factors[..., :keys]
 
 
-def _dropout_words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None:
-    if not rate:
+def _draw_dropout_words(query: Tensor, key: Tensor, dropout_rate: float, draw_words: Any) -> Tensor | None:
+    if not dropout_rate:
         return None
     batch, queries, heads, _ = query._array.shape
-    words: Tensor = drawn((batch, heads, queries, -(-key._array.shape[1] // 4) * 4))
+    words: Tensor = draw_words((batch, heads, queries, -(-key._array.shape[1] // 4) * 4))
     return words
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.core.operation import TABLE, Form, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, call_row
+from fastgrad.ops.batching import Batched, call_operation
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
@@ -29,11 +29,15 @@ def _batch_moments_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tens
 def _rows_as_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that treat each column of a matrix alone: merges rows into the columns."""
     height, width = x.shape
-    columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
-    return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])
+    columns = call_operation(
+        "reshape", call_operation("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width)
+    )
+    return tuple(
+        [call_operation("reshape", y, shape=(rows, width)) for y in call_operation(name, columns, **attributes)]
+    )
 
 
-_batch_moments_row = kernel_operation(
+_batch_moments_operation = kernel_operation(
     "batch_moments",
     Form.FUSED,
     gradient=joint(_batch_moments_gradient, zeros=False),
@@ -61,7 +65,7 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         rows = x if axis == len(shape) - 1 else transpose(x, [*other_axes, axis])
         if len(shape) != 2:
             rows = reshape(rows, (math.prod([shape[other_axis] for other_axis in other_axes]), shape[axis]))
-        mean, variance = _batch_moments_row(rows)
+        mean, variance = _batch_moments_operation(rows)
         return mean, variance
     centre = reduce_mean(x, other_axes, True)
     deviation = x - centre

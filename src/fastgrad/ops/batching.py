@@ -36,7 +36,7 @@ class Batched(NamedTuple):
         return self.tensor._array.shape[self.has_rows :]
 
 
-Rule = Callable[..., Any]
+BatchingRule = Callable[..., Any]
 """A batching rule: a function of an operation's name, the number of rows, its inputs (``Batched``) and attributes."""
 
 
@@ -44,14 +44,14 @@ class NotBatched(Exception):
     """Raised if an operation can't be batched."""
 
 
-def rule_of(operation: Operation) -> Rule | None:
+def batching_rule_of(operation: Operation) -> BatchingRule | None:
     """Returns the batching rule of ``operation`` or None; by default an element-wise operation broadcasts."""
     if row_named(operation.name) is not operation:
         return None
-    return operation.batched or (broadcasting if operation.form is Form.ELEMENTWISE else None)
+    return operation.batched or (broadcasting_rule if operation.form is Form.ELEMENTWISE else None)
 
 
-def call_row(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
+def call_operation(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
     """Calls the operation ``name`` on tensors, without the checks and conversions of its public function."""
     row = row_named(name)
     assert row is not None, name
@@ -62,7 +62,7 @@ def broadcast_rows(x: Batched, rows: int) -> Tensor:
     """Returns the tensor of ``x`` with a leading axis of rows, broadcast if all rows have the same value."""
     if x.has_rows:
         return x.tensor
-    return call_row("broadcast_to", x.tensor, shape=(rows, *x.shape))
+    return call_operation("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
 def align_rows(x: Batched, rank: int) -> Tensor:
@@ -70,25 +70,25 @@ def align_rows(x: Batched, rank: int) -> Tensor:
     if not x.has_rows or x.rank >= rank:
         return x.tensor
     rows, *shape = x.tensor._array.shape
-    return call_row("reshape", x.tensor, shape=(rows, *[1] * (rank - len(shape)), *shape))
+    return call_operation("reshape", x.tensor, shape=(rows, *[1] * (rank - len(shape)), *shape))
 
 
-def broadcasting(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def broadcasting_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations whose inputs broadcast."""
     rank = max([x.rank for x in inputs])
-    return call_row(name, *[align_rows(x, rank) for x in inputs], **attributes)
+    return call_operation(name, *[align_rows(x, rank) for x in inputs], **attributes)
 
 
-def leading_axes(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def leading_axes_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that take any number of leading axes."""
-    return call_row(name, *[broadcast_rows(x, rows) for x in inputs], **attributes)
+    return call_operation(name, *[broadcast_rows(x, rows) for x in inputs], **attributes)
 
 
-def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def leading_axes_of_first_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations whose first input takes leading axes; all rows must share the other inputs."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
-    return call_row(name, *[x.tensor for x in inputs], **attributes)
+    return call_operation(name, *[x.tensor for x in inputs], **attributes)
 
 
 def axis_after_rows(axis: Any) -> Any:
@@ -100,9 +100,9 @@ def axis_after_rows(axis: Any) -> Any:
     return axis + 1 if axis >= 0 else axis
 
 
-def axes_after_rows(*names: str, first: bool = False) -> Rule:
+def axes_after_rows(*names: str, first: bool = False) -> BatchingRule:
     """Returns a batching rule that shifts the axes in attributes ``names``; ``first``: only the first input has rows."""
-    run = leading_axes_of_first if first else leading_axes
+    run = leading_axes_of_first_rule if first else leading_axes_rule
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
         return run(name, rows, *inputs, **{k: axis_after_rows(v) if k in names else v for k, v in attributes.items()})
@@ -110,7 +110,7 @@ def axes_after_rows(*names: str, first: bool = False) -> Rule:
     return rule
 
 
-def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Rule:
+def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> BatchingRule:
     """Returns a batching rule for attributes ``names`` with one entry for each axis.
 
     The entry for the axis of rows is ``before``; None means the number of rows. If ``first``, only the first input has rows.
@@ -125,33 +125,36 @@ def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Ru
 
 
 def move_rows_to_front(x: Tensor, axis: int) -> Tensor:
-    """Moves the axis of rows from ``axis`` to the front."""
+    """Returns ``x`` with its axis of rows, which is at position ``axis``, moved to the front."""
     if not axis:
         return x
     other_axes = [other_axis for other_axis in range(x._array.ndim) if other_axis != axis]
-    return call_row("transpose", x, perm=(axis, *other_axes))
+    return call_operation("transpose", x, perm=(axis, *other_axes))
 
 
-def rows_as_examples(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def rows_as_examples_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that treat each example alone: merges rows and examples into one axis."""
     inputs_with_rows = [broadcast_rows(x, rows) for x in inputs]
     merged_inputs = [
-        call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
+        call_operation("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
     ]
-    return _split_rows(call_row(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
+    return _split_rows(call_operation(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
 
 
-def rows_as_examples_of_first(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
+def rows_as_examples_of_first_rule(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that treat each example of ``x`` alone, with the same ``others`` for all rows."""
     if any(other.has_rows for other in others):
         raise NotBatched
     examples, *shape = x.shape
-    result = call_row(
-        name, call_row("reshape", x.tensor, shape=(rows * examples, *shape)), *[y.tensor for y in others], **attributes
+    result = call_operation(
+        name,
+        call_operation("reshape", x.tensor, shape=(rows * examples, *shape)),
+        *[y.tensor for y in others],
+        **attributes,
     )
     return _split_rows(result, rows, examples)
 
 
 def _split_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
     outputs = result if type(result) is tuple else (result,)
-    return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])
+    return tuple([call_operation("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.padding import pad
 
 
@@ -86,7 +86,7 @@ def _checked_blocks(
 ) -> tuple[tuple[int, ...], np.ndarray]:
     if isinstance(block_shape, int):
         raise InvalidArgumentError(f"{name}: block_shape rank should be 1 instead of 0, got {block_shape}.")
-    blocks = integers(block_shape, f"{name}: block_shape")
+    blocks = as_python_ints(block_shape, f"{name}: block_shape")
     table = tensor_of(margins)._elements()
     if table.shape != (len(blocks), 2):
         raise InvalidArgumentError(

@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
 from fastgrad.kernels.elementwise.half import cast_bfloat16
 
-_KERNEL_MIN_SIZE = 4096  # elements from which on a kernel is faster
+_KERNEL_MIN_ELEMENTS = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
@@ -23,15 +23,15 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     target = dtypes.as_dtype(dtype).numpy
     if x.dtype.kind == "c" and target.kind not in {"c", "b"}:
         x = x.real
-    if x.size >= _KERNEL_MIN_SIZE and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
+    if x.size >= _KERNEL_MIN_ELEMENTS and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
         return cast_bfloat16(x)
     return x.astype(target)
 
 
-_cast_row: Operation = Operation(
+_cast_operation: Operation = Operation(
     "cast",
     _cast,
-    lambda g, y, x, dtype: _cast_row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
+    lambda g, y, x, dtype: _cast_operation(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
@@ -71,13 +71,13 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
         raise UnimplementedError(
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )
-    return _cast_row(x, dtype=dtype.name)
+    return _cast_operation(x, dtype=dtype.name)
 
 
 def wide_float(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
-    return _cast_row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
+    return _cast_operation(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:

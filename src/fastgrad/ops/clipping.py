@@ -96,7 +96,7 @@ def _clip_by_norm_gradient(
     return t_cotangent, limit_cotangent
 
 
-_clip_by_norm_row = operation(
+_clip_by_norm_operation = operation(
     "clip_by_norm",
     Form.FUSED,
     run=_clip_by_norm,
@@ -139,7 +139,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         except ValueError:
             raise InvalidArgumentError(message) from None
         raise ValueError(message)
-    return _clip_by_norm_row(t, limit, axes=reduction_axes("clip_by_norm", axes, array.ndim))
+    return _clip_by_norm_operation(t, limit, axes=reduction_axes("clip_by_norm", axes, array.ndim))
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
@@ -175,7 +175,7 @@ def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
     return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
 
 
-_sum_of_squares_row = kernel_operation(
+_sum_of_squares_operation = kernel_operation(
     "sum_of_squares",
     Form.FUSED,
     gradient=lambda g, y, t: multiply(multiply(g, 2.0), t),
@@ -202,7 +202,7 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         for t in _checked_tensors("global_norm", t_list)
         if t is not None
     ]
-    sums = [_sum_of_squares_row(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
+    sums = [_sum_of_squares_operation(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
     if not sums:
         return constant_tensor(np.zeros((), np.float32))
     total = sums[0] if len(sums) == 1 else reduce_sum(TABLE["stack"](*sums, axis=0))

@@ -24,15 +24,15 @@ from fastgrad.kernels.gemm.eager import product as product_of_matrices
 from fastgrad.kernels.gemm.eager import product_of_pairs
 from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.ops.arithmetic import conjugate
-from fastgrad.ops.batching import Batched, align_rows, call_row
+from fastgrad.ops.batching import Batched, align_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 
-MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
+MATRIX_PRODUCT_DTYPES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_FEW = 4096  # NumPy is faster if both matrices have fewer elements and b is not transposed
+_BLAS_MIN_ELEMENTS = 4096  # NumPy is faster if both matrices have fewer elements and b is not transposed
 
 
 # ---- the primitive ---------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def _wide_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
 
 def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
     """The product of two matrices of one dtype and matching sizes."""
-    if transpose_b or a.size >= _FEW or b.size >= _FEW:
+    if transpose_b or a.size >= _BLAS_MIN_ELEMENTS or b.size >= _BLAS_MIN_ELEMENTS:
         result = product_of_matrices(a, b, transpose_a, transpose_b)
         if result is not None:
             return result
@@ -87,7 +87,7 @@ class _Matmul(Operation):
         token = errors_set(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS_DTYPES:
-                if transpose_b or x.size >= _FEW or y.size >= _FEW:
+                if transpose_b or x.size >= _BLAS_MIN_ELEMENTS or y.size >= _BLAS_MIN_ELEMENTS:
                     z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
                 else:
                     z = Tensor((x.T if transpose_a else x).dot(y))
@@ -134,16 +134,18 @@ def _as_matrix(x: Tensor) -> Tensor:
 def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a: bool, transpose_b: bool) -> Any:
     if a.rank == 2 and b.rank == 2 and not b.has_rows and not transpose_a:
         m, k = a.shape  # one large product instead of many small ones
-        y = call_row(
+        y = call_operation(
             name,
-            call_row("reshape", a.tensor, shape=(rows * m, k)),
+            call_operation("reshape", a.tensor, shape=(rows * m, k)),
             b.tensor,
             transpose_a=False,
             transpose_b=transpose_b,
         )
-        return call_row("reshape", y, shape=(rows, m, y._array.shape[-1]))
+        return call_operation("reshape", y, shape=(rows, m, y._array.shape[-1]))
     rank = max(a.rank, b.rank)
-    return call_row(name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
+    return call_operation(
+        name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b
+    )
 
 
 def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArraySpec:
@@ -174,7 +176,7 @@ product = _Matmul(
     _product,
     (_cotangent_of_a, _cotangent_of_b),
     form=Form.CONTRACT,
-    dtypes=MATRICES,
+    dtypes=MATRIX_PRODUCT_DTYPES,
     launches=launches_from("gemm.steps", "matmul_launches"),
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
@@ -243,7 +245,7 @@ def matmul(
     if not is_plain_product or not flags_are_bools or adjoint_a or adjoint_b:
         return _matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type)
     if x.shape[0 if transpose_a else 1] != y.shape[1 if transpose_b else 0]:
-        raise _refuse_sizes(x, y, transpose_a, transpose_b)
+        raise _size_mismatch_error(x, y, transpose_a, transpose_b)
     return product(a, b, transpose_a, transpose_b)
 
 
@@ -267,7 +269,7 @@ def _matmul(
         )
     transpose_a, transpose_b = bool(transpose_a or adjoint_a), bool(transpose_b or adjoint_b)
     if x.shape[-2 if transpose_a else -1] != y.shape[-1 if transpose_b else -2]:
-        raise _refuse_sizes(x, y, transpose_a, transpose_b)
+        raise _size_mismatch_error(x, y, transpose_a, transpose_b)
     for m, n in zip(reversed(x.shape[:-2]), reversed(y.shape[:-2]), strict=False):
         if m not in (n, 1) and n != 1:
             raise InvalidArgumentError(
@@ -279,7 +281,7 @@ def _matmul(
     return product(a, b, transpose_a, transpose_b)
 
 
-def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: bool) -> InvalidArgumentError:
+def _size_mismatch_error(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: bool) -> InvalidArgumentError:
     names = [name for name, flag in (("transpose_a", transpose_a), ("transpose_b", transpose_b)) if flag]
     transposed_text = f" with {' and '.join(names)}" if names else ""
     return InvalidArgumentError(

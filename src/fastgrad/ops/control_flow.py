@@ -17,7 +17,7 @@ from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.assertion import Assert
 from fastgrad.ops.loop_arrays import loop_arrays
 from fastgrad.ops.tensor_array import TensorArray
@@ -112,11 +112,11 @@ def case(
     return _call_first_true(pairs, otherwise)
 
 
-def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callable[[], Any]) -> Any:
+def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], default: Callable[[], Any]) -> Any:
     if not pairs:
-        return otherwise()
+        return default()
     (predicate, function), *others = pairs
-    return cond(predicate, function, lambda: _call_first_true(others, otherwise))
+    return cond(predicate, function, lambda: _call_first_true(others, default))
 
 
 def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
@@ -267,7 +267,7 @@ def while_loop(
     recorded_result = recorded_loop(cond, body, variables, limit)
     if recorded_result is not None:
         return recorded_result
-    max_trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
+    max_trips = inf if limit is None else as_python_int(limit, "while_loop: maximum_iterations")
     finished_trips = 0
     while finished_trips < max_trips and cond(*variables):
         variables = _next_loop_variables(body, variables)

@@ -18,7 +18,7 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
-from fastgrad.ops.batching import rows_as_examples_of_first
+from fastgrad.ops.batching import rows_as_examples_of_first_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -43,7 +43,7 @@ def _convolution_result(x: Any, w: Any, strides: Sizes, padding: Padding, dilati
     return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
-convolution_row: Operation = kernel_operation(
+convolution_operation: Operation = kernel_operation(
     "convolution",
     Form.CONVOLVE,
     gradient=(
@@ -52,19 +52,19 @@ convolution_row: Operation = kernel_operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_launches"),
-    batched=rows_as_examples_of_first,
+    batched=rows_as_examples_of_first_rule,
     result=_convolution_result,
 )
 backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
     Form.CONVOLVE,
     gradient=(
-        lambda g, y, x, w, input_shape, **window: convolution_row(g, w, **window),
+        lambda g, y, x, w, input_shape, **window: convolution_operation(g, w, **window),
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_input_launches"),
-    batched=rows_as_examples_of_first,
+    batched=rows_as_examples_of_first_rule,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
 backprop_filter: Operation = kernel_operation(
@@ -72,7 +72,7 @@ backprop_filter: Operation = kernel_operation(
     Form.CONVOLVE,
     gradient=(
         lambda g, y, x, c, filter_shape, **window: backprop_input(c, g, input_shape=x._array.shape[1:], **window),
-        lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
+        lambda g, y, x, c, filter_shape, **window: convolution_operation(x, g, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_filter_launches"),
@@ -153,7 +153,7 @@ def _convolve_tensors(
     check_channels(name, x._array.shape[-1], w._array.shape, grouped)
     window = window_attributes(name, x._array.shape, w._array.shape, strides, padding, dilations, channels_first)
     output_sizes(x._array.shape[1:-1], w._array.shape[:-2], name=name, **window)
-    return restore_channels(convolution_row(x, w, **window), batch, rank, channels_first)
+    return restore_channels(convolution_operation(x, w, **window), batch, rank, channels_first)
 
 
 # ---- convolutions --------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ from fastgrad.core.tensor import (
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
-from fastgrad.ops.batching import broadcasting
+from fastgrad.ops.arguments import as_python_int, as_python_ints, as_single_python_int, axis_of, tensor_of
+from fastgrad.ops.batching import broadcasting_rule
 
 _MAX_ELEMENTS = 2**63 - 1
 
@@ -52,7 +52,7 @@ def dimensions(shape: Any, name: str) -> tuple[int, ...]:
     if isinstance(shape, (list, tuple)) and any(isinstance(size, float) for size in shape):
         refusal = InvalidArgumentError if name == "fill" else TypeError
         raise refusal(f"{name}: Cannot convert {shape!r} to a shape: sizes are integers.")
-    sizes = integers(shape, f"{name}: shape")
+    sizes = as_python_ints(shape, f"{name}: shape")
     if sizes and min(sizes) < 0:
         raise InvalidArgumentError(f"{name}: Dimension {min(sizes)} must be >= 0 in shape {list(sizes)}.")
     if math.prod(sizes) > _MAX_ELEMENTS:
@@ -175,7 +175,7 @@ _copy_to_device = Operation(
     lambda g, y, x, device: _copied_to_device(g, device_of(x._array)),
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
-    batched=broadcasting,
+    batched=broadcasting_rule,
     result=same,
 )
 
@@ -324,7 +324,7 @@ def eye(
         TypeError: a size that is no integer.
     """
     columns = num_rows if num_columns is None else num_columns
-    sizes = dimensions((integer(num_rows, "eye: num_rows"), integer(columns, "eye: num_columns")), "eye")
+    sizes = dimensions((as_python_int(num_rows, "eye: num_rows"), as_python_int(columns, "eye: num_columns")), "eye")
     batch = () if batch_shape is None else dimensions(batch_shape, "eye")
     try:
         matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
@@ -444,7 +444,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     last = convert_to_tensor(stop, first.dtype)
     if first.dtype.is_integer:
         first, last = (TABLE["cast"](x, dtype="float64") for x in (first, last))
-    count = single_integer(num, "linspace: num")
+    count = as_single_python_int(num, "linspace: num")
     if count < 0:
         raise InvalidArgumentError(f"linspace: num must be >= 0, got {count}.")
     try:

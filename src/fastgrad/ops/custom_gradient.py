@@ -16,14 +16,14 @@ from fastgrad.core.tape import GradientTape, record
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.arguments import broadcasts_to
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 
 _stop_gradient = operation(
     "stop_gradient",
     Form.INDEX_MAP,
     run=lambda x: x,
     views=lambda layout, given, results: [layout],
-    batched=leading_axes,
+    batched=leading_axes_rule,
 )
 
 
@@ -225,7 +225,7 @@ _identity = operation(
     run=lambda x: x,
     gradient=lambda g, y, x: g,
     views=lambda layout, given, results: [layout],
-    batched=leading_axes,
+    batched=leading_axes_rule,
 )
 
 

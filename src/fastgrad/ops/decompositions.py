@@ -67,8 +67,8 @@ def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np
     return s, u, vh.swapaxes(-1, -2).conj()
 
 
-def _identity_or_filled(x: np.ndarray, rows: int, columns: int, nothing: float) -> np.ndarray:
-    out = np.full((*x.shape[:-2], rows, columns), nothing, x.dtype)
+def _identity_or_filled(x: np.ndarray, rows: int, columns: int, fill_value: float) -> np.ndarray:
+    out = np.full((*x.shape[:-2], rows, columns), fill_value, x.dtype)
     return out if x.size else out + np.eye(rows, columns, dtype=x.dtype)
 
 
@@ -84,7 +84,7 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
             f"{list(x._array.shape)}. Use full_matrices=False."
         )
     if full_matrices and rows != columns:
-        s, u, v = _svd_row(x, full_matrices=False)
+        s, u, v = _svd_operation(x, full_matrices=False)
     is_complex = x._array.dtype.kind == "c"
     s = cast(s, x.dtype)
     core = None if gs is None else diag(cast(gs, x.dtype))
@@ -92,27 +92,27 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
     if gu is not None:
         projection = matmul(u, gu, adjoint_a=True)
         inverse_gaps = _inverse_gaps(s * s)
-        core = _add_optional(core, inverse_gaps * _minus_adjoint(projection) * _as_row_vectors(s))
+        core = _add_unless_none(core, inverse_gaps * _minus_adjoint(projection) * _as_row_vectors(s))
         if rows > columns:
             outside_term = matmul((gu - matmul(u, projection)) / _as_row_vectors(s), v, adjoint_b=True)
         if is_complex:
             core = core + diag(0.5 * diag_part(_minus_adjoint(projection)) / s)
     if gv is not None:
         projection = matmul(v, gv, adjoint_a=True)
-        core = _add_optional(core, expand_dims(s, -1) * _inverse_gaps(s * s) * _minus_adjoint(projection))
+        core = _add_unless_none(core, expand_dims(s, -1) * _inverse_gaps(s * s) * _minus_adjoint(projection))
         if columns > rows:
-            outside_term = _add_optional(
+            outside_term = _add_unless_none(
                 outside_term, matmul(u / _as_row_vectors(s), gv - matmul(v, projection), adjoint_b=True)
             )
     result = matmul(matmul(u, core), v, adjoint_b=True)
-    return (_add_optional(result, outside_term),)
+    return (_add_unless_none(result, outside_term),)
 
 
-def _add_optional(a: Any, b: Any) -> Any:
+def _add_unless_none(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-_svd_row = matrix_operation("svd", _svd, joint(_svd_gradient, zeros=False), _svd_result)
+_svd_operation = matrix_operation("svd", _svd, joint(_svd_gradient, zeros=False), _svd_result)
 
 
 def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
@@ -131,7 +131,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    factors = call_on_matrices(_svd_row, tensor, square=False, full_matrices=bool(full_matrices))
+    factors = call_on_matrices(_svd_operation, tensor, square=False, full_matrices=bool(full_matrices))
     return factors if compute_uv else factors[0]
 
 
@@ -195,23 +195,23 @@ def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> 
     if gr is None:
         return (concat([_tall_qr_gradient(gq, None, q, r_square), zeros_of(x[..., rows:])], -1),)
     gr_rest = gr[..., rows:]
-    gq = _add_optional(gq, matmul(x[..., rows:], gr_rest, adjoint_b=True))
+    gq = _add_unless_none(gq, matmul(x[..., rows:], gr_rest, adjoint_b=True))
     return (concat([_tall_qr_gradient(gq, gr[..., :rows], q, r_square), matmul(q, gr_rest)], -1),)
 
 
 def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     middle = None if gr is None else matmul(r, gr, adjoint_b=True)
-    middle = middle if gq is None else _add_optional(middle, negative(matmul(gq, q, adjoint_a=True)))
+    middle = middle if gq is None else _add_unless_none(middle, negative(matmul(gq, q, adjoint_a=True)))
     lower = band_part(middle, -1, 0)
     diagonal = diag_part(middle)
     if diagonal._array.dtype.kind == "c":
         diagonal = cast(real(diagonal), diagonal.dtype)
     symmetric = set_diag(lower + adjoint(lower), diagonal)
-    right_side = _add_optional(gq, matmul(q, symmetric))
+    right_side = _add_unless_none(gq, matmul(q, symmetric))
     return adjoint(triangular_solve(r, adjoint(right_side), lower=False))
 
 
-_qr_row = matrix_operation("qr", _qr, joint(_qr_gradient, zeros=False), _qr_result)
+_qr_operation = matrix_operation("qr", _qr, joint(_qr_gradient, zeros=False), _qr_result)
 
 
 def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
@@ -228,7 +228,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    return Qr(*call_on_matrices(_qr_row, input, square=False, full_matrices=bool(full_matrices)))
+    return Qr(*call_on_matrices(_qr_operation, input, square=False, full_matrices=bool(full_matrices)))
 
 
 class Lu(NamedTuple):
@@ -272,7 +272,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
-_lu_row = matrix_operation(
+_lu_operation = matrix_operation(
     "lu",
     _lu,
     joint(_lu_gradient),
@@ -294,7 +294,7 @@ def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None)
     Raises:
         InvalidArgumentError: a singular matrix, a matrix that is not square, or another dtype.
     """
-    return Lu(*call_on_matrices(_lu_row, input, index_type=dtypes.as_dtype(output_idx_type).name))
+    return Lu(*call_on_matrices(_lu_operation, input, index_type=dtypes.as_dtype(output_idx_type).name))
 
 
 # ---- eigenvalues -----------------------------------------------------------------------------------------
@@ -321,13 +321,13 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     values, vectors = y
     core = None if g[0] is None else diag(g[0])
     if g[1] is not None:
-        core = _add_optional(core, _inverse_gaps(values) * matmul(vectors, g[1], adjoint_a=True))
+        core = _add_unless_none(core, _inverse_gaps(values) * matmul(vectors, g[1], adjoint_a=True))
     full = matmul(matmul(vectors, core), vectors, adjoint_b=True)
     lower = band_part(full + adjoint(full), -1, 0)
     return (set_diag(lower, 0.5 * diag_part(lower)),)
 
 
-_eigh_row = matrix_operation(
+_eigh_operation = matrix_operation(
     "eigh", _eigh, joint(_eigh_gradient, zeros=False), lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x))
 )
 
@@ -346,7 +346,7 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    return call_on_matrices(_eigh_row, tensor)
+    return call_on_matrices(_eigh_operation, tensor)
 
 
 def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
@@ -381,12 +381,12 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
         projection = matmul(vectors, g[1], adjoint_a=True)
         lengths = cast(real(diag_part(projection)), vectors.dtype)
         corrected_projection = projection - matmul(vectors, vectors * _as_row_vectors(lengths), adjoint_a=True)
-        core = _add_optional(core, conjugate(_inverse_gaps(values)) * corrected_projection)
+        core = _add_unless_none(core, conjugate(_inverse_gaps(values)) * corrected_projection)
     basis = adjoint(vectors)
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
 
 
-_eig_row = matrix_operation("eig", _eig, joint(_eig_gradient, zeros=False), _eig_result)
+_eig_operation = matrix_operation("eig", _eig, joint(_eig_gradient, zeros=False), _eig_result)
 
 
 def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
@@ -402,7 +402,7 @@ def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    return call_on_matrices(_eig_row, tensor)
+    return call_on_matrices(_eig_operation, tensor)
 
 
 def eigvals(tensor: Any, name: str | None = None) -> Tensor:

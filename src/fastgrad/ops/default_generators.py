@@ -75,14 +75,16 @@ class _DefaultGenerators:
         return [
             0,
             0,
-            hash_of_words(_word_of_seed(self.seed), _word_of_seed(seed), (self.seed is None) + 2 * (seed is None)),
+            hash_of_words(
+                _random_word_of_seed(self.seed), _random_word_of_seed(seed), (self.seed is None) + 2 * (seed is None)
+            ),
         ]
 
     def _named_generator_state(self) -> list[int]:
-        return unpredictable_state() if self.seed is None else [0, 0, hash_of_words(_word_of_seed(self.seed), 4)]
+        return unpredictable_state() if self.seed is None else [0, 0, hash_of_words(_random_word_of_seed(self.seed), 4)]
 
 
-def _word_of_seed(seed: Any) -> int:
+def _random_word_of_seed(seed: Any) -> int:
     return (
         0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
     )

@@ -108,7 +108,7 @@ def _decomposed_dense(parts: Any, x: Any, kernel: Any, bias: Any, activation: st
     return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
 
 
-_dense_row = operation(
+_dense_operation = operation(
     "dense",
     Form.FUSED,
     run=_run_dense,
@@ -146,7 +146,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         y = y if bias is None else y + bias
     else:
         is_fused = activation in FUSED_ACTIVATIONS
-        y = _dense_row(x, kernel, bias, activation=activation if is_fused else "linear")
+        y = _dense_operation(x, kernel, bias, activation=activation if is_fused else "linear")
         if is_fused:
             return y
     return y if activation == "linear" else TABLE[activation](y)

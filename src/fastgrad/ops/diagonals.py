@@ -13,8 +13,8 @@ from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.core.tensor import Tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of, tensors_of
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
@@ -28,7 +28,7 @@ ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
 
 
 def _packed_diagonals(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
-    """Tuples (diagonal, first position in its packed row, length), from the highest to the lowest diagonal."""
+    """Returns a tuple (diagonal, first position in its packed row, length) for each diagonal, from the highest on."""
     widest = longest_diagonal(rows, columns, lower, upper)
     above, below = align.split("_")
     packed_diagonals = []
@@ -103,40 +103,44 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     return Launches(plan.launches, plan.scratch, ((0, 0),), plan.alias, ((0, 0),))
 
 
-diag_part_row: Operation = operation(
+diag_part_operation: Operation = operation(
     "diag_part",
     Form.INDEX_MAP,
     run=_diag_part,
-    gradient=lambda g, y, x, lower, upper, align, padding: diag_row(
+    gradient=lambda g, y, x, lower, upper, align, padding: diag_operation(
         g, lower=lower, upper=upper, rows=x._array.shape[-2], columns=x._array.shape[-1], align=align, padding=0
     ),
     launches=_diag_part_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_diag_part_result,
 )
-diag_row: Operation = operation(
+diag_operation: Operation = operation(
     "diag",
     Form.INDEX_MAP,
     run=_diag,
-    gradient=lambda g, y, x, lower, upper, align, **_: diag_part_row(
+    gradient=lambda g, y, x, lower, upper, align, **_: diag_part_operation(
         g, lower=lower, upper=upper, align=align, padding=0
     ),
     launches=_diag_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=lambda x, lower, upper, rows, columns, **attributes: ArraySpec(
         (*x.shape[: -1 if lower == upper else -2], rows, columns), x.dtype
     ),
 )
-set_diag_row: Operation = operation(
+set_diag_operation: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
     run=lambda x, d, lower, upper, align: _write_diagonals(x.copy(), d, lower, upper, align),
     gradient=(
-        lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
-        lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
+        lambda g, y, x, d, lower, upper, align: set_diag_operation(
+            g, zeros_of(d), lower=lower, upper=upper, align=align
+        ),
+        lambda g, y, x, d, lower, upper, align: diag_part_operation(
+            g, lower=lower, upper=upper, align=align, padding=0
+        ),
     ),
     launches=_set_diag_launches,
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 
@@ -153,13 +157,13 @@ def _run_band_part(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
     return y
 
 
-band_row: Operation = operation(
+band_operation: Operation = operation(
     "band_part",
     Form.INDEX_MAP,
     run=_run_band_part,
-    gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
+    gradient=lambda g, y, x, lower, upper: band_operation(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 
@@ -176,7 +180,7 @@ def _checked_diagonals(name: str, k: Any, align: str, matrices: np.ndarray | Non
     """Returns the lowest and the highest diagonal that ``k`` names; both must be inside of ``matrices``."""
     if matrices is not None:
         _check_matrix_rank(matrices, name)
-    numbers = integers(k, f"{name}: k")
+    numbers = as_python_ints(k, f"{name}: k")
     if len(numbers) not in (1, 2):
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
     lower, upper = numbers[0], numbers[-1]
@@ -237,7 +241,7 @@ def diag(
             f"received shape: {list(shape)}."
         )
     least_rows, least_columns = shape[-1] - min(upper, 0), shape[-1] + max(lower, 0)
-    rows, columns = integer(num_rows, "diag: num_rows"), integer(num_cols, "diag: num_cols")
+    rows, columns = as_python_int(num_rows, "diag: num_rows"), as_python_int(num_cols, "diag: num_cols")
     if rows == columns == -1:
         rows = columns = max(least_rows, least_columns)
     rows, columns = least_rows if rows == -1 else rows, least_columns if columns == -1 else columns
@@ -248,7 +252,7 @@ def diag(
             f"{least_columns} columns, and no fewer of the other."
         )
     padding = _padding_number(padding_value, x, "diag")
-    return diag_row(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
+    return diag_operation(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
 
 
 def diag_part(
@@ -272,7 +276,7 @@ def diag_part(
     x = tensor_of(input)
     lower, upper = _checked_diagonals("diag_part", k, align, x._array)
     padding = _padding_number(padding_value, x, "diag_part")
-    return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
+    return diag_part_operation(x, lower=lower, upper=upper, align=align, padding=padding)
 
 
 def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT") -> Tensor:
@@ -298,7 +302,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
             f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(diagonal_shape)}, got "
             f"{list(d._array.shape)}."
         )
-    return set_diag_row(x, d, lower=lower, upper=upper, align=align)
+    return set_diag_operation(x, d, lower=lower, upper=upper, align=align)
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -371,13 +375,13 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
     for argument_name, side_name, number, size in zip(
         ("num_lower", "num_upper"), ("rows", "columns"), (num_lower, num_upper), x._array.shape[-2:], strict=True
     ):
-        number = integer(number, f"band_part: {argument_name}")
+        number = as_python_int(number, f"band_part: {argument_name}")
         if number > size:
             raise InvalidArgumentError(
                 f"band_part: {argument_name} must be negative or less or equal to number of {side_name} ({size}), got: {number}."
             )
         numbers.append(number)
-    return band_row(x, lower=numbers[0], upper=numbers[1])
+    return band_operation(x, lower=numbers[0], upper=numbers[1])
 
 
 def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: bool = False) -> Tensor:

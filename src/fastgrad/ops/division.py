@@ -160,7 +160,7 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
     return run
 
 
-def _integer_division_row(
+def _integer_division_operation(
     name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = ""
 ) -> Any:
     """Declares a floored or truncated quotient, or a remainder; ``like`` names another row whose kernels and errors serve."""
@@ -184,20 +184,20 @@ def _truncated_quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.add(np.floor_divide(x, y), correction.astype(x.dtype))
 
 
-floordiv = _integer_division_row(
+floordiv = _integer_division_operation(
     "floordiv",
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
     "floor({0} / {1})",
 )
-floor_divide = _integer_division_row(
+floor_divide = _integer_division_operation(
     "floor_divide",
     "``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.",
     np.floor_divide,
     "{0} // {1}",
     like="floordiv",
 )
-floormod = _integer_division_row(
+floormod = _integer_division_operation(
     "floormod",
     "``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.",
     np.remainder,
@@ -205,13 +205,13 @@ floormod = _integer_division_row(
     (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
 )
 mod = floormod
-truncatediv = _integer_division_row(
+truncatediv = _integer_division_operation(
     "truncatediv",
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
     "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
 )
-truncatemod = _integer_division_row(
+truncatemod = _integer_division_operation(
     "truncatemod",
     "The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.",
     np.fmod,

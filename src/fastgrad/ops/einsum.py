@@ -19,9 +19,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.contraction import product
-from fastgrad.ops.diagonals import diag_part_row
+from fastgrad.ops.diagonals import diag_part_operation
 
-Labels = tuple[Any, ...]
+DimensionLabels = tuple[Any, ...]
 Sizes = tuple[int, ...]
 
 # ---- plans -----------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ class _LabeledValue(NamedTuple):
     """A tensor of a contraction plan: its position in the list of values, and the label of each dimension."""
 
     position: int
-    labels: Labels
+    labels: DimensionLabels
 
 
 class _ContractionPlan:
@@ -55,71 +55,75 @@ class _ContractionPlan:
         """The sizes of a value's dimensions."""
         return self._shapes[x.position]
 
-    def product(self, a: _LabeledValue, b: _LabeledValue, kept: Labels) -> _LabeledValue:
-        """Adds steps for ``a * b`` summed over the labels that are not in ``kept``."""
-        a, b = self.summed(a, {*b.labels, *kept}), self.summed(b, {*a.labels, *kept})
-        batch = tuple([label for label in a.labels if label in b.labels and label in kept])
-        inner = tuple([label for label in a.labels if label in b.labels and label not in kept])
+    def add_product(self, a: _LabeledValue, b: _LabeledValue, kept_labels: DimensionLabels) -> _LabeledValue:
+        """Adds steps for ``a * b`` summed over the labels that are not in ``kept_labels``."""
+        a, b = self.add_sum(a, {*b.labels, *kept_labels}), self.add_sum(b, {*a.labels, *kept_labels})
+        batch = tuple([label for label in a.labels if label in b.labels and label in kept_labels])
+        inner = tuple([label for label in a.labels if label in b.labels and label not in kept_labels])
         if not inner:
             return self._multiply_shared_labels(a, b)
         rows = tuple([label for label in a.labels if label not in b.labels])
         columns = tuple([label for label in b.labels if label not in a.labels])
-        if kept == batch + columns + rows != batch + rows + columns:
+        if kept_labels == batch + columns + rows != batch + rows + columns:
             a, b, rows, columns = b, a, columns, rows
         sizes = {**dict(zip(a.labels, self.shape(a), strict=True)), **dict(zip(b.labels, self.shape(b), strict=True))}
-        x, transpose_a = self._matrices(a, batch, rows, inner)
-        y, transpose_b = self._matrices(b, batch, inner, columns)
+        x, transpose_a = self._add_reshape_to_matrices(a, batch, rows, inner)
+        y, transpose_b = self._add_reshape_to_matrices(b, batch, inner, columns)
         sides = [math.prod([sizes[label] for label in part]) for part in (rows, columns)]
         matrices = (*self.shape(x)[:-2], *sides)
-        z = self._add(product, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
+        z = self._add_step(product, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
         labels = batch + rows + columns
-        return self.reshaped(z, labels, tuple([sizes[label] for label in labels]))
+        return self.add_reshape(z, labels, tuple([sizes[label] for label in labels]))
 
     def _multiply_shared_labels(self, a: _LabeledValue, b: _LabeledValue) -> _LabeledValue:
         shared = tuple([label for label in a.labels if label in b.labels])
         b_only = tuple([label for label in b.labels if label not in a.labels])
-        b = self.transposed(b, shared + b_only)
+        b = self.add_transpose(b, shared + b_only)
         sizes = dict(zip(b.labels, self.shape(b), strict=True))
         b_sizes = [sizes.get(label, 1) for label in a.labels] + [sizes[label] for label in b_only]
         labels = a.labels + b_only
-        a = self.reshaped(a, labels, self.shape(a) + (1,) * len(b_only))
-        b = self.reshaped(b, labels, tuple(b_sizes))
+        a = self.add_reshape(a, labels, self.shape(a) + (1,) * len(b_only))
+        b = self.add_reshape(b, labels, tuple(b_sizes))
         shape = tuple([max(m, n) if m and n else 0 for m, n in zip(self.shape(a), self.shape(b), strict=True)])
-        return self._add(multiply, (a, b), labels, shape)
+        return self._add_step(multiply, (a, b), labels, shape)
 
-    def _matrices(self, x: _LabeledValue, batch: Labels, rows: Labels, columns: Labels) -> tuple[_LabeledValue, bool]:
+    def _add_reshape_to_matrices(
+        self, x: _LabeledValue, batch: DimensionLabels, rows: DimensionLabels, columns: DimensionLabels
+    ) -> tuple[_LabeledValue, bool]:
         """Reshapes ``x`` to (*batch, rows, columns), or (*batch, columns, rows) and True if this needs no transpose."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
             rows, columns = columns, rows
-        x = self.transposed(x, batch + rows + columns)
+        x = self.add_transpose(x, batch + rows + columns)
         shape, middle = self.shape(x), len(batch) + len(rows)
         sides = (math.prod(shape[len(batch) : middle]), math.prod(shape[middle:]))
-        return self.reshaped(x, (), (*shape[: len(batch)], *sides)), swapped
+        return self.add_reshape(x, (), (*shape[: len(batch)], *sides)), swapped
 
-    def summed(self, x: _LabeledValue, kept: Container[Any]) -> _LabeledValue:
-        """Adds a step that sums ``x`` over the labels that are not in ``kept``."""
-        axes = tuple([axis for axis, label in enumerate(x.labels) if label not in kept])
+    def add_sum(self, x: _LabeledValue, kept_labels: Container[Any]) -> _LabeledValue:
+        """Adds a step that sums ``x`` over the labels that are not in ``kept_labels``."""
+        axes = tuple([axis for axis, label in enumerate(x.labels) if label not in kept_labels])
         if not axes:
             return x
         remaining_axes = [axis for axis in range(len(x.labels)) if axis not in axes]
         labels, shape = (tuple([part[axis] for axis in remaining_axes]) for part in (x.labels, self.shape(x)))
-        return self._add(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
+        return self._add_step(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
 
-    def transposed(self, x: _LabeledValue, labels: Labels) -> _LabeledValue:
+    def add_transpose(self, x: _LabeledValue, labels: DimensionLabels) -> _LabeledValue:
         """Adds a step that transposes ``x`` to the order of ``labels``."""
         if x.labels == labels:
             return x
         perm = tuple([x.labels.index(label) for label in labels])
-        return self._add(TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm)
+        return self._add_step(
+            TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm
+        )
 
-    def reshaped(self, x: _LabeledValue, labels: Labels, shape: Sizes) -> _LabeledValue:
+    def add_reshape(self, x: _LabeledValue, labels: DimensionLabels, shape: Sizes) -> _LabeledValue:
         """Adds a step that reshapes ``x`` to ``shape``, with dimensions named ``labels``."""
         if shape == self.shape(x):
             return _LabeledValue(x.position, labels)
-        return self._add(TABLE["reshape"], (x,), labels, shape, shape=shape)
+        return self._add_step(TABLE["reshape"], (x,), labels, shape, shape=shape)
 
-    def diagonal(self, x: _LabeledValue) -> _LabeledValue:
+    def add_diagonal(self, x: _LabeledValue) -> _LabeledValue:
         """Adds steps that take diagonals of ``x``, until it has each label once."""
         while len(set(x.labels)) < len(x.labels):
             label = next(label for label in x.labels if x.labels.count(label) > 1)
@@ -127,15 +131,17 @@ class _ContractionPlan:
             second = x.labels.index(label, first + 1)
             order = (*[axis for axis in range(len(x.labels)) if axis not in (first, second)], first, second)
             labels, shape = (tuple([part[axis] for axis in order[:-1]]) for part in (x.labels, self.shape(x)))
-            x = self._add(TABLE["transpose"], (x,), (), (*shape, shape[-1]), perm=order)
-            x = self._add(diag_part_row, (x,), labels, shape, lower=0, upper=0, align="RIGHT_LEFT", padding=0)
+            x = self._add_step(TABLE["transpose"], (x,), (), (*shape, shape[-1]), perm=order)
+            x = self._add_step(
+                diag_part_operation, (x,), labels, shape, lower=0, upper=0, align="RIGHT_LEFT", padding=0
+            )
         return x
 
-    def _add(
+    def _add_step(
         self,
         operation: Operation,
         inputs: tuple[_LabeledValue, ...],
-        labels: Labels,
+        labels: DimensionLabels,
         sizes: Sizes,
         /,
         **attributes: Any,
@@ -178,11 +184,15 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1024)
-def _tensordot_plan(a: Sizes, b: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> _ContractionPlan:
-    plan = _ContractionPlan((a, b))
-    x = _LabeledValue(0, tuple(range(len(a))))
-    y = _LabeledValue(1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b))]))
-    plan.product(
+def _tensordot_plan(
+    a_shape: Sizes, b_shape: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]
+) -> _ContractionPlan:
+    plan = _ContractionPlan((a_shape, b_shape))
+    x = _LabeledValue(0, tuple(range(len(a_shape))))
+    y = _LabeledValue(
+        1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b_shape))])
+    )
+    plan.add_product(
         x, y, tuple([label for label in x.labels if label not in a_axes] + [label for label in y.labels if label < 0])
     )
     return plan
@@ -263,23 +273,23 @@ def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _ContractionPlan:
     plan = _ContractionPlan(shapes)
     values = []
     for position, names in enumerate(labels):
-        x = plan.diagonal(_LabeledValue(position, names))
+        x = plan.add_diagonal(_LabeledValue(position, names))
         # Drops dimensions of size 1 that broadcast with a larger dimension of another input.
         wide_axes = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
         wide_labels, shape = (tuple([part[axis] for axis in wide_axes]) for part in (x.labels, plan.shape(x)))
-        values.append(plan.reshaped(x, wide_labels, shape))
+        values.append(plan.add_reshape(x, wide_labels, shape))
     for positions in _contraction_order([(x.labels, plan.shape(x)) for x in values], output):
         x, *others = [values.pop(position) for position in sorted(positions, reverse=True)]
         while others:
             needed_labels = dict.fromkeys(itertools.chain(output, *[y.labels for y in (*values, *others[1:])]))
             y = others.pop(0)
-            x = plan.product(y, x, tuple(needed_labels))
+            x = plan.add_product(y, x, tuple(needed_labels))
         values.append(x)
-    plan.transposed(plan.summed(values[0], output), output)
+    plan.add_transpose(plan.add_sum(values[0], output), output)
     return plan
 
 
-def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
+def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[DimensionLabels, ...], DimensionLabels]:
     """Returns the labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
     text = equation.replace(" ", "")
     match = re.fullmatch(r"([^>]*?)(?:->([^>]*))?", text)
@@ -326,12 +336,12 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...]
     return tuple(labels), _labels_of_term(output_term, widest_ellipsis)
 
 
-def _labels_of_term(part: str, spare: int) -> Labels:
-    before, _, after = part.partition("...")
-    return (*before, *range(spare - 1, -1, -1), *after)
+def _labels_of_term(term: str, ellipsis_rank: int) -> DimensionLabels:
+    before, _, after = term.partition("...")
+    return (*before, *range(ellipsis_rank - 1, -1, -1), *after)
 
 
-def _sizes_by_label(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
+def _sizes_by_label(equation: str, labels: tuple[DimensionLabels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
     sizes: dict[Any, int] = {}
     for position, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
         for axis, (label, size) in enumerate(zip(names, shape, strict=True)):
@@ -346,7 +356,7 @@ def _sizes_by_label(equation: str, labels: tuple[Labels, ...], shapes: tuple[Siz
     return sizes
 
 
-def _contraction_order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
+def _contraction_order(values: list[tuple[DimensionLabels, Sizes]], output: DimensionLabels) -> list[tuple[int, ...]]:
     """Returns the positions of the values to contract in each step; a step appends its result to the list."""
     if len(values) < 3:
         return [tuple(range(len(values)))]

@@ -12,7 +12,7 @@ from fastgrad.core.operation import FLOATING, HALVES, Binary, Form, Operation, U
 from fastgrad.core.result_rules import broadcast
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
 from fastgrad.ops.power import square
 
 
@@ -34,7 +34,7 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
 erf = elementwise(
     "erf",
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
-    run=by_kernel_of_floats("erf", from_scipy("erf")),
+    run=make_float_kernel_run("erf", from_scipy("erf")),
     code="erf({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOATING,
@@ -42,14 +42,14 @@ erf = elementwise(
 erfc = elementwise(
     "erfc",
     "``1 - erf(x)``, element by element, exact for large ``x``.",
-    run=by_kernel_of_floats("erfc", from_scipy("erfc")),
+    run=make_float_kernel_run("erfc", from_scipy("erfc")),
     code="erfc({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOATING,
 )
 
 
-def scipy_row(
+def scipy_operation(
     name: str,
     doc: str,
     by_scipy: str | Callable[..., Any],
@@ -79,7 +79,7 @@ def scipy_row(
     by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
     return (Unary, Binary, Operation)[inputs - 1](
         name,
-        run or by_kernels(row_launches, broadcast, by_numpy),
+        run or make_kernel_run(row_launches, broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
         code=code,
@@ -90,7 +90,7 @@ def scipy_row(
     )
 
 
-erfinv = scipy_row(
+erfinv = scipy_operation(
     "erfinv",
     "The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
     "erfinv",
@@ -98,7 +98,7 @@ erfinv = scipy_row(
     run=from_scipy("erfinv"),
     domain=(-1.0, 1.0),
 )
-erfcinv = scipy_row(
+erfcinv = scipy_operation(
     "erfcinv",
     "The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
     "erfcinv",
@@ -106,7 +106,7 @@ erfcinv = scipy_row(
     run=from_scipy("erfcinv"),
     domain=(0.0, 2.0),
 )
-ndtri = scipy_row(
+ndtri = scipy_operation(
     "ndtri",
     "The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
     "ndtri",

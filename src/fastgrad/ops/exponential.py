@@ -16,13 +16,13 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 
 
-def _transcendental_row(
+def _transcendental_operation(
     name: str,
     doc: str,
     by_numpy: Callable[[np.ndarray], Any],
@@ -30,25 +30,25 @@ def _transcendental_row(
     domain: tuple[float, float] | None = None,
 ) -> Unary:
     """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernel."""
-    run = by_kernel_of_floats(name, by_numpy)
+    run = make_float_kernel_run(name, by_numpy)
     code = f"{name}({{0}})"
     row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)
     return row
 
 
-exp = _transcendental_row(
+exp = _transcendental_operation(
     "exp",
     "``e**x``, element by element.",
     np.exp,
     lambda g, y, x: multiply(g, conjugate(y)),
 )
-expm1 = _transcendental_row(
+expm1 = _transcendental_operation(
     "expm1",
     "``e**x - 1``, element by element, exact near 0.",
     np.expm1,
     lambda g, y, x: multiply(g, conjugate(exp(x))),
 )
-log = _transcendental_row(
+log = _transcendental_operation(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
     np.log,
@@ -70,7 +70,7 @@ def _log1p_by_numpy(x: np.ndarray) -> Any:
     return result
 
 
-log1p = _transcendental_row(
+log1p = _transcendental_operation(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
     _log1p_by_numpy,
@@ -79,19 +79,19 @@ log1p = _transcendental_row(
 )
 
 
-def _times_logarithm(name: str, doc: str, log_row: Unary, argument: Callable[[Tensor], Tensor]) -> Binary:
-    """Declares ``x`` times ``log_row(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / argument(y)``."""
+def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of: Callable[[Tensor], Tensor]) -> Binary:
+    """Declares ``x * log_operation(y)``, 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
     row: Binary = elementwise(
         name,
         doc,
-        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_row.run(y))),
-        code=f"where({{0}} == 0, 0, {{0}} * {log_row.name}({{1}}))",
+        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_operation.run(y))),
+        code=f"where({{0}} == 0, 0, {{0}} * {log_operation.name}({{1}}))",
         gradient=(
             lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
-            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, argument(y)))),
+            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, log_argument_of(y)))),
         ),
         dtypes=INEXACT,
-        domain=log_row.domain,
+        domain=log_operation.domain,
     )
     return row
 
@@ -112,39 +112,39 @@ xlog1py = _times_logarithm(
 
 # ---- circular functions --------------------------------------------------------------------------------
 
-sin = _transcendental_row(
+sin = _transcendental_operation(
     "sin",
     "The sine of an angle in radians, element by element; NaN at infinity.",
     np.sin,
     lambda g, y, x: multiply(g, conjugate(cos(x))),
 )
-cos: Unary = _transcendental_row(
+cos: Unary = _transcendental_operation(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
     np.cos,
     lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
 )
-tan = _transcendental_row(
+tan = _transcendental_operation(
     "tan",
     "The tangent of an angle in radians, element by element; NaN at infinity.",
     np.tan,
     lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
 )
-asin = _transcendental_row(
+asin = _transcendental_operation(
     "asin",
     "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
     np.arcsin,
     lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
-acos = _transcendental_row(
+acos = _transcendental_operation(
     "acos",
     "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
     np.arccos,
     lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
     domain=(-1.0, 1.0),
 )
-atan = _transcendental_row(
+atan = _transcendental_operation(
     "atan",
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
     np.arctan,
@@ -176,38 +176,38 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
 
 # ---- hyperbolic functions ------------------------------------------------------------------------------
 
-sinh = _transcendental_row(
+sinh = _transcendental_operation(
     "sinh",
     "The hyperbolic sine, element by element.",
     np.sinh,
     lambda g, y, x: multiply(g, conjugate(cosh(x))),
 )
-cosh: Unary = _transcendental_row(
+cosh: Unary = _transcendental_operation(
     "cosh",
     "The hyperbolic cosine, element by element.",
     np.cosh,
     lambda g, y, x: multiply(g, conjugate(sinh(x))),
 )
-tanh = _transcendental_row(
+tanh = _transcendental_operation(
     "tanh",
     "The hyperbolic tangent, element by element.",
     np.tanh,
     lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
 )
-asinh = _transcendental_row(
+asinh = _transcendental_operation(
     "asinh",
     "The inverse of ``sinh``, element by element.",
     np.arcsinh,
     lambda g, y, x: realdiv(g, conjugate(cosh(y))),
 )
-acosh = _transcendental_row(
+acosh = _transcendental_operation(
     "acosh",
     "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
     np.arccosh,
     lambda g, y, x: realdiv(g, conjugate(sinh(y))),
     domain=(1.0, np.inf),
 )
-atanh = _transcendental_row(
+atanh = _transcendental_operation(
     "atanh",
     "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
     np.arctanh,
@@ -218,7 +218,7 @@ atanh = _transcendental_row(
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_complex_sigmoid = by_kernels(
+_complex_sigmoid = make_kernel_run(
     launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
     same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
@@ -234,7 +234,7 @@ def _sigmoid_by_numpy(x: np.ndarray) -> Any:
 sigmoid: Unary = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
-    run=by_kernel_of_floats("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
+    run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
@@ -244,7 +244,7 @@ sigmoid: Unary = elementwise(
 log_sigmoid = elementwise(
     "log_sigmoid",
     "``log(sigmoid(x)) = -softplus(-x)``, element by element.",
-    run=by_kernel_of_floats(
+    run=make_float_kernel_run(
         "log_sigmoid",
         lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     ),
@@ -253,10 +253,10 @@ log_sigmoid = elementwise(
     dtypes=FLOATING,
     kernel_code="log_sigmoid({0})",
 )
-_softplus_row = elementwise(
+_softplus_operation = elementwise(
     "softplus",
     "``log(1 + exp(x))``",
-    run=by_kernel_of_floats(
+    run=make_float_kernel_run(
         "softplus",
         lambda x: np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
         "activation",
@@ -267,7 +267,7 @@ _softplus_row = elementwise(
     dtypes=FLOATING,
     kernel_code="softplus({0})",
 )
-_softsign_row = elementwise(
+_softsign_operation = elementwise(
     "softsign",
     "``x / (1 + |x|)``",
     run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
@@ -284,7 +284,7 @@ def softplus(features: Any, name: str | None = None) -> Tensor:
         features: a tensor of a floating dtype.
         name: kept for TensorFlow's signature.
     """
-    return _softplus_row(features)
+    return _softplus_operation(features)
 
 
 def softsign(features: Any, name: str | None = None) -> Tensor:
@@ -294,4 +294,4 @@ def softsign(features: Any, name: str | None = None) -> Tensor:
         features: a tensor of a floating dtype.
         name: kept for TensorFlow's signature.
     """
-    return _softsign_row(features)
+    return _softsign_operation(features)

@@ -12,7 +12,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
-from fastgrad.ops.error_function import from_scipy, scipy_row
+from fastgrad.ops.error_function import from_scipy, scipy_operation
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.reduction import reduce_sum
@@ -24,7 +24,7 @@ def _lgamma(x: np.ndarray) -> np.ndarray:
     return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
 
 
-lgamma = scipy_row(
+lgamma = scipy_operation(
     "lgamma",
     "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
     _lgamma,
@@ -39,7 +39,7 @@ def _digamma_without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
-digamma: Unary = scipy_row(
+digamma: Unary = scipy_operation(
     "digamma",
     "The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
     _digamma_without_poles,
@@ -63,7 +63,7 @@ def _polygamma_by_zeta(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(n == 0, _digamma_without_poles(x), np.where(is_whole, derivatives, n.dtype.type(np.nan)))
 
 
-_polygamma: Binary = scipy_row(
+_polygamma: Binary = scipy_operation(
     "polygamma",
     "The derivative of order ``x`` of ``digamma`` at ``y``.",
     _polygamma_by_zeta,
@@ -86,7 +86,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     return _polygamma(a, x)
 
 
-_zeta: Binary = scipy_row(
+_zeta: Binary = scipy_operation(
     "zeta",
     "Hurwitz's zeta function.",
     _hurwitz_zeta,
@@ -155,7 +155,7 @@ _igamma_slope = Binary(
     doc="The derivative of ``igamma`` with respect to its first argument.",
     launches=launches_from("elementwise.elementwise", "igamma_slope_launches"),
 )
-_igamma = scipy_row(
+_igamma = scipy_operation(
     "igamma",
     "The regularised lower incomplete gamma function.",
     "gammainc",
@@ -166,7 +166,7 @@ _igamma = scipy_row(
     inputs=2,
     domain=(0.0, np.inf),
 )
-_igammac = scipy_row(
+_igammac = scipy_operation(
     "igammac",
     "The regularised upper incomplete gamma function.",
     "gammaincc",
@@ -210,7 +210,7 @@ def _betainc_gradient(g: Tensor, z: Tensor, a: Tensor, b: Tensor, x: Tensor) -> 
     return multiply(g, density)
 
 
-_betainc = scipy_row(
+_betainc = scipy_operation(
     "betainc",
     "The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
     "betainc",

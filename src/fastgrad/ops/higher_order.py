@@ -17,27 +17,27 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad.ops.joining import stack, unstack
 
-Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
+RowLoopBody = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 """One iteration: takes carried tensors and a row of each tensor; returns new carried tensors and rows of results."""
 
 
 def loop_over_rows(
-    trip: Trip, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
+    body: RowLoopBody, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Runs ``trip`` once for each row of ``tensors``, which have at least one row.
+    """Runs ``body`` once for each row of ``tensors``, which have at least one row.
 
     Returns:
         The tensors that the last iteration carries, and the stacked rows of the results.
     """
     tracer = control_flow_handler()
     if tracer is not None:
-        loop_result = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
+        loop_result = tracer.loop(body, carried, rows=tensors, reverse=reverse)
         if loop_result is not None:
             return loop_result
     rows = list(zip(*[unstack(x) for x in tensors], strict=True))
     results = []
     for row in reversed(rows) if reverse else rows:
-        carried, result = trip(carried, list(row))
+        carried, result = body(carried, list(row))
         results.append(result)
     if reverse:
         results.reverse()

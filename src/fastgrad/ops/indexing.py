@@ -20,13 +20,13 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_row, move_rows_to_front
+from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
+from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
+from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows, take_rows
 
 _INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
-_UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
+_UNSIGNED_DTYPE_OF = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
@@ -39,7 +39,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError if an index is not in ``[0, size)``; the message names the first such index."""
     ids = moved(ids, None)
     # Read as unsigned, negative numbers are too large as well, so one comparison finds both errors.
-    if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
+    if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED_DTYPE_OF[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())
         raise InvalidArgumentError(
             f"{name}: indices[{','.join(map(str, position))}] = {ids[position]} is not in [0, {size})."
@@ -50,7 +50,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 
 
 def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
-    if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+    if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         size, *row = x.shape
         x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
         rows = np.empty((*ids.shape, *row), x.dtype)
@@ -65,11 +65,11 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
     return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
 
 
-def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
+def _batch_positions(batch_shape: tuple[int, ...], rank: int) -> list[np.ndarray]:
     """The positions along each batch dimension, in shapes that broadcast to ``rank`` dimensions."""
     return [
         np.arange(size).reshape((1,) * dimension + (size,) + (1,) * (rank - dimension - 1))
-        for dimension, size in enumerate(batch)
+        for dimension, size in enumerate(batch_shape)
     ]
 
 
@@ -111,36 +111,38 @@ def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
-    row_number_column = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
-    return call_row("concat", row_number_column, array, axis=len(shape) - 1)
+    row_number_column = call_operation("broadcast_to", constant_tensor(numbers), shape=shape)
+    return call_operation("concat", row_number_column, array, axis=len(shape) - 1)
 
 
 def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
     if not batch_dims and not ids.has_rows:
-        return call_row(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
+        return call_operation(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
-        return move_rows_to_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
-    return call_row(name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
+        return move_rows_to_front(call_operation(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
+    return call_operation(
+        name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1
+    )
 
 
 def _batched_gather_gradient(
     name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
     operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
-    return call_row(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
+    return call_operation(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
 def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
     if not x.has_rows:
-        return call_row(name, x.tensor, ids.tensor, **attributes)
-    return call_row(name, x.tensor, with_row_numbers(ids, rows), **attributes)
+        return call_operation(name, x.tensor, ids.tensor, **attributes)
+    return call_operation(name, x.tensor, with_row_numbers(ids, rows), **attributes)
 
 
 def _batched_scatter_nd(
     name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
     operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
-    return call_row(name, *operands, shape=(rows, *shape), **attributes)
+    return call_operation(name, *operands, shape=(rows, *shape), **attributes)
 
 
 def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
@@ -148,7 +150,7 @@ def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
     return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
 
-_gather_row: Operation = operation(
+_gather_operation: Operation = operation(
     "gather",
     Form.GATHER,
     run=_run_gather,
@@ -162,7 +164,7 @@ _gather_gradient: Operation = operation(
     Form.SCATTER,
     run=_run_gather_gradient,
     gradient=(
-        lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
+        lambda gg, y, g, ids, shape, axis, batch_dims: _gather_operation(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
     ),
     launches=launches_from("movement.scattering", "gather_gradient_launches"),
@@ -209,7 +211,7 @@ def gather(
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
     axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
     batch_dims = (
-        _checked_batch_dims("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+        _checked_batch_dims("gather", as_python_int(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
     )
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
@@ -219,7 +221,7 @@ def gather(
             f"should be equal to those of indices, shape {list(ids._array.shape)}."
         )
     check_index_dtype("gather", ids._array)
-    return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
+    return _gather_operation(x, ids, axis=axis, batch_dims=batch_dims)
 
 
 def _checked_batch_dims(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
@@ -273,25 +275,25 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
 # ---- gather_nd -------------------------------------------------------------------------------------
 
 
-def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The positions ``ids[..., :]`` in the first dimensions of ``shape``, as row numbers; -1 for a position outside."""
-    depth = ids.shape[-1]
-    numbers = np.zeros(ids.shape[:-1], np.int64)
-    outside = np.zeros(ids.shape[:-1], bool)
+def row_numbers(positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the positions in the first dimensions of ``shape`` as row numbers; -1 for a position outside."""
+    depth = positions.shape[-1]
+    numbers = np.zeros(positions.shape[:-1], np.int64)
+    outside = np.zeros(positions.shape[:-1], bool)
     for axis in range(depth):
-        column, size = ids[..., axis], shape[axis]
+        column, size = positions[..., axis], shape[axis]
         numbers = numbers * size + column
         outside |= (column < 0) | (column >= size)
     return np.where(outside, -1, numbers)
 
 
-def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+def checked_row_numbers(name: str, positions: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
     """``row_numbers``; if ``strict``, raises InvalidArgumentError for positions outside ``shape``."""
-    numbers = row_numbers(ids, shape)
+    numbers = row_numbers(positions, shape)
     if strict and numbers.size and np.minimum.reduce(numbers, axis=None) < 0:
         position = tuple(np.argwhere(numbers < 0)[0].tolist())
         raise InvalidArgumentError(
-            f"{name}: indices[{','.join(map(str, position))}] = {ids[position].tolist()} does not index into "
+            f"{name}: indices[{','.join(map(str, position))}] = {positions[position].tolist()} does not index into "
             f"shape {list(shape)}."
         )
     return numbers
@@ -303,7 +305,7 @@ def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
     return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
 
 
-_gather_nd_row: Operation = operation(
+_gather_nd_operation: Operation = operation(
     "gather_nd",
     Form.GATHER,
     run=_run_gather_nd,
@@ -316,13 +318,13 @@ _gather_nd_row: Operation = operation(
 
 def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
     """The slices of ``x`` at positions ``ids``; zeros for positions outside."""
-    return _gather_nd_row(x, ids, strict=False)
+    return _gather_nd_operation(x, ids, strict=False)
 
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     if ids._array.shape[-1] == 1:
         return _indexed_slices_cotangent(g, ids, x._array.shape)
-    return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
+    return scatter_nd_operation(ids, g, shape=x._array.shape, strict=False)
 
 
 def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
@@ -332,7 +334,7 @@ def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]
     return add_rows((int(np.prod(shape[:depth])), *shape[depth:]), numbers.reshape(-1), rows).reshape(shape)
 
 
-scatter_nd_row: Operation = operation(
+scatter_nd_operation: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
     run=_run_scatter_nd,
@@ -343,37 +345,37 @@ scatter_nd_row: Operation = operation(
 )
 
 
-def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_positions(name: str, positions: np.ndarray, shape: tuple[int, ...]) -> None:
     """Checks positions in a tensor of ``shape``.
 
     Raises:
-        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or lie outside.
+        InvalidArgumentError: ``positions`` are not integers, have more numbers than ``shape`` has dimensions, or lie outside.
     """
-    check_position_form(name, ids, shape)
-    checked_row_numbers(name, ids, shape, True)
+    check_position_form(name, positions, shape)
+    checked_row_numbers(name, positions, shape, True)
 
 
-def check_position_form(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
+def check_position_form(name: str, positions: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
     """Checks the dtype and the shape of positions in a tensor of ``shape``, and the policy for positions outside.
 
     Returns:
         True if positions outside ``shape`` are errors, that is, unless the policy is ``"IGNORE"``.
 
     Raises:
-        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or ``policy`` is
+        InvalidArgumentError: ``positions`` are not integers, have more numbers than ``shape`` has dimensions, or ``policy`` is
             unknown.
     """
-    check_index_dtype(name, ids)
+    check_index_dtype(name, positions)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
         raise InvalidArgumentError(
             f"{name}: Unknown bad indices handling attribute: {policy}; use 'ERROR' or 'IGNORE'."
         )
-    if not ids.ndim:
+    if not positions.ndim:
         raise InvalidArgumentError(f"{name}: indices must be at least a vector, got a scalar.")
-    if ids.shape[-1] > len(shape):
+    if positions.shape[-1] > len(shape):
         raise InvalidArgumentError(
-            f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {ids.shape[-1]} vs. {len(shape)} "
-            f"(indices of shape {list(ids.shape)} into shape {list(shape)})."
+            f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {positions.shape[-1]} vs. {len(shape)} "
+            f"(indices of shape {list(positions.shape)} into shape {list(shape)})."
         )
     return policy != "IGNORE"
 
@@ -421,7 +423,7 @@ def gather_nd(
         raise InvalidArgumentError(
             f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
         )
-    return _gather_nd_row(x, ids, strict=strict)
+    return _gather_nd_operation(x, ids, strict=strict)
 
 
 # ---- unravel_index ---------------------------------------------------------------------------------
@@ -432,12 +434,12 @@ def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     return np.array(np.unravel_index(ids, dims), ids.dtype)
 
 
-_unravel_index_row = operation(
+_unravel_index_operation = operation(
     "unravel_index",
     Form.EXTERN,
     run=_run_unravel_index,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
-    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_row(name, ids.tensor, **attributes), 1),
+    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_operation(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 
@@ -457,7 +459,7 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: an index is out of range, a dimension is 0, or ``indices`` has another rank or dtype.
     """
     ids = tensor_of(indices)
-    shape = integers(dims, "unravel_index: dims")
+    shape = as_python_ints(dims, "unravel_index: dims")
     check_index_dtype("unravel_index", ids._array)
     if ids._array.ndim > 1:
         raise InvalidArgumentError(
@@ -465,4 +467,4 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         )
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
-    return _unravel_index_row(ids, dims=shape)
+    return _unravel_index_operation(ids, dims=shape)

@@ -20,7 +20,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 
-KERNEL_MIN_SIZE = 2048
+KERNEL_MIN_ELEMENTS = 2048
 """The number of elements from which the kernel of argmax is faster than NumPy with a test for NaN."""
 
 
@@ -29,20 +29,20 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
     return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 
-def _argmax_row(name: str, find: Any, worst: float) -> Operation:
-    """Declares argmax or argmin; NumPy computes small arrays by ``find``, with NaN replaced by ``worst``."""
+def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) -> Operation:
+    """Declares argmax or argmin; small arrays use ``numpy_function``, with NaN replaced by ``nan_replacement``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
         if x.dtype.kind in "fV" and np.isnan(x).any():
-            x = np.where(np.isnan(x), x.dtype.type(worst), x)
-        return np.asarray(find(x, axis)).astype(output_type, copy=False)
+            x = np.where(np.isnan(x), x.dtype.type(nan_replacement), x)
+        return np.asarray(numpy_function(x, axis)).astype(output_type, copy=False)
 
     return kernel_operation(
         name,
         Form.REDUCE,
         by_numpy=by_numpy,
-        least=KERNEL_MIN_SIZE,
+        min_elements=KERNEL_MIN_ELEMENTS,
         dtypes=REAL | BOOLEAN,
         launches=launches_from("movement.positions", f"{name}_launches"),
         batched=axes_after_rows("axis", "axes"),
@@ -50,29 +50,29 @@ def _argmax_row(name: str, find: Any, worst: float) -> Operation:
     )
 
 
-_argmax = _argmax_row("argmax", np.argmax, -np.inf)
-_argmin = _argmax_row("argmin", np.argmin, np.inf)
+_argmax = _argmax_operation("argmax", np.argmax, -np.inf)
+_argmin = _argmax_operation("argmin", np.argmin, np.inf)
 
 
-def _call_argmax(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
+def _call_argmax(operation: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
     x = tensor_of(input)
     array = x._array
-    check_dtype(row.name, array.dtype, row.dtypes)
+    check_dtype(operation.name, array.dtype, operation.dtypes)
     if isinstance(axis, (list, tuple)):
-        raise TypeError(f"{row.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
+        raise TypeError(f"{operation.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
     position_dtype = dtypes.as_dtype(output_type).name
     if position_dtype not in allowed:
         raise InvalidArgumentError(
-            f"{row.name}: output_type {position_dtype} is not in the list of allowed: {', '.join(allowed)}."
+            f"{operation.name}: output_type {position_dtype} is not in the list of allowed: {', '.join(allowed)}."
         )
-    axis = axis_of(0 if axis is None else axis, array.ndim, row.name)
+    axis = axis_of(0 if axis is None else axis, array.ndim, operation.name)
     if (
         not array.shape[axis]
         and array.size == 0
         and all(size for dimension, size in enumerate(array.shape) if dimension != axis)
     ):
-        raise InvalidArgumentError(f"{row.name}: Reduction axis {axis} is empty in shape {list(array.shape)}.")
-    return row(x, axis=axis, output_type=position_dtype)
+        raise InvalidArgumentError(f"{operation.name}: Reduction axis {axis} is empty in shape {list(array.shape)}.")
+    return operation(x, axis=axis, output_type=position_dtype)
 
 
 def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
@@ -122,7 +122,7 @@ def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdim
     return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
-_count_nonzero_row = operation(
+_count_nonzero_operation = operation(
     "count_nonzero",
     Form.REDUCE,
     run=_run_count_nonzero,
@@ -150,7 +150,9 @@ def count_nonzero(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(input)
-    counts = _count_nonzero_row(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
+    counts = _count_nonzero_operation(
+        x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims)
+    )
     return cast(counts, dtype)
 
 

@@ -16,7 +16,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import write_parts_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
+from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows
 
 # ---- concat and split ------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
-    position = axis_of(single_integer(axis, "concat: axis"), rank, "concat")
+    position = axis_of(as_single_python_int(axis, "concat: axis"), rank, "concat")
     for number, x in enumerate(xs):
         other_shape = x._array.shape
         if len(other_shape) != rank:
@@ -271,7 +271,7 @@ def split(
                 "split: Rank-0 tensors are not supported as the num_or_size_splits argument, "
                 f"got {num_or_size_splits!r}: give a Python int or a vector of sizes."
             )
-        sizes = _split_sizes(integers(num_or_size_splits, "split: num_or_size_splits"), length, num)
+        sizes = _split_sizes(as_python_ints(num_or_size_splits, "split: num_or_size_splits"), length, num)
     return list(_split(x, sizes=sizes, axis=position))
 
 

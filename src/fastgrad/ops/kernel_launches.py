@@ -15,9 +15,9 @@ from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_maj
 from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
-KERNEL_MIN_SIZE = 1 << 15
+KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
-TRANSCENDENTAL_NANOSECONDS = 0.5
+TRANSCENDENTAL_NANOSECONDS_PER_ELEMENT = 0.5
 """The approximate cost of one exponential, sine and so on, in nanoseconds."""
 KERNEL_FLOATS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 """The floats that kernels take without widening."""
@@ -44,7 +44,7 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
 
 _cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
 _MAX_CACHED_LAUNCHES = 4096
-_dtype_and_shape, _size = attrgetter("dtype", "shape"), attrgetter("size")
+_get_dtype_and_shape, _get_size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
 def cached_launches(
@@ -58,11 +58,11 @@ def cached_launches(
         inputs: the arrays.
         attributes: the attributes, hashable.
     """
-    key = (launches, *map(_dtype_and_shape, inputs), *attributes.items())
+    key = (launches, *map(_get_dtype_and_shape, inputs), *attributes.items())
     entry = _cached_launches.get(key)
     if entry is None:
         specs = result(*inputs, **attributes)
-        is_empty = not any(map(_size, specs_of(specs)))
+        is_empty = not any(map(_get_size, specs_of(specs)))
         entry = None if is_empty else launches(inputs, specs_of(specs), **attributes), specs
         if len(_cached_launches) >= _MAX_CACHED_LAUNCHES:
             _cached_launches.clear()
@@ -70,13 +70,13 @@ def cached_launches(
     return entry
 
 
-def by_kernel_of_floats(
+def make_float_kernel_run(
     name: str,
     by_numpy: Callable[[np.ndarray], Any],
     module: str = "transcendental",
-    cost: float = TRANSCENDENTAL_NANOSECONDS,
+    nanoseconds: float = TRANSCENDENTAL_NANOSECONDS_PER_ELEMENT,
 ) -> Callable[[np.ndarray], Any]:
-    """Makes a ``run`` of one array that calls a kernel for float32 and float64.
+    """Returns a ``run`` of one array that calls a kernel for float32 and float64, ``by_numpy`` for other arrays.
 
     The kernel's error is at most 2 ulp, and its bits equal those of programs.
 
@@ -85,7 +85,7 @@ def by_kernel_of_floats(
         by_numpy: the function for other dtypes. NumPy's float32 functions have errors up to 4 ulp and differ between
             processors.
         module: the module of the kernel.
-        cost: the approximate cost of one element, in nanoseconds.
+        nanoseconds: the approximate cost of one element.
     """
     kernels: dict[np.dtype, Any] = {}  # then the `Kernel`, which is a dictionary by dtype
 
@@ -102,32 +102,32 @@ def by_kernel_of_floats(
         if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * cost < LEAST_SHARED_NANOSECONDS:
+        if size * nanoseconds < LEAST_SHARED_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
-            call_eagerly(kernel, (x,), out, units=size, unit_cost=cost)
+            call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)
         return out
 
     return run
 
 
-def by_kernels(
+def make_kernel_run(
     launches: Callable[..., Launches | None],
     result: Rule,
     by_numpy: Callable[..., Any] | None = None,
-    least: int = 0,
+    min_elements: int = 0,
 ) -> Callable[..., Any]:
-    """Makes a ``run`` that calls the operation's kernels, so that its bits equal those of programs.
+    """Returns a ``run`` that calls an operation's kernels, so that its bits equal those of programs.
 
     Args:
         launches: the ``launches`` of the operation.
         result: the result rule of the operation.
         by_numpy: the function for arrays without kernels, if there are any.
-        least: the number of elements of the largest array below which ``by_numpy`` is faster; it gives the same bits.
+        min_elements: the number of elements of the largest array below which ``by_numpy`` is faster; it gives the same bits.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
-        if least and by_numpy is not None and max(map(_size, arrays)) < least:
+        if min_elements and by_numpy is not None and max(map(_get_size, arrays)) < min_elements:
             return by_numpy(*arrays, **attributes)
         inputs: Sequence[np.ndarray] = arrays
         for x in arrays:
@@ -141,7 +141,7 @@ def by_kernels(
         if plan is not None:
             run_eagerly(plan, inputs, outputs)
         else:
-            assert not any(map(_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
+            assert not any(map(_get_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
         return outputs if type(specs) is tuple else outputs[0]
 
     return run
@@ -154,10 +154,15 @@ def kernel_operation(
     launches: Callable[..., Launches | None],
     result: Rule,
     by_numpy: Callable[..., Any] | None = None,
-    least: int = 0,
-    **row: Any,
+    min_elements: int = 0,
+    **options: Any,
 ) -> Operation:
-    """Declares an operation whose ``run`` is ``by_kernels``; ``row`` has the other arguments of ``operation``."""
+    """Declares an operation with a ``run`` that calls its kernels; ``options`` are the arguments of ``operation``."""
     return operation(
-        name, form, run=by_kernels(launches, result, by_numpy, least), launches=launches, result=result, **row
+        name,
+        form,
+        run=make_kernel_run(launches, result, by_numpy, min_elements),
+        launches=launches,
+        result=result,
+        **options,
     )

@@ -19,7 +19,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
-from fastgrad.ops.batching import leading_axes
+from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.complex_numbers import complex as to_complex
 from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.contraction import matmul
@@ -30,19 +30,19 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 
-LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
+LAPACK_DTYPES = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes that LAPACK supports."""
 
 
-def _check_matrices(row: Operation, x: np.ndarray, square: bool = True) -> None:
-    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``row``."""
-    row.check_dtype(x)
+def _check_matrices(operation: Operation, x: np.ndarray, square: bool = True) -> None:
+    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``operation``."""
+    operation.check_dtype(x)
     if x.ndim < 2:
         raise InvalidArgumentError(
-            f"{row.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
+            f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
         )
     if square and x.shape[-1] != x.shape[-2]:
-        raise InvalidArgumentError(f"{row.name}: Input matrix must be square, got shape {list(x.shape)}.")
+        raise InvalidArgumentError(f"{operation.name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
 def matrix_operation(
@@ -50,7 +50,7 @@ def matrix_operation(
     run: Callable[..., Any],
     gradient: Any,
     result: Rule = same,
-    dtypes: frozenset[np.dtype] = LAPACK,
+    dtypes: frozenset[np.dtype] = LAPACK_DTYPES,
 ) -> Operation:
     """Declares an operation of matrices that LAPACK computes."""
     return operation(
@@ -59,21 +59,21 @@ def matrix_operation(
         run=run,
         gradient=gradient,
         dtypes=dtypes,
-        batched=leading_axes,
+        batched=leading_axes_rule,
         in_python="LAPACK computes it",
         result=result,
     )
 
 
-def call_on_matrices(row: Operation, value: Any, square: bool = True, **attributes: Any) -> Any:
-    """Calls ``row`` on a tensor of matrices.
+def call_on_matrices(operation: Operation, value: Any, square: bool = True, **attributes: Any) -> Any:
+    """Calls ``operation`` on a tensor of matrices.
 
     Raises:
         InvalidArgumentError: the dtype or rank is wrong, or ``square`` and the matrices are not square.
     """
     x = tensor_of(value)
-    _check_matrices(row, x._array, square)
-    return row(x, **attributes)
+    _check_matrices(operation, x._array, square)
+    return operation(x, **attributes)
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------
@@ -96,12 +96,12 @@ def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     # Murray, "Differentiation of the Cholesky decomposition" (2016); the cotangent is symmetric, as in TensorFlow.
     middle = matmul(y, g, adjoint_a=True)
     middle = band_part(set_diag(middle, 0.5 * diag_part(middle)), -1, 0)
-    left = _triangular_solve_row(y, middle, lower=True, adjoint=True)
-    right = _triangular_solve_row(y, adjoint_of(left), lower=True, adjoint=True)
+    left = _triangular_solve_operation(y, middle, lower=True, adjoint=True)
+    right = _triangular_solve_operation(y, adjoint_of(left), lower=True, adjoint=True)
     return 0.5 * (right + adjoint_of(right))
 
 
-_cholesky_row = matrix_operation("cholesky", _run_cholesky, _cholesky_gradient)
+_cholesky_operation = matrix_operation("cholesky", _run_cholesky, _cholesky_gradient)
 
 
 def cholesky(input: Any, name: str | None = None) -> Tensor:
@@ -117,7 +117,7 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    return call_on_matrices(_cholesky_row, input)
+    return call_on_matrices(_cholesky_operation, input)
 
 
 # ---- triangular systems --------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def _solve_result(a: Any, b: Any, **attributes: Any) -> ArraySpec:
 
 
 def _triangular_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
-    from_b = _triangular_solve_row(a, g, lower=lower, adjoint=not adjoint)
+    from_b = _triangular_solve_operation(a, g, lower=lower, adjoint=not adjoint)
     matrix_cotangent = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
     matrix_cotangent = negative(matrix_cotangent)
     return sum_to_shape(
@@ -150,13 +150,13 @@ def _triangular_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, low
     )
 
 
-_triangular_solve_row: Operation = matrix_operation(
+_triangular_solve_operation: Operation = matrix_operation(
     "triangular_solve",
     _run_triangular_solve,
     (
         _triangular_matrix_cotangent,
         lambda g, y, a, b, lower, adjoint: sum_to_shape(
-            _triangular_solve_row(a, g, lower=lower, adjoint=not adjoint), b._array.shape
+            _triangular_solve_operation(a, g, lower=lower, adjoint=not adjoint), b._array.shape
         ),
     ),
     _solve_result,
@@ -179,9 +179,9 @@ def triangular_solve(
         InvalidArgumentError: shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "triangular_solve")
-    _check_matrices(_triangular_solve_row, a._array)
+    _check_matrices(_triangular_solve_operation, a._array)
     _check_right_side(a._array, b._array, "triangular_solve")
-    return _triangular_solve_row(a, b, lower=bool(lower), adjoint=bool(adjoint))
+    return _triangular_solve_operation(a, b, lower=bool(lower), adjoint=bool(adjoint))
 
 
 def _check_right_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
@@ -232,14 +232,14 @@ def _run_solve(a: np.ndarray, b: np.ndarray, adjoint: bool) -> np.ndarray:
 
 
 def _solve_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
-    from_b = _solve_row(a, g, adjoint=not adjoint)
+    from_b = _solve_operation(a, g, adjoint=not adjoint)
     return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
 
 
-_solve_row: Operation = matrix_operation(
+_solve_operation: Operation = matrix_operation(
     "solve",
     _run_solve,
-    (_solve_matrix_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint)),
+    (_solve_matrix_cotangent, lambda g, y, a, b, adjoint: _solve_operation(a, g, adjoint=not adjoint)),
     _solve_result,
 )
 
@@ -257,9 +257,9 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
         InvalidArgumentError: a matrix is singular, shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "solve")
-    _check_matrices(_solve_row, a._array)
+    _check_matrices(_solve_operation, a._array)
     _check_right_side(a._array, b._array, "solve", broadcast=False)
-    return _solve_row(a, b, adjoint=bool(adjoint))
+    return _solve_operation(a, b, adjoint=bool(adjoint))
 
 
 def _run_inv(x: np.ndarray, adjoint: bool) -> np.ndarray:
@@ -278,7 +278,7 @@ def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
     return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
 
 
-_inv_row: Operation = matrix_operation("inv", _run_inv, _inv_gradient)
+_inv_operation: Operation = matrix_operation("inv", _run_inv, _inv_gradient)
 
 
 def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -292,7 +292,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: a matrix is singular or not square, or the dtype is unsupported.
     """
-    return call_on_matrices(_inv_row, input, adjoint=bool(adjoint))
+    return call_on_matrices(_inv_operation, input, adjoint=bool(adjoint))
 
 
 # ---- determinants ------------------------------------------------------------------------------------------
@@ -302,10 +302,10 @@ def _with_matrix_axes(x: Tensor) -> Tensor:
     return reshape(x, (*x._array.shape, 1, 1))
 
 
-_det_row = matrix_operation(
+_det_operation = matrix_operation(
     "det",
     np.linalg.det,
-    lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_row(x, adjoint=True),
+    lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_operation(x, adjoint=True),
     lambda x: ArraySpec(x.shape[:-2], x.dtype),
 )
 
@@ -320,7 +320,7 @@ def det(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
-    return call_on_matrices(_det_row, input)
+    return call_on_matrices(_det_operation, input)
 
 
 class LogMatrixDeterminant(NamedTuple):
@@ -340,10 +340,10 @@ def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     if x._array.dtype.kind == "c":
         # d log det = trace(inv(x) dx): the real part changes the logarithm, the imaginary part rotates the sign.
         weight = to_complex(real(weight), imag(g[0] * conjugate(y[0])))
-    return (_with_matrix_axes(weight) * _inv_row(x, adjoint=True),)
+    return (_with_matrix_axes(weight) * _inv_operation(x, adjoint=True),)
 
 
-_slogdet_row = matrix_operation(
+_slogdet_operation = matrix_operation(
     "slogdet", _run_slogdet, joint(_slogdet_gradient), lambda x: (ArraySpec(x.shape[:-2], x.dtype),) * 2
 )
 
@@ -362,7 +362,7 @@ def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
-    return LogMatrixDeterminant(*call_on_matrices(_slogdet_row, input))
+    return LogMatrixDeterminant(*call_on_matrices(_slogdet_operation, input))
 
 
 def logdet(matrix: Any, name: str | None = None) -> Tensor:
@@ -435,7 +435,7 @@ def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
     return outer - matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True)
 
 
-_pinv_row = matrix_operation(
+_pinv_operation = matrix_operation(
     "pinv",
     _run_pinv,
     (_pinv_gradient, None),
@@ -461,7 +461,7 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
     check_real_matrices(x)
     if rcond is None:
         rcond = 10.0 * max(x._array.shape[-2:]) * np.finfo(x._array.dtype).eps
-    return _pinv_row(x, convert_like(rcond, x._array.dtype))
+    return _pinv_operation(x, convert_like(rcond, x._array.dtype))
 
 
 def check_real_matrices(x: Tensor) -> None:
@@ -482,14 +482,14 @@ def _run_cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-_cross_row: Operation = operation(
+_cross_operation: Operation = operation(
     "cross",
     Form.EXTERN,
     run=_run_cross,
-    gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
+    gradient=(lambda g, y, a, b: _cross_operation(b, g), lambda g, y, a, b: _cross_operation(g, a)),
     dtypes=REAL,
     launches=launches_from("movement.numbering", "cross_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=same,
 )
 
@@ -507,7 +507,7 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
         FailedPreconditionError: the last dimension is not 3.
     """
     a, b = tensors_of((a, b), "cross")
-    _cross_row.check_dtype(a._array)
+    _cross_operation.check_dtype(a._array)
     if a._array.shape != b._array.shape:
         raise InvalidArgumentError(
             f"cross: Both inputs must be of same shape: {list(a._array.shape)} vs. {list(b._array.shape)}."
@@ -516,4 +516,4 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
         raise FailedPreconditionError(
             f"cross: Cross-products are only defined for 3-element vectors, got shape {list(a._array.shape)}."
         )
-    return _cross_row(a, b)
+    return _cross_operation(a, b)

@@ -24,7 +24,7 @@ class NotRecordableError(Exception):
     """The loop uses an array in a form that cannot be recorded."""
 
 
-class _RestrictedArray(TensorArray):
+class _RestrictedTensorArray(TensorArray):
     """A TensorArray without the methods that a recorded loop does not take."""
 
     def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
@@ -34,7 +34,7 @@ class _RestrictedArray(TensorArray):
         raise NotRecordableError
 
 
-class _AccessRecorder(_RestrictedArray):
+class _AccessCountingTensorArray(_RestrictedTensorArray):
     """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
@@ -51,7 +51,7 @@ class _AccessRecorder(_RestrictedArray):
         return super()._element_or_zeros(position)
 
 
-class _TracedArray(_RestrictedArray):
+class _TracedTensorArray(_RestrictedTensorArray):
     """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
@@ -126,7 +126,7 @@ class LoopArrays:
         NotRecordableError: an iteration uses an array in a form that cannot be recorded.
     """
 
-    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_AccessRecorder]) -> None:
+    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_AccessCountingTensorArray]) -> None:
         self._arrays = list(arrays)
         self._shapes: list[tuple[int, ...]] = []
         for array, copy in zip(arrays, watched, strict=True):
@@ -171,7 +171,7 @@ class LoopArrays:
         """The stand-ins for the arrays during one iteration."""
         carried = dict(zip(self._carried, state, strict=False))
         return [
-            _TracedArray(
+            _TracedTensorArray(
                 array,
                 self._shapes[number],
                 None if is_write_only else carried.get(number, self._stacked_arrays[number]),
@@ -225,26 +225,32 @@ class LoopArrays:
         return self._arrays
 
 
-def _with_last_writes(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
-    """``whole`` with the last element written at each position.
+def _with_last_writes(
+    elements_before: Tensor, positions_and_elements: Sequence[tuple[Tensor, Tensor]], iteration_count: Tensor
+) -> Tensor:
+    """``elements_before`` with the last element written at each position.
 
     Args:
-        whole: all elements before the loop.
-        pairs: the positions and the elements of each write in the body, one row per iteration.
-        trips: the number of iterations; later rows are unused.
+        elements_before: all elements before the loop.
+        positions_and_elements: the positions and the elements of each write in the body, one row per iteration.
+        iteration_count: the number of iterations; later rows are unused.
     """
-    room, writes = pairs[0][0]._array.shape[0], len(pairs)
-    positions, elements = pairs[0]
+    room, writes = positions_and_elements[0][0]._array.shape[0], len(positions_and_elements)
+    positions, elements = positions_and_elements[0]
     if writes > 1:
         shape = elements._array.shape[1:]
-        positions = TABLE["reshape"](TABLE["stack"](*[p for p, _ in pairs], axis=1), shape=(room * writes,))
-        elements = TABLE["reshape"](TABLE["stack"](*[e for _, e in pairs], axis=1), shape=(room * writes, *shape))
+        positions = TABLE["reshape"](
+            TABLE["stack"](*[p for p, _ in positions_and_elements], axis=1), shape=(room * writes,)
+        )
+        elements = TABLE["reshape"](
+            TABLE["stack"](*[e for _, e in positions_and_elements], axis=1), shape=(room * writes, *shape)
+        )
     numbers = constant_tensor(np.arange(room * writes))
     no_write = constant_tensor(np.full((), -1))
-    is_executed = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), trips)
+    is_executed = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), iteration_count)
     numbers = TABLE["where"](is_executed, numbers, no_write)
     positions = TABLE["where"](is_executed, positions, constant_tensor(np.zeros((), np.int64)))
-    count = whole._array.shape[0]
+    count = elements_before._array.shape[0]
     last_numbers = TABLE["tensor_scatter_nd_max"](
         constant_tensor(np.full((count,), -1)),
         TABLE["reshape"](positions, shape=(room * writes, 1)),
@@ -254,8 +260,8 @@ def _with_last_writes(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], tri
     zero = constant_tensor(np.zeros((), np.int64))
     last_elements = TABLE["gather"](elements, TABLE["maximum"](last_numbers, zero), axis=0, batch_dims=0)
     is_written = TABLE["greater_equal"](last_numbers, zero)
-    is_written = TABLE["reshape"](is_written, shape=(count, *[1] * (whole._array.ndim - 1)))
-    return TABLE["where"](is_written, last_elements, whole)
+    is_written = TABLE["reshape"](is_written, shape=(count, *[1] * (elements_before._array.ndim - 1)))
+    return TABLE["where"](is_written, last_elements, elements_before)
 
 
 def loop_arrays(
@@ -273,14 +279,14 @@ def loop_arrays(
         return LoopArrays([], [])
     if any(type(array) is not TensorArray for array in arrays) or len(set(map(id, arrays))) < len(arrays):
         return None
-    watched: list[_AccessRecorder] = []
+    watched: list[_AccessCountingTensorArray] = []
 
     def one_trip(loop_tensors: list[Tensor]) -> list[Tensor]:
-        copies = iter([_AccessRecorder(array) for array in arrays])
+        copies = iter([_AccessCountingTensorArray(array) for array in arrays])
         tensors = iter(loop_tensors)
         leaves = [next(copies) if isinstance(x, TensorArray) else next(tensors) for x in nest.flatten(variables)]
         body(*nest.pack_sequence_as(variables, leaves))
-        watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessRecorder)])
+        watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessCountingTensorArray)])
         return []
 
     tracer.record_function(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])

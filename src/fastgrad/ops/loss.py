@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.ops.arguments import check_dtype
-from fastgrad.ops.batching import rows_as_examples
+from fastgrad.ops.batching import rows_as_examples_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
@@ -26,7 +26,7 @@ def _check_floating(name: str, x: Tensor) -> None:
     check_dtype(name, x._array.dtype, FLOATING)
 
 
-def _loss_row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
+def _loss_operation(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
     """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
         name,
@@ -35,7 +35,7 @@ def _loss_row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
-        batched=None if gradient is None else rows_as_examples,
+        batched=None if gradient is None else rows_as_examples_rule,
         result=result,
     )
 
@@ -92,14 +92,14 @@ def _sparse_cross_entropy_second_gradient_rule(
     )
 
 
-_sparse_cross_entropy_gradient = _loss_row(
+_sparse_cross_entropy_gradient = _loss_operation(
     "sparse_softmax_cross_entropy_gradient",
     _run_sparse_cross_entropy_gradient,
     joint(_sparse_cross_entropy_second_gradient_rule),
     "sparse_cross_entropy_gradient",
     _gradient_result,
 )
-_sparse_cross_entropy = _loss_row(
+_sparse_cross_entropy = _loss_operation(
     "sparse_softmax_cross_entropy",
     _run_sparse_cross_entropy,
     joint(_sparse_cross_entropy_gradient_rule, zeros=False),
@@ -116,7 +116,7 @@ def _run_sparse_cross_entropy_and_gradient(
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
-_loss_row(
+_loss_operation(
     "sparse_softmax_cross_entropy_and_gradient",
     _run_sparse_cross_entropy_and_gradient,
     None,
@@ -213,14 +213,14 @@ def _cross_entropy_second_gradient_rule(
 
 
 # g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
-_cross_entropy_gradient = _loss_row(
+_cross_entropy_gradient = _loss_operation(
     "softmax_cross_entropy_gradient",
     _run_cross_entropy_gradient,
     joint(_cross_entropy_second_gradient_rule),
     "cross_entropy_gradient",
     _gradient_result,
 )
-_cross_entropy = _loss_row(
+_cross_entropy = _loss_operation(
     "softmax_cross_entropy",
     _run_cross_entropy,
     joint(_cross_entropy_gradient_rule, zeros=False),
@@ -293,7 +293,7 @@ def _run_sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
 
 
-_sigmoid_cross_entropy_row = elementwise(
+_sigmoid_cross_entropy_operation = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
     run=_run_sigmoid_cross_entropy,
@@ -323,7 +323,7 @@ def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, na
     x = convert_to_tensor(logits)
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _check_same_shape("sigmoid_cross_entropy_with_logits", x, z)
-    return _sigmoid_cross_entropy_row(x, z)
+    return _sigmoid_cross_entropy_operation(x, z)
 
 
 def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Tensor:

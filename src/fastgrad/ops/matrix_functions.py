@@ -13,11 +13,11 @@ from fastgrad.core.operation import COMPLEX, Operation
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import LAPACK, call_on_matrices, matrix_operation
+from fastgrad.ops.linear_algebra import LAPACK_DTYPES, call_on_matrices, matrix_operation
 
 
 def _matrix_function(
-    name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK
+    name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK_DTYPES
 ) -> Operation:
     """Declares an operation that computes ``run(x)`` for square matrices ``x``."""
 
@@ -58,9 +58,9 @@ def _map_matrices(function: str, x: np.ndarray) -> np.ndarray:
     return out
 
 
-_expm_row = _matrix_function("expm", _run_expm)
-_logm_row = _matrix_function("logm", lambda x: _map_matrices("logm", x), COMPLEX)
-_sqrtm_row = _matrix_function("sqrtm", lambda x: _map_matrices("sqrtm", x))
+_expm_operation = _matrix_function("expm", _run_expm)
+_logm_operation = _matrix_function("logm", lambda x: _map_matrices("logm", x), COMPLEX)
+_sqrtm_operation = _matrix_function("sqrtm", lambda x: _map_matrices("sqrtm", x))
 
 
 def expm(input: Any, name: str | None = None) -> Tensor:
@@ -73,7 +73,7 @@ def expm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    return call_on_matrices(_expm_row, input)
+    return call_on_matrices(_expm_operation, input)
 
 
 def logm(input: Any, name: str | None = None) -> Tensor:
@@ -86,7 +86,7 @@ def logm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    return call_on_matrices(_logm_row, input)
+    return call_on_matrices(_logm_operation, input)
 
 
 def sqrtm(input: Any, name: str | None = None) -> Tensor:
@@ -99,4 +99,4 @@ def sqrtm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    return call_on_matrices(_sqrtm_row, input)
+    return call_on_matrices(_sqrtm_operation, input)

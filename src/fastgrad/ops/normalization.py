@@ -12,7 +12,7 @@ from fastgrad.core.result_rules import ArraySpec, like, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_row, rows_as_examples_of_first
+from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_operation, rows_as_examples_of_first_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
@@ -94,15 +94,15 @@ def _batched_layer_normalization_gradient(
     if gamma.has_rows:
         raise NotBatched
     row_tensors = [broadcast_rows(operand, rows) for operand in (g, x, mean, inverse)]
-    merged = [call_row("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in row_tensors]
-    dx, _, _ = call_row(name, *merged[:2], gamma.tensor, *merged[2:])
-    columns = [call_row("reshape", y, shape=(rows, x.shape[0], 1)) for y in row_tensors[2:]]
-    normal = call_row("multiply", call_row("subtract", row_tensors[1], columns[0]), columns[1])
+    merged = [call_operation("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in row_tensors]
+    dx, _, _ = call_operation(name, *merged[:2], gamma.tensor, *merged[2:])
+    columns = [call_operation("reshape", y, shape=(rows, x.shape[0], 1)) for y in row_tensors[2:]]
+    normal = call_operation("multiply", call_operation("subtract", row_tensors[1], columns[0]), columns[1])
     sums = [
-        call_row("reduce_sum", y, axes=(1,), keepdims=False)
-        for y in (call_row("multiply", row_tensors[0], normal), row_tensors[0])
+        call_operation("reduce_sum", y, axes=(1,), keepdims=False)
+        for y in (call_operation("multiply", row_tensors[0], normal), row_tensors[0])
     ]
-    return (call_row("reshape", dx, shape=(rows, *x.shape)), *sums)
+    return (call_operation("reshape", dx, shape=(rows, *x.shape)), *sums)
 
 
 _layer_norm_gradient = operation(
@@ -115,14 +115,14 @@ _layer_norm_gradient = operation(
     batched=_batched_layer_normalization_gradient,
     result=like(1, 2, 2),
 )
-_layer_norm_row = operation(
+_layer_norm_operation = operation(
     "layer_normalization",
     Form.FUSED,
     run=_run_layer_norm,
     gradient=joint(_layer_norm_gradient_rule, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
-    batched=rows_as_examples_of_first,
+    batched=rows_as_examples_of_first_rule,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 
@@ -157,9 +157,9 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
         normalized = layer_normalization(x, gamma, beta, epsilon)
         return cast(normalized, dtype=half_dtype)
     if len(shape) == 2:
-        return _layer_norm_row(x, gamma, beta, epsilon=epsilon)[0]
+        return _layer_norm_operation(x, gamma, beta, epsilon=epsilon)[0]
     flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
-    return TABLE["reshape"](_layer_norm_row(flat, gamma, beta, epsilon=epsilon)[0], shape=shape)
+    return TABLE["reshape"](_layer_norm_operation(flat, gamma, beta, epsilon=epsilon)[0], shape=shape)
 
 
 def batch_normalization(

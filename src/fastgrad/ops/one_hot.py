@@ -22,8 +22,8 @@ from fastgrad.core.tensor import (
 )
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import check_dtype, integer, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
+from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
@@ -47,10 +47,10 @@ def _run_one_hot(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, a
 def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Batched, depth: int, axis: int) -> Any:
     if on.has_rows or off.has_rows:
         raise NotBatched
-    return call_row(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))
+    return call_operation(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))
 
 
-_one_hot_row = operation(
+_one_hot_operation = operation(
     "one_hot",
     Form.EXTERN,
     run=_run_one_hot,
@@ -92,17 +92,17 @@ def one_hot(
     if ids._array.dtype.kind == "b":
         ids = TABLE["cast"](ids, dtype="uint8")
     check_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_DTYPES)
-    size = integer(depth, "one_hot: depth")
+    size = as_python_int(depth, "one_hot: depth")
     if size < 0:
         raise InvalidArgumentError(f"one_hot: depth must be non-negative, got: {size}.")
     rank = ids._array.ndim
-    position = -1 if axis is None else integer(axis, "one_hot: axis")
+    position = -1 if axis is None else as_python_int(axis, "one_hot: axis")
     if not -1 <= position <= rank:
         raise InvalidArgumentError(
             f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."
         )
     on, off = _on_and_off_values(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
-    return _one_hot_row(ids, on, off, depth=size, axis=rank if position == -1 else position)
+    return _one_hot_operation(ids, on, off, depth=size, axis=rank if position == -1 else position)
 
 
 def _on_and_off_values(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Tensor, Tensor]:

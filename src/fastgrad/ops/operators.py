@@ -87,19 +87,19 @@ def _install_unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
         setattr(tensor_class, f"__{symbol}__", operator)
 
 
-def _equality_operator(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[[Any, Any], Any]:
+def _equality_operator(function: Callable[[Any, Any], Tensor], result_if_unlike: bool) -> Callable[[Any, Any], Any]:
     """Makes ``==`` or ``!=``; operands that are None or have incompatible shapes are unequal, not errors."""
 
     def compare(x: Any, y: Any) -> Any:
         if y is None:
-            return unlike
+            return result_if_unlike
         try:
             left, right = convert_pair(x, y, function.__name__)
         except CompositeOperand as met:
             return met.mapped(function, x, y)
         a, b = left._array.shape, right._array.shape
         if a != b and left._array.dtype == right._array.dtype and not _shapes_broadcast(a, b):
-            return Tensor(np.array(unlike))
+            return Tensor(np.array(result_if_unlike))
         try:
             return function(left, right)
         except InvalidArgumentError as refusal:

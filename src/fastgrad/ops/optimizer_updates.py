@@ -40,11 +40,13 @@ def is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
-def _run_on_copies(launches: Callable[..., Launches | None], changed: Callable[..., int]) -> Callable[..., Any]:
-    """Makes a ``run`` that calls the kernels of ``launches`` on copies of the ``changed(**attributes)`` first inputs."""
+def _run_on_copies(
+    launches: Callable[..., Launches | None], changed_input_count: Callable[..., int]
+) -> Callable[..., Any]:
+    """Returns a ``run`` that calls the kernels of ``launches`` on copies of the inputs that the kernels change."""
 
     def run(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
-        outputs = tuple([np.array(x, order="C") for x in inputs[: changed(**attributes)]])
+        outputs = tuple([np.array(x, order="C") for x in inputs[: changed_input_count(**attributes)]])
         plan = launches(inputs, outputs, **attributes)
         if plan is not None:  # None if there are no elements
             run_launches(plan, [np.asarray(x, order="C") for x in inputs], outputs)
@@ -107,31 +109,38 @@ def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return math.prod(shape[:-2]), shape[-2], shape[-1]
 
 
-def _adafactor(name: str, kernel: Any, changed: int, sizes: Any) -> Operation:
+def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kernel_sizes_of: Any) -> Operation:
     @through_float32
     def launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
         if p.dtype not in _KERNEL_DTYPES or not math.prod(p.shape):
             return None
-        numbers = [Input(i) for i in range(changed + 1, len(inputs))]
-        operands = *[Output(i) for i in range(changed)], Input(changed), *sizes(p.shape), *numbers
-        pairs = tuple([(i, i) for i in range(changed)])
+        numbers = [Input(i) for i in range(changed_input_count + 1, len(inputs))]
+        operands = (
+            *[Output(i) for i in range(changed_input_count)],
+            Input(changed_input_count),
+            *kernel_sizes_of(p.shape),
+            *numbers,
+        )
+        pairs = tuple([(i, i) for i in range(changed_input_count)])
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
-    run = _run_on_copies(launches, lambda: changed)
-    return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed)))
+    run = _run_on_copies(launches, lambda: changed_input_count)
+    return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed_input_count)))
 
 
-adafactor_of_matrix = _adafactor("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
+adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
 """Adafactor for one variable of rank 2 or more: inputs p, r, c, v, g and the kernel's numbers; outputs p, r, c, v."""
 
-adafactor_of_vector = _adafactor("apply_adafactor_vector", adafactor_vector, 2, lambda shape: (math.prod(shape),))
+adafactor_of_vector = _adafactor_operation(
+    "apply_adafactor_vector", adafactor_vector, 2, lambda shape: (math.prod(shape),)
+)
 """Adafactor for one variable of rank 0 or 1: inputs p, v, g and the kernel's numbers; outputs p, v."""
 
 
 # ---- norms -----------------------------------------------------------------------------------------------
 
-_SHARED_FROM = 1 << 21
+_MIN_ELEMENTS_FOR_THREADS = 1 << 21
 """The number of elements from which threads share the sums of squares."""
 
 
@@ -140,7 +149,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
     totals = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
     dtype = wide[0].dtype
-    if sum([a.size for a in wide]) < _SHARED_FROM:
+    if sum([a.size for a in wide]) < _MIN_ELEMENTS_FOR_THREADS:
         sums_of_squares[dtype](wide, totals)
         return totals
     sizes = tuple([a.size for a in wide])
@@ -156,7 +165,7 @@ def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
 
-sums_of = operation(
+sums_of_squares_of_arrays = operation(
     "sums_of_squares",
     Form.REDUCE,
     run=squares,
@@ -171,28 +180,28 @@ sums_of = operation(
 # `sums` is 0, that of `ids` is `limit`.
 
 
-def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
+def summed_rows(ids: np.ndarray, values: np.ndarray, table_rows: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
     """Sums the rows of repeated indices, in their order, and sorts the rows by index.
 
     Args:
         ids: int32 or int64, shape (n,).
         values: floating, shape (n, ...).
-        limit: the number of rows of the table.
+        table_rows: the number of rows of the table.
         owner: the name in errors.
 
     Returns:
         The distinct indices, and the sums.
 
     Raises:
-        InvalidArgumentError: an index outside [0, limit).
+        InvalidArgumentError: an index outside [0, table_rows).
     """
     count = len(ids)
     order, workspace, starts = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
     unique, number = np.empty_like(ids), np.empty(1, np.int64)
-    invalid_position = group_ids[ids.dtype](ids, order, workspace, unique, starts, number, count, limit)
+    invalid_position = group_ids[ids.dtype](ids, order, workspace, unique, starts, number, count, table_rows)
     if invalid_position >= 0:
         raise InvalidArgumentError(
-            f"{owner}: indices[{invalid_position}] = {ids[invalid_position]} is not in [0, {limit})."
+            f"{owner}: indices[{invalid_position}] = {ids[invalid_position]} is not in [0, {table_rows})."
         )
     wide = values.astype(np.float32, order="C") if is_half(values.dtype) else values
     distinct_count = int(number[0])
@@ -212,7 +221,7 @@ def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
 
-ROW_NANOSECONDS = 15.0
+NANOSECONDS_PER_UPDATED_ROW = 15.0
 """The cost of fetching a table row from memory, without the work on its elements."""
 
 
@@ -225,7 +234,7 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     order, workspace, starts = Scratch(0), Scratch(1), Scratch(2)
     group = Launch(group_ids[ids.dtype], (Input(1), order, workspace, Output(1), starts, Output(2), rows, limit))
     operands = Input(0), order, starts, Output(0), rows, width
-    total = Launch(sum_groups[values.dtype], operands, rows, ROW_NANOSECONDS + width * 0.3)
+    total = Launch(sum_groups[values.dtype], operands, rows, NANOSECONDS_PER_UPDATED_ROW + width * 0.3)
     return Launches((group, total), scratch=((word_dtype, rows), (word_dtype, rows), (word_dtype, rows + 1)))
 
 
@@ -255,7 +264,10 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     if moves == ZERO_GRADIENT_RESTS:
         kernel = update_rule.summed_rows[table.dtype, ids.dtype]
         launch = Launch(
-            kernel, (*operands, limit, width, *numbers), ids.shape[0], ROW_NANOSECONDS + width * update_rule.nanoseconds
+            kernel,
+            (*operands, limit, width, *numbers),
+            ids.shape[0],
+            NANOSECONDS_PER_UPDATED_ROW + width * update_rule.nanoseconds,
         )
     else:
         kernel = update_rule.summed_table[table.dtype, ids.dtype]
@@ -310,8 +322,8 @@ outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights, slots
 """
 
 
-def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.ndarray) -> np.ndarray:
-    count = int(number)
+def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, row_count: np.ndarray) -> np.ndarray:
+    count = int(row_count)
     updated_table = np.array(table)
     updated_table[ids[:count]] += sums[:count]
     return updated_table
@@ -325,7 +337,7 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     kernel = add_summed_rows[table.dtype, ids.dtype]
     width = math.prod(table.shape[1:])
     operands = Output(0), Input(1), Input(2), Input(3), table.shape[0], width
-    launch = Launch(kernel, operands, ids.shape[0], ROW_NANOSECONDS + 0.1 * width)
+    launch = Launch(kernel, operands, ids.shape[0], NANOSECONDS_PER_UPDATED_ROW + 0.1 * width)
     return Launches((launch,), in_place=((0, 0),), starts_as=((0, 0),))
 
 
@@ -335,7 +347,7 @@ add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows
 
 # ---- actions at every n-th step ----------------------------------------------------------------------------
 
-whole_turns_of = operation(
+completed_round_count = operation(
     "whole_turns",
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
@@ -344,7 +356,7 @@ whole_turns_of = operation(
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
 
-ends_turn_of = operation(
+is_last_step_of_round = operation(
     "ends_turn",
     Form.EXTERN,
     run=lambda count, every: np.asarray((count + 1) % every == 0),

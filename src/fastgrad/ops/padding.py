@@ -58,7 +58,7 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     return write_parts_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
-_pad_row = operation(
+_pad_operation = operation(
     "pad",
     Form.INDEX_MAP,
     run=_run_pad,
@@ -93,20 +93,20 @@ def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np
     return g
 
 
-_mirror_pad_row: Operation = operation(
+_mirror_pad_operation: Operation = operation(
     "mirror_pad",
     Form.INDEX_MAP,
     run=_run_mirror_pad,
-    gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_row(g, paddings=paddings, edge=edge),
+    gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_operation(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
     result=lambda x, paddings, edge: _pad_result(x, paddings=paddings),
 )
-_mirror_pad_gradient_row: Operation = operation(
+_mirror_pad_gradient_operation: Operation = operation(
     "mirror_pad_gradient",
     Form.SCATTER,
     run=_run_mirror_pad_gradient,
-    gradient=lambda gg, y, g, paddings, edge: _mirror_pad_row(gg, paddings=paddings, edge=edge),
+    gradient=lambda gg, y, g, paddings, edge: _mirror_pad_operation(gg, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
     result=_mirror_pad_gradient_result,
@@ -151,7 +151,7 @@ def pad(
     padding_pairs = tuple([(int(low), int(high)) for low, high in padding_matrix])
     mode = str(mode).upper()
     if mode == "CONSTANT":
-        return _pad_row(x, _padding_constant(x, constant_values), paddings=padding_pairs)
+        return _pad_operation(x, _padding_constant(x, constant_values), paddings=padding_pairs)
     if mode not in {"REFLECT", "SYMMETRIC"}:
         raise ValueError(
             f'pad: Value of argument `mode` expected to be one of "CONSTANT", "REFLECT", or "SYMMETRIC". Received `mode` = {mode}'
@@ -163,7 +163,7 @@ def pad(
                 f"pad: paddings must be {'less' if edge else 'no greater'} than the dimension size in mode {mode}: "
                 f"{low}, {high} for dimension {axis} of size {length}."
             )
-    return _mirror_pad_row(x, paddings=padding_pairs, edge=edge)
+    return _mirror_pad_operation(x, paddings=padding_pairs, edge=edge)
 
 
 def _padding_constant(x: Tensor, value: Any) -> Tensor:

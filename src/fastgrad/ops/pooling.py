@@ -19,8 +19,8 @@ from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.ops.arguments import check_dtype, integers, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -45,8 +45,8 @@ def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilati
     return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
 
 
-def _pooling_row(
-    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples
+def _pooling_operation(
+    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples_rule
 ) -> Operation:
     return kernel_operation(
         name,
@@ -59,7 +59,7 @@ def _pooling_row(
     )
 
 
-_max_scatter = _pooling_row(
+_max_scatter = _pooling_operation(
     "max_pool_scatter",
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     (
@@ -69,20 +69,20 @@ _max_scatter = _pooling_row(
     ),
     lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
 )
-_max_gather: Operation = _pooling_row(
+_max_gather: Operation = _pooling_operation(
     "max_pool_gather",
     (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
-_max_row = _pooling_row(
+_max_operation = _pooling_operation(
     "max_pool", lambda g, y, x, **window: _max_scatter(x, y, g, **window), _pool_result, _MAX_POOL_DTYPES
 )
-_avg_gradient = _pooling_row(
+_avg_gradient = _pooling_operation(
     "avg_pool_gradient",
-    lambda g, y, x, input_shape, **window: _avg_row(g, **window),
+    lambda g, y, x, input_shape, **window: _avg_operation(g, **window),
     lambda g, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
-_avg_row: Operation = _pooling_row(
+_avg_operation: Operation = _pooling_operation(
     "avg_pool", lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window), _pool_result
 )
 
@@ -102,7 +102,7 @@ def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype
 
 
 def _call_pooling(
-    row: Any,
+    operation: Any,
     name: str,
     x: Tensor,
     ksize: Any,
@@ -115,7 +115,7 @@ def _call_pooling(
     channels_first = channels_come_first(data_format, rank, name)
     x = channels_to_end(x, rank, channels_first)
     window = _window_attributes(name, x._array.shape, ksize, strides, padding, channels_first, dilations)
-    return restore_channels(row(x, **window), x._array.shape[:1], rank, channels_first)
+    return restore_channels(operation(x, **window), x._array.shape[:1], rank, channels_first)
 
 
 def _window_attributes(
@@ -167,23 +167,23 @@ def max_pool2d(
     """
     x = _checked_input("max_pool2d", input, 2, _MAX_POOL_DTYPES)
     if data_format in (None, "NHWC"):
-        widths = integers(ksize, "max_pool2d: ksize")
+        widths = as_python_ints(ksize, "max_pool2d: ksize")
         if len(widths) == 4 and widths[3] != 1:
-            return _max_over_channels(x, widths, integers(strides, "max_pool2d: strides"))
-    return _call_pooling(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
+            return _max_over_channels(x, widths, as_python_ints(strides, "max_pool2d: strides"))
+    return _call_pooling(_max_operation, "max_pool2d", x, ksize, strides, padding, data_format)
 
 
-def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
-    """The largest element of each group of ``widths[3]`` channels of ``x``."""
+def _max_over_channels(x: Tensor, window_sizes: Sizes, strides: Sizes) -> Tensor:
+    """The largest element of each group of ``window_sizes[3]`` channels of ``x``."""
     batch, height, width, channels = x._array.shape
-    group_size = widths[3]
-    if widths[:3] != (1, 1, 1) or steps != widths or group_size < 1 or channels % group_size:
+    group_size = window_sizes[3]
+    if window_sizes[:3] != (1, 1, 1) or strides != window_sizes or group_size < 1 or channels % group_size:
         raise UnimplementedError(
             f"max_pool2d: over channels, ksize must be [1, 1, 1, n] with the same strides, and n must divide {channels} "
-            f"channels; got ksize {list(widths)} and strides {list(steps)}. Pool over height and width in a call of its own."
+            f"channels; got ksize {list(window_sizes)} and strides {list(strides)}. Pool over height and width in a call of its own."
         )
     rows = reshape(x, (batch, height * width, channels, 1))
-    largest = _max_row(
+    largest = _max_operation(
         rows, kernel=(1, group_size), strides=(1, group_size), padding=((0, 0), (0, 0)), dilations=(1, 1)
     )
     return reshape(largest, (batch, height, width, channels // group_size))
@@ -203,7 +203,7 @@ def max_pool1d(
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
     """
     x = _checked_input("max_pool1d", input, 1, _MAX_POOL_DTYPES)
-    return _call_pooling(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_operation, "max_pool1d", x, ksize, strides, padding, data_format)
 
 
 def max_pool3d(
@@ -223,7 +223,7 @@ def max_pool3d(
     """
     x = _checked_input("max_pool3d", input, 3, FLOATING)
     _check_padding_is_string("max_pool3d", padding)
-    return _call_pooling(_max_row, "max_pool3d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_operation, "max_pool3d", x, ksize, strides, padding, data_format)
 
 
 def max_pool(
@@ -261,10 +261,10 @@ class MaxPoolWithArgmax(NamedTuple):
 def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
     if with_batch:
         raise NotBatched
-    return rows_as_examples(name, rows, *inputs, with_batch=False, **attributes)
+    return rows_as_examples_rule(name, rows, *inputs, with_batch=False, **attributes)
 
 
-_argmax_row = _pooling_row(
+_argmax_operation = _pooling_operation(
     "max_pool_argmax",
     None,
     lambda x, y, dtype, **attributes: ArraySpec(y.shape, np.dtype(dtype)),
@@ -308,8 +308,10 @@ def max_pool_with_argmax(
     if dtype not in (dtypes.int32, dtypes.int64):
         raise InvalidArgumentError(f"{what}: output_dtype must be int32 or int64, got {dtype.name}.")
     window = _window_attributes(what, x._array.shape, ksize, strides, padding, False)
-    y = _max_row(x, **window)
-    return MaxPoolWithArgmax(y, _argmax_row(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window))
+    y = _max_operation(x, **window)
+    return MaxPoolWithArgmax(
+        y, _argmax_operation(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window)
+    )
 
 
 # ---- means ---------------------------------------------------------------------------------------------------
@@ -371,7 +373,7 @@ def _call_avg_pool(
 ) -> Tensor:
     x = _checked_input(name, input, rank, FLOATING)
     _check_padding_is_string(name, padding)
-    return _call_pooling(_avg_row, name, x, ksize, strides, padding, data_format)
+    return _call_pooling(_avg_operation, name, x, ksize, strides, padding, data_format)
 
 
 def avg_pool(
@@ -440,4 +442,6 @@ def pool(
     if not is_max or rank == 3:
         _check_padding_is_string("pool", padding)
     x = _checked_input("pool", x, rank, _MAX_POOL_DTYPES if is_max else FLOATING)
-    return _call_pooling(_max_row if is_max else _avg_row, "pool", x, window_shape, steps, padding, data_format, rates)
+    return _call_pooling(
+        _max_operation if is_max else _avg_operation, "pool", x, window_shape, steps, padding, data_format, rates
+    )

@@ -22,20 +22,20 @@ from fastgrad.kernels.random import random as kernels
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
-_F32 = np.dtype(np.float32)
-_U32 = np.dtype(np.uint32)
-_U64 = np.dtype(np.uint64)
-_WORD_RANGE = 2**64
+_FLOAT32 = np.dtype(np.float32)
+_UINT32 = np.dtype(np.uint32)
+_UINT64 = np.dtype(np.uint64)
+_VALUES_PER_64_BIT_WORD = 2**64
 
 
 def _draw_result(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
     return ArraySpec(shape, dtypes.as_dtype(dtype).numpy)
 
 
-def _float_draw_row(name: str) -> Any:
+def _float_draw_operation(name: str) -> Any:
     def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         result_dtype = dtypes.as_dtype(dtype).numpy
-        kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _F32
+        kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _FLOAT32
         out = np.empty(shape, kernel_dtype)
         getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.units(out.size))
         if kernel_dtype is result_dtype:
@@ -64,23 +64,23 @@ def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT_ELEMENTS * 4.0),))
 
 
-uniform = _float_draw_row("uniform")
+uniform = _float_draw_operation("uniform")
 """Uniform numbers in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
 
-normal = _float_draw_row("normal")
+normal = _float_draw_operation("normal")
 """Standard normal numbers: ``normal(words, shape=, dtype=)``."""
 
-truncated_normal = _float_draw_row("truncated_normal")
+truncated_normal = _float_draw_operation("truncated_normal")
 """Standard normal numbers, truncated to (-2, 2): ``truncated_normal(words, shape=, dtype=)``."""
 
 
-def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:
+def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64) -> np.ndarray:
     out = np.empty(shape, dtype)
     kernels.bits[dtype](out, out.size, words, 0, kernels.units(out.size))
     return out
 
 
-def _bits_row(name: str, dtype: np.dtype) -> Operation:
+def _bits_operation(name: str, dtype: np.dtype) -> Operation:
     return operation(
         name,
         Form.RANDOM,
@@ -90,10 +90,10 @@ def _bits_row(name: str, dtype: np.dtype) -> Operation:
     )
 
 
-bits = _bits_row("random_bits", _U64)
+bits = _bits_operation("random_bits", _UINT64)
 """Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
-bits_of_dropout = _bits_row("random_bits_of_dropout", _U32)
+bits_of_dropout = _bits_operation("random_bits_of_dropout", _UINT32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
@@ -209,9 +209,9 @@ categories = operation(
 # ---- by NumPy's generator -----------------------------------------------------------------------------
 
 
-def generator(words: np.ndarray) -> np.random.Generator:
-    """A NumPy generator on a separate Philox stream, for gamma, Poisson and binomial numbers."""
-    low, high, key = [int(word) % _WORD_RANGE for word in words]
+def numpy_generator(words: np.ndarray) -> np.random.Generator:
+    """Returns a NumPy generator on a separate Philox stream, for gamma, Poisson and binomial numbers."""
+    low, high, key = [int(word) % _VALUES_PER_64_BIT_WORD for word in words]
     return np.random.Generator(np.random.Philox(key=key, counter=[low, high, 0, 0x66617374]))
 
 
@@ -221,12 +221,12 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
 
-_REJECTION_REASON = "drawn by rejection, by NumPy's generator"
+_IN_PYTHON_BECAUSE_OF_REJECTION = "drawn by rejection, by NumPy's generator"
 
 
 def _run_gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     check_gamma(alpha, beta)
-    numbers = generator(words).standard_gamma(alpha.astype(np.float64), shape)
+    numbers = numpy_generator(words).standard_gamma(alpha.astype(np.float64), shape)
     return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
 
 
@@ -234,7 +234,7 @@ gamma = operation(
     "random_gamma",
     Form.RANDOM,
     run=_run_gamma,
-    in_python=_REJECTION_REASON,
+    in_python=_IN_PYTHON_BECAUSE_OF_REJECTION,
     result=lambda words, alpha, beta, shape: ArraySpec(shape, alpha.dtype),
 )
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
@@ -248,8 +248,8 @@ def check_poisson(what: str, rate: np.ndarray) -> None:
 
 def _run_poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     check_poisson("random.poisson", rate)
-    draws, wide = generator(words), rate.astype(np.float64)
-    large = wide > _LARGE_RATE
+    draws, wide = numpy_generator(words), rate.astype(np.float64)
+    large = wide > _LARGE_POISSON_RATE
     numbers = np.asarray(draws.poisson(np.where(large, 0.0, wide), shape))
     if large.any():
         normal = np.round(wide + np.sqrt(wide) * draws.standard_normal(shape))
@@ -257,9 +257,11 @@ def _run_poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dt
     return numbers.astype(dtypes.as_dtype(dtype).numpy)
 
 
-_LARGE_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
+_LARGE_POISSON_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
-poisson = operation("random_poisson", Form.RANDOM, run=_run_poisson, in_python=_REJECTION_REASON, result=_draw_result)
+poisson = operation(
+    "random_poisson", Form.RANDOM, run=_run_poisson, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
+)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
@@ -273,12 +275,12 @@ def _run_binomial(
     words: np.ndarray, counts: np.ndarray, probs: np.ndarray, shape: tuple[int, ...], dtype: str
 ) -> np.ndarray:
     check_binomial("random.binomial", counts, probs)
-    numbers = generator(words).binomial(counts.astype(np.int64), probs.astype(np.float64), shape)
+    numbers = numpy_generator(words).binomial(counts.astype(np.int64), probs.astype(np.float64), shape)
     return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
 
 
 binomial = operation(
-    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_REJECTION_REASON, result=_draw_result
+    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
 )
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
@@ -288,17 +290,17 @@ binomial = operation(
 
 def as_int64(word: int) -> int:
     """The low 64 bits of ``word`` as an int64."""
-    word %= _WORD_RANGE
-    return word - _WORD_RANGE if word >= _WORD_RANGE // 2 else word
+    word %= _VALUES_PER_64_BIT_WORD
+    return word - _VALUES_PER_64_BIT_WORD if word >= _VALUES_PER_64_BIT_WORD // 2 else word
 
 
 def hash_of_words(*words: int) -> int:
     """A 64-bit hash of integers; close integers give unrelated keys (SplitMix64, Steele et al. 2014)."""
     state = 0
     for word in words:
-        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD_RANGE - 1
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD_RANGE
-        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD_RANGE
+        state = (state ^ word) + 0x9E3779B97F4A7C15 & _VALUES_PER_64_BIT_WORD - 1
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _VALUES_PER_64_BIT_WORD
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % _VALUES_PER_64_BIT_WORD
         state ^= state >> 31
     return as_int64(state)
 

@@ -19,7 +19,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
+from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
 from fastgrad.ops.random_draws import as_int64, hash_of_words
 
 
@@ -53,11 +53,11 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def check_shape_suffix(what: str, sizes: tuple[int, ...], ends: tuple[int, ...]) -> None:
-    """Raises InvalidArgumentError unless the shape ``sizes`` ends in ``ends``."""
-    if sizes[len(sizes) - len(ends) :] != ends:
+def check_shape_suffix(what: str, shape: tuple[int, ...], suffix: tuple[int, ...]) -> None:
+    """Raises InvalidArgumentError unless the shape ``shape`` suffix in ``suffix``."""
+    if shape[len(shape) - len(suffix) :] != suffix:
         raise InvalidArgumentError(
-            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
+            f"{what}: Shape passed in must end with broadcasted shape {list(suffix)}, got {list(shape)}."
         )
 
 
@@ -164,12 +164,12 @@ class Generator:
 
     def skip(self, delta: Any) -> Tensor:
         """Advances the counter by ``delta`` and returns the new state."""
-        self.take(integer(delta, "Generator.skip: delta"))
+        self.take(as_python_int(delta, "Generator.skip: delta"))
         return self._state.value()
 
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
-        count = integer(count, "Generator.split: count")
+        count = as_python_int(count, "Generator.split: count")
         if count < 0:
             raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
         return draws.integers(self._draw_words((2, count)), shape=(2, count), dtype="int64")
@@ -306,8 +306,8 @@ def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) 
             )
 
 
-def normal_from(draw_words: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
-    """Returns ``mean + stddev`` times the draws of ``row``; gradients flow to ``mean`` and ``stddev``."""
+def normal_from(draw_words: Any, operation: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
+    """Returns ``mean + stddev`` times the draws of ``operation``; gradients flow to ``mean`` and ``stddev``."""
     result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     centre, deviation = mean, stddev
@@ -319,7 +319,7 @@ def normal_from(draw_words: Any, row: Any, what: str, shape: Any, mean: Any, std
         raise InvalidArgumentError(
             f"{what}: Incompatible shapes: mean {list(mean.shape)}, stddev {list(stddev.shape)}, shape {list(sizes)}."
         ) from None
-    x = row(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
+    x = operation(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
     if not _is_default(deviation, 1):
         x = TABLE["multiply"](x, stddev)
     if not _is_default(centre, 0):

@@ -17,7 +17,7 @@ from fastgrad.core.operation import REAL, TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
+from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
 from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
@@ -128,7 +128,7 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
     """Class numbers by their log-probabilities; ``draw_words(shape)`` returns the random words of a draw."""
     x = convert_to_tensor(logits)
     result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
-    count = integer(num_samples, "random.categorical: num_samples")
+    count = as_python_int(num_samples, "random.categorical: num_samples")
     if x.ndim != 2 or not x.dtype.is_floating:
         raise InvalidArgumentError(
             f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."

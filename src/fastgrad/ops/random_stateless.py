@@ -11,7 +11,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.random_generator import (
     Algorithm,
     binomial_from,
@@ -176,7 +176,7 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
         Shape (num, 2), of the seed's dtype. TensorFlow: tf.random.split.
     """
     dtype = convert_to_tensor(seed).dtype
-    count = integer(num, "random.split: num")
+    count = as_python_int(num, "random.split: num")
     if count < 0:
         raise InvalidArgumentError(f"random.split: num must be at least 0, got {count}.")
     return draws.integers(_draw_words_of_seed("random.split", seed, alg)(()), shape=(count, 2), dtype=dtype.name)

@@ -17,21 +17,21 @@ from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operat
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, NotBatched, Rule, broadcast_rows, call_row, move_rows_to_front
+from fastgrad.ops.batching import Batched, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
-Shapes = Callable[..., Sequence[tuple[int, ...]]]
+ResultShapes = Callable[..., Sequence[tuple[int, ...]]]
 """A function of the inputs of a recurrent operation that returns the shapes of the results."""
 
 
-def _recurrent_row(
-    name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module: str | None = None
+def _recurrent_operation(
+    name: str, gradient: Any, shapes: ResultShapes, shared: Sequence[int], module: str | None = None
 ) -> Operation:
-    """Declares an operation over time.
+    """Declares an operation that computes all time steps of a recurrent layer, or its gradient.
 
     Args:
-        name: the name of the row; its kernels are in the module ``module`` of ``kernels/recurrent``.
+        name: the name of the operation; its kernels are in the module ``module`` of ``kernels/recurrent``.
         gradient: the gradient rule.
         shapes: returns the shapes of the results, from the inputs, arrays or specs.
         shared: the positions of the inputs that all sequences share.
@@ -41,7 +41,7 @@ def _recurrent_row(
     def result(*xs: Any, **_: Any) -> tuple[ArraySpec, ...]:
         return tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)])
 
-    by_kernel = by_kernels(launches, result)
+    by_kernel = make_kernel_run(launches, result)
 
     def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         if arrays[0].size:
@@ -115,13 +115,15 @@ def _column_sum(x: Tensor) -> Tensor:
     return TABLE["reduce_sum"](_merge_time_and_batch(x), axes=(0,), keepdims=False)
 
 
-def _call_over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
-    """Applies ``row`` to the product of ``x``, shape (batch, time, features), and ``kernel``."""
+def _call_over_time(
+    operation: Operation, x: Tensor, kernel: Tensor, other_inputs: Sequence[Tensor], mask: Tensor | None
+) -> Any:
+    """Applies ``operation`` to the product of ``x``, shape (batch, time, features), and ``kernel``."""
     x = _time_first(x)
     projected = TABLE["reshape"](
         _matmul(_merge_time_and_batch(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1])
     )
-    return row(projected, *given, *([] if mask is None else [_time_first(mask)]))
+    return operation(projected, *other_inputs, *([] if mask is None else [_time_first(mask)]))
 
 
 def _state_sequences(states: Tensor, sequences: bool) -> Tensor | None:
@@ -129,13 +131,13 @@ def _state_sequences(states: Tensor, sequences: bool) -> Tensor | None:
     return _time_first(states[1:]) if sequences else None
 
 
-def _optional_inputs(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
-    remaining = iter(given)
-    return [next(remaining) if is_present else None for is_present in has]
+def _optional_inputs(presence_flags: Sequence[bool], present_inputs: Sequence[Tensor]) -> list[Tensor | None]:
+    remaining = iter(present_inputs)
+    return [next(remaining) if is_present else None for is_present in presence_flags]
 
 
-def _add_step_cotangent(carried: Tensor, of_all: Tensor | None, t: int) -> Tensor:
-    return carried if of_all is None else carried + of_all[t]
+def _add_step_cotangent(carried_cotangent: Tensor, sequence_cotangent: Tensor | None, t: int) -> Tensor:
+    return carried_cotangent if sequence_cotangent is None else carried_cotangent + sequence_cotangent[t]
 
 
 def _zeros_like(x: Tensor) -> Tensor:
@@ -193,7 +195,7 @@ def _lstm_gradient_steps(
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
 
 
-def _lstm_rule(
+def _lstm_gradient_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor
 ) -> Any:
     if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
@@ -209,10 +211,10 @@ def _lstm_rule(
 def _split_rows(y: Tensor, rows: int) -> Tensor:
     """Splits the sequences of the rows, and puts an axis of rows in front."""
     *steps, count, width = y._array.shape
-    return move_rows_to_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
+    return move_rows_to_front(call_operation("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
-def _batched_sequences(*shared: int) -> Rule:
+def _batched_sequences(*shared: int) -> BatchingRule:
     """Makes a batching rule that treats rows as more sequences; the inputs at positions ``shared`` have no rows."""
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -226,11 +228,11 @@ def _batched_sequences(*shared: int) -> Rule:
             y = broadcast_rows(x, rows)
             if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
                 steps, count, *width = x.shape
-                y = call_row("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
-                operands.append(call_row("reshape", y, shape=(steps, rows * count, *width)))
+                y = call_operation("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
+                operands.append(call_operation("reshape", y, shape=(steps, rows * count, *width)))
             else:
-                operands.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
-        outputs = call_row(name, *operands, **attributes)
+                operands.append(call_operation("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
+        outputs = call_operation(name, *operands, **attributes)
         return tuple([_split_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
@@ -241,13 +243,13 @@ def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.
     return states, states, x.shape, h0.shape, h0.shape
 
 
-_lstm_gradient = _recurrent_row(
+_lstm_gradient = _recurrent_operation(
     "lstm_gradient",
     _gradient_of_steps(_lstm_gradient_steps),
     lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:]),
     shared=(2,),
 )
-_lstm = _recurrent_row("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
+_lstm = _recurrent_operation("lstm", joint(_lstm_gradient_rule, zeros=False), _lstm_shapes, shared=(1, 2))
 
 
 def lstm(
@@ -315,7 +317,9 @@ def _gru_gradient_steps(
     return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
-def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor) -> Any:
+def _gru_gradient_rule(
+    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
+) -> Any:
     if g[1] is not None or g[2] is not None:
         return _cotangents_by_tape(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
     has = (bool(mask), g[0] is not None, g[3] is not None)
@@ -330,13 +334,13 @@ def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.n
     return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
-_gru_gradient = _recurrent_row(
+_gru_gradient = _recurrent_operation(
     "gru_gradient",
     _gradient_of_steps(_gru_gradient_steps),
     lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:]),
     shared=(3,),
 )
-_gru = _recurrent_row("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
+_gru = _recurrent_operation("gru", joint(_gru_gradient_rule, zeros=False), _gru_shapes, shared=(1, 2))
 
 
 def gru(
@@ -368,7 +372,9 @@ def gru(
 # ---- simple RNN ------------------------------------------------------------------------------------------
 
 
-def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
+def _simple_rnn_gradient_steps(
+    hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
+) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional_inputs(has, given)
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     step_cotangents = []
@@ -382,27 +388,27 @@ def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: t
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
-def _simple_rule(
+def _simple_rnn_gradient_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
 ) -> Any:
     has = (bool(mask), g[0] is not None, g[1] is not None)
     state_cotangents = [cotangent for cotangent in g if cotangent is not None]
-    dx, dh = _simple_gradient(y[0], recurrent, *mask, *state_cotangents, has=has)
+    dx, dh = _simple_rnn_gradient(y[0], recurrent, *mask, *state_cotangents, has=has)
     by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dx), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dx) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
-_simple_gradient = _recurrent_row(
+_simple_rnn_gradient = _recurrent_operation(
     "simple_rnn_gradient",
-    _gradient_of_steps(_simple_gradient_steps),
+    _gradient_of_steps(_simple_rnn_gradient_steps),
     lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]),
     shared=(1,),
     module="simple",
 )
-_simple = _recurrent_row(
+_simple_rnn = _recurrent_operation(
     "simple_rnn",
-    joint(_simple_rule, zeros=False),
+    joint(_simple_rnn_gradient_rule, zeros=False),
     lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),
     shared=(1, 2),
     module="simple",
@@ -430,5 +436,5 @@ def simple_rnn(
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
     """
-    results = _call_over_time(_simple, x, kernel, (recurrent, bias, h), mask)
+    results = _call_over_time(_simple_rnn, x, kernel, (recurrent, bias, h), mask)
     return _state_sequences(results[0], sequences), results[1]

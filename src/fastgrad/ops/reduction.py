@@ -23,7 +23,7 @@ from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement.layout import Layout, broadcast
 from fastgrad.kernels.movement.strided import views_of_one_result
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
 from fastgrad.ops.casting import cast
@@ -32,7 +32,7 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_or_copy
-from fastgrad.ops.summation import KERNEL_MIN_SIZE, reduced_by, sum_over
+from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
 _add_reduce: Any = np.add.reduce
@@ -55,12 +55,12 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
         InvalidArgumentError: an axis is out of range or comes twice.
     """
     if axis is None:
-        return _ALL_AXES[rank] if rank < 8 else tuple(range(rank))
+        return _ALL_AXES_BY_RANK[rank] if rank < 8 else tuple(range(rank))
     if type(axis) is int and -rank <= axis < rank:
         return (axis + rank if axis < 0 else axis,)
     if isinstance(axis, float):
         raise TypeError(f"{name}: axis must be integers, got {axis!r}.")
-    numbers = integers(axis, f"{name}: axis")
+    numbers = as_python_ints(axis, f"{name}: axis")
     axes = set()
     for number in numbers:
         if not -rank <= number < rank:
@@ -74,7 +74,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-_ALL_AXES = [tuple(range(rank)) for rank in range(8)]
+_ALL_AXES_BY_RANK = [tuple(range(rank)) for rank in range(8)]
 
 
 _BATCHING_RULE = axes_after_rows("axes")
@@ -124,15 +124,15 @@ class Reduction(Operation):
         return y
 
 
-def _call_reduction(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
+def _call_reduction(operation: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
     try:
         x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
     except CompositeOperand as met:
-        return met.call(row.name, input_tensor, axis, keepdims)
+        return met.call(operation.name, input_tensor, axis, keepdims)
     array = x._array
-    if array.dtype not in row.dtypes:
-        raise dtype_error(row.name, array.dtype, row.dtypes)
-    return row(x, axes=reduction_axes(row.name, axis, array.ndim), keepdims=bool(keepdims))
+    if array.dtype not in operation.dtypes:
+        raise dtype_error(operation.name, array.dtype, operation.dtypes)
+    return operation(x, axes=reduction_axes(operation.name, axis, array.ndim), keepdims=bool(keepdims))
 
 
 # ---- sums and means ------------------------------------------------------------------------------------
@@ -314,11 +314,11 @@ def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
-    if x.size < KERNEL_MIN_SIZE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
+    if x.size < KERNEL_MIN_ELEMENTS or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 
-    return reduced_by(narrow_extremes, x, axes, keepdims, sign)
+    return reduce_by_kernels(narrow_extremes, x, axes, keepdims, sign)
 
 
 def _dtype_limit(dtype: np.dtype, sign: int) -> Any:
@@ -442,7 +442,7 @@ def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tup
 
 
 # The offset of the exponents. It cancels out of every derivative, so it needs no gradient.
-_finite_maximum_row = operation(
+_finite_maximum_operation = operation(
     "finite_maximum",
     Form.REDUCE,
     run=_run_finite_maximum,
@@ -469,7 +469,7 @@ def _run_logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     # Uses the softmax relative to the maximum, not exp(x - y), because the rounding error of a large y matters.
     shape = x._array.shape
-    weights = exp(subtract(x, _finite_maximum_row(x, axes=axes)))
+    weights = exp(subtract(x, _finite_maximum_operation(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 
@@ -485,7 +485,7 @@ def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: b
     return (total if keepdims else parts.reshaped(total, reduced_shape(x.shape, axes, False)),)
 
 
-_logsumexp_row = Reduction(
+_logsumexp_operation = Reduction(
     "reduce_logsumexp",
     _run_logsumexp,
     _logsumexp_gradient,
@@ -507,7 +507,7 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
     Raises:
         InvalidArgumentError: ``input_tensor`` is not floating, or an axis is out of range.
     """
-    return _call_reduction(_logsumexp_row, input_tensor, axis, keepdims)
+    return _call_reduction(_logsumexp_operation, input_tensor, axis, keepdims)
 
 
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:

@@ -14,8 +14,8 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import views_of_one_result
-from fastgrad.ops.arguments import check_dtype, integers, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
 
 _LENGTH_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -25,11 +25,11 @@ def _run_reverse(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return x[tuple([slice(None, None, -1 if axis in axes else 1) for axis in range(x.ndim)])]
 
 
-_reverse_row: Operation = operation(
+_reverse_operation: Operation = operation(
     "reverse",
     Form.INDEX_MAP,
     run=_run_reverse,
-    gradient=lambda g, y, x, axes: _reverse_row(g, axes=axes),
+    gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
     views=lambda layout, given, results, axes: views_of_one_result(layouts.reversed_layout(layout, given, axes)),
     batched=axes_after_rows("axis", "axes"),
 )
@@ -53,7 +53,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     rank = x._array.ndim
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    numbers = integers(axis, "reverse: axis")
+    numbers = as_python_ints(axis, "reverse: axis")
     axes = set()
     for number in numbers:
         if not -rank <= number < rank:
@@ -61,14 +61,14 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
         if number % rank in axes:
             raise InvalidArgumentError(f"reverse: axis {number % rank} specified more than once in {list(numbers)}.")
         axes.add(number % rank)
-    return _reverse_row(x, axes=tuple(sorted(axes)))
+    return _reverse_operation(x, axes=tuple(sorted(axes)))
 
 
-_roll_row: Operation = operation(
+_roll_operation: Operation = operation(
     "roll",
     Form.INDEX_MAP,
     run=np.roll,
-    gradient=lambda g, y, x, shift, axis: _roll_row(g, shift=tuple([-number for number in shift]), axis=axis),
+    gradient=lambda g, y, x, shift, axis: _roll_operation(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=same,
@@ -91,13 +91,13 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     rank = x._array.ndim
     if not rank:
         raise InvalidArgumentError("roll: input must be 1-D or higher, got a scalar.")
-    shifts, axes = integers(shift, "roll: shift"), integers(axis, "roll: axis")
+    shifts, axes = as_python_ints(shift, "roll: shift"), as_python_ints(axis, "roll: axis")
     if len(shifts) != len(axes) or _is_scalar(shift) != _is_scalar(axis):
         raise InvalidArgumentError(f"roll: shift and axis must have the same size, got {shift!r} and {axis!r}.")
     for number in axes:
         if not -rank <= number < rank:
             raise InvalidArgumentError(f"roll: axis {number} is out of range [{-rank}, {rank}).")
-    return _roll_row(x, shift=shifts, axis=tuple([number % rank for number in axes]))
+    return _roll_operation(x, shift=shifts, axis=tuple([number % rank for number in axes]))
 
 
 def _is_scalar(value: Any) -> bool:
@@ -131,14 +131,14 @@ def _batched_reverse_sequence(
 ) -> Any:
     if lengths.has_rows:
         raise NotBatched  # only the lengths of the first row were checked
-    return call_row(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
+    return call_operation(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
 
 
-_reverse_sequence_row: Operation = operation(
+_reverse_sequence_operation: Operation = operation(
     "reverse_sequence",
     Form.GATHER,
     run=_run_reverse_sequence,
-    gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence_row(g, lengths, **axes), None),
+    gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence_operation(g, lengths, **axes), None),
     launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,
     result=same,
@@ -176,4 +176,4 @@ def reverse_sequence(
             f"reverse_sequence: seq_lengths must have shape [{shape[batch]}], one length a batch element, "
             f"got {list(array.shape)}."
         )
-    return _reverse_sequence_row(x, lengths, seq_axis=sequence, batch_axis=batch)
+    return _reverse_sequence_operation(x, lengths, seq_axis=sequence, batch_axis=batch)

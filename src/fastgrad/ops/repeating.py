@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import views_of_one_result
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 
 # ---- tile ------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
     return TABLE["reduce_sum"](g, axes=tuple(range(0, len(pairs), 2)), keepdims=False)
 
 
-_tile_row = operation(
+_tile_operation = operation(
     "tile",
     Form.INDEX_MAP,
     run=_run_tile,
@@ -64,7 +64,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     shape = x._array.shape
     if isinstance(multiples, int):
         raise InvalidArgumentError(f"tile: Expected multiples to be a vector of length {len(shape)}, got {multiples}.")
-    counts = integers(multiples, "tile: multiples")
+    counts = as_python_ints(multiples, "tile: multiples")
     if len(counts) != len(shape):
         raise InvalidArgumentError(
             f"tile: Expected multiples argument to be a vector of length {len(shape)} but got length {len(counts)} "
@@ -72,7 +72,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
         )
     if counts and min(counts) < 0:
         raise InvalidArgumentError(f"tile: Expected multiples >= 0, but got {list(counts)}.")
-    return _tile_row(x, multiples=counts)
+    return _tile_operation(x, multiples=counts)
 
 
 # ---- repeat ----------------------------------------------------------------------------------------

@@ -92,14 +92,14 @@ linear_recurrence.__doc__ = (
 )
 
 
-def _call_scan(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
+def _call_scan(operation: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
     x = tensor_of(x)
-    check_dtype(row.name, x._array.dtype, row.dtypes)
+    check_dtype(operation.name, x._array.dtype, operation.dtypes)
     if axis is None:
-        raise ValueError(f"{row.name}: axis is None; a running total has one axis, an integer.")
-    return row(
+        raise ValueError(f"{operation.name}: axis is None; a running total has one axis, an integer.")
+    return operation(
         x,
-        axis=axis_of(axis, x._array.ndim, row.name, InvalidArgumentError),
+        axis=axis_of(axis, x._array.ndim, operation.name, InvalidArgumentError),
         exclusive=bool(exclusive),
         reverse=bool(reverse),
     )

@@ -16,15 +16,15 @@ from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, 
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer, tensor_of, tensors_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_row
+from fastgrad.ops.arguments import as_python_int, tensor_of, tensors_of
+from fastgrad.ops.batching import Batched, broadcast_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import (
     check_position_form,
     checked_row_numbers,
     gather_nd_or_zeros,
-    scatter_nd_row,
+    scatter_nd_operation,
     with_row_numbers,
 )
 from fastgrad.ops.kernel_launches import launches_from
@@ -82,12 +82,14 @@ def _extreme_gradient(
 
 
 def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any) -> Any:
-    return call_row(
+    return call_operation(
         name, broadcast_rows(x, rows), with_row_numbers(ids, rows), broadcast_rows(updates, rows), **attributes
     )
 
 
-def _scatter_row(kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY) -> Operation:
+def _scatter_operation(
+    kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY
+) -> Operation:
     name = f"tensor_scatter_nd_{kind}"
     return operation(
         name,
@@ -101,7 +103,7 @@ def _scatter_row(kind: str, change: Callable[..., Any], gradient: Any, dtypes: f
     )
 
 
-_update: Operation = _scatter_row(
+_update: Operation = _scatter_operation(
     "update",
     _write_rows,
     (
@@ -110,7 +112,7 @@ _update: Operation = _scatter_row(
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
 )
-_add: Operation = _scatter_row(
+_add: Operation = _scatter_operation(
     "add",
     add_rows_into,
     (
@@ -121,7 +123,7 @@ _add: Operation = _scatter_row(
     NUMERIC,
 )
 _max, _min = [
-    _scatter_row(
+    _scatter_operation(
         kind,
         functools.partial(reduce_rows, ufunc, into=ufunc),
         joint(_extreme_gradient),
@@ -168,20 +170,20 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
     sizes = dimensions(shape, "scatter_nd")
     strict = check_position_form("scatter_nd", ids._array, sizes, bad_indices_policy)
     check_updates("scatter_nd", ids._array, values._array, sizes)
-    return scatter_nd_row(ids, values, shape=sizes, strict=strict)
+    return scatter_nd_operation(ids, values, shape=sizes, strict=strict)
 
 
-def _call_scatter(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
+def _call_scatter(operation: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
     x, ids = tensor_of(tensor), tensor_of(indices)
     values = as_tensor_or_none(updates)
     if values is None:
         values = convert_like(updates, x._array.dtype)
     if values._array.dtype != x._array.dtype:
-        raise mixed_dtypes_error(row.name, x._array.dtype, values._array.dtype)
-    row.check_dtype(x._array)
-    strict = check_position_form(row.name, ids._array, x._array.shape, policy)
-    check_updates(row.name, ids._array, values._array, x._array.shape)
-    return row(x, ids, values, strict=strict)
+        raise mixed_dtypes_error(operation.name, x._array.dtype, values._array.dtype)
+    operation.check_dtype(x._array)
+    strict = check_position_form(operation.name, ids._array, x._array.shape, policy)
+    check_updates(operation.name, ids._array, values._array, x._array.shape)
+    return operation(x, ids, values, strict=strict)
 
 
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
@@ -328,7 +330,7 @@ def confusion_matrix(
     count = (
         int(positions.max(initial=-1)) + 1
         if num_classes is None
-        else integer(num_classes, "confusion_matrix: num_classes")
+        else as_python_int(num_classes, "confusion_matrix: num_classes")
     )
     if positions.size and (positions.min() < 0 or positions.max() >= count):
         raise InvalidArgumentError(
@@ -343,7 +345,7 @@ def confusion_matrix(
                 f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
             )
     shape = dimensions((count, count), "confusion_matrix")
-    return scatter_nd_row(pairs, values, shape=shape, strict=True)
+    return scatter_nd_operation(pairs, values, shape=shape, strict=True)
 
 
 def _class_numbers(x: Any) -> Tensor:

@@ -16,13 +16,13 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
-from fastgrad.ops.batching import Batched, NotBatched, call_row, move_rows_to_front
+from fastgrad.ops.batching import Batched, NotBatched, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
-KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
+KERNEL_INDEX_DTYPES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndar
 
     Scalars are added pairwise, which rounds less; longer rows are added in sequence.
     """
-    if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+    if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         rows, ids = np.ascontiguousarray(rows), np.ascontiguousarray(ids)
         width = math.prod(rows.shape[1:])
         if kernels.add_rows[rows.dtype, ids.dtype](out, ids, rows, len(ids), width, len(out)) < 0:
@@ -135,8 +135,8 @@ def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **at
     if ids.has_rows:
         raise NotBatched
     rows_axis = data.rank  # moves the batched rows to the last axis, so that segments are summed once
-    result = call_row(
-        name, call_row("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
+    result = call_operation(
+        name, call_operation("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
     )
     return move_rows_to_front(result, result._array.ndim - 1)
 
@@ -152,7 +152,9 @@ gather_segments: Operation = operation(
 )
 
 
-def _segment_row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any) -> Operation:
+def _segment_operation(
+    name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any
+) -> Operation:
     """Declares a reduction of the rows of each id."""
     return operation(
         name,
@@ -166,7 +168,7 @@ def _segment_row(name: str, run: Callable[..., np.ndarray], gradient: Callable[.
     )
 
 
-_unsorted_segment_sum: Operation = _segment_row(
+_unsorted_segment_sum: Operation = _segment_operation(
     "unsorted_segment_sum", _run_segment_sum, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
 )
 
@@ -190,7 +192,7 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     return where(is_zero, at_zero, slope)
 
 
-_unsorted_segment_prod = _segment_row("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
+_unsorted_segment_prod = _segment_operation("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
@@ -204,7 +206,7 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
 
 
 _unsorted_segment_max, _unsorted_segment_min = [
-    _segment_row(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
+    _segment_operation(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
     for name, ufunc in (("unsorted_segment_max", np.maximum), ("unsorted_segment_min", np.minimum))
 ]
 
@@ -216,27 +218,33 @@ def _scalar_like(x: Tensor, value: float) -> Tensor:
 # ---- unsorted ids ----------------------------------------------------------------------------------
 
 
-def _call_unsorted(row: Operation, data: Any, segment_ids: Any, num_segments: Any, limit: str | None = None) -> Any:
-    """Calls ``row``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
+def _call_unsorted(
+    operation: Operation, data: Any, segment_ids: Any, num_segments: Any, limit: str | None = None
+) -> Any:
+    """Calls ``operation``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
     try:
         x, ids = tensor_of(data), tensor_of(segment_ids)
-        count = num_segments if type(num_segments) is int else integer(num_segments, f"{row.name}: num_segments")
+        count = (
+            num_segments
+            if type(num_segments) is int
+            else as_python_int(num_segments, f"{operation.name}: num_segments")
+        )
     except CompositeOperand as met:
-        return met.call(row.name, data, segment_ids, num_segments)
+        return met.call(operation.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape
     if ids._array.dtype not in INTEGER:
-        raise dtype_error(f"{row.name} (segment_ids)", ids._array.dtype, INTEGER)
+        raise dtype_error(f"{operation.name} (segment_ids)", ids._array.dtype, INTEGER)
     if count < 0:
-        raise InvalidArgumentError(f"{row.name}: Input num_segments == {count} must not be negative.")
+        raise InvalidArgumentError(f"{operation.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
         raise InvalidArgumentError(
-            f"{row.name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
+            f"{operation.name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
         )
-    row.check_dtype(x._array)
+    operation.check_dtype(x._array)
     if limit is None:
-        return row(x, ids, num_segments=count)
+        return operation(x, ids, num_segments=count)
     empty = getattr(x.dtype, limit)
-    return row(x, ids, num_segments=count, empty=empty if isinstance(empty, int) else float(empty))
+    return operation(x, ids, num_segments=count, empty=empty if isinstance(empty, int) else float(empty))
 
 
 def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -316,10 +324,10 @@ def _rows_per_segment(total: Tensor, segment_ids: Any, num_segments: Any) -> Ten
 # ---- sorted ids ------------------------------------------------------------------------------------
 
 
-def _call_sorted(row: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
-    x, ids, count = _checked_sorted_ids(row.name.removeprefix("unsorted_"), data, segment_ids)
-    row.check_dtype(x._array)
-    return row(x, ids, num_segments=count, **attributes)
+def _call_sorted(operation: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
+    x, ids, count = _checked_sorted_ids(operation.name.removeprefix("unsorted_"), data, segment_ids)
+    operation.check_dtype(x._array)
+    return operation(x, ids, num_segments=count, **attributes)
 
 
 def _checked_sorted_ids(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:

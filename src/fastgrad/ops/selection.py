@@ -13,7 +13,7 @@ from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -22,13 +22,13 @@ def _zero_like(x: Tensor) -> Tensor:
     return constant_tensor(np.zeros((), x._array.dtype))
 
 
-_where_row: Operation = Operation(
+_where_operation: Operation = Operation(
     "where",
     np.where,
     (
         None,
-        lambda g, z, c, x, y: _where_row(c, g, _zero_like(g)),
-        lambda g, z, c, x, y: _where_row(c, _zero_like(g), g),
+        lambda g, z, c, x, y: _where_operation(c, g, _zero_like(g)),
+        lambda g, z, c, x, y: _where_operation(c, _zero_like(g), g),
     ),
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
@@ -90,7 +90,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if a._array.dtype != b._array.dtype:
         raise mixed_dtypes_error("where", a._array.dtype, b._array.dtype)
     try:
-        return _where_row(mask, a, b)
+        return _where_operation(mask, a, b)
     except ValueError:
         shapes = f"condition {list(mask._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
         raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None
@@ -115,7 +115,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
     shape, mask_shape = x._array.shape, mask_tensor._array.shape
     if not mask_shape:
         raise ValueError("boolean_mask: mask cannot be scalar.")
-    first_axis = 0 if axis is None else integer(axis, "boolean_mask: axis")
+    first_axis = 0 if axis is None else as_python_int(axis, "boolean_mask: axis")
     first_axis += len(shape) if first_axis < 0 else 0
     end_axis = first_axis + len(mask_shape)
     if shape[first_axis:end_axis] != mask_shape:
@@ -152,7 +152,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     except CompositeOperand as met:
         return met.call("dynamic_partition", data, partitions, num_partitions)
     shape, ids_shape = x._array.shape, ids._array.shape
-    num_partitions = integer(num_partitions, "dynamic_partition: num_partitions")
+    num_partitions = as_python_int(num_partitions, "dynamic_partition: num_partitions")
     if num_partitions < 1:
         raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
     if num_partitions > _MAX_PARTITIONS:

@@ -12,7 +12,7 @@ from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import as_python_ints, tensor_of
 
 _SHAPE_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -143,7 +143,10 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
     Raises:
         InvalidArgumentError: the shapes do not broadcast.
     """
-    x, y = integers(shape_x, "broadcast_dynamic_shape: shape_x"), integers(shape_y, "broadcast_dynamic_shape: shape_y")
+    x, y = (
+        as_python_ints(shape_x, "broadcast_dynamic_shape: shape_x"),
+        as_python_ints(shape_y, "broadcast_dynamic_shape: shape_y"),
+    )
     tensors = (as_tensor_or_none(shape_x), as_tensor_or_none(shape_y))
     needs_int64 = any(tensor is not None and tensor.dtype is dtypes.int64 for tensor in tensors)
     try:

@@ -16,17 +16,17 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import views_of_one_result
-from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
-from fastgrad.ops.batching import align_rows, call_row, leading_axes, sizes_after_rows
+from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
+from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- reshape ---------------------------------------------------------------------------------------
 
-_reshape_row: Operation = operation(
+_reshape_operation: Operation = operation(
     "reshape",
     Form.INDEX_MAP,
     run=lambda x, shape: x.reshape(shape),
-    gradient=lambda g, y, x, shape: _reshape_row(g, shape=x._array.shape),
+    gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
     views=lambda layout, given, results, shape: [layout],
     batched=sizes_after_rows("shape"),
 )
@@ -47,12 +47,12 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: the number of elements differs, or two sizes are negative.
     """
     x = tensor_of(tensor)
-    sizes = integers(shape, "reshape: shape")
+    sizes = as_python_ints(shape, "reshape: shape")
     count = x._array.size
     requested_count = math.prod(sizes)
     if requested_count != count or requested_count == 0:
         sizes = _sizes_without_unknown(sizes, x._array.shape, count)
-    return _reshape_row(x, shape=sizes)
+    return _reshape_operation(x, shape=sizes)
 
 
 def _sizes_without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -98,14 +98,14 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
         return met.call("expand_dims", input, axis)
     shape = x._array.shape
     rank = len(shape)
-    number = axis if type(axis) is int else single_integer(axis, "expand_dims: axis")
+    number = axis if type(axis) is int else as_single_python_int(axis, "expand_dims: axis")
     if not -rank - 1 <= number <= rank:
         raise InvalidArgumentError(
             f"expand_dims: Tried to expand dim index {number} for tensor with {rank} dimensions."
         )
     if number < 0:
         number += rank + 1
-    return _reshape_row(x, shape=(*shape[:number], 1, *shape[number:]))
+    return _reshape_operation(x, shape=(*shape[:number], 1, *shape[number:]))
 
 
 def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
@@ -125,8 +125,8 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
         return met.call("squeeze", input, axis)
     shape = x._array.shape
     if axis is None:
-        return _reshape_row(x, shape=tuple([size for size in shape if size != 1]))
-    numbers = integers(axis, "squeeze: axis")
+        return _reshape_operation(x, shape=tuple([size for size in shape if size != 1]))
+    numbers = as_python_ints(axis, "squeeze: axis")
     if not numbers:
         return squeeze(x)
     rank = len(shape)
@@ -140,7 +140,9 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
                 f"squeeze: Can not squeeze dim[{number}], expected a dimension of 1, got {shape[number]} in shape {list(shape)}."
             )
     dropped_axes = {number % rank for number in numbers}
-    return _reshape_row(x, shape=tuple([size for position, size in enumerate(shape) if position not in dropped_axes]))
+    return _reshape_operation(
+        x, shape=tuple([size for position, size in enumerate(shape) if position not in dropped_axes])
+    )
 
 
 # ---- bitcast -----------------------------------------------------------------------------------------
@@ -163,12 +165,12 @@ def _bitcast_result(x: Any, type: str) -> ArraySpec:
     return ArraySpec(x.shape if ratio == 1 else (*x.shape, int(ratio)) if ratio > 1 else x.shape[:-1], dtype)
 
 
-_bitcast_row = operation(
+_bitcast_operation = operation(
     "bitcast",
     Form.EXTERN,
     run=_run_bitcast,
     launches=launches_from("runtime.moving", "bitcast_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_bitcast_result,
 )
 
@@ -198,7 +200,7 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
             f"bitcast: Cannot bitcast from {x.dtype.name} to {target_dtype.name}: the last dimension must be {ratio}, "
             f"got shape {list(x._array.shape)}."
         )
-    return _bitcast_row(x, type=target_dtype.name)
+    return _bitcast_operation(x, type=target_dtype.name)
 
 
 # ---- transpose -------------------------------------------------------------------------------------
@@ -211,13 +213,13 @@ def _inverse_permutation(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-_transpose_row: Operation = operation(
+_transpose_operation: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
-    gradient=lambda g, y, x, perm: _transpose_row(g, perm=_inverse_permutation(perm)),
+    gradient=lambda g, y, x, perm: _transpose_operation(g, perm=_inverse_permutation(perm)),
     views=lambda layout, given, results, perm: views_of_one_result(layouts.transposed(layout, given, perm)),
-    batched=lambda name, rows, x, perm: call_row(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
+    batched=lambda name, rows, x, perm: call_operation(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
 )
 
 
@@ -238,7 +240,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
     if perm is None:
         order = tuple(range(rank - 1, -1, -1))
     else:
-        order = integers(perm, "transpose: perm")
+        order = as_python_ints(perm, "transpose: perm")
         if len(order) != rank:
             raise InvalidArgumentError(
                 f"transpose: perm must name each of the {rank} axes of shape {list(x._array.shape)} once, got {list(order)}."
@@ -249,7 +251,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
         order = tuple([axis % rank for axis in order])
         if len(set(order)) != rank:
             raise InvalidArgumentError(f"transpose: perm must name each of {rank} axes once, got {list(order)}.")
-    y = _transpose_row(x, perm=order)
+    y = _transpose_operation(x, perm=order)
     return TABLE["conj"](y) if conjugate and y._array.dtype.kind == "c" else y
 
 
@@ -266,13 +268,13 @@ def broadcast_or_copy(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-_broadcast_to_row = operation(
+_broadcast_to_operation = operation(
     "broadcast_to",
     Form.INDEX_MAP,
     run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: views_of_one_result(layouts.broadcast(layout, given, shape)),
-    batched=lambda name, rows, x, shape: call_row(name, align_rows(x, len(shape)), shape=(rows, *shape)),
+    batched=lambda name, rows, x, shape: call_operation(name, align_rows(x, len(shape)), shape=(rows, *shape)),
 )
 
 
@@ -288,10 +290,10 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: the shape of ``input`` does not broadcast to ``shape``.
     """
     x = tensor_of(input)
-    sizes = integers(shape, "broadcast_to: shape")
+    sizes = as_python_ints(shape, "broadcast_to: shape")
     input_shape = x._array.shape
     if input_shape == sizes:
-        return _reshape_row(x, shape=sizes)
+        return _reshape_operation(x, shape=sizes)
     if len(input_shape) > len(sizes):
         raise InvalidArgumentError(
             f"broadcast_to: Rank of input ({len(input_shape)}) must be no greater than rank of output shape ({len(sizes)}): "
@@ -304,4 +306,4 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
             raise InvalidArgumentError(
                 f"broadcast_to: Incompatible shapes: {list(input_shape)} vs. {list(sizes)}. Only dimensions of size 1 can be repeated."
             )
-    return _broadcast_to_row(x, shape=sizes)
+    return _broadcast_to_operation(x, shape=sizes)

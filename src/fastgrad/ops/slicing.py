@@ -18,21 +18,21 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result, write_parts_launches
 from fastgrad.kernels.runtime.launch import Output
-from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
-from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_row
+from fastgrad.ops.arguments import as_python_ints, broadcasts_to, tensor_of
+from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
 
-Key = tuple[Any, ...]
+SliceKey = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.
 ``(start, stop, step)`` takes a range; with a negative step, a stop of None means to the front. None inserts a new
 dimension of size 1."""
 
 
-def _numpy_key(key: Key) -> tuple[Any, ...]:
+def _numpy_key(key: SliceKey) -> tuple[Any, ...]:
     # With the ellipsis NumPy returns an array, not a scalar, when no dimension is left.
     return (*[builtins.slice(*item) if type(item) is tuple else item for item in key], ...)
 
 
-def _run_slice_gradient(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
+def _run_slice_gradient(g: np.ndarray, key: SliceKey, shape: tuple[int, ...]) -> np.ndarray:
     x = np.zeros(shape, g.dtype)
     x[_numpy_key(key)] = g
     return x
@@ -45,7 +45,7 @@ def _whole_axis(rows: int) -> tuple[int, int, int]:
 
 def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
-    return call_row(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
+    return call_operation(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
 
 
 _strided_slice: Operation = operation(
@@ -54,7 +54,7 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: views_of_one_result(layouts.sliced(layout, given, key)),
-    batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole_axis(rows), *key)),
+    batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
@@ -66,7 +66,7 @@ _strided_slice_gradient: Operation = operation(
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
     ),
-    batched=lambda name, rows, g, key, shape: call_row(
+    batched=lambda name, rows, g, key, shape: call_operation(
         name, g.tensor, key=(_whole_axis(rows), *key), shape=(rows, *shape)
     ),
     result=of_shape,
@@ -144,7 +144,7 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, (bool, np.bool_)) or (isinstance(key, np.ndarray) and key.dtype == bool)
 
 
-def _resolved_key(key: Any, shape: tuple[int, ...]) -> Key:
+def _resolved_key(key: Any, shape: tuple[int, ...]) -> SliceKey:
     """``key`` with all numbers checked and counted from the front, and the ellipsis expanded."""
     items = key if isinstance(key, (tuple, list)) else (key,)
     rank = len(shape)
@@ -289,7 +289,7 @@ def strided_slice(
 def _integer_vector(value: Any, what: str) -> tuple[int, ...]:
     if isinstance(value, (int, np.integer)) or (isinstance(value, (Tensor, Variable)) and value.ndim != 1):
         raise InvalidArgumentError(f"strided_slice: Expected {what} to be a vector, got {value!r}.")
-    return integers(value, f"strided_slice: {what}")
+    return as_python_ints(value, f"strided_slice: {what}")
 
 
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
@@ -306,7 +306,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     """
     x = tensor_of(input_)
     shape = x._array.shape
-    starts, sizes = integers(begin, "slice: begin"), integers(size, "slice: size")
+    starts, sizes = as_python_ints(begin, "slice: begin"), as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(shape):
         raise InvalidArgumentError(
             f"slice: Expected begin and size arguments to be 1-D tensors of size {len(shape)}, "
@@ -323,7 +323,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return _strided_slice(x, key=tuple(key))
 
 
-def _copy_with_slice(x: np.ndarray, part: np.ndarray, key: Key) -> np.ndarray:
+def _copy_with_slice(x: np.ndarray, part: np.ndarray, key: SliceKey) -> np.ndarray:
     updated = np.array(x)
     updated[_numpy_key(key)] = part
     return updated
@@ -354,7 +354,7 @@ class VariableSlice(Tensor):
 
     __slots__ = ("_key", "_variable")
 
-    _key: Key
+    _key: SliceKey
     _variable: Variable
 
     def assign(self, value: Any, name: str | None = None) -> Variable:

@@ -15,15 +15,15 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.activation import through_float32
-from fastgrad.ops.arguments import integer
-from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.batching import BatchingRule, axes_after_rows, leading_axes_rule
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
 # ---- kernels -------------------------------------------------------------------------------------------
 
 
 def _kernels_over_rows(name: str) -> dict[str, Any]:
-    """The ``run`` and ``launches`` of an operation over the last axis."""
+    """Returns the ``run`` and ``launches`` of softmax or a related operation over the last axis."""
 
     def run(*arrays: np.ndarray) -> np.ndarray:
         first = arrays[0]
@@ -39,9 +39,9 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
 
 
 def _kernels_across(name: str) -> dict[str, Any]:
-    """The ``run`` and ``launches`` of an operation over an axis that is not the last."""
+    """Returns the ``run`` and ``launches`` of softmax or a related operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    by_kernel = by_kernels(launches, same)
+    by_kernel = make_kernel_run(launches, same)
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
         if arrays[0].dtype not in KERNEL_FLOATS:
@@ -58,7 +58,9 @@ def _sum_along(x: Tensor, axis: int = -1) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(axis % x.ndim,), keepdims=True)
 
 
-def _declare_softmax(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: Rule) -> tuple[Operation, ...]:
+def _declare_softmax(
+    suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: BatchingRule
+) -> tuple[Operation, ...]:
     """Declares softmax, log-softmax and their gradients, over the last axis or over the attribute ``axis``.
 
     Args:
@@ -105,7 +107,7 @@ def _declare_softmax(suffix: str, kernels_of: Callable[[str], dict[str, Any]], b
     return row, gradient, log_row
 
 
-_softmax, softmax_gradient, _log_softmax = _declare_softmax("", _kernels_over_rows, leading_axes)
+_softmax, softmax_gradient, _log_softmax = _declare_softmax("", _kernels_over_rows, leading_axes_rule)
 _softmax_across, _, _log_softmax_across = _declare_softmax("_across", _kernels_across, axes_after_rows("axis", "axes"))
 
 
@@ -136,15 +138,15 @@ def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> 
     return _call_softmax("log_softmax", _log_softmax, _log_softmax_across, logits, axis)
 
 
-def _call_softmax(name: str, row: Any, across: Any, logits: Any, axis: Any) -> Tensor:
+def _call_softmax(name: str, last_axis_operation: Any, any_axis_operation: Any, logits: Any, axis: Any) -> Tensor:
     x = convert_to_tensor(logits)
-    row.check_dtype(x._array)
+    last_axis_operation.check_dtype(x._array)
     rank = x.ndim
-    axis = -1 if axis is None else axis if type(axis) is int else integer(axis, f"{name}: axis")
+    axis = -1 if axis is None else axis if type(axis) is int else as_python_int(axis, f"{name}: axis")
     if not rank or not -rank <= axis < rank:
         raise InvalidArgumentError(
             f"{name}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
         )
     if axis in (-1, rank - 1):
-        return row(x)
-    return across(x, axis=axis % rank)
+        return last_axis_operation(x)
+    return any_axis_operation(x, axis=axis % rank)

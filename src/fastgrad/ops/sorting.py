@@ -15,8 +15,15 @@ from fastgrad.core.operation import REAL, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row, leading_axes, rows_as_examples
+from fastgrad.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
+from fastgrad.ops.batching import (
+    Batched,
+    NotBatched,
+    axes_after_rows,
+    call_operation,
+    leading_axes_rule,
+    rows_as_examples_rule,
+)
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -81,7 +88,7 @@ _put_along_axis: Operation = operation(
     batched=axes_after_rows("axis", "axes"),
     result=lambda g, ids, axis, size: ArraySpec((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype),
 )
-_argsort_row = operation(
+_argsort_operation = operation(
     "argsort",
     Form.SORT,
     run=_run_argsort,
@@ -90,12 +97,12 @@ _argsort_row = operation(
     batched=axes_after_rows("axis", "axes"),
     result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
 )
-_sort_row = operation(
+_sort_operation = operation(
     "sort",
     Form.SORT,
     run=_run_sort,
     gradient=lambda g, y, x, axis, descending: _put_along_axis(
-        g, _argsort_row(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
+        g, _argsort_operation(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "sort_launches"),
@@ -104,14 +111,14 @@ _sort_row = operation(
 )
 
 
-def _call_sort(row: Operation, values: Any, axis: Any, direction: str) -> Tensor:
+def _call_sort(operation: Operation, values: Any, axis: Any, direction: str) -> Tensor:
     if direction not in {"ASCENDING", "DESCENDING"}:
         raise ValueError(
-            f"{row.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
+            f"{operation.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
         )
     x = tensor_of(values)
-    row.check_dtype(x._array)
-    return row(x, axis=axis_of(axis, x._array.ndim, row.name), descending=direction == "DESCENDING")
+    operation.check_dtype(x._array)
+    return operation(x, axis=axis_of(axis, x._array.ndim, operation.name), descending=direction == "DESCENDING")
 
 
 def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:
@@ -127,7 +134,7 @@ def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | 
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    return _call_sort(_sort_row, values, axis, direction)
+    return _call_sort(_sort_operation, values, axis, direction)
 
 
 def argsort(
@@ -149,7 +156,7 @@ def argsort(
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    return _call_sort(_argsort_row, values, axis, direction)
+    return _call_sort(_argsort_operation, values, axis, direction)
 
 
 # ---- top_k -----------------------------------------------------------------------------------------
@@ -168,7 +175,7 @@ def _top_k_result(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec
     return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
 
 
-_top_k_row = kernel_operation(
+_top_k_operation = kernel_operation(
     "top_k",
     Form.SORT,
     gradient=lambda g, y, x, k, index_type: _put_along_axis(
@@ -176,7 +183,7 @@ _top_k_row = kernel_operation(
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "top_k_launches"),
-    batched=leading_axes,
+    batched=leading_axes_rule,
     result=_top_k_result,
 )
 
@@ -200,12 +207,12 @@ def top_k(
         InvalidArgumentError: ``input`` is a scalar, its dtype has no order, or ``k`` is out of range.
     """
     x = tensor_of(input)
-    _top_k_row.check_dtype(x._array)
+    _top_k_operation.check_dtype(x._array)
     if not x._array.ndim:
         raise InvalidArgumentError("top_k: input must be >= 1-D, got a scalar.")
     if isinstance(k, (list, tuple, np.ndarray)) and np.ndim(k):
         raise InvalidArgumentError(f"top_k: k must be scalar, got shape {list(np.shape(k))}.")
-    count = integer(k, "top_k: k")
+    count = as_python_int(k, "top_k: k")
     if not 0 <= count <= x._array.shape[-1]:
         raise InvalidArgumentError(
             f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
@@ -213,7 +220,7 @@ def top_k(
     index_dtype = dtypes.as_dtype(index_type)
     allowed = _INDEX_DTYPES | {dtypes.int16.numpy}
     check_dtype("top_k (index_type)", index_dtype.numpy, allowed)
-    return TopKV2(*_top_k_row(x, k=count, index_type=index_dtype.name))
+    return TopKV2(*_top_k_operation(x, k=count, index_type=index_dtype.name))
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
@@ -242,14 +249,14 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
             f"in_top_k: First dimension of predictions {x._array.shape[0]} must match length of targets, "
             f"got targets of shape {list(ids._array.shape)}."
         )
-    return _in_top_k_row(ids, x, k=integer(k, "in_top_k: k"))
+    return _in_top_k_operation(ids, x, k=as_python_int(k, "in_top_k: k"))
 
 
-_in_top_k_row = kernel_operation(
+_in_top_k_operation = kernel_operation(
     "in_top_k",
     Form.EXTERN,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
-    batched=rows_as_examples,
+    batched=rows_as_examples_rule,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
@@ -288,15 +295,15 @@ def _run_unique(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np
     return x[first_positions[order]], ranks[inverse.reshape(-1)], counts[order].astype(out_idx)
 
 
-_unique_row = operation(
+_unique_operation = operation(
     "unique",
     Form.EXTERN,
     run=_run_unique,
     launches=launches_from("movement.selecting", "distinct_launches"),
     result=_unique_result,
 )
-_unique_row.count = lambda x, out_idx: len(_run_unique(x, out_idx)[0])
-_unique_row.count_launches = launches_from("movement.selecting", "distinct_count_launches")
+_unique_operation.count = lambda x, out_idx: len(_run_unique(x, out_idx)[0])
+_unique_operation.count_launches = launches_from("movement.selecting", "distinct_count_launches")
 
 
 def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -306,7 +313,7 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
     index_dtype = dtypes.as_dtype(out_idx)
     if index_dtype.numpy not in _INDEX_DTYPES:
         raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDEX_DTYPES)
-    return _unique_row(values, out_idx=index_dtype.name)
+    return _unique_operation(values, out_idx=index_dtype.name)
 
 
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:
@@ -359,13 +366,13 @@ def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out
 
 def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
     if sequence.rank == 1 and not sequence.has_rows:
-        return call_row(name, sequence.tensor, values.tensor, **attributes)
+        return call_operation(name, sequence.tensor, values.tensor, **attributes)
     if sequence.rank != values.rank:
         raise NotBatched
-    return leading_axes(name, rows, sequence, values, **attributes)
+    return leading_axes_rule(name, rows, sequence, values, **attributes)
 
 
-_searchsorted_row = operation(
+_searchsorted_operation = operation(
     "searchsorted",
     Form.EXTERN,
     run=_run_searchsorted,
@@ -410,7 +417,7 @@ def searchsorted(
         )
     result_dtype = dtypes.as_dtype(out_type)
     check_dtype("searchsorted (out_type)", result_dtype.numpy, _INDEX_DTYPES)
-    return _searchsorted_row(x, queries, right=side == "right", out_type=result_dtype.name)
+    return _searchsorted_operation(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
 def _run_invert_permutation(x: np.ndarray) -> np.ndarray:
@@ -425,7 +432,7 @@ def _run_invert_permutation(x: np.ndarray) -> np.ndarray:
     return out
 
 
-_invert_permutation_row = operation(
+_invert_permutation_operation = operation(
     "invert_permutation",
     Form.EXTERN,
     run=_run_invert_permutation,
@@ -449,4 +456,4 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     check_dtype("invert_permutation", array.dtype, _INDEX_DTYPES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
-    return _invert_permutation_row(permutation)
+    return _invert_permutation_operation(permutation)

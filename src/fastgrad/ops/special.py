@@ -15,12 +15,12 @@ from fastgrad.ops.arithmetic import add, multiply, negative, sign, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less_equal, logical_not, masked
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.error_function import from_scipy, scipy_row
+from fastgrad.ops.error_function import from_scipy, scipy_operation
 from fastgrad.ops.exponential import cos, exp, log, sin
 from fastgrad.ops.power import square
 
 
-def _special_row(
+def _special_operation(
     name: str,
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
@@ -30,15 +30,17 @@ def _special_row(
     launches: tuple[Any, ...] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares a ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
+    """Declares a ``scipy_operation`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
 
-    Without ``by_scipy``, SciPy's function has the name of the row.
+    Without ``by_scipy``, SciPy's function has the name of the operation.
     """
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    return scipy_row(name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
+    return scipy_operation(
+        name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run
+    )
 
 
 def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -111,13 +113,13 @@ _BESSEL_FUNCTIONS = {
 }
 
 
-def _bessel_row(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> Any:
+def _bessel_operation(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> Any:
     """Declares a Bessel function: ``name`` is SciPy's, such as "i0"; the functions "i0e" are scaled by an exponential."""
     letter, order, is_scaled = name[0], name[1], name.endswith("e")
     scaled_text = f"``exp({'-|x|' if letter == 'i' else 'x'}) * bessel_{letter}{order}(x)``"
     summary = scaled_text if is_scaled else f"{_BESSEL_FUNCTIONS[letter]} of order {order}"
     is_of_positive = letter in "ky"
-    return _special_row(
+    return _special_operation(
         f"bessel_{name}",
         f"{summary}, element by element{', for ``x > 0``' if is_of_positive else ''}.",
         slope,
@@ -127,30 +129,32 @@ def _bessel_row(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> Any:
     )
 
 
-bessel_i0 = _bessel_row("i0", lambda y, x: bessel_i1(x))
-bessel_i0e = _bessel_row("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
-bessel_i1: Unary = _bessel_row("i1", lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)))
-bessel_i1e: Unary = _bessel_row(
+bessel_i0 = _bessel_operation("i0", lambda y, x: bessel_i1(x))
+bessel_i0e = _bessel_operation("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
+bessel_i1: Unary = _bessel_operation("i1", lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)))
+bessel_i1e: Unary = _bessel_operation(
     "i1e", lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x))))
 )
-bessel_j0 = _bessel_row("j0", lambda y, x: negative(bessel_j1(x)))
-bessel_j1: Unary = _bessel_row("j1", lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)))
-bessel_k0 = _bessel_row("k0", lambda y, x: negative(bessel_k1(x)))
-bessel_k0e = _bessel_row("k0e", lambda y, x: subtract(y, bessel_k1e(x)))
-bessel_k1: Unary = _bessel_row("k1", lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))))
-bessel_k1e: Unary = _bessel_row("k1e", lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)))
-bessel_y0 = _bessel_row("y0", lambda y, x: negative(bessel_y1(x)))
-bessel_y1: Unary = _bessel_row("y1", lambda y, x: subtract(bessel_y0(x), realdiv(y, x)))
+bessel_j0 = _bessel_operation("j0", lambda y, x: negative(bessel_j1(x)))
+bessel_j1: Unary = _bessel_operation("j1", lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)))
+bessel_k0 = _bessel_operation("k0", lambda y, x: negative(bessel_k1(x)))
+bessel_k0e = _bessel_operation("k0e", lambda y, x: subtract(y, bessel_k1e(x)))
+bessel_k1: Unary = _bessel_operation("k1", lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))))
+bessel_k1e: Unary = _bessel_operation(
+    "k1e", lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x))
+)
+bessel_y0 = _bessel_operation("y0", lambda y, x: negative(bessel_y1(x)))
+bessel_y1: Unary = _bessel_operation("y1", lambda y, x: subtract(bessel_y0(x), realdiv(y, x)))
 
 # ---- integrals -----------------------------------------------------------------------------------------
 
-dawsn = _special_row(
+dawsn = _special_operation(
     "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
     launches=("dawsn_launches",),
 )
-expint = _special_row(
+expint = _special_operation(
     "expint",
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
@@ -171,7 +175,7 @@ def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-fresnel_cos = _special_row(
+fresnel_cos = _special_operation(
     "fresnel_cos",
     "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: cos(multiply(square(x), math.pi / 2)),
@@ -179,7 +183,7 @@ fresnel_cos = _special_row(
     by_scipy=_make_fresnel_run(1),
     run=_make_fresnel_run(1),
 )
-fresnel_sin = _special_row(
+fresnel_sin = _special_operation(
     "fresnel_sin",
     "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: sin(multiply(square(x), math.pi / 2)),
@@ -187,7 +191,7 @@ fresnel_sin = _special_row(
     by_scipy=_make_fresnel_run(0),
     run=_make_fresnel_run(0),
 )
-spence = _special_row(
+spence = _special_operation(
     "spence",
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),

@@ -13,7 +13,7 @@ from fastgrad.core.operation import HALVES, REAL, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import check_dtype, integer, tensor_of
+from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
@@ -213,7 +213,7 @@ def _run_bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, 
     return counts.astype(result_dtype).reshape((*ids.shape[:-1], size))
 
 
-_bincount_row = operation(
+_bincount_operation = operation(
     "bincount",
     Form.SCATTER,
     run=_run_bincount,
@@ -272,13 +272,13 @@ def bincount(
         dtype = weights.dtype
     size = int(reduce_max(ids)) + 1 if count else 0
     if minlength is not None:
-        size = max(size, integer(minlength, "bincount: minlength"))
+        size = max(size, as_python_int(minlength, "bincount: minlength"))
     if maxlength is not None:
-        max_length = integer(maxlength, "bincount: maxlength")
+        max_length = as_python_int(maxlength, "bincount: maxlength")
         if max_length < 0:
             raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {max_length}.")
         size = min(size, max_length)
-    return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
+    return _bincount_operation(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
 def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
@@ -287,7 +287,7 @@ def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtyp
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_histogram_bins_row = operation(
+_histogram_bins_operation = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
     run=_run_histogram_bins,
@@ -314,7 +314,7 @@ def histogram_fixed_width_bins(
     x = tensor_of(values)
     check_dtype("histogram_fixed_width", x._array.dtype, REAL)
     edges = convert_like(value_range, x._array.dtype)._elements()
-    count = integer(nbins, "histogram_fixed_width: nbins")
+    count = as_python_int(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
         raise InvalidArgumentError(
             f"histogram_fixed_width: value_range should satisfy value_range[0] < value_range[1], but got '{edges.tolist()}'"
@@ -323,7 +323,7 @@ def histogram_fixed_width_bins(
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
     if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
-    return _histogram_bins_row(
+    return _histogram_bins_operation(
         x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name
     )
 
@@ -347,5 +347,5 @@ def histogram_fixed_width(
         InvalidArgumentError: as in ``histogram_fixed_width_bins``.
     """
     bins = reshape(histogram_fixed_width_bins(values, value_range, nbins, dtypes.int64), [-1])
-    count = integer(nbins, "histogram_fixed_width: nbins")
-    return _bincount_row(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)
+    count = as_python_int(nbins, "histogram_fixed_width: nbins")
+    return _bincount_operation(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)

@@ -22,9 +22,9 @@ from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
-_GROUP_ROWS = 16  # rows of a group, added in sequence
-_MIN_LOOP_LENGTH = 256  # row length that amortises the start of NumPy's inner loop
-KERNEL_MIN_SIZE = 8192  # number of elements from which kernels are faster
+_ROWS_PER_GROUP = 16  # rows of a group, added in sequence
+_MIN_INNER_LOOP_ELEMENTS = 256  # row length that amortises the start of NumPy's inner loop
+KERNEL_MIN_ELEMENTS = 8192  # number of elements from which kernels are faster
 
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
@@ -40,11 +40,11 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
         The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats. It may be a NumPy scalar if no
         axis is left.
     """
-    if x.size >= KERNEL_MIN_SIZE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
+    if x.size >= KERNEL_MIN_ELEMENTS and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
         inner = tuple([position for position, axis in enumerate(order) if axis in axes])
         total = sum_over(x.transpose(order), inner, True, divisor).transpose(np.argsort(order))
         return total if keepdims else total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
-    if x.size >= KERNEL_MIN_SIZE and x.dtype in KERNEL_FLOATS:
+    if x.size >= KERNEL_MIN_ELEMENTS and x.dtype in KERNEL_FLOATS:
         kernel_total = _sum_by_kernels(x, axes, keepdims, divisor)
         if kernel_total is not None:
             return kernel_total
@@ -55,10 +55,10 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
     from fastgrad.kernels.reduction.large_sums import large_sum
 
-    return reduced_by(large_sum, x, axes, keepdims, divisor)
+    return reduce_by_kernels(large_sum, x, axes, keepdims, divisor)
 
 
-def reduced_by(
+def reduce_by_kernels(
     launches: Callable[..., Launches | None], x: np.ndarray, axes: tuple[int, ...], keepdims: bool, *numbers: int
 ) -> np.ndarray | None:
     """Reduces ``x`` by kernels.
@@ -129,12 +129,12 @@ def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.nd
 def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Sums ``x``, shape (batch, rows, columns), over its rows."""
     batch, rows, columns = x.shape
-    while rows > 4 * _GROUP_ROWS:
-        # A group has _GROUP_ROWS rows; each joins several rows of x, up to about _MIN_LOOP_LENGTH elements.
-        joined_rows = max(1, min(_MIN_LOOP_LENGTH // max(columns, 1), rows // _GROUP_ROWS))
-        groups = rows // (_GROUP_ROWS * joined_rows)
-        grouped_rows = groups * _GROUP_ROWS * joined_rows
-        grouped = x[:, :grouped_rows].reshape(batch * groups, _GROUP_ROWS, joined_rows * columns)
+    while rows > 4 * _ROWS_PER_GROUP:
+        # A group has _ROWS_PER_GROUP rows; each joins several rows of x, up to about _MIN_INNER_LOOP_ELEMENTS elements.
+        joined_rows = max(1, min(_MIN_INNER_LOOP_ELEMENTS // max(columns, 1), rows // _ROWS_PER_GROUP))
+        groups = rows // (_ROWS_PER_GROUP * joined_rows)
+        grouped_rows = groups * _ROWS_PER_GROUP * joined_rows
+        grouped = x[:, :grouped_rows].reshape(batch * groups, _ROWS_PER_GROUP, joined_rows * columns)
         sums = _add_reduce(grouped, 1, dtype).reshape(batch, groups * joined_rows, columns)
         x = (
             sums

@@ -12,7 +12,7 @@ from fastgrad.core.recording import control_flow_handler, rehearsal
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.joining import concat, split, stack, unstack
 
 
@@ -51,7 +51,7 @@ class TensorArray:
     ) -> None:
         if size is None:
             raise ValueError("TensorArray: Size must be declared for TensorArrays when eager execution is enabled.")
-        count = integer(size, "TensorArray: size")
+        count = as_python_int(size, "TensorArray: size")
         if count < 0:
             raise ValueError(f"TensorArray: size must be >= 0, got {count}.")
         self._dtype = dtypes.as_dtype(dtype)
@@ -122,7 +122,7 @@ class TensorArray:
         return constant_tensor(np.zeros((), np.int32))
 
     def identity(self) -> TensorArray:
-        """The array itself."""
+        """Returns this TensorArray itself."""
         return self
 
     def grad(self, source: Any, flow: Any = None, name: str | None = None) -> NoReturn:
@@ -157,7 +157,7 @@ class TensorArray:
             InvalidArgumentError: ``value`` is a tensor of another dtype.
             ValueError: the shape of ``value`` differs from that of the elements.
         """
-        position = integer(index, "TensorArray.write: index")
+        position = as_python_int(index, "TensorArray.write: index")
         element = self._checked_element("write", value)
         self._check_write_position(position)
         self._store(position, element)
@@ -166,7 +166,7 @@ class TensorArray:
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
         """Writes the rows of ``value`` at ``indices``, a vector, and returns the array; errors as in ``write``."""
         rows = unstack(self._checked_tensor("scatter", value))
-        rows_by_position = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
+        rows_by_position = list(zip(as_python_ints(indices, "TensorArray.scatter: indices"), rows, strict=False))
         for position, row in rows_by_position:
             self._check_write_position(position)
             self._check_shape("scatter", row.shape)
@@ -213,7 +213,7 @@ class TensorArray:
         x = self._checked_tensor("split", value)
         if isinstance(lengths, int):
             raise InvalidArgumentError(f"TensorArray.split: Expected lengths to be a vector, got {lengths}.")
-        sizes = integers(lengths, "TensorArray.split: lengths")
+        sizes = as_python_ints(lengths, "TensorArray.split: lengths")
         if not x._array.ndim:
             raise InvalidArgumentError(
                 "TensorArray.split: Expected value to be at least a vector, but received a scalar."
@@ -290,7 +290,7 @@ class TensorArray:
                 # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
                 scalar_index = TABLE["reshape"](index, shape=())
                 return TABLE["gather"](self._whole, scalar_index, axis=0, batch_dims=0)
-        position = integer(index, "TensorArray.read: index")
+        position = as_python_int(index, "TensorArray.read: index")
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
         if position >= self._length():
@@ -326,7 +326,7 @@ class TensorArray:
         Raises:
             IndexError: an index is out of range.
         """
-        positions = integers(indices, "TensorArray.gather: indices")
+        positions = as_python_ints(indices, "TensorArray.gather: indices")
         for position in positions:
             if not 0 <= position < self._length():
                 raise IndexError(f"TensorArray.gather: index {position} is out of range for size {self._length()}.")

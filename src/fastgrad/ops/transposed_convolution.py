@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.operation import FLOATING
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import check_dtype, integers, tensors_of
+from fastgrad.ops.arguments import as_python_ints, check_dtype, tensors_of
 from fastgrad.ops.convolution import (
     backprop_filter,
     backprop_input,
@@ -72,7 +72,7 @@ def conv1d_transpose(
     """
     g, w = checked_operands("conv1d_transpose", input, filters, 1)
     check_padding_is_string("conv1d_transpose", padding)
-    shape = integers(output_shape, "conv1d_transpose: output_shape")
+    shape = as_python_ints(output_shape, "conv1d_transpose: output_shape")
     return _convolution_transpose("conv1d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
@@ -100,7 +100,7 @@ def conv2d_transpose(
         ValueError: the number of strides, dilations or paddings is wrong.
     """
     g, w = checked_operands("conv2d_transpose", input, filters, 2)
-    shape = integers(output_shape, "conv2d_transpose: output_shape")
+    shape = as_python_ints(output_shape, "conv2d_transpose: output_shape")
     return _convolution_transpose("conv2d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
@@ -128,7 +128,7 @@ def conv3d_transpose(
     """
     g, w = checked_operands("conv3d_transpose", input, filters, 3, FLOATING)
     check_padding_is_string("conv3d_transpose", padding)
-    shape = integers(output_shape, "conv3d_transpose: output_shape")
+    shape = as_python_ints(output_shape, "conv3d_transpose: output_shape")
     return _convolution_transpose("conv3d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
@@ -153,7 +153,7 @@ def conv_transpose(
         ValueError: ``output_shape`` has another number of sizes.
         InvalidArgumentError, TypeError: as in these functions.
     """
-    shape = integers(output_shape, "conv_transpose: output_shape")
+    shape = as_python_ints(output_shape, "conv_transpose: output_shape")
     transposed = {3: conv1d_transpose, 4: conv2d_transpose, 5: conv3d_transpose}.get(len(shape))
     if transposed is None:
         raise ValueError(f"conv_transpose: output_shape must have 3, 4 or 5 sizes, got {list(shape)}.")
@@ -205,7 +205,7 @@ def depthwise_conv2d_backprop_input(
     what = "depthwise_conv2d_backprop_input"
     g, w = checked_operands(what, out_backprop, filter, 2, FLOATING)
     w = reshape(w, (*w._array.shape[:2], 1, -1))
-    shape = integers(input_sizes, f"{what}: input_sizes")
+    shape = as_python_ints(input_sizes, f"{what}: input_sizes")
     return _convolution_transpose(what, g, w, shape, strides, padding, data_format, dilations)
 
 
@@ -232,7 +232,7 @@ def depthwise_conv2d_backprop_filter(
         InvalidArgumentError, ValueError: shapes do not fit.
     """
     what = "depthwise_conv2d_backprop_filter"
-    shape = integers(filter_sizes, f"{what}: filter_sizes")
+    shape = as_python_ints(filter_sizes, f"{what}: filter_sizes")
     x, g = tensors_of((input, out_backprop), what)
     check_dtype(what, x._array.dtype, FLOATING)
     if len(shape) != 4 or x._array.ndim != 4 or g._array.ndim != 4 or min(shape) < 1:

@@ -51,7 +51,7 @@ def _scatter_into(
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
     if variable._changes_by_operations():
-        variable.assign(_scatter_into_row(variable._read_as_stored(), ids, values, **names))
+        variable.assign(_scatter_into_operation(variable._read_as_stored(), ids, values, **names))
         return variable
     change = _make_row_update(variable._array.shape, ids._array, values._array, **names)
     with writing.lock, np.errstate(all="ignore"):
@@ -102,7 +102,7 @@ def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **na
     return updated
 
 
-_scatter_into_row = operation(
+_scatter_into_operation = operation(
     "scatter_into_variable",
     Form.SCATTER,
     run=_run_row_update,

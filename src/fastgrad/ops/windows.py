@@ -9,13 +9,13 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.ops.arguments import integers
+from fastgrad.ops.arguments import as_python_ints
 from fastgrad.ops.shaping import reshape, transpose
 
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
-FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
+DATA_FORMATS_BY_RANK = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
 """The data formats with channels last and channels first, by the number of spatial dimensions."""
 
 
@@ -32,10 +32,12 @@ def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
     Raises:
         InvalidArgumentError: ``data_format`` is unknown.
     """
-    if data_format is None or data_format == FORMATS[rank][0]:
+    if data_format is None or data_format == DATA_FORMATS_BY_RANK[rank][0]:
         return False
-    if data_format != FORMATS[rank][1]:
-        raise InvalidArgumentError(f"{name}: data_format must be one of {FORMATS[rank]}, got {data_format!r}.")
+    if data_format != DATA_FORMATS_BY_RANK[rank][1]:
+        raise InvalidArgumentError(
+            f"{name}: data_format must be one of {DATA_FORMATS_BY_RANK[rank]}, got {data_format!r}."
+        )
     return True
 
 
@@ -60,7 +62,7 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
     """
     if value is None:
         return (default,) * rank
-    numbers = integers(value, what)
+    numbers = as_python_ints(value, what)
     if len(numbers) not in (1, rank, rank + 2):
         raise ValueError(
             f"{what} should be of length 1, {rank} or {rank + 2}. Received: {value} of length {len(numbers)}"
@@ -113,7 +115,7 @@ def padding_sizes(
             f"{name}: When padding is a list, it must be of size {len(sizes) + 2}, a pair for each dimension. Received: "
             f"padding={padding} of size {len(padding)}"
         )
-    pairs = [integers(pair, f"{name}: padding") for pair in padding]
+    pairs = [as_python_ints(pair, f"{name}: padding") for pair in padding]
     if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
         raise InvalidArgumentError(f"{name}: padding must consist of pairs of non-negative numbers, got {padding}.")
     outer_pairs = pairs[:2] if channels_first else [pairs[0], pairs[-1]]
@@ -155,7 +157,7 @@ def channels_to_end(x: Tensor, rank: int, channels_first: bool) -> Tensor:
 
 
 def restore_channels(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -> Tensor:
-    """Reverses ``channels_to_end`` for a result."""
+    """Returns a channels-last result with its channels and leading dimensions as before ``channels_to_end``."""
     if channels_first:
         y = transpose(y, (0, rank + 1, *range(1, rank + 1)))
     return y if len(batch) == 1 else reshape(y, (*batch, *y._array.shape[1:]))

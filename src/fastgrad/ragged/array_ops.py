@@ -11,7 +11,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
@@ -36,7 +36,7 @@ def as_tensor_or_ragged(value: Any) -> Any:
 
 def checked_axis(axis: Any, rank: int, name: str) -> int:
     """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
-    axis_number = integer(axis, f"{name}: axis")
+    axis_number = as_python_int(axis, f"{name}: axis")
     if not -rank <= axis_number < rank:
         raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
     return axis_number % rank
@@ -71,7 +71,7 @@ def _concat_along(xs: list[Any], axis: int) -> Any:
     if axis and len(counts) > 1:
         raise InvalidArgumentError(f"concat: ragged tensors of {sorted(counts)} rows can't be joined on axis {axis}.")
     if axis > 1:
-        partition.same_splits([x.row_splits for x in same_rank], "concat")
+        partition.check_equal_splits([x.row_splits for x in same_rank], "concat")
         return same_rank[0]._with(_concat_along([x.values for x in same_rank], axis - 1))
     uniforms = {x._uniform for x in same_rank}
     all_rows = _concat_rows(same_rank, uniforms.pop() if len(uniforms) == 1 else None)
@@ -135,13 +135,13 @@ def _stack_along(xs: list[Any], axis: int) -> Any:
     if axis == 0:
         if all(isinstance(x, Tensor) for x in xs):
             levels = 0 if len(xs[0].shape) == 1 else len(xs[0].shape) - 1
-            operands = [dense.with_rank(x, levels, partition.INDEX_TYPES[1]) if levels else x for x in xs]
+            operands = [dense.with_rank(x, levels, partition.ROW_SPLITS_DTYPES[1]) if levels else x for x in xs]
         else:
             dtype = next(x.row_splits.dtype for x in xs if isinstance(x, RaggedTensor))
             levels = max(x.ragged_rank for x in xs if isinstance(x, RaggedTensor))
             operands = [dense.with_rank(x, levels, dtype) for x in xs]
         values, counts = _concat_along(operands, 0), [row_count(x) for x in operands]
-        dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else partition.INDEX_TYPES[0]
+        dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else partition.ROW_SPLITS_DTYPES[0]
         return cut_into_rows(values, counts, dtype)
     return _concat_along([expand_dims(x, axis) for x in xs], axis)
 
@@ -197,10 +197,10 @@ def _apply_mask(x: Any, mask: Any) -> Any:
     levels = mask.shape.rank - 1
     dtype = next(
         (operand.row_splits.dtype for operand in (x, mask) if isinstance(operand, RaggedTensor)),
-        partition.INDEX_TYPES[1],
+        partition.ROW_SPLITS_DTYPES[1],
     )
     x, mask = dense.with_rank(x, levels, dtype), dense.with_rank(mask, levels, dtype)
-    partition.same_splits([x.row_splits, mask.row_splits], "boolean_mask")
+    partition.check_equal_splits([x.row_splits, mask.row_splits], "boolean_mask")
     values = _apply_mask(x.values, mask.values)
     if isinstance(mask.values, RaggedTensor):
         return x._with(values)
@@ -215,7 +215,7 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     Raises:
         InvalidArgumentError: ``multiples`` does not have one number per dimension, or has a negative one.
     """
-    counts = integers(multiples, "tile: multiples")
+    counts = as_python_ints(multiples, "tile: multiples")
     if len(counts) != x.shape.rank or min(counts) < 0:
         raise InvalidArgumentError(
             f"tile: Expected {x.shape.rank} multiples that are not negative for input of shape {x.shape}, got {list(counts)}."
@@ -247,7 +247,7 @@ def reverse(x: Any, axis: Any) -> Any:
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
+    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in as_python_ints(axis, "reverse: axis")}
     return _reverse_along_axes(x, axes)
 
 
@@ -277,7 +277,7 @@ def squeeze(x: Any, axis: Any) -> Any:
         raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
     result: Any = x
     for axis_number in sorted(
-        {checked_axis(item, x.shape.rank, "squeeze") for item in integers(axis, "squeeze: axis")}, reverse=True
+        {checked_axis(item, x.shape.rank, "squeeze") for item in as_python_ints(axis, "squeeze: axis")}, reverse=True
     ):
         result = _squeeze_axis(result, axis_number)
     return result
@@ -344,7 +344,7 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
     x, ids = as_tensor_or_ragged(data), as_tensor_or_ragged(partitions)
     if isinstance(ids, RaggedTensor):
         x = dense.with_rank(x, ids.ragged_rank, ids.row_splits.dtype)
-        partition.same_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
+        partition.check_equal_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
         return stack_dynamic_partitions(x.values, ids.values, num_partitions)
     partition_slices = (
         partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)

@@ -11,7 +11,7 @@ from fastgrad import dtypes
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, less
@@ -28,7 +28,7 @@ from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 
 def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
-    """See ``RaggedTensor.from_tensor``."""
+    """Returns the ragged tensor of a dense tensor without padding; arguments as ``RaggedTensor.from_tensor``."""
     if lengths is not None and padding is not None:
         raise ValueError("from_tensor: Specify argument `lengths` or `padding`, but not both.")
     if not isinstance(ragged_rank, int):
@@ -102,7 +102,7 @@ def _cut_to_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
 
 
 def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
-    """See ``RaggedTensor.to_tensor``."""
+    """Returns the dense tensor of a ragged tensor, with padded rows; arguments as ``RaggedTensor.to_tensor``."""
     flat = ragged.flat_values
     if default_value is None:
         default_value = b"" if flat.dtype is dtypes.string else 0
@@ -151,9 +151,9 @@ def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None])
 
 
 def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
-    """See ``RaggedTensor.merge_dims``."""
+    """Returns a ragged tensor with two or more dimensions merged; arguments as ``RaggedTensor.merge_dims``."""
     rank = ragged.shape.rank
-    axes = integer(outer_axis, "merge_dims: outer_axis"), integer(inner_axis, "merge_dims: inner_axis")
+    axes = as_python_int(outer_axis, "merge_dims: outer_axis"), as_python_int(inner_axis, "merge_dims: inner_axis")
     outer, inner = (axis + rank if axis < 0 else axis for axis in axes)
     if not 0 <= outer <= inner < rank:
         raise ValueError(

@@ -14,7 +14,7 @@ from fastgrad.ops.indexing import gather
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense
 from fastgrad.ragged.indexing import rows_at
-from fastgrad.ragged.partition import same_splits
+from fastgrad.ragged.partition import check_equal_splits
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 
@@ -53,7 +53,7 @@ def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
             f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: the operands have different ragged dimensions."
         )
     for level in zip(*[x.nested_row_splits for x in ragged], strict=True):
-        same_splits(list(level), name)
+        check_equal_splits(list(level), name)
 
 
 def _broadcast_to_flat_values(ragged: RaggedTensor, other: Any, name: str) -> Any:
@@ -84,7 +84,7 @@ def _gather_for_flat_values(ragged: RaggedTensor, x: Tensor, name: str) -> Tenso
         ragged_x = dense.from_tensor(
             broadcast_to(x, [rows, row_length, *inner_shape]), None, None, 1, ragged.row_splits.dtype
         )
-        same_splits([ragged.row_splits, ragged_x.row_splits], name)
+        check_equal_splits([ragged.row_splits, ragged_x.row_splits], name)
         values = ragged_x.values
     inner_values = ragged.values
     return _gather_for_flat_values(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values

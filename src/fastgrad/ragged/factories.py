@@ -10,7 +10,7 @@ from fastgrad import dtypes
 from fastgrad.core.array_conversion import short_repr
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import floordiv
@@ -47,7 +47,7 @@ def constant(
         ValueError: elements have different depths, or do not fit ``ragged_rank`` and ``inner_shape``.
     """
     if ragged_rank is not None:
-        ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
+        ragged_rank = as_python_int(ragged_rank, "ragged.constant: ragged_rank")
     if ragged_rank is not None and not 0 <= ragged_rank < MAX_RANK:
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MAX_RANK}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
@@ -55,7 +55,7 @@ def constant(
         raise ValueError(
             f"Invalid pylist={short_repr(pylist)}: empty list nesting is greater than scalar value nesting."
         )
-    inner_sizes = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
+    inner_sizes = None if inner_shape is None else as_python_ints(inner_shape, "ragged.constant: inner_shape")
     default_ragged_rank = max(list_depth - 1, 0) if inner_sizes is None else max(list_depth - 1 - len(inner_sizes), 0)
     if ragged_rank is None:
         ragged_rank = default_ragged_rank
@@ -71,7 +71,7 @@ def constant(
         raise ValueError(f"Invalid pylist={short_repr(pylist)}: incompatible with ragged_rank={ragged_rank}.")
     index_type = dtypes.as_dtype(row_splits_dtype)
     values, nested_splits = pylist, []
-    for _ in range_of(ragged_rank):
+    for _ in python_range(ragged_rank):
         lengths = [len(item) for item in values]
         nested_splits.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
         values = [item for row in values for item in row]
@@ -92,7 +92,7 @@ def constant(
 MAX_RANK = 64
 """The maximum number of dimensions of a NumPy array."""
 
-range_of = range  # Python's `range`: the function below hides the name
+python_range = range  # Python's `range`: the function below hides the name
 
 
 def _is_list(value: Any) -> bool:

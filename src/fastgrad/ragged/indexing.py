@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.assertion import assert_less, assert_non_negative
 from fastgrad.ops.casting import cast
@@ -207,8 +207,8 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         ValueError: ``axis`` is smaller than ``batch_dims`` or not below the rank.
         InvalidArgumentError: an index is outside of its row, or the batches have different row splits.
     """
-    batch = integer(batch_dims or 0, "gather: batch_dims")
-    axis = None if axis is None else integer(axis, "gather: axis")
+    batch = as_python_int(batch_dims or 0, "gather: batch_dims")
+    axis = None if axis is None else as_python_int(axis, "gather: axis")
     rank: Any = params.shape.rank if isinstance(params, RaggedTensor) else convert_to_tensor(params).ndim
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
     gather_axis = batch if axis is None else axis + (rank if axis < 0 else 0)
@@ -233,7 +233,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         return x._with(_gather_along(x.values, gather_rows(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
         batches = dense.with_rank(indices, 1, index_type)
-        partition.same_splits([x.row_splits, batches.row_splits], "gather")
+        partition.check_equal_splits([x.row_splits, batches.row_splits], "gather")
         return x._with(_gather_along(x.values, batches.values, gather_axis - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)

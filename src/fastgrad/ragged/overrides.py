@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.composite import OVERRIDES
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops import arithmetic, creation
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.one_hot import one_hot
 from fastgrad.ragged import array_ops, contraction, dense, elementwise, indexing, reductions
 
@@ -34,7 +34,7 @@ for _name in ("reduce_variance", "softmax", "bincount"):
 
 
 def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: Any) -> Any:
-    axis = None if axis is None else integer(axis, "one_hot: axis")
+    axis = None if axis is None else as_python_int(axis, "one_hot: axis")
     if axis is not None and 0 <= axis <= indices.ragged_rank:
         raise ValueError(
             f"one_hot: axis {axis} must be greater than the ragged rank of indices, {indices.ragged_rank}."
@@ -51,12 +51,12 @@ def _size(x: Any, dtype: Any) -> Tensor:
     return constant_tensor(np.array(x.flat_values._array.size, dtype))
 
 
-def _sum_of(*inputs: Any) -> Any:
+def _sum_of_inputs(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
 OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype))
 OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype))
-OVERRIDES["add_n"] = lambda inputs: elementwise.map_elementwise(_sum_of, *inputs)
+OVERRIDES["add_n"] = lambda inputs: elementwise.map_elementwise(_sum_of_inputs, *inputs)
 OVERRIDES["size"] = _size
 OVERRIDES["rank"] = lambda x: constant_tensor(np.array(x.shape.rank, np.int32))

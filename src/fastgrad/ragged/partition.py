@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
@@ -21,7 +21,7 @@ from fastgrad.ops.scan import cumsum
 from fastgrad.ops.segments import unsorted_segment_sum
 from fastgrad.ops.sorting import searchsorted
 
-INDEX_TYPES = (dtypes.int32, dtypes.int64)
+ROW_SPLITS_DTYPES = (dtypes.int32, dtypes.int64)
 
 
 def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
@@ -34,7 +34,7 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     tensor = convert_to_tensor(value, dtype_hint=None if has_dtype or dtype is not None else dtypes.int64)
     if dtype is not None:
         tensor = cast(tensor, dtype)
-    if tensor.dtype not in INDEX_TYPES:
+    if tensor.dtype not in ROW_SPLITS_DTYPES:
         raise ValueError(f"{what} must have dtype int32 or int64, got {tensor.dtype.name}.")
     if tensor.ndim != 1:
         raise ValueError(f"{what}: Shape {tensor.shape} must have rank 1.")
@@ -52,7 +52,7 @@ def checked_count(value: Any, what: str) -> int:
     rank = np.ndim(value._array if isinstance(value, Tensor) else value)
     if rank:
         raise ValueError(f"{what}: Shape of rank {rank} must have rank 0, got {value!r}.")
-    return integer(value, what)
+    return as_python_int(value, what)
 
 
 def index_range(count: int, dtype: dtypes.DType) -> Tensor:
@@ -60,8 +60,8 @@ def index_range(count: int, dtype: dtypes.DType) -> Tensor:
     return constant_tensor(np.arange(count, dtype=dtype.numpy))
 
 
-def checked(splits: Tensor, count: int, what: str) -> None:
-    """Checks that ``splits`` is a valid partition of ``count`` values.
+def check_splits(splits: Tensor, count: int, what: str) -> None:
+    """Raises InvalidArgumentError unless ``splits`` are valid row splits of ``count`` values.
 
     Raises:
         InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
@@ -122,8 +122,8 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
     return row_count
 
 
-def same_splits(splits: list[Tensor], what: str) -> None:
-    """Checks that operands have equal row splits.
+def check_equal_splits(splits: list[Tensor], what: str) -> None:
+    """Raises InvalidArgumentError unless ragged operands have equal row splits.
 
     Raises:
         InvalidArgumentError: the row splits differ.

@@ -18,7 +18,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_max
@@ -236,7 +236,7 @@ class RaggedTensor(Composite):
     @classmethod
     def _of_valid_splits(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
         if validate:
-            partition.checked(splits, row_count(values), what)
+            partition.check_splits(splits, row_count(values), what)
         return cls._of_equal_index_dtypes(values, splits)
 
     @classmethod
@@ -355,7 +355,7 @@ class RaggedTensor(Composite):
             Sizes of shape (rank,), or of the shape of ``axis``.
         """
         axes = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
-        axes = [integer(axis_number, "bounding_shape: axis") for axis_number in axes]
+        axes = [as_python_int(axis_number, "bounding_shape: axis") for axis_number in axes]
         for axis_number in axes:
             if not 0 <= axis_number < self.shape.rank:
                 raise InvalidArgumentError(f"bounding_shape: axis {axis_number} is not in [0, {self.shape.rank}).")
@@ -400,7 +400,7 @@ class RaggedTensor(Composite):
             ValueError: ``dtype`` is another one.
         """
         dtype = dtypes.as_dtype(dtype)
-        if dtype not in partition.INDEX_TYPES:
+        if dtype not in partition.ROW_SPLITS_DTYPES:
             raise ValueError(f"with_row_splits_dtype: dtype must be int32 or int64, got {dtype.name}.")
         values = self._values.with_row_splits_dtype(dtype) if isinstance(self._values, RaggedTensor) else self._values
         return self._of(values, cast(self._row_splits, dtype), self._uniform)
@@ -471,7 +471,7 @@ class RaggedTensor(Composite):
         return f"<tf.RaggedTensor {_array_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _of_parts, self._to_components()
+        return _ragged_from_components, self._to_components()
 
     # ---- composite protocol ------------------------------------------------------------------------------
 
@@ -513,8 +513,8 @@ class RaggedTensor(Composite):
         return self._from_components(form, [flat_values, *parts[1:]])
 
 
-def _of_parts(form: Any, parts: list[Any]) -> RaggedTensor:
-    return RaggedTensor._from_components(form, parts)
+def _ragged_from_components(form: Any, component_tensors: list[Any]) -> RaggedTensor:
+    return RaggedTensor._from_components(form, component_tensors)
 
 
 def _checked_values(values: Any) -> Any:

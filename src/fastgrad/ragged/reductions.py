@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import reduction, segments
-from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.arguments import as_python_int, as_python_ints
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, greater, is_finite, less, logical_not
@@ -68,7 +68,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
             result = expand_dims(result, 0)
         return result
     rank = x.shape.rank
-    axes = sorted({checked_axis(one, rank, name) for one in integers(axis, f"{name}: axis")}, reverse=True)
+    axes = sorted({checked_axis(one, rank, name) for one in as_python_ints(axis, f"{name}: axis")}, reverse=True)
     if name == "reduce_mean" and len(axes) > 1:
         ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
@@ -126,7 +126,7 @@ def unsorted_segment(name: str, data: Any, segment_ids: Any, num_segments: Any) 
         ValueError: ``segment_ids`` is ragged and ``data`` is not.
         InvalidArgumentError: an id is out of range, or the shape of ``segment_ids`` is no prefix of that of ``data``.
     """
-    count = integer(num_segments, f"unsorted_segment_{name}: num_segments")
+    count = as_python_int(num_segments, f"unsorted_segment_{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
         if not isinstance(data, RaggedTensor):
             raise ValueError(
@@ -201,7 +201,7 @@ def bincount(
         ValueError: ``axis`` is another one.
     """
     if weights is not None:
-        partition.same_splits([x.row_splits, weights.row_splits], "bincount")
+        partition.check_equal_splits([x.row_splits, weights.row_splits], "bincount")
         weights = weights.flat_values
     options = {"dtype": dtype, "binary_output": binary_output}
     if axis != -1:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.decompression import compression_of, decompressed
 from fastgrad.storage.zip_archive import MAX_COMPRESSION_RATIO, open_zip
 
@@ -30,7 +30,11 @@ def unpack(path: str, folder: str) -> None:
         ValueError: the file is not an archive or is damaged; a member is a link or lies outside of the folder; the
             members declare more than 1,100 times the size of the archive.
     """
-    with open_regular(path) as file, parsing(path, "zip or tar archive"), _name_conflicts_as_value_errors():
+    with (
+        open_regular(path) as file,
+        parser_errors_as_one(path, "zip or tar archive"),
+        _name_conflicts_as_value_errors(),
+    ):
         limit = MAX_COMPRESSION_RATIO * os.fstat(file.fileno()).st_size + (1 << 20)
         compression = compression_of(file)
         if compression is None and zipfile.is_zipfile(file):

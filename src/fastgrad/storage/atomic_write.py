@@ -59,14 +59,14 @@ def _open_partial_file(target: str) -> tuple[BinaryIO, str]:
     usual_path = os.path.join(folder, f".{name}.partial")
     if fcntl is not None:
         file = os.fdopen(os.open(usual_path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        if _locked(file, usual_path):
+        if _is_locked(file, usual_path):
             return file, usual_path
         file.close()
     unique_path = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     return os.fdopen(os.open(unique_path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "r+b"), unique_path
 
 
-def _locked(file: BinaryIO, path: str) -> bool:
+def _is_locked(file: BinaryIO, path: str) -> bool:
     """True if this process locks ``file`` and ``path`` still names it; another writer may have renamed it meanwhile."""
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,8 +13,8 @@ _MAX_REASON_CHARACTERS = 500
 
 
 @contextlib.contextmanager
-def parsing(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
-    """Converts parser errors for damaged or hostile contents to ``error_class``.
+def parser_errors_as_one(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
+    """Converts all errors of a parser, for damaged or hostile contents, to ``error_class`` with the file's name.
 
     These are zip, zlib, struct, lookup, recursion and other errors. Errors of the operating system and MemoryError pass
     unchanged.
@@ -36,7 +36,7 @@ def parsing(path: Any, what: str, error_class: type[Exception] = ValueError) -> 
 
 
 def reason(error: BaseException) -> str:
-    """Returns the message of ``error``, shortened; its class name if there is no message."""
+    """Returns the message of the exception ``error``, shortened; its class name if there is no message."""
     text = str(error) if isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {error}"
     text = text or type(error).__name__
     return text if len(text) <= _MAX_REASON_CHARACTERS else f"{text[:_MAX_REASON_CHARACTERS]} …"

@@ -6,7 +6,7 @@ import io
 import zlib
 from typing import Any, BinaryIO
 
-_READ_BYTES = 1 << 17
+_BYTES_PER_READ = 1 << 17
 _WINDOW_BITS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
 _MAGIC_NUMBERS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
@@ -30,7 +30,7 @@ def decompressed(file: BinaryIO, kind: str) -> Any:
         kind: ``"zlib"``, ``"gzip"``, ``"bz2"`` or ``"xz"``.
     """
     if kind in _WINDOW_BITS:
-        return io.BufferedReader(_InflatedStream(file, _WINDOW_BITS[kind]), _READ_BYTES)
+        return io.BufferedReader(_InflatedStream(file, _WINDOW_BITS[kind]), _BYTES_PER_READ)
     if kind == "bz2":
         import bz2
 
@@ -73,20 +73,20 @@ class _InflatedStream(io.RawIOBase):
         if target < self._place:
             self._file.seek(0)
             self._start_over()
-        while self._place < target and self.read(min(_READ_BYTES, target - self._place)):
+        while self._place < target and self.read(min(_BYTES_PER_READ, target - self._place)):
             pass
         return self._place
 
     def readinto(self, buffer: Any) -> int:
         while True:
             if self._decompressor.eof:
-                self._rest = (self._rest or self._file.read(_READ_BYTES)).lstrip(
+                self._rest = (self._rest or self._file.read(_BYTES_PER_READ)).lstrip(
                     b"\0"
                 )  # files may be padded with zeros
                 if not self._rest:
                     return 0
                 self._decompressor = zlib.decompressobj(self._window)
-            chunk = self._rest or self._file.read(_READ_BYTES)
+            chunk = self._rest or self._file.read(_BYTES_PER_READ)
             data = self._decompressor.decompress(chunk, len(buffer))
             self._rest = (
                 self._decompressor.unused_data if self._decompressor.eof else self._decompressor.unconsumed_tail

@@ -14,17 +14,17 @@ from typing import Any, BinaryIO
 import ml_dtypes
 import numpy as np
 
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.zip_archive import MAX_COMPRESSION_RATIO
 
-_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_BFLOAT16_DTYPE = np.dtype(ml_dtypes.bfloat16)
 _MAX_ATTRIBUTE_BYTES = 64512
 _MAX_GROUP_LEVELS = 200
 _MAX_SHARED_STRING_BYTES = 64 << 20
 """The memory limit of a list of variable-length strings if all entries share one string as long as the file."""
 
-_CHECKSUM = "fastgrad_crc32"
+_CHECKSUM_ATTRIBUTE = "fastgrad_crc32"
 
 
 def h5py_module() -> Any:
@@ -49,9 +49,9 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                     _write_attribute(group, name, value)
             for path, array in arrays.items():
                 dataset = root.create_dataset(path, data=array)
-                if array.dtype == _BFLOAT16:
+                if array.dtype == _BFLOAT16_DTYPE:
                     dataset.attrs["dtype"] = "bfloat16"
-            root.attrs[_CHECKSUM] = json.dumps(
+            root.attrs[_CHECKSUM_ATTRIBUTE] = json.dumps(
                 {"arrays": _arrays_checksum(arrays), "texts": _attributes_checksum(_attributes_of_groups(root))}
             )
     except Exception:
@@ -113,10 +113,14 @@ def _attributes_checksum(attributes: dict[str, dict[str, Any]]) -> int:
 
 def _verify_checksum(root: Any, part: str, computed: int) -> None:
     """Raises ValueError if the file has a checksum of ``part``, arrays or texts, that differs from ``computed``."""
-    text = _attribute_text(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
+    text = (
+        _attribute_text(root, _CHECKSUM_ATTRIBUTE, root.file.id.get_filesize())
+        if _CHECKSUM_ATTRIBUTE in root.attrs
+        else None
+    )
     if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
-            f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM!r}"
+            f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM_ATTRIBUTE!r}"
         )
 
 
@@ -137,7 +141,7 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: the file is damaged.
     """
-    with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
+    with parser_errors_as_one(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
         attributes = _attributes_of_groups(root)
         _verify_checksum(root, "texts", _attributes_checksum(attributes))
     return attributes
@@ -151,7 +155,7 @@ def _attributes_of_groups(root: Any) -> dict[str, dict[str, Any]]:
     for path, group in groups.items():
         values = {}
         for name in group.attrs:
-            value = _attribute_text(group, name, size) if name != _CHECKSUM else None
+            value = _attribute_text(group, name, size) if name != _CHECKSUM_ATTRIBUTE else None
             if value is not None:
                 values[name] = value
                 text_length += len(value) if isinstance(value, str) else sum(map(len, value))
@@ -235,7 +239,7 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
     """
     file_size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    with parsing(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
+    with parser_errors_as_one(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
         _, datasets = _groups_and_datasets(root)
         announced_bytes = sum(_stored_byte_count(dataset, path) for path, dataset in datasets.items())
         if announced_bytes > file_size:  # arrays lie outside of the file, or overlap
@@ -261,7 +265,7 @@ def _read_dataset(dataset: Any, path: str) -> np.ndarray:
         and "dtype" in dataset.attrs
         and _attribute_text(dataset, "dtype", dataset.file.id.get_filesize()) == "bfloat16"
     ):
-        return np.asarray(dataset[()]).view(_BFLOAT16)
+        return np.asarray(dataset[()]).view(_BFLOAT16_DTYPE)
     if dataset.dtype.kind not in "biufc":
         raise ValueError(f"{path!r} holds values of dtype {dataset.dtype}")
     return np.asarray(dataset[()]).astype(dataset.dtype.newbyteorder("="), copy=False)

@@ -107,7 +107,7 @@ def named_variables(root: Any) -> dict[str, Variable]:
     return variables
 
 
-class Node(NamedTuple):
+class ObjectNode(NamedTuple):
     """An object of an object graph.
 
     Attributes:
@@ -122,31 +122,33 @@ class Node(NamedTuple):
 class ObjectGraph(NamedTuple):
     """Nodes, their objects and the shortest paths to these, in the same order; ``nodes[0]`` is the root."""
 
-    nodes: list[Node]
+    nodes: list[ObjectNode]
     objects: list[Any]
     names: list[str]
 
 
-def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
-    """Returns the object graph of ``root``: all reachable objects; ``more`` are extra children of the root, by name."""
+def object_graph(root: Any, extra_children: dict[str, Any]) -> ObjectGraph:
+    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are more children, by name."""
     graph = ObjectGraph([], [root], [""])
     node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
-            for edge, child in ({**saved_children(obj), **more} if obj is root else saved_children(obj)).items():
+            for edge, child in (
+                {**saved_children(obj), **extra_children} if obj is root else saved_children(obj)
+            ).items():
                 if id(child) not in node_numbers:
                     node_numbers[id(child)] = len(graph.objects)
                     graph.objects.append(child)
                     graph.names.append(f"{name}/{edge}" if name else edge)
                 children[edge] = node_numbers[id(child)]
-        graph.nodes.append(Node(children, {"": name} if isinstance(obj, Variable) else {}))
+        graph.nodes.append(ObjectNode(children, {"": name} if isinstance(obj, Variable) else {}))
     return graph
 
 
-def parsed_nodes(graph: Any) -> list[Node]:
+def parsed_nodes(graph: Any) -> list[ObjectNode]:
     """Returns the nodes of an object graph read from a file; ValueError if the graph is invalid."""
-    nodes = [Node(*node) for node in graph]
+    nodes = [ObjectNode(*node) for node in graph]
     for node in nodes:
         children, names = dict(node.children), dict(node.values)
         if not all(type(number) is int and 0 <= number < len(nodes) for number in children.values()):
@@ -158,12 +160,12 @@ def parsed_nodes(graph: Any) -> list[Node]:
     return nodes
 
 
-def nodes_of_paths(names: Iterable[str]) -> list[Node]:
+def nodes_of_paths(names: Iterable[str]) -> list[ObjectNode]:
     """Returns nodes for a file without an object graph: one node for each name and for each path prefix of a name."""
     paths = [name.split("/") for name in names]
     prefixes = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
     node_numbers = {path: number for number, path in enumerate(prefixes)}
-    nodes = [Node({}, {}) for _ in prefixes]
+    nodes = [ObjectNode({}, {}) for _ in prefixes]
     for path, number in node_numbers.items():
         for length in range(len(path)):
             nodes[node_numbers[path[:length]]].children["/".join(path[length:])] = number

@@ -18,8 +18,8 @@ import numpy as np
 
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.storage.damaged_file import parsing
-from fastgrad.storage.object_graph import Node, mismatch_messages, nodes_of_paths, saved_children
+from fastgrad.storage.damaged_file import parser_errors_as_one
+from fastgrad.storage.object_graph import ObjectNode, mismatch_messages, nodes_of_paths, saved_children
 
 _logger = logging.getLogger("fastgrad")
 _order_counter = itertools.count(1)
@@ -35,7 +35,7 @@ class Restoration:
     """
 
     def __init__(
-        self, values: dict[str, np.ndarray], nodes: list[Node] | None = None, source: str = "a checkpoint"
+        self, values: dict[str, np.ndarray], nodes: list[ObjectNode] | None = None, source: str = "a checkpoint"
     ) -> None:
         self._source = source
         self.names = frozenset(values)
@@ -62,27 +62,32 @@ class Restoration:
         """True if ``obj`` is matched to a node."""
         return any(reference() is obj for reference in self._bound.values())
 
-    def bind(self, root: Any, more: dict[str, Any]) -> None:
+    def bind(self, root: Any, extra_children: dict[str, Any]) -> None:
         """Restores ``root`` and all objects reachable from it.
 
         Args:
             root: the object for the root node of the graph.
-            more: extra children of the root node that ``root`` itself does not hold, by name.
+            extra_children: extra children of the root node that ``root`` itself does not hold, by name.
 
         Raises:
             ValueError: shapes of a value and its variable differ, or an object rejects its state; nothing is changed.
             InvalidArgumentError: dtypes of a value and its variable differ; nothing is changed.
         """
         children = self._nodes[0].children
-        self._match_nodes([(root, 0, ""), *((more[name], children[name], name) for name in more if name in children)])
+        self._match_nodes(
+            [
+                (root, 0, ""),
+                *((extra_children[name], children[name], name) for name in extra_children if name in children),
+            ]
+        )
 
-    def resume(self, obj: Any, node: int, done: set[str]) -> bool:
+    def resume(self, obj: Any, node: int, restored_edges: set[str]) -> bool:
         """Restores children that were added to ``obj`` since the last match.
 
         Args:
             obj: a matched object.
             node: the number of its node.
-            done: the names of the matched edges; the call adds new ones.
+            restored_edges: the names of the matched edges; the call adds new ones.
 
         Returns:
             True if the file has more values for ``obj``.
@@ -90,10 +95,10 @@ class Restoration:
         Raises:
             ValueError, InvalidArgumentError: as in ``bind``.
         """
-        added_edges = [edge for edge in self._matching_children(obj, node) if edge[2] not in done]
-        done.update(name for _, _, name in added_edges)
+        added_edges = [edge for edge in self._matching_children(obj, node) if edge[2] not in restored_edges]
+        restored_edges.update(name for _, _, name in added_edges)
         self._match_nodes(added_edges)
-        return bool(self._values) and len(done) < len(self._nodes[node].children)
+        return bool(self._values) and len(restored_edges) < len(self._nodes[node].children)
 
     def _matching_children(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
         """Returns the children of ``obj`` for which the file has a node: child, node number and edge name."""
@@ -152,7 +157,7 @@ class Restoration:
             has_shape_misfit = any(value.shape != variables[path]._array.shape for path, value in values.items())
             message = " ".join([*misfit_messages, "Nothing has been changed.", f"(The file is {self._source!r}.)"])
             raise ValueError(message) if has_shape_misfit else InvalidArgumentError(None, None, message)
-        with parsing(self._source, "checkpoint of this program"):
+        with parser_errors_as_one(self._source, "checkpoint of this program"):
             restore_states(states)
         for path, value in values.items():
             variables[path].assign(value)
@@ -199,9 +204,9 @@ def _warn_about_unmatched_values(names: frozenset[str], unmatched: set[str]) -> 
         )
 
 
-def defer_values(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None:
-    """Stores in ``obj`` a record of the values of ``node`` that are still to restore: all edges except ``done``."""
-    obj.__dict__.setdefault("_deferred", []).append((restoration, node, done))
+def defer_values(obj: Any, restoration: Restoration, node: int, restored_edges: set[str]) -> None:
+    """Stores in ``obj`` which values of ``node`` are still to restore: all edges except ``restored_edges``."""
+    obj.__dict__.setdefault("_deferred", []).append((restoration, node, restored_edges))
     if isinstance(obj, DeferredRestorationOwner):
         for name in vars(obj).keys() - {"_deferred"}:
             obj.__dict__[name] = watched_containers(vars(obj)[name], obj)
@@ -245,7 +250,7 @@ def watched_containers(value: Any, owner: Any) -> Any:
     return value
 
 
-class _Watched:
+class _WatchedContainer:
     """A view of a list or dict and a subclass of its type; the inherited storage is a copy, for C code."""
 
     _owner: weakref.ref[Any] | None
@@ -274,11 +279,11 @@ class _Watched:
         return owner
 
 
-class WatchedList(_Watched, list):
+class WatchedList(_WatchedContainer, list):
     """A list that notifies its owner of changes."""
 
 
-class WatchedDict(_Watched, dict):
+class WatchedDict(_WatchedContainer, dict):
     """A dict that notifies its owner of changes."""
 
 
@@ -294,7 +299,7 @@ def _forwarding_method(method: Any, changes: bool) -> Any:
     """Returns a version of the list or dict ``method`` that acts on the viewed container."""
 
     @wraps(method)
-    def forwarded(self: _Watched, *args: Any, **kwargs: Any) -> Any:
+    def forwarded(self: _WatchedContainer, *args: Any, **kwargs: Any) -> Any:
         result = method(self._origin, *args, **kwargs)
         owner = self._update_copy() if changes else None
         if owner is not None:

@@ -19,9 +19,9 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.storage.atomic_write import write_atomically
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import check_text, open_zip
+from fastgrad.storage.zip_archive import check_json_member_length, open_zip
 
 _SAFETENSORS_DTYPES = {
     "BOOL": np.bool_,
@@ -39,15 +39,18 @@ _SAFETENSORS_DTYPES = {
     "F64": np.float64,
     "C64": np.complex64,
 }
-_SAFETENSORS_NAMES = {np.dtype(kind): name for name, kind in _SAFETENSORS_DTYPES.items()}
-_MAX_HEADER_BYTES = 100_000_000
-_METADATA = "__metadata__"
-_CHECKSUM = "fastgrad.crc32"
-_CHECKSUM_MARK = ("fastgrad.form", "checked")  # marks a file with a checksum, in case the checksum's name is damaged
-_READ_PIECE_BYTES = 1 << 20
+_SAFETENSORS_DTYPE_NAMES = {np.dtype(kind): name for name, kind in _SAFETENSORS_DTYPES.items()}
+_MAX_SAFETENSORS_HEADER_BYTES = 100_000_000
+_METADATA_KEY = "__metadata__"
+_CHECKSUM_KEY = "fastgrad.crc32"
+_HAS_CHECKSUM_ENTRY = (
+    "fastgrad.form",
+    "checked",
+)  # marks a file with a checksum, in case the checksum's name is damaged
+_BYTES_PER_READ = 1 << 20
 _MAX_NPY_HEADER_BYTES = 1 << 16
 _ARCHIVE_COMMENT_PREFIX = "fastgrad, members: "  # the member count detects a damaged directory that hides members
-_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_BFLOAT16_DTYPE = np.dtype(ml_dtypes.bfloat16)
 
 ENDINGS = (".safetensors", ".npz")
 
@@ -79,7 +82,7 @@ def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, s
     sorted_names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     contiguous_arrays = {name: np.ascontiguousarray(arrays[name]).reshape(arrays[name].shape) for name in sorted_names}
     for name, array in contiguous_arrays.items():
-        if array.dtype not in _SAFETENSORS_NAMES and not (ending == ".npz" and array.dtype.kind == "c"):
+        if array.dtype not in _SAFETENSORS_DTYPE_NAMES and not (ending == ".npz" and array.dtype.kind == "c"):
             raise ValueError(f"Cannot save '{name}': {ending} files hold no values of dtype {array.dtype}.")
     write = _write_npz if ending == ".npz" else _write_safetensors
     write_atomically(path, lambda file: write(file, contiguous_arrays, metadata), overwrite)
@@ -101,7 +104,7 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         if ending == ".npz":
             with open_zip(file, path, ".npz file") as archive:
                 return _read_npz(archive)
-        with parsing(path, ".safetensors file"):
+        with parser_errors_as_one(path, ".safetensors file"):
             return _read_safetensors(file)
 
 
@@ -109,13 +112,13 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    metadata = {**metadata, _CHECKSUM_MARK[0]: _CHECKSUM_MARK[1]}
-    header: dict[str, Any] = {_METADATA: metadata}
+    metadata = {**metadata, _HAS_CHECKSUM_ENTRY[0]: _HAS_CHECKSUM_ENTRY[1]}
+    header: dict[str, Any] = {_METADATA_KEY: metadata}
     offset = 0
     for name, array in arrays.items():
         end = offset + array.nbytes
         header[name] = {
-            "dtype": _SAFETENSORS_NAMES[array.dtype],
+            "dtype": _SAFETENSORS_DTYPE_NAMES[array.dtype],
             "shape": list(array.shape),
             "data_offsets": [offset, end],
         }
@@ -123,7 +126,7 @@ def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: 
     array_bytes = [
         array.reshape(-1).view(np.uint8).data for array in arrays.values()
     ]  # little-endian, like all supported machines
-    header[_METADATA] = {**metadata, _CHECKSUM: _checksum(header, array_bytes)}
+    header[_METADATA_KEY] = {**metadata, _CHECKSUM_KEY: _checksum(header, array_bytes)}
     header_text = json.dumps(header, separators=(",", ":")).encode()
     header_text += b" " * (-len(header_text) % 8)  # arrays begin at a multiple of 8 bytes
     file.write(len(header_text).to_bytes(8, "little"))
@@ -143,18 +146,18 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
     size = os.fstat(file.fileno()).st_size
     length_field = file.read(8)
     length = int.from_bytes(length_field, "little")
-    if len(length_field) < 8 or length > min(size - 8, _MAX_HEADER_BYTES):
+    if len(length_field) < 8 or length > min(size - 8, _MAX_SAFETENSORS_HEADER_BYTES):
         raise ValueError(f"its {size} bytes do not hold the header they announce")
     header = parse_json(file.read(length))
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
-    metadata = header.get(_METADATA, {})
+    metadata = header.get(_METADATA_KEY, {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise ValueError("its metadata are no texts")
-    checksum = metadata.pop(_CHECKSUM, None)
-    if checksum is None and metadata.get(_CHECKSUM_MARK[0]) == _CHECKSUM_MARK[1]:
+    checksum = metadata.pop(_CHECKSUM_KEY, None)
+    if checksum is None and metadata.get(_HAS_CHECKSUM_ENTRY[0]) == _HAS_CHECKSUM_ENTRY[1]:
         raise ValueError("its checksum is missing")
-    entries = {name: _checked_array_entry(name, entry) for name, entry in header.items() if name != _METADATA}
+    entries = {name: _checked_array_entry(name, entry) for name, entry in header.items() if name != _METADATA_KEY}
     entries_by_offset = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
     expected_offset = 0
     for name, (_, _, begin, end) in entries_by_offset.items():
@@ -170,7 +173,7 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
         header, [a.reshape(-1).view(np.uint8).data for a in arrays.values()]
     ):
         raise ValueError("its checksum is not that of its contents")
-    metadata.pop(_CHECKSUM_MARK[0], None)
+    metadata.pop(_HAS_CHECKSUM_ENTRY[0], None)
     return arrays, metadata
 
 
@@ -201,13 +204,13 @@ def _is_size_list(value: Any) -> bool:
 
 
 def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    bfloat16_names = [name for name, array in arrays.items() if array.dtype == _BFLOAT16]
+    bfloat16_names = [name for name, array in arrays.items() if array.dtype == _BFLOAT16_DTYPE]
     metadata_text = json.dumps({"texts": metadata, "bfloat16": bfloat16_names}).encode()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.comment = f"{_ARCHIVE_COMMENT_PREFIX}{len(arrays) + 1}".encode()
-        for name, array in {**arrays, _METADATA: np.frombuffer(metadata_text, np.uint8)}.items():
+        for name, array in {**arrays, _METADATA_KEY: np.frombuffer(metadata_text, np.uint8)}.items():
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
-                storable_array = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+                storable_array = array.view(np.uint16) if array.dtype == _BFLOAT16_DTYPE else array
                 np.lib.format.write_array(member, storable_array, allow_pickle=False)
 
 
@@ -216,16 +219,16 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
     comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
     if comment[:8] == _ARCHIVE_COMMENT_PREFIX[:8] and comment != f"{_ARCHIVE_COMMENT_PREFIX}{count}":
         raise ValueError(f"it shows {count} members and says {comment!r}")
-    if f"{_METADATA}.npy" in archive.namelist():
-        check_text(archive, f"{_METADATA}.npy")
+    if f"{_METADATA_KEY}.npy" in archive.namelist():
+        check_json_member_length(archive, f"{_METADATA_KEY}.npy")
     for name in archive.namelist():
         if not name.endswith(".npy"):
             raise ValueError(f"it holds {name!r}, which is no array")
         with archive.open(name) as member:  # reading to the end verifies the CRC
             arrays[name.removesuffix(".npy")] = parsed_npy(name, member, archive.getinfo(name).file_size)
     texts: Any = {}
-    if _METADATA in arrays:
-        metadata_bytes = arrays.pop(_METADATA)
+    if _METADATA_KEY in arrays:
+        metadata_bytes = arrays.pop(_METADATA_KEY)
         try:
             parsed_metadata = parse_json(metadata_bytes.tobytes())
             texts, bfloat16_names = parsed_metadata["texts"], list(parsed_metadata["bfloat16"])
@@ -234,7 +237,7 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
         for name in bfloat16_names:
             if name not in arrays or arrays[name].dtype != np.uint16:
                 raise ValueError(f"'{name}' does not hold the bits of bfloat16 values")
-            arrays[name] = arrays[name].view(_BFLOAT16)
+            arrays[name] = arrays[name].view(_BFLOAT16_DTYPE)
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
         raise ValueError("its metadata are no texts")
     return arrays, texts
@@ -247,7 +250,7 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
         ValueError: the stream is not an ``.npy`` file, or holds objects.
     """
     shape, is_fortran_order, dtype = npy_header(name, stream)
-    if dtype.newbyteorder("=") not in _SAFETENSORS_NAMES and dtype.kind != "c":
+    if dtype.newbyteorder("=") not in _SAFETENSORS_DTYPE_NAMES and dtype.kind != "c":
         raise ValueError(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
     if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
@@ -261,7 +264,7 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
 def _read_into(target: memoryview, name: str, stream: Any) -> None:
     """Reads the rest of ``stream`` into ``target`` of the same length; in pieces: zip streams copy each read."""
     position = 0
-    while count := stream.readinto(target[position : position + _READ_PIECE_BYTES]):
+    while count := stream.readinto(target[position : position + _BYTES_PER_READ]):
         position += count
     if position != len(target) or stream.read(1):  # zipfile verifies the CRC at the end of the stream
         raise ValueError(f"{name!r} has {position} bytes of values, not {len(target)}")

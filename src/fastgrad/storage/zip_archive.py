@@ -7,16 +7,16 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import check_names
 
 MAX_COMPRESSION_RATIO = 1100
 """The maximum compression ratio. Deflate reaches 1032; a higher ratio means overlapping members or false sizes."""
 
-MAX_TEXT_BYTES = 1 << 20
+MAX_JSON_MEMBER_BYTES = 1 << 20
 """The maximum length of a JSON member in a shorter archive: Python objects take 30 times the memory of the text."""
 
-_MEMBER_ALLOWANCE_BYTES = 4096
+_ALLOWED_EXTRA_BYTES_PER_MEMBER = 4096
 _MAX_END_RECORD_BYTES = 22 + 0xFFFF  # the end record with its comment
 _COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -36,7 +36,7 @@ def open_zip(
     Raises:
         ValueError: a check fails, or the file is not an archive; also for parser errors inside of the context.
     """
-    with parsing(path, what), zipfile.ZipFile(file) as archive:
+    with parser_errors_as_one(path, what), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if members:
             check_names(member.filename for member in members)
@@ -70,23 +70,23 @@ def _file_size(file: Any) -> int:
     return size
 
 
-def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
+def read_json_member(archive: zipfile.ZipFile, name: str, max_compression_ratio: int = 100) -> bytes:
     """Returns the bytes of a text member, with limits on its compression ratio and on its length.
 
-    The length limit is that of the archive or ``MAX_TEXT_BYTES``, if that is more.
+    The length limit is that of the archive or ``MAX_JSON_MEMBER_BYTES``, if that is more.
 
     Raises:
         ValueError: the member declares more bytes than a limit allows.
     """
     member = archive.getinfo(name)
-    if member.file_size > _MEMBER_ALLOWANCE_BYTES + most_compression * member.compress_size:
+    if member.file_size > _ALLOWED_EXTRA_BYTES_PER_MEMBER + max_compression_ratio * member.compress_size:
         raise ValueError(f"{name} announces {member.file_size} bytes, {member.compress_size} are there")
-    check_text(archive, name)
+    check_json_member_length(archive, name)
     return archive.read(name)
 
 
-def check_text(archive: zipfile.ZipFile, name: str) -> None:
-    """Raises ValueError if a member is longer than both the archive and ``MAX_TEXT_BYTES``."""
-    size, limit = archive.getinfo(name).file_size, max(MAX_TEXT_BYTES, _file_size(archive.fp))
+def check_json_member_length(archive: zipfile.ZipFile, name: str) -> None:
+    """Raises ValueError if a member is longer than both the archive and ``MAX_JSON_MEMBER_BYTES``."""
+    size, limit = archive.getinfo(name).file_size, max(MAX_JSON_MEMBER_BYTES, _file_size(archive.fp))
     if size > limit:
         raise ValueError(f"{name} announces a text of {size} bytes, and the most here is {limit}")

@@ -13,7 +13,7 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import (
     dict_of_unique_names,
@@ -72,7 +72,7 @@ class Checkpoint:
             setattr(self, name, value)
 
     def _root_object(self) -> Any:
-        """Returns the root object."""
+        """Returns the root object of the checkpoint."""
         if self._root is None:
             return self
         return self._root() if isinstance(self._root, weakref.ref) else self._root
@@ -182,7 +182,7 @@ class Checkpoint:
                 "(e.g. the '-1' in 'path/to/ckpt-1')."
             )
         values, metadata = load_tensors(path)
-        with parsing(path, "checkpoint"):
+        with parser_errors_as_one(path, "checkpoint"):
             nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())

@@ -73,12 +73,12 @@ class CheckpointManager:
 
     @property
     def directory(self) -> str:
-        """The folder."""
+        """The folder of the checkpoints."""
         return self._directory
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The ``Checkpoint`` that is saved."""
+        """The ``Checkpoint`` whose objects are saved."""
         return self._checkpoint
 
     @property
@@ -88,7 +88,7 @@ class CheckpointManager:
 
     @property
     def checkpoints(self) -> list[str]:
-        """The kept checkpoints, oldest first."""
+        """The paths of the kept checkpoints, oldest first."""
         return list(self._kept)
 
     @property

@@ -13,7 +13,7 @@ from fastgrad.ops.default_generators import (
     default_random_state,
     restore_default_random_state,
 )
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 
@@ -44,7 +44,7 @@ class RandomState:
         Raises:
             ValueError: ``state`` is invalid; nothing is changed.
         """
-        with parsing("RandomState.restore", "state of the random generators"):
+        with parser_errors_as_one("RandomState.restore", "state of the random generators"):
             generator_states = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
             generator_name, key, *position_and_gauss = generator_states["numpy"]
             position, has_gauss, gauss_of_numpy = position_and_gauss

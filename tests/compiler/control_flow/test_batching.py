@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.core.operation import TABLE
 from fastgrad.ops.attention import attention
-from fastgrad.ops.batching import rule_of
+from fastgrad.ops.batching import batching_rule_of
 from tests.compiler.test_replay import with_gradient
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
@@ -52,7 +52,7 @@ def test_samples_of_the_table(name, differentiated):
 
         tensors = [tf.constant(many[i]) for i in places]
         row = TABLE.get(name)
-        may_loop = row is None or rule_of(row) is None or (name in NOT_ALL and places != (0,))
+        may_loop = row is None or batching_rule_of(row) is None or (name in NOT_ALL and places != (0,))
         may_loop |= differentiated and name in {"clip_by_norm", "convolution"}
         found = tf.vectorized_map(of_row, tensors, fallback_to_while_loop=may_loop)
         if name == "dropout":
@@ -62,7 +62,7 @@ def test_samples_of_the_table(name, differentiated):
 
 
 def test_every_row_of_the_table_has_a_rule_or_a_reason():
-    assert sorted(name for name, row in TABLE.items() if rule_of(row) is None) == sorted(
+    assert sorted(name for name, row in TABLE.items() if batching_rule_of(row) is None) == sorted(
         " ".join(WITHOUT.values()).split()
     )
 

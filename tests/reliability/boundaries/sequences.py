@@ -207,7 +207,7 @@ PROPERTIES = [
         "simple_rnn_gradient",
         3,
         backward("simple_rnn", 1, None, (0,), 1),
-        composed(recurrent._simple_gradient_steps),
+        composed(recurrent._simple_rnn_gradient_steps),
         256,
     ),
     Property("dense", 3, make_dense, lambda x, w, b, activation: ACTIVATIONS[activation][0](x @ w + b), 64),

@@ -13,7 +13,18 @@ import fastgrad
 
 PACKAGE = Path(fastgrad.__file__).parent
 CALLS = {
-    *("open", "fdopen", "open_regular", "open_zip", "opened_tar", "decompressed", "read_bytes", "read_text", "ZipFile"),
+    *(
+        "open",
+        "fdopen",
+        "open_regular",
+        "open_zip",
+        "opened_tar",
+        "decompressed",
+        "read_bytes",
+        "read_text",
+        "read_json_member",
+    ),
+    "ZipFile",
     *("is_zipfile", "is_tarfile", "decompress", "decompressobj", "BZ2File", "LZMAFile", "GzipFile", "parse_json"),
     *("Unpickler", "literal_eval", "genfromtxt", "loadtxt", "fromfile", "memmap", "mmap", "File", "connect"),
     *("read_table", "read_csv", "read_magic", "csv.reader"),

@@ -19,7 +19,7 @@ from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, rule_of
+from fastgrad.ops.batching import Batched, NotBatched, batching_rule_of, broadcast_rows
 
 
 def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
@@ -86,14 +86,14 @@ def _is_batchable(node: Node, has_row_inputs: bool) -> bool:
         return node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.READ}
     if not has_row_inputs:
         return not isinstance(node.payload, HostCall)
-    return rule_of(node.payload) is not None
+    return batching_rule_of(node.payload) is not None
 
 
 def _batched_results(node: Node, inputs: list[Batched], rows: int) -> dict[int, Batched]:
     if not any(x.has_rows for x in inputs):
         tensors = call_primitive(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
         return {id(v): Batched(y, False) for v, y in zip(node.outputs, tensors, strict=False)}
-    rule = rule_of(node.payload)
+    rule = batching_rule_of(node.payload)
     if rule is None:
         raise NotBatched
     result = rule(node.payload.name, rows, *inputs, **node.attributes)

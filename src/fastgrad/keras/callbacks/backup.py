@@ -55,11 +55,11 @@ class BackupAndRestore(Callback):
 
     @property
     def follows_batches(self) -> bool:
-        """True if the callback counts batches."""
+        """True if the backup is saved after a number of batches, so that the callback counts batches."""
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Loads the saved state.
+        """Loads the state of an interrupted ``fit`` from the backup file, if there is one.
 
         Raises:
             ValueError: the file is of another model or another ``fit``.
@@ -82,13 +82,13 @@ class BackupAndRestore(Callback):
                 ) from error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves after every ``save_freq`` batches."""
+        """Saves the state of ``fit`` after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
             self._save_state(self.fitting.epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves after each epoch."""
+        """Saves the state of ``fit`` after each epoch."""
         self._save_state(epoch + 1, 0)
 
     def _save_state(self, epoch: int, batch: int) -> None:
@@ -96,7 +96,7 @@ class BackupAndRestore(Callback):
         self._checkpoint.write(self._path)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Deletes the file."""
+        """Deletes the backup file after a complete ``fit``."""
         self._checkpoint = self.fitting = None  # releases the data
         if self.delete_checkpoint:
             with contextlib.suppress(FileNotFoundError):

@@ -28,15 +28,15 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model that runs."""
+        """The model that runs ``fit``, ``evaluate`` or ``predict`` with the callback."""
         return self._model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Sets ``params``."""
+        """Sets ``params``, the settings of the run."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Sets ``model``."""
+        """Sets ``model``, the model that runs."""
         self._model = model
 
     def kept_state(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class CallbackList:
         )
 
     def call(self, hook: str, *args: Any) -> None:
-        """Calls a hook of all callbacks."""
+        """Calls the method ``hook``, such as on_epoch_end, of all callbacks in the list."""
         for callback in self.callbacks:
             method: _Callable[..., None] = getattr(callback, hook)
             method(*args)

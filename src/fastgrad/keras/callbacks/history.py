@@ -8,7 +8,7 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class History(Callback):
-    """The result of ``fit``.
+    """The callback that ``fit`` returns: the loss and the metrics of each epoch, by name.
 
     Attributes:
         history: for each name the values of all epochs.
@@ -27,7 +27,7 @@ class History(Callback):
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Appends the logs."""
+        """Appends the loss and metrics of the epoch to ``history``."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

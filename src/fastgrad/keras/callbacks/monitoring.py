@@ -39,7 +39,7 @@ class Monitoring(Callback):
         self.best: float | None = None
 
     def monitored_value(self, logs: Logs | None) -> float | None:
-        """Returns the value in the logs; warns and returns None if it is missing."""
+        """Returns the monitored loss or metric in the logs; warns and returns None if it is missing."""
         self._is_better_if_greater()  # raises for an unknown name, instead of a warning in each epoch
         value = (logs or {}).get(self.monitor)
         if value is None:
@@ -51,7 +51,7 @@ class Monitoring(Callback):
         return value
 
     def _is_better_if_greater(self) -> bool:
-        """True if greater values are better, by ``mode``, by the metric of this name, or by the name.
+        """True if greater values of the monitored quantity are better, by ``mode``, by the metric, or by the name.
 
         Raises:
             ValueError: the direction is unknown.
@@ -126,12 +126,12 @@ class EarlyStopping(Monitoring):
         self.best_weights: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the wait."""
+        """Resets the count of epochs without improvement before training."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Checks the value."""
+        """Checks the monitored value, and stops training after ``patience`` epochs without improvement."""
         value = self.monitored_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -150,7 +150,7 @@ class EarlyStopping(Monitoring):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Restores the best weights."""
+        """Restores the weights of the best epoch if ``restore_best_weights`` is set."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
@@ -203,11 +203,11 @@ class ReduceLROnPlateau(Monitoring):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the wait."""
+        """Resets the count of epochs without improvement before training."""
         self.best, self.wait, self.cooldown_counter = None, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Checks the value."""
+        """Checks the monitored value; lowers the learning rate after ``patience`` epochs without improvement."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         value = self.monitored_value(logs)
@@ -274,22 +274,22 @@ class ModelCheckpoint(Monitoring):
 
     @property
     def follows_batches(self) -> bool:
-        """True if the callback counts batches."""
+        """True if the model is saved after a number of batches, so that the callback counts batches."""
         return self.save_freq != "epoch"
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves the number of the epoch."""
+        """Stores the number of the epoch, for file names."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves after every ``save_freq`` batches."""
+        """Saves the model after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches >= self.save_freq:
             self._batches = 0
             self._save_model(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves after each epoch."""
+        """Saves the model after an epoch if ``save_freq`` is ``epoch``."""
         if self.save_freq == "epoch":
             self._save_model(epoch, None, logs)
 

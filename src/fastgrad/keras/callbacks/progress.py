@@ -28,7 +28,7 @@ class ProgbarLogger(Callback):
 
     @property
     def follows_batches(self) -> bool:
-        """True if there is a bar to advance, or steps to count."""
+        """True if batches are counted, for a progress bar or for the number of steps."""
         verbose = self.params.get("verbose")
         return (verbose == 1 and is_shown()) or (verbose == 2 and not self.params.get("steps"))
 
@@ -71,55 +71,55 @@ class ProgbarLogger(Callback):
             self._bar = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Starts training mode, in which validation has no bars of its own."""
+        """Starts training mode, in which validations show no progress bars."""
         self._training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Ends training mode."""
+        """Ends training mode, in which validations show no progress bars."""
         self._training = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Opens the bar of the epoch."""
+        """Opens the progress bar of an epoch."""
         self._title = f"Epoch {epoch + 1}/{self.params.get('epochs')}"
         if self.params.get("verbose") == 2 and self.params.get("epochs", 1) > 1:
             print(self._title, flush=True)
         self._open_bar(self._title, self._steps)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Advances the bar."""
+        """Advances the progress bar of the epoch by a batch."""
         self._advance_bar(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Closes the bar."""
+        """Closes the progress bar of an epoch."""
         if self._bar is not None:
             self._steps = self._bar.n
         self._close_bar(self._title, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Opens a bar, unless an epoch is running."""
+        """Opens a progress bar for an evaluation, unless an epoch is running."""
         if not self._training:
             self._open_bar("Evaluation")
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Advances the bar."""
+        """Advances the progress bar of the evaluation by a batch."""
         if not self._training:
             self._advance_bar(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Closes the bar."""
+        """Closes the progress bar of the evaluation."""
         if not self._training:
             self._close_bar("Evaluation", logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Opens a bar."""
+        """Opens a progress bar for ``predict``."""
         self._open_bar("Prediction")
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Advances the bar."""
+        """Advances the progress bar of ``predict`` by a batch."""
         self._advance_bar(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Closes the bar."""
+        """Closes the progress bar of ``predict``."""
         if self.params.get("verbose") == 2:
             print(self._summary_line({}), flush=True)
         self._remove_bar()
@@ -154,14 +154,14 @@ def in_notebook() -> bool:
 
 
 def is_shown() -> bool:
-    """True if the output goes to a terminal or a notebook."""
+    """True if progress bars are shown: the output goes to a terminal or a notebook."""
     if in_notebook():
         return True
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> Any:
-    """Returns a tqdm bar, which is erased when it is closed.
+    """Returns a new tqdm progress bar, which is erased when it is closed.
 
     Args:
         total: the number of steps, None if unknown.

@@ -16,7 +16,7 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class LambdaCallback(Callback):
-    """Calls functions at the hooks.
+    """A callback that calls the user's functions at the hooks, such as ``on_epoch_end``.
 
     Args:
         on_epoch_begin, on_epoch_end: ``f(epoch, logs)``.
@@ -61,7 +61,7 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = checked_callable("LearningRateScheduler", "schedule", schedule), verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Sets the rate; ValueError if the schedule does not return a number."""
+        """Sets the learning rate of the epoch by the schedule; ValueError if the schedule does not return a number."""
         if not hasattr(self.model.optimizer, "learning_rate"):
             raise ValueError('Optimizer must have a "learning_rate" attribute.')
         try:
@@ -75,7 +75,7 @@ class LearningRateScheduler(Callback):
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes the rate into the logs."""
+        """Writes the learning rate of the epoch into the logs."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -92,7 +92,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Checks the loss.
+        """Stops training if the loss of the batch is NaN or infinite.
 
         Raises:
             RuntimeError: the loss is NaN or infinite, and ``raise_error`` is set.
@@ -130,7 +130,7 @@ class CSVLogger(Callback):
         self._writer: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Opens the file."""
+        """Opens the CSV file."""
         self._with_header = True
         if self.append:
             try:
@@ -142,7 +142,7 @@ class CSVLogger(Callback):
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes a line."""
+        """Writes the logs of the epoch as a line of the CSV file."""
         logs = logs or {}
         if self.keys is None:
             has_validation = "val_loss" in logs
@@ -158,7 +158,7 @@ class CSVLogger(Callback):
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Closes the file."""
+        """Closes the CSV file."""
         self._file.close()
         self._writer = None
 

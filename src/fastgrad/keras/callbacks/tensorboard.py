@@ -63,7 +63,7 @@ class TensorBoard(Callback):
 
     @property
     def follows_batches(self) -> bool:
-        """True if batches are counted or written."""
+        """True if values are written for batches, or batches are counted."""
         return self.update_freq != "epoch" or self.write_steps_per_second
 
     def _write_scalars(self, kind: str, values: dict[str, Any], step: int) -> None:
@@ -75,28 +75,28 @@ class TensorBoard(Callback):
                 files.add("scalar", step, name, float(value))
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Resets the step counter."""
+        """Resets the counter of training steps."""
         self._steps = 0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Writes the values of a batch."""
+        """Writes the loss and metrics of a batch to the event file."""
         self._steps += 1
         if isinstance(self.update_freq, int) and self._steps % self.update_freq == 0:
             self._write_scalars("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Writes the values of an evaluation; the step is the optimizer's iteration."""
+        """Writes the loss and metrics of an evaluation; the step is the optimizer's iteration."""
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
             values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
             self._write_scalars("validation", values, int(optimizer.iterations))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves the start time."""
+        """Stores the start time of the epoch, for the steps per second."""
         self._began = time.perf_counter(), self._steps
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes the values of the epoch."""
+        """Writes the loss and metrics of the epoch to the event files."""
         logs = logs or {}
         training_values = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
         training_values["epoch_learning_rate"] = float(self.model.optimizer.learning_rate)
@@ -118,7 +118,7 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Closes the files."""
+        """Closes the event files."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()

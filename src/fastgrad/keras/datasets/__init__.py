@@ -10,8 +10,17 @@ from fastgrad.keras.datasets import imdb as imdb
 from fastgrad.keras.datasets import mnist as mnist
 from fastgrad.keras.datasets import reuters as reuters
 
-_NAMES = ("boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters")
+_DATASET_MODULES = (
+    "boston_housing",
+    "california_housing",
+    "cifar10",
+    "cifar100",
+    "fashion_mnist",
+    "imdb",
+    "mnist",
+    "reuters",
+)
 
 
 def __getattr__(name: str) -> object:
-    raise _missing("tf.keras.datasets", name, _NAMES)
+    raise _missing("tf.keras.datasets", name, _DATASET_MODULES)

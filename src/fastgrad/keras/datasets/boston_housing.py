@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastgrad.keras.datasets.reading import Split, arrays_of, split_rows
+from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
 
 
-def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> Split:
+def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 506 rows of 13 float64 numbers; prices in thousands of dollars.
 
     Args:

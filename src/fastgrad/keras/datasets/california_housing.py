@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastgrad.keras.datasets.reading import Split, arrays_of, split_rows
+from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
 
 
 def load_data(
     version: str = "large", path: str = "california_housing.npz", test_split: float = 0.2, seed: int = 113
-) -> Split:
+) -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 20,640 rows of 8 numbers, and median prices of blocks.
 
     Args:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastgrad.keras.datasets.cifar import read_batches
-from fastgrad.keras.datasets.reading import Split
+from fastgrad.keras.datasets.reading import TrainAndTestArrays
 
-_SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
+_ARCHIVE_SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
 
 
-def load_data(label_mode: str = "fine") -> Split:
+def load_data(label_mode: str = "fine") -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 50,000 and 10,000 uint8 images, 32x32x3, and class columns.
 
     Args:
@@ -21,6 +21,6 @@ def load_data(label_mode: str = "fine") -> Split:
         raise ValueError(f'`label_mode` must be one of `"fine"`, `"coarse"`. Received: label_mode={label_mode}.')
     label = f"{label_mode}_labels"
     return (
-        read_batches("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["train"], label),
-        read_batches("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["test"], label),
+        read_batches("cifar-100-python", _ARCHIVE_SHA256, "cifar-100-python.tar.gz", ["train"], label),
+        read_batches("cifar-100-python", _ARCHIVE_SHA256, "cifar-100-python.tar.gz", ["test"], label),
     )

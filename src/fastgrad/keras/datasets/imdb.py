@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.keras.datasets import word_numbers
-from fastgrad.keras.datasets.reading import Split, arrays_of
+from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of
 
 
 def load_data(
@@ -17,7 +17,7 @@ def load_data(
     start_char: int | None = 1,
     oov_char: int | None = 2,
     index_from: int = 3,
-) -> Split:
+) -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 25,000 reviews each, lists of word numbers; 1 for good ones.
 
     Args:

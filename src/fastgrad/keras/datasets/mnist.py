@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastgrad.keras.datasets.reading import Split, arrays_of
+from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of
 
 
-def load_data(path: str = "mnist.npz") -> Split:
+def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 uint8 images of 28x28, and their digits.
 
     Args:

@@ -13,12 +13,12 @@ from fastgrad.storage.damaged_file import open_regular
 from fastgrad.storage.tensor_file import npy_header, parsed_npy
 from fastgrad.storage.zip_archive import open_zip
 
-ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+DATASETS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
-Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+TrainAndTestArrays = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-class _DType:
+class _PickledDType:
     """A pickle's description of a dtype; NumPy's own class would accept any state, and crash with some."""
 
     def __init__(self, name: Any, *_: Any) -> None:
@@ -35,7 +35,7 @@ class _DType:
         return dtype.newbyteorder(">") if self.order == ">" else dtype
 
 
-class _Array:
+class _PickledArray:
     """A pickle's description of an array."""
 
     value: np.ndarray
@@ -49,8 +49,8 @@ class _Array:
         self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _empty_array(*_: Any) -> _Array:
-    return _Array()
+def _empty_array(*_: Any) -> _PickledArray:
+    return _PickledArray()
 
 
 def _encoded_text(text: str, encoding: str) -> bytes:
@@ -66,8 +66,8 @@ def _text(value: str | bytes) -> str:
 
 _ALLOWED_NAMES: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encoded_text,
-    ("numpy", "dtype"): _DType,
-    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _PickledDType,
+    ("numpy", "ndarray"): _PickledArray,
     ("numpy._core.multiarray", "_reconstruct"): _empty_array,
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
 }
@@ -91,13 +91,13 @@ def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain_value(item) for name, item in value.items()}
-    return value.value if isinstance(value, _Array) else value
+    return value.value if isinstance(value, _PickledArray) else value
 
 
 def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
     """Returns the arrays of Keras's ``.npz`` file ``name``; the cache stores the file under the name ``path``."""
     arrays = {}
-    cached_path = get_file(path, ORIGIN + name, file_hash=file_hash)
+    cached_path = get_file(path, DATASETS_URL + name, file_hash=file_hash)
     with open_regular(cached_path) as file, open_zip(file, cached_path, ".npz file") as archive:
         for member in archive.namelist():
             contents = archive.read(member)
@@ -118,7 +118,7 @@ def shuffled_rows(seed: int, *arrays: np.ndarray) -> list[np.ndarray]:
     return [array[order] for array in arrays]
 
 
-def split_rows(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> Split:
+def split_rows(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> TrainAndTestArrays:
     """Shuffles rows and splits off the last ones for tests; ValueError if ``test_split`` is not in [0, 1)."""
     if not 0 <= test_split < 1:
         raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")

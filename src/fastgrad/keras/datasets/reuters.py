@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgrad.keras.datasets import word_numbers
-from fastgrad.keras.datasets.reading import Split, arrays_of, shuffled_rows
+from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, shuffled_rows
 
 _TOPICS = (
     "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
@@ -22,7 +22,7 @@ def load_data(
     start_char: int | None = 1,
     oov_char: int | None = 2,
     index_from: int = 3,
-) -> Split:
+) -> TrainAndTestArrays:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 11,228 texts, lists of word numbers, and their topics, 0 to 45.
 
     Args:

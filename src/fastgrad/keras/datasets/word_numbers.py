@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.keras.datasets.reading import ORIGIN
+from fastgrad.keras.datasets.reading import DATASETS_URL
 from fastgrad.keras.utils.files import get_file
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 
@@ -48,7 +48,7 @@ def object_array(texts: list[list[int]]) -> np.ndarray:
 
 def word_index(path: str, name: str, file_hash: str) -> dict[str, int]:
     """Returns the words of Keras's file ``name`` with their numbers; the cache stores the file as ``path``."""
-    cached_path = get_file(path, ORIGIN + name, file_hash=file_hash)
-    with open_regular(cached_path) as file, parsing(cached_path, "file of words"):
+    cached_path = get_file(path, DATASETS_URL + name, file_hash=file_hash)
+    with open_regular(cached_path) as file, parser_errors_as_one(cached_path, "file of words"):
         words: dict[str, int] = parse_json(file.read())
     return words

@@ -22,7 +22,7 @@ class _Elementwise(SameShape):
 
 
 class Activation(_Elementwise):
-    """Applies an activation function.
+    """A layer that applies an activation function.
 
     Args:
         activation: a function or its name.
@@ -229,7 +229,7 @@ class ActivityRegularization(_Elementwise):
         self.l1, self.l2 = l1, l2
 
     def call(self, inputs: Any) -> Any:
-        """``inputs``."""
+        """Returns ``inputs`` unchanged; the layer's ``activity_regularizer`` adds the penalty."""
         return inputs
 
     def get_config(self) -> dict[str, Any]:

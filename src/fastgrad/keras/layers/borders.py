@@ -26,7 +26,7 @@ def _border_pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ..
             f"`{name}` should be an integer or have {rank} elements, each a pair (before, after)"
             f"{' or an integer' if rank > 1 else ''}. Received: {name}={value}."
         ) from None
-    checked = spatial_integers(before, rank, name, least=0), spatial_integers(after, rank, name, least=0)
+    checked = spatial_integers(before, rank, name, min_value=0), spatial_integers(after, rank, name, min_value=0)
     return tuple(zip(*checked, strict=True))
 
 

@@ -11,7 +11,7 @@ from fastgrad.keras.configured import Configured
 from fastgrad.keras.saving.objects import serialize_keras_object
 
 
-class Configurable(Configured):
+class LayerConfiguration(Configured):
     """The part of ``Layer`` that makes a configuration from a layer, and a layer from a configuration."""
 
     name: str
@@ -40,7 +40,7 @@ class Configurable(Configured):
         }
         if self.activity_regularizer is not None:
             base_config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
+        if kind.get_config is not LayerConfiguration.get_config or _same_arguments_as_base(kind):
             return base_config
         plain_arguments = self._plain_arguments()
         return {

@@ -98,5 +98,5 @@ class Dense(Layer):
         return y if fused_name is not None or self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """``(*input_shape[:-1], units)``."""
+        """Returns the shape of the output, ``(*input_shape[:-1], units)``."""
         return (*input_shape[:-1], self.units)

@@ -54,7 +54,7 @@ class Embedding(Layer):
         self.input_dim, self.output_dim = input_dim, output_dim
         set_weight_arguments(self, locals(), "embeddings")
         self.mask_zero = self.supports_masking = bool(mask_zero)
-        masks.mask_use.begun |= self.mask_zero
+        masks.masks_in_use.begun |= self.mask_zero
         self.autocast = False
         if weights is not None:
             self.build()
@@ -73,7 +73,7 @@ class Embedding(Layer):
         return self._embeddings
 
     def call(self, inputs: Any) -> Any:
-        """The rows of the numbers in ``inputs``; floats are truncated to integers. Ragged numbers give ragged rows."""
+        """Returns the table's rows by number; floats are truncated to integers. Ragged numbers give ragged rows."""
         if isinstance(inputs, Composite):
             return tf.ragged.map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):
@@ -85,5 +85,5 @@ class Embedding(Layer):
         return tf.not_equal(inputs, 0) if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """``(*input_shape, output_dim)``."""
+        """Returns the shape of the output, ``(*input_shape, output_dim)``."""
         return (*input_shape, self.output_dim)

@@ -42,7 +42,7 @@ class HeadProjection(Layer):
         set_weight_arguments(self, options, "kernel", "bias")
 
     def build(self, input_shape: Any) -> None:
-        """Makes kernel and bias; the sizes that are summed over must be known."""
+        """Makes the kernel and bias of the projection; the sizes that are summed over must be known."""
         summed, output = tuple(input_shape[-self.contracted :]), self.output
         if None in summed:
             raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")

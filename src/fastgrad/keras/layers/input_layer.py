@@ -76,7 +76,7 @@ class InputLayer(Layer):
         return self._batch_shape
 
     def call(self, inputs: Any = None) -> Any:
-        """``inputs``."""
+        """Returns ``inputs`` unchanged."""
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -16,7 +16,7 @@ from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 
 
 class Lambda(Layer):
-    """A function as a layer. The layer has no weights; it does not track weights that the function uses.
+    """A layer that calls the user's function. It has no weights, and does not track weights that the function uses.
 
     Args:
         function: a function of the input; it may also take ``mask`` and ``training``.
@@ -45,7 +45,7 @@ class Lambda(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
-        """The function's result."""
+        """Returns the result of the user's function."""
         keyword_arguments = dict(self.arguments)
         keyword_arguments.update(
             {name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted}
@@ -122,7 +122,7 @@ _OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Operator(Layer):
-    """One of Python's operators, for KerasTensors.
+    """A layer that applies one of Python's operators to KerasTensors.
 
     Args:
         operation: the operator's name, as in ``keras.ops``.
@@ -142,14 +142,14 @@ class Operator(Layer):
         return symbolic_call(self, operands, {}) if keras_tensors(operands) else self.call(*operands)
 
     def call(self, *operands: Any) -> Tensor:
-        """The operator's result."""
+        """Returns the operator's result."""
         output: Tensor = _OPERATOR_FUNCTIONS[self.operation](*operands)
         return output
 
 
-def _operator_method(name: str, turned: bool = False) -> Callable[..., Any]:
+def _operator_method(name: str, is_reflected: bool = False) -> Callable[..., Any]:
     def method(self: KerasTensor, *other: Any) -> Any:
-        operands = (*other, self) if turned else (self, *other)
+        operands = (*other, self) if is_reflected else (self, *other)
         return Operator(name)(*operands)
 
     return method
@@ -170,7 +170,7 @@ _BINARY_OPERATOR_METHODS = {
 }
 for _method, _name in _BINARY_OPERATOR_METHODS.items():
     setattr(KerasTensor, f"__{_method}__", _operator_method(_name))
-    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, turned=True))
+    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, is_reflected=True))
 for _method, _name in {
     "neg": "negative",
     "abs": "absolute",

@@ -12,16 +12,16 @@ from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.names import suggestions
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
-from fastgrad.keras.layers.configuration import Configurable
-from fastgrad.keras.layers.layer_call import Caller, added_losses
+from fastgrad.keras.layers.configuration import LayerConfiguration
+from fastgrad.keras.layers.layer_call import LayerCaller, added_losses
 from fastgrad.keras.layers.shapes import common_shapes, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import FirstCallAttribute, output_spec, state_unchanged
+from fastgrad.keras.layers.symbolic import FirstCallAttribute, output_spec, variables_restored_at_exit
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.storage.restoration import restore_deferred_values
 
 
-class Layer(Caller, Configurable, WeightOwner):
+class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     """The base of all layers and models.
 
     Subclasses make sublayers in ``__init__``, weights in ``build(input_shape)`` with ``add_weight``, and compute in
@@ -174,7 +174,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
-        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(self):
+        with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown)))
         self._clear_losses()
         return output_shapes

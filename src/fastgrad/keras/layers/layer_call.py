@@ -1,4 +1,4 @@
-"""``Caller``: converts and checks a layer's inputs, builds the layer, and passes ``training`` to sublayers.
+"""``LayerCaller``: converts and checks a layer's inputs, builds the layer, and passes ``training`` to sublayers.
 
 This code runs at every call, so the common case has a fast path: a single tensor of a known shape goes
 straight to ``call``.
@@ -23,11 +23,11 @@ from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbol
 from fastgrad.keras.naming import running_calls
 from fastgrad.ops.casting import cast
 
-_MAX_SEEN_SHAPES = 64
+_MAX_REMEMBERED_INPUT_SHAPES = 64
 
 
-class Signature:
-    """The parameters of a ``call`` method, as ``Caller`` needs them.
+class CallSignature:
+    """The parameters of a layer's ``call`` method, as ``LayerCaller`` needs them.
 
     Attributes:
         whole: inspect's signature, without ``self``.
@@ -62,7 +62,7 @@ class AddedLosses:
 added_losses = AddedLosses()
 
 
-class Caller:
+class LayerCaller:
     """The part of ``Layer`` that runs calls."""
 
     # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_calls``. Only fastgrad's own classes
@@ -84,18 +84,18 @@ class Caller:
     _layer_dtype: DType
     _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
     _seen_dtype: np.dtype | None
-    _signature: Signature
+    _signature: CallSignature
     _input_spec: Any
     _losses_seen: int  # ``added_losses.count`` at the last ``_clear_losses``
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "call" in cls.__dict__:
-            cls._signature = Signature(cls.call)
+            cls._signature = CallSignature(cls.call)
             if "_leaf" not in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
-            masks.mask_use.begun = True  # a user's layer may make a mask
+            masks.masks_in_use.begun = True  # a user's layer may make a mask
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
@@ -111,7 +111,7 @@ class Caller:
         Raises:
             ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
-        if masks.mask_use.begun or (kwargs and "mask" in kwargs):
+        if masks.masks_in_use.begun or (kwargs and "mask" in kwargs):
             return self._call_with_masks(args, kwargs)
         if len(args) == 1:
             x = args[0]
@@ -216,7 +216,10 @@ class Caller:
         if self.activity_regularizer is not None:
             self._add_activity_losses(outputs)
         elif len(args) == 1 and first_input is args[0] and type(first_input) is Tensor:
-            if first_input._array.dtype is not self._seen_dtype or len(self._seen_shapes) >= _MAX_SEEN_SHAPES:
+            if (
+                first_input._array.dtype is not self._seen_dtype
+                or len(self._seen_shapes) >= _MAX_REMEMBERED_INPUT_SHAPES
+            ):
                 self._seen_shapes.clear()
                 self._seen_dtype = first_input._array.dtype
             self._seen_shapes.add(first_input._array.shape)

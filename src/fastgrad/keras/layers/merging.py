@@ -126,14 +126,14 @@ def _with_rank(x: Tensor, rank: int) -> Tensor:
 
 
 class Add(Merge):
-    """The sum of the inputs."""
+    """A layer that adds its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return reduce(tf.add, inputs)
 
 
 class Subtract(Merge):
-    """The first input minus the second."""
+    """A layer that returns the first input minus the second."""
 
     _min_inputs = 2
 
@@ -151,10 +151,10 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs, element by element."""
+    """A layer that multiplies its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.mask_use.begun:
+        if not masks.masks_in_use.begun:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -165,7 +165,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """The mean of the inputs."""
+    """A layer that returns the mean of its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         return reduce(tf.add, inputs) / len(inputs)
@@ -178,7 +178,7 @@ class _Extreme(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         function = type(self)._function
-        if not masks.mask_use.begun:
+        if not masks.masks_in_use.begun:
             return reduce(function, inputs)
         output, *other_inputs = inputs
         visible, *other_masks = _broadcast_masks(inputs)
@@ -193,13 +193,13 @@ class _Extreme(Merge):
 
 
 class Maximum(_Extreme):
-    """The greatest of the inputs, element by element."""
+    """A layer that returns the greatest of its inputs, element by element."""
 
     _function = tf.maximum
 
 
 class Minimum(_Extreme):
-    """The least of the inputs, element by element."""
+    """A layer that returns the least of its inputs, element by element."""
 
     _function = tf.minimum
 

@@ -43,19 +43,19 @@ class _Noise(SameShape):
         return getattr(self, self._argument)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
-        """``inputs``, with noise if ``training``."""
+        """Returns ``inputs``, with noise added if ``training``."""
         if not training or not self._amount:
             return inputs
         return self._add_noise(
             inputs, default_draw_words(None) if self._generator is None else self._generator._draw_words
         )
 
-    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
         raise NotImplementedError
 
-    def _normal_noise(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
+    def _normal_noise(self, inputs: Tensor, draw_words: Any, mean: float, stddev: float) -> Tensor:
         return normal_from(
-            drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
+            draw_words, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
 
 
@@ -76,8 +76,8 @@ class GaussianNoise(_Noise):
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(stddev, seed, **kwargs)
 
-    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
-        return inputs + self._normal_noise(inputs, drawn, 0.0, self._amount)
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        return inputs + self._normal_noise(inputs, draw_words, 0.0, self._amount)
 
 
 class GaussianDropout(_Noise):
@@ -95,8 +95,8 @@ class GaussianDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)
 
-    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
-        return inputs * self._normal_noise(inputs, drawn, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
+        return inputs * self._normal_noise(inputs, draw_words, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
 
 
 class AlphaDropout(_Noise):
@@ -120,10 +120,10 @@ class AlphaDropout(_Noise):
         super().__init__(rate, seed, **kwargs)
         self.noise_shape = noise_shape
 
-    def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
+    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
         sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
         keep_mask = tf.cast(
-            uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
+            uniform_from(draw_words, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
         )
         low, rate = -_SELU_ALPHA * _SELU_SCALE, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5

@@ -14,7 +14,7 @@ from fastgrad.keras.settings import standardize_data_format
 
 
 class Identity(Layer):
-    """Returns its input."""
+    """A layer that returns its input unchanged."""
 
     _leaf = True
 
@@ -24,11 +24,11 @@ class Identity(Layer):
         self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
-        """``inputs``."""
+        """Returns ``inputs`` unchanged."""
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
+        """Returns the shape of the input unchanged."""
         return input_shape
 
 
@@ -57,7 +57,7 @@ class Flatten(Layer):
         return TABLE["reshape"](inputs, shape=(shape[0], math.prod(shape[1:])))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """``(batch, the product of the others)``."""
+        """Returns the shape of the output: the batch, and the product of all other sizes."""
         feature_sizes = input_shape[1:]
         return (input_shape[0], None if None in feature_sizes else math.prod(feature_sizes))
 
@@ -107,7 +107,7 @@ class Reshape(Layer):
         return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """``(batch, *target_shape)``."""
+        """Returns the shape of the output, ``(batch, *target_shape)``."""
         return (input_shape[0], *self._resolved_sizes(tuple(input_shape[1:])))
 
 
@@ -141,7 +141,7 @@ class Permute(Layer):
         return tf.transpose(inputs, (0, *self.dims))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The sizes in the new order."""
+        """Returns the input's sizes in the order of the permutation."""
         return (input_shape[0], *[input_shape[dim] for dim in self.dims])
 
 
@@ -175,5 +175,5 @@ class RepeatVector(Layer):
         return tf.broadcast_to(tf.expand_dims(inputs, 1), (rows, self.n, features))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """``(batch, n, features)``."""
+        """Returns the shape of the output, ``(batch, n, features)``."""
         return (input_shape[0], self.n, input_shape[1])

@@ -30,7 +30,7 @@ _restored_variables = _ThreadRestoredVariables()
 
 
 @contextlib.contextmanager
-def state_unchanged(layer: Any) -> Iterator[None]:
+def variables_restored_at_exit(layer: Any) -> Iterator[None]:
     """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
     saved = SavedVariables(layer.variables)
     _restored_variables.runs.append(saved)
@@ -48,8 +48,8 @@ def keep_new_state(layer: Any) -> None:
             saved.save(variable)
 
 
-class History(NamedTuple):
-    """The origin of a KerasTensor.
+class TensorOrigin(NamedTuple):
+    """The layer call that a KerasTensor is a result of, and the result's position.
 
     Attributes:
         operation: the layer.
@@ -79,7 +79,7 @@ class Node:
         self.outputs = outputs
         nodes = operation.__dict__.setdefault("_inbound_nodes", [])
         for position, tensor in enumerate(nest.flatten(outputs)):
-            tensor._keras_history = History(operation, len(nodes), position)
+            tensor._keras_history = TensorOrigin(operation, len(nodes), position)
         nodes.append(self)
 
     @property
@@ -127,7 +127,7 @@ class KerasTensor:
         self.shape = tuple(TensorShape(shape))
         self.dtype = settings.standardize_dtype(dtype).name
         self.name = name or naming.auto_name("KerasTensor")
-        self._keras_history: History | None = None
+        self._keras_history: TensorOrigin | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the history; a copy of the model that has the call restores the history."""
@@ -273,7 +273,7 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
             shape = tuple([unknown if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
-        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(layer):
+        with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):
             outputs = layer(*map_keras_tensors(args, zeros), **map_keras_tensors(kwargs, zeros))
             specs = [(tuple(x.shape), x.dtype.name) for x in nest.flatten(outputs)]
         layer._clear_losses()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.ops.windows import FORMATS
+from fastgrad.ops.windows import DATA_FORMATS_BY_RANK
 
 Shape = tuple[int | None, ...]
 
 
-def spatial_integers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
+def spatial_integers(value: Any, rank: int, name: str, min_value: int = 1) -> tuple[int, ...]:
     """Returns one integer for each spatial dimension.
 
     Args:
         value: one number, or ``rank`` numbers.
         rank: the number of spatial dimensions.
         name: the argument's name, for the error.
-        least: the smallest allowed number.
+        min_value: the smallest allowed number.
 
     Raises:
         ValueError: ``value`` has another form.
@@ -25,12 +25,12 @@ def spatial_integers(value: Any, rank: int, name: str, least: int = 1) -> tuple[
     items = (value,) * rank if isinstance(value, int) else value
     try:
         items = tuple(items)
-        fits = len(items) == rank and all(int(number) == number and number >= least for number in items)
+        fits = len(items) == rank and all(int(number) == number and number >= min_value for number in items)
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise ValueError(
-            f"The `{name}` argument must be a tuple of {rank} integers that are at least {least}. Received {name}={value}"
+            f"The `{name}` argument must be a tuple of {rank} integers that are at least {min_value}. Received {name}={value}"
         )
     return tuple([int(number) for number in items])
 
@@ -46,7 +46,7 @@ def padding_name(value: Any, causal: bool = False) -> str:
 
 def tensor_format(data_format: str, rank: int) -> str:
     """TensorFlow's name of a data format, such as ``"NHWC"``."""
-    return FORMATS[rank][data_format == "channels_first"]
+    return DATA_FORMATS_BY_RANK[rank][data_format == "channels_first"]
 
 
 def split_shape(shape: Sequence[int | None], data_format: str) -> tuple[Shape, int | None]:
@@ -60,7 +60,12 @@ def joined_shape(batch: int | None, sizes: Sequence[int | None], channels: int |
 
 
 def window_counts(
-    sizes: Shape, cells: Sequence[int], strides: Sequence[int], padding: str, dilations: Sequence[int], owner: str
+    sizes: Shape,
+    window_sizes: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    dilations: Sequence[int],
+    owner: str,
 ) -> Shape:
     """The number of windows along each dimension; None for a dimension of unknown size.
 
@@ -68,12 +73,12 @@ def window_counts(
         ValueError: a window is larger than the input.
     """
     counts: list[int | None] = []
-    for size, width, stride, rate in zip(sizes, cells, strides, dilations, strict=True):
+    for size, width, stride, rate in zip(sizes, window_sizes, strides, dilations, strict=True):
         span = (width - 1) * rate + 1 if padding == "valid" else 1
         counts.append(None if size is None else (size - span) // stride + 1)
     if any(count is not None and count <= 0 for count in counts):
         raise ValueError(
-            f"{owner}: computed output size would be zero or negative: windows of {tuple(cells)} with dilation "
+            f"{owner}: computed output size would be zero or negative: windows of {tuple(window_sizes)} with dilation "
             f"{tuple(dilations)} are larger than the spatial sizes {sizes} of the input."
         )
     return tuple(counts)

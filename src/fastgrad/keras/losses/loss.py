@@ -11,7 +11,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
-from fastgrad.keras.configured import Configured, OfFunction
+from fastgrad.keras.configured import Configured, FunctionOptionsMixin
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -204,7 +204,7 @@ class LossFunctionWrapper(Loss):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 
 
-class NamedLoss(OfFunction, LossFunctionWrapper):
+class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     """The base of the built-in losses: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.

@@ -16,13 +16,13 @@ from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.metric import Metric
 
-_LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
+_BELOW_ALL_PREDICTIONS = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 # Ratios are named by their counts: the first divided by the sum of both.
-RECALL = ("true_positives", "false_negatives")
-PRECISION = ("true_positives", "false_positives")
-SPECIFICITY = ("true_negatives", "false_positives")
+RECALL_COUNT_NAMES = ("true_positives", "false_negatives")
+PRECISION_COUNT_NAMES = ("true_positives", "false_positives")
+SPECIFICITY_COUNT_NAMES = ("true_negatives", "false_positives")
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
@@ -42,7 +42,7 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
 _MAX_THRESHOLD_COUNT = 1 << 28
 
 
-def evenly_spaced(count: int) -> list[float]:
+def evenly_spaced_thresholds(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MAX_THRESHOLD_COUNT:
         raise OutOfMemoryError(
@@ -51,10 +51,10 @@ def evenly_spaced(count: int) -> list[float]:
     return [position / (count - 1) for position in range(count)]
 
 
-def are_even(thresholds: Sequence[float]) -> bool:
-    """True if ``thresholds`` equals ``evenly_spaced`` of its length."""
+def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
+    """True if ``thresholds`` equals ``evenly_spaced_thresholds`` of its length."""
     count = len(thresholds)
-    return count > 2 and bool(np.allclose(thresholds, evenly_spaced(count), atol=settings.epsilon()))
+    return count > 2 and bool(np.allclose(thresholds, evenly_spaced_thresholds(count), atol=settings.epsilon()))
 
 
 class ConfusionMetric(Metric):
@@ -93,7 +93,7 @@ class ConfusionMetric(Metric):
             setattr(self, name, self.add_variable(shape, "zeros", self._dtype, name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch.
+        """Adds the true and false positives and negatives of a batch to the counts.
 
         Args:
             y_true: labels: 0 is negative, other values are positive.
@@ -108,10 +108,10 @@ class ConfusionMetric(Metric):
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])
 
-    def _ratio(self, counted: str, other: str) -> Tensor:
+    def _ratio(self, numerator_name: str, other_name: str) -> Tensor:
         """Returns one count divided by the sum of this and another count, at each threshold; 0 if both are 0."""
-        count = getattr(self, counted).value
-        return tf.math.divide_no_nan(count, count + getattr(self, other).value)
+        count = getattr(self, numerator_name).value
+        return tf.math.divide_no_nan(count, count + getattr(self, other_name).value)
 
     def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
@@ -127,7 +127,7 @@ class ConfusionMetric(Metric):
         if self.top_k is not None:
             top_k_classes = tf.math.top_k(predictions, self.top_k).indices
             is_top_k = tf.reduce_sum(tf.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
-            predictions = predictions * is_top_k + _LOWEST_PREDICTION * (1 - is_top_k)
+            predictions = predictions * is_top_k + _BELOW_ALL_PREDICTIONS * (1 - is_top_k)
         if self.class_id is not None:
             if predictions.ndim == 1:
                 raise ValueError(
@@ -178,7 +178,7 @@ class _SingleCount(ConfusionMetric):
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         threshold_list = checked_thresholds(thresholds, 0.5)
-        super().__init__(threshold_list, name, dtype, even=are_even(threshold_list))
+        super().__init__(threshold_list, name, dtype, even=are_evenly_spaced(threshold_list))
         self.init_thresholds = thresholds
         self.accumulator = self.add_variable((len(threshold_list),), "zeros", self._dtype, name="accumulator")
         setattr(self, self._counted[0], self.accumulator)
@@ -238,8 +238,10 @@ class _CountRatio(ConfusionMetric):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST_PREDICTION)
-        super().__init__(threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_even(threshold_list))
+        threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _BELOW_ALL_PREDICTIONS)
+        super().__init__(
+            threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_evenly_spaced(threshold_list)
+        )
         self.init_thresholds = thresholds
         self._make_count_variables()
 
@@ -267,10 +269,10 @@ class Precision(_CountRatio):
         ValueError: a threshold is outside [0, 1].
     """
 
-    _counted = PRECISION
+    _counted = PRECISION_COUNT_NAMES
 
 
 class Recall(_CountRatio):
     """The fraction of the positives that are predicted to be positive; arguments as in ``Precision``."""
 
-    _counted = RECALL
+    _counted = RECALL_COUNT_NAMES

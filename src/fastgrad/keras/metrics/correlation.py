@@ -97,7 +97,7 @@ class R2Score(Metric):
         self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the sums."""
+        """Adds the squares and products of a batch to the sums."""
         with hidden_from_tapes():
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
@@ -117,7 +117,7 @@ class R2Score(Metric):
         self.num_samples.assign_add(tf.cast(tf.size(y), self._dtype))
 
     def result(self) -> Tensor:
-        """Returns the score, 0 before the first batch."""
+        """Returns the R2 score so far, 0 before the first batch."""
         if "count" not in self.__dict__:
             return tf.zeros((), self._dtype)
         mean = self.sum.value / self.count.value

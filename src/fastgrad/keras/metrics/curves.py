@@ -13,12 +13,12 @@ from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import (
     ALL_COUNT_NAMES,
-    PRECISION,
-    RECALL,
-    SPECIFICITY,
+    PRECISION_COUNT_NAMES,
+    RECALL_COUNT_NAMES,
+    SPECIFICITY_COUNT_NAMES,
     ConfusionMetric,
-    are_even,
-    evenly_spaced,
+    are_evenly_spaced,
+    evenly_spaced_thresholds,
 )
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
@@ -26,7 +26,7 @@ _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _AllFourCounts(ConfusionMetric):
-    """The base of metrics that keep all four counts."""
+    """The base of metrics that keep the numbers of true and false positives and negatives, at each threshold."""
 
     _counted = ALL_COUNT_NAMES
     true_positives: Any
@@ -83,13 +83,13 @@ class AUC(_AllFourCounts):
             )
         if num_labels and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
-        inner = evenly_spaced(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
+        inner = evenly_spaced_thresholds(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
         margin = settings.epsilon()
         super().__init__(
             [-margin, *inner, 1.0 + margin],
             name,
             dtype,
-            even=thresholds is None or are_even([0.0, *inner, 1.0]),
+            even=thresholds is None or are_evenly_spaced([0.0, *inner, 1.0]),
             label_weights=None if multi_label else label_weights,
         )
         self.num_thresholds = len(self.thresholds)
@@ -113,7 +113,7 @@ class AUC(_AllFourCounts):
         super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
-        """Returns the area, 0 before the first batch."""
+        """Returns the area under the curve, 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
         areas = (
@@ -130,12 +130,12 @@ class AUC(_AllFourCounts):
         return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
 
     def _areas_between_thresholds(self) -> Tensor:
-        """Returns widths times heights between neighbouring thresholds."""
+        """Returns the curve's area between each two neighbouring thresholds: width times height."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
-            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL)
+            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL_COUNT_NAMES)
         elif self.curve == "PR":
-            x, y = self._ratio(*RECALL), self._ratio(*PRECISION)
+            x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
             x, y = self._precision_recall_gains()
         if self.summation_method == "interpolation":
@@ -198,7 +198,7 @@ class _BestUnderConstraint(_AllFourCounts):
             raise ValueError(
                 f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
             )
-        thresholds = [0.5] if num_thresholds == 1 else evenly_spaced(num_thresholds)
+        thresholds = [0.5] if num_thresholds == 1 else evenly_spaced_thresholds(num_thresholds)
         super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
         setattr(self, self._argument, value)
@@ -229,7 +229,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
-    _ratios = RECALL, SPECIFICITY
+    _ratios = RECALL_COUNT_NAMES, SPECIFICITY_COUNT_NAMES
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
-    _ratios = SPECIFICITY, RECALL
+    _ratios = SPECIFICITY_COUNT_NAMES, RECALL_COUNT_NAMES
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
-    _ratios = PRECISION, RECALL
+    _ratios = PRECISION_COUNT_NAMES, RECALL_COUNT_NAMES
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
-    _ratios = RECALL, PRECISION
+    _ratios = RECALL_COUNT_NAMES, PRECISION_COUNT_NAMES
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from fastgrad.keras.settings import epsilon
 
 
 class FBetaScore(Metric):
-    """``(1 + beta^2) * precision * recall / (beta^2 * precision + recall)``.
+    """The F-beta score of each class: ``(1 + beta^2) * precision * recall / (beta^2 * precision + recall)``.
 
     Args:
         average: None for one score per class; ``"micro"``, all classes counted together; ``"macro"``, the mean of the
@@ -59,7 +59,7 @@ class FBetaScore(Metric):
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the counts."""
+        """Adds the positives of a batch to the counts of each class."""
         with hidden_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:

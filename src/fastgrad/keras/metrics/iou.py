@@ -76,7 +76,7 @@ class IoU(Metric):
         return {**super().get_config(), **self._config_of(self._arguments)}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the counts."""
+        """Adds a batch to the confusion matrix."""
         weight_dtype = getattr(sample_weight, "dtype", None)
         if (
             weight_dtype is not None
@@ -107,7 +107,7 @@ class IoU(Metric):
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
-        """Returns the mean, 0 if no class has occurred."""
+        """Returns the mean intersection over union of the target classes, 0 if no class has occurred."""
         counts = self.total_cm.value
         intersection = tf.linalg.diag_part(counts)
         union = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - intersection
@@ -142,7 +142,7 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch to the counts."""
+        """Adds a batch to the confusion matrix."""
         with hidden_from_tapes():
             predicted_classes = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
         super().update_state(y_true, predicted_classes, sample_weight)

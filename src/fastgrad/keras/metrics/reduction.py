@@ -12,17 +12,17 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.configured import OfFunction
+from fastgrad.keras.configured import FunctionOptionsMixin
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
 
-def samplewise(
+def weighted_values_per_sample(
     values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
 ) -> tuple[Tensor, Tensor | None]:
-    """Returns one weighted value and one weight per sample.
+    """Returns one weighted value and one weight for each sample of a batch.
 
     Args:
         values: shape (batch, ...) or ().
@@ -64,12 +64,12 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
         with hidden_from_tapes():
-            values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
+            values, _ = weighted_values_per_sample(values, sample_weight, tf.reduce_sum, self._dtype)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
 
     def result(self) -> Tensor:
-        """Returns the sum, initially 0."""
+        """Returns the weighted sum of all values so far, initially 0."""
         return self.total.value
 
 
@@ -84,7 +84,7 @@ class Mean(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
         with hidden_from_tapes():
-            values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
+            values, weights = weighted_values_per_sample(values, sample_weight, tf.reduce_mean, self._dtype)
             total = tf.reduce_sum(values) if values.ndim else values
             if weights is not None:
                 count: Any = tf.reduce_sum(weights)
@@ -94,7 +94,7 @@ class Mean(Metric):
         self.count.assign_add(count)
 
     def result(self) -> Tensor:
-        """Returns the mean, 0 if there were no values."""
+        """Returns the weighted mean of all values so far, 0 if there were none."""
         return tf.math.divide_no_nan(self.total, self.count)
 
 
@@ -136,7 +136,7 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
-class NamedMetric(OfFunction, MeanMetricWrapper):
+class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
     """The base of the built-in means: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.

@@ -63,5 +63,5 @@ class RootMeanSquaredError(Mean):
         super().update_state(errors, sample_weight)
 
     def result(self) -> Tensor:
-        """Returns the root."""
+        """Returns the root of the mean squared error so far."""
         return tf.sqrt(super().result())

@@ -117,8 +117,8 @@ def _clone_functional(
     return model_class(new_tensor(graph.inputs), new_tensor(graph.outputs), name=model.name, trainable=model.trainable)
 
 
-def _compile_like(model: Any, twin: Any) -> Any:
-    """Compiles ``twin`` as ``model`` is compiled, with its own optimizer and metrics, and returns it."""
+def _compile_like(model: Any, clone: Any) -> Any:
+    """Compiles ``clone`` as ``model`` is compiled, with its own optimizer and metrics, and returns it."""
     if model.compiled:
-        twin.compile_from_config(model.get_compile_config())
-    return twin
+        clone.compile_from_config(model.get_compile_config())
+    return clone

@@ -18,7 +18,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 
 
 class CallGraph:
-    """The calls between inputs and outputs.
+    """The layer calls of a functional model, between its input and its output KerasTensors.
 
     Args:
         inputs, outputs: KerasTensors, nested.
@@ -113,7 +113,7 @@ class CallGraph:
         ], sorted_layers
 
     def run(self, values: Sequence[Any]) -> Any:
-        """Returns the outputs for input values, in the outputs' structure; a list of one item becomes the item."""
+        """Returns the model's outputs for input values, in the outputs' structure; an only output without its list."""
         values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
@@ -129,7 +129,7 @@ class CallGraph:
         return results[0] if isinstance(results, (list, tuple)) and len(results) == 1 else results
 
     def run_on_user_inputs(self, model: Model, inputs: Any) -> Any:
-        """Returns the outputs for the inputs that a user passes."""
+        """Returns the model's outputs for inputs as a user passes them, in any structure that fits."""
         if type(inputs) is not Tensor or type(self.inputs) is not KerasTensor:
             return self.run(model_input_values(model, self, inputs))
         signature = inputs._array.shape, inputs._array.dtype

@@ -69,7 +69,7 @@ class Model(Trainer, Layer):
         return Functional.get_config(self)  # type: ignore[arg-type]
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        """Makes this model the functional model of these tensors."""
+        """Makes this model a functional model with these input and output KerasTensors."""
         from fastgrad.keras.models.functional import make_call_graph
 
         graph = make_call_graph(inputs, outputs, self)
@@ -126,12 +126,12 @@ class Model(Trainer, Layer):
 
     @property
     def input(self) -> Any:
-        """The inputs in their structure."""
+        """The input KerasTensors of a functional model, in their structure."""
         return Layer.input.__get__(self) if self._graph is None else self._graph.inputs
 
     @property
     def output(self) -> Any:
-        """The outputs in their structure."""
+        """The output KerasTensors of a functional model, in their structure."""
         return Layer.output.__get__(self) if self._graph is None else self._graph.outputs
 
     @property

@@ -14,7 +14,7 @@ from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
 from fastgrad.keras.models.summary import shape_text, shape_texts
 
-_TEXT = (".dot", ".gv")
+_TEXT_FILE_ENDINGS = (".dot", ".gv")
 
 
 def plot_model(
@@ -61,7 +61,7 @@ def plot_model(
         show_layer_activations=show_layer_activations,
         show_trainable=show_trainable,
     )
-    if path.suffix in _TEXT:
+    if path.suffix in _TEXT_FILE_ENDINGS:
         path.write_text(text, encoding="utf-8")
         return None
     program = shutil.which("dot")
@@ -168,12 +168,12 @@ def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
                 yield history.operation, history.tensor_index, node.operation, entry
 
 
-def _inner_layer_at_end(layer: Any, place: int, which: str) -> Any:
+def _inner_layer_at_end(layer: Any, index: int, end: str) -> Any:
     """Returns the layer inside of a model that an arrow to or from the model belongs to."""
     while _is_drawn_inside(layer):
         if isinstance(layer, Sequential):
-            layer, place = layer.layers[0 if which == "inputs" else -1], 0
+            layer, index = layer.layers[0 if end == "inputs" else -1], 0
         else:
-            history = getattr(layer._graph, f"flat_{which}")[place]._keras_history
-            layer, place = history.operation, history.tensor_index
+            history = getattr(layer._graph, f"flat_{end}")[index]._keras_history
+            layer, index = history.operation, history.tensor_index
     return layer

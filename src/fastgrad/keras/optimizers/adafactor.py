@@ -15,7 +15,7 @@ from fastgrad.keras.optimizers.gradients import RowGradient, scaled_gradient
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
-from fastgrad.keras.optimizers.recorded_attributes import least
+from fastgrad.keras.optimizers.recorded_attributes import minimum
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES
@@ -78,7 +78,7 @@ class Adafactor(KernelOptimizer):
         self.relative_step = relative_step
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
+        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)
@@ -97,59 +97,77 @@ class Adafactor(KernelOptimizer):
         self._slots = [self._r, self._c, self._v]
 
     @property
-    def _zero_gradient(self) -> int:
+    def _zero_gradient_code(self) -> int:
         return ZERO_GRADIENT_MOVES
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the arguments of the kernels; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
-        return least(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+        return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
     def _run_groups(
-        self, plan: UpdatePlan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+        self,
+        plan: UpdatePlan,
+        gradients: Sequence[Any],
+        hyperparameters: tuple[float, ...],
+        decay_amount: float,
+        gradient_factor: float = 1.0,
     ) -> None:
         for group in plan.groups:
             group_gradients = plan.of(gradients, group)
-            if factor != 1.0 and not group.half:
-                group_gradients = [scaled_gradient(g, factor) for g in group_gradients]
+            if gradient_factor != 1.0 and not group.half:
+                group_gradients = [scaled_gradient(g, gradient_factor) for g in group_gradients]
             members = zip(group.parameters, *group.slots, group_gradients, strict=True)
             for arrays in members:
-                _update_variable(arrays, numbers, amount if group.decays else 0.0)
+                _update_variable(arrays, hyperparameters, decay_amount if group.decays else 0.0)
 
-    def _update_rows(self, position: int, rows: RowGradient, rate: float, amount: float, count: Any = None) -> None:
-        dense = np.zeros_like(self._trainable_variables[position]._array)
+    def _update_rows(
+        self,
+        variable_position: int,
+        rows: RowGradient,
+        learning_rate: float,
+        decay_amount: float,
+        step_count: Any = None,
+    ) -> None:
+        dense = np.zeros_like(self._trainable_variables[variable_position]._array)
         dense[rows.ids] = rows.values
-        plan = self._plan_of((position,))
+        plan = self._plan_of((variable_position,))
         plan.make_writable()
-        self._run_groups(plan, [dense], self.hyperparameters(rate, self._update_count() + 1.0), amount)
+        self._run_groups(plan, [dense], self.hyperparameters(learning_rate, self._update_count() + 1.0), decay_amount)
 
-    def _assign_updates(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
-        for p, r, c, v, g in zip(*state, gradients, strict=True):
+    def _assign_updates(
+        self, variables_and_slots: list[list[Any]], gradients: Sequence[Any], hyperparameters: Sequence[Tensor]
+    ) -> None:
+        for p, r, c, v, g in zip(*variables_and_slots, gradients, strict=True):
             matrix = p._array.ndim >= 2
             changed_variables = (p, r, c, v) if matrix else (p, v)
             row = adafactor_of_matrix if matrix else adafactor_of_vector
-            assign_all(changed_variables, row(*[variable._read() for variable in changed_variables], g, *numbers))
+            assign_all(
+                changed_variables, row(*[variable._read() for variable in changed_variables], g, *hyperparameters)
+            )
 
     _decays_rows_itself = True
 
-    def _assign_row_updates(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        variable = state[0][0]
+    def _assign_row_updates(
+        self, variables_and_slots: list[list[Any]], rows: Any, hyperparameters: Sequence[Tensor]
+    ) -> None:
+        variable = variables_and_slots[0][0]
         zero_gradient = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
-        self._assign_updates(state, [add_rows(zero_gradient, *rows)], numbers)
+        self._assign_updates(variables_and_slots, [add_rows(zero_gradient, *rows)], hyperparameters)
 
 
-def _update_variable(arrays: Sequence[np.ndarray], numbers: tuple[float, ...], amount: float) -> None:
+def _update_variable(arrays: Sequence[np.ndarray], hyperparameters: tuple[float, ...], decay_amount: float) -> None:
     p, r, c, v, g = arrays
     if not p.size:
         return
     if is_half(p.dtype):
         float32_arrays = [array.astype(np.float32) for array in arrays]
-        _update_variable(float32_arrays, numbers, amount)
+        _update_variable(float32_arrays, hyperparameters, decay_amount)
         with np.errstate(all="ignore"):
             for array, new in zip((p, r, c, v), float32_arrays, strict=False):
                 array[...] = new
     elif p.ndim < 2:
-        adafactor_vector[p.dtype](p, v, g, p.size, *numbers, amount)
+        adafactor_vector[p.dtype](p, v, g, p.size, *hyperparameters, decay_amount)
     else:
         rows, columns = p.shape[-2:]
-        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers, amount)
+        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *hyperparameters, decay_amount)

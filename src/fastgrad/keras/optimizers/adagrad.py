@@ -53,7 +53,7 @@ class Adagrad(RuleOptimizer):
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
 
     @property
-    def _zero_gradient(self) -> int:
+    def _zero_gradient_code(self) -> int:
         return ZERO_GRADIENT_RESTS if self.initial_accumulator_value + self.epsilon > 0 else ZERO_GRADIENT_MOVES
 
     def initial_value(self, slot: str) -> Any:

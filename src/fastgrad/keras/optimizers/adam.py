@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
-from fastgrad.keras.optimizers.recorded_attributes import root
+from fastgrad.keras.optimizers.recorded_attributes import square_root
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -73,7 +73,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
-        step_size = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+        step_size = learning_rate * square_root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return step_size, self.beta_1, self.beta_2, self.epsilon
 
 

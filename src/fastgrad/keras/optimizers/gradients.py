@@ -19,7 +19,7 @@ from fastgrad.ops.optimizer_updates import squares, summed_rows
 
 
 class RowGradient(NamedTuple):
-    """A gradient that is zero except in some rows.
+    """The gradient of a table that is zero except in some rows: the row numbers and the rows.
 
     Attributes:
         ids: the row numbers, increasing and without repetition.
@@ -115,7 +115,7 @@ def _multiplied(array: Any, factor: float) -> np.ndarray:
 
 
 def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Clips each element to [-``limit``, ``limit``]."""
+    """Returns the gradients with each element clipped to [-``limit``, ``limit``]."""
 
     def clip(array: Any) -> np.ndarray:
         bound = array.dtype.type(limit)
@@ -125,13 +125,13 @@ def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
 
 
 def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Scales each gradient with a norm above ``limit`` to the norm ``limit`` (TensorFlow: tf.clip_by_norm)."""
+    """Returns the gradients, each with a norm above ``limit`` scaled to this norm (TensorFlow: tf.clip_by_norm)."""
     norms = np.sqrt(_sums_of_squares(gradients)).tolist()
     return [g if norm <= limit else scaled_gradient(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
 
 
 def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Scales all gradients by one factor if their global norm is above ``limit``; NaN if the norm is not finite."""
+    """Returns all gradients scaled by one factor if their global norm is above ``limit``; NaN for an infinite norm."""
     factor = global_clip_factor(gradients, limit)
     return gradients if factor == 1.0 else [scaled_gradient(g, factor) for g in gradients]
 

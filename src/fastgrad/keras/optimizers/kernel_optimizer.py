@@ -20,7 +20,7 @@ from fastgrad.keras.optimizers.gradients import (
 )
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay_variables
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
-from fastgrad.keras.optimizers.recorded_attributes import scalar
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, positions_by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import (
@@ -31,7 +31,7 @@ from fastgrad.kernels.optimizers.update_rule import (
 )
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 
-_ALL_FLAGS = np.uint64(0x0101010101010101)
+_ALL_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
 
 _ROWS_PER_SCAN = 65536
@@ -49,7 +49,7 @@ class KernelOptimizer(Optimizer):
 
     @property
     def rule(self) -> UpdateRule:
-        """The update rule.
+        """The update rule of the optimizer, whose kernels compute a step.
 
         Raises:
             TypeError: the class has no rule.
@@ -64,8 +64,8 @@ class KernelOptimizer(Optimizer):
         raise NotImplementedError
 
     @property
-    def _zero_gradient(self) -> int:
-        """The code of the effect that a zero gradient has on a row: one of ``update_rule.ZERO_GRADIENT_...``."""
+    def _zero_gradient_code(self) -> int:
+        """The code of the effect that a zero gradient has on a row: ``ZERO_GRADIENT_MOVES``, ``ZERO_GRADIENT_RESTS`` or ``ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS``."""
         return self.rule.zero_gradient
 
     def _begin_step(self, step: Any) -> None:
@@ -149,40 +149,47 @@ class KernelOptimizer(Optimizer):
         plan.make_writable()
         self._run_groups(plan, [checked_gradient], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
 
-    def _plan_of(self, positions: tuple[int, ...]) -> UpdatePlan:
-        plan = self._plans.get(positions)
+    def _plan_of(self, variable_positions: tuple[int, ...]) -> UpdatePlan:
+        plan = self._plans.get(variable_positions)
         if plan is None:
-            variables = [self._trainable_variables[i] for i in positions]
-            slots = [[slot_list[i] for i in positions] for slot_list in self._slots]
-            plan = self._plans[positions] = UpdatePlan(
+            variables = [self._trainable_variables[i] for i in variable_positions]
+            slots = [[slot_list[i] for i in variable_positions] for slot_list in self._slots]
+            plan = self._plans[variable_positions] = UpdatePlan(
                 variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
             )
         return plan
 
-    def _run(self, plan: UpdatePlan, gradients: Sequence[Any], rate: float, step: int, factor: float = 1.0) -> None:
+    def _run(
+        self, plan: UpdatePlan, gradients: Sequence[Any], learning_rate: float, step: int, gradient_factor: float = 1.0
+    ) -> None:
         self._begin_step(float(step))
-        numbers, amount = self.hyperparameters(rate, float(step)), (self.weight_decay or 0.0) * rate
-        self._run_groups(plan, gradients, numbers, amount, factor)
+        numbers, amount = self.hyperparameters(learning_rate, float(step)), (self.weight_decay or 0.0) * learning_rate
+        self._run_groups(plan, gradients, numbers, amount, gradient_factor)
 
     def _run_groups(
-        self, plan: UpdatePlan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+        self,
+        plan: UpdatePlan,
+        gradients: Sequence[Any],
+        hyperparameters: tuple[float, ...],
+        decay_amount: float,
+        gradient_factor: float = 1.0,
     ) -> None:
         if self._live:
             for variable in plan.variables:
                 if self._positions[id(variable)] in self._live:
-                    self._live[self._positions[id(variable)]]._array.fill(_ALL_FLAGS)
+                    self._live[self._positions[id(variable)]]._array.fill(_ALL_ROW_FLAGS_SET)
         rule = self.rule
-        kernel, scale = (rule.variables, ()) if factor == 1.0 else (rule.scaled_variables, (factor,))
+        kernel, scale = (rule.variables, ()) if gradient_factor == 1.0 else (rule.scaled_variables, (gradient_factor,))
         for group in plan.groups:
             lists = group.parameters, *group.slots, plan.of(gradients, group)
-            decay = amount if group.decays else 0.0
+            decay = decay_amount if group.decays else 0.0
             if group.half:
-                self._run_in_float32(*lists, 0, group.units, *numbers, decay)
+                self._run_in_float32(*lists, 0, group.units, *hyperparameters, decay)
             else:
-                kernel[group.dtype](*lists, 0, group.units, *scale, *numbers, decay)
+                kernel[group.dtype](*lists, 0, group.units, *scale, *hyperparameters, decay)
 
     def _run_in_float32(self, *arguments: Any) -> None:
-        """Runs the kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
+        """Runs the update kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
         float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in lists]
         self.rule.variables[float32_lists[0][0].dtype](*float32_lists, *arguments[len(lists) :])
@@ -208,8 +215,8 @@ class KernelOptimizer(Optimizer):
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
         """Updates the variables: one operation for each group of variables, then assignments."""
-        numbers = [scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
-        zero = scalar(0.0)
+        numbers = [as_float64_scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
+        zero = as_float64_scalar(0.0)
         amount = step.live.weight_decay * step.rate if decays else zero
         dense_indices = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
         rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]
@@ -231,41 +238,56 @@ class KernelOptimizer(Optimizer):
         positions = [self._positions[id(variable)] for variable in variables]
         return [list(variables), *[[slot_list[i] for i in positions] for slot_list in self._slots]]
 
-    def _assign_updates(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
-        flat_state = [variable for state_list in state for variable in state_list]
+    def _assign_updates(
+        self, variables_and_slots: list[list[Any]], gradients: Sequence[Any], hyperparameters: Sequence[Tensor]
+    ) -> None:
+        flat_state = [variable for state_list in variables_and_slots for variable in state_list]
         arrays = [variable._read() for variable in flat_state]
-        new = update(*arrays, *gradients, *numbers, rule=self.rule.key, count=len(gradients))
+        new = update(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
         assign_all(flat_state, new)
-        for variable in state[0]:
+        for variable in variables_and_slots[0]:
             live_rows = self._live.get(self._positions[id(variable)])
             if live_rows is not None:
-                live_rows.assign(np.full(live_rows._array.shape, _ALL_FLAGS))
+                live_rows.assign(np.full(live_rows._array.shape, _ALL_ROW_FLAGS_SET))
 
-    def _assign_row_updates(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        flat_state, rule, moves = [state_list[0] for state_list in state], self.rule.key, self._zero_gradient_effect()
+    def _assign_row_updates(
+        self, variables_and_slots: list[list[Any]], rows: Any, hyperparameters: Sequence[Tensor]
+    ) -> None:
+        flat_state, rule, moves = (
+            [state_list[0] for state_list in variables_and_slots],
+            self.rule.key,
+            self._zero_gradient_effect(),
+        )
         if moves != ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             arrays = [variable._read() for variable in flat_state]
-            assign_all(flat_state, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
+            assign_all(flat_state, update_rows(*arrays, *rows, *hyperparameters, rule=rule, moves=moves))
             return
         self._prepare_live_rows(flat_state[:1])
         flat_state.append(self._live[self._positions[id(flat_state[0])]])
         arrays = [variable._read() for variable in flat_state]
-        assign_all(flat_state, update_live_rows(*arrays, *rows, *numbers, rule=rule))
+        assign_all(flat_state, update_live_rows(*arrays, *rows, *hyperparameters, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
-    def _update_rows(self, position: int, rows: RowGradient, rate: float, amount: float, count: Any = None) -> None:
+    def _update_rows(
+        self,
+        variable_position: int,
+        rows: RowGradient,
+        learning_rate: float,
+        decay_amount: float,
+        step_count: Any = None,
+    ) -> None:
         """Updates a variable by a gradient of some rows, with decay; the result is that of the dense gradient."""
-        variable, slots, live = self._writable_state(position)
-        if amount and self._use_weight_decay(variable):
-            decay_variables([variable], amount)
-        numbers, rule = self.hyperparameters(rate, self._update_count() + 1.0), self.rule
+        variable, slots, live = self._writable_state(variable_position)
+        if decay_amount and self._use_weight_decay(variable):
+            decay_variables([variable], decay_amount)
+        numbers, rule = self.hyperparameters(learning_rate, self._update_count() + 1.0), self.rule
         moves = self._zero_gradient_effect()
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
             self._update_rows_in_float32(arrays, rows, numbers, moves, live)
             return
-        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live, count)
+        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live, step_count)
 
     def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
@@ -280,7 +302,7 @@ class KernelOptimizer(Optimizer):
         return variable, slots, live
 
     def _zero_gradient_effect(self) -> int:
-        moves = self._zero_gradient
+        moves = self._zero_gradient_code
         # 0 / 0 is NaN, in the dense update too.
         return (
             ZERO_GRADIENT_MOVES

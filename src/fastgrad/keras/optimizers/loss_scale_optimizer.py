@@ -19,7 +19,7 @@ from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_g
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
 
-_INNER_OPTIONS = {
+_OPTIONS_FOR_INNER_OPTIMIZER = {
     "weight_decay": None,
     "clipnorm": None,
     "global_clipnorm": None,
@@ -66,7 +66,7 @@ class LossScaleOptimizer(Optimizer):
                 "LossScaleOptimizer no longer supports `dynamic=False`. Instead, simply set `loss_scale_factor` directly on "
                 "the `inner_optimizer`."
             )
-        for option, default in _INNER_OPTIONS.items():
+        for option, default in _OPTIONS_FOR_INNER_OPTIMIZER.items():
             if kwargs.pop(option, default) != default:
                 raise ValueError(
                     f"LossScaleOptimizer does not support `{option}`. Instead, set `{option}` on the `inner_optimizer`."

@@ -38,7 +38,7 @@ class Nadam(MomentOptimizer, RuleOptimizer):
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity"})
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
+        """Makes the slots of ``variables``: the state that the optimizer keeps for each variable."""
         if self.built:
             return
         super().build(variables)

@@ -35,7 +35,7 @@ from fastgrad.keras.optimizers.step import (
     assign_overwriting_gradients,
     is_overwritten_by_gradient,
 )
-from fastgrad.keras.weight import overwrite_use
+from fastgrad.keras.weight import overwrites_in_use
 from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.casting import cast
@@ -185,7 +185,7 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
-        if overwrite_use.begun and any(map(is_overwritten_by_gradient, variables)):
+        if overwrites_in_use.begun and any(map(is_overwritten_by_gradient, variables)):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return

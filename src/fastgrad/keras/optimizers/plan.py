@@ -69,7 +69,7 @@ class UpdatePlan:
         self.single = len(self.groups) == 1
 
     def is_for(self, variables: Sequence[Any]) -> bool:
-        """True if ``variables`` are the variables of this plan."""
+        """True if the plan was made for ``variables``, in this order."""
         return len(variables) == len(self.variables) and all(map(is_, variables, self.variables))
 
     def arrays_of(self, gradients: Sequence[Any]) -> list[np.ndarray] | None:
@@ -90,7 +90,7 @@ class UpdatePlan:
             self._last_read_at_release = LastRead.last
 
     def of(self, gradients: Sequence[Any], group: Group) -> Any:
-        """Returns the members of ``gradients`` that belong to ``group``."""
+        """Returns the members of ``gradients`` whose variables belong to ``group``."""
         return gradients if self.single else [gradients[i] for i in group.positions]
 
 

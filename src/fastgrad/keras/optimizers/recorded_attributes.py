@@ -114,7 +114,7 @@ def _is_number(value: Any) -> bool:
 # ---- functions of formulas, for Python floats and float64 scalars -------------------------------------------
 
 
-def scalar(x: Any) -> Tensor:
+def as_float64_scalar(x: Any) -> Tensor:
     """Converts a number, variable or tensor of a formula to a float64 tensor."""
     if isinstance(x, Variable):
         x = x._read()
@@ -123,7 +123,7 @@ def scalar(x: Any) -> Tensor:
 
 def value_of(variable: Variable, like: Any) -> Any:
     """Returns the value of ``variable``: a tensor if ``like`` is a tensor, else a float."""
-    return scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
+    return as_float64_scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
 
 
 def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,8 +137,8 @@ def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[
     return function
 
 
-root = _float_or_tensor_function("sqrt", math.sqrt)
-least, greatest = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
+square_root = _float_or_tensor_function("sqrt", math.sqrt)
+minimum, maximum = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
 floor, ceil = _float_or_tensor_function("floor", np.floor), _float_or_tensor_function("ceil", np.ceil)
 cos, log = _float_or_tensor_function("cos", np.cos), _float_or_tensor_function("log", np.log)
 where = _float_or_tensor_function("where", np.where)
@@ -154,7 +154,7 @@ def scale_variable(variable: Variable, factor: Any) -> None:
 
 
 def quotient(x: Any, y: Any) -> Any:
-    """``x / y``, and 0 where x is 0."""
+    """Returns ``x / y``, and 0 where x is 0, of floats or tensors."""
     if isinstance(x, Tensor):
-        return TABLE["where"](TABLE["not_equal"](x, 0.0), x / y, scalar(0.0))
+        return TABLE["where"](TABLE["not_equal"](x, 0.0), x / y, as_float64_scalar(0.0))
     return x / y if x else 0.0

@@ -15,7 +15,7 @@ from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
 
 # The keys: whether there is momentum, and whether the rule is centered.
-_RULES = {
+_RULE_BY_OPTIONS = {
     (False, False): rules.rmsprop,
     (True, False): rules.rmsprop_momentum,
     (False, True): rules.rmsprop_centered,
@@ -75,9 +75,9 @@ class RMSprop(RuleOptimizer):
     @property
     def rule(self) -> UpdateRule:
         """The update rule for the values that ``momentum`` and ``centered`` had when the slots were made."""
-        return self._built_rule if self.built else _RULES[self.momentum > 0, bool(self.centered)]
+        return self._built_rule if self.built else _RULE_BY_OPTIONS[self.momentum > 0, bool(self.centered)]
 
     def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         # Saved files list the slots kind by kind.
-        self._built_rule = _RULES["momentum" in names, "average_gradient" in names]
+        self._built_rule = _RULE_BY_OPTIONS["momentum" in names, "average_gradient" in names]
         return [slots for name in names for slots in super(RMSprop, self)._new_slots(variables, [name])]

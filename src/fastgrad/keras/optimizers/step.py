@@ -18,10 +18,17 @@ from fastgrad.core.placement import on_device_of
 from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.recorded_attributes import live_or_self, scalar
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, live_or_self
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.ops.casting import cast
-from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
+from fastgrad.ops.optimizer_updates import (
+    add_rows,
+    is_half,
+    is_last_step_of_round,
+    sum_rows,
+    sums_of_squares_of_arrays,
+    update,
+)
 
 
 class SummedRows(NamedTuple):
@@ -53,7 +60,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
 
 
 def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
-    """Makes the slots without recording their initial values; recorders only get a notice of each new variable."""
+    """Makes an optimizer's slots without recording their initial values; recorders get a notice of each variable."""
     with hidden_from_recorders(), on_device_of(variables[0]._array):
         optimizer._build_or_undo(list(variables))
     for recorder in recorders.active:
@@ -104,7 +111,7 @@ def assign_overwriting_gradients(
 
 
 class Step:
-    """One step of an optimizer.
+    """One step of an optimizer, run as operations and assignments that programs record.
 
     Args:
         optimizer: the optimizer, already built.
@@ -120,9 +127,9 @@ class Step:
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
         self.live = live_or_self(optimizer)
-        self.rate = scalar(self._rate() if rate is None else rate)
+        self.rate = as_float64_scalar(self._rate() if rate is None else rate)
         self.count = convert_to_tensor(optimizer.iterations)
-        self.number = scalar(self.count + 1)
+        self.number = as_float64_scalar(self.count + 1)
 
     def _rate(self) -> Any:
         rate = self.optimizer._learning_rate
@@ -139,7 +146,7 @@ class Step:
         return rate_or_variable
 
     def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
-        """Runs the step for these variables and their gradients."""
+        """Updates these variables by their gradients, as one step of the optimizer."""
         optimizer = self.optimizer
         # Everything that selects a branch is computed before the first assignment.
         updates = self._is_period_end(optimizer._iterations, optimizer.gradient_accumulation_steps)
@@ -162,7 +169,7 @@ class Step:
     @staticmethod
     def _is_period_end(count: Any, every: int | None) -> bool:
         """True if ``count`` is the last of a period of ``every`` counts."""
-        return bool(every) and bool(ends_turn_of(convert_to_tensor(count), every=every))
+        return bool(every) and bool(is_last_step_of_round(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
@@ -195,7 +202,9 @@ class Step:
             factors = [_clip_factor(TABLE["sqrt"](square), limit) for square in _sums_of_squares(gradients)]
             return [scaled_gradient(g, factor) for g, factor in zip(gradients, factors, strict=True)]
         if optimizer.global_clipnorm:
-            factor = _clip_factor(TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, finite=True)
+            factor = _clip_factor(
+                TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, nan_if_infinite=True
+            )
             return [scaled_gradient(g, factor) for g in gradients]
         if optimizer.clipvalue:
             return [
@@ -235,7 +244,7 @@ class Step:
     def _update_averages(self, overwrites_weights: bool) -> None:
         optimizer = self.optimizer
         averages, weights = optimizer._averages, optimizer._trainable_variables
-        momentum = TABLE["where"](TABLE["equal"](self.count, 0), scalar(0.0), self.live.ema_momentum)
+        momentum = TABLE["where"](TABLE["equal"](self.count, 0), as_float64_scalar(0.0), self.live.ema_momentum)
         for positions in positions_by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in positions]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
@@ -278,7 +287,7 @@ def _sums_of_squares(gradients: Sequence[Gradient]) -> list[Tensor]:
     arrays = [_gradient_values(g) for g in gradients]
     sums_by_position: dict[int, Tensor] = {}
     for positions in positions_by_key([x._array.dtype for x in arrays]).values():
-        sums = sums_of(*[arrays[i] for i in positions])
+        sums = sums_of_squares_of_arrays(*[arrays[i] for i in positions])
         sums_by_position |= {i: sums[index] for index, i in enumerate(positions)}
     return [sums_by_position[i] for i in range(len(arrays))]
 
@@ -287,17 +296,17 @@ def _total_of_squares(gradients: Sequence[Gradient]) -> Tensor:
     """Returns the sum of the squares of all gradients, a float64 scalar."""
     arrays = [_gradient_values(g) for g in gradients]
     is_one_dtype = len({x._array.dtype for x in arrays}) == 1
-    sums = sums_of(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
+    sums = sums_of_squares_of_arrays(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
     total: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
     return total
 
 
-def _clip_factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
-    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; with ``finite``, NaN if not finite."""
+def _clip_factor(norm: Tensor, limit: Any, nan_if_infinite: bool = False) -> Tensor:
+    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; optionally NaN for an infinite norm."""
     ratio = limit / norm
-    if finite:
-        ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))
-    factor: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
+    if nan_if_infinite:
+        ratio = TABLE["where"](norm < math.inf, ratio, as_float64_scalar(math.nan))
+    factor: Tensor = TABLE["where"](norm <= limit, as_float64_scalar(1.0), ratio)
     return factor
 
 

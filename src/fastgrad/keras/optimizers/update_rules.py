@@ -31,8 +31,8 @@ _ZERO_GRADIENT_CODES = {
     "rests": ZERO_GRADIENT_RESTS,
     "rests_at_zero": ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
 }
-_DECAY_NAMES = frozenset({"decay", "weight_decay"})
-_OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
+_RESERVED_DECAY_NAMES = frozenset({"decay", "weight_decay"})
+_OPTIMIZER_OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
 
 
 def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
@@ -121,7 +121,9 @@ def from_rule(
             f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {hyper_names}, got defaults for {[*defaults]}. Give "
             "each a default, x for one that is named one_minus_x."
         )
-    reserved_names = [number for number in hyper_names if number in _OPTIONS or hasattr(RuleOptimizer, number)]
+    reserved_names = [
+        number for number in hyper_names if number in _OPTIMIZER_OPTIONS or hasattr(RuleOptimizer, number)
+    ]
     if reserved_names:
         raise ValueError(
             f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers. Give the hyper-parameter another name."
@@ -177,7 +179,7 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
             f"after the first is named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}."
         )
-    reserved_names = sorted(_DECAY_NAMES.intersection(names))
+    reserved_names = sorted(_RESERVED_DECAY_NAMES.intersection(names))
     if reserved_names:
         raise TypeError(
             f"{owner}: it has the parameter {reserved_names[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "

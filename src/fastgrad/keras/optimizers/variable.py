@@ -13,7 +13,7 @@ from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
 
 _read_times = itertools.count()
-_ALL_FLAGS = 0x0101010101010101
+_ALL_BYTE_FLAGS_SET = 0x0101010101010101
 
 
 class LastRead:
@@ -57,5 +57,5 @@ class OptimizerVariable(Weight):
         self.rewritten = True
         if self.live is not None:
             with hidden_from_recorders():
-                write(self.live._writable(), np.full(self.live._array.shape, _ALL_FLAGS, np.uint64))
+                write(self.live._writable(), np.full(self.live._array.shape, _ALL_BYTE_FLAGS_SET, np.uint64))
         return super()._writable()

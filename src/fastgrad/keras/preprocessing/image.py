@@ -17,7 +17,7 @@ from fastgrad.keras.utils.images import load_img as load_img
 from fastgrad.keras.utils.images import save_img as save_img
 from fastgrad.ops.casting import cast
 
-_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
+_INTERPOLATION_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
 
 
 def smart_resize(
@@ -50,8 +50,10 @@ def smart_resize(
     if isinstance(size, str) or len(size) != 2:
         raise ValueError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size}.")
     method = str(interpolation).lower()
-    if method not in _METHODS:
-        raise ValueError(f"smart_resize: `interpolation` should be one of {_METHODS}, got {interpolation!r}.")
+    if method not in _INTERPOLATION_METHODS:
+        raise ValueError(
+            f"smart_resize: `interpolation` should be one of {_INTERPOLATION_METHODS}, got {interpolation!r}."
+        )
     images = convert_to_tensor(x)
     first = images.ndim - 2 if standardize_data_format(data_format) == "channels_first" else images.ndim - 3
     if images.ndim not in {3, 4}:

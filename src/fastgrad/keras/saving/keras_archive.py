@@ -15,13 +15,13 @@ from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular
 from fastgrad.storage.hdf5_file import h5py_module, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import open_zip, read_text
+from fastgrad.storage.zip_archive import open_zip, read_json_member
 from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
-_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_PICKLED_WEIGHTS = "model.weights.npz"  # an option of Keras writes weights in this form
-_FORMAT = "3.15.1"  # the Keras version of this format
+_CONFIG_MEMBER, _METADATA_MEMBER, _WEIGHTS_MEMBER = "config.json", "metadata.json", "model.weights.h5"
+_PICKLED_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
+_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 
 
 def write_keras_file(
@@ -46,14 +46,14 @@ def write_keras_file(
         weights = io.BytesIO()
         write_hdf5(weights, arrays, _group_attributes(groups))
         metadata = {
-            "keras_version": _FORMAT,
+            "keras_version": _KERAS_VERSION,
             "fastgrad_version": VERSION,
             "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
         }
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(_METADATA, json.dumps(metadata))
-            archive.writestr(_CONFIG, config)
-            archive.writestr(_WEIGHTS, weights.getbuffer())
+            archive.writestr(_METADATA_MEMBER, json.dumps(metadata))
+            archive.writestr(_CONFIG_MEMBER, config)
+            archive.writestr(_WEIGHTS_MEMBER, weights.getbuffer())
 
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
@@ -79,15 +79,15 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
             return read_hdf5(file, source), None
         with open_zip(file, path, ".keras file") as archive:
             names = archive.namelist()
-            if _PICKLED_WEIGHTS in names:
-                raise ValueError(f"{_PICKLED_WEIGHTS} holds pickled objects, which are never loaded")
-            if _CONFIG not in names or _WEIGHTS not in names:
-                raise ValueError(f"{_CONFIG} and {_WEIGHTS} are wanted, it has {names!r:.200}")
-            config = parse_json(read_text(archive, _CONFIG))
-            metadata = parse_json(read_text(archive, _METADATA)) if _METADATA in names else {}
-            if archive.getinfo(_WEIGHTS).compress_type != zipfile.ZIP_STORED:
+            if _PICKLED_WEIGHTS_MEMBER in names:
+                raise ValueError(f"{_PICKLED_WEIGHTS_MEMBER} holds pickled objects, which are never loaded")
+            if _CONFIG_MEMBER not in names or _WEIGHTS_MEMBER not in names:
+                raise ValueError(f"{_CONFIG_MEMBER} and {_WEIGHTS_MEMBER} are wanted, it has {names!r:.200}")
+            config = parse_json(read_json_member(archive, _CONFIG_MEMBER))
+            metadata = parse_json(read_json_member(archive, _METADATA_MEMBER)) if _METADATA_MEMBER in names else {}
+            if archive.getinfo(_WEIGHTS_MEMBER).compress_type != zipfile.ZIP_STORED:
                 raise ValueError("its weights are compressed, as Keras never writes them")
-            weights = io.BytesIO(archive.read(_WEIGHTS))
+            weights = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
             if "fastgrad_version" not in metadata:
                 config = without_masks(config)
     return read_hdf5(weights, source), config

@@ -14,8 +14,8 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.naming import to_snake_case
 
 
-class Contents(NamedTuple):
-    """The contents of a file of a model.
+class VariablesByKerasName(NamedTuple):
+    """The variables of a model by their names in Keras's files, with groups and optimizers.
 
     Attributes:
         variables: the variables by name.
@@ -30,11 +30,11 @@ class Contents(NamedTuple):
     stores: dict[str, Any]
 
 
-def keras_variables(model: Any) -> Contents:
+def keras_variables(model: Any) -> VariablesByKerasName:
     """Returns the contents of a model or layer by Keras's names."""
     walk = _VariableWalk()
     walk.visit(model, "")
-    return Contents(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
+    return VariablesByKerasName(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
 
 
 class _VariableWalk:

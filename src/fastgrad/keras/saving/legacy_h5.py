@@ -12,23 +12,23 @@ from fastgrad.core.placement import moved
 from fastgrad.core.variable import Variable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.storage.atomic_write import write_atomically
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
 
 OPTIMIZER_PREFIX = "optimizer_weights/"
-_WEIGHTS = "model_weights"
+_WEIGHTS_GROUP = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
 _KERAS_VERSION = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
     *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
     *("initializers", "regularizers", "constraints"),
 )
-_IGNORED_SETTINGS = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
+_IGNORED_LAYER_SETTINGS = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
 
 
 class LegacyModelContents(NamedTuple):
-    """The contents of a file: two configurations or None, the names of weights in order, and all values."""
+    """The contents of an ``.h5`` file: two configurations or None, the names of weights in order, and all values."""
 
     config: dict[str, Any] | None
     training: dict[str, Any] | None
@@ -37,8 +37,8 @@ class LegacyModelContents(NamedTuple):
     values: dict[str, np.ndarray]
 
 
-def write(model: Any, path: Any, overwrite: bool) -> None:
-    """Writes configuration, weights, compile arguments and optimizer state; makes missing folders, as Keras does.
+def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
+    """Writes a model to an ``.h5`` file: configuration, weights, compile arguments and optimizer state.
 
     Raises:
         ValueError: the model cannot be made from a configuration.
@@ -57,7 +57,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
         root_attributes["training_config"] = json.dumps(compile_config)
     layers = [layer.name for layer in model.layers]
     attributes: dict[str, dict[str, Any]] = {"": root_attributes}
-    attributes[_WEIGHTS] = {
+    attributes[_WEIGHTS_GROUP] = {
         "layer_names": layers,
         "backend": root_attributes["backend"],
         "keras_version": _KERAS_VERSION,
@@ -78,17 +78,18 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
 def _variables_by_group(model: Any) -> list[tuple[str, list[Any]]]:
     """Returns the variables by the groups of the file."""
     groups = [
-        (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
+        (f"{_WEIGHTS_GROUP}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights])
+        for layer in model.layers
     ]
-    groups.append((f"{_WEIGHTS}/{_TOP_LEVEL_GROUP}", [*model._trainable_own, *model._other_own]))
+    groups.append((f"{_WEIGHTS_GROUP}/{_TOP_LEVEL_GROUP}", [*model._trainable_own, *model._other_own]))
     optimizer = model.__dict__.get("optimizer")
     return (
         groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER_PREFIX[:-1], optimizer.variables)]
     )
 
 
-def read(path: Any) -> LegacyModelContents:
-    """Returns the contents of a file of a model, or of weights alone.
+def read_legacy_h5(path: Any) -> LegacyModelContents:
+    """Returns the contents of an ``.h5`` file of a model, or of weights alone.
 
     Raises:
         ImportError: h5py is not installed.
@@ -100,12 +101,12 @@ def read(path: Any) -> LegacyModelContents:
         attributes = read_attributes(file, source)
         file.seek(0)
         values = read_hdf5(file, source)
-    with parsing(path, "HDF5 file of a model"):
+    with parser_errors_as_one(path, "HDF5 file of a model"):
         return _decoded_file(attributes, values)
 
 
 def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> LegacyModelContents:
-    root = _WEIGHTS if _WEIGHTS in attributes else ""
+    root = _WEIGHTS_GROUP if _WEIGHTS_GROUP in attributes else ""
     prefix = f"{root}/" if root else ""
     layers = [*_text_list_attribute(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
     groups = [f"{prefix}{layer}" for layer in layers]
@@ -182,8 +183,8 @@ def _upgraded_config(value: Any) -> Any:
         if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _inbound_nodes(layer)):
             for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
-        upgraded["config"] = {name: item for name, item in inner.items() if name not in _IGNORED_SETTINGS}
-        upgraded.setdefault("module", _module_of(upgraded["class_name"]))
+        upgraded["config"] = {name: item for name, item in inner.items() if name not in _IGNORED_LAYER_SETTINGS}
+        upgraded.setdefault("module", _keras_module_of_class(upgraded["class_name"]))
     if "inbound_nodes" in value:
         upgraded["inbound_nodes"] = [
             _keras3_call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
@@ -195,7 +196,7 @@ def _inbound_nodes(layer: Any) -> list[Any]:
     return layer.get("inbound_nodes", []) if isinstance(layer, dict) else []
 
 
-def _module_of(name: str) -> str | None:
+def _keras_module_of_class(name: str) -> str | None:
     """Returns the Keras module that has a class of this name."""
     from fastgrad import keras
 

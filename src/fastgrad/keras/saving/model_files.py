@@ -16,13 +16,13 @@ from fastgrad.core.placement import moved
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
-from fastgrad.keras.saving.keras_names import Contents, keras_variables
+from fastgrad.keras.saving.keras_names import VariablesByKerasName, keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
-from fastgrad.keras.saving.sharing import Sharing
+from fastgrad.keras.saving.sharing import LayerSharing
 from fastgrad.keras.weight import MemoryLimit, memory_limit
 from fastgrad.storage import tensor_file
-from fastgrad.storage.damaged_file import parsing, reason
+from fastgrad.storage.damaged_file import parser_errors_as_one, reason
 from fastgrad.storage.hdf5_file import h5py_module
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import mismatch_messages, named_variables
@@ -44,7 +44,7 @@ _WEIGHT_ENDINGS = (".weights.h5", *tensor_file.ENDINGS)
 _MODEL_ENDINGS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
 
 
-def _is_legacy(path: Any) -> bool:
+def _is_legacy_h5(path: Any) -> bool:
     name = checked_path("A model's file", "filepath", path)
     return name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5")
 
@@ -64,7 +64,7 @@ def check_path(filepath: Any, weights_only: bool) -> None:
         ValueError: another ending.
         ImportError: a Keras file, and h5py is not installed.
     """
-    if _has_keras_ending(filepath, _WEIGHT_ENDINGS if weights_only else _MODEL_ENDINGS) or _is_legacy(filepath):
+    if _has_keras_ending(filepath, _WEIGHT_ENDINGS if weights_only else _MODEL_ENDINGS) or _is_legacy_h5(filepath):
         h5py_module()
 
 
@@ -106,7 +106,7 @@ def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None,
         save_tensors(path, values, {} if config is None else {_CONFIG_KEY: config}, overwrite)
 
 
-def _values_by_file_name(model: Any, is_keras: bool) -> Contents:
+def _values_by_file_name(model: Any, is_keras: bool) -> VariablesByKerasName:
     """Returns the contents of a model and its optimizer by their names in files."""
     if is_keras:
         return keras_variables(model)
@@ -114,14 +114,14 @@ def _values_by_file_name(model: Any, is_keras: bool) -> Contents:
     optimizer = model.__dict__.get("optimizer")
     if optimizer is not None:
         contents.update({_OPTIMIZER_PREFIX + name: variable for name, variable in named_variables(optimizer).items()})
-    return Contents(contents, {}, (), {})
+    return VariablesByKerasName(contents, {}, (), {})
 
 
 def _read_model_file(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
     if is_keras:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
-    with parsing(path, "file of a model"):
+    with parser_errors_as_one(path, "file of a model"):
         return values, parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
 
 
@@ -142,8 +142,8 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         OSError: the file could not be read.
     """
     _check_model_argument("load_weights", model)
-    if _is_legacy(filepath):
-        _assign_legacy(model, legacy_h5.read(filepath), skip_mismatch, f"{filepath}")
+    if _is_legacy_h5(filepath):
+        _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}")
         return
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _ = _read_model_file(filepath, is_keras)
@@ -266,8 +266,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
-    if _is_legacy(filepath):
-        legacy_h5.write(model, filepath, overwrite)
+    if _is_legacy_h5(filepath):
+        legacy_h5.write_legacy_h5(model, filepath, overwrite)
     else:
         _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite)
 
@@ -293,8 +293,8 @@ def load_model(
         OSError: the file could not be read.
     """
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
-    if _is_legacy(filepath):
-        saved = legacy_h5.read(filepath)
+    if _is_legacy_h5(filepath):
+        saved = legacy_h5.read_legacy_h5(filepath)
         ambient = in_safe_mode()
         is_safe = safe_mode if ambient is None else ambient
         with (
@@ -316,7 +316,7 @@ def load_model(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
     ambient = in_safe_mode()
-    with _creation_context(filepath, values, safe_mode if ambient is None else ambient), Sharing():
+    with _creation_context(filepath, values, safe_mode if ambient is None else ambient), LayerSharing():
         model_config = config if compile else {**config, "compile_config": None}
         model = deserialize_keras_object(model_config, custom_objects, safe_mode)
     _check_model(model, filepath)
@@ -350,7 +350,7 @@ def _check_model(model: Any, path: Any) -> None:
 
 def model_to_json(model: Any, **options: Any) -> str:
     """Returns a model's configuration as JSON text; ``options`` are those of ``json.dumps``."""
-    sharing = Sharing()
+    sharing = LayerSharing()
     with sharing:
         config = serialize_keras_object(model)
     return json.dumps(sharing.keep_shared_numbers(config), **options)
@@ -369,7 +369,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         config = parse_json(json_string)
     except ValueError as error:
         raise ValueError(f"model_from_json: {error}") from error
-    with Sharing():
+    with LayerSharing():
         model = deserialize_keras_object(config, custom_objects)
     _check_model(model, "The JSON text")
     return model

@@ -34,7 +34,7 @@ from fastgrad.keras.saving.registration import (
 from fastgrad.keras.saving.sharing import make_layer_once, number_serialized_layer
 from fastgrad.storage.damaged_file import reason
 
-_PACKAGE = "fastgrad.keras"
+_KERAS_PACKAGE = "fastgrad.keras"
 _CLASS_NAMESPACES = (
     *("activations", "callbacks", "constraints", "initializers", "layers", "losses"),
     *("metrics", "models", "optimizers", "optimizers.schedules", "regularizers"),
@@ -174,9 +174,9 @@ def _instance_config(obj: Any) -> dict[str, Any]:
 
 def public_module(kind: type) -> str | None:
     """Returns the public module of a class of this package, such as ``"keras.layers"``; None for a user's class."""
-    if not kind.__module__.startswith(_PACKAGE + "."):
+    if not kind.__module__.startswith(_KERAS_PACKAGE + "."):
         return None
-    module_path = kind.__module__[len(_PACKAGE) + 1 :]
+    module_path = kind.__module__[len(_KERAS_PACKAGE) + 1 :]
     if module_path.startswith("optimizers.schedules"):
         return "keras.optimizers.schedules"
     if kind.__name__ == "Functional" and module_path.startswith("models."):
@@ -253,7 +253,7 @@ def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
 def _function_by_name(name: str, module_objects: dict[str, Any] | None, registered: str | None) -> Any:
     function = get_registered_object(name, module_objects=module_objects)
     for module_name in ("activations", "losses", "metrics"):
-        namespace = vars(importlib.import_module(f"{_PACKAGE}.{module_name}"))
+        namespace = vars(importlib.import_module(f"{_KERAS_PACKAGE}.{module_name}"))
         for candidate in (namespace.get(name), namespace["ALL"].get(name)):
             if function is None and isinstance(candidate, FunctionType):
                 if registered not in (None, "", "function", name):
@@ -293,9 +293,9 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
         submodule = "" if submodule.startswith("src.models") else submodule.split(".")[1]
     hint = suggestions(name, module_objects or ())
     if public and (submodule in _CLASS_NAMESPACES or not submodule):
-        namespace = importlib.import_module(f"{_PACKAGE}.{submodule}" if submodule else _PACKAGE)
+        namespace = importlib.import_module(f"{_KERAS_PACKAGE}.{submodule}" if submodule else _KERAS_PACKAGE)
         class_object = getattr(namespace, name, None)
-        if inspect.isclass(class_object) and class_object.__module__.startswith(_PACKAGE + "."):
+        if inspect.isclass(class_object) and class_object.__module__.startswith(_KERAS_PACKAGE + "."):
             if registered and registered != name:
                 raise ValueError(
                     f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
@@ -332,7 +332,7 @@ def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
     return obj
 
 
-_IGNORED_SETTINGS = frozenset(["renorm_momentum", "input_axes", "output_axes"])
+_IGNORED_KERAS_SETTINGS = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 
 def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
@@ -348,7 +348,7 @@ def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if name in parameter_names
         or name == "build_input_shape"
-        or not (value is None or value is False or name in _IGNORED_SETTINGS)
+        or not (value is None or value is False or name in _IGNORED_KERAS_SETTINGS)
     }
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
-_NUMBER_KEY = "shared_object_id"
+_LAYER_NUMBER_KEY = "shared_object_id"
 
 
-class Sharing:
-    """A context for a whole configuration, in which a layer that occurs several times is made once.
+class LayerSharing:
+    """A context for a configuration of a model, in which a layer that occurs several times is made once.
 
     Such a layer has a number in the configuration, as in Keras.
     """
@@ -23,14 +23,14 @@ class Sharing:
         self._unnumbered_layers: dict[str, Any] = {}
 
     def __enter__(self) -> None:
-        self._before: Token[Sharing | None] = _active_sharing.set(self)
+        self._before: Token[LayerSharing | None] = _active_sharing.set(self)
 
     def __exit__(self, *exception: Any) -> None:
         _active_sharing.reset(self._before)
 
     def add_layer_number(self, layer: Any, config: dict[str, Any]) -> None:
         """Adds a layer's number to its configuration."""
-        config[_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
+        config[_LAYER_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
     def keep_shared_numbers(self, config: Any) -> Any:
         """Returns a configuration in which only layers that occur more than once have numbers."""
@@ -39,8 +39,8 @@ class Sharing:
         def count(value: Any) -> None:
             for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
                 count(item)
-            if isinstance(value, dict) and _NUMBER_KEY in value:
-                counts[value[_NUMBER_KEY]] += 1
+            if isinstance(value, dict) and _LAYER_NUMBER_KEY in value:
+                counts[value[_LAYER_NUMBER_KEY]] += 1
 
         count(config)
         return _with_accepted_numbers(config, lambda number: counts[number] > 1)
@@ -51,7 +51,7 @@ class Sharing:
         If a layer occurs first inside another model, Keras loses its number there and cannot read the file. So a numbered
         layer here equals an earlier layer without a number that has the same name and settings.
         """
-        number = config.get(_NUMBER_KEY) if isinstance(config.get(_NUMBER_KEY), int) else None
+        number = config.get(_LAYER_NUMBER_KEY) if isinstance(config.get(_LAYER_NUMBER_KEY), int) else None
         inner = config.get("config")
         if not isinstance(inner, dict) or "name" not in inner:
             return make()
@@ -67,26 +67,30 @@ class Sharing:
         return self._made[number]
 
 
-def _with_accepted_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
-    """Returns a configuration with only the numbers that ``kept`` accepts."""
+def _with_accepted_numbers(config: Any, is_kept_number: Callable[[int], bool]) -> Any:
+    """Returns a configuration with only the numbers that ``is_kept_number`` accepts."""
     if isinstance(config, list):
-        return [_with_accepted_numbers(item, kept) for item in config]
+        return [_with_accepted_numbers(item, is_kept_number) for item in config]
     if not isinstance(config, dict):
         return config
-    return {key: _with_accepted_numbers(item, kept) for key, item in config.items() if key != _NUMBER_KEY or kept(item)}
+    return {
+        key: _with_accepted_numbers(item, is_kept_number)
+        for key, item in config.items()
+        if key != _LAYER_NUMBER_KEY or is_kept_number(item)
+    }
 
 
-_active_sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
+_active_sharing: ContextVar[LayerSharing | None] = ContextVar("sharing", default=None)
 
 
 def number_serialized_layer(obj: Any, config: dict[str, Any]) -> None:
-    """Adds the layer's number to ``config`` if a ``Sharing`` is active and ``obj`` is a layer."""
+    """Adds the layer's number to ``config`` if a ``LayerSharing`` is active and ``obj`` is a layer."""
     sharing = _active_sharing.get()
     if sharing is not None and hasattr(obj, "_trainable_own"):
         sharing.add_layer_number(obj, config)
 
 
 def make_layer_once(config: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """Returns ``make()``, or the layer made earlier for the same number in the active ``Sharing``."""
+    """Returns ``make()``, or the layer made earlier for the same number in the active ``LayerSharing``."""
     sharing = _active_sharing.get()
     return make() if sharing is None else sharing.layer_of_config(config, make)

@@ -88,7 +88,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """Returns samples as an array; floats are cast to ``floatx()``."""
+    """Returns the samples of an input or label as an array; floats are cast to ``floatx()``."""
     tensor = as_tensor_or_none(value)
     array = tensor._on_host() if tensor is not None else np.asarray(value)
     if array.ndim == 1 and hasattr(value, "iloc"):
@@ -140,7 +140,7 @@ def array_leaves(*structures: Any) -> list[np.ndarray]:
 
 
 def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
-    """Returns the number of samples.
+    """Returns the number of samples; ValueError if inputs, labels and weights differ in it.
 
     Raises:
         ValueError: the arrays have different lengths, or no samples.
@@ -224,7 +224,7 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
 
 
 class Batches:
-    """The batches of all epochs.
+    """The batches of all epochs, from the data that ``fit``, ``evaluate`` or ``predict`` gets.
 
     Args:
         x: inputs: arrays, nested; or a ``Dataset``, generator, iterable or ``PyDataset`` of batches, without ``y``.

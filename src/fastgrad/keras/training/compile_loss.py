@@ -85,7 +85,7 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
 
 
 class LossTerm(NamedTuple):
-    """One summand of the loss.
+    """One summand of a compiled model's loss: a loss, its weight and its output.
 
     Attributes:
         path: the keys from the outputs to the part that ``loss`` compares.
@@ -102,7 +102,7 @@ class LossTerm(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _WeightedLoss:
-    """A loss with its factor; a leaf for ``tf.nest``, unlike a named tuple."""
+    """A loss with its weight, of a compiled model; a leaf for ``tf.nest``, unlike a named tuple."""
 
     loss: Any
     factor: Any

@@ -11,12 +11,12 @@ import numpy as np
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.keras.training.batches import Batches
-from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 
 
-class Fitting:
-    """A running ``fit``.
+class RunningFit:
+    """The state of a running ``fit``: its data, counters and callbacks.
 
     Args:
         model: the model that is trained.
@@ -63,7 +63,7 @@ class Fitting:
             state["optimizer"].build(model.trainable_variables)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Returns the counters, the positions in the data, and the state of callbacks, as arrays."""
+        """Returns the state of ``fit``: counters, positions in the data, and the state of callbacks, as arrays."""
         saved_state = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
         for kind, batches in self._parts.items():
             within = kind == "train" and self.batch > 0
@@ -80,7 +80,7 @@ class Fitting:
         return saved_state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continues from the result of ``state``.
+        """Continues a ``fit`` from a state that the method ``state`` returned.
 
         Raises:
             ValueError: the state is that of another ``fit``.
@@ -95,7 +95,7 @@ class Fitting:
             batches.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
             )
-        with parsing("The backup", "one of `fit`"):
+        with parser_errors_as_one("The backup", "one of `fit`"):
             for number, callback in enumerate(self._callbacks):
                 callback_state = parse_json(state[f"callbacks/{number}"].tobytes())
                 arrays: dict[str, dict[int, np.ndarray]] = {}

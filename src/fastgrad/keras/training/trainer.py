@@ -30,7 +30,7 @@ from fastgrad.keras.training.batches import (
 from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
-from fastgrad.keras.training.fitting import Fitting
+from fastgrad.keras.training.fitting import RunningFit
 
 
 class Trainer(Compiled):
@@ -247,7 +247,7 @@ class Trainer(Compiled):
         self.stop_training = False
         step = self.make_train_function()
         logs: Logs = {}
-        fitting = Fitting(self, initial_epoch, batches, validation, hooks.callbacks)
+        fitting = RunningFit(self, initial_epoch, batches, validation, hooks.callbacks)
         for callback in hooks.callbacks:
             if isinstance(callback, BackupAndRestore):
                 fitting.prepare([step, self.make_test_function()])

@@ -13,9 +13,9 @@ from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.utils.images import load_img, pillow_image
 from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, labelled_datasets
 
-_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
-_MODES = ("rgb", "rgba", "grayscale")
+_IMAGE_FILE_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_PILLOW_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+_COLOR_MODES = ("rgb", "rgba", "grayscale")
 
 
 def image_dataset_from_directory(
@@ -71,7 +71,7 @@ def image_dataset_from_directory(
     pillow_image()
     request = FilesRequest.of(locals())
     check_request(request, "image")
-    if color_mode not in _MODES:
+    if color_mode not in _COLOR_MODES:
         raise ValueError(
             f'`color_mode` must be one of {{"rgb", "rgba", "grayscale"}}. Received: color_mode={color_mode}'
         )
@@ -82,9 +82,9 @@ def image_dataset_from_directory(
             f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
         )
     method = interpolation.lower()
-    if method not in resizing.METHODS:
+    if method not in resizing.INTERPOLATION_METHODS:
         raise ValueError(
-            f"Argument `interpolation` should be one of {resizing.METHODS}. Received: interpolation={interpolation}"
+            f"Argument `interpolation` should be one of {resizing.INTERPOLATION_METHODS}. Received: interpolation={interpolation}"
         )
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
@@ -92,12 +92,14 @@ def image_dataset_from_directory(
     fit_mode = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "distort"
 
     def load(path: str) -> np.ndarray:
-        pixels = np.asarray(load_img(path, color_mode, formats=_FORMATS))
+        pixels = np.asarray(load_img(path, color_mode, formats=_PILLOW_FORMATS))
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         fitted = _resized_image(pixels, tuple(image_size), method, fit_mode)
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
 
-    return labelled_datasets(request, "image", _ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32)
+    return labelled_datasets(
+        request, "image", _IMAGE_FILE_ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32
+    )
 
 
 def _resized_image(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:

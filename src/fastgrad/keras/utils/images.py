@@ -13,10 +13,14 @@ import numpy as np
 
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.keras.settings import standardize_data_format, standardize_dtype
-from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 
-_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # other modes are converted to the first
-_MAX_PIXELS = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
+_PILLOW_MODES = {
+    "grayscale": ("L", "I;16", "I"),
+    "rgb": ("RGB",),
+    "rgba": ("RGBA",),
+}  # other modes are converted to the first
+_MAX_PIXELS_PER_FILE_BYTE = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
 _PILLOW_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
@@ -114,10 +118,10 @@ def load_img(
     image = pillow_image()
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
-    if color_mode not in _MODES:
+    if color_mode not in _PILLOW_MODES:
         raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
     loaded = _decoded_image(path, formats)
-    modes = _MODES[color_mode]
+    modes = _PILLOW_MODES[color_mode]
     if loaded.mode not in modes:
         loaded = loaded.convert(modes[0])
     if target_size is None or loaded.size == (target_size[1], target_size[0]):
@@ -147,11 +151,11 @@ def _decoded_image(path: Any, formats: Sequence[str] | None) -> Any:
         with open_regular(path) as file:
             data, name = file.read(), os.fsdecode(path)
     try:
-        with parsing(name, "image", OSError):
+        with parser_errors_as_one(name, "image", OSError):
             decoded = image.open(io.BytesIO(data), formats=formats)
             if decoded.format == "EPS":
                 raise ValueError("PostScript is a program, which is not run")
-            if decoded.width * decoded.height > _MAX_PIXELS * len(data):
+            if decoded.width * decoded.height > _MAX_PIXELS_PER_FILE_BYTE * len(data):
                 raise ValueError(f"it announces {decoded.width} x {decoded.height} pixels in {len(data)} bytes")
             for codec, (_, top, _, bottom), offset, options in decoded.tile:
                 bytes_of_row = options[1] if codec == "raw" and isinstance(options, tuple) and len(options) > 1 else 0

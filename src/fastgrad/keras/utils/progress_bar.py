@@ -57,7 +57,7 @@ class Progbar:
         self._bar: Any = None
 
     def update(self, current: int, values: Any = None, finalize: bool | None = None) -> None:
-        """Moves the bar to step ``current``.
+        """Sets the progress bar to step ``current``.
 
         Args:
             current: the number of steps so far.
@@ -93,7 +93,7 @@ class Progbar:
         self._seen = current
 
     def add(self, n: int, values: Any = None) -> None:
-        """Moves the bar by ``n`` steps; see ``update``."""
+        """Advances the progress bar by ``n`` steps; see ``update``."""
         self.update(self._seen + n, values)
 
     def _text(self) -> str:

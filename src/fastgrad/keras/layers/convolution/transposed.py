@@ -59,7 +59,7 @@ class _TransposedConvolution(ConvolutionLayer):
         self.filters = checked_filters(filters)
         self.output_padding = None
         if output_padding is not None:
-            self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", least=0)
+            self.output_padding = spatial_integers(output_padding, self.rank, "output_padding", min_value=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
                     "`output_padding` must be strictly less than `strides` for all dimensions. Received: "

@@ -80,7 +80,7 @@ class Bidirectional(Layer):
 
     @property
     def states(self) -> tuple[Any, ...] | None:
-        """The stored states of the two layers; None if the layers are not stateful."""
+        """The stored states of the forward and the backward layer; None if the layers are not stateful."""
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return (*forward, *backward) if forward and backward else None
 
@@ -96,7 +96,7 @@ class Bidirectional(Layer):
         self.reset_state()
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Builds the two layers."""
+        """Builds the forward and the backward layer."""
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)
@@ -149,7 +149,7 @@ class Bidirectional(Layer):
         return (merged_output, *states) if self.return_state else merged_output
 
     def get_config(self) -> dict[str, Any]:
-        """The merge mode and the configurations of the layers."""
+        """Returns the merge mode and the configurations of the forward and the backward layer."""
         return {
             **super().get_config(),
             "merge_mode": self.merge_mode,

@@ -113,12 +113,12 @@ class RecurrentCell(Layer):
         return self.activation is activations.tanh and gate is activations.sigmoid
 
     def _run_all_steps(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, returns_sequences: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
-        """Runs all time steps by one operation; returns the first state at each step if ``every``, and the last states."""
+        """Runs all time steps by one operation; returns the first state at each step if wanted, and the last states."""
         bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
         weights = self.kernel._read(), self.recurrent_kernel._read(), bias
-        outputs, *last_states = type(self)._all_steps(sequences, *weights, *states, mask, every)
+        outputs, *last_states = type(self)._all_steps(sequences, *weights, *states, mask, returns_sequences)
         return outputs, last_states
 
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:

@@ -9,7 +9,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_unmasked
+from fastgrad.keras.layers.recurrent.rnn import RNN, RNN_LAYER_ARGUMENTS, where_unmasked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 SHARED_LAYER_OPTIONS = ("dtype", "trainable")
@@ -83,10 +83,10 @@ class CellLayer(RNN):
         return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the arguments of the layer and of its cell, by name."""
         return {
             **Layer.get_config(self),
-            **self._config_of(LOOP_ARGUMENTS),
+            **self._config_of(RNN_LAYER_ARGUMENTS),
             **self.cell._config_of(_cell_argument_names(type(self.cell))),
             **self._config_of(("activity_regularizer",)),
         }

@@ -86,7 +86,7 @@ class LSTMCell(RecurrentCell):
         return bias_with_forget_gate_ones
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """The new h, and the new states [h, c]."""
+        """Returns the output h after a time step, and the states [h, c]."""
         h, c = states
         factors, state_factors = self._step_dropout_factors(inputs, h, training)
         z = self._gate_products(inputs, self.kernel, factors) + self._gate_products(

@@ -14,7 +14,7 @@ from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.higher_order import loop_over_rows
 
-LOOP_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
+RNN_LAYER_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
 
 class RNN(Layer):
@@ -267,8 +267,12 @@ class RNN(Layer):
     # ---- configuration -------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), **self._config_of(LOOP_ARGUMENTS), "cell": serialize_keras_object(self.cell)}
+        """Returns the constructor arguments by name, with the configuration of the cell."""
+        return {
+            **super().get_config(),
+            **self._config_of(RNN_LAYER_ARGUMENTS),
+            "cell": serialize_keras_object(self.cell),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

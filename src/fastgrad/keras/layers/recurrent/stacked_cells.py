@@ -32,7 +32,7 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list[Any]:
-        """The state sizes of the cells."""
+        """The state sizes of the stacked cells, as a list."""
         return [cell.state_size for cell in self.cells]
 
     @property
@@ -41,7 +41,7 @@ class StackedRNNCells(Layer):
         return _output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """The initial states of the cells."""
+        """Returns the states of the stacked cells before the first time step."""
         states: list[Any] = []
         for cell in self.cells:
             if getattr(cell, "get_initial_state", None):
@@ -53,7 +53,7 @@ class StackedRNNCells(Layer):
         return states
 
     def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:
-        """The output of the top cell, and the new states of all."""
+        """Returns the output of the top cell, and the new states of all cells."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
             has_nested_state = nest.is_nested(state)
@@ -70,7 +70,7 @@ class StackedRNNCells(Layer):
         return inputs, new_states[0] if len(new_states) == 1 else new_states
 
     def build(self, input_shape: Any) -> None:
-        """Builds the cells."""
+        """Makes the weights of the stacked cells."""
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
                 cell.build(input_shape)
@@ -78,7 +78,7 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], _output_size(cell))
 
     def get_config(self) -> dict[str, Any]:
-        """The configurations of the cells."""
+        """Returns the configurations of the stacked cells."""
         return {**super().get_config(), "cells": [serialize_keras_object(cell) for cell in self.cells]}
 
     @classmethod

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import cos, floor, least, log, where
-from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
+from fastgrad.keras.optimizers.recorded_attributes import cos, floor, log, minimum, where
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import FormulaSchedule
 
 
-class CosineDecay(Formula):
+class CosineDecay(FormulaSchedule):
     """``start * ((1 - alpha) * (1 + cos(pi * t)) / 2 + alpha)`` with ``t = step / decay_steps``, at most 1.
 
     With ``warmup_target``, the rate first changes linearly from ``initial_learning_rate`` to ``warmup_target``. The decay
@@ -57,11 +57,11 @@ class CosineDecay(Formula):
         return where(step < self.warmup_steps, warmup_rate, decayed)
 
     def _decayed(self, start: Any, step: Any) -> Any:
-        fraction = least(step, self.decay_steps) / self.decay_steps
+        fraction = minimum(step, self.decay_steps) / self.decay_steps
         return start * ((1.0 - self.alpha) * 0.5 * (1.0 + cos(math.pi * fraction)) + self.alpha)
 
 
-class CosineDecayRestarts(Formula):
+class CosineDecayRestarts(FormulaSchedule):
     """A cosine decay that starts again after each period.
 
     Args:

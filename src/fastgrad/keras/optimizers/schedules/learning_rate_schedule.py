@@ -12,7 +12,14 @@ from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes, ceil, floor, greatest, least, live_or_self
+from fastgrad.keras.optimizers.recorded_attributes import (
+    RecordedAttributes,
+    ceil,
+    floor,
+    live_or_self,
+    maximum,
+    minimum,
+)
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
 
@@ -36,8 +43,8 @@ class LearningRateSchedule(RecordedAttributes, Configured):
         )
 
 
-class Formula(LearningRateSchedule):
-    """A schedule that is a function of numbers, ``_rate``: steps may be Python numbers, arrays or tensors of any shape.
+class FormulaSchedule(LearningRateSchedule):
+    """A schedule whose rate is a function of the step, ``_rate``; steps may be numbers, arrays or tensors.
 
     It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``recorded_attributes.py``).
     """
@@ -56,7 +63,7 @@ class Formula(LearningRateSchedule):
         return {}
 
     def _rate(self, step: Any) -> Any:
-        """Returns the float64 rate at ``step``: an array, or in recorded programs (``self`` is ``Live``) a tensor."""
+        """Returns the float64 rate at ``step``: an array, or a tensor in programs (``self`` is a ``LiveProxy``)."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
@@ -67,7 +74,7 @@ class Formula(LearningRateSchedule):
         return value
 
 
-class ExponentialDecay(Formula):
+class ExponentialDecay(FormulaSchedule):
     """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
 
     Args:
@@ -102,7 +109,7 @@ class ExponentialDecay(Formula):
         return self.initial_learning_rate * self.decay_rate ** (floor(p) if self.staircase else p)
 
 
-class InverseTimeDecay(Formula):
+class InverseTimeDecay(FormulaSchedule):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
 
     Args:
@@ -137,7 +144,7 @@ class InverseTimeDecay(Formula):
         return self.initial_learning_rate / (1.0 + self.decay_rate * (floor(p) if self.staircase else p))
 
 
-class PiecewiseConstantDecay(Formula):
+class PiecewiseConstantDecay(FormulaSchedule):
     """``values[i]``, where i is the number of boundaries below the step.
 
     Args:
@@ -177,7 +184,7 @@ class PiecewiseConstantDecay(Formula):
         return gather(constant_tensor(values), position)
 
 
-class PolynomialDecay(Formula):
+class PolynomialDecay(FormulaSchedule):
     """``(initial - end) * (1 - step / decay_steps) ** power + end``, where ``step`` stops at ``decay_steps``.
 
     Args:
@@ -212,8 +219,8 @@ class PolynomialDecay(Formula):
 
     def _rate(self, step: Any) -> Any:
         if self.cycle:
-            p = step / (greatest(ceil(step / self.decay_steps), 1.0) * self.decay_steps)
+            p = step / (maximum(ceil(step / self.decay_steps), 1.0) * self.decay_steps)
         else:
-            p = least(step, self.decay_steps) / self.decay_steps
+            p = minimum(step, self.decay_steps) / self.decay_steps
         height = self.initial_learning_rate - self.end_learning_rate
         return height * (1.0 - p) ** self.power + self.end_learning_rate
