@@ -54,6 +54,7 @@ READERS = {
     "keras/utils/images.py": (3, "PNG"),
     "keras/utils/text_dataset.py": (1, "texts of a folder"),
     "kernels/codegen/cache.py": (7, "kernel entry"),
+    "kernels/codegen/frontend.py": (1, OWN),
     "kernels/codegen/store.py": (2, OWN),
     "kernels/runtime/processors.py": (4, SYSTEM),
     "kernels/runtime/spreading.py": (1, SYSTEM),
