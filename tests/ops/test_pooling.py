@@ -220,3 +220,11 @@ def test_gradients_of_half_width_maxima_are_added_in_float32(dtype):
         compiled = gradient(x, g)
     for found in (gradient.python_function(x, g), compiled):
         assert float(found[0, 2, 0]) == 1.0 / 4096
+
+
+def test_the_gradient_of_a_maximum_has_no_negative_zeros():
+    x = tf.ones((1, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.nn.max_pool1d(x, 1, 1, "VALID") * -0.0
+    assert not np.signbit(tape.gradient(y, x).numpy()).any()

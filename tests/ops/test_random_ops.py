@@ -299,3 +299,13 @@ def test_poisson_numbers_of_rates_beyond_numpys(rate):
     y = tf.random.poisson([1000], tf.constant(rate, tf.float64), tf.float64).numpy()
     assert abs(y.mean() / rate - 1) < 5 / np.sqrt(rate) + 1e-15
     assert np.isinf(tf.random.poisson([2], [np.inf]).numpy()).all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "uint32", "uint64", "int64"])
+def test_a_seed_has_any_integer_dtype(dtype):
+    def draw(seed):
+        return tf.random.stateless_uniform((3,), seed)
+
+    draws = draw(tf.constant([1, 2], tf.int32)).numpy()
+    np.testing.assert_array_equal(draw(tf.constant([1, 2], dtype)), draws)
+    np.testing.assert_array_equal(tf.function(draw)(tf.constant([1, 2], dtype)), draws)

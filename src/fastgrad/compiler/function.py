@@ -1,4 +1,7 @@
-"""``tf.function``: a Python function that is recorded at its first call, and replayed from then on."""
+"""``tf.function``: a Python function that is recorded at its first call, and replayed from then on.
+
+One file, because it is one class and its decorator.
+"""
 
 from __future__ import annotations
 

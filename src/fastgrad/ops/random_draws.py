@@ -185,14 +185,15 @@ def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: st
     draws = np.empty((rows, count))
     kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.units(draws.size))
     out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
-    is_finite = np.isfinite(wide)  # as in TensorFlow, other logits have no weight
-    peaks = np.max(wide, axis=1, keepdims=True, where=is_finite, initial=-np.inf)
-    cumulative = np.cumsum(np.where(is_finite, np.exp(wide - peaks), 0.0), axis=1)
+    is_finite = np.isfinite(wide)
+    if not is_finite.all():
+        wide = np.where(is_finite, wide, -np.inf)  # as in TensorFlow, other logits have no weight
+    cumulative = np.cumsum(np.exp(wide - wide.max(axis=1, keepdims=True, initial=-np.inf)), axis=1)
     for row in range(rows if count else 0):
-        last_class = np.flatnonzero(is_finite[row])[-1] if is_finite[row].any() else classes
-        chosen = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
-        out[row] = np.where(chosen < classes, chosen, last_class)
-    return out
+        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
+    has_finite = is_finite.any(axis=1, keepdims=True)
+    last_classes = classes - 1 - np.argmax(is_finite[:, ::-1], axis=1, keepdims=True) if classes else 0
+    return np.where(has_finite, np.minimum(out, last_classes), classes).astype(out.dtype)
 
 
 categories = operation(

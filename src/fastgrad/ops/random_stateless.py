@@ -12,6 +12,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import as_python_int
+from fastgrad.ops.casting import cast
 from fastgrad.ops.random_generator import (
     Algorithm,
     binomial_from,
@@ -34,7 +35,8 @@ def _draw_words_of_seed(what: str, seed: Any, alg: Any = None) -> Any:
         raise InvalidArgumentError(
             f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
         )
-    return lambda shape: draws.seed_words(words)
+    seed_words = words if words.dtype in (dtypes.int32, dtypes.int64) else cast(words, dtypes.int64)
+    return lambda shape: draws.seed_words(seed_words)
 
 
 def stateless_uniform(

@@ -24,7 +24,7 @@ from fastgrad.ops.batching import (
     leading_axes_rule,
     rows_as_examples_rule,
 )
-from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -175,14 +175,35 @@ def _top_k_result(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec
     return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
 
 
-_top_k_operation = kernel_operation(
+_top_k_launches = launches_from("movement.ordering", "top_k_launches")
+_run_top_k_kernels = make_kernel_run(_top_k_launches, _top_k_result)
+_PARTITION_MIN_K = 64
+"""The smallest k for which NumPy's partition of long rows of floats is faster than the kernel, which sorts whole rows."""
+
+
+def _run_top_k(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
+    if x.dtype.kind == "f" and x.dtype.itemsize > 2 and _PARTITION_MIN_K <= k <= x.shape[-1] // 8:
+        keys = -x
+        candidates = np.argpartition(keys, k - 1, -1)[..., :k]
+        bound = np.take_along_axis(keys, candidates[..., k - 1 :], -1)
+        # If other elements equal the k-th (or it is NaN), the partition may have chosen one that is not the first.
+        if (np.count_nonzero(keys <= bound, -1) == k).all():
+            candidates.sort(-1)
+            order = np.argsort(np.take_along_axis(keys, candidates, -1), -1, kind="stable")
+            ids = np.take_along_axis(candidates, order, -1)
+            return np.take_along_axis(x, ids, -1), ids.astype(index_type)
+    return _run_top_k_kernels(x, k=k, index_type=index_type)
+
+
+_top_k_operation = operation(
     "top_k",
     Form.SORT,
+    run=_run_top_k,
     gradient=lambda g, y, x, k, index_type: _put_along_axis(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
     dtypes=REAL,
-    launches=launches_from("movement.ordering", "top_k_launches"),
+    launches=_top_k_launches,
     batched=leading_axes_rule,
     result=_top_k_result,
 )

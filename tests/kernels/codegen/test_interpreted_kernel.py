@@ -1,6 +1,7 @@
 """Kernels as plain Python: the numbers of Numba, bounds, tracebacks and debuggers."""
 
 import math
+import operator
 import traceback
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastgrad.kernels.codegen.body import (
 )
 from fastgrad.kernels.codegen.build import kernel, step_address
 from fastgrad.kernels.codegen.interpreted_kernel import python_function
+from fastgrad.kernels.codegen.interpreted_numbers import Integer
 from fastgrad.kernels.math.vector_math import exp
 from tests.kernels.process import run_python
 
@@ -260,3 +262,10 @@ def test_kernels_have_no_code_to_show(monkeypatch):
     monkeypatch.setattr(jit_switch, "jit_is_disabled", lambda: True)
     with pytest.raises(RuntimeError, match="kernel scaled runs as plain Python, as NUMBA_DISABLE_JIT says"):
         scaled.inspect_llvm()
+
+
+@pytest.mark.parametrize("function", [operator.lshift, operator.rshift, operator.and_, operator.or_, operator.xor])
+@pytest.mark.parametrize("number", [70.5, -1.5, np.float32(1)])
+def test_bits_of_integers_do_not_go_with_floats(function, number):
+    with pytest.raises(TypeError, match="float"):
+        function(Integer(1, "int32"), number)

@@ -5,6 +5,8 @@ graphs runs. Values that a function reads of its surroundings become inputs of t
 outer recording knows or a tape watches, and variables. Values that it assigns to variables become results, which are
 assigned outside. Some functions can't be recorded like that: they read values in Python, fail on these values, make variables,
 or return other shapes or dtypes than they must. These run in Python, and their control flow becomes guards.
+
+One file, because the recordings of branches and loops share their state.
 """
 
 from __future__ import annotations

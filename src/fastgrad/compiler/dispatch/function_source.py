@@ -30,14 +30,14 @@ MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
 _SCOPE_READING_FUNCTIONS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
-class UnsetType:
+class Unset:
     """The type of ``unset``, the value of local names without a value."""
 
     def __repr__(self) -> str:
         return "<no value yet>"
 
 
-unset = UnsetType()
+unset = Unset()
 
 
 def syntax_tree_of(function: Any) -> ast.FunctionDef | None:

@@ -11,6 +11,8 @@ choice is made at run time. A loop stays in Python in these cases:
 - values change their shape or dtype from iteration to iteration.
 
 Then each number of iterations has a recording of its own.
+
+One file, because the converter and the run-time choice refer to each other.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ normalization from its input and each row's mean, a cast from a variable. These 
 read a second computation, with the same bits. Products, reductions and random draws are never repeated.
 
 Chen et al. 2016, "Training deep nets with sublinear memory cost"; here only operations that cost next to nothing are repeated.
+
+One file, because the choice of values and the rewriting of the graph share one model of memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Recording: a program runs eagerly, with real values, and its operations are written down as a graph."""
+"""Recording: a program runs eagerly, with real values, and its operations are written down as a graph.
+
+One file, because it is one class.
+"""
 
 from __future__ import annotations
 

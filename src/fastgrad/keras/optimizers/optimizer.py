@@ -1,4 +1,7 @@
-"""``Optimizer``: the base class, with clipping, weight decay, gradient accumulation and moving averages of weights."""
+"""``Optimizer``: the base class, with clipping, weight decay, gradient accumulation and moving averages of weights.
+
+One file, because it is one class.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Batches from the data of ``fit``, ``evaluate`` and ``predict``: arrays, datasets, generators, ``PyDataset``s."""
+"""Batches from the data of ``fit``, ``evaluate`` and ``predict``: arrays, datasets, generators, ``PyDataset``s.
+
+One file, because all kinds of data share their checks and their cuts.
+"""
 
 from __future__ import annotations
 

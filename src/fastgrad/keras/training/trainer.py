@@ -1,4 +1,7 @@
-"""``Trainer``: ``fit``, ``evaluate`` and ``predict`` of models."""
+"""``Trainer``: ``fit``, ``evaluate`` and ``predict`` of models.
+
+One file, because it is one class.
+"""
 
 from __future__ import annotations
 

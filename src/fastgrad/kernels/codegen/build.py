@@ -13,6 +13,8 @@ not raise, allocate or call Python. It may use `math`, `range`, numbers, type va
 names of the module `body`, such as functions declared with `scalar_function`. It trusts its sizes: callers check
 shapes. Arrays are passed as C-contiguous memory. The lists `ins` and `inouts` must have arrays of equal sizes at equal
 positions, which the native wrapper checks.
+
+A quarter of the file is documentation; the rest is one class, its arguments and its disk cache.
 """
 
 from __future__ import annotations

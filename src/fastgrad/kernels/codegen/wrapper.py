@@ -11,6 +11,8 @@ In checked builds (`bounds.py`) bodies get pointers with sizes and names, from b
 
 The second entry is the kernel as a step of a program (`i64 (ptr words, i64 first, i64 last)`). It reads its parameters
 from a row of 64-bit words and checks nothing; see `step_ir`.
+
+One file, because the two entries share the builder of one function.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def write_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
     """Writes the window's number to its first cell with the window's result, if no other window has the cell."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o])
-        out[cell + o] = work[o] if won else V(0)
+        out[cell + o] = work[o] + V(0) if won else V(0)  # the sum, so that -0.0 becomes 0.0 as in `to_winners`
         work[o] = V(0) if won else work[o]
 
 
