@@ -66,10 +66,13 @@ def gradient_in_parts(
 ) -> Any:
     mask = tf.constant(more[0]) if attributes.pop("masked") else None
     drawn = tf.constant(more[-1]) if attributes["rate"] else None
-    sources = [tf.constant(x) for x in (q, k, v)]
+    sources, options = (
+        [tf.constant(x) for x in (q, k, v)],
+        [attributes[name] for name in ("scale", "causal", "rate", "blank")],
+    )
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        target = unfused_attention(*sources, mask, drawn, **attributes)[0]
+        target = unfused_attention(*sources, mask, drawn, *options)[0]
     return tuple([x.numpy() for x in tape.gradient(target, sources, tf.constant(g))])
 
 
