@@ -39,6 +39,6 @@ def dispatched(operation: Any, inputs: tuple[Any, ...], attributes: dict[str, An
 
 
 def report_results(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-    """Tells all dispatchers the tensors of a call."""
+    """Calls ``on_results`` of all dispatchers with the inputs and results of an operation's call."""
     for dispatcher in tuple(dispatchers):
         dispatcher.on_results(inputs, outputs)

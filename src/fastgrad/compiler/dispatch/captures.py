@@ -281,9 +281,8 @@ class Captures:
             return
         weak = weak_or_strong_reference(value, _DeletionCallback(self._gone_callbacks))
         is_variable = isinstance(value, Variable)
-        is_held = is_variable or not isinstance(
-            weak, ref
-        )  # programs hold variables, too; containers have no weak references
+        # Programs hold variables, too; containers have no weak references.
+        is_held = is_variable or not isinstance(weak, ref)
         self.scope[f"k{number}"] = value if is_held else weak
         self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return CALL_CHANGED")
         self._found.append(Capture(label, get, value_text(value), lambda found: found is weak(), is_variable))

@@ -24,9 +24,10 @@ def function_from_source(name: str, source: str, filename: str, scope: dict[str,
 
 
 def temporary_function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> FunctionType:
-    """Returns ``function_from_source``, for a function that does not live as long as the process.
+    """Returns the function ``name`` that a source text defines; the text is dropped when the function is deleted.
 
-    The function is removed from ``scope``: a function in its own globals would be a cycle. Its text is removed with it.
+    The function is removed from ``scope``: a function in its own globals would be a cycle. Arguments as for
+    ``function_from_source``.
     """
     function = function_from_source(name, source, filename, scope)
     del scope[name]
