@@ -59,7 +59,7 @@ def _run_on_copies(
 
 
 @through_float32
-def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: bool = False) -> Launches | None:
+def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     update_rule, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _KERNEL_DTYPES:
         return None
@@ -71,24 +71,23 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
     work = units(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
     cost = elements * update_rule.nanoseconds / max(work, 1)
-    kernel = update_rule.scaled_variables if scaled else update_rule.variables
-    launch = Launch(kernel[dtype], (*state, gradients, *numbers), work, cost)
+    launch = Launch(update_rule.variables[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
 update = operation(
     "apply_update",
     Form.FUSED,
-    run=_run_on_copies(_update_launches, lambda rule, count, scaled=False: count * len(RULES[rule].state)),
+    run=_run_on_copies(_update_launches, lambda rule, count: count * len(RULES[rule].state)),
     launches=_update_launches,
-    result=lambda *inputs, rule, count, **attributes: like(*range(count * len(RULES[rule].state)))(*inputs),
+    result=lambda *inputs, rule, count: like(*range(count * len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
 Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, the slots of all
-variables; the gradients; if ``scaled``, a float64 scalar that multiplies the gradients; one scalar for each of
+variables; the gradients; one scalar for each of
 ``RULES[rule].numbers``, the last of which is the decay if weights decay.
-Outputs: the new weights, then the new slots: output i replaces input i. Attributes: rule (its name), count, scaled.
+Outputs: the new weights, then the new slots: output i replaces input i. Attributes: rule (its name), count.
 """
 
 

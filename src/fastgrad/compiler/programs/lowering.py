@@ -10,7 +10,6 @@ import numpy as np
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_with_update
-from fastgrad.compiler.fusion.prologues import ProductWithPrologue, launches_with_prologue
 from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches_of_convolution_with_moments
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.core.operation import Form, Operation
@@ -27,8 +26,6 @@ def launches_of_fused(payload: Any) -> Launches | None:
         return launches_with_update(payload)
     if isinstance(payload, ConvolutionWithMoments):
         return launches_of_convolution_with_moments(payload)
-    if isinstance(payload, ProductWithPrologue):
-        return launches_with_prologue(payload, launches_of)
     return launches_of_product(payload) if isinstance(payload, ProductWithEpilogue) else launches_of_group(payload)
 
 

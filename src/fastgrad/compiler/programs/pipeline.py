@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fastgrad.compiler.fusion import prologues
 from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
@@ -24,18 +23,11 @@ from fastgrad.compiler.passes.fold_constants import fold_constants
 from fastgrad.compiler.passes.hoist_guards import hoist_guards
 from fastgrad.compiler.passes.join_losses import join_losses
 from fastgrad.compiler.passes.merge_common import merge_common
-from fastgrad.compiler.passes.scale_in_updates import scale_in_updates
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
-from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.order import move_frees_up
 
 Pass = Callable[[Graph], Graph]
-
-
-def add_prologues(graph: Graph) -> Graph:
-    """Returns the graph with prologues (`fusion/prologues.py`) of nodes that have CPU kernels."""
-    return prologues.add_prologues(graph, launches_of)
 
 
 SIMPLIFY: tuple[Pass, ...] = (
@@ -64,12 +56,10 @@ DECOMPOSE: tuple[Pass, ...] = (
 HOST_PASSES: tuple[Pass, ...] = (
     *SIMPLIFY,
     *DECOMPOSE,
-    scale_in_updates,
     fuse_to_fit,
     add_epilogues,
     add_statistics,
     add_product_updates,
-    add_prologues,
     move_frees_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.graph.graph import Kind, Node, size_of
 from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.compiler.programs.buffers import Action, Plan
@@ -301,33 +301,10 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
         total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
-    else:
-        for value, read in _gathered_inputs(node):
-            total += min(size_of(value), read)
-            values.pop(id(value), None)
+    elif node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
+        total += min(size_of(node.inputs[0]), sum(map(size_of, node.outputs)))
+        values.pop(id(node.inputs[0]), None)
     return total + sum(map(size_of, values.values()))
-
-
-def _gathered_inputs(node: Node) -> list[tuple[Value, int]]:
-    """Returns pairs of the inputs from which a node only gathers elements, and the bytes gathered."""
-    if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
-        return [(node.inputs[0], sum(map(size_of, node.outputs)))]
-    if node.kind is not Kind.FUSED:
-        return []
-    inner_nodes = node.payload.graph.nodes
-    gathered = []
-    for argument in inner_nodes:
-        if argument.kind is Kind.ARGUMENT:
-            readers = [other for other in inner_nodes if argument.outputs[0] in other.inputs]
-            reads = [
-                size_of(reader.outputs[0])
-                for reader in readers
-                if [value for value, _ in _gathered_inputs(reader)] == [argument.outputs[0]]
-                and argument.outputs[0] not in reader.inputs[1:]
-            ]
-            if readers and len(reads) == len(readers):
-                gathered.append((node.inputs[argument.payload], sum(reads)))
-    return gathered
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:

@@ -34,7 +34,7 @@ from fastgrad.kernels.elementwise.half import BFLOAT16, ArraySpec
 from fastgrad.kernels.gemm.form import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES, form_of, pair_form_of
 from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
-from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, product_launches
+from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -212,9 +212,7 @@ def _small_product_call(
         or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
     ):
         return None
-    return _SmallProductCall(
-        gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
-    )
+    return _SmallProductCall(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_ROW_EPILOGUE, 0, form.units))
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
@@ -263,7 +261,7 @@ def _pair_product_call(
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
         return _LargeProductCall(form.shape, launches)
     return _SmallProductCall(
-        gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+        gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_ROW_EPILOGUE, 0, form.units)
     )
 
 

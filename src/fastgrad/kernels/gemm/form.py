@@ -1,4 +1,4 @@
-"""The form of a product: the order of its operands, its units of work, its copies, its prologue and epilogue."""
+"""The form of a product: the order of its operands, its units of work, its copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from fastgrad.kernels.gemm.gemm import COPY_OF_A_PANEL_ROWS, MOST_CHAIN_TERMS, c
 from fastgrad.kernels.gemm.pairs import ROWS_COPIED_TOGETHER
 from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
 
-NO_PRIVATE_ROWS = (0,) * 3  # a prologue writes its rows to memory that others read
 TILE_ROWS = 8  # a multiple of the rows of all tiles
 FIRST_CACHES_BYTES_OF_C = 1 << 16  # bytes of C that stay in the first caches during the epilogue
 MOST_ROWS_TOGETHER = 64  # most rows that are worth computing together
@@ -90,20 +89,13 @@ class Form(NamedTuple):
         return self.computes_whole_rows and not (self.swapped or self.is_large_row)
 
     @property
-    def reads_rows_of_a_once(self) -> bool:
-        """True if a unit reads contiguous rows of A from memory that no other unit reads."""
-        own = self.batches == 1 or self.strides[4] == self.m * self.k
-        together = self.strides[:2] == (self.k, 1)
-        return self.computes_whole_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
-
-    @property
     def numbers(self) -> tuple[int, ...]:
-        """The arguments of `gemm` between the arrays and the prologue."""
-        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_PRIVATE_ROWS)
+        """The arguments of `gemm` between the arrays and the epilogue."""
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied)
 
     @property
     def numbers_of_pairs(self) -> tuple[int, ...]:
-        """The arguments of `gemm_pairs` between the arrays and the prologue."""
+        """The arguments of `gemm_pairs` between the arrays and the epilogue."""
         return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
@@ -165,7 +157,7 @@ def form_of(
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
-    # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
+    # Each unit then copies all of B. But a thread has its own rows, which an epilogue may need.
     whole_rows |= (
         shared
         and batches == 1 < panels

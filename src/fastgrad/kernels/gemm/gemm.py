@@ -1,4 +1,4 @@
-"""Matrix products C = op(A) op(B), in batches, with a prologue on rows of A and an epilogue on rows of C in the cache.
+"""Matrix products C = op(A) op(B), in batches, with an epilogue on rows of C in the cache.
 
 Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
 chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
@@ -7,18 +7,13 @@ column of B alone: not on tiles, shares, the other rows and columns, or the vect
 
 from __future__ import annotations
 
-from numpy import int64
-
 from fastgrad.kernels.codegen.body import (
-    address_of,
     call_step,
-    local_array,
     masked_loads,
     multiply_rows,
     pack_panel,
     panel_array,
     panel_columns,
-    pointer,
     scalar_function,
     vector_lanes,
 )
@@ -28,7 +23,6 @@ from fastgrad.kernels.math.vector_math import least
 MOST_CHAIN_TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
 LEAST_ROWS_FOR_PACKING_B = 256  # with so many rows of A, a copy of a panel of B pays
 COPY_OF_A_PANEL_ROWS = 1768  # the length of a copy of A, in rows of a panel
-MOST_PROLOGUE_WORDS = 64  # most words of a prologue that writes such a copy
 CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time, within the first cache
 
 
@@ -43,14 +37,13 @@ def chains_of(k):
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, own_place: int, own_words: int, own_bytes: int, prologue: int, "
-    "prologue_words: int, prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, "
+    "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied, own_place,
-    own_words, own_bytes, prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units, first,
-    last,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied,
+    epilogue, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -70,20 +63,13 @@ def gemm(
         copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
             and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``. A copy
             pays if A is read for many panels and each of its terms is in another page.
-        own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
-            writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
-            have at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel as elements.
-        own_words: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `own_place` is not 0.
-        own_bytes: the bytes of a row of A in the kernel's own memory.
-        prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
-            panels; else 0. Each row of the batch's A's is then read by one unit. The step's answer is ignored.
-        prologue_words: the address of that step's words.
-        prologue_units: how many of that kernel's units make a row of A.
-        epilogue, epilogue_words, epilogue_units: as for the prologue, for a kernel that gets rows of C as soon as they
-            are done.
+        epilogue: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has all
+            panels; else 0.
+        epilogue_words: the address of that step's words.
+        epilogue_units: how many of that kernel's units make a row of C.
         first, last: the units to do.
     """
-    packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
+    packed, copy = panel_array(T, 416), panel_array(T, 1768)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
@@ -103,20 +89,10 @@ def gemm(
         if apart != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
         top, bottom = batch * m + row, batch * m + end
-        rows = a
-        rows_at, rows_row = batch * a_batch + row * a_row, a_row
-        if own_place != 0:
-            for i in range(own_words):
-                words[i] = pointer(int64, prologue_words)[i]
-            words[own_place - 1] = address_of(copy) - top * own_bytes
-            call_step(prologue, address_of(words), top * prologue_units, bottom * prologue_units)
-            rows, rows_at, rows_row = copy, 0, k
-        elif prologue != 0:
-            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
-            there, there_at, there_row, there_k = rows, rows_at + term * a_k, rows_row, a_k
+            there, there_at, there_row, there_k = a, batch * a_batch + row * a_row + term * a_k, a_row, a_k
             if copied != 0:
                 pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
                 there, there_at, there_row, there_k = copy, 0, 1, copied

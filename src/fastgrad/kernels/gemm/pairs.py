@@ -51,12 +51,12 @@ def widen_with_zeros(x, at, step, target, start, count):
 
 @kernel(
     "a: in[uint16], b: in[uint16], c: out[float32], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
-    "a_batch: int, b_batch: int, unit: int, together: int, most: int, prologue: int, prologue_words: int, prologue_units: int, "
+    "a_batch: int, b_batch: int, unit: int, together: int, most: int, "
     "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
 )
 def gemm_pairs(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, prologue, prologue_words,
-    prologue_units, epilogue, epilogue_words, epilogue_units, first, last,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most,
+    epilogue, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -72,7 +72,7 @@ def gemm_pairs(
         together: the panels of a unit.
         most: how many units, one below the other, may be done as one: at most `ROWS_COPIED_TOGETHER` rows if a_k
             is not 1.
-        prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
+        epilogue, epilogue_words, epilogue_units: as in `gemm`.
         first, last: the units to do.
     """
     packed, copy, lasts = panel_array(int32, 416), local_array(int32, 59904), local_array(int32, 128)
@@ -94,8 +94,6 @@ def gemm_pairs(
         batch = place // across
         first_panel = (place - batch * across) * together
         top, bottom = batch * m + row, batch * m + end
-        if prologue != 0:
-            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(chains):
             pair = pairs * chain // chains
             depth = pairs * (chain + 1) // chains - pair

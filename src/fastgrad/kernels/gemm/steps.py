@@ -38,7 +38,7 @@ from fastgrad.kernels.runtime.launch import (
 )
 
 NO_EPILOGUE = (0, 0)
-NO_PROLOGUE_NO_EPILOGUE = (0,) * 6  # no prologue, and no epilogue
+NO_ROW_EPILOGUE = (0, 0, 0)
 PAIR_MULTIPLY_ADD_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
 PLAIN_MULTIPLY_ADD_NANOSECONDS = 0.2
 CHAIN_ADDITION_NANOSECONDS = 0.03
@@ -114,11 +114,11 @@ def _can_call_epilogue(form: Form, following: Launch) -> bool:
     return following.units == rows * form.n or (following.units % rows == 0 and form.can_call_row_epilogue)
 
 
-def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
-    """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
+def _epilogue_operands(form: Form, following: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
+    """Returns the kernel's last arguments: the epilogue `following`, or none."""
     if following is None:
-        return NO_PROLOGUE_NO_EPILOGUE
-    return 0, 0, 0, KernelEntry(following.kernel), following, following.units // (form.batches * form.m)
+        return NO_ROW_EPILOGUE
+    return KernelEntry(following.kernel), following, following.units // (form.batches * form.m)
 
 
 def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
@@ -133,20 +133,20 @@ def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> La
     if form.chains > 1:
         size = form.m * form.n
         sums = Launch(
-            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_ROW_EPILOGUE), form.units, cost / form.units
         )
         each = CHAIN_ADDITION_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
     if form.turned:
         product = Launch(
-            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_ROW_EPILOGUE), form.units, cost / form.units
         )
         panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
         copied = TRANSPOSE_NANOSECONDS_PER_ELEMENT * form.m * form.n / panels
         back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
-    operands = *operands, Output(0), *form.numbers, *_prologue_and_epilogue(form, following)
+    operands = *operands, Output(0), *form.numbers, *_epilogue_operands(form, following)
     return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
@@ -154,7 +154,7 @@ def _pair_launches(form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = PAIR_MULTIPLY_ADD_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
     more = _nanoseconds_of(following)
-    operands = *operands, Output(0), *form.numbers_of_pairs, *_prologue_and_epilogue(form, following)
+    operands = *operands, Output(0), *form.numbers_of_pairs, *_epilogue_operands(form, following)
     return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
