@@ -278,7 +278,7 @@ class Function:
                     raise
                 last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
-    def _record(
+    def _record(  # noqa: PLR0915  # the steps of one recording, in order
         self,
         arguments: dict[str, Any],
         call: Call,

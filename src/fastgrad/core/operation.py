@@ -120,7 +120,7 @@ class Operation:
             ``run`` itself is the rule of views. None if the shape of the result is unknown before the run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each argument is a part of a row
         self,
         name: str,
         run: Callable[..., Any],

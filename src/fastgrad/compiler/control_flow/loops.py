@@ -53,7 +53,7 @@ class Loop(ControlFlowOperation):
             loops are one object (shared_operations.py).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each option is a part of a loop's description
         self,
         body: GraphOperation,
         condition: GraphOperation | None,

@@ -63,7 +63,7 @@ def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas,
     noalias=True,
     T=FLOATS,
 )
-def attention_gradient(
+def attention_gradient(  # noqa: PLR0915  # one kernel
     g, q, k, v, mask, words, peaks, shares, deltas, dq, dk, dv, queries, keys, heads, shared, depth, width, scale,
     causal, masked, mask_batch, mask_head, mask_row, mask_key, rate, blank, wanted, first, last,
 ):  # fmt: skip

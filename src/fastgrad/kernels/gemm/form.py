@@ -99,7 +99,7 @@ class Form(NamedTuple):
         return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
-def form_of(
+def form_of(  # noqa: PLR0915  # one decision: each choice depends on those before
     itemsize: int,
     a: tuple[int, ...],
     b: tuple[int, ...],
