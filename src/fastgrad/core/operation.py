@@ -115,15 +115,15 @@ class Operation:
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
-        simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order (``rules`` is the
-            module compiler/passes/algebra_rules.py).
-        transposed: for an index map of inputs that are transposed by ``perm``: a function ``(perm, given, **attributes)`` that returns
-            new attributes, or None if there are none. With them the index map takes the inputs before the transpose, and its
-            results are then transposed by ``perm``. ``given`` is the shape of the first input.
-        recomputation: a function ``(parts, others, *inputs, **attributes)`` that returns the first of several results element by
-            element, with the same bits, from the inputs and the ``others`` of the results.
-        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative at the second
-            input, which the first is multiplied by.
+        simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
+            (``rules`` is the module compiler/passes/algebra_rules.py).
+        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before the
+            transpose, whose results are then transposed by ``perm``; or None if there are none.
+        recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
+            again, element by element and with the same bits, from the inputs and the ``others`` of the results.
+        slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes a
+            cotangent and the input: the same row.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
@@ -206,8 +206,8 @@ class Operation:
     recomputation: Callable[..., Any] | None = None
     slope: Operation | None = None
 
-    # For a loss whose gradient reads only its cotangent, the second result and the second input: the row of this gradient, and the
-    # row that computes the loss and its gradient from the cotangent and the inputs of the loss.
+    # For a loss whose gradient reads the cotangent, the second result and the second input: the row of this gradient,
+    # and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.
     with_gradient: tuple[Operation, Operation] | None = None
 
     # Whether an index map broadcasts its input to the attribute ``shape``.

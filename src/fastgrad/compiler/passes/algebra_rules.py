@@ -1,7 +1,8 @@
 """Algebraic rules, and makers of rules: what each row of the operation table may have as ``simplifications``.
 
-A rule must keep the bits of every result, at NaN, infinities and -0.0 as well; no rounding operation is reordered. (A NaN keeps
-its sign; it is a quiet one.) It looks at a node and at the nodes of its inputs, which are simplified already.
+A rule must keep the bits of every result, at NaN, infinities and -0.0 as well; no rounding operation is reordered.
+(A NaN keeps its sign; it is a quiet one.) A rule looks at a node and at the nodes of its inputs, which are simplified
+already.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class ValueFacts:
 
 
 Rule = Callable[[Node, ValueFacts], Node | Value | tuple[Value, ...] | None]
-"""Returns the node that replaces a node, or the value that replaces its result (several values for several results); None
-if the rule does not apply."""
+"""Returns the node that replaces a node, or the value that replaces its result (several values for several results);
+None if the rule does not apply."""
 
 
 # ---- bits --------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def _part_dtype(dtype: np.dtype) -> np.dtype:
 
 
 def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
-    """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides`` and ``x`` keeps its shape."""
+    """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides``; ``x`` keeps its shape."""
 
     def rule(node: Node, facts: ValueFacts) -> Value | None:
         for side in sides:
@@ -182,7 +183,7 @@ def drop_join_of_split(split_row: str) -> Rule:
 
 
 def drop_split_of_join(join_row: str) -> Rule:
-    """Returns the rule that a join, split along the same axis into parts of the same shapes, gives the joined values."""
+    """Returns the rule that a join, split along its axis into parts of the same shapes, gives the joined values."""
 
     def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
         joined = facts.maker(node.inputs[0], join_row)

@@ -19,7 +19,9 @@ _FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def share_activation_gradients(graph: Graph) -> Graph:
-    """Returns the graph with gradients of activations as products with a slope computed beside the activation; bit for bit the same.
+    """Returns the graph with gradients of activations as products with slopes, with the same bits.
+
+    The slope is computed beside the activation.
 
     Args:
         graph: the graph; it is not changed.
@@ -50,6 +52,6 @@ def share_activation_gradients(graph: Graph) -> Graph:
 
 
 def _slope_row(node: Node) -> Operation | None:
-    """Returns the slope of the row of an activation, or of the product of a cotangent and a slope; None for other nodes."""
+    """Returns the row of the slope of an activation, or of its gradient; None for other nodes."""
     row = row_of(node)
     return None if row is None else row.slope

@@ -1,6 +1,6 @@
 """Algebraic simplification: removes operations that change nothing, and merges pairs of operations.
 
-The rules of an operation are in its row of the operation table (``simplifications``). Each keeps the bits of every result.
+The rules of an operation are in its row (``simplifications``). Each rule keeps the bits of every result.
 """
 
 from __future__ import annotations
