@@ -118,12 +118,12 @@ class Operation:
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
             (``rules`` is the module compiler/passes/algebra_rules.py).
         transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
-            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before the
-            transpose, whose results are then transposed by ``perm``; or None if there are none.
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
+            the transpose, whose results are then transposed by ``perm``; or None if there are none.
         recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
-        slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes a
-            cotangent and the input: the same row.
+        slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes
+            a cotangent and the input: the same row.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
