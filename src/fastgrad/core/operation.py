@@ -23,7 +23,9 @@ over broadcast dimensions.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -56,6 +58,12 @@ REAL = FLOATING | INTEGER
 NUMERIC = REAL | COMPLEX
 INEXACT = FLOATING | COMPLEX
 ANY = NUMERIC | BOOLEAN | STRING
+
+
+SIMPLE_FUNCTIONS = frozenset(
+    ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
+)
+"""The functions of scalar expressions that are one instruction; the others, such as exp, are many."""
 
 
 class Form(enum.Enum):
@@ -107,6 +115,15 @@ class Operation:
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
+        simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
+            (``rules`` is the module compiler/passes/algebra_rules.py).
+        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
+            the transpose, whose results are then transposed by ``perm``; or None if there are none.
+        recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
+            again, element by element and with the same bits, from the inputs and the ``others`` of the results.
+        slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes
+            a cotangent and the input: the same row.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
@@ -137,6 +154,10 @@ class Operation:
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
         decomposition: Callable[..., Any] | None = None,
+        simplifications: Callable[[Any], tuple[Any, ...]] | None = None,
+        transposed: Callable[..., dict[str, Any] | None] | None = None,
+        recomputation: Callable[..., Any] | None = None,
+        slope: Operation | None = None,
         in_python: str | None = None,
         keeps_rows: bool = False,
         result: Rule | None = None,
@@ -163,6 +184,14 @@ class Operation:
         self.result = result
         if batched is not None:
             self.batched = batched
+        if simplifications is not None:
+            self.simplifications = simplifications
+        if transposed is not None:
+            self.transposed = transposed
+        if recomputation is not None:
+            self.recomputation = recomputation
+        if slope is not None:
+            self.slope = slope
         self.__doc__ = doc or type(self).__doc__
 
     # The result rule. A user's operation has none: its result is known after the run.
@@ -170,6 +199,22 @@ class Operation:
 
     # The batching rule. A subclass for a user's function of arrays defines it as a method.
     batched: Callable[..., Any] | None = None
+
+    # What passes of the compiler know of the operation.
+    simplifications: Callable[[Any], tuple[Any, ...]] | None = None
+    transposed: Callable[..., dict[str, Any] | None] | None = None
+    recomputation: Callable[..., Any] | None = None
+    slope: Operation | None = None
+
+    # For a loss whose gradient reads the cotangent, the second result and the second input: the row of this gradient,
+    # and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.
+    with_gradient: tuple[Operation, Operation] | None = None
+
+    # Whether an index map broadcasts its input to the attribute ``shape``.
+    is_broadcast = False
+
+    # Whether programs make one call of several with the same inputs and attributes.
+    merges = True
 
     # For an operation whose result's first size depends on values: a function of arrays and attributes that returns
     # the size, and its kernels.
@@ -182,6 +227,22 @@ class Operation:
     # For an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or None
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
+
+    @cached_property
+    def function_calls(self) -> int:
+        """The number of functions in ``code`` that are many instructions, such as exp."""
+        return sum([name not in SIMPLE_FUNCTIONS for name in re.findall(r"(\w+)\(", self.code or "")])
+
+    @cached_property
+    def is_cheap(self) -> bool:
+        """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory.
+
+        Derived from ``code``; a row without an expression may say it.
+        """
+        if self.form is not Form.ELEMENTWISE or self.code is None or self.function_calls:
+            return False
+        instructions: list[str] = re.findall(r"\w+(?=\()|//|[-+*/%&|^~]|[<>!=]=?|\b(?:and|or|not)\b", self.code)
+        return len(instructions) <= 1 and not {"/", "//", "%"}.intersection(instructions)
 
     @property
     def looks_at_values(self) -> bool:

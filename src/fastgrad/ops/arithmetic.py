@@ -49,6 +49,8 @@ add = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
     dtypes=NUMERIC | STRING,
     keeps_rows=True,
+    # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
+    simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC, 0, 1),),
 )
 subtract = elementwise(
     "subtract",
@@ -57,6 +59,7 @@ subtract = elementwise(
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC, 1),),
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -64,6 +67,8 @@ multiply: Binary = elementwise(
     run=np.multiply,
     code="{0} * {1}",
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
+    # x * 1 is not x where x is complex and infinite.
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 0, 1),),
 )
 negative: Unary = elementwise(
     "negative",
@@ -73,6 +78,7 @@ negative: Unary = elementwise(
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED | FLOATING | COMPLEX,
     keeps_rows=True,
+    simplifications=lambda rules: (rules.remove_involution,),
 )
 
 
@@ -115,6 +121,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_real,
+    simplifications=lambda rules: (rules.drop_inner("negative"), rules.remove_repeated),
 )
 sign: Unary = elementwise(
     "sign",
@@ -134,6 +141,7 @@ maximum = elementwise(
         lambda g, z, x, y: masked(g, logical_not(greater_equal(x, y))),
     ),
     dtypes=REAL,
+    simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 minimum = elementwise(
     "minimum",
@@ -145,6 +153,7 @@ minimum = elementwise(
         lambda g, z, x, y: masked(g, logical_not(less_equal(x, y))),
     ),
     dtypes=REAL,
+    simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 
 
@@ -173,6 +182,7 @@ multiply_no_nan: Binary = elementwise(
         lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
     ),
     dtypes=INEXACT,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
 )
 _nextafter = elementwise(
     "nextafter",

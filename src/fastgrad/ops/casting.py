@@ -38,6 +38,7 @@ _cast_operation: Operation = Operation(
     kernel_code=lambda scalars, x, dtype: scalars.cast(x),
     keeps_rows=True,
     result=lambda x, dtype: ArraySpec(x.shape, dtypes.as_dtype(dtype).numpy),
+    simplifications=lambda rules: (rules.merge_casts, rules.remove_if_type_unchanged),
 )
 
 

@@ -43,6 +43,7 @@ logical_and = elementwise(
     run=np.logical_and,
     code="{0} and {1}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOLEAN, 0, 1), rules.merge_equal_inputs),
 )
 logical_or = elementwise(
     "logical_or",
@@ -50,6 +51,7 @@ logical_or = elementwise(
     run=np.logical_or,
     code="{0} or {1}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOLEAN, 0, 1), rules.merge_equal_inputs),
 )
 logical_xor = elementwise(
     "logical_xor",
@@ -64,6 +66,7 @@ logical_not = elementwise(
     run=np.logical_not,
     code="not {0}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.remove_involution,),
 )
 
 is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING)

@@ -42,7 +42,13 @@ _complex = Binary(
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
 )
 _conj: Unary = Unary(
-    "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
+    "conj",
+    np.conjugate,
+    lambda g, y, x: _conj(g),
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The complex conjugate.",
+    simplifications=lambda rules: (rules.remove_involution,),
 )
 _real: Unary = Unary(
     "real",

@@ -181,6 +181,7 @@ product = _Matmul(
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
     result=product_spec,
+    simplifications=lambda rules: (rules.absorb_transposes,),
 )
 
 

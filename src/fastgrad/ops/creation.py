@@ -136,7 +136,14 @@ def _stacked_item(values: Any, dtype: DType, cast: bool) -> Tensor:
 tensors.pack = _stack_nested_list
 
 _identity = Operation(
-    "identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY, keeps_rows=True
+    "identity",
+    lambda x: x,
+    lambda g, y, x: g,
+    form=Form.ELEMENTWISE,
+    code="{0}",
+    dtypes=ANY,
+    keeps_rows=True,
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
 
 

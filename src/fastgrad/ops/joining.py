@@ -66,6 +66,8 @@ _concat: Operation = operation(
     launches=_concat_launches,
     batched=axes_after_rows("axis", "axes"),
     result=_concat_result,
+    simplifications=lambda rules: (rules.unwrap_single_input, rules.drop_join_of_split("split")),
+    transposed=lambda perm, given, axis: {"axis": perm[axis]},
 )
 _split: Operation = operation(
     "split",
@@ -74,6 +76,8 @@ _split: Operation = operation(
     gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
     batched=axes_after_rows("axis", "axes"),
+    simplifications=lambda rules: (rules.drop_split_of_join("concat"),),
+    transposed=lambda perm, given, sizes, axis: {"axis": perm[axis]},
 )
 
 
@@ -154,6 +158,7 @@ _stack: Operation = operation(
     launches=_stack_launches,
     batched=axes_after_rows("axis", "axes"),
     result=_stack_result,
+    simplifications=lambda rules: (rules.drop_join_of_split("unstack"),),
 )
 _unstack: Operation = operation(
     "unstack",
@@ -162,6 +167,7 @@ _unstack: Operation = operation(
     gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
     batched=axes_after_rows("axis", "axes"),
+    simplifications=lambda rules: (rules.drop_split_of_join("stack"),),
 )
 
 

@@ -116,13 +116,14 @@ def _run_sparse_cross_entropy_and_gradient(
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
-_loss_operation(
+_sparse_cross_entropy_and_gradient = _loss_operation(
     "sparse_softmax_cross_entropy_and_gradient",
     _run_sparse_cross_entropy_and_gradient,
     None,
     "sparse_cross_entropy_and_gradient",
     lambda g, logits, labels: _loss_result(logits, labels),
 )
+_sparse_cross_entropy.with_gradient = _sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient
 
 
 def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:

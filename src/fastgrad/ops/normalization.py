@@ -105,6 +105,15 @@ def _batched_layer_normalization_gradient(
     return (call_operation("reshape", dx, shape=(rows, *x.shape)), *sums)
 
 
+def _recomputed_layer_normalization(parts: Any, statistics: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).
+    (mean, inverse), rows = statistics, (x.shape[0], 1)
+    y = parts.of("subtract", x, parts.reshaped(mean, rows), shape=x.shape)
+    y = parts.of("multiply", y, parts.reshaped(inverse, rows), shape=x.shape)
+    y = parts.of("multiply", y, gamma, shape=x.shape)
+    return parts.of("add", y, beta, shape=x.shape)
+
+
 _layer_norm_gradient = operation(
     "layer_normalization_gradient",
     Form.FUSED,
@@ -123,6 +132,7 @@ _layer_norm_operation = operation(
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
     batched=rows_as_examples_of_first_rule,
+    recomputation=_recomputed_layer_normalization,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 

@@ -354,6 +354,7 @@ completed_round_count = operation(
     result=same,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
+completed_round_count.is_cheap = True
 
 is_last_step_of_round = operation(
     "ends_turn",
@@ -363,3 +364,4 @@ is_last_step_of_round = operation(
     result=broadcast_of(bool),
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""
+is_last_step_of_round.is_cheap = True

@@ -18,6 +18,7 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.shaping import permuted_back
 
 Paddings = tuple[tuple[int, int], ...]
 """The numbers of elements added before and after, for each dimension."""
@@ -66,6 +67,8 @@ _pad_operation = operation(
     launches=_pad_launches,
     batched=sizes_after_rows("paddings", before=(0, 0), first=True),
     result=_pad_result,
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
+    transposed=lambda perm, given, paddings: {"paddings": permuted_back(paddings, perm)},
 )
 
 

@@ -70,6 +70,7 @@ pow: Binary = elementwise(
     dtypes=SIGNED | FLOATING | COMPLEX,
     domain=(0.0, np.inf),
     launches=launches_from("elementwise.elementwise", "pow_launches"),
+    simplifications=lambda rules: (rules.replace_small_power,),
 )
 square = elementwise(
     "square",

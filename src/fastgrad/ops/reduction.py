@@ -165,7 +165,9 @@ spread = operation(
     views=_spread_views,
     dtypes=NUMERIC,
     batched=sizes_after_rows("shape"),
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
+spread.is_broadcast = True
 spread.__doc__ = (
     "The result of a reduction at all the elements of ``shape`` that were reduced to it: a part of gradients."
 )

@@ -32,6 +32,7 @@ _reverse_operation: Operation = operation(
     gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
     views=lambda layout, given, results, axes: views_of_one_result(layouts.reversed_layout(layout, given, axes)),
     batched=axes_after_rows("axis", "axes"),
+    simplifications=lambda rules: (rules.compose_reverses, rules.remove_empty_reverse),
 )
 
 

@@ -43,6 +43,7 @@ _tile_operation = operation(
     result=lambda x, multiples: ArraySpec(
         tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype
     ),
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
 
 

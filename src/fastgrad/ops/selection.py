@@ -34,6 +34,7 @@ _where_operation: Operation = Operation(
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
     result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
+    simplifications=lambda rules: (rules.select_by_constant, rules.merge_equal_inputs),
 )
 _true_positions = operation(
     "true_positions",  # tf.where of one argument

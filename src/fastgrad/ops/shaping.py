@@ -29,6 +29,7 @@ _reshape_operation: Operation = operation(
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
     views=lambda layout, given, results, shape: [layout],
     batched=sizes_after_rows("shape"),
+    simplifications=lambda rules: (rules.drop_inner("reshape"), rules.remove_if_type_unchanged),
 )
 
 
@@ -206,20 +207,27 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
 # ---- transpose -------------------------------------------------------------------------------------
 
 
-def _inverse_permutation(perm: tuple[int, ...]) -> tuple[int, ...]:
+def inverse_permutation(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the permutation that undoes ``perm``."""
     inverse = [0] * len(perm)
     for position, axis in enumerate(perm):
         inverse[axis] = position
     return tuple(inverse)
 
 
+def permuted_back(items: tuple[Any, ...], perm: tuple[int, ...]) -> tuple[Any, ...]:
+    """Returns items, one for each dimension after a transpose, in the order of the dimensions before it."""
+    return tuple([items[axis] for axis in inverse_permutation(perm)])
+
+
 _transpose_operation: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
-    gradient=lambda g, y, x, perm: _transpose_operation(g, perm=_inverse_permutation(perm)),
+    gradient=lambda g, y, x, perm: _transpose_operation(g, perm=inverse_permutation(perm)),
     views=lambda layout, given, results, perm: views_of_one_result(layouts.transposed(layout, given, perm)),
     batched=lambda name, rows, x, perm: call_operation(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
+    simplifications=lambda rules: (rules.compose_transposes, rules.drop_identity_transpose),
 )
 
 
@@ -275,7 +283,10 @@ _broadcast_to_operation = operation(
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: views_of_one_result(layouts.broadcast(layout, given, shape)),
     batched=lambda name, rows, x, shape: call_operation(name, align_rows(x, len(shape)), shape=(rows, *shape)),
+    simplifications=lambda rules: (rules.drop_inner("broadcast_to"), rules.remove_if_type_unchanged),
+    transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,
 )
+_broadcast_to_operation.is_broadcast = True
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:

@@ -20,6 +20,7 @@ from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result,
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import as_python_ints, broadcasts_to, tensor_of
 from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
+from fastgrad.ops.shaping import permuted_back
 
 SliceKey = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.
@@ -48,6 +49,11 @@ def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, ke
     return call_operation(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
 
 
+def _transposed_slice(perm: tuple[int, ...], given: tuple[int, ...], key: tuple[Any, ...]) -> dict[str, Any] | None:
+    has_all_axes = len(key) == len(given) and all(type(item) is tuple for item in key)
+    return {"key": permuted_back(key, perm)} if has_all_axes else None
+
+
 _strided_slice: Operation = operation(
     "strided_slice",
     Form.INDEX_MAP,
@@ -55,6 +61,8 @@ _strided_slice: Operation = operation(
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: views_of_one_result(layouts.sliced(layout, given, key)),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
+    simplifications=lambda rules: (rules.remove_whole_slice,),
+    transposed=_transposed_slice,
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice

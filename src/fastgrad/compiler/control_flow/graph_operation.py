@@ -39,13 +39,6 @@ from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
-_CHEAP_ELEMENTWISE_ROWS = frozenset(
-    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"}
-)
-_CHEAP_ELEMENTWISE_ROWS |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
-_CHEAP_ELEMENTWISE_ROWS |= {"greater", "greater_equal", "less", "less_equal"}
-# Element-wise operations that cost less than a read of their result from memory.
-
 
 class GraphOperation(GraphBasedOperation):
     """A graph of arguments, constants, operations and guards as an operation.
@@ -286,9 +279,7 @@ def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
 
 
 def _is_cheap_to_recompute(node: Node) -> bool:
-    return node.kind is Kind.OPERATION and (
-        node.payload.form is Form.INDEX_MAP or node.payload.name in _CHEAP_ELEMENTWISE_ROWS
-    )
+    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.is_cheap)
 
 
 # ---- making pullbacks ---------------------------------------------------------------------------------------

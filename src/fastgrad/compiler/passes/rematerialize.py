@@ -12,7 +12,6 @@ One file, because the choice of values and the rewriting of the graph share one 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Hashable
 from dataclasses import replace
 from itertools import accumulate
@@ -42,10 +41,6 @@ MOST_REPEATED_OPERATIONS_PER_BYTE = 8.0
 
 _FUNCTION_COST_IN_SIMPLE_OPERATIONS = 20
 # The cost of exp, erf and the like, in simple operations.
-
-_SIMPLE_FUNCTIONS = frozenset(
-    ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
-)
 
 MOST_REUSE_SIZE_RATIO = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
@@ -413,11 +408,11 @@ def _can_repeat(node: Node, value: Value) -> bool:
     """True if a node computes a value element by element, or could."""
     if not is_pure(node) or value.dtype.kind == "O":
         return False
-    if row_name(node) == "layer_normalization":
+    row = node.payload
+    if row.recomputation is not None:
         return value is node.outputs[0]
     if len(node.outputs) != 1:
         return False
-    row = node.payload
     return (row.form is Form.ELEMENTWISE and row.code is not None) or (
         row.form is Form.INDEX_MAP and row.views is not None
     )
@@ -425,32 +420,22 @@ def _can_repeat(node: Node, value: Value) -> bool:
 
 def _operations_per_element(node: Node) -> int:
     """Returns about how many simple operations an element takes."""
-    if row_name(node) == "layer_normalization":
-        return 4
-    if node.payload.form is Form.INDEX_MAP:
-        return 1
-    functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
-    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * len(functions)
+    if node.payload.recomputation is not None:
+        nodes = _recomputation_nodes(node, node.outputs[0], _inputs_of_recomputation(node))
+        return sum([_operations_per_element(part) for part in nodes if _is_elementwise(part)])
+    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * node.payload.function_calls
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
     """Returns the inputs that the second computation of a node's value reads."""
-    if row_name(node) != "layer_normalization":
-        return node.inputs
-    x, gamma, beta = node.inputs
-    return x, gamma, beta, *node.outputs[1:]
+    return node.inputs if node.payload.recomputation is None else (*node.inputs, *node.outputs[1:])
 
 
 def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
     """Returns the nodes that compute a node's value a second time; the last one makes the value."""
-    if row_name(node) != "layer_normalization":
+    rule = node.payload.recomputation
+    if rule is None:
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
-    # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).
-    x, gamma, beta, mean, inverse = inputs
-    parts = Parts(value.number)
-    rows = x.shape[0], 1
-    y = parts.of("subtract", x, parts.reshaped(mean, rows), shape=x.shape)
-    y = parts.of("multiply", y, parts.reshaped(inverse, rows), shape=x.shape)
-    y = parts.of("multiply", y, gamma, shape=x.shape)
-    parts.of("add", y, beta, shape=x.shape)
+    parts, count = Parts(value.number), len(node.inputs)
+    rule(parts, inputs[count:], *inputs[:count], **node.attributes)
     return parts.nodes

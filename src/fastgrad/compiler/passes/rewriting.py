@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import row_named
+from fastgrad.core.operation import Operation, row_named
 
 
 class Replacement(NamedTuple):
@@ -63,14 +63,26 @@ def same_type(x: Value, y: Value) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype
 
 
-def row_name(node: Node) -> str | None:
-    """Returns the name of the row that a node runs, of the operation table or a user's; None if it runs none."""
+def row_of(node: Node) -> Operation | None:
+    """Returns the row that a node runs, of the operation table or a user's; None if it runs none."""
     if node.kind is not Kind.OPERATION:
         return None
-    name: str = node.payload.name
-    return name if row_named(name) is node.payload else None
+    row: Operation = node.payload
+    return row if row_named(row.name) is row else None
+
+
+def row_name(node: Node) -> str | None:
+    """Returns the name of the row that a node runs; see ``row_of``."""
+    row = row_of(node)
+    return None if row is None else row.name
+
+
+def is_broadcast(node: Node) -> bool:
+    """True if a node broadcasts its input to the shape of its result."""
+    row = row_of(node)
+    return row is not None and row.is_broadcast
 
 
 def is_pure(node: Node) -> bool:
     """True if a node only computes values, and they depend only on its inputs and attributes."""
-    return row_name(node) is not None and not node.has_effect
+    return row_of(node) is not None and not node.has_effect

@@ -19,14 +19,12 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.rewriting import is_pure, row_name
+from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, row_name
 from fastgrad.core.operation import TABLE, Form
+from fastgrad.ops.shaping import inverse_permutation, permuted_back
 
 Perm = tuple[int, ...]
 Shape = tuple[int, ...]
-
-_ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
-_BROADCAST_ROWS = frozenset({"spread", "broadcast_to"})
 
 
 class DeferredTranspose(NamedTuple):
@@ -119,19 +117,16 @@ class _TransposeSinker:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
-        name = row_name(node) or ""
-        form = node.payload.form
-        if form is Form.ELEMENTWISE or name in _ELEMENTWISE_ROWS:
+        row, name, form = node.payload, row_name(node), node.payload.form
+        if form is Form.ELEMENTWISE:
             return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._sink_below_reduction
-        if name in _ATTRIBUTES_BEFORE:
+        if row.transposed is not None:
             return self._sink_below_index_map
-        return {
-            "transpose": self._merge_transpose,
-            "concat": self._sink_below_concat,
-            "reshape": self._sink_below_reshape,
-        }.get(name)
+        if name == "transpose":
+            return self._merge_transpose
+        return self._sink_below_reshape if name == "reshape" else None
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -146,7 +141,7 @@ class _TransposeSinker:
             perm: of the transpose.
             **attributes: the new attributes.
         """
-        outputs = tuple([Value(_permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
+        outputs = tuple([Value(permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
             self._deferred[id(value)] = DeferredTranspose(base, perm)
@@ -195,14 +190,17 @@ class _TransposeSinker:
             self._add(_operation_node("reshape", (result,), (y,), shape=y.shape))
         return True
 
-    def _sink_below_concat(self, node: Node) -> bool:
+    def _sink_below_index_map(self, node: Node) -> bool:
+        """Applies the rule ``transposed`` of a node's row, if all inputs are transposed in the same way."""
         perms = {self._deferred[id(x)].perm for x in node.inputs if id(x) in self._deferred}
         if len(perms) != 1:
             return False
         (perm,) = perms
+        attributes = node.payload.transposed(perm, node.inputs[0].shape, **node.attributes)
+        if attributes is None:
+            return False
         inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
-        axis = perm[node.attributes["axis"]]
-        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, axis=axis)
+        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, **attributes)
 
     def _sink_below_reshape(self, node: Node) -> bool:
         transposed, shape = self._deferred.get(id(node.inputs[0])), node.outputs[0].shape
@@ -210,18 +208,7 @@ class _TransposeSinker:
         if transposed is None or perm is None:
             return False
         return self._add_before_transpose(
-            replace(node, inputs=(transposed.base,)), perm, shape=_permuted_back(shape, perm)
-        )
-
-    def _sink_below_index_map(self, node: Node) -> bool:
-        """Applies the rule of a node that moves elements of its first input, by ``_ATTRIBUTES_BEFORE``."""
-        transposed = self._deferred.get(id(node.inputs[0]))
-        attributes = None if transposed is None else _ATTRIBUTES_BEFORE[node.payload.name](node, transposed.perm)
-        if transposed is None or attributes is None:
-            return False
-        other_inputs = tuple(map(self.new_value, node.inputs[1:]))
-        return self._add_before_transpose(
-            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes
+            replace(node, inputs=(transposed.base,)), perm, shape=permuted_back(shape, perm)
         )
 
     # ---- values before a transpose -------------------------------------------------------------------------
@@ -267,7 +254,7 @@ class _TransposeSinker:
         maker = self._makers.get(id(value))
         if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
             return maker.inputs[0]
-        transposed = self._known_transposes.get((id(value), _inverse_perm(perm)))
+        transposed = self._known_transposes.get((id(value), inverse_permutation(perm)))
         if transposed is not None:
             return transposed
         if put_off is None and value.shape == shape:
@@ -279,7 +266,7 @@ class _TransposeSinker:
         """Returns a reshape in place of the transpose, if ``perm`` only moves axes of size 1; else None."""
         padded = (1,) * (len(perm) - len(value.shape)) + value.shape
         order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
-        return self._reshape_value(value, _permuted_back(padded, perm)) if order == sorted(order) else None
+        return self._reshape_value(value, permuted_back(padded, perm)) if order == sorted(order) else None
 
     def _reshape_value(self, value: Value, shape: Shape) -> Value:
         maker = self._makers.get(id(value))
@@ -296,9 +283,9 @@ class _TransposeSinker:
         return result
 
     def _transposed_value(self, value: Value, perm: Perm) -> Value:
-        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
-        self._add(_operation_node("transpose", (value,), (result,), perm=_inverse_perm(perm)))
-        self._known_transposes[id(value), _inverse_perm(perm)] = result
+        result = Value(permuted_back(value.shape, perm), value.dtype, value.number)
+        self._add(_operation_node("transpose", (value,), (result,), perm=inverse_permutation(perm)))
+        self._known_transposes[id(value), inverse_permutation(perm)] = result
         return result
 
     def _transposed_copy(self, value: Value, perm: Perm, may_transpose: bool) -> Value | None:
@@ -306,12 +293,12 @@ class _TransposeSinker:
         maker = self._makers.get(id(value))
         if maker is None:
             return None
-        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
+        result = Value(permuted_back(value.shape, perm), value.dtype, value.number)
         if maker.kind is Kind.CONSTANT:
-            array = np.ascontiguousarray(maker.payload.transpose(_inverse_perm(perm)))
+            array = np.ascontiguousarray(maker.payload.transpose(inverse_permutation(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if row_name(maker) in _BROADCAST_ROWS:
+        if is_broadcast(maker):
             source = maker.inputs[0]
             shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
@@ -368,7 +355,7 @@ def _perm_below_reshape(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
         anchors += [axes[0]] * count
     anchors += anchors[-1:] * (len(parts) - len(anchors))
     order = sorted(range(len(parts)), key=anchors.__getitem__)
-    return _inverse_perm(tuple(order))
+    return inverse_permutation(tuple(order))
 
 
 def _values_transposed_later(graph: Graph) -> set[int]:
@@ -384,32 +371,3 @@ def _values_transposed_later(graph: Graph) -> set[int]:
 
 def _operation_node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:
     return Node(Kind.OPERATION, TABLE[name], inputs, outputs, attributes)
-
-
-def _inverse_perm(perm: Perm) -> Perm:
-    return tuple(sorted(range(len(perm)), key=perm.__getitem__))
-
-
-def _permuted_back(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
-    """Returns items, one for each dimension after a transpose, in the order of the dimensions before it."""
-    return tuple([numbers[axis] for axis in _inverse_perm(perm)])
-
-
-def _slice_key_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
-    key = node.attributes["key"]
-    has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
-    return {"key": _permuted_back(key, perm)} if has_all_axes else None
-
-
-def _broadcast_shape_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
-    shape = node.outputs[0].shape
-    return {"shape": _permuted_back(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
-
-
-_ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
-    "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
-    "pad": lambda node, perm: {"paddings": _permuted_back(node.attributes["paddings"], perm)},
-    "strided_slice": _slice_key_before_transpose,
-    "broadcast_to": _broadcast_shape_before_transpose,
-}
-"""By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""
