@@ -106,7 +106,7 @@ class Optimizer:
         if len(pairs_by_worker) > 1:
             with np.errstate(all="ignore"):
                 for worker_index, worker_pairs in pairs_by_worker.items():
-                    workers[worker_index]._read(*zip(*worker_pairs, strict=True))
+                    workers[worker_index]._gradient_pairs(*zip(*worker_pairs, strict=True))
         if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
             self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
             restore_deferred_values(self)
@@ -300,7 +300,7 @@ class _Momentum(SGD):
 
 class _RMSProp(RMSprop):
     @property
-    def _zero_gradient_code(self) -> int:
+    def _zero_gradient_mode(self) -> int:
         return ZERO_GRADIENT_RESTS  # like TensorFlow 1's sparse update
 
     def build(self, variables: Sequence[Variable]) -> None:

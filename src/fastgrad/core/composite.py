@@ -47,8 +47,8 @@ class CompositeSpec:
         """Returns the spec of one row of the composites that this spec describes."""
         raise NotImplementedError
 
-    def placeholder(self, unknown: int, value: Any) -> Any:
-        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
+    def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
+        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         raise NotImplementedError
 
     def fitted(self, value: Any) -> Any:

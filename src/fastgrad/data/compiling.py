@@ -21,7 +21,7 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core import nest
 from fastgrad.core.recording import unrecorded
 from fastgrad.core.tensor import Tensor
-from fastgrad.data.replay import Replay
+from fastgrad.data.replay import RecordingReplay
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.default_generators import default_states, restore_default_states
 
@@ -65,7 +65,7 @@ class TracedFunction:
         self.recorded = Function(_as_plain_function(function), runs_unrecorded=True)
         self.forms: set[Any] = set()
         self.repeats = True
-        self._replays: dict[Any, list[Replay]] = {}
+        self._replays: dict[Any, list[RecordingReplay]] = {}
         self._last_fast_replay: Callable[[Any], Any] = _replay_that_never_matches  # of the replay of the last call
         self.is_python = isinstance(function, Function)
         self._is_nested = False  # whether an argument has been a structure of tensors
@@ -125,7 +125,7 @@ class TracedFunction:
         if function.gave_up:
             self.is_python = True
         elif function._recordings > recordings_before and function._last is not None:
-            replay = Replay(list(function._last.ways)[-1], arrays)
+            replay = RecordingReplay(list(function._last.ways)[-1], arrays)
             self.repeats = self.repeats and replay.repeats and not replays
             if replay.may_end_early:
                 self.is_python = True

@@ -263,7 +263,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
         return Dataset(IgnoringErrors(self._node, log_warning))
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
-        """Returns the same elements; a thread makes them ahead where an element takes longer than the handover.
+        """Returns the same elements, made ahead by a thread where making one takes longer than a thread switch.
 
         The thread ends with the iteration, also with an abandoned one. It works beside compiled steps. Elements that draw random
         numbers are not made ahead.

@@ -1,4 +1,4 @@
-"""``Replay``: the recorded operations of a function of elements, as straight-line Python.
+"""``RecordingReplay``: the recorded operations of a function of elements, as straight-line Python.
 
 Each operation runs as it does eagerly, so the bits are those of eager operations. The lookups of an eager call happen
 only once, when the code is written. Functions with the same operations share their text, so it is compiled once.
@@ -27,7 +27,7 @@ from fastgrad.data.structure import packer
 from fastgrad.ops.default_generators import default_states
 
 
-class Replay:
+class RecordingReplay:
     """A replay of a function's recorded operations, one by one, with the bits of eager operations.
 
     Args:
@@ -82,7 +82,7 @@ class Replay:
     def _generate_functions(
         self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]
     ) -> None:
-        """Generates two Python functions of the recorded operations: ``compute`` of arrays, and ``fast`` of tensors."""
+        """Generates ``compute``, which runs operations on arrays, and ``fast``, which checks tensors and computes."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
         text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]

@@ -160,8 +160,8 @@ def _numpy_leaf(leaf: Any) -> Any:
     return value
 
 
-def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
-    """Returns an element that fits ``spec``: numbers are ``value``, strings empty, unknown dimensions ``unknown``."""
+def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
+    """Returns an element of ``spec``: numbers are ``fill_value``, strings empty, unknown sizes ``unknown_size``."""
 
     def leaf_placeholder(leaf: Any) -> Any:
         if leaf is None:
@@ -169,11 +169,11 @@ def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
         if isinstance(leaf, DatasetSpec):
             from fastgrad.data.dataset import Dataset
 
-            return Dataset.from_tensors(placeholder(leaf.element_spec, unknown, value))
+            return Dataset.from_tensors(placeholder(leaf.element_spec, unknown_size, fill_value))
         if isinstance(leaf, CompositeSpec):
-            return leaf.placeholder(unknown, b"" if leaf.dtype.name == "string" else value)  # type: ignore[attr-defined]
-        sizes = () if leaf.shape.rank is None else tuple(unknown if size is None else size for size in leaf.shape)
-        array = np.full(sizes, value, leaf.dtype.numpy)
+            return leaf.placeholder(unknown_size, b"" if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
+        sizes = () if leaf.shape.rank is None else tuple(unknown_size if size is None else size for size in leaf.shape)
+        array = np.full(sizes, fill_value, leaf.dtype.numpy)
         if array.dtype == object:
             array.fill(b"")
         return Tensor(array)

@@ -316,11 +316,11 @@ class Captures:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: weak()._trainable)
             return
-        settings = getattr(kind, "_recorded_settings", None)
+        settings = getattr(kind, "_guarded_settings", None)
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for part in value._recorded_parts():
+            for part in value._layers_with_user_code():
                 self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
             return
         for name in ("__call__", "call"):

@@ -154,7 +154,7 @@ class Multiply(Merge):
     """A layer that multiplies its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.masks_in_use.begun:
+        if not masks.any_mask_flag.is_set:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -178,7 +178,7 @@ class _Extreme(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         function = type(self)._function
-        if not masks.masks_in_use.begun:
+        if not masks.any_mask_flag.is_set:
             return reduce(function, inputs)
         output, *other_inputs = inputs
         visible, *other_masks = _broadcast_masks(inputs)
@@ -373,17 +373,17 @@ class Dot(Layer):
         return None
 
 
-def _as_function(kind: type[Merge]) -> Callable[..., Any]:
+def _functional_form(layer_class: type[Merge]) -> Callable[..., Any]:
     def merged(inputs: Any, **kwargs: Any) -> Any:
-        return kind(**kwargs)(inputs)
+        return layer_class(**kwargs)(inputs)
 
-    merged.__name__ = merged.__qualname__ = kind.__name__.lower()
-    merged.__doc__ = f"``{kind.__name__}(**kwargs)(inputs)``."
+    merged.__name__ = merged.__qualname__ = layer_class.__name__.lower()
+    merged.__doc__ = f"``{layer_class.__name__}(**kwargs)(inputs)``."
     return merged
 
 
-add, subtract, multiply = map(_as_function, (Add, Subtract, Multiply))
-average, maximum, minimum = map(_as_function, (Average, Maximum, Minimum))
+add, subtract, multiply = map(_functional_form, (Add, Subtract, Multiply))
+average, maximum, minimum = map(_functional_form, (Average, Maximum, Minimum))
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:

@@ -260,7 +260,7 @@ class CategoryEncoding(Layer):
         return tf.reduce_max(rows, axis) if self.output_mode == "multi_hot" else tf.reduce_sum(rows, axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the rows."""
+        """Returns the shape of the encoded inputs, whose last dimension is ``num_tokens``."""
         shape = tuple(input_shape)
         if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
             return (*shape, self.num_tokens)

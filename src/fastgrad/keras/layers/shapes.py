@@ -53,6 +53,6 @@ def has_unknown(shapes: Any) -> bool:
     return any(unknown_flags)
 
 
-def common_shapes(first: Any, second: Any) -> Any:
+def shapes_with_common_sizes(first: Any, second: Any) -> Any:
     """The shapes ``first``, with None for each size that differs in ``second``."""
     return map_shapes(lambda a, b: tuple(x if x == y else None for x, y in zip(a, b, strict=True)), first, second)

@@ -205,7 +205,7 @@ class LossFunctionWrapper(Loss):
 
 
 class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
-    """The base of the built-in losses: their configuration has their own arguments, not the function.
+    """The base of the built-in losses; ``get_config`` returns the arguments of the subclass, without ``fn``.
 
     The arguments are also attributes.
     """
@@ -220,7 +220,7 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
 
 
 class FunctionLoss(NamedLoss):
-    """The base of the built-in losses whose function has no options, which is a class keyword."""
+    """The base of the built-in losses without options; the class keyword ``function`` sets the function."""
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None

@@ -137,7 +137,7 @@ class MeanMetricWrapper(Mean):
 
 
 class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
-    """The base of the built-in means: their configuration has their own arguments, not the function.
+    """The base of the built-in means; ``get_config`` returns the arguments of the subclass, without ``fn``.
 
     The arguments are also attributes.
     """
@@ -154,7 +154,7 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
 
 class FunctionMetric(NamedMetric):
-    """The base of the built-in means whose function has no options, which is a class keyword."""
+    """The base of the built-in means without options; the class keyword ``function`` sets the function."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(self._function, locals())

@@ -60,7 +60,7 @@ class Model(Trainer, Layer):
             return Functional.from_config.__func__(model_class, config, custom_objects)  # type: ignore[attr-defined]
         return super().from_config(config)
 
-    def _graph_config(self) -> dict[str, Any] | None:
+    def _config_of_layer_graph(self) -> dict[str, Any] | None:
         """Returns layers and calls of a functional model with the constructor of ``Model``, else None."""
         if self._graph is None or type(self).__init__ is not Model.__init__:
             return None

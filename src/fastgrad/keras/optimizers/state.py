@@ -17,7 +17,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributesBase
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -27,7 +27,7 @@ from fastgrad.ops.optimizer_updates import completed_round_count
 from fastgrad.storage.restoration import restore_deferred_values
 
 
-class OptimizerState(RecordedAttributes, Configured):
+class OptimizerState(RecordedAttributesBase, Configured):
     """The variables of an optimizer.
 
     Args:
@@ -199,7 +199,7 @@ class OptimizerState(RecordedAttributes, Configured):
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
             )
         values = [
-            variable._checked("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
+            variable._checked_value("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
         ]
         if len(weights) != len(values) or len(values) != len(self.variables):
             raise ValueError(f"set_weights: got {len(weights)} weights for {len(self.variables)} optimizer variables.")

@@ -12,12 +12,12 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
 
-_read_times = itertools.count()
-_ALL_BYTE_FLAGS_SET = 0x0101010101010101
+_read_numbers = itertools.count()
+_EIGHT_ROW_FLAGS_SET = 0x0101010101010101
 
 
-class LastRead:
-    """The time of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
+class LastReadNumber:
+    """The number of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
 
     last = 0
 
@@ -46,16 +46,16 @@ class OptimizerVariable(Weight):
         self.live: Variable | None = None
 
     def _read(self) -> Tensor:
-        LastRead.last = next(_read_times)
+        LastReadNumber.last = next(_read_numbers)
         return super()._read()
 
     def _share(self, tensor: Tensor) -> None:
-        LastRead.last = next(_read_times)
+        LastReadNumber.last = next(_read_numbers)
         super()._share(tensor)
 
     def _writable(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
             with hidden_from_recorders():
-                write(self.live._writable(), np.full(self.live._array.shape, _ALL_BYTE_FLAGS_SET, np.uint64))
+                write(self.live._writable(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64))
         return super()._writable()

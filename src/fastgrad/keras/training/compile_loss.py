@@ -108,9 +108,9 @@ class _WeightedLoss:
     factor: Any
 
 
-def _items_by_key(structure: Any) -> dict[Any, Any]:
+def _as_dict(list_or_dict: Any) -> dict[Any, Any]:
     """Returns the parts of a list, tuple or dict by their keys."""
-    return dict(structure) if isinstance(structure, dict) else dict(enumerate(structure))
+    return dict(list_or_dict) if isinstance(list_or_dict, dict) else dict(enumerate(list_or_dict))
 
 
 def _part_at_path(path: tuple[Any, ...], structure: Any) -> Any:
@@ -217,9 +217,9 @@ class CompileLoss:
             return [term for item_loss in loss for term in self._loss_terms(item_loss, y_true, y_pred, names, path)]
         if not isinstance(loss, type(y_pred)):
             raise KeyError(f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).")
-        outputs, labels = _items_by_key(y_pred), _items_by_key(y_true)
+        outputs, labels = _as_dict(y_pred), _as_dict(y_true)
         terms = []
-        for key, item_loss in _items_by_key(loss).items():
+        for key, item_loss in _as_dict(loss).items():
             if item_loss is not None and key not in outputs:
                 raise KeyError(
                     f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "

@@ -40,7 +40,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     if value is None:
         return [None] * len(names)
     if not is_flat(y_pred):
-        return _by_nested_output(value, names, what)
+        return _items_of_nested_outputs(value, names, what)
     if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
@@ -69,16 +69,16 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     return [value] * len(names)
 
 
-def _by_nested_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    """Returns the items of ``value`` for outputs that are nested lists, tuples or dicts."""
+def _items_of_nested_outputs(value: Any, output_names: Sequence[str], argument_name: str) -> list[Any]:
+    """Returns one item of ``value`` for each output of a model whose outputs are nested lists, tuples or dicts."""
     if not nest.is_nested(value):
-        return [value] * len(names)
-    if isinstance(value, dict) and set(value) == set(names):
-        return [value[name] for name in names]
+        return [value] * len(output_names)
+    if isinstance(value, dict) and set(value) == set(output_names):
+        return [value[name] for name in output_names]
     items = nest.flatten(value)
-    if len(items) != len(names):
+    if len(items) != len(output_names):
         raise ValueError(
-            f"`{what}` and the model's outputs have different structures: {what} has {len(items)} items, the model has "
-            f"{len(names)} outputs ({list(names)})."
+            f"`{argument_name}` and the model's outputs have different structures: {argument_name} has {len(items)} items, the model has "
+            f"{len(output_names)} outputs ({list(output_names)})."
         )
     return items

@@ -29,9 +29,9 @@ class FilesRequest(NamedTuple):
     verbose: bool
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> FilesRequest:
-        """Returns the request made from ``given``, the local variables of a function that has these arguments."""
-        return cls(**{name: given[name] for name in cls._fields})
+    def of(cls, function_locals: dict[str, Any]) -> FilesRequest:
+        """Returns the arguments of a public function, which has them among its local variables ``function_locals``."""
+        return cls(**{name: function_locals[name] for name in cls._fields})
 
 
 def check_request(request: FilesRequest, what: str) -> None:
