@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.recording import state_is_followed
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -112,7 +112,7 @@ class Optimizer:
             restore_deferred_values(self)
         for worker_index, worker_pairs in pairs_by_worker.items():
             worker = workers[worker_index]
-            if state_is_followed() or worker._iterations._array != self._steps._array:
+            if state_is_recorded() or worker._iterations._array != self._steps._array:
                 worker._iterations.assign(self._steps)
             worker.apply_gradients(worker_pairs)
         if len(self._workers) in pairs_by_worker:

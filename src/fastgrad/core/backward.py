@@ -59,7 +59,9 @@ def backward_pass(
             if type(g) is IndexedSlices:
                 if operation.keeps_rows:
                     for x, rows in zip(
-                        inputs, _cotangents_with_rows(operation, reached, g, result, inputs, attributes), strict=True
+                        inputs,
+                        _cotangents_of_slices(operation, reached, g, result, inputs, attributes),
+                        strict=True,
                     ):
                         if rows is not None and id(x) in reached:
                             previous = cotangents.get(id(x))
@@ -130,7 +132,7 @@ def cotangents_of_inputs(
     return results
 
 
-def _cotangents_with_rows(
+def _cotangents_of_slices(
     operation: Any,
     needed_ids: set[int],
     g: IndexedSlices,

@@ -75,15 +75,15 @@ class CompositeOperand(ValueError):
         )
         self.composite = composite
 
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Calls the override of the public function ``name``.
+    def call(self, function_name: str, *arguments: Any) -> Any:
+        """Calls the override of the public function ``function_name``.
 
         Raises:
             CompositeOperand: the function has no override.
         """
-        if name not in OVERRIDES:
+        if function_name not in OVERRIDES:
             raise self
-        return OVERRIDES[name](*arguments)
+        return OVERRIDES[function_name](*arguments)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
         """Applies an element-wise ``function`` to ``operands``, at least one of which is a composite."""

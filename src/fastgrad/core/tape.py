@@ -180,8 +180,8 @@ class GradientTape(recording.Recorder):
         self._clear()
 
     def _check_recorder_active(self, what: str) -> None:
-        """Raises RuntimeError if a rehearsed loop or branch body controls a tape outside it; Python runs the body."""
-        if self._recording and recording.is_rehearsal() and self not in recording.recorders.active:
+        """Raises RuntimeError if a loop or branch body of a recording controls a tape of the surrounding code."""
+        if self._recording and recording.in_trial_run() and self not in recording.recorders.active:
             raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
 
     # ---- differentiating ---------------------------------------------------------------------

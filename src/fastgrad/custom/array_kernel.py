@@ -20,7 +20,7 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, conver
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import CoreSignature
-from fastgrad.custom.formula import promoted
+from fastgrad.custom.formula import promoted_dtype
 from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
@@ -185,7 +185,7 @@ class Kernel:
         return self.__qualname__  # pickled by name, as functions are
 
     def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
-        common_dtype = promoted(*inputs)
+        common_dtype = promoted_dtype(*inputs)
         return tuple([common_dtype if dtype is None else dtype for dtype in self._dtypes])
 
     def __call__(self, *args: Any, name: str | None = None) -> Any:
@@ -222,7 +222,7 @@ class Kernel:
         wide_results = Operation.__call__(
             self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
         )
-        narrow_dtype = promoted(*[x._array.dtype for x in tensors]).name
+        narrow_dtype = promoted_dtype(*[x._array.dtype for x in tensors]).name
         results = [
             TABLE["cast"](y, dtype=narrow_dtype) if declared is None and y._array.dtype == FLOAT32 else y
             for y, declared in zip(
@@ -272,7 +272,7 @@ class Kernel:
         for position, x in enumerate(args):
             if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
-                tensors[position] = convert_like(x, promoted(*floats)) if is_number else convert_to_tensor(x)
+                tensors[position] = convert_like(x, promoted_dtype(*floats)) if is_number else convert_to_tensor(x)
             if tensors[position]._array.dtype not in self.operation.dtypes:
                 raise dtype_error(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
         return tensors

@@ -19,7 +19,7 @@ from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, op
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core import nest
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.replay import RecordingReplay
 from fastgrad.kernels.codegen.locks import new_lock
@@ -35,11 +35,11 @@ MAX_RECORDINGS_PER_SIGNATURE = 16  # recordings for each form, one for each path
 
 
 def call_with_element(called: Callable[..., Any], element: Any) -> Any:
-    """Calls a user's function on an element, unrecorded.
+    """Calls a user's function on an element, call_unrecorded.
 
     A tuple becomes several arguments. Any other element is one argument, also a named tuple.
     """
-    return unrecorded(called, *element) if type(element) is tuple else unrecorded(called, element)
+    return call_unrecorded(called, *element) if type(element) is tuple else call_unrecorded(called, element)
 
 
 def call_traced_with_element(called: TracedFunction, element: Any) -> Any:
@@ -74,10 +74,10 @@ class TracedFunction:
     def __call__(self, *arguments: Any) -> Any:
         """Calls the function, hidden from the gradient tapes of this thread."""
         if self.is_python:
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         leaves: Any = nest.flatten(arguments) if self._is_nested else arguments
         if ops_are_deterministic() or functions_run_eagerly():
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         try:
             result = self._last_fast_replay(leaves)
         except GuardError:
@@ -92,7 +92,7 @@ class TracedFunction:
         )
         self.is_python = self.is_python or not all(type(leaf) is Tensor for leaf in leaves)
         if self.is_python:
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         arrays = [leaf._array for leaf in leaves]
         form = _signature_of_leaves(leaves)
         replays = self._replays.get(form, ())
@@ -107,7 +107,7 @@ class TracedFunction:
             not replays and len(self._replays) >= MAX_RECORDED_SIGNATURES
         )
         if is_full or not self._recording.acquire(blocking=False):
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         try:
             return self._record(form, arguments, arrays)
         finally:
@@ -121,7 +121,7 @@ class TracedFunction:
         recordings_before = function._recordings
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
-        result = unrecorded(function, *fresh_arguments)
+        result = call_unrecorded(function, *fresh_arguments)
         if function.gave_up:
             self.is_python = True
         elif function._recordings > recordings_before and function._last is not None:

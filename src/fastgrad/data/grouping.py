@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import CompositeSpec
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
@@ -383,7 +383,7 @@ class Grouped(Stage):
             yield from self._reduced_elements(key, groups[key])
 
     def _group_size(self, key: int) -> int:
-        size = int(unrecorded(self._size, _key_tensor(key)))
+        size = int(call_unrecorded(self._size, _key_tensor(key)))
         if size < 1:
             raise InvalidArgumentError(f"Dataset.group_by_window: window size must be greater than zero, got {size}.")
         return size
@@ -394,7 +394,7 @@ class Grouped(Stage):
 
     def _node_of_reduced_group(self, key: int, elements: list[Any]) -> Node:
         dataset = self._dataset_of(ElementListNode(elements, self.source.spec()))
-        return node_of(unrecorded(self._reduce, _key_tensor(key), dataset), "reduce_func")
+        return node_of(call_unrecorded(self._reduce, _key_tensor(key), dataset), "reduce_func")
 
     def count(self) -> int:
         return INFINITE if self.source.count() == INFINITE else UNKNOWN

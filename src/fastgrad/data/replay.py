@@ -20,7 +20,7 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.placement import device_of, through_host
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.data.structure import packer
@@ -175,14 +175,16 @@ def _compiled_code(text: str) -> Any:
 
 def _variable_reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
     def read() -> Any:
-        return variable._array.copy() if is_assigned else unrecorded(variable._read)  # a snapshot, which costs nothing
+        return (
+            variable._array.copy() if is_assigned else call_unrecorded(variable._read)
+        )  # a snapshot, which costs nothing
 
     return read
 
 
 def _variable_assigner(variable: Variable) -> Callable[[np.ndarray], None]:
     def assign(array: np.ndarray) -> None:
-        unrecorded(variable.assign, array.copy())
+        call_unrecorded(variable.assign, array.copy())
 
     return assign
 

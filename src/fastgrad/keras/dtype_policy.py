@@ -101,4 +101,4 @@ def set_global_policy(policy: Any) -> None:
     new_policy = get(policy)
     _GlobalPolicy.policy = new_policy
     settings_version.settings["dtype_policy"] = new_policy.name
-    settings_version.changed()
+    settings_version.count_change()

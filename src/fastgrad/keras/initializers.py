@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64

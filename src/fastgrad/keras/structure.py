@@ -21,7 +21,7 @@ ownership_change_count = [0]
 def count_ownership_change() -> None:
     """Counts a change to tracked objects or to ``trainable``; caches of lists of weights are then out of date."""
     ownership_change_count[0] += 1
-    settings_version.changed()
+    settings_version.count_change()
 
 
 UNTRACKED_TYPES = frozenset([type(None), bool, int, float, str, bytes, complex])

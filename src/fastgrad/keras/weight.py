@@ -14,7 +14,7 @@ from fastgrad.core.placement import moved
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.dtypes import OF_NUMPY, DType, bfloat16, float16, float32
+from fastgrad.dtypes import DTYPE_OF_NUMPY, DType, bfloat16, float16, float32
 from fastgrad.keras import naming, settings, structure
 from fastgrad.ops.casting import cast
 
@@ -172,7 +172,7 @@ class Weight(Variable):
 
     def _checked_value(self, operation_name: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
-        tensor = _as_dtype(value, OF_NUMPY[self._array.dtype])
+        tensor = _as_dtype(value, DTYPE_OF_NUMPY[self._array.dtype])
         shape = self._array.shape
         if tensor._array.shape == shape:
             return tensor
@@ -260,7 +260,7 @@ def _common_dtype(a: DType, b: DType) -> DType:
             return a if getattr(a, kind) else b
     if {a, b} == {float16, bfloat16}:
         return float32
-    return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
+    return DTYPE_OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
 def _as_dtype(value: Any, dtype: DType | None) -> Tensor:

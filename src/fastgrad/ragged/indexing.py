@@ -304,7 +304,7 @@ def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)
     coordinates, position = [inner[:, 1:]], inner[:, 0]
-    for level in reversed(condition._levels()):
+    for level in reversed(condition._list_of_levels()):
         rows = cast(gather(level.value_rowids(), position), "int64")
         coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
         position = rows

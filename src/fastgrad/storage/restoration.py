@@ -296,7 +296,7 @@ _INHERITED_METHODS = frozenset(
 
 
 def _forwarding_method(method: Any, changes: bool) -> Any:
-    """Returns a version of the list or dict ``method`` that acts on the viewed container."""
+    """Returns a list or dict method for ``_WatchedContainer``: ``method`` of the original container, then an update."""
 
     @wraps(method)
     def forwarded(self: _WatchedContainer, *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import row_named
+from fastgrad.core.operation import operation_named
 
 
 class Replacement(NamedTuple):
@@ -68,7 +68,7 @@ def row_name(node: Node) -> str | None:
     if node.kind is not Kind.OPERATION:
         return None
     name: str = node.payload.name
-    return name if row_named(name) is node.payload else None
+    return name if operation_named(name) is node.payload else None
 
 
 def is_pure(node: Node) -> bool:

@@ -332,7 +332,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._set_policy(_policy_from_identifier(value))
-        settings_version.changed()
+        settings_version.count_change()
 
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute

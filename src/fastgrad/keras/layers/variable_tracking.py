@@ -61,7 +61,7 @@ class WeightOwner(ObjectTracker):
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) in UNTRACKED_TYPES or name in _UNOWNED_ATTRIBUTES:
             object.__setattr__(self, name, value)
-            settings_version.changed()
+            settings_version.count_change()
         else:
             ObjectTracker.__setattr__(self, name, value)
             self._restore_added_objects()
@@ -249,7 +249,7 @@ class WeightOwner(ObjectTracker):
                 children[f"layers/{position}"] = layer
         return children
 
-    def _saved_in_checkpoints(self) -> dict[str, Any]:
+    def _checkpointed_attributes(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
         return dict_of_unique_names(
             (name.lstrip("_"), value) for name, value in self._named_objects_in_attributes(_is_saved_non_weight)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.placement import moved, on_device_of
-from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.gradients import (
@@ -136,7 +136,7 @@ class KernelOptimizer(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
-        if recorders.active and state_is_followed():
+        if recorders.active and state_is_recorded():
             step = Step(self, learning_rate)
             self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
             return

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import hidden_from_tapes, state_is_followed
+from fastgrad.core.recording import hidden_from_tapes, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
@@ -123,7 +123,7 @@ class LossScaleOptimizer(Optimizer):
             with np.errstate(all="ignore"):
                 self._gradient_pairs(grads, variables)
             build_unrecorded(self, variables)
-        if state_is_followed():
+        if state_is_recorded():
             self._apply_as_operations(grads, variables)
             return
         scale = float(self.dynamic_scale)
@@ -157,7 +157,7 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
-        if state_is_followed():
+        if state_is_recorded():
             proxy_if_recorded(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)

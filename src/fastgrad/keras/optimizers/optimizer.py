@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.recording import following_state, recorders, state_is_followed
+from fastgrad.core.recording import recorders, recording_state, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
@@ -192,10 +192,10 @@ class Optimizer(OptimizerState):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return
-        if recorders.active and state_is_followed():
+        if recorders.active and state_is_recorded():
             apply_as_operations(self, grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with following_state():
+            with recording_state():
                 apply_as_operations(self, grads, variables)
         elif not self._try_planned_update(grads, variables):
             self._apply_checked(grads, variables)
@@ -385,7 +385,7 @@ class Optimizer(OptimizerState):
         """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
-        if not state_is_followed():
+        if not state_is_recorded():
             return loss * self.loss_scale_factor
         loss = convert_to_tensor(loss)
         return loss * cast(proxy_if_recorded(self).loss_scale_factor, loss.dtype)
@@ -436,11 +436,11 @@ class Optimizer(OptimizerState):
             assign_dense(cast(convert_to_tensor(value), variable.dtype))
             return
         rows: Any = read_gradient(value, variable, type(self).__name__)
-        if variable._changes_by_operations():
+        if variable._must_change_by_operations():
             slices = Step(self).summed_slices(value, variable)
             variable.assign(scatter(variable._read(), slices.indices[:, None], slices.values))
         else:
-            update_rows(variable._writable(), rows.ids, rows.values)
+            update_rows(variable._memory_for_write(), rows.ids, rows.values)
 
 
 def optimizer_arguments(init_args: dict[str, Any]) -> dict[str, Any]:

@@ -95,10 +95,10 @@ class UpdatePlan:
 
 
 def make_writable(variables: Iterable[Variable]) -> None:
-    """Prepares the variables' memory for writing, as ``Variable._writable`` does; the usual case is fast."""
+    """Prepares the variables' memory for writing, as ``Variable._memory_for_write`` does; the usual case is fast."""
     if recorders.active:
         for variable in variables:
-            Variable._writable(variable)
+            Variable._memory_for_write(variable)
         return
     for variable in variables:
         snapshot = variable._snapshot
@@ -106,6 +106,6 @@ def make_writable(variables: Iterable[Variable]) -> None:
             if snapshot() is None and not variable._views:
                 variable._snapshot = None
             else:
-                Variable._writable(variable)
+                Variable._memory_for_write(variable)
         elif variable._views:
-            Variable._writable(variable)
+            Variable._memory_for_write(variable)

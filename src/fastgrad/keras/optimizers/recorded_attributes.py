@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import hidden_from_recorders, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
@@ -97,7 +97,7 @@ def proxy_if_recorded(owner: Any) -> Any:
 
     From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
-    if not state_is_followed():
+    if not state_is_recorded():
         return owner
     if "_changes" not in owner.__dict__:
         with hidden_from_recorders():
@@ -149,7 +149,7 @@ def scale_variable(variable: Variable, factor: Any) -> None:
     if isinstance(factor, Tensor):
         variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))
     else:
-        array = variable._writable()
+        array = variable._memory_for_write()
         array *= array.dtype.type(factor)
 
 

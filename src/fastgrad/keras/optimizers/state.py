@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_is_followed
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
@@ -101,7 +101,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_followed():
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_recorded():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         old_rate.assign(learning_rate)
 

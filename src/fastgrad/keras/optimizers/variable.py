@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from fastgrad.core.placement import placed, placement
+from fastgrad.core.placement import on_selected_device, placement
 from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
@@ -40,7 +40,7 @@ class OptimizerVariable(Weight):
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = (
-            placed(array) if placement.active else array
+            on_selected_device(array) if placement.active else array
         )  # not copied: a large table's slot must not be in memory twice
         self.rewritten = False
         self.live: Variable | None = None
@@ -49,13 +49,13 @@ class OptimizerVariable(Weight):
         LastReadNumber.last = next(_read_numbers)
         return super()._read()
 
-    def _share(self, tensor: Tensor) -> None:
+    def _register_view(self, tensor: Tensor) -> None:
         LastReadNumber.last = next(_read_numbers)
-        super()._share(tensor)
+        super()._register_view(tensor)
 
-    def _writable(self) -> np.ndarray:
+    def _memory_for_write(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
             with hidden_from_recorders():
-                write(self.live._writable(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64))
-        return super()._writable()
+                write(self.live._memory_for_write(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64))
+        return super()._memory_for_write()
