@@ -76,7 +76,7 @@ class Form(enum.Enum):
     EXTERN = "called as it is"
 
 
-class Joint:
+class JointGradient:
     """A gradient rule of an operation that computes the cotangents of all inputs in one call."""
 
     __slots__ = ("function", "zeros")
@@ -86,7 +86,7 @@ class Joint:
         self.zeros = zeros
 
 
-joint = Joint
+joint = JointGradient
 
 
 # ---- the table -----------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def same(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
     return ArraySpec(x.shape, x.dtype)
 
 
-def like(*numbers: int) -> Rule:
+def like_inputs(*numbers: int) -> Rule:
     """The rule of several results: the shapes and dtypes of the inputs with these numbers."""
     return lambda *inputs, **attributes: tuple([same(inputs[number]) for number in numbers])
 

@@ -12,7 +12,7 @@ from fastgrad.core import nest, recording
 from fastgrad.core.backward import TapeEntry, backward_pass, dense_gradient, zeros_of
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Joint, Operation
+from fastgrad.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.core.variable import Variable
 
@@ -407,7 +407,7 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
     if recording.recorders.active:
         entry = Operation.__new__(Operation)
         entry.name, entry.run, entry.code = name, None, None  # type: ignore[assignment]  # it can't be run again
-        entry.gradient, entry.form = Joint(gradient), Form.EXTERN
+        entry.gradient, entry.form = JointGradient(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})
 

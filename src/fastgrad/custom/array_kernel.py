@@ -15,7 +15,7 @@ from fastgrad import dtypes as all_dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation
+from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, JointGradient, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
@@ -52,7 +52,7 @@ class ArrayOperation(Operation):
     ) -> None:
         self.name = unique_name(name)
         self.__name__ = name
-        self.gradient: Any = Joint(self._cotangents)
+        self.gradient: Any = JointGradient(self._cotangents)
         self.signature = signature
         self._function = function
         self._result_dtypes = result_dtypes
@@ -64,7 +64,7 @@ class ArrayOperation(Operation):
 
     def set_gradient(self, given: ArrayOperation | None) -> None:
         """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
-        self.gradient = None if given is None else Joint(self._cotangents)
+        self.gradient = None if given is None else JointGradient(self._cotangents)
         self._given = given
 
     def step(self, inputs: Dtypes) -> ArrayStep:
