@@ -52,8 +52,8 @@ class Recorder:
     def on_write(self, variable: Any) -> None:
         """Reports that ``variable`` will be written; the value is unknown unless ``on_assign`` follows."""
 
-    def on_effect(self, what: str) -> None:
-        """Reports a side effect ``what`` that no replay can repeat."""
+    def on_effect(self, effect_name: str) -> None:
+        """Reports a side effect ``effect_name`` that no replay can repeat."""
 
     def watches(self, tensor: Any) -> bool:
         """True if the recorder may need derivatives of results computed from ``tensor``."""
@@ -132,10 +132,10 @@ def trial_recorder() -> Any:
     return next((recorder for recorder in reversed(recorders.active) if recorder.is_trial_run), None)
 
 
-def report_effect(what: str) -> None:
-    """Reports to all recorders a side effect that no replay can repeat; ``what`` names it: "tf.random.set_seed"."""
+def report_effect(effect_name: str) -> None:
+    """Reports to all recorders a side effect that no replay can repeat; ``effect_name`` names it: "tf.random.set_seed"."""
     for recorder in recorders.active:
-        recorder.on_effect(what)
+        recorder.on_effect(effect_name)
 
 
 def _deferral_recorders(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:

@@ -62,10 +62,10 @@ class ArrayOperation(Operation):
         self._lock = new_rlock()
         CUSTOM[self.name] = self
 
-    def set_gradient(self, given: ArrayOperation | None) -> None:
+    def set_gradient(self, gradient_function: ArrayOperation | None) -> None:
         """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
-        self.gradient = None if given is None else JointGradient(self._cotangents)
-        self._given = given
+        self.gradient = None if gradient_function is None else JointGradient(self._cotangents)
+        self._given = gradient_function
 
     def step(self, inputs: Dtypes) -> ArrayStep:
         """Returns the function compiled for ``inputs``, the dtypes of the inputs.

@@ -117,9 +117,9 @@ class ScalarOperation(Operation):
         slope = Operation.__call__(operation, g, y, *inputs)
         return slope if slope._array.dtype == dtype else TABLE["cast"](slope, dtype=dtype.name)
 
-    def set_gradient(self, given: list[ScalarOperation | None]) -> None:
+    def set_gradient(self, gradient_operations: list[ScalarOperation | None]) -> None:
         """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
-        self._given = given
+        self._given = gradient_operations
 
     def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""

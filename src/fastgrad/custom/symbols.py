@@ -41,12 +41,12 @@ class Trace:
         forks: the conditions so far, each with its outcome.
     """
 
-    def __init__(self, pool: TermPool, turns: tuple[bool, ...], most_forks: int) -> None:
+    def __init__(self, pool: TermPool, outcomes: tuple[bool, ...], max_decisions: int) -> None:
         self.pool = pool
-        self._first_outcomes = turns
-        self._most_forks = most_forks
+        self._first_outcomes = outcomes
+        self._max_decisions = max_decisions
         self._asked = 0
-        self.forks: dict[Term, bool] = {}
+        self.decisions: dict[Term, bool] = {}
 
     def outcome_of(self, condition: Term) -> bool:
         """Returns the outcome of ``condition`` in this run."""
@@ -57,14 +57,14 @@ class Trace:
             raise NotFollowedError(
                 f"it asks for conditions more than {MAX_CONDITIONS} times, as a loop that may never end does"
             )
-        if condition not in self.forks:
-            fork_number = len(self.forks)
-            if fork_number >= self._most_forks:
+        if condition not in self.decisions:
+            number = len(self.decisions)
+            if number >= self._max_decisions:
                 raise NotFollowedError(
-                    f"it asks for more than {self._most_forks} conditions, as a loop that goes on by values does"
+                    f"it asks for more than {self._max_decisions} conditions, as a loop that goes on by values does"
                 )
-            self.forks[condition] = fork_number >= len(self._first_outcomes) or self._first_outcomes[fork_number]
-        return self.forks[condition]
+            self.decisions[condition] = number >= len(self._first_outcomes) or self._first_outcomes[number]
+        return self.decisions[condition]
 
 
 class Symbol:

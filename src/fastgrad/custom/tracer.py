@@ -58,25 +58,25 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     arguments = [terms.input(number, dtype) for number, dtype in enumerate(inputs)]
     leaves = 0
 
-    def run_path(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
+    def run_path(outcomes: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
         nonlocal leaves
         leaves += 1
         if leaves > MAX_PATHS:
             raise NotFollowedError(f"there are more than {MAX_PATHS} paths through its branches")
-        trace = Trace(terms, turns, MAX_PATHS)
+        trace = Trace(terms, outcomes, MAX_PATHS)
         value = symbolic_function(*[Symbol(term, trace) for term in arguments])
         results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
             if type(value) is not Symbol and not isinstance(value, (bool, int, float, np.generic, types.NoneType)):
                 raise NotFollowedError(f"it returns {value!r}, which is no number")
-        return results, trace.forks
+        return results, trace.decisions
 
-    def trees_of_path(turns: tuple[bool, ...]) -> Any:
+    def trees_of_path(outcomes: tuple[bool, ...]) -> Any:
         """Returns a decision tree for each result. Its leaves are values."""
-        results, forks = run_path(turns)
-        conditions = [*forks]
-        for number in range(len(conditions) - 1, len(turns) - 1, -1):
-            other_results = trees_of_path((*[forks[condition] for condition in conditions[:number]], False))
+        results, decisions = run_path(outcomes)
+        conditions = [*decisions]
+        for number in range(len(conditions) - 1, len(outcomes) - 1, -1):
+            other_results = trees_of_path((*[decisions[condition] for condition in conditions[:number]], False))
             if len(other_results) != len(results):
                 raise NotFollowedError(
                     f"it returns {len(results)} numbers in one branch and {len(other_results)} in another"

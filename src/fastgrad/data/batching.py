@@ -246,10 +246,10 @@ class DatasetBatching(Pipeline):
         return self.group_by_window(bucket, batched, window_size_func=lambda key: sizes[int(key)])
 
 
-def _positive_integer(value: Any, what: str) -> int:
-    number = as_python_int(value, f"Dataset.{what}")
+def _positive_integer(value: Any, argument_name: str) -> int:
+    number = as_python_int(value, f"Dataset.{argument_name}")
     if number < 1:
-        raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
+        raise InvalidArgumentError(f"Dataset.{argument_name} must be greater than zero, got {number}.")
     return number
 
 
@@ -270,14 +270,14 @@ def _value_of_each_leaf(values: Any, spec: Any, is_one_for_all: bool = False) ->
     return [values]
 
 
-def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
-    if given is None:
+def _padded_shape(leaf: Any, padded: Any) -> list[int | None]:
+    if padded is None:
         if leaf.shape.rank is None:
             raise ValueError(
                 "You must provide `padded_shapes` argument because the elements have components of unknown rank."
             )
         return list(leaf.shape)
-    sizes = given if isinstance(given, TensorShape) else np.atleast_1d(np.array(given, object)).tolist()
+    sizes = padded if isinstance(padded, TensorShape) else np.atleast_1d(np.array(padded, object)).tolist()
     shape = TensorShape([None if size in (None, -1) else int(size) for size in sizes])
     fits = leaf.shape.rank is None or (
         leaf.shape.rank == shape.rank
@@ -292,13 +292,13 @@ def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
     return list(shape)
 
 
-def _padding_value(leaf: Any, given: Any) -> np.ndarray:
-    if given is None:
+def _padding_value(leaf: Any, padding_value: Any) -> np.ndarray:
+    if padding_value is None:
         return np.array(b"" if leaf.dtype.name == "string" else 0, leaf.dtype.numpy)
     value = (
-        convert_to_tensor(given)
-        if isinstance(given, Tensor) or hasattr(given, "dtype")
-        else _cast_to_leaf_dtype(given, leaf)
+        convert_to_tensor(padding_value)
+        if isinstance(padding_value, Tensor) or hasattr(padding_value, "dtype")
+        else _cast_to_leaf_dtype(padding_value, leaf)
     )
     if value.dtype is not leaf.dtype:
         raise TypeError(
@@ -310,12 +310,12 @@ def _padding_value(leaf: Any, given: Any) -> np.ndarray:
     return value._on_host()
 
 
-def _cast_to_leaf_dtype(given: Any, leaf: Any) -> Tensor:
+def _cast_to_leaf_dtype(value: Any, leaf: Any) -> Tensor:
     """Converts a Python value to the dtype of the leaf if possible."""
     try:
-        return convert_to_tensor(given, leaf.dtype)
+        return convert_to_tensor(value, leaf.dtype)
     except (TypeError, ValueError):
-        return convert_to_tensor(given)
+        return convert_to_tensor(value)
 
 
 def _bounded_shapes(spec: Any, shapes: Any, length: int) -> Any:

@@ -34,17 +34,17 @@ MAX_RECORDED_SIGNATURES = 64  # forms of elements that get recordings
 MAX_RECORDINGS_PER_SIGNATURE = 16  # recordings for each form, one for each path
 
 
-def call_with_element(called: Callable[..., Any], element: Any) -> Any:
+def call_with_element(function: Callable[..., Any], element: Any) -> Any:
     """Calls a user's function on an element, call_unrecorded.
 
     A tuple becomes several arguments. Any other element is one argument, also a named tuple.
     """
-    return call_unrecorded(called, *element) if type(element) is tuple else call_unrecorded(called, element)
+    return call_unrecorded(function, *element) if type(element) is tuple else call_unrecorded(function, element)
 
 
-def call_traced_with_element(called: TracedFunction, element: Any) -> Any:
+def call_traced_with_element(function: TracedFunction, element: Any) -> Any:
     """Calls a recorded function on an element, with the arguments of ``call_with_element``."""
-    return called(*element) if type(element) is tuple else called(element)
+    return function(*element) if type(element) is tuple else function(element)
 
 
 class TracedFunction:

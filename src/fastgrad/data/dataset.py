@@ -396,13 +396,13 @@ def _numpy_element_or_raise(element: Any) -> Any:
     return numpy_element(value_or_raise(element))
 
 
-def _thread_count(calls: Any, what: str) -> int:
+def _thread_count(calls: Any, method: str) -> int:
     """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0
-    number = as_python_int(calls, f"Dataset.{what}: num_parallel_calls")
+    number = as_python_int(calls, f"Dataset.{method}: num_parallel_calls")
     if number < 1 and number != AUTOTUNE:
-        raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
+        raise InvalidArgumentError(f"Dataset.{method}: num_parallel_calls must be greater than zero, got {number}.")
     return default_threads() if number == AUTOTUNE else number
 
 

@@ -80,7 +80,7 @@ class RecordingReplay:
         self._generate_functions(lines, result_names, arrays, scope)
 
     def _generate_functions(
-        self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]
+        self, lines: list[str], result_names: list[str], arrays: Sequence[Any], scope: dict[str, Any]
     ) -> None:
         """Generates ``compute``, which runs operations on arrays, and ``fast``, which checks tensors and computes."""
         count = len(arrays)
@@ -90,7 +90,7 @@ class RecordingReplay:
         text += [
             "    finally:",
             "        errors_reset(token)",
-            f"    return ({''.join(f'{name}, ' for name in given)})",
+            f"    return ({''.join(f'{name}, ' for name in result_names)})",
         ]
         text += ["def fast(leaves):", f"    if len(leaves) != {count}: return CALL_CHANGED"]
         for number, array in enumerate(arrays):
@@ -104,7 +104,7 @@ class RecordingReplay:
                 f"    if type(a{number}) is not ndarray or a{number}.dtype is not dtype{number}: return CALL_CHANGED"
             )
             text.append(f"    if a{number}.shape != shape{number}: return CALL_CHANGED")
-        results = [f"r{number}" for number in range(len(given))]
+        results = [f"r{number}" for number in range(len(result_names))]
         text.append(f"    [{', '.join(results)}] = compute({parameters})")
         plan = self._results.plan
         if plan[0] is list and all(leaf_plan[0] in (COMPUTED, ARGUMENT) for leaf_plan in plan[2]):

@@ -21,11 +21,11 @@ VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumen
 """The errors of functions that reject some numbers and may accept others."""
 
 
-def checked_function(function: Any, what: str) -> Callable[..., Any]:
+def checked_function(function: Any, method_name: str) -> Callable[..., Any]:
     """Returns ``function``; ValueError if it is not callable."""
     if not callable(function):
         raise ValueError(
-            f"{what}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
+            f"{method_name}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
         )
     return function
 
@@ -144,9 +144,9 @@ class FlatMapped(Stage):
     spec_calls_function = True
     count = Node.count  # unknown
 
-    def __init__(self, source: Node, function: Callable[..., Any], what: str = "Dataset.flat_map") -> None:
+    def __init__(self, source: Node, function: Callable[..., Any], method_name: str = "Dataset.flat_map") -> None:
         super().__init__(source)
-        self._function = checked_function(function, what)
+        self._function = checked_function(function, method_name)
 
     def dataset_node_of(self, element: Any) -> Node:
         """Returns the last stage of the dataset that ``function`` returns for ``element``."""

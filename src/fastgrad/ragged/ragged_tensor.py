@@ -533,9 +533,9 @@ def row_count(values: Any) -> int:
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 
 
-def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
+def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, caller_name: str, validate: bool) -> Any:
     if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
-        raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
+        raise TypeError(f"{caller_name} must be a list of tensors, got {nested!r}.")
     values = flat_values
     for row_partition in reversed(nested):
         values = make(values, row_partition, validate=validate)

@@ -92,21 +92,21 @@ def _is_list_of_shapes(shapes: Any) -> bool:
     return isinstance(shapes, (list, tuple)) and bool(shapes) and isinstance(shapes[0], (tuple, list))
 
 
-def checked_masks(inputs: Any, given: Any) -> list[Any]:
-    """Returns the masks ``given`` for ``inputs`` as a list; an input without a mask has None.
+def checked_masks(inputs: Any, masks: Any) -> list[Any]:
+    """Returns ``masks`` for ``inputs`` as a list; an input without a mask has None.
 
     Raises:
-        ValueError: ``given`` or ``inputs`` is not a list, or their lengths differ.
+        ValueError: ``masks`` or ``inputs`` is not a list, or their lengths differ.
     """
-    if not isinstance(given, (list, tuple)):
-        raise ValueError(f"`mask` should be a list. Received mask={given}")
+    if not isinstance(masks, (list, tuple)):
+        raise ValueError(f"`mask` should be a list. Received mask={masks}")
     if not isinstance(inputs, (list, tuple)):
         raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
-    if len(given) != len(inputs):
+    if len(masks) != len(inputs):
         raise ValueError(
-            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(given)} masks."
+            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(masks)} masks."
         )
-    return list(given)
+    return list(masks)
 
 
 def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:

@@ -104,13 +104,13 @@ class Normalization(SameShape):
             self.adapt_variance = self.add_weight(shape=sizes, initializer="ones", trainable=False, name="variance")
             self.count = self.add_weight(shape=(), initializer="zeros", dtype="int64", trainable=False, name="count")
 
-    def _broadcast_statistic(self, given: Any, weight: str) -> Tensor | None:
+    def _broadcast_statistic(self, statistic: Any, weight: str) -> Tensor | None:
         if not self.built:
             return None
-        if given is None:
+        if statistic is None:
             value = getattr(self, weight)._read()
         else:
-            value = tf.broadcast_to(convert_to_tensor(given, self.compute_dtype), self._kept_sizes)
+            value = tf.broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
         return tf.cast(tf.reshape(value, self._broadcast_sizes), self.compute_dtype)
 
     @property

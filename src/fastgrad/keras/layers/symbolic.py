@@ -268,9 +268,9 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     Operations on the zeros are deferred, so that a run computes only what the layer looks at.
     """
 
-    def run(unknown: int) -> Any:
+    def run(unknown_size: int) -> Any:
         def zeros(x: KerasTensor) -> Tensor:
-            shape = tuple([unknown if size is None else size for size in x.shape])
+            shape = tuple([unknown_size if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):

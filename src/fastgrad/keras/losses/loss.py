@@ -210,9 +210,9 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     The arguments are also attributes.
     """
 
-    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **self._keep_options(given))
+    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
+        """Makes the loss of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, args["reduction"], args["name"], args["dtype"], **self._keep_options(args))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

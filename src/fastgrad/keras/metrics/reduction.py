@@ -144,9 +144,9 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
     _direction = "down"
 
-    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, given["name"], given["dtype"], **self._keep_options(given))
+    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
+        """Makes the metric of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, args["name"], args["dtype"], **self._keep_options(args))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

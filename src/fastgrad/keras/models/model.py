@@ -109,9 +109,9 @@ class Model(Trainer, Layer):
             return nest.map_structure(lambda x: x.shape, graph.outputs)
         return super().compute_output_shape(input_shape)
 
-    def _graph_or_error(self, what: str) -> Any:
+    def _graph_or_error(self, attribute_name: str) -> Any:
         if self._graph is None:
-            raise AttributeError(f"Model '{self.name}' has no `{what}`: it is no functional model.")
+            raise AttributeError(f"Model '{self.name}' has no `{attribute_name}`: it is no functional model.")
         return self._graph
 
     @property

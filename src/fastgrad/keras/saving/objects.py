@@ -362,13 +362,13 @@ def _shapes_as_tuples(value: Any) -> Any:
     return value
 
 
-def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any:
+def resolve_identifier(identifier: Any, known: dict[str, Any], kind_name: str) -> Any:
     """Returns the callable of an identifier: a callable, a class to instantiate, a name or a configuration.
 
     Args:
         identifier: as in ``keras.initializers.get`` and similar functions.
         known: classes and functions by name.
-        what: the kind of object, for the error.
+        kind_name: the kind of object, for the error.
 
     Raises:
         ValueError: ``identifier`` means nothing that can be called.
@@ -380,5 +380,5 @@ def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any
         result = result()
     if not callable(result):
         hint = suggestions(identifier, known) if isinstance(identifier, str) else ""
-        raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
+        raise ValueError(f"Could not interpret {kind_name} identifier: {identifier}.{hint}")
     return result

@@ -229,7 +229,7 @@ class CompileLoss:
                 terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))
         return terms
 
-    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
+    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], argument_name: str) -> Any:
         """Returns labels or weights in the structure of the outputs."""
         if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
             # Labels may omit the outputs without a loss.
@@ -237,7 +237,7 @@ class CompileLoss:
             if len(value) == count < len(self._given) == len(names):
                 items = iter(value)
                 value = [None if loss is None else next(items) for loss in self._given]
-        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, what))
+        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, argument_name))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor | None:
         """Returns the loss of a batch, a scalar; None if no output has a label."""
