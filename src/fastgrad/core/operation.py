@@ -238,7 +238,7 @@ class Operation:
         return _row, (self.name,)
 
 
-def _row(name: str) -> Operation:
+def _row(name: str) -> Operation:  # named in pickles
     return TABLE[name]
 
 

@@ -246,7 +246,7 @@ class Reference:
         return f"<Reference wrapping {self._referent!r}>"
 
 
-def _restored(array: np.ndarray) -> Tensor:
+def _restored(array: np.ndarray) -> Tensor:  # named in pickles
     return Tensor(array)
 
 

@@ -19,7 +19,7 @@ from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, 
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
-from fastgrad.custom.core_signature import CoreSignature
+from fastgrad.custom.core_signature import GufuncSignature
 from fastgrad.custom.formula import promoted_dtype
 from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
@@ -48,7 +48,7 @@ class ArrayOperation(Operation):
     form = Form.EXTERN
 
     def __init__(
-        self, name: str, function: Any, signature: CoreSignature, result_dtypes: Callable[[Dtypes], Dtypes]
+        self, name: str, function: Any, signature: GufuncSignature, result_dtypes: Callable[[Dtypes], Dtypes]
     ) -> None:
         self.name = unique_name(name)
         self.__name__ = name
@@ -168,7 +168,7 @@ class Kernel:
         functools.update_wrapper(self, python)
         self.__wrapped__, self.python_function = function, python
         self.gradient_functions: list[FunctionType] = []
-        self._core = CoreSignature(f"kernel({python.__name__})", signature)
+        self._core = GufuncSignature(f"kernel({python.__name__})", signature)
         self._core.writes(function)
         parameter_kind = inspect.Parameter.POSITIONAL_ONLY
         names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
@@ -258,7 +258,7 @@ class Kernel:
             self.operation.set_gradient(function.operation)
             return function
         python = python_function(function)
-        signature = CoreSignature(f"{self.__name__}.gradient", text)
+        signature = GufuncSignature(f"{self.__name__}.gradient", text)
         signature.writes(python)
         first_input = 2 * len(core.results)
         dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first_input:]])
@@ -297,7 +297,7 @@ def _dims_text(dims: Sequence[str | int]) -> str:
     return f"({','.join(map(str, dims))})"
 
 
-def _declared_dtypes(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
+def _declared_dtypes(signature: GufuncSignature, dtype: Any) -> list[np.dtype | None]:
     """Returns the declared dtype of each result; None if it follows from the inputs."""
     count = len(signature.results)
     declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
@@ -351,5 +351,5 @@ def kernel(signature: Any, dtype: Any = None) -> Any:
             f'kernel: the first argument is a signature as "(m,k),(k,n)->(m,n)", got {signature!r}. '
             "For a function of numbers use elementwise."
         )
-    CoreSignature("kernel", signature)
+    GufuncSignature("kernel", signature)
     return lambda function: Kernel(function, signature, dtype)

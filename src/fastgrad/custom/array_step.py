@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.custom.core_signature import CoreSignature
+from fastgrad.custom.core_signature import GufuncSignature
 from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
     compiled_step,
@@ -42,7 +42,7 @@ class ArrayStep:
         TypeError: Numba can't compile the function.
     """
 
-    def __init__(self, name: str, function: Any, signature: CoreSignature, dtypes: tuple[np.dtype, ...]) -> None:
+    def __init__(self, name: str, function: Any, signature: GufuncSignature, dtypes: tuple[np.dtype, ...]) -> None:
         self._name = name
         self._signature = signature
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]

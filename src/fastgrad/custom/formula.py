@@ -92,7 +92,7 @@ class TermPool:
         return self._known.setdefault(("constant", array.tobytes(), dtype), Term(dtype, array))
 
     def apply(self, operation: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
-        """Returns the term of ``operation`` or its name of ``operands``; ``dtype`` is by default the first operand's."""
+        """Returns the term of ``operation`` or its name of ``operands``; ``dtype`` defaults to the first operand's."""
         operation = TABLE[operation] if isinstance(operation, str) else operation
         return self.term(operation, operands, {}, operands[0].dtype if dtype is None else dtype)
 

@@ -87,8 +87,8 @@ def saved_children(obj: Any) -> dict[str, Any]:
     return children
 
 
-def named_variables(root: Any) -> dict[str, Variable]:
-    """Returns all variables reachable from ``root`` by path; a variable with several paths has the first one."""
+def named_variables(root_object: Any) -> dict[str, Variable]:
+    """Returns all variables reachable from ``root_object`` by path; a variable with several paths has the first one."""
     variables: dict[str, Variable] = {}
     seen_ids: set[int] = set()
 
@@ -103,7 +103,7 @@ def named_variables(root: Any) -> dict[str, Variable]:
         for name, child in children_with_variables(obj).items():
             walk(child, f"{prefix}{name}/")
 
-    walk(root, "")
+    walk(root_object, "")
     return variables
 
 
@@ -127,15 +127,15 @@ class ObjectGraph(NamedTuple):
     names: list[str]
 
 
-def object_graph(root: Any, extra_children: dict[str, Any]) -> ObjectGraph:
-    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are more children, by name."""
-    graph = ObjectGraph([], [root], [""])
-    node_numbers = {id(root): 0}
+def object_graph(root_object: Any, extra_children: dict[str, Any]) -> ObjectGraph:
+    """Returns the object graph of ``root_object``: all reachable objects; ``extra_children`` adds children by name."""
+    graph = ObjectGraph([], [root_object], [""])
+    node_numbers = {id(root_object): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
             for edge, child in (
-                {**saved_children(obj), **extra_children} if obj is root else saved_children(obj)
+                {**saved_children(obj), **extra_children} if obj is root_object else saved_children(obj)
             ).items():
                 if id(child) not in node_numbers:
                     node_numbers[id(child)] = len(graph.objects)

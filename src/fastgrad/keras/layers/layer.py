@@ -173,7 +173,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         self._locked = True
 
     def _run_on_zeros(self, input_shape: Any, unknown_size: int) -> Any:
-        """Calls the layer on zeros, hidden from tapes, with ``unknown_size`` for None sizes; returns the result's shapes."""
+        """Calls the layer on zeros, with ``unknown_size`` for None, hidden from tapes; returns the result's shapes."""
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown_size)))
         self._clear_losses()
