@@ -133,7 +133,7 @@ def trial_recorder() -> Any:
 
 
 def report_effect(effect_name: str) -> None:
-    """Reports to all recorders the side effect ``effect_name``, such as "tf.random.set_seed", which no replay repeats."""
+    """Reports the side effect ``effect_name``, such as "tf.random.set_seed", which no replay can repeat."""
     for recorder in recorders.active:
         recorder.on_effect(effect_name)
 
