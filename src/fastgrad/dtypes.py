@@ -181,7 +181,7 @@ _BY_KEY: dict[Any, DType] = {
 }
 
 
-_TYPES_WITHOUT_WIDTH = (int, complex, str, bytes)
+_NO_BIT_WIDTH = (int, complex, str, bytes)
 
 
 def as_dtype(type_value: Any) -> DType:
@@ -205,9 +205,7 @@ def as_dtype(type_value: Any) -> DType:
     try:
         numpy_type = (
             None
-            if isinstance(type_value, str)
-            or type_value is DType
-            or any(type_value is kind for kind in _TYPES_WITHOUT_WIDTH)
+            if isinstance(type_value, str) or type_value is DType or any(type_value is kind for kind in _NO_BIT_WIDTH)
             else np.dtype(type_value)
         )
     except TypeError:

@@ -59,9 +59,7 @@ def backward_pass(
             if type(g) is IndexedSlices:
                 if operation.keeps_rows:
                     for x, rows in zip(
-                        inputs,
-                        _cotangents_of_slices(operation, reached, g, result, inputs, attributes),
-                        strict=True,
+                        inputs, _cotangents_of_slices(operation, reached, g, result, inputs, attributes), strict=True
                     ):
                         if rows is not None and id(x) in reached:
                             previous = cotangents.get(id(x))

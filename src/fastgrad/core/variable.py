@@ -250,7 +250,7 @@ class Variable(Operand):
         Raises:
             ValueError: ``value`` has another shape, or is a tensor of another dtype; the variable is unchanged.
         """
-        tensor = self._checked_value("assign", value)
+        tensor = self._converted("assign", value)
         array = tensor._array
         if array.shape != self._array.shape:
             raise ValueError(
@@ -280,7 +280,7 @@ class Variable(Operand):
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
-        tensor = self._checked_value(operation_name, delta)
+        tensor = self._converted(operation_name, delta)
         array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
@@ -303,7 +303,7 @@ class Variable(Operand):
         """True if updates must run as an operation and an assignment: for recorders of state, and on a GPU."""
         return type(self._array) is not np.ndarray or any(one.records_state for one in recorders.active)
 
-    def _checked_value(self, operation_name: str, value: Any) -> Tensor:
+    def _converted(self, operation_name: str, value: Any) -> Tensor:
         if operation_name != "assign" and self._array.dtype.kind in "bO":
             raise InvalidArgumentError(
                 f"{operation_name}: variable '{self.name}' of dtype {self.dtype.name} has no sums."

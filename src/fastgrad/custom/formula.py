@@ -61,15 +61,15 @@ class Term:
         self.attributes = attributes or {}
 
 
-class DecisionNode(NamedTuple):
+class Branch(NamedTuple):
     """A node of a decision tree: a condition that selects one of two subtrees."""
 
     condition: Term
-    then: DecisionTree
-    otherwise: DecisionTree
+    then: TermTree
+    otherwise: TermTree
 
 
-DecisionTree = Term | DecisionNode
+TermTree = Term | Branch
 
 
 class TermPool:
@@ -115,7 +115,7 @@ class TermPool:
         """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
         return x if x is y else self.apply("where", condition, x, y, dtype=x.dtype)
 
-    def as_one_term(self, tree: DecisionTree) -> Term:
+    def as_one_term(self, tree: TermTree) -> Term:
         """Converts a decision tree to one term."""
         if isinstance(tree, Term):
             return tree
@@ -124,7 +124,7 @@ class TermPool:
 
 def leaves_of(tree: Any) -> list[Any]:
     """Returns the results of a decision tree, terms or other values, from left to right."""
-    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, DecisionNode) else [tree]
+    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Branch) else [tree]
 
 
 def in_postorder(*terms: Term) -> list[Term]:
@@ -159,7 +159,7 @@ class Formula:
         terms: the result and all terms that it depends on, operands first.
     """
 
-    def __init__(self, inputs: tuple[np.dtype, ...], tree: DecisionTree, terms: TermPool) -> None:
+    def __init__(self, inputs: tuple[np.dtype, ...], tree: TermTree, terms: TermPool) -> None:
         self.inputs = inputs
         self.tree = tree
         self.result = terms.as_one_term(tree)
@@ -189,10 +189,10 @@ class Formula:
         copies: dict[int, Term] = {}
         dtype = self.inputs[position]
 
-        def derivative_tree(tree: DecisionTree) -> DecisionTree:
-            if isinstance(tree, DecisionNode):
+        def derivative_tree(tree: TermTree) -> TermTree:
+            if isinstance(tree, Branch):
                 condition = _copy_term(tree.condition, terms, copies)
-                return DecisionNode(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
+                return Branch(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
             return terms.cast(_cotangent_of_leaf(tree, position, inputs, terms), dtype)
 
         return Formula(inputs, derivative_tree(self.tree), terms)

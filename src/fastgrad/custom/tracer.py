@@ -15,17 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.custom.formula import (
-    BOOL,
-    FLOAT64,
-    DecisionNode,
-    DecisionTree,
-    Formula,
-    Term,
-    TermPool,
-    leaves_of,
-    promoted_dtype,
-)
+from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
 from fastgrad.custom.functions import outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
@@ -81,7 +71,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
                 raise NotFollowedError(
                     f"it returns {len(results)} numbers in one branch and {len(other_results)} in another"
                 )
-            results = [DecisionNode(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
+            results = [Branch(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
         return results
 
     try:
@@ -107,9 +97,9 @@ def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: TermPool) -
     common_dtype = promoted_dtype(*(strong_dtypes or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
     common_dtype = promoted_dtype(*[term_of(value, terms, common_dtype).dtype for value in values])
 
-    def tree_of_terms(part: Any) -> DecisionTree:
-        if isinstance(part, DecisionNode):
-            return DecisionNode(part.condition, tree_of_terms(part.then), tree_of_terms(part.otherwise))
+    def tree_of_terms(part: Any) -> TermTree:
+        if isinstance(part, Branch):
+            return Branch(part.condition, tree_of_terms(part.then), tree_of_terms(part.otherwise))
         return terms.cast(term_of(part, terms, common_dtype), common_dtype)
 
     return Formula(inputs, tree_of_terms(tree), terms)

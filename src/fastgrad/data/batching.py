@@ -82,10 +82,9 @@ class DatasetBatching(Pipeline):
                     f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."
                 )
         shapes = [
-            _padded_shape(leaf, shape)
-            for leaf, shape in zip(leaves, _value_of_each_leaf(padded_shapes, spec), strict=True)
+            _padded_shape(leaf, shape) for leaf, shape in zip(leaves, _leaf_values(padded_shapes, spec), strict=True)
         ]
-        leaf_paddings = _value_of_each_leaf(padding_values, spec, is_one_for_all=not nest.is_nested(padding_values))
+        leaf_paddings = _leaf_values(padding_values, spec, is_one_for_all=not nest.is_nested(padding_values))
         values = [_padding_value(leaf, value) for leaf, value in zip(leaves, leaf_paddings, strict=True)]
         return self._of(grouping.PaddedBatched(self._node, size, bool(drop_remainder), shapes, values))
 
@@ -253,19 +252,19 @@ def _positive_integer(value: Any, argument_name: str) -> int:
     return number
 
 
-def _value_of_each_leaf(values: Any, spec: Any, is_one_for_all: bool = False) -> list[Any]:
+def _leaf_values(values: Any, spec: Any, is_one_for_all: bool = False) -> list[Any]:
     """Returns the item of ``values`` for each leaf of ``spec``; a list or tuple that is a shape is one item."""
     if values is None or is_one_for_all:
         return [values] * len(nest.flatten(spec))
     if isinstance(spec, dict):
-        return [leaf_value for key in sorted(spec) for leaf_value in _value_of_each_leaf(values[key], spec[key])]
+        return [leaf_value for key in sorted(spec) for leaf_value in _leaf_values(values[key], spec[key])]
     if isinstance(spec, tuple):
         if len(values) != len(spec):
             raise ValueError(f"Dataset.padded_batch: {values!r} has not the form of the elements, {spec}.")
         return [
             leaf_value
             for value, item_spec in zip(values, spec, strict=True)
-            for leaf_value in _value_of_each_leaf(value, item_spec)
+            for leaf_value in _leaf_values(value, item_spec)
         ]
     return [values]
 
@@ -322,7 +321,7 @@ def _bounded_shapes(spec: Any, shapes: Any, length: int) -> Any:
     """Returns the shapes of an element, with ``length`` for every unknown size."""
     padded_shapes = [
         _padded_shape(*leaf_and_shape)
-        for leaf_and_shape in zip(nest.flatten(spec), _value_of_each_leaf(shapes, spec), strict=True)
+        for leaf_and_shape in zip(nest.flatten(spec), _leaf_values(shapes, spec), strict=True)
     ]
     return packer(spec)(
         [TensorShape([length if size is None else size for size in leaf_sizes]) for leaf_sizes in padded_shapes]

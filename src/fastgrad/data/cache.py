@@ -66,7 +66,7 @@ class MemoryCached(ItemStage):
         if self._cached_chunks is None:  # else another iteration was complete earlier
             self._cached_chunks, self._cached_random_states = chunks, random_states
 
-    def is_filling_cache(self) -> bool:
+    def fills_cache(self) -> bool:
         return self._cached_chunks is None
 
     def random_state(self) -> list[tuple[int, ...]]:

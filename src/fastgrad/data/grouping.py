@@ -69,9 +69,7 @@ class Batched(_FixedSizeGroups):
             elements = map(stack, self._groups())
             return itertools.islice(elements, position, None) if position else elements
         batches_at_once = (
-            1
-            if self.source.is_filling_cache()
-            else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
+            1 if self.source.fills_cache() else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
         )
         groups = row_groups(self.source.chunks(), self._size * batches_at_once)
         batches = rows.batches(
@@ -233,9 +231,7 @@ class Rebatched(Stage):
         ragged: Any = () if source_spec is None else _ragged_leaves(map_leaves(row_spec, source_spec))
 
         def batch(rows: list[Any]) -> Any:
-            return (
-                stack_elements(rows, ragged) if rows else placeholder(map_leaves(_spec_with_zero_rows, self.spec()), 0)
-            )
+            return stack_elements(rows, ragged) if rows else placeholder(map_leaves(_zero_row_spec, self.spec()), 0)
 
         chunks = map(catching_failures(_element_rows), source)
         rows = (row for chunk in chunks for row in ((chunk,) if type(chunk) is Failure else chunk))
@@ -252,7 +248,7 @@ class Rebatched(Stage):
         return map_leaves(lambda leaf: batched_spec(row_spec(leaf), size), self.source.spec())
 
 
-def _spec_with_zero_rows(leaf: Any) -> Any:
+def _zero_row_spec(leaf: Any) -> Any:
     return TensorSpec([0, *leaf.shape[1:]], leaf.dtype) if isinstance(leaf, TensorSpec) else leaf
 
 

@@ -89,9 +89,9 @@ class Node:
         """Yields the elements from number ``position`` on. Earlier elements are not made where possible."""
         return itertools.islice(self.elements(), position, None)
 
-    def is_filling_cache(self) -> bool:
+    def fills_cache(self) -> bool:
         """True if this iteration fills a cache in memory; the cache is complete when the last item is requested."""
-        return any(source.is_filling_cache() for source in self.sources)
+        return any(source.fills_cache() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
         """Returns the random states of the next iteration: four numbers for each stage that draws, in a fixed order."""

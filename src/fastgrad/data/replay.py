@@ -175,9 +175,7 @@ def _compiled_code(text: str) -> Any:
 
 def _variable_reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
     def read() -> Any:
-        return (
-            variable._array.copy() if is_assigned else call_unrecorded(variable._read)
-        )  # a snapshot, which costs nothing
+        return variable._array.copy() if is_assigned else call_unrecorded(variable._read)  # a snapshot costs nothing
 
     return read
 

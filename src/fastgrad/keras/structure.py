@@ -154,10 +154,8 @@ class OwnedList(_ReportingContainer, list):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         removed = self[index]
-        super().__setitem__(
-            index,
-            [self._track_item(v) for v in value] if isinstance(index, slice) else self._track_item(value),
-        )
+        tracked = [self._track_item(v) for v in value] if isinstance(index, slice) else self._track_item(value)
+        super().__setitem__(index, tracked)
         self._restore_added_objects()
         self._untrack_in_owner(removed)
 

@@ -170,7 +170,7 @@ class Weight(Variable):
         self.__dict__.update(state)
         any_overwrite_flag.is_set |= self._overwrites
 
-    def _checked_value(self, operation_name: str, value: Any) -> Tensor:
+    def _converted(self, operation_name: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
         tensor = _as_dtype(value, DTYPE_OF_NUMPY[self._array.dtype])
         shape = self._array.shape
@@ -247,7 +247,7 @@ def run_initializer(initializer: Callable[..., Any], shape: tuple[int, ...], dty
 def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
     """Assigns each value to its variable, or none of them if one does not fit."""
     pairs = [
-        (variable, variable._checked_value("assign", value)) for variable, value in zip(variables, values, strict=True)
+        (variable, variable._converted("assign", value)) for variable, value in zip(variables, values, strict=True)
     ]
     for variable, value in pairs:
         variable.assign(value)

@@ -78,7 +78,7 @@ class RaggedTensor(Composite):
         splits = as_partition(row_splits, "row_splits")
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
-        return cls._with_optional_checks(values, splits, "from_row_splits", validate)
+        return cls._of_splits(values, splits, "from_row_splits", validate)
 
     @classmethod
     def from_row_lengths(
@@ -86,7 +86,7 @@ class RaggedTensor(Composite):
     ) -> RaggedTensor:
         """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
-        return cls._with_optional_checks(
+        return cls._of_splits(
             _checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate
         )
 
@@ -98,7 +98,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
-        return cls._with_optional_checks(values, concat([starts, end], 0), "from_row_starts", validate)
+        return cls._of_splits(values, concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
     def from_row_limits(
@@ -107,9 +107,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._with_optional_checks(
-            _checked_values(values), concat([zero, limits], 0), "from_row_limits", validate
-        )
+        return cls._of_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -236,7 +234,7 @@ class RaggedTensor(Composite):
         return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
 
     @classmethod
-    def _with_optional_checks(cls, values: Any, splits: Tensor, caller_name: str, validate: bool) -> RaggedTensor:
+    def _of_splits(cls, values: Any, splits: Tensor, caller_name: str, validate: bool) -> RaggedTensor:
         if validate:
             partition.check_splits(splits, row_count(values), caller_name)
         return cls._with_checked_index_dtypes(values, splits)

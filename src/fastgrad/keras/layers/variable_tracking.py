@@ -227,8 +227,7 @@ class WeightOwner(ObjectTracker):
     def _saved_variables(self) -> dict[str, Variable]:
         """The layer's own variables by name in files: a weight's given name, the attribute path, or the position."""
         attributes = {
-            id(value): name
-            for name, value in self._named_objects_in_attributes(lambda value: isinstance(value, Variable))
+            id(value): name for name, value in self._attribute_objects(lambda value: isinstance(value, Variable))
         }
         variables: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
@@ -252,10 +251,10 @@ class WeightOwner(ObjectTracker):
     def _checkpointed_attributes(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
         return dict_of_unique_names(
-            (name.lstrip("_"), value) for name, value in self._named_objects_in_attributes(_is_saved_non_weight)
+            (name.lstrip("_"), value) for name, value in self._attribute_objects(_is_saved_non_weight)
         )
 
-    def _named_objects_in_attributes(self, is_selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    def _attribute_objects(self, is_selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
                 yield from nested_items(name, value, is_selected)

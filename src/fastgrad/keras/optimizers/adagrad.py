@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_arguments
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
@@ -47,7 +47,7 @@ class Adagrad(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**optimizer_arguments(locals()))
+        super().__init__(**optimizer_args(locals()))
         argument_name = "Adagrad: initial_accumulator_value"
         self.initial_accumulator_value = checked_number(initial_accumulator_value, argument_name, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)

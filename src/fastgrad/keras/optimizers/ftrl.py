@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_arguments
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.recorded_attributes import quotient_or_zero
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -63,7 +63,7 @@ class Ftrl(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**optimizer_arguments(locals()))
+        super().__init__(**optimizer_args(locals()))
         if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
             raise ValueError(
                 f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."

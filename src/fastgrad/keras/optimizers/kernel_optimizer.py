@@ -262,7 +262,7 @@ class KernelOptimizer(Optimizer):
             arrays = [variable._read() for variable in flat_state]
             assign_all(flat_state, update_rows(*arrays, *rows, *hyperparameters, rule=rule, moves=zero_gradient_mode))
             return
-        self._prepare_slot_flags(flat_state[:1])
+        self._update_slot_flags(flat_state[:1])
         flat_state.append(self._live[self._positions[id(flat_state[0])]])
         arrays = [variable._read() for variable in flat_state]
         assign_all(flat_state, update_live_rows(*arrays, *rows, *hyperparameters, rule=rule))
@@ -363,7 +363,7 @@ class KernelOptimizer(Optimizer):
                 variable.assign(words)
         return variable._array
 
-    def _prepare_slot_flags(self, variables: Sequence[Variable]) -> None:
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
         if self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             for variable in variables:
                 position = self._positions[id(variable)]

@@ -293,7 +293,7 @@ class Optimizer(OptimizerState):
         for variable, gradient in zip(variables, gradients, strict=True):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
 
-    def _prepare_slot_flags(self, variables: Sequence[Variable]) -> None:
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
         """Computes the flags of nonzero slots for ``variables``, before a program checks the optimizer's state."""
 
     def _update_as_operations(
@@ -443,7 +443,7 @@ class Optimizer(OptimizerState):
             update_rows(variable._memory_for_write(), rows.ids, rows.values)
 
 
-def optimizer_arguments(init_args: dict[str, Any]) -> dict[str, Any]:
+def optimizer_args(init_args: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of ``Optimizer`` among ``init_args``, the local variables of a subclass's ``__init__``."""
     return {name: init_args[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | init_args["kwargs"]
 

@@ -199,7 +199,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
             )
         values = [
-            variable._checked_value("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
+            variable._converted("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
         ]
         if len(weights) != len(values) or len(values) != len(self.variables):
             raise ValueError(f"set_weights: got {len(weights)} weights for {len(self.variables)} optimizer variables.")

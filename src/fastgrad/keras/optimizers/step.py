@@ -54,9 +54,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
         optimizer._warn_of_missing(grads, variables)
         if not optimizer.built:
             build_unrecorded(optimizer, variables)
-        optimizer._prepare_slot_flags(
-            [v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)]
-        )
+        optimizer._update_slot_flags([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
         step = Step(optimizer)
         step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
 

@@ -364,15 +364,13 @@ class Batches:
             raise ValueError("fit: the data has no batch.")
         return self._converted_batch(first)
 
-    def state(self, is_within_epoch: bool) -> dict[str, np.ndarray]:
+    def state(self, in_epoch: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data: the number of batches so far, and the random state of shuffles.
 
         Args:
-            is_within_epoch: whether an epoch has begun and has not ended.
+            in_epoch: whether an epoch has begun and has not ended.
         """
-        if self._position is not None and (
-            is_within_epoch if self.steps is None else self._current_batches is not None
-        ):
+        if self._position is not None and (in_epoch if self.steps is None else self._current_batches is not None):
             position: dict[str, np.ndarray] = self._position.state()
             return position
         random_states = self._source._node.random_state() if isinstance(self._source, Dataset) else []
