@@ -132,7 +132,7 @@ class Function:
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active
-        if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
+        if functions_run_eagerly() or any(recorder.records_state for recorder in active):
             return self._run(arguments, call)
         objects = self._objects_known_by_identity(call)
         recordings = self._recordings

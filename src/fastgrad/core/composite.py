@@ -47,8 +47,8 @@ class CompositeSpec:
         """Returns the spec of one row of the composites that this spec describes."""
         raise NotImplementedError
 
-    def placeholder(self, unknown: int, value: Any) -> Any:
-        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
+    def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
+        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         raise NotImplementedError
 
     def fitted(self, value: Any) -> Any:
@@ -75,15 +75,15 @@ class CompositeOperand(ValueError):
         )
         self.composite = composite
 
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Calls the override of the public function ``name``.
+    def call(self, function_name: str, *arguments: Any) -> Any:
+        """Calls the override of the public function ``function_name``.
 
         Raises:
             CompositeOperand: the function has no override.
         """
-        if name not in OVERRIDES:
+        if function_name not in OVERRIDES:
             raise self
-        return OVERRIDES[name](*arguments)
+        return OVERRIDES[function_name](*arguments)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
         """Applies an element-wise ``function`` to ``operands``, at least one of which is a composite."""

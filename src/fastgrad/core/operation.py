@@ -37,14 +37,14 @@ from fastgrad.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad.core.recording import recorders
-from fastgrad.core.result_rules import Rule, broadcast, view_of
+from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.movement.strided import Views, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 
-ndarray = np.ndarray
+_ndarray = np.ndarray
 
 FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
 HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
@@ -84,7 +84,7 @@ class Form(enum.Enum):
     EXTERN = "called as it is"
 
 
-class Joint:
+class JointGradient:
     """A gradient rule of an operation that computes the cotangents of all inputs in one call."""
 
     __slots__ = ("function", "zeros")
@@ -94,7 +94,7 @@ class Joint:
         self.zeros = zeros
 
 
-joint = Joint
+joint = JointGradient
 
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class Operation:
         self.in_python = in_python
         self.keeps_rows = keeps_rows
         if result is None:
-            result = view_of(run) if views is not None else broadcast if form is Form.ELEMENTWISE else None
+            result = rule_of_views(run) if views is not None else broadcast if form is Form.ELEMENTWISE else None
         self.result = result
         if batched is not None:
             self.batched = batched
@@ -246,12 +246,12 @@ class Operation:
 
     @property
     def looks_at_values(self) -> bool:
-        """True if errors or sizes depend on elements, so that the operation runs in a deferral (see deferral.py)."""
+        """True if errors or sizes of results depend on elements: a deferral then runs the operation without delay."""
         return self.checks or self.count is not None or self.in_python is not None
 
     @property
     def checks_integers(self) -> bool:
-        """True if the operation may refuse integers by their values, such as positions; a draw takes any words."""
+        """True if values of integer inputs, such as positions, may raise errors; False for random draws."""
         return self.form is not Form.RANDOM
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
@@ -272,13 +272,13 @@ class Operation:
         y: Any
         outputs: tuple[Tensor, ...]
         if type(result) is tuple:
-            y = outputs = tuple([Tensor(array if type(array) is ndarray else as_array(array)) for array in result])
+            y = outputs = tuple([Tensor(array if type(array) is _ndarray else as_array(array)) for array in result])
         else:
-            y = Tensor(result if type(result) is ndarray else as_array(result))
+            y = Tensor(result if type(result) is _ndarray else as_array(result))
             outputs = (y,)
         for x in inputs:
             if x._owner is not None:
-                _share_views(inputs, outputs)
+                _register_views(inputs, outputs)
                 break
         if dispatchers:
             report_results(inputs, outputs)
@@ -299,7 +299,7 @@ class Operation:
         return _row, (self.name,)
 
 
-def _row(name: str) -> Operation:
+def _row(name: str) -> Operation:  # named in pickles
     return TABLE[name]
 
 
@@ -310,7 +310,7 @@ CUSTOM: WeakValueDictionary[str, Operation] = WeakValueDictionary()
 """The operations that users made, by name. The table does not have these names."""
 
 
-def row_named(name: str) -> Operation | None:
+def operation_named(name: str) -> Operation | None:
     """Returns the operation ``name`` of the table or of a user; None if there is none."""
     return TABLE.get(name) or CUSTOM.get(name)
 
@@ -321,16 +321,16 @@ def reason_to_run_in_python(name: str) -> str | None:
     return None if row is None else row.in_python
 
 
-def _share_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+def _register_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
     given = {id(x._array) for x in inputs}
     for (
         y
     ) in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
-        if id(y._array) in given or (type(y._array) is ndarray and y._array.base is not None):
+        if id(y._array) in given or (type(y._array) is _ndarray and y._array.base is not None):
             for x in inputs:
                 if x._owner is not None:
-                    x._owner._share(y)
+                    x._owner._register_view(y)
 
 
 def as_array(scalar: Any) -> Any:
@@ -360,9 +360,9 @@ class Unary(Operation):
             result = self.run(array)
         finally:
             errors_reset(token)
-        y = Tensor(result if type(result) is ndarray else as_array(result))
+        y = Tensor(result if type(result) is _ndarray else as_array(result))
         if x._owner is not None:
-            _share_views((x,), (y,))
+            _register_views((x,), (y,))
         active = recorders.active
         if active:
             inputs, outputs = (x,), (y,)
@@ -399,7 +399,7 @@ class Binary(Operation):
             raise shapes_error(self.name, a.shape, b.shape) from None
         finally:
             errors_reset(token)
-        z = Tensor(result if type(result) is ndarray else as_array(result))
+        z = Tensor(result if type(result) is _ndarray else as_array(result))
         active = recorders.active
         if active:
             inputs, outputs = (x, y), (z,)
@@ -464,7 +464,7 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 def elementwise(
     name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC, **row: Any
 ) -> Any:
-    """Declares an element-wise operation of one or two inputs, as in ``code``; the row is the public function.
+    """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 
     Args:
         name: TensorFlow's name.

@@ -27,7 +27,7 @@ from fastgrad.core.operation import (
     joint,
     operation,
 )
-from fastgrad.core.result_rules import broadcast_real
+from fastgrad.core.result_rules import broadcast_with_real_dtype
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -120,7 +120,7 @@ abs = elementwise(
     code="abs({0})",
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
     simplifications=lambda rules: (rules.drop_inner("negative"), rules.remove_repeated),
 )
 sign: Unary = elementwise(

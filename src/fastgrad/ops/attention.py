@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint
-from fastgrad.core.result_rules import ArraySpec, Rule, like
+from fastgrad.core.result_rules import ArraySpec, Rule, like_inputs
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -90,7 +90,7 @@ def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
     )
 
 
-_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like_inputs(4, 5, 6))
 _attention = _attention_operation("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 

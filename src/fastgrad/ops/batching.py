@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fastgrad.core.operation import Form, Operation, row_named
+from fastgrad.core.operation import Form, Operation, operation_named
 from fastgrad.core.tensor import Tensor
 
 
@@ -46,14 +46,14 @@ class NotBatched(Exception):
 
 def batching_rule_of(operation: Operation) -> BatchingRule | None:
     """Returns the batching rule of ``operation`` or None; by default an element-wise operation broadcasts."""
-    if row_named(operation.name) is not operation:
+    if operation_named(operation.name) is not operation:
         return None
     return operation.batched or (broadcasting_rule if operation.form is Form.ELEMENTWISE else None)
 
 
 def call_operation(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
     """Calls the operation ``name`` on tensors, without the checks and conversions of its public function."""
-    row = row_named(name)
+    row = operation_named(name)
     assert row is not None, name
     return Operation.__call__(row, *inputs, **attributes)
 

@@ -15,7 +15,7 @@ from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
-from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_real
+from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_with_real_dtype
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
@@ -57,7 +57,7 @@ _real: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The real part.",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
 )
 _imag: Unary = Unary(
     "imag",
@@ -66,7 +66,7 @@ _imag: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The imaginary part.",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
 )
 
 
@@ -77,7 +77,7 @@ _angle = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
 )
 _angle_of_real = elementwise(
     "angle_of_real",

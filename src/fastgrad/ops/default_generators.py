@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes
-from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_recorded
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_draws import hash_of_words
@@ -57,7 +57,7 @@ class _DefaultGenerators:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_is_followed():
+            if state_is_recorded():
                 with hidden_from_recorders():
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)

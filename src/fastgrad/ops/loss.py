@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, TABLE, Form, Joint, Operation, elementwise, joint, operation
+from fastgrad.core.operation import FLOATING, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -26,7 +26,9 @@ def _check_floating(name: str, x: Tensor) -> None:
     check_dtype(name, x._array.dtype, FLOATING)
 
 
-def _loss_operation(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
+def _loss_operation(
+    name: str, run: Callable[..., Any], gradient: JointGradient | None, kernel: str, result: Rule
+) -> Operation:
     """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
         name,

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import TABLE, Form, joint, operation
-from fastgrad.core.result_rules import ArraySpec, like, same
+from fastgrad.core.result_rules import ArraySpec, like_inputs, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
@@ -122,7 +122,7 @@ _layer_norm_gradient = operation(
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
-    result=like(1, 2, 2),
+    result=like_inputs(1, 2, 2),
 )
 _layer_norm_operation = operation(
     "layer_normalization",

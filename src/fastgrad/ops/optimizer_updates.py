@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import Form, Operation, operation
-from fastgrad.core.result_rules import ArraySpec, broadcast_of, like, same
+from fastgrad.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
@@ -80,7 +80,7 @@ update = operation(
     Form.FUSED,
     run=_run_on_copies(_update_launches, lambda rule, count: count * len(RULES[rule].state)),
     launches=_update_launches,
-    result=lambda *inputs, rule, count: like(*range(count * len(RULES[rule].state)))(*inputs),
+    result=lambda *inputs, rule, count: like_inputs(*range(count * len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
@@ -125,7 +125,7 @@ def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kerne
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
     run = _run_on_copies(launches, lambda: changed_input_count)
-    return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed_input_count)))
+    return operation(name, Form.FUSED, run=run, launches=launches, result=like_inputs(*range(changed_input_count)))
 
 
 adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
@@ -280,7 +280,7 @@ update_rows = operation(
     Form.SCATTER,
     run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
     launches=_update_rows_launches,
-    result=lambda *inputs, rule, moves: like(*range(len(RULES[rule].state)))(*inputs),
+    result=lambda *inputs, rule, moves: like_inputs(*range(len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
@@ -312,7 +312,7 @@ update_live_rows = operation(
     Form.SCATTER,
     run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
     launches=_update_live_rows_launches,
-    result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
+    result=lambda *inputs, rule: like_inputs(*range(len(RULES[rule].state) + 1))(*inputs),
 )
 """One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
 

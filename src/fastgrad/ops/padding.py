@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.operand_errors import mixed_dtypes_error
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.result_rules import ArraySpec, nonnegative
+from fastgrad.core.result_rules import ArraySpec, nonnegative_sizes
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
@@ -30,12 +30,12 @@ def _inner_slices(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ..
 
 def _pad_result(x: Any, *value: Any, paddings: Paddings) -> ArraySpec:
     sizes = [low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)]
-    return ArraySpec(nonnegative(*sizes), x.dtype)
+    return ArraySpec(nonnegative_sizes(*sizes), x.dtype)
 
 
 def _mirror_pad_gradient_result(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
     sizes = [size - low - high for (low, high), size in zip(paddings, g.shape, strict=True)]
-    return ArraySpec(nonnegative(*sizes), g.dtype)
+    return ArraySpec(nonnegative_sizes(*sizes), g.dtype)
 
 
 def _run_pad(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:

@@ -13,7 +13,7 @@ from fastgrad import dtypes
 from fastgrad.core.operand_errors import shapes_error
 from fastgrad.core.operation import FLOATING, REAL, TABLE
 from fastgrad.core.placement import on_host_scope
-from fastgrad.core.recording import recorders, state_is_followed
+from fastgrad.core.recording import recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -135,12 +135,12 @@ class Generator:
     def take(self, count: int) -> Tensor:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         with self._lock:
-            if recorders.active and state_is_followed():
+            if recorders.active and state_is_recorded():
                 words = self._state._read()
                 words._unplaced = True
                 self._state.assign(draws.advance_generator(words, count=count))
                 return words
-            state = self._state._writable()
+            state = self._state._memory_for_write()
             words = Tensor(state.copy())
             words._unplaced = True
             low = int(state[0])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, JointGradient, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
@@ -74,7 +74,7 @@ def _cotangents_by_tape(
     return tuple([next(input_cotangents) if need else None for need in needs])
 
 
-def _gradient_of_steps(steps: Callable[..., Any]) -> Joint:
+def _gradient_of_steps(steps: Callable[..., Any]) -> JointGradient:
     """The gradient rule of an operation that computes ``steps``, which are composed of operations."""
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:

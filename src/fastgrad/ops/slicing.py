@@ -10,10 +10,10 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.recording import control_flow_handler, hidden_from_recorders, is_rehearsal, recorders
+from fastgrad.core.recording import control_flow_handler, hidden_from_recorders, in_trial_run, recorders
 from fastgrad.core.result_rules import of_shape, same
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.core.variable import Variable, writing
+from fastgrad.core.variable import Variable, writer_lock
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result, write_parts_launches
@@ -111,7 +111,7 @@ def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
 
 def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
-    tracer = control_flow_handler() if is_rehearsal() else None
+    tracer = control_flow_handler() if in_trial_run() else None
     if tracer is None:
         return None
     items = list(key) if isinstance(key, tuple) else [key]
@@ -391,22 +391,22 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        tensor = variable._checked(what, value)
+        tensor = variable._converted(what, value)
         array, shape = tensor._array, self._array.shape
         if not broadcasts_to(array.shape, shape):
             raise InvalidArgumentError(
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
             )
-        if variable._changes_by_operations():
+        if variable._must_change_by_operations():
             x = variable._read_as_stored()
             if ufunc is None:
                 part = TABLE["broadcast_to"](tensor, shape=shape)
             else:
                 part = TABLE["add" if ufunc is np.add else "subtract"](_strided_slice(x, key=self._key), tensor)
             return variable.assign(_assign_slice(x, part, key=self._key))
-        with writing.lock, np.errstate(all="ignore"):
-            part = variable._writable()[_numpy_key(self._key)]
+        with writer_lock.lock, np.errstate(all="ignore"):
+            part = variable._memory_for_write()[_numpy_key(self._key)]
             if ufunc is None:
                 np.copyto(part, array)
             else:
@@ -432,7 +432,7 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     x = variable._read()
     if type(x._array) is np.ndarray:
         part = VariableSlice(x._array[_numpy_key(resolved)])
-        variable._share(part)
+        variable._register_view(part)
     else:
         with hidden_from_recorders():
             part = VariableSlice(_strided_slice(x, key=resolved)._array)

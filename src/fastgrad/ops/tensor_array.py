@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_handler, rehearsal
+from fastgrad.core.recording import control_flow_handler, trial_recorder
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
@@ -62,14 +62,14 @@ class TensorArray:
         self._elements: list[Any] = [None] * count
         self._whole: Tensor | None = None
         self._cleared: set[int] = set()
-        self._rehearsal = rehearsal()
+        self._trial = trial_recorder()
 
     # The elements are the list `_elements`, or the rows of the tensor `_whole` until the next write.
 
     def _copy_state_of(self, array: TensorArray) -> None:
         """Makes this array a copy of ``array``."""
         vars(self).update(vars(array))
-        self._elements, self._cleared, self._rehearsal = list(array._elements), set(array._cleared), rehearsal()
+        self._elements, self._cleared, self._trial = list(array._elements), set(array._cleared), trial_recorder()
 
     def _length(self) -> int:
         return len(self._elements) if self._whole is None else self._whole._array.shape[0]
@@ -80,7 +80,7 @@ class TensorArray:
         Raises:
             TraceError: a function that is recorded as a part of a program changes an array from outside the function.
         """
-        if rehearsal() is not self._rehearsal:
+        if trial_recorder() is not self._trial:
             raise TraceError(
                 "TensorArray: a function that is written down as a part of a program changes an array of its surroundings; "
                 "pass the array among the variables of the loop."
@@ -303,7 +303,7 @@ class TensorArray:
                 "(perhaps try setting clear_after_read = false?)"
             )
         element = self._element_or_zeros(position)
-        if self._clear_after_read and rehearsal() is self._rehearsal:
+        if self._clear_after_read and trial_recorder() is self._trial:
             self._cleared.add(position)
         return element
 

@@ -16,7 +16,7 @@ from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.core.variable import Variable, writing
+from fastgrad.core.variable import Variable, writer_lock
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
@@ -50,12 +50,12 @@ def _scatter_into(
     """
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
-    if variable._changes_by_operations():
+    if variable._must_change_by_operations():
         variable.assign(_scatter_into_operation(variable._read_as_stored(), ids, values, **names))
         return variable
     change = _make_row_update(variable._array.shape, ids._array, values._array, **names)
-    with writing.lock, np.errstate(all="ignore"):
-        change(variable._writable())
+    with writer_lock.lock, np.errstate(all="ignore"):
+        change(variable._memory_for_write())
     return variable
 
 

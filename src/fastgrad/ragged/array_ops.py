@@ -87,7 +87,7 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
 
 
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
-    """Joins row i of each of the ``parts`` that ``whole`` concatenates into one row."""
+    """Joins row i of each part to row i of the result; ``whole`` holds the rows of all ``parts`` one after another."""
     rows = (len(whole.row_splits) - 1) // parts
     row_order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
     reordered = rows_at(whole, constant_tensor(np.ascontiguousarray(row_order.reshape(-1))))

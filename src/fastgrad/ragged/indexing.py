@@ -165,10 +165,10 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     lengths = x.row_lengths()
     lowest, highest = (0, lengths) if step > 0 else (-1, lengths - 1)
 
-    def bound(given: int | None, default: Any) -> Any:
-        if given is None:
+    def bound(limit: int | None, default: Any) -> Any:
+        if limit is None:
             return default
-        return minimum(maximum(lengths + given if given < 0 else lengths * 0 + given, lowest), highest)
+        return minimum(maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
 
     start = bound(key.start, lengths * 0 if step > 0 else highest)
     stop = bound(key.stop, highest if step > 0 else lengths * 0 - 1)
@@ -304,7 +304,7 @@ def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)
     coordinates, position = [inner[:, 1:]], inner[:, 0]
-    for level in reversed(condition._levels()):
+    for level in reversed(condition._list_of_levels()):
         rows = cast(gather(level.value_rowids(), position), "int64")
         coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
         position = rows

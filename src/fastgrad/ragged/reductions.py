@@ -184,7 +184,7 @@ def softmax(x: Any, axis: Any) -> Any:
         raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
     if x.flat_values.ndim > 1:
         return x._with_flat_values(softmax_of_tensor(x.flat_values))
-    level = x._levels()[-1]
+    level = x._list_of_levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
     largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
     exponentials = exp(x.flat_values - largest)

@@ -129,14 +129,14 @@ class RaggedTensorSpec(CompositeSpec):
         """Returns the spec of a row of a value of this spec."""
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
 
-    def placeholder(self, unknown: int, value: Any) -> Any:
-        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
+    def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
+        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
         static_sizes = [None] * rank if self._shape.rank is None else list(self._shape)
-        sizes = [unknown if size is None else size for size in static_sizes]
+        sizes = [unknown_size if size is None else size for size in static_sizes]
         levels = self._ragged_rank
         values: Any = tensor_of_data(
-            np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), value, self._dtype.numpy)
+            np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), fill_value, self._dtype.numpy)
         )
         for level in range(levels, 0, -1):
             rows = int(np.prod(sizes[:level]))

@@ -14,7 +14,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
 from fastgrad.core.recording import recorders
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.runtime.thread_pool import team
 from tests.reliability.faults.allocations import Training, batch, in_thread
@@ -52,7 +52,7 @@ def check_nothing_is_held() -> None:
     assert not team.lock.locked()
 
     def acquire() -> bool:
-        for lock in (locking.recording_lock.lock, writing.lock):
+        for lock in (locking.recording_lock.lock, writer_lock.lock):
             assert lock.acquire(timeout=5), lock
             lock.release()
         return True

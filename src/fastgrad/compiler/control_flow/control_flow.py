@@ -47,7 +47,7 @@ class _InnerRecording(Recording):
         drawn: states of generators after the draws for variables that it has made, which stay.
     """
 
-    rehearses = True
+    is_trial_run = True
 
     def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
         super().__init__(arguments)
@@ -462,7 +462,7 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
         run_nodes(part.outer_guards, tensors)
         for node in part.outer_guards.nodes:
             if node.kind is Kind.GUARD:
-                tensors[id(node.inputs[0])]._looked_at(node.payload[0])
+                tensors[id(node.inputs[0])]._report_value_use(node.payload[0])
     return True
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
-from fastgrad.core.operation import Form, Joint
+from fastgrad.core.operation import Form, JointGradient
 from fastgrad.core.tensor import Tensor
 
 
@@ -36,9 +36,9 @@ class CustomGradient(UnlistedOperation):
         return arrays[: self.passes_on]
 
     @property
-    def gradient(self) -> Joint:
+    def gradient(self) -> JointGradient:
         """The gradient rule for tapes."""
-        return Joint(self._cotangents)
+        return JointGradient(self._cotangents)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         read = inputs[self.passes_on + len(self._there) :]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, are_watched, is_differentiable
-from fastgrad.core.operation import Joint
+from fastgrad.core.operation import JointGradient
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
@@ -45,9 +45,9 @@ class GraphBasedOperation(UnlistedOperation):
         raise NotImplementedError
 
     @property
-    def gradient(self) -> Joint:
+    def gradient(self) -> JointGradient:
         """The gradient rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
+        return JointGradient(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         """Returns the cotangents of the inputs in ``needs``, None for the others."""

@@ -74,7 +74,7 @@ class GraphOperation(GraphBasedOperation):
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the graph's results for given arrays, in new arrays."""
-        if any(recorder.follows_state for recorder in recording.recorders.active):
+        if any(recorder.records_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
                 self._optimized = simplified(self.graph)

@@ -91,7 +91,7 @@ class Captures:
         self.scope: dict[str, Any] = {
             "CALL_CHANGED": CALL_CHANGED,
             "differs": has_changed,
-            "mutations": settings_version.count,
+            "mutations": settings_version.change_count,
         }
         self._found: list[Capture] = []
         self._names: dict[int, str] = {}  # by object: its name in the generated code
@@ -316,11 +316,11 @@ class Captures:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: weak()._trainable)
             return
-        settings = getattr(kind, "_recorded_settings", None)
+        settings = getattr(kind, "_guarded_settings", None)
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for part in value._recorded_parts():
+            for part in value._layers_with_user_code():
                 self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
             return
         for name in ("__call__", "call"):
@@ -344,7 +344,7 @@ class Captures:
     def _add_settings_check(self) -> None:
         settings = self._settings
         recorded = [get() for get in settings], dict(settings_version.settings)
-        count_now = settings_version.count[0]
+        count_now = settings_version.change_count[0]
 
         def settled() -> bool:
             """True if these settings are unchanged, although some setting has changed."""
@@ -353,7 +353,7 @@ class Captures:
             except AttributeError:
                 return False
             if same:
-                last_count[0] = settings_version.count[0]
+                last_count[0] = settings_version.change_count[0]
             return same
 
         last_count = self.scope["seen"] = [count_now]

@@ -27,7 +27,7 @@ from fastgrad.core.composite import Composite
 from fastgrad.core.placement import placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import sharing, writing
+from fastgrad.core.variable import memory_sharing, writer_lock
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.codegen.locks import release_if_held
 
@@ -59,14 +59,15 @@ class _EntryWriter:
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
-        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnreadableLayout}
+        self.scope["sharing"], self.scope["shared"] = memory_sharing, tree.shared
+        self.scope |= {"release": program.release, "Unfit": UnreadableLayout}
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
         self.scope |= {
             "recorders": recorders,
             "gate": locking.entry_gate,
-            "writing": writing,
+            "writer_lock": writer_lock,
             "release_if_held": release_if_held,
         }
         self.scope["GuardError"] = GuardError
@@ -338,7 +339,7 @@ def make_entry(
             "    try:",
             *[f"        {line}" for line in checks],
             "    except (AttributeError, KeyError, TypeError, ValueError): return CALL_CHANGED",
-            "    lock = writing.lock",
+            "    lock = writer_lock.lock",
             "    taken = False",
             "    try:",
             "        taken = lock.acquire()",  # half the cost of a with statement

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.codegen.locks import new_rlock, release_if_held
 
 entry_gate = [0]
@@ -48,7 +48,7 @@ def run_as_recording(work: Callable[[], Any]) -> Any:
     def record() -> Any:
         entry_gate[0] += 1
         try:
-            with writing.lock:
+            with writer_lock.lock:
                 pass  # waits for the end of running replays
             return work()
         finally:
@@ -61,7 +61,7 @@ def run_as_replay(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def replay() -> Any:
-        with writing.lock:
+        with writer_lock.lock:
             return work()
 
     return _run_locked(replay)

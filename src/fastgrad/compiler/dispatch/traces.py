@@ -19,7 +19,7 @@ from fastgrad.compiler.programs.program import Program, UnreadableLayout
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import sharing
+from fastgrad.core.variable import memory_sharing
 from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
@@ -105,7 +105,7 @@ class CompiledTree:
         ways: the traces, by their numbers in the program.
         program: compiled.
         single: the program as a function of arrays, if it is one native call.
-        shared: the value of ``sharing.last`` when no tensor shared memory that the program writes.
+        shared: the value of ``memory_sharing.last`` when no tensor shared memory that the program writes.
     """
 
     def __init__(self, ways: Sequence[Trace]) -> None:
@@ -125,8 +125,8 @@ class CompiledTree:
         try:
             if self.single is None:
                 raise UnreadableLayout
-            if self.shared[0] != sharing.last:
-                self.shared[0] = sharing.last
+            if self.shared[0] != memory_sharing.last:
+                self.shared[0] = memory_sharing.last
                 self.program.release()
             number, results = self.single(*arrays)
         except UnreadableLayout:

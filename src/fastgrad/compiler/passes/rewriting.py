@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import Operation, row_named
+from fastgrad.core.operation import Operation, operation_named
 
 
 class Replacement(NamedTuple):
@@ -68,7 +68,7 @@ def row_of(node: Node) -> Operation | None:
     if node.kind is not Kind.OPERATION:
         return None
     row: Operation = node.payload
-    return row if row_named(row.name) is row else None
+    return row if operation_named(row.name) is row else None
 
 
 def row_name(node: Node) -> str | None:

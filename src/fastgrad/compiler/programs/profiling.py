@@ -19,7 +19,7 @@ from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime import driver
 
@@ -183,10 +183,10 @@ def profile(program: Any, title: str) -> ProfileReport:
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
     objects = tuple(arrays)
     rows: list[ProfileRow] = []
-    with writing.lock:
+    with writer_lock.lock:
         try:
             for variable in variables.values():
-                variable._release()
+                variable._detach_views()
             timed = (
                 driver.begin[()](objects, frame.words, 0) == driver.NOT_STOPPED
             )  # False if it takes objects that are not arrays

@@ -59,7 +59,7 @@ class Recording(recording.Recorder):
         numbers: the numbers on which Python's control flow depended, with the user's lines.
     """
 
-    follows_state = True
+    records_state = True
 
     def __init__(self, arguments: Sequence[Tensor]) -> None:
         self._nodes: list[Node] = []
@@ -217,7 +217,7 @@ class Recording(recording.Recorder):
         node = self._add_node(Kind.OPERATION, call, values, outputs)
         self._lines[id(node)] = user_line()
 
-    def on_value(self, tensor: Tensor, kind: str) -> None:
+    def on_value_use(self, tensor: Tensor, kind: str) -> None:
         """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
 
         Raises:
@@ -405,7 +405,7 @@ def hidden_from_recordings() -> Iterator[None]:
     outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
     _tensor_births.made_here, _tensor_births.apart = None, set()
     try:
-        with recording.hidden_from_recorders(), placement.inside(None) if placement.active else nullcontext():
+        with recording.hidden_from_recorders(), placement.device_scope(None) if placement.active else nullcontext():
             yield
     finally:
         made_ids = _tensor_births.apart

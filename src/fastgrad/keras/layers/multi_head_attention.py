@@ -21,7 +21,7 @@ from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
-ATTENTION_ARGUMENTS = (
+ATTENTION_ARGUMENT_NAMES = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
     *("activity_regularizer", "seed"),
 )
@@ -274,7 +274,7 @@ class MultiHeadAttention(HeadsAttention):
             **self._config_of(("num_heads", "key_dim", "value_dim")),
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
-            **self._config_of(ATTENTION_ARGUMENTS),
+            **self._config_of(ATTENTION_ARGUMENT_NAMES),
         }
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_is_followed
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributesBase
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -27,7 +27,7 @@ from fastgrad.ops.optimizer_updates import completed_round_count
 from fastgrad.storage.restoration import restore_deferred_values
 
 
-class OptimizerState(RecordedAttributes, Configured):
+class OptimizerState(RecordedAttributesBase, Configured):
     """The variables of an optimizer.
 
     Args:
@@ -101,7 +101,7 @@ class OptimizerState(RecordedAttributes, Configured):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_followed():
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_recorded():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         old_rate.assign(learning_rate)
 
@@ -199,7 +199,7 @@ class OptimizerState(RecordedAttributes, Configured):
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
             )
         values = [
-            variable._checked("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
+            variable._converted("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
         ]
         if len(weights) != len(values) or len(values) != len(self.variables):
             raise ValueError(f"set_weights: got {len(weights)} weights for {len(self.variables)} optimizer variables.")
