@@ -41,7 +41,7 @@ NO_SIZES = {
     "gemm.gemm": "MOST_PROLOGUE_WORDS",
     "gemm.form": "COPY_GAP_ELEMENTS",
     "gemm.pairs": "COPY_GAP_ELEMENTS",
-    "recurrent.walk": "GATES HAS_SECOND_STATE",
+    "recurrent.walk": "GATE_COUNT HAS_SECOND_STATE",
     "convolution.patches": "SOURCE_FOLLOWS_COLUMNS",
     "movement.strided": "MOVE_RANK",
 }

@@ -95,7 +95,7 @@ def kernel(
     release_gil: bool = False,
     noalias: bool = False,
     in_place: InPlaceOperands = NOT_IN_PLACE,
-    same: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Any:
     """Returns a decorator that makes a Python function over pointers and scalars a kernel.
@@ -109,14 +109,14 @@ def kernel(
         in_place: for results, the operands whose memory each may use, as programs choose. The kernel must read an
             element for the last time before it writes there. With `noalias`, the kernel is compiled once more for such
             arrays; see `variant_for_aliases`.
-        same: parameters that are always the same array as another one, an earlier parameter.
+        aliases: parameters that are always the same array as another one, an earlier parameter.
         variables: the dtypes of each type variable.
 
     Returns:
         A decorator that makes a `Kernel` of a function.
     """
     parsed = parse_signature(signature)
-    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place, same)
+    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place, aliases)
 
 
 class Kernel(dict):
@@ -126,7 +126,7 @@ class Kernel(dict):
         __name__: the function's name.
         signature: its parameters.
         in_place: pairs (result, operand) of parameter numbers that may be the same array.
-        same: pairs of parameter numbers that are always the same array.
+        aliases: pairs of parameter numbers that are always the same array.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Kernel(dict):
         release_gil: bool,
         noalias: bool,
         in_place: InPlaceOperands = NOT_IN_PLACE,
-        same: Mapping[str, str] = NO_NAMES,
+        aliases: Mapping[str, str] = NO_NAMES,
     ) -> None:
         super().__init__()
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -153,7 +153,7 @@ class Kernel(dict):
         self.in_place = tuple(
             [(names.index(result), names.index(operand)) for result, given in in_place.items() for operand in given]
         )
-        self.same = tuple(sorted([(names.index(one), names.index(other)) for one, other in same.items()]))
+        self.aliases = tuple(sorted([(names.index(one), names.index(other)) for one, other in aliases.items()]))
 
     def __missing__(self, key: Any) -> Callable:
         dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
@@ -208,16 +208,16 @@ class Kernel(dict):
     def compile_variants(self, variables: dict[str, str]) -> None:
         """Compiles the kernel for distinct arrays, and for each pair (result, operand) that may share memory."""
         self.code(variables)
-        first = dict(self.same)
+        first = dict(self.aliases)
         for result, operand in self.in_place if self.noalias else ():
             root = first.get(result, result)
-            one_array = {result, root, *[one for one, other in self.same if other == root]}
-            others = [pair for pair in self.same if pair[0] not in one_array]
+            one_array = {result, root, *[one for one, other in self.aliases if other == root]}
+            others = [pair for pair in self.aliases if pair[0] not in one_array]
             pairs = sorted([*others, *[(one, operand) for one in one_array]])
             _object_code(self._source(variables)._replace(in_place=tuple(pairs)))
 
     def _source(self, variables: dict[str, str]) -> KernelSource:
-        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias, self.same)
+        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias, self.aliases)
 
     def _build(self, variables: dict[str, str]) -> Callable:
         return _native_function(_ArgumentConverter(self._source(variables), self.in_place))
