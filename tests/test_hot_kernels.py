@@ -19,14 +19,14 @@ keras = tf.keras
 layers = keras.layers
 
 DENSE = {
-    "linear": (dense.BIAS_KERNELS["linear"], dense.GRADIENT_BIAS_KERNELS["linear"]),
-    "relu": (dense.BIAS_KERNELS["relu"], dense.GRADIENT_BIAS_KERNELS["relu"]),
-    "tanh": (dense.BIAS_KERNELS["tanh"], dense.GRADIENT_BIAS_KERNELS["tanh"]),
+    "linear": (dense.BIAS_KERNELS["linear"], dense.DENSE_GRADIENT_KERNELS["linear"]),
+    "relu": (dense.BIAS_KERNELS["relu"], dense.DENSE_GRADIENT_KERNELS["relu"]),
+    "tanh": (dense.BIAS_KERNELS["tanh"], dense.DENSE_GRADIENT_KERNELS["tanh"]),
     "gelu": (
         dense.BIAS_KERNELS["linear"],
         activation.gelu,
         activation.gelu_gradient,
-        dense.GRADIENT_BIAS_KERNELS["linear"],
+        dense.DENSE_GRADIENT_KERNELS["linear"],
     ),
 }
 

@@ -387,7 +387,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
         ("by rows", epilogue.row_unit_launch(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
     ):
         outputs = [np.zeros((9, 8), dtype) for _ in range(3)]
-        run_launches(product_launches([a, b], following=launch), [a, b], outputs)
+        run_launches(product_launches([a, b], epilogue=launch), [a, b], outputs)
         yield f"{name} {dtype}", outputs
 
     found: Launches = block_squares_launches(np.dtype(dtype), (54,))

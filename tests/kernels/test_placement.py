@@ -40,7 +40,7 @@ KERNELS = {
     "softmax": lambda x, g, y, c, d, r, s: softmax.softmax[x.dtype](x, y, x.shape[1], 0, len(x)),
     "softmax_gradient": lambda x, g, y, c, d, r, s: softmax.softmax_gradient[x.dtype](g, x, y, x.shape[1], 0, len(x)),
     "gelu": lambda x, g, y, c, d, r, s: activation.gelu[x.dtype](x, y, 0, x.size),
-    "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.GRADIENT_BIAS_KERNELS["tanh"][x.dtype](
+    "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.DENSE_GRADIENT_KERNELS["tanh"][x.dtype](
         g, x, y, c, *x.shape
     ),
     "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](

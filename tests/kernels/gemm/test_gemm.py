@@ -18,7 +18,7 @@ from fastgrad.kernels.gemm import dense
 from fastgrad.kernels.gemm import eager as eager_products
 from fastgrad.kernels.gemm.form import form_of
 from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
-from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
+from fastgrad.kernels.gemm.prologue import can_take_prologue, needs_no_row_memory, product_with_prologue
 from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
@@ -99,7 +99,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
     following = Launch(dense.BIAS_KERNELS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
-    run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
+    run_launches(product_launches([a, b], epilogue=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
 
@@ -276,7 +276,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
         form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
-        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+        gemm[a.dtype](x, b, wanted, *form.gemm_args, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
@@ -333,7 +333,7 @@ def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose
     bias = np.linspace(-1, 1, k, dtype=dtype)
     wanted = multiplied(a + bias, b)
     preceding = Launch(dense.BIAS_KERNELS["linear"][a.dtype], (Input(0), Input(2), k), a.size)
-    assert takes_prologue([a, y], False, transpose_b)
+    assert can_take_prologue([a, y], False, transpose_b)
     (product,) = product_launches([a, y], False, transpose_b).launches
     found = Launches((product_with_prologue(product, preceding, m),))
     for shares in (1, 2, 3, 8):
@@ -352,7 +352,7 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
     wanted = np.empty_like(product)
     of_rows(product, gamma, beta, wanted, mean, inverse, 20, 0.5, 0, rows)
     operands = Output(0), Input(2), Input(3), Output(1), Output(2), Output(3), 20, 0.5
-    found = product_launches([a, b], following=Launch(of_rows, operands, rows))
+    found = product_launches([a, b], epilogue=Launch(of_rows, operands, rows))
     assert len(found.launches) == 1
     for shares in (1, 2, 3):
         outputs = [np.empty_like(product), np.empty_like(product), np.empty_like(mean), np.empty_like(mean)]
@@ -374,7 +374,7 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
     (product,) = product_launches([a, y], False, transpose_b).launches
     preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
     assert needs_no_row_memory(product, preceding)
-    inside = Launches((product_with_prologue(product, preceding, m, private_operand=1),))
+    inside = Launches((product_with_prologue(product, preceding, m, elided_operand=1),))
     for shares in (1, 2, 3, 8):
         c, given = np.full_like(wanted, 7), a.copy()
         run_launches(inside, [given, y], [c], shares)
@@ -393,14 +393,14 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
 )  # fmt: skip
 def test_products_of_which_units_share_rows_of_a_take_nothing_before(a_shape, b_shape, transposed, dtype):
     a, b = np.zeros(a_shape, dtype), np.zeros(b_shape, dtype)
-    assert not takes_prologue([a, b], transposed)
+    assert not can_take_prologue([a, b], transposed)
 
 
 def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
-    gemm[a.dtype](a, b, c, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 1, 2)
+    gemm[a.dtype](a, b, c, *form.gemm_args, *NO_PROLOGUE_NO_EPILOGUE, 1, 2)
     wanted = multiplied(a, b)
     rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0

@@ -114,7 +114,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
     def followed_by(following: Launch) -> Launches:
-        return product_launches(product.inputs, **product.attributes, following=following)
+        return product_launches(product.inputs, **product.attributes, epilogue=following)
 
     place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
     product_form = followed_by(update(place))

@@ -16,7 +16,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
-from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
+from fastgrad.kernels.gemm.prologue import can_take_prologue, needs_no_row_memory, product_with_prologue
 from fastgrad.kernels.movement.gathering import ids_check_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
@@ -94,7 +94,7 @@ def _takes_prologue(node: Node) -> bool:
     product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
     if row_name(product) not in ("matmul", "wide_product") or not can_take_epilogue(product):
         return False
-    return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
+    return can_take_prologue(product.inputs, **product.attributes, has_epilogue=product is not node)
 
 
 def _joined_node(

@@ -34,7 +34,7 @@ CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time,
 
 @scalar_function
 def chains_of(k):
-    """Returns the number of chains of a sum of k terms, a power of two: two or four threads get equal numbers."""
+    """Returns the number of chains of a sum of k terms, a power of two, so two or four threads get equally many."""
     chains = 1
     while chains * MOST_CHAIN_TERMS < k:
         chains *= 2
@@ -42,15 +42,17 @@ def chains_of(k):
 
 
 @kernel(
-    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, own_place: int, own_words: int, own_bytes: int, prologue: int, "
-    "prologue_words: int, prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
+    "a_batch: int, b_batch: int, unit_rows: int, unit_panels: int, most_merged_units: int, split_chains: int, "
+    "copy_row_elements: int, private_rows_word: int, prologue_word_count: int, private_row_bytes: int, "
+    "prologue_step: int, prologue_words: int, prologue_units: int, "
+    "epilogue_step: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied, own_place,
-    own_words, own_bytes, prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units, first,
-    last,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit_rows, unit_panels, most_merged_units,
+    split_chains, copy_row_elements, private_rows_word, prologue_word_count, private_row_bytes, prologue_step,
+    prologue_words, prologue_units, epilogue_step, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -60,67 +62,68 @@ def gemm(
         a_row, a_k: strides of A, in elements, of any value.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
-            Units are counted down the rows, then along the panels, then along the batch.
-        together: the panels of a unit. All panels are best while B fits the second cache.
-        most: how many units, one below the other, may be done as one.
-        apart: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of their
-            own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up. Threads
-            then read different rows of B.
-        copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
-            and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``. A copy
-            pays if A is read for many panels and each of its terms is in another page.
-        own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
-            writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
-            have at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel as elements.
-        own_words: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `own_place` is not 0.
-        own_bytes: the bytes of a row of A in the kernel's own memory.
-        prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
-            panels; else 0. Each row of the batch's A's is then read by one unit. The step's answer is ignored.
+        unit_rows: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its
+            columns. Units are counted down the rows, then along the panels, then along the batch.
+        unit_panels: the panels of a unit. All panels are best while B fits the second cache.
+        most_merged_units: how many units, one below the other, may be done as one.
+        split_chains: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of
+            their own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up.
+            Threads then read different rows of B.
+        copy_row_elements: 0, or the number of elements for each term in a copy of the unit's part of A: more than a
+            unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``.
+            A copy pays if A is read for many panels and each of its terms is in another page.
+        private_rows_word: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue
+            then writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as
+            one have at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel as elements.
+        prologue_word_count: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `private_rows_word`
+            is not 0.
+        private_row_bytes: the bytes of a row of A in the kernel's own memory.
+        prologue_step: the address of the step of a kernel that writes rows of A just before they are read, if a unit
+            has all panels; else 0. Each row of the batch's A's is then read by one unit. The step's status is ignored.
         prologue_words: the address of that step's words.
         prologue_units: how many of that kernel's units make a row of A.
-        epilogue, epilogue_words, epilogue_units: as for the prologue, for a kernel that gets rows of C as soon as they
-            are done.
+        epilogue_step, epilogue_words, epilogue_units: as for the prologue, for a kernel that gets rows of C as soon as
+            they are done.
         first, last: the units to do.
     """
     packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
-    across = (panels + together - 1) // together
-    blocks = (m + unit - 1) // unit
+    across = (panels + unit_panels - 1) // unit_panels
+    blocks = (m + unit_rows - 1) // unit_rows
     chains = chains_of(k)
     at = first
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(least(blocks - block, last - at), most)
+        count = least(least(blocks - block, last - at), most_merged_units)
         at += count
-        row, end = block * unit, least(m, (block + count) * unit)
+        row, end = block * unit_rows, least(m, (block + count) * unit_rows)
         matrix = place // across
-        first_panel = (place - matrix * across) * together
+        first_panel = (place - matrix * across) * unit_panels
         batch, begin_chain, end_chain = matrix, 0, chains
-        if apart != 0:
+        if split_chains != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
         top, bottom = batch * m + row, batch * m + end
         rows = a
         rows_at, rows_row = batch * a_batch + row * a_row, a_row
-        if own_place != 0:
-            for i in range(own_words):
+        if private_rows_word != 0:
+            for i in range(prologue_word_count):
                 words[i] = pointer(int64, prologue_words)[i]
-            words[own_place - 1] = address_of(copy) - top * own_bytes
-            call_step(prologue, address_of(words), top * prologue_units, bottom * prologue_units)
+            words[private_rows_word - 1] = address_of(copy) - top * private_row_bytes
+            call_step(prologue_step, address_of(words), top * prologue_units, bottom * prologue_units)
             rows, rows_at, rows_row = copy, 0, k
-        elif prologue != 0:
-            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
+        elif prologue_step != 0:
+            call_step(prologue_step, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
             there, there_at, there_row, there_k = rows, rows_at + term * a_k, rows_row, a_k
-            if copied != 0:
-                pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
-                there, there_at, there_row, there_k = copy, 0, 1, copied
-            for panel in range(first_panel, least(first_panel + together, panels)):
+            if copy_row_elements != 0:
+                pack_panel(a, there_at, a_k, a_row, copy, copy_row_elements, depth, end - row)
+                there, there_at, there_row, there_k = copy, 0, 1, copy_row_elements
+            for panel in range(first_panel, least(first_panel + unit_panels, panels)):
                 column = panel * width
                 columns = least(width, n - column)
                 stride = (columns + lanes - 1) // lanes * lanes
@@ -137,8 +140,8 @@ def gemm(
                     there, there_at, there_row, there_k, here, here_at, here_k, c, at_c, n, more, depth, end - row,
                     columns,
                 )  # fmt: skip
-        if epilogue != 0:
-            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
+        if epilogue_step != 0:
+            call_step(epilogue_step, epilogue_words, top * epilogue_units, bottom * epilogue_units)
 
 
 @kernel(
