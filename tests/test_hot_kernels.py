@@ -196,7 +196,7 @@ def test_embedding_rows_are_gathered_and_updated(calls_of):
     tokens = np.array([[1, 2], [1, 0]])
     model = keras.Sequential([layers.Embedding(5, 3)])
     step = step_of(model, mean_square, x=tokens)
-    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.summed_rows
+    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.row_kernel
     assert list(calls_of(step, *kernels).values()) == [1, 1, 1, 1]
 
 

@@ -105,7 +105,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
     def update(place: Scratch) -> Launch:
         numbers = [Input(input_count + state_count + i) for i in range(len(rule.numbers))]
         operands = *[Output(i) for i in range(state_count)], place, *numbers
-        return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
+        return Launch(rule.element_kernel[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, ProductWithEpilogue):
         product_form = launches_of_product(product.payload, make_following_launch=update)
