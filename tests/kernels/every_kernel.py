@@ -393,22 +393,22 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     found: Launches = block_squares_launches(np.dtype(dtype), (54,))
     sums = np.zeros(1)
     frame = Frame(found, (a,), (sums,))
-    team = np.zeros(driver.FIRST_PARKED_WORD + 2 * driver.CACHE_LINE_WORDS, np.int64)
-    team[driver.THREADS] = 1
-    driver.begin_released[()]((a, sums), frame._words, 1)
-    yield f"begin_released {dtype}", [sums.copy()]
-    driver.continue_released[()](frame._words, 0, 1)
+    pool = np.zeros(driver.FIRST_PARKED_FLAG + 2 * driver.CACHE_LINE_WORDS, np.int64)
+    pool[driver.THREADS] = 1
+    driver.begin_without_gil[()]((a, sums), frame._words, 1)
+    yield f"begin_without_gil {dtype}", [sums.copy()]
+    driver.continue_without_gil[()](frame._words, 0, 1)
     frame = Frame(
         Launches((Launch(tanh, (Input(0), Output(0)), 54),)), (a,), (outputs[0].reshape(-1)[:54].reshape(9, 6),)
     )
     frame._memory[0][:, 3] = 4  # shares
     y = np.zeros_like(a)
-    driver.begin_with_pool[()]((a, y), frame._words, team, 1)
+    driver.begin_on_pool[()]((a, y), frame._words, pool, 1)
     yield f"begin_with_team {dtype}", [y.copy()]
     y[:] = 0
-    driver.continue_with_pool[()](frame._words, team, 0, 1)
-    team[driver.QUIT] = 1
-    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](team, 0, 3), driver.clock_after[()](0) > 0]
+    driver.continue_on_pool[()](frame._words, pool, 0, 1)
+    pool[driver.QUIT] = 1
+    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_after[()](0) > 0]
 
 
 SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls

@@ -9,7 +9,7 @@ from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs import pipeline
 from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.normalization import layer_normalization
 from tests.compiler.test_replay import record
 
@@ -191,7 +191,7 @@ def test_the_number_of_threads_changes_no_bit():
     arrays = normal(4096, 64), normal(64, 64)
     program, _ = compiled(lambda x, w: tf.nn.relu(tf.tanh(x) @ w), *arrays)
     assert prepared(program)
-    before = team.threads
+    before = compute_pool.threads
     found = []
     try:
         for threads in (1, 2, 3):

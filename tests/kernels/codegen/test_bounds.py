@@ -231,7 +231,7 @@ def test_a_step_of_a_program_ends_it():
         return header, steps, words
 
     header, *_kept = frame(NO_BOUND)
-    assert driver.begin[()]((), header, 2) == driver.NOT_STOPPED
+    assert driver.begin[()]((), header, 2) == driver.RAN_TO_END
     assert (after == 2).all()
     after[:] = 0
     header, *_kept = frame(5)

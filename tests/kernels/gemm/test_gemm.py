@@ -22,7 +22,7 @@ from fastgrad.kernels.gemm.prologue import can_take_prologue, needs_no_row_memor
 from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
@@ -439,8 +439,8 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
     a, b = r.normal(size=left).astype(dtype), r.normal(size=right).astype(dtype)
     wanted = a.astype(np.float64) @ b.astype(np.float64)
     precision = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
-    before = team.threads
-    team.resize(threads)
+    before = compute_pool.threads
+    compute_pool.resize(threads)
     try:
         for x in (a, np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2), np.repeat(a, 2, -1)[..., ::2]):
             product = eager_products.product if a.ndim == b.ndim == 2 else eager_products.batch_product
@@ -449,7 +449,7 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
             turned = product(np.swapaxes(x, -1, -2), np.swapaxes(b, -1, -2).copy(), True, True)
             assert turned.tobytes() == found.tobytes()
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
 
 
 def test_dtypes_that_differ_and_integers_are_left_to_numpy():

@@ -34,7 +34,7 @@ from fastgrad.kernels.codegen.signature import (
     SHARE_PARAMETERS,
     Parameter,
     Signature,
-    checked_words,
+    array_size_words,
 )
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
@@ -71,7 +71,7 @@ class PythonKernel:
         self._title = f"{self.__name__}[{', '.join(variables.values())}]" if variables else self.__name__
         self._signature = signature
         self._elements = [p.element and number_type(variables.get(p.element, p.element)) for p in signature.parameters]
-        self._words = checked_words(signature)
+        self._words = array_size_words(signature)
         conversion.step = STEP_TABLE.add(self)
         _kernels[self._title] = self
 

@@ -119,7 +119,7 @@ def parse_signature(text: str) -> Signature:
     return Signature(" ".join(text.split()), tuple(parameters), bool(arrow))
 
 
-def checked_words(signature: Signature) -> dict[str, tuple[int, ...]]:
+def array_size_words(signature: Signature) -> dict[str, tuple[int, ...]]:
     """Returns the words of a step that give the size of each pointer's memory, for checked builds; see `bounds`.
 
     They come after the words of all parameters. An array has one word, its number of elements. A list has two: the

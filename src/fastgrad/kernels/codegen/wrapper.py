@@ -29,7 +29,7 @@ from fastgrad.kernels.codegen.signature import (
     KernelSource,
     Parameter,
     Signature,
-    checked_words,
+    array_size_words,
 )
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
@@ -221,12 +221,12 @@ def step_ir(source: KernelSource, symbol: str) -> str:
     are the share that the caller wants done. The step returns 0 if the body returns nothing, or -1; else it returns the
     body's result plus 1.
 
-    In checked builds more words follow (`checked_words`): for each array its number of elements, for each list the
+    In checked builds more words follow (`array_size_words`): for each array its number of elements, for each list the
     address of such numbers and their count.
     """
     lines, values, place = [], [], 0
     extents: dict[str, list[str]] = {}
-    sizes = checked_words(source.signature) if bounds.checks_bounds() else {}
+    sizes = array_size_words(source.signature) if bounds.checks_bounds() else {}
     for parameter in source.signature.parameters:
         name, kind = parameter.name, _llvm_type(parameter)
         if parameter.is_share:
@@ -255,7 +255,7 @@ def step_ir(source: KernelSource, symbol: str) -> str:
     if bounds.checks_bounds():
         lines += [f"  %.flag = load i64, ptr @{bounds.RECORD_SYMBOL}", "  %.inside = icmp eq i64 %.flag, 0"]
         lines += [
-            f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.OUT_OF_BOUNDS_ANSWER}",
+            f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.OUT_OF_BOUNDS_CODE}",
             "  ret i64 %.final",
         ]
     else:
