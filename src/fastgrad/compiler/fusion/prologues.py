@@ -144,7 +144,7 @@ def _row_prologue_launches(
             return None
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
         return None
-    parameters = [p for p in signature.parameters if not p.is_share]
+    parameters = [p for p in signature.parameters if not p.is_share_bound]
     for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
         if isinstance(operand, Launch) or type(operand) is tuple:
             return None

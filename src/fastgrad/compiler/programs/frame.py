@@ -99,7 +99,7 @@ class Frame:
     def _write_step(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
         signature = signature_of(launch.kernel)
-        parameters = [p for p in signature.parameters if not p.is_share]
+        parameters = [p for p in signature.parameters if not p.is_share_bound]
         operands = {parameter.name: operand for _, parameter, operand in operands_of(launch, signature)}
         listed = next((operands[p.name] for p in parameters if p.kind in LIST_KINDS and operands[p.name]), ())
         at = len(self._words)

@@ -10,7 +10,7 @@ from numpy import uint64
 
 from fastgrad.kernels.codegen.body import (
     constant_by_dtype,
-    masked_loads,
+    fast_masked_loads,
     multiply_rows,
     pack_panel,
     panel_columns,
@@ -43,7 +43,7 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
     each other from the first cache, from which every few rows of a read them again.
     """
     width = panel_columns(T)
-    if b_k > padded_stride(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
+    if b_k > padded_stride(columns) or (fast_masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
         stride = padded_stride(columns)
         pack_panel(b, b_at, b_k, 1, scratch, stride, depth, columns)
         for column in range(0, columns, width):

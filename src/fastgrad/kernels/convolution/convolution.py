@@ -94,7 +94,7 @@ def _window_launches(
     """
     array, sizes, depth = source
     move = patch_geometry[0]
-    by_lane, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
+    depthwise, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
     counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
@@ -103,7 +103,7 @@ def _window_launches(
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
-    lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
+    lanes = (1, 0, 0, outs, outs) if depthwise else (groups, depth, filters[1][2], target[1], target[1])
     head = [*_table_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
     tables: list[np.ndarray] = []
     at = patches.HEADER_WORDS + len(phases) * patches.PHASE_WORDS
@@ -111,7 +111,7 @@ def _window_launches(
         size = (block.images, *map(min, block.places, phase.places))
         moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
         rows = np.stack([element_offsets(size, moved), element_offsets(size, steps)], -1)
-        terms = _term_offsets(phase, patch[1:], filters[1], 1 if by_lane else depth)
+        terms = _term_offsets(phase, patch[1:], filters[1], 1 if depthwise else depth)
         home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
         head += [*phase.places, at, at + rows.size, len(terms), home]
         at += rows.size + terms.size
@@ -121,7 +121,7 @@ def _window_launches(
     work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
     cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (0.0 if epilogue is None else epilogue.unit_cost * epilogue.units)
     step = (0, 0) if epilogue is None else (KernelEntry(epilogue.kernel), epilogue)
-    function = (slide_lanes if by_lane else slide)[dtype]
+    function = (slide_lanes if depthwise else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)
 
@@ -347,7 +347,7 @@ def convolution_filter_launches(
         patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
     scratch = scratch or ((x.dtype, 0),)
-    by_lane, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
+    depthwise, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
     chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
@@ -355,8 +355,8 @@ def convolution_filter_launches(
     result = strides_of(windows.outputs, outs)
     phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
-    shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
-    lanes = (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
+    shares = 1 if chunks > 1 or depthwise or not blocks else min(len(rows), max(1, len(rows) // 32))
+    lanes = (1, 0, 0, outs, outs) if depthwise else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
     inner = (block.images, *block.places)
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
@@ -365,7 +365,7 @@ def convolution_filter_launches(
     table = Constant(np.concatenate([np.array(head, np.int64), places]))
     total = Output(0) if chunks == 1 else Scratch(1)
     cost = PRODUCT_NANOSECONDS * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)
-    function = (gather_lanes if by_lane else gather_filters)[x.dtype]
+    function = (gather_lanes if depthwise else gather_filters)[x.dtype]
     gather = Launch(function, (array, Input(1), total, table), chunks * shares, cost / (chunks * shares))
     if chunks == 1:
         return Launches((*before, gather), scratch)

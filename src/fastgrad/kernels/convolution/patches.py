@@ -13,8 +13,8 @@ from typing import Any
 from fastgrad.kernels.codegen.body import (
     call_step,
     local_array,
-    multiply_lanes,
     multiply_windows,
+    multiply_windows_depthwise,
     panel_columns,
     scalar_function,
     specialized,
@@ -224,8 +224,11 @@ def add_chunks(parts, total, count, size, first, last):
             total[i] += parts[part * size + i]
 
 
-def _patch_kernel(function: Any, name: str, signature: str, by_lane: bool) -> Kernel:
-    names = {"multiply": multiply_lanes if by_lane else multiply_windows, "SOURCE_FOLLOWS_COLUMNS": int(by_lane)}
+def _patch_kernel(function: Any, name: str, signature: str, depthwise: bool) -> Kernel:
+    names = {
+        "multiply": multiply_windows_depthwise if depthwise else multiply_windows,
+        "SOURCE_FOLLOWS_COLUMNS": int(depthwise),
+    }
     return kernel(signature, T=SUM_DTYPES)(specialized(function, name, function.__doc__, **names))
 
 

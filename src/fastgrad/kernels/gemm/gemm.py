@@ -12,8 +12,8 @@ from numpy import int64
 from fastgrad.kernels.codegen.body import (
     address_of,
     call_step,
+    fast_masked_loads,
     local_array,
-    masked_loads,
     multiply_rows,
     pack_panel,
     panel_array,
@@ -131,7 +131,7 @@ def gemm(
                 if (
                     b_column != 1
                     or (end - row >= LEAST_ROWS_FOR_PACKING_B and n > columns)
-                    or (masked_loads(T) == 0 and stride > columns)
+                    or (fast_masked_loads(T) == 0 and stride > columns)
                 ):
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
                     here, here_at, here_k = packed, 0, stride

@@ -2,7 +2,13 @@
 
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, local_array, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import (
+    PREFETCH_DISTANCE,
+    PREFETCH_ELEMENTS,
+    local_array,
+    prefetch,
+    scalar_function,
+)
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
@@ -32,7 +38,7 @@ def gather_rows(table, ids, out, rows, width, limit):
         return bad
     for k in range(rows):
         ahead = ids[least(k + PREFETCH_DISTANCE, rows - 1)] * width
-        for j in range(0, width, PREFETCH_STEP):
+        for j in range(0, width, PREFETCH_ELEMENTS):
             prefetch(table, ahead + j)
         at = ids[k] * width
         for j in range(width):
@@ -145,7 +151,7 @@ def sum_groups(values, order, starts, sums, rows, width, first, last):
     for k in range(first, last):
         start, end = starts[k], starts[k + 1]
         ahead = order[least(start + PREFETCH_DISTANCE, rows - 1)] * width
-        for j in range(0, width, PREFETCH_STEP):
+        for j in range(0, width, PREFETCH_ELEMENTS):
             prefetch(values, ahead + j)
         if start == end:
             for j in range(width):

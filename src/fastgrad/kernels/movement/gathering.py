@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, prefetch
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_ELEMENTS, prefetch
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec, single_launch
@@ -53,7 +53,7 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
             continue
         for k in range(start, stop):
             ahead = (base + ids[row + least(k + PREFETCH_DISTANCE, count - 1)]) * width
-            for j in range(0, width, PREFETCH_STEP):
+            for j in range(0, width, PREFETCH_ELEMENTS):
                 prefetch(x, ahead + j)
             number = int64(ids[row + k])
             if 0 <= number < size:

@@ -37,7 +37,13 @@ from typing import Any
 import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import (
+    PREFETCH_DISTANCE,
+    PREFETCH_ELEMENTS,
+    digest,
+    prefetch,
+    scalar_function,
+)
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
@@ -401,7 +407,13 @@ class UpdateRule:
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
         source = template.format_map(
-            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT_ELEMENTS, **fields}
+            {
+                **values,
+                "DISTANCE": PREFETCH_DISTANCE,
+                "STEP": PREFETCH_ELEMENTS,
+                "UNIT": UNIT_ELEMENTS,
+                **fields,
+            }
         )
         return _update_function(source, name, {"step": self.step})
 

@@ -29,8 +29,8 @@ from fastgrad.kernels.codegen.body import (
     call_step,
     cycle_counter,
     pointer,
-    relax,
     scalar_function,
+    spin_loop_hint,
     yield_processor,
 )
 from fastgrad.kernels.codegen.build import kernel
@@ -223,7 +223,7 @@ def run_step_in_shares(pool, step_number, share_count):
     finished = cycle_counter()
     waits = 0
     while atomic_load(pool, DONE) < share_count:
-        relax()
+        spin_loop_hint()
         waits += 1
         if waits % POLLS_BEFORE_YIELD == 0:
             yield_processor()  # other threads may wait for this core
@@ -298,7 +298,7 @@ def run_worker(pool, worker, idle_polls):
         if run_next_share(pool, worker + 1):
             idle = 0
             continue
-        relax()
+        spin_loop_hint()
         idle += 1
         if idle % POLLS_BEFORE_YIELD == 0:
             yield_processor()

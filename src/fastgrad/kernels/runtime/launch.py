@@ -155,7 +155,7 @@ def single_launch(
 
 def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
-    names = [p.name for p in signature_of(kernel).passed if not p.is_share]
+    names = [p.name for p in signature_of(kernel).passed_parameters if not p.is_share_bound]
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
@@ -282,7 +282,7 @@ def checked_sizes(kernel: Any, operands: Sequence[Any]) -> list[int]:
 
 def array_operands(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
     """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
-    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share]
+    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share_bound]
     pairs = zip(parameters, operands, strict=True)
     return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
