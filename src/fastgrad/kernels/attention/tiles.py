@@ -25,7 +25,7 @@ TILE_KEYS = 64
 CHUNK_QUERIES = 16  # queries that are processed at a time
 
 
-HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
+MASKED_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
 """The score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
 
 
@@ -73,8 +73,8 @@ def transpose_rows_of_tile(x, at, row_stride, depth, rows, scale, transposed):
 
 @scalar_function
 def hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
-    """Sets scores of hidden keys to `HIDDEN_SCORE`: keys after the query, and keys for which the mask is False."""
-    hidden = T(HIDDEN_SCORE)
+    """Sets scores of hidden keys to `MASKED_SCORE`: keys after the query, and keys for which the mask is False."""
+    hidden = T(MASKED_SCORE)
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
             behind = left + key - top

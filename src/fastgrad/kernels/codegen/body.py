@@ -135,8 +135,8 @@ or c += a b, for rows and terms at byte offsets that the words of `places` give.
 `panel_columns(T)` `columns`. Each sum is one chain of fused multiply-adds in the order of the terms, from 0."""
 
 multiply_windows_depthwise = Special("multiply_windows_depthwise")
-"""`multiply_windows_depthwise(...)`: `multiply_windows` for a depthwise product: a row of `columns` takes the place of an
-element of a, and each of its numbers is multiplied with b's number of its column."""
+"""`multiply_windows_depthwise(...)`: `multiply_windows` for a depthwise product: a row of `columns` takes the place of
+an element of a, and each of its numbers is multiplied with b's number of its column."""
 
 multiply_pairs = Special("multiply_pairs")
 """`multiply_pairs(...)`: `multiply_rows` for adjacent pairs of bfloat16 numbers, 32 bits a pair. c is float32, b is
@@ -226,9 +226,9 @@ class Polynomial(ByDtype):
     @property
     def functions_by_dtype(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
         """The function that computes the polynomial, for each dtype that has coefficients."""
-        for name in self.coefficients.keys() - self._choices.keys():
-            self._choices[name] = scalar_function(_horner_function(name, self.coefficients[name]))
-        return self._choices
+        for name in self.coefficients.keys() - self._functions_by_dtype.keys():
+            self._functions_by_dtype[name] = scalar_function(_horner_function(name, self.coefficients[name]))
+        return self._functions_by_dtype
 
 
 def polynomial(**coefficients: Sequence[float]) -> Polynomial:

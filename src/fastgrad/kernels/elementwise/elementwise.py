@@ -55,7 +55,7 @@ class Operands(ScratchCopies):
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
-        return self.followed_by(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
+        return self.copies_then(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def _broadcast_launches(
         return None
     (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return copies.followed_by(product.with_operands(tuple(operands)))
+    return copies.copies_then(product.with_operands(tuple(operands)))
 
 
 def _untiled_launch(
