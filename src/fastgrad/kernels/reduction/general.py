@@ -248,9 +248,9 @@ sum_launches = _reduction_launches(
 )
 mean_launches = _reduction_launches(_mean_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 prod_launches = _reduction_launches(_product_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
-max_launches = _reduction_launches(_extreme_of_rows(1, finite=False), NUMBER_DTYPES)
-min_launches = _reduction_launches(_extreme_of_rows(-1, finite=False), NUMBER_DTYPES)
-finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, finite=True), FLOATS)
+max_launches = _reduction_launches(_extreme_of_rows(1, only_finite=False), NUMBER_DTYPES)
+min_launches = _reduction_launches(_extreme_of_rows(-1, only_finite=False), NUMBER_DTYPES)
+finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, only_finite=True), FLOATS)
 count_nonzero_launches = _reduction_launches(
     lambda x, y: x.apply(count_rows[x.real], x.parts), (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES)
 )
