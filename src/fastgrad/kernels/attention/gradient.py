@@ -25,8 +25,8 @@ DQ_FLAG = 1  # bits of `cotangent_flags`
 DK_DV_FLAG = 2
 
 
-@kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
-def row_products(g, y, out, queries, heads, width, first, last):
+@kernel("g: in[T], y: in[T], deltas: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
+def row_products(g, y, deltas, queries, heads, width, first, last):
     """Computes the sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
@@ -38,7 +38,7 @@ def row_products(g, y, out, queries, heads, width, first, last):
             place = (top + r) // heads
             head = top + r - place * heads
             batch = place // queries
-            out[(batch * heads + head) * queries + place - batch * queries] = T(totals[r])
+            deltas[(batch * heads + head) * queries + place - batch * queries] = T(totals[r])
 
 
 @scalar_function

@@ -1,9 +1,9 @@
 """The epilogue of a dense layer's product: bias and activation in place; and their gradients in one pass.
 
-`BIAS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z + bias); its
-last two arguments are the range of z's elements to do. `GRADIENT_BIAS["relu"][dtype](g, y, dz, db, rows, columns)`
-computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the column sums of
-dz). There are such kernels for linear, tanh and sigmoid, too.
+`BIAS_KERNELS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z +
+bias); its last two arguments are the range of z's elements to do. `DENSE_GRADIENT_KERNELS["relu"][dtype](g, y, dz, db,
+rows, columns)` computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the
+column sums of dz). There are such kernels for linear, tanh and sigmoid, too.
 """
 
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ class Form(NamedTuple):
 
     @property
     def launch_parts(self) -> Mapping[int, int]:
-        """The launch's `parts`: C and a contiguous A, if units are equal blocks of whole rows of one matrix; else none."""
+        """The launch's `parts`: C and a contiguous A, if units are equal blocks of whole rows of a matrix; or none."""
         rows = self.unit[0] * self.units
         if self.swapped or self.batches > 1 or self.m != rows:
             return NO_PARTS

@@ -43,7 +43,7 @@ def lstm_step(x, work, bias, hs, cs, gates, gates_at, work_at, state_at, next_at
 
 @scalar_function
 def lstm_step_gradient(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of an LSTM's time step for one sequence; see `walk.step_gradient`. tanh(c) is recomputed."""
+    """Computes the cotangents of an LSTM's time step of one sequence, and tanh(c) again; see `walk.step_gradient`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):

@@ -52,8 +52,8 @@ from fastgrad.kernels.math.vector_math import least
 
 STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, STATUS, RESUME, PAUSE_PLACE, HEADER_WORDS = range(9)
 """The first words of a frame: the address of the steps, the address of the arrays' descriptions, their number, and the
-address of NumPy's array type. The driver writes the other words: the step that stopped the program, the
-status of its kernel, whether the program pauses, and where (see `PAUSED`)."""
+address of NumPy's array type. The driver writes the other words: the step that stopped the program, the status of its
+kernel, whether the program pauses, and where (see `PAUSED`)."""
 
 PAUSED, ABANDONED = 1 << 60, (1 << 60) + 1
 """Statuses that do not end the program. The status of a check is the position of an element, which is smaller. A loop
