@@ -55,7 +55,7 @@ def _run(code, *arguments, **environment):
 
 def test_the_kernels_of_the_library_are_found_in_a_fixed_order():
     names = [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.list_library_kernels()]
-    assert {"gemm", "softmax", "adam", "begin_with_pool", "lstm_gradient", "attention"} <= {name for name, _ in names}
+    assert {"gemm", "softmax", "adam", "begin_on_pool", "lstm_gradient", "attention"} <= {name for name, _ in names}
     assert ("gelu", (("T", "float32"),)) in names
     assert names == [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.list_library_kernels()]
 

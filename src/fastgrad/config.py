@@ -18,7 +18,7 @@ from fastgrad.core.placement import set_default_device as set_default_device
 from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
-from fastgrad.kernels.runtime.thread_pool import team as _team
+from fastgrad.kernels.runtime.thread_pool import compute_pool as _compute_pool
 
 
 class PhysicalDevice(NamedTuple):
@@ -153,7 +153,7 @@ experimental = _SimpleNamespace(
 
 def get_num_threads() -> int:
     """Returns the number of threads of compiled steps, including the caller's thread."""
-    return _team.threads
+    return _compute_pool.threads
 
 
 def set_num_threads(threads: int) -> None:
@@ -172,7 +172,7 @@ def set_num_threads(threads: int) -> None:
     count = _checked_integer("tf.config.set_num_threads", "threads", threads)
     if count < 1:
         raise ValueError(f"tf.config.set_num_threads: threads is {count}; it must be at least 1 (the caller's own).")
-    _team.resize(count)
+    _compute_pool.resize(count)
 
 
 _op_parallelism_threads = {"intra": 0, "inter": 0}

@@ -163,7 +163,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
     arrays[0] = arrays[0].T  # not contiguous
     wanted = updates.squares(*arrays)
     monkeypatch.setattr(updates, "_MIN_ELEMENTS_FOR_THREADS", 0)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     threads = config.get_num_threads()
     try:
         for count in (1, 2, 5):

@@ -41,7 +41,7 @@ from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
-from fastgrad.kernels.movement.strided import Views, launches_of_views
+from fastgrad.kernels.movement.strided import ViewLayouts, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 
 _ndarray = np.ndarray
@@ -149,7 +149,7 @@ class Operation:
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
-        views: Views | None = None,
+        views: ViewLayouts | None = None,
         batched: Callable[..., Any] | None = None,
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,

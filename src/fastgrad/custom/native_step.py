@@ -44,7 +44,7 @@ class NativeStep:
         step: the address of the entry.
         signature: the parsed parameters.
         parameters: each parameter with the dtype of its array, or None.
-        places: as in built kernels; see ``build._ArgumentConverter``.
+        places: as in built kernels; see ``build._NativeFunctionSelf``.
         in_place: empty: no result is in place.
         source: None: there is no source for another machine.
     """
@@ -72,11 +72,11 @@ class NativeStep:
         function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._entry = function_type(compiled.address)
 
-    def code_text(self, assembly: bool) -> str:
+    def inspect_code(self, as_assembly: bool) -> str:
         """Returns the code of a compiled step as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
-        return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
+        return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
 
     @property
     def __self__(self) -> NativeStep:

@@ -32,7 +32,7 @@ def _run_dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: 
 
 def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
-    kernels.GRADIENT_BIAS_KERNELS[activation][y.dtype](g, y, dz, db, *y.shape)
+    kernels.DENSE_GRADIENT_KERNELS[activation][y.dtype](g, y, dz, db, *y.shape)
     return dz, db
 
 

@@ -14,7 +14,7 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import write_parts_launches
+from fastgrad.kernels.movement.strided import placed_inputs_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows
@@ -40,7 +40,7 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return (
         None
         if piece_layouts is None
-        else write_parts_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+        else placed_inputs_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
     )
 
 
@@ -146,7 +146,7 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
     return (
         None
         if slice_layouts is None
-        else write_parts_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+        else placed_inputs_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
     )
 
 

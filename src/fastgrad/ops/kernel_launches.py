@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
 from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
-from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
+from fastgrad.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 KERNEL_MIN_ELEMENTS = 1 << 15
@@ -102,7 +102,7 @@ def make_float_kernel_run(
         if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * nanoseconds < LEAST_SHARED_NANOSECONDS:
+        if size * nanoseconds < LEAST_POOL_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
             call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)

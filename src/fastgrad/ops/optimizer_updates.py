@@ -27,7 +27,7 @@ from fastgrad.kernels.optimizers.norms import (
     sums_of_squares_launches,
 )
 from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, unit_count
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 
@@ -68,7 +68,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
     pairs = tuple([(i, i) for i in range(state_count * count)])
-    work = units(outputs[:count])
+    work = unit_count(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
     cost = elements * update_rule.nanoseconds / max(work, 1)
     launch = Launch(update_rule.variables[dtype], (*state, gradients, *numbers), work, cost)
@@ -95,7 +95,7 @@ update_result = operation(
     "apply_update_by_element",
     Form.ELEMENTWISE,
     run=lambda *inputs, rule, result: update.run(*inputs, rule=rule, count=1)[result],
-    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
+    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
 """One output of ``update`` for one variable, element by element; the attribute ``result`` is the output's number."""
@@ -261,7 +261,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
     if moves == ZERO_GRADIENT_RESTS:
-        kernel = update_rule.summed_rows[table.dtype, ids.dtype]
+        kernel = update_rule.row_kernel[table.dtype, ids.dtype]
         launch = Launch(
             kernel,
             (*operands, limit, width, *numbers),
@@ -269,7 +269,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
             NANOSECONDS_PER_UPDATED_ROW + width * update_rule.nanoseconds,
         )
     else:
-        kernel = update_rule.summed_table[table.dtype, ids.dtype]
+        kernel = update_rule.table_kernel[table.dtype, ids.dtype]
         launch = Launch(kernel, (*operands, width, *numbers), limit, width * update_rule.nanoseconds)
     pairs = tuple([(i, i) for i in range(state_count)])
     return Launches((launch,), in_place=pairs, starts_as=pairs)
@@ -301,7 +301,7 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
     rows = Output(state_count), Input(state_count + 2), Input(state_count + 3)
     limit, width = table.shape[0], math.prod(table.shape[1:])
     operands = *state, Input(state_count + 1), *rows, limit, width, *numbers
-    kernel = update_rule.summed_live[table.dtype, ids.dtype]
+    kernel = update_rule.flagged_row_kernel[table.dtype, ids.dtype]
     pairs = tuple([(i, i) for i in range(state_count + 1)])
     launch = Launch(kernel, operands, live.shape[0], 8 * width * update_rule.nanoseconds)
     return Launches((launch,), in_place=pairs, starts_as=pairs)

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import ArraySpec, nonnegative_sizes
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import strided_copy_launch, write_parts_launches
+from fastgrad.kernels.movement.strided import placed_inputs_launches, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
@@ -56,7 +56,7 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     result_layout = layouts.of_shape(y.shape)
     value = layouts.broadcast(layouts.contiguous(1), (), y.shape)
     fill = None if value is None else strided_copy_launch(Input(1), Output(0), y.dtype, value, result_layout)
-    return write_parts_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
+    return placed_inputs_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
 _pad_operation = operation(

@@ -37,7 +37,7 @@ def _float_draw_operation(name: str) -> Any:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _FLOAT32
         out = np.empty(shape, kernel_dtype)
-        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.units(out.size))
+        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.unit_count(out.size))
         if kernel_dtype is result_dtype:
             return out
         if name == "uniform":
@@ -61,7 +61,9 @@ def _float_draw_operation(name: str) -> Any:
 
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     size = element_count(shape)
-    return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT_ELEMENTS * 4.0),))
+    return Launches(
+        (Launch(kernel, (Output(0), size, Input(0)), kernels.unit_count(size), kernels.UNIT_ELEMENTS * 4.0),)
+    )
 
 
 uniform = _float_draw_operation("uniform")
@@ -76,7 +78,7 @@ truncated_normal = _float_draw_operation("truncated_normal")
 
 def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64) -> np.ndarray:
     out = np.empty(shape, dtype)
-    kernels.bits[dtype](out, out.size, words, 0, kernels.units(out.size))
+    kernels.bits[dtype](out, out.size, words, 0, kernels.unit_count(out.size))
     return out
 
 
@@ -101,7 +103,7 @@ def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     if x.dtype.itemsize == 2:
         return _run_dropout(x.astype(np.float32), words, rate).astype(x.dtype)
     out = np.empty(x.shape, x.dtype)
-    kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.units(x.size))
+    kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.unit_count(x.size))
     return out
 
 
@@ -183,7 +185,7 @@ def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: st
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
     draws = np.empty((rows, count))
-    kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.units(draws.size))
+    kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.unit_count(draws.size))
     out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
     is_finite = np.isfinite(wide)
     if not is_finite.all():

@@ -22,7 +22,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement.layout import Layout, broadcast
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
@@ -154,7 +154,7 @@ def _spread_views(
 ) -> list[Layout] | None:
     if len(given) != len(shape):
         given = tuple([1 if axis in axes else size for axis, size in enumerate(shape)])
-    return views_of_one_result(broadcast(layout, given, shape))
+    return single_result_layouts(broadcast(layout, given, shape))
 
 
 spread = operation(

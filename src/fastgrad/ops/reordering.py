@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
@@ -30,7 +30,7 @@ _reverse_operation: Operation = operation(
     Form.INDEX_MAP,
     run=_run_reverse,
     gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
-    views=lambda layout, given, results, axes: views_of_one_result(layouts.reversed_layout(layout, given, axes)),
+    views=lambda layout, given, results, axes: single_result_layouts(layouts.reversed_layout(layout, given, axes)),
     batched=axes_after_rows("axis", "axes"),
     simplifications=lambda rules: (rules.compose_reverses, rules.remove_empty_reverse),
 )

@@ -13,7 +13,7 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 
@@ -38,7 +38,7 @@ _tile_operation = operation(
     Form.INDEX_MAP,
     run=_run_tile,
     gradient=_tile_gradient,
-    views=lambda layout, given, results, multiples: views_of_one_result(layouts.tiled(layout, given, multiples)),
+    views=lambda layout, given, results, multiples: single_result_layouts(layouts.tiled(layout, given, multiples)),
     batched=sizes_after_rows("multiples", before=1),
     result=lambda x, multiples: ArraySpec(
         tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype

@@ -50,7 +50,7 @@ shifted: Operation = operation(
     run=_run_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("movement.boxes", "shifted_launches"),
+    launches=launches_from("movement.boxes", "shift_by_one_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=same,
 )

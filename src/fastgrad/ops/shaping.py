@@ -15,7 +15,7 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
 from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
@@ -225,7 +225,7 @@ _transpose_operation: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose_operation(g, perm=inverse_permutation(perm)),
-    views=lambda layout, given, results, perm: views_of_one_result(layouts.transposed(layout, given, perm)),
+    views=lambda layout, given, results, perm: single_result_layouts(layouts.transposed(layout, given, perm)),
     batched=lambda name, rows, x, perm: call_operation(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
     simplifications=lambda rules: (rules.compose_transposes, rules.drop_identity_transpose),
 )
@@ -281,7 +281,7 @@ _broadcast_to_operation = operation(
     Form.INDEX_MAP,
     run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
-    views=lambda layout, given, results, shape: views_of_one_result(layouts.broadcast(layout, given, shape)),
+    views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
     batched=lambda name, rows, x, shape: call_operation(name, align_rows(x, len(shape)), shape=(rows, *shape)),
     simplifications=lambda rules: (rules.drop_inner("broadcast_to"), rules.remove_if_type_unchanged),
     transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,

@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable, writer_lock
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result, write_parts_launches
+from fastgrad.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import as_python_ints, broadcasts_to, tensor_of
 from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
@@ -59,7 +59,7 @@ _strided_slice: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
-    views=lambda layout, given, results, key: views_of_one_result(layouts.sliced(layout, given, key)),
+    views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
     simplifications=lambda rules: (rules.remove_whole_slice,),
     transposed=_transposed_slice,
@@ -69,7 +69,7 @@ _strided_slice_gradient: Operation = operation(
     Form.INDEX_MAP,
     run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
-    launches=lambda inputs, outputs, key, shape: write_parts_launches(
+    launches=lambda inputs, outputs, key, shape: placed_inputs_launches(
         outputs[0],
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
@@ -341,7 +341,7 @@ _assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
     run=_copy_with_slice,
-    launches=lambda inputs, outputs, key: write_parts_launches(
+    launches=lambda inputs, outputs, key: placed_inputs_launches(
         outputs[0],
         [],
         [

@@ -11,7 +11,7 @@ from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.compiler.test_replay import record
 
 RNG = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_where_threads_would_share_the_product_alone_better_it_stays_alone():
 
 def test_the_number_of_threads_changes_no_bit():
     arrays = normal(1024, 64), normal(300, 64), normal(1024, 300)
-    before, found = team.threads, []
+    before, found = compute_pool.threads, []
     try:
         for threads in (1, 2, 3):
             tf.config.set_num_threads(threads)

@@ -19,7 +19,7 @@ from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
 from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Output, run_launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
@@ -96,7 +96,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
     following = Launch(dense.BIAS_KERNELS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
-    run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
+    run_launches(product_launches([a, b], epilogue=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
 
@@ -273,7 +273,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
         form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
-        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_ROW_EPILOGUE, 0, form.units)
+        gemm[a.dtype](x, b, wanted, *form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
@@ -324,7 +324,7 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
     wanted = np.empty_like(product)
     of_rows(product, gamma, beta, wanted, mean, inverse, 20, 0.5, 0, rows)
     operands = Output(0), Input(2), Input(3), Output(1), Output(2), Output(3), 20, 0.5
-    found = product_launches([a, b], following=Launch(of_rows, operands, rows))
+    found = product_launches([a, b], epilogue=Launch(of_rows, operands, rows))
     assert len(found.launches) == 1
     for shares in (1, 2, 3):
         outputs = [np.empty_like(product), np.empty_like(product), np.empty_like(mean), np.empty_like(mean)]
@@ -337,7 +337,7 @@ def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
-    gemm[a.dtype](a, b, c, *form.numbers, *NO_ROW_EPILOGUE, 1, 2)
+    gemm[a.dtype](a, b, c, *form.gemm_args, *NO_ROW_EPILOGUE, 1, 2)
     wanted = multiplied(a, b)
     rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0
@@ -376,8 +376,8 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
     a, b = r.normal(size=left).astype(dtype), r.normal(size=right).astype(dtype)
     wanted = a.astype(np.float64) @ b.astype(np.float64)
     precision = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
-    before = team.threads
-    team.resize(threads)
+    before = compute_pool.threads
+    compute_pool.resize(threads)
     try:
         for x in (a, np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2), np.repeat(a, 2, -1)[..., ::2]):
             product = eager_products.product if a.ndim == b.ndim == 2 else eager_products.batch_product
@@ -386,7 +386,7 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
             turned = product(np.swapaxes(x, -1, -2), np.swapaxes(b, -1, -2).copy(), True, True)
             assert turned.tobytes() == found.tobytes()
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
 
 
 def test_dtypes_that_differ_and_integers_are_left_to_numpy():

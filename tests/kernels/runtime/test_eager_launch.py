@@ -1,4 +1,4 @@
-"""Work of eager operations on all threads of the team: the same bits as on one."""
+"""Work of eager operations on all threads of the compute_pool: the same bits as on one."""
 
 import gc
 import weakref
@@ -11,16 +11,16 @@ from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.runtime import eager_launch
 from fastgrad.kernels.runtime.eager_launch import Frame, run_eagerly
 from fastgrad.kernels.runtime.launch import Launch, Launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.summation import sum_over
 
 
 @pytest.fixture
 def threads():
-    """The team, whose number of threads is set back."""
-    before = team.threads
-    yield team.resize
-    team.resize(before)
+    """The compute_pool, whose number of threads is set back."""
+    before = compute_pool.threads
+    yield compute_pool.resize
+    compute_pool.resize(before)
 
 
 def arrays(steps, batch, units):
@@ -61,7 +61,7 @@ def test_arrays_go_with_their_last_name(threads, count):
 
 def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     threads(2)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     launch = lstm_launches(arrays(2, 2, 2), [])
     odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
@@ -126,7 +126,7 @@ def test_results_that_start_as_an_input_do(threads, count):
 def test_a_kernel_called_again_makes_nothing_anew(threads, monkeypatch):
     """For arrays of the same shapes; for others it makes a program of their own."""
     threads(2)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     made = []
 
     class Counted(Frame):

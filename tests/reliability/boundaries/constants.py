@@ -34,13 +34,13 @@ NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""
 
 NO_SIZES = {
-    "attention.gradient": "QUERY_COTANGENT KEY_AND_VALUE_COTANGENTS",
+    "attention.gradient": "DQ_FLAG DK_DV_FLAG",
     "random.random": "PHILOX_MULTIPLIER_0 PHILOX_MULTIPLIER_1 PHILOX_WEYL_0 PHILOX_WEYL_1 LOW_32_BITS",
     "gemm.eager": "NDARRAY_ALIGNED_FLAG MOST_KEPT_CALLS",
-    "gemm.form": "COPY_GAP_ELEMENTS",
-    "gemm.pairs": "COPY_GAP_ELEMENTS",
-    "recurrent.walk": "GATES HAS_SECOND_STATE",
-    "convolution.patches": "SOURCE_FOLLOWS_COLUMNS",
+    "gemm.form": "COPY_PADDING_ELEMENTS",
+    "gemm.pairs": "COPY_PADDING_ELEMENTS",
+    "recurrent.walk": "GATE_COUNT HAS_SECOND_STATE",
+    "convolution.patches": "IS_DEPTHWISE",
     "movement.strided": "MOVE_RANK",
 }
 """Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""

@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
-from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
+from fastgrad.kernels.runtime.driver import NANOSECONDS_SINCE_PAUSE_ADDRESS
 from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
 BYTES: np.dtype = np.dtype(np.uint8)
@@ -67,7 +67,7 @@ def _launches_of_row_loop(
         loop.carried,
         trips,
         int(loop.reverse),
-        LOOP_NANOSECONDS_ADDRESS,
+        NANOSECONDS_SINCE_PAUSE_ADDRESS,
         int(50.0 + cost_without_loops(plan)),
         Scratch(0),
         Scratch(1),
@@ -115,7 +115,7 @@ def _launches_of_while(
         1 << 62 if loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
-        LOOP_NANOSECONDS_ADDRESS,
+        NANOSECONDS_SINCE_PAUSE_ADDRESS,
         int(100.0 + cost_without_loops(plan) + cost_without_loops(test)),
         Scratch(0),
         Scratch(1),

@@ -19,7 +19,7 @@ from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
 from fastgrad.kernels.gemm.epilogue import row_unit_launch
-from fastgrad.kernels.gemm.form import rows_of_unit
+from fastgrad.kernels.gemm.form import epilogue_block_rows
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 
 MOST_BLOCK_ROWS = 128
@@ -70,7 +70,7 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
         return False
     if row_name(product) not in ("matmul", "wide_product"):
         return False
-    unit = rows_of_unit(product.inputs, **product.attributes)
+    unit = epilogue_block_rows(product.inputs, **product.attributes)
     if unit is None or (
         fused.count_of("r") > _row_count_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS
     ):
@@ -87,7 +87,7 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     """Returns the kernels of a group with column sums of a product."""
-    unit = rows_of_unit(product.inputs, **product.attributes)
+    unit = epilogue_block_rows(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])
     block = _row_count_of_block(unit)

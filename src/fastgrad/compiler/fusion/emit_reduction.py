@@ -21,7 +21,14 @@ from fastgrad.compiler.fusion.phases import Phase, Schedule
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
-from fastgrad.kernels.reduction.lanes import ENOUGH_UNITS, FEW_ELEMENTS, LANE_DEPTH, LANES, MANY_ELEMENTS, PART_ELEMENTS
+from fastgrad.kernels.reduction.lanes import (
+    ENOUGH_UNITS,
+    LANE_DEPTH,
+    LANES,
+    LEAST_SPLIT_ELEMENTS,
+    PART_ELEMENTS,
+    SHORT_ROW_ELEMENTS,
+)
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 LEAST_LONG_ROW_ELEMENTS = 1024
@@ -105,7 +112,7 @@ class ReductionEmitter:
 
     def has_uncut_reductions(self) -> bool:
         """True if no reduction is cut into parts that several threads compute."""
-        return self.pieces >= ENOUGH_UNITS or self.count < MANY_ELEMENTS or len(self.schedule.phases) > 1
+        return self.pieces >= ENOUGH_UNITS or self.count < LEAST_SPLIT_ELEMENTS or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype in which a reduction combines the totals of blocks of elements."""
@@ -247,7 +254,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
-        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW_ELEMENTS
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS
 
     def _piece_count(self) -> int:
         return self.kept_count
@@ -325,7 +332,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW_ELEMENTS)
+                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), SHORT_ROW_ELEMENTS)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")

@@ -109,7 +109,7 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
     if row_name(product) == "wide_product" and not uses_bfloat16_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
-        return product_launches(product.inputs, **product.attributes, following=following)
+        return product_launches(product.inputs, **product.attributes, epilogue=following)
     followed = convolution_with_epilogue(product.inputs, product.outputs, following, **product.attributes)
     return None if followed is None or followed.scratch else followed
 

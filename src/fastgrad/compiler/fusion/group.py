@@ -28,11 +28,11 @@ from fastgrad.kernels.movement.layout import (
     Layout,
     broadcast,
     cuts_of,
-    joined_cuts,
     merged_dimensions,
     sizes_between_cuts,
     split_dimensions,
     strides_after_split,
+    union_of_cuts,
 )
 from fastgrad.kernels.reduction.lanes import LANES
 
@@ -206,7 +206,7 @@ class Group:
             if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_GROUP_REDUCTIONS:
                 return None
             reduced = reduced_dims
-            cuts = joined_cuts(self.cuts, reduction_cuts)
+            cuts = union_of_cuts(self.cuts, reduction_cuts)
         reads: list[Any] = []
         fresh = 0
         for value, home in zip(node.inputs, homes, strict=True):
@@ -227,7 +227,7 @@ class Group:
                 if split_dimensions(layout.dims, self._kept_sizes()) is None:
                     return None
             else:
-                cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
+                cuts = union_of_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
             fresh += (id(view.base), layout, kept) not in self._inputs
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_GROUP_DIMENSIONS or len(self._values) + fresh > MOST_GROUP_INPUTS:

@@ -105,7 +105,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
     def update(place: Scratch) -> Launch:
         numbers = [Input(input_count + state_count + i) for i in range(len(rule.numbers))]
         operands = *[Output(i) for i in range(state_count)], place, *numbers
-        return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
+        return Launch(rule.element_kernel[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, ProductWithEpilogue):
         product_form = launches_of_product(product.payload, make_following_launch=update)
@@ -114,7 +114,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
     def followed_by(following: Launch) -> Launches:
-        return product_launches(product.inputs, **product.attributes, following=following)
+        return product_launches(product.inputs, **product.attributes, epilogue=following)
 
     place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
     product_form = followed_by(update(place))

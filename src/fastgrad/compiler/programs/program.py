@@ -116,7 +116,7 @@ class Program:
         """
         begin, go_on = drivers_of(frame.plan)
         while status == driver.STOPPED:
-            answer = int(frame.words[driver.ANSWER])
+            answer = int(frame.words[driver.STATUS])
             if answer == driver.PAUSED:
                 status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
             elif answer == driver.ABANDONED:

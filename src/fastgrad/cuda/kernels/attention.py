@@ -21,7 +21,7 @@ from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import TILE_SIDE, add_stretch, add_wide_stretch, sum_number
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
-from fastgrad.kernels.attention.tiles import HIDDEN_SCORE
+from fastgrad.kernels.attention.tiles import MASKED_SCORE
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
 from fastgrad.kernels.random.random import block_words
@@ -200,7 +200,7 @@ def attention(
                 if lane >= count:
                     score = T(-math.inf)
                 elif r < sizes[ROWS] and is_hidden(sizes[TOP] + r, left + lane, mask, sizes[MASK_AT], sizes):
-                    score = T(HIDDEN_SCORE)
+                    score = T(MASKED_SCORE)
                 peak = nan_greatest(warp_greatest(score), highest[before + r])
                 factor = T(1) if peak == highest[before + r] else exp(highest[before + r] - peak)
                 weight = exp(score - (peak if peak > T(-math.inf) else T(0)))
@@ -224,7 +224,7 @@ def attention(
         at = (sizes[END] + 31) // 32 * 32 & 32
         for r in range(row, sizes[ROWS], 4):
             peak = highest[at + r]
-            share = T(0) if blank != 0 and peak == T(HIDDEN_SCORE) else T(1) / totals[at + r]
+            share = T(0) if blank != 0 and peak == T(MASKED_SCORE) else T(1) / totals[at + r]
             s = sum_number(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
             t = sum_number(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
             store_two_columns(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
@@ -311,7 +311,7 @@ def attention_gradient(
                         x = T(0)
                         if r < rows and lane < count:
                             hidden = is_hidden(top + r, left + lane, mask, mask_at, sizes)
-                            score = T(HIDDEN_SCORE) if hidden else near[at]
+                            score = T(MASKED_SCORE) if hidden else near[at]
                             weight = exp(score - peaks[weights + r]) * shares[weights + r]
                             if wanted == 2:
                                 x = weight * factor
@@ -373,8 +373,8 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
     arrays, outputs, (*numbers, wanted) = operands[:9], operands[9:12], operands[12:]
     queries, keys, _, shared, depth, width, *_ = numbers
     blocks = {
-        gradient_on_cpu.QUERY_COTANGENT: -(-queries // on_cpu.TILE_QUERIES),
-        gradient_on_cpu.KEY_AND_VALUE_COTANGENTS: -(-keys // on_cpu.TILE_KEYS),
+        gradient_on_cpu.DQ_FLAG: -(-queries // on_cpu.TILE_QUERIES),
+        gradient_on_cpu.DK_DV_FLAG: -(-keys // on_cpu.TILE_KEYS),
     }
     places = launch.units // blocks.get(wanted, 1)
     launches = []
@@ -383,7 +383,7 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
         (KEYS, _tile_count(places, keys, depth)),
         (VALUES, _tile_count(places, keys, width)),
     ):
-        if wanted & (gradient_on_cpu.QUERY_COTANGENT if whose == QUERIES else gradient_on_cpu.KEY_AND_VALUE_COTANGENTS):
+        if wanted & (gradient_on_cpu.DQ_FLAG if whose == QUERIES else gradient_on_cpu.DK_DV_FLAG):
             given = (*arrays, outputs[whose], *_numbers_of_gpu_kernel(numbers), whose)
             launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches

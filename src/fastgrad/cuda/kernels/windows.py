@@ -29,7 +29,7 @@ from fastgrad.kernels.convolution.patches import (
     GROUPS_WORD,
     IMAGES_WORD,
     MOVE_WORD,
-    PLACES_WORD,
+    POSITIONS_WORD,
     SOURCE_CHANNELS_WORD,
     SOURCE_GROUP_WORD,
     SOURCE_WORD,
@@ -94,7 +94,7 @@ def write_place(places, counts, counts_at, place_number, place_count, target_wor
 def slide(source, filters, target, places, terms, phase, depth, first, last):
     """Products of the source's windows with filters. Units are tiles of places by columns of a group in a phase."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
-    counts = phase + PLACES_WORD
+    counts = phase + POSITIONS_WORD
     count = places[IMAGES_WORD] * places[counts] * places[counts + 1] * places[counts + 2]
     columns = places[COLUMNS_WORD]
     across = (columns + 31) // 32
@@ -208,7 +208,7 @@ def _depthwise_table(words: np.ndarray) -> np.ndarray:
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
     """Returns the launch of `slide` for one phase of a convolution's table."""
-    places = int(words[IMAGES_WORD] * words[phase + PLACES_WORD : phase + PLACES_WORD + 3].prod())
+    places = int(words[IMAGES_WORD] * words[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
     tiles = -(-places // TILE_SIDE) * int(words[GROUPS_WORD]) * -(-int(words[COLUMNS_WORD]) // TILE_SIDE)
     return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 

@@ -27,7 +27,7 @@ from fastgrad.kernels.optimizers.update_rule import (
     ZERO_GRADIENT_MOVES,
     ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
     UpdateRule,
-    units,
+    unit_count,
 )
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 
@@ -330,7 +330,7 @@ class KernelOptimizer(Optimizer):
         gradient = np.zeros_like(float32_rows[0])
         gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.values
         lists = [[array] for array in (*float32_rows, gradient)]
-        self.rule.variables[gradient.dtype](*lists, 0, units([gradient]), *hyperparameters, 0.0)
+        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *hyperparameters, 0.0)
         for array, new in zip(arrays, float32_rows, strict=True):
             array[row_ids] = new
 

@@ -40,7 +40,7 @@ from fastgrad.keras.optimizers.step import (
 )
 from fastgrad.keras.weight import any_overwrite_flag
 from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
 
@@ -356,7 +356,7 @@ class Optimizer(OptimizerState):
                 )
                 average._array[...] = new_average
             elif weights.dtype.kind == "f":
-                moving_average.variables[weights.dtype]([average._array], [weights], 0, units([weights]), momentum)
+                moving_average.variables[weights.dtype]([average._array], [weights], 0, unit_count([weights]), momentum)
             else:
                 average._array[...] = weights
         if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:

@@ -12,7 +12,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.variable import LastReadNumber, OptimizerVariable
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.optimizer_updates import is_half
 
 
@@ -36,7 +36,7 @@ class Group:
         self.slots = [tuple([slot_list[i]._array for i in positions]) for slot_list in slots]
         self.dtype = self.parameters[0].dtype
         self.half = is_half(self.dtype)
-        self.units = units(self.parameters)
+        self.units = unit_count(self.parameters)
         self.decays = decays
 
 

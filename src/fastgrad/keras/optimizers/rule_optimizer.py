@@ -81,7 +81,7 @@ class RuleOptimizer(KernelOptimizer):
             learning_rate: the rate of this update.
             step: the number of this update, counted from 1.
         """
-        values: tuple[Any, ...] = self.rule.values(self, learning_rate, step)
+        values: tuple[Any, ...] = self.rule.hyper_values_function(self, learning_rate, step)
         return values
 
     def slot(self, name: str) -> list[OptimizerVariable]:

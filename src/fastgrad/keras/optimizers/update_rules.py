@@ -196,7 +196,7 @@ def _kernel_and_python_versions(function: FunctionType, owner: str) -> tuple[Any
     if formulas is None or choice is None:
         kernel_copy = kernel_function(function, owner)
         return kernel_copy, kernel_copy, fingerprint(kernel_copy)
-    fingerprints = "".join(map(fingerprint, choice.choices.values()))
+    fingerprints = "".join(map(fingerprint, choice.functions_by_dtype.values()))
     return choice, _formula_evaluator(formulas["float64"]), digest(fingerprints.encode())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import (
     call_step,
-    masked_loads,
+    fast_masked_loads,
     multiply_rows,
     pack_panel,
     panel_array,
@@ -28,7 +28,7 @@ CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time,
 
 @scalar_function
 def chains_of(k):
-    """Returns the number of chains of a sum of k terms, a power of two: two or four threads get equal numbers."""
+    """Returns the number of chains of a sum of k terms, a power of two, so two or four threads get equally many."""
     chains = 1
     while chains * MOST_CHAIN_TERMS < k:
         chains *= 2
@@ -36,14 +36,15 @@ def chains_of(k):
 
 
 @kernel(
-    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, "
-    "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
+    "a_batch: int, b_batch: int, unit_rows: int, unit_panels: int, most_merged_units: int, split_chains: int, "
+    "copy_row_elements: int, "
+    "epilogue_step: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied,
-    epilogue, epilogue_words, epilogue_units, first, last,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit_rows, unit_panels, most_merged_units,
+    split_chains, copy_row_elements, epilogue_step, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -53,18 +54,18 @@ def gemm(
         a_row, a_k: strides of A, in elements, of any value.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
-            Units are counted down the rows, then along the panels, then along the batch.
-        together: the panels of a unit. All panels are best while B fits the second cache.
-        most: how many units, one below the other, may be done as one.
-        apart: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of their
-            own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up. Threads
-            then read different rows of B.
-        copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
-            and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``. A copy
-            pays if A is read for many panels and each of its terms is in another page.
-        epilogue: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has all
-            panels; else 0.
+        unit_rows: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its
+            columns. Units are counted down the rows, then along the panels, then along the batch.
+        unit_panels: the panels of a unit. All panels are best while B fits the second cache.
+        most_merged_units: how many units, one below the other, may be done as one.
+        split_chains: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of
+            their own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up.
+            Threads then read different rows of B.
+        copy_row_elements: 0, or the number of elements for each term in a copy of the unit's part of A: more than a
+            unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``.
+            A copy pays if A is read for many panels and each of its terms is in another page.
+        epilogue_step: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has
+            all panels; else 0.
         epilogue_words: the address of that step's words.
         epilogue_units: how many of that kernel's units make a row of C.
         first, last: the units to do.
@@ -73,30 +74,30 @@ def gemm(
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
-    across = (panels + together - 1) // together
-    blocks = (m + unit - 1) // unit
+    across = (panels + unit_panels - 1) // unit_panels
+    blocks = (m + unit_rows - 1) // unit_rows
     chains = chains_of(k)
     at = first
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(least(blocks - block, last - at), most)
+        count = least(least(blocks - block, last - at), most_merged_units)
         at += count
-        row, end = block * unit, least(m, (block + count) * unit)
+        row, end = block * unit_rows, least(m, (block + count) * unit_rows)
         matrix = place // across
-        first_panel = (place - matrix * across) * together
+        first_panel = (place - matrix * across) * unit_panels
         batch, begin_chain, end_chain = matrix, 0, chains
-        if apart != 0:
+        if split_chains != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
         top, bottom = batch * m + row, batch * m + end
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
             there, there_at, there_row, there_k = a, batch * a_batch + row * a_row + term * a_k, a_row, a_k
-            if copied != 0:
-                pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
-                there, there_at, there_row, there_k = copy, 0, 1, copied
-            for panel in range(first_panel, least(first_panel + together, panels)):
+            if copy_row_elements != 0:
+                pack_panel(a, there_at, a_k, a_row, copy, copy_row_elements, depth, end - row)
+                there, there_at, there_row, there_k = copy, 0, 1, copy_row_elements
+            for panel in range(first_panel, least(first_panel + unit_panels, panels)):
                 column = panel * width
                 columns = least(width, n - column)
                 stride = (columns + lanes - 1) // lanes * lanes
@@ -104,7 +105,7 @@ def gemm(
                 if (
                     b_column != 1
                     or (end - row >= LEAST_ROWS_FOR_PACKING_B and n > columns)
-                    or (masked_loads(T) == 0 and stride > columns)
+                    or (fast_masked_loads(T) == 0 and stride > columns)
                 ):
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
                     here, here_at, here_k = packed, 0, stride
@@ -113,8 +114,8 @@ def gemm(
                     there, there_at, there_row, there_k, here, here_at, here_k, c, at_c, n, more, depth, end - row,
                     columns,
                 )  # fmt: skip
-        if epilogue != 0:
-            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
+        if epilogue_step != 0:
+            call_step(epilogue_step, epilogue_words, top * epilogue_units, bottom * epilogue_units)
 
 
 @kernel(

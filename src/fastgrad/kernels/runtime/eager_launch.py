@@ -29,9 +29,9 @@ from fastgrad.kernels.runtime.launch import (
     operand_value,
     run_launches,
 )
-from fastgrad.kernels.runtime.thread_pool import begin_shared, team
+from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_pool
 
-LEAST_SHARED_NANOSECONDS = 50_000.0
+LEAST_POOL_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
 
@@ -47,7 +47,7 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         frame = frames.pop()
     except IndexError:
         frame = None
-    if frame is None or frame.threads != team.threads:
+    if frame is None or frame.threads != compute_pool.threads:
         if not has_plain_operands(launches) and not is_work_for_pool(launches):
             run_launches(launches, inputs, outputs)
             return
@@ -68,16 +68,17 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
 def is_work_for_pool(launches: Launches) -> bool:
     """True if there is so much work that the thread pool does it."""
     return (
-        team.threads > 1 and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_SHARED_NANOSECONDS
+        compute_pool.threads > 1
+        and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_POOL_NANOSECONDS
     )
 
 
 def has_plain_operands(launches: Launches) -> bool:
     """True if all operands are arrays and numbers, so that a frame can be made."""
-    return all(type(operand) in _PLAIN_OPERANDS for launch in launches.launches for operand in launch.operands)
+    return all(type(operand) in _ARRAY_OR_NUMBER_TYPES for launch in launches.launches for operand in launch.operands)
 
 
-_PLAIN_OPERANDS = (Input, Output, Scratch, Constant, int, float)
+_ARRAY_OR_NUMBER_TYPES = (Input, Output, Scratch, Constant, int, float)
 
 
 class Frame:
@@ -94,7 +95,7 @@ class Frame:
     __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
 
     def __init__(self, launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        self.threads = team.threads
+        self.threads = compute_pool.threads
         self._is_shared = is_work_for_pool(launches)
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         arrays = (*inputs, *outputs, *scratch)
@@ -125,10 +126,10 @@ class Frame:
             arrays: inputs, outputs and scratch memory.
         """
         if self._is_shared:
-            answer = begin_shared(arrays, self._words, self._steps)
+            code = begin_on_free_pool(arrays, self._words, self._steps)
         else:
-            answer = driver.begin(arrays, self._words, self._steps)
-        return answer < 0
+            code = driver.begin(arrays, self._words, self._steps)
+        return code < 0
 
 
 def call_eagerly(
@@ -142,7 +143,7 @@ def call_eagerly(
         numbers: its parameters between the result and `first` and `last`.
         units, unit_cost: as for `Launch`.
     """
-    if team.threads == 1 or units * unit_cost < LEAST_SHARED_NANOSECONDS:
+    if compute_pool.threads == 1 or units * unit_cost < LEAST_POOL_NANOSECONDS:
         kernel(*inputs, out, *numbers, 0, units)
         return
     shapes = (*[x.shape for x in inputs], out.shape)
@@ -154,7 +155,7 @@ def call_eagerly(
 def _launches_of_call(
     kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
 ) -> Launches:
-    """Returns the launch of a kernel on arrays of these shapes, the last the result's, with its kept frames."""
+    """Returns the launch of a kernel on arrays of `shapes`, the last one the result's; cached, with its frames."""
     places = [Input(number) for number in range(len(shapes) - 1)]
     return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
 
@@ -166,7 +167,7 @@ def step_table(
     shares: Callable[[Launch], tuple[int, int]],
     scratch: list[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Returns the table of steps of launches, and the memory other than the arrays whose addresses are in the table.
+    """Returns the table of steps of launches, and the memory that the table points to: words, numbers, scratch.
 
     Args:
         launches, inputs, outputs: as in `run_eagerly`.
@@ -196,7 +197,7 @@ def _step_words(
 ) -> np.ndarray:
     found: list[Any] = []
     for operand in launch.operands:
-        if not isinstance(operand, _PLAIN_OPERANDS):
+        if not isinstance(operand, _ARRAY_OR_NUMBER_TYPES):
             raise TypeError(
                 f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
             )
@@ -212,4 +213,4 @@ def _step_words(
 
 def _share_count(launch: Launch) -> int:
     """Returns how many parts a step is cut into: two for each thread, so that a late thread matters less."""
-    return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1
+    return max(1, min(launch.units, 2 * compute_pool.threads)) if signature_of(launch.kernel).takes_shares else 1
