@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -89,6 +89,29 @@ class Joint:
 joint = Joint
 
 
+class Reducer(NamedTuple):
+    """How the loop of a kernel computes a reduction: the combination of elements, and expressions before and after it.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        before: the expression of an element before it is combined.
+        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
+        keeps_single_elements: whether the reduction of one element is this element.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    before: str = "{0}"
+    after: str = "{0}"
+    keeps_single_elements: bool = True
+
+    @property
+    def is_sum(self) -> bool:
+        """True if the result is the sum of the elements themselves."""
+        return (self.combine, self.before, self.after) == ("sum", "{0}", "{0}")
+
+
 # ---- the table -----------------------------------------------------------------------------------
 
 
@@ -105,6 +128,9 @@ class Operation:
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
+        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative at the second
+            input, which the first is multiplied by.
+        reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
@@ -113,6 +139,17 @@ class Operation:
         domain: bounds of the numbers that tests may feed to the operation, if not all numbers are allowed.
         launches: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the kernels for a compiled program
             (see ``kernels/runtime/launch.py``), or None for shapes or dtypes that the kernels do not take.
+        complex_launches: the ``launches`` of an element-wise operation for complex numbers.
+        launches_with_epilogue: for a product or convolution: its kernels with a map of its result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None; the function
+            returns None where the kernels take no epilogue.
+        flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of arithmetic operations;
+            by default the form gives it. Reports show it.
+        partial_update: for an operation whose result is its first input with some elements changed: "positions" if the inputs are
+            an array, positions and updates; "rows" if they are tables and other arrays that change, rows, ids and the number of ids.
+        index_check: for a gather inside another kernel: a function ``(inputs, outputs, **attributes)`` that returns the launch
+            that stops the program if an index is out of range.
+        keeps_order: whether groups treat the result of an index map as an alias: the elements of the input in their order.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
@@ -132,10 +169,18 @@ class Operation:
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
+        complex_launches: Callable[..., Launches | None] | None = None,
+        launches_with_epilogue: Callable[..., Launches | None] | None = None,
+        flops: Callable[..., int] | None = None,
+        partial_update: str | None = None,
+        index_check: Callable[..., Launches | None] | None = None,
+        keeps_order: bool = False,
         views: Views | None = None,
         batched: Callable[..., Any] | None = None,
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
+        slope: Operation | None = None,
+        reducer: Reducer | None = None,
         decomposition: Callable[..., Any] | None = None,
         in_python: str | None = None,
         keeps_rows: bool = False,
@@ -152,9 +197,17 @@ class Operation:
         self.dtypes = dtypes
         self.domain = domain
         self.launches = launches_of_views(views) if views is not None else launches
+        self.complex_launches = complex_launches
+        self.launches_with_epilogue = launches_with_epilogue
+        self.flops = flops
+        self.partial_update = partial_update
+        self.index_check = index_check
+        self.keeps_order = keeps_order
         self.views = views
         self.kernel_code = kernel_code
         self.rounds_once = rounds_once
+        self.slope = slope
+        self.reducer = reducer
         self.decomposition = decomposition
         self.in_python = in_python
         self.keeps_rows = keeps_rows

@@ -282,17 +282,7 @@ def _gelu_operations(
         code, slope: the scalar expressions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
     """
-    gradient: Binary = elementwise(
-        f"{name}_gradient",
-        f"``g`` times the derivative of {form} at ``x``.",
-        run=_make_gelu_gradient_run(f"{name}_gradient"),
-        code="{0} * " + slope.replace("{0}", "{1}"),
-        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
-        dtypes=FLOATING,
-        kernel_code=f"({{0}} * {name}_slope({{1}}))",
-        rounds_once=True,
-    )
-    elementwise(
+    slope_row: Unary = elementwise(
         f"{name}_slope",
         f"The derivative of {form} at ``x``, which programs keep for the backward pass "
         "(compiler/passes/share_activation_gradients.py).",
@@ -301,6 +291,17 @@ def _gelu_operations(
         gradient=lambda g, y, x: g * second_derivative(x),
         dtypes=FLOATING,
         kernel_code=f"{name}_slope({{0}})",
+        rounds_once=True,
+    )
+    gradient: Binary = elementwise(
+        f"{name}_gradient",
+        f"``g`` times the derivative of {form} at ``x``.",
+        run=_make_gelu_gradient_run(f"{name}_gradient"),
+        code="{0} * " + slope.replace("{0}", "{1}"),
+        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
+        dtypes=FLOATING,
+        kernel_code=f"({{0}} * {name}_slope({{1}}))",
+        slope=slope_row,
         rounds_once=True,
     )
     row: Unary = elementwise(
@@ -313,6 +314,7 @@ def _gelu_operations(
         gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOATING,
         kernel_code=f"{name}_of({{0}})",
+        slope=slope_row,
         rounds_once=True,
     )
     return row

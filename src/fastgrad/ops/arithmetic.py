@@ -35,7 +35,7 @@ from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 add = elementwise(
     "add",
@@ -49,6 +49,7 @@ add = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
     dtypes=NUMERIC | STRING,
     keeps_rows=True,
+    complex_launches=complex_launches("add"),
 )
 subtract = elementwise(
     "subtract",
@@ -57,6 +58,7 @@ subtract = elementwise(
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
+    complex_launches=complex_launches("subtract"),
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -64,6 +66,7 @@ multiply: Binary = elementwise(
     run=np.multiply,
     code="{0} * {1}",
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
+    complex_launches=complex_launches("multiply"),
 )
 negative: Unary = elementwise(
     "negative",
@@ -73,6 +76,7 @@ negative: Unary = elementwise(
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED | FLOATING | COMPLEX,
     keeps_rows=True,
+    complex_launches=complex_launches("negative"),
 )
 
 
@@ -115,6 +119,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_real,
+    complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(
     "sign",
@@ -123,6 +128,7 @@ sign: Unary = elementwise(
     code="sign({0})",
     gradient=_sign_gradient,
     dtypes=SIGNED | FLOATING | COMPLEX,
+    complex_launches=complex_launches("sign"),
 )
 maximum = elementwise(
     "maximum",
@@ -162,6 +168,7 @@ squared_difference = elementwise(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
+    complex_launches=complex_launches("squared_difference"),
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
@@ -173,6 +180,7 @@ multiply_no_nan: Binary = elementwise(
         lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
     ),
     dtypes=INEXACT,
+    complex_launches=complex_launches("multiply_no_nan"),
 )
 _nextafter = elementwise(
     "nextafter",
@@ -224,6 +232,7 @@ _add_n_operation = operation(
     dtypes=NUMERIC,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
+    complex_launches=complex_launches("add_n"),
 )
 
 

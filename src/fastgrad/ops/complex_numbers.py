@@ -20,7 +20,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
@@ -40,9 +40,16 @@ _complex = Binary(
     dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
+    complex_launches=complex_launches("complex"),
 )
 _conj: Unary = Unary(
-    "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
+    "conj",
+    np.conjugate,
+    lambda g, y, x: _conj(g),
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The complex conjugate.",
+    complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(
     "real",
@@ -52,6 +59,7 @@ _real: Unary = Unary(
     dtypes=COMPLEX,
     doc="The real part.",
     result=broadcast_real,
+    complex_launches=complex_launches("real"),
 )
 _imag: Unary = Unary(
     "imag",
@@ -61,6 +69,7 @@ _imag: Unary = Unary(
     dtypes=COMPLEX,
     doc="The imaginary part.",
     result=broadcast_real,
+    complex_launches=complex_launches("imag"),
 )
 
 
@@ -72,6 +81,7 @@ _angle = Unary(
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
     result=broadcast_real,
+    complex_launches=complex_launches("angle"),
 )
 _angle_of_real = elementwise(
     "angle_of_real",

@@ -105,6 +105,7 @@ def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **na
 _scatter_into_operation = operation(
     "scatter_into_variable",
     Form.SCATTER,
+    partial_update="positions",
     run=_run_row_update,
     launches=launches_from("movement.scattering", "variable_launches"),
     result=same,

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from fastgrad.compiler.fusion.column_sums import is_matrix_product
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, can_take_epilogue
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import row_name, row_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
-from fastgrad.kernels.movement.gathering import ids_check_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 LaunchesOfNode = Callable[[Node], Launches | None]
@@ -92,7 +92,7 @@ def add_prologues(graph: Graph, launches_of: LaunchesOfNode) -> Graph:
 def _takes_prologue(node: Node) -> bool:
     """True if a node is a product of matrices whose kernel can call a prologue."""
     product = node.payload.node if isinstance(node.payload, ProductWithEpilogue) else node
-    if row_name(product) not in ("matmul", "wide_product") or not can_take_epilogue(product):
+    if not is_matrix_product(product) or not can_take_epilogue(product):
         return False
     return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
 
@@ -139,9 +139,15 @@ def _row_prologue_launches(
     signature = signature_of(launch.kernel)
     ids_check = None
     if signature.returns_status:
-        ids_check = ids_check_launch(maker.inputs, **maker.attributes) if row_name(maker) == "gather" else None
-        if ids_check is None:
+        row = row_of(maker)
+        checks = (
+            None
+            if row is None or row.index_check is None
+            else row.index_check(maker.inputs, maker.outputs, **maker.attributes)
+        )
+        if checks is None:
             return None
+        (ids_check,) = checks.launches
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
         return None
     parameters = [p for p in signature.parameters if not p.is_share]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import row_named
+from fastgrad.core.operation import Operation, row_named
 
 
 class Replacement(NamedTuple):
@@ -65,10 +65,16 @@ def same_type(x: Value, y: Value) -> bool:
 
 def row_name(node: Node) -> str | None:
     """Returns the name of the row that a node runs, of the operation table or a user's; None if it runs none."""
+    row = row_of(node)
+    return None if row is None else row.name
+
+
+def row_of(node: Node) -> Operation | None:
+    """Returns the row that a node runs, of the operation table or a user's; None if it runs none."""
     if node.kind is not Kind.OPERATION:
         return None
-    name: str = node.payload.name
-    return name if row_named(name) is node.payload else None
+    row: Operation = node.payload
+    return row if row_named(row.name) is row else None
 
 
 def is_pure(node: Node) -> bool:
