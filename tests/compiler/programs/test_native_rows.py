@@ -375,8 +375,8 @@ def divisors(dtype: Any) -> list[Case]:
 
 def changes(kind: str, indices: Any, *shape: int) -> list[Case]:
     """All ways to change rows of a variable of shape (3, 4)."""
-    ways = (("add", "add"), ("add", "subtract"), ("multiply", "multiply"), ("maximum", "maximum"), (None, None))
-    names = [{"what": "scatter", "kind": kind, "reduce": reduce, "into": into} for reduce, into in ways]
+    ways = ("add", "subtract", "multiply", "maximum", None)
+    names = [{"what": "scatter", "kind": kind, "into": into} for into in ways]
     return [case("scatter_into_variable", whole(1, 9, 3, 4), indices, whole(1, 9, *shape), **way) for way in names]
 
 
