@@ -150,6 +150,7 @@ class Operation:
         index_check: for a gather inside another kernel: a function ``(inputs, outputs, **attributes)`` that returns the launch
             that stops the program if an index is out of range.
         keeps_order: whether groups treat the result of an index map as an alias: the elements of the input in their order.
+        library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
@@ -175,6 +176,7 @@ class Operation:
         partial_update: str | None = None,
         index_check: Callable[..., Launches | None] | None = None,
         keeps_order: bool = False,
+        library_epilogue: str | None = None,
         views: Views | None = None,
         batched: Callable[..., Any] | None = None,
         kernel_code: str | Callable[..., str | None] | None = None,
@@ -203,6 +205,7 @@ class Operation:
         self.partial_update = partial_update
         self.index_check = index_check
         self.keeps_order = keeps_order
+        self.library_epilogue = library_epilogue
         self.views = views
         self.kernel_code = kernel_code
         self.rounds_once = rounds_once

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_of
-from fastgrad.core.operation import Form
+from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
 from fastgrad.kernels.gemm.epilogue import row_unit_launch
 from fastgrad.kernels.gemm.form import rows_of_unit
@@ -55,12 +54,6 @@ class BlockKernels(NamedTuple):
         return row_unit_launch(first, self.rows, self.block)
 
 
-def is_matrix_product(node: Node) -> bool:
-    """True if a node is a product of matrices by itself."""
-    row = row_of(node)
-    return row is not None and row.form is Form.CONTRACT
-
-
 def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
     """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
@@ -88,12 +81,8 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
     if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
         return False
     sums = [(number, step) for number, step in enumerate(fused.steps, len(fused.inputs)) if step.kept]
-    are_sums = all(_is_sum(step) and step.output.name in FLOATS for _, step in sums)
+    are_sums = all(step.is_sum and step.output.name in FLOATS for _, step in sums)
     return are_sums and all(number in fused.outputs for number, _ in sums) and len(Schedule(fused).phases) == 1
-
-
-def _is_sum(step: Step) -> bool:
-    return step.row.reducer is not None and step.row.reducer.is_sum
 
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:

@@ -53,6 +53,11 @@ class Step(NamedTuple):
     reduces: bool
 
     @property
+    def is_sum(self) -> bool:
+        """True if the step runs the row that sums elements."""
+        return self.row.reducer is not None and self.row.reducer.is_sum
+
+    @property
     def reducer(self) -> Reducer:
         """How the loop computes the step, which runs a reduction."""
         reducer = self.row.reducer

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from fastgrad.compiler.fusion.column_sums import is_matrix_product
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product, row_name
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from fastgrad.compiler.fusion.column_sums import is_matrix_product
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, can_take_epilogue
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import row_name, row_of
+from fastgrad.compiler.passes.rewriting import is_matrix_product, row_name, row_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue

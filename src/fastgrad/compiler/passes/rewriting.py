@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import Operation, row_named
+from fastgrad.core.operation import Form, Operation, row_named
 
 
 class Replacement(NamedTuple):
@@ -75,6 +75,12 @@ def row_of(node: Node) -> Operation | None:
         return None
     row: Operation = node.payload
     return row if row_named(row.name) is row else None
+
+
+def is_matrix_product(node: Node) -> bool:
+    """True if a node runs a row that multiplies matrices."""
+    row = row_of(node)
+    return row is not None and row.form is Form.CONTRACT
 
 
 def is_pure(node: Node) -> bool:
