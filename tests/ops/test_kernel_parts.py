@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.core.operation import TABLE, Binary, Form
+from fastgrad.core.operation import TABLE, Binary, Form, operation
 from fastgrad.kernels.runtime.launch import Launches
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
@@ -96,3 +96,9 @@ def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
     b = x if row.form is Form.CONTRACT else np.ones((1, 1, 8, 8), np.float32)
     launches = row.launches_with_epilogue((x, b), (x,), following=None, **attributes)
     assert launches is None if name == "wide_product" else isinstance(launches, Launches)
+
+
+def test_a_row_refuses_unknown_parts():
+    with pytest.raises(TypeError, match="has no part 'reduser'"):
+        operation("a name that no row has", Form.REDUCE, run=np.sum, reduser=None)
+    assert "a name that no row has" not in TABLE

@@ -128,8 +128,8 @@ class Operation:
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
-        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative at the second
-            input, which the first is multiplied by.
+        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
@@ -140,16 +140,17 @@ class Operation:
         launches: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the kernels for a compiled program
             (see ``kernels/runtime/launch.py``), or None for shapes or dtypes that the kernels do not take.
         complex_launches: the ``launches`` of an element-wise operation for complex numbers.
-        launches_with_epilogue: for a product or convolution: its kernels with a map of its result as epilogue. A function
-            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None; the function
-            returns None where the kernels take no epilogue.
-        flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of arithmetic operations;
-            by default the form gives it. Reports show it.
-        partial_update: for an operation whose result is its first input with some elements changed: "positions" if the inputs are
-            an array, positions and updates; "rows" if they are tables and other arrays that change, rows, ids and the number of ids.
-        index_check: for a gather inside another kernel: a function ``(inputs, outputs, **attributes)`` that returns the launch
-            that stops the program if an index is out of range.
-        keeps_order: whether groups treat the result of an index map as an alias: the elements of the input in their order.
+        launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
+            returns None if the kernels take no epilogue.
+        flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of
+            arithmetic operations, for reports. By default the form gives it.
+        partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
+            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of ids.
+        index_check: a function ``(inputs, outputs, **attributes)`` that returns the launch of a gather's check: it
+            stops the program if an index is out of range. Gathers inside other kernels need it.
+        keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
+            their order.
         library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
@@ -170,26 +171,22 @@ class Operation:
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
-        complex_launches: Callable[..., Launches | None] | None = None,
-        launches_with_epilogue: Callable[..., Launches | None] | None = None,
-        flops: Callable[..., int] | None = None,
-        partial_update: str | None = None,
-        index_check: Callable[..., Launches | None] | None = None,
-        keeps_order: bool = False,
-        library_epilogue: str | None = None,
         views: Views | None = None,
         batched: Callable[..., Any] | None = None,
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
-        slope: Operation | None = None,
-        reducer: Reducer | None = None,
         decomposition: Callable[..., Any] | None = None,
         in_python: str | None = None,
         keeps_rows: bool = False,
         result: Rule | None = None,
+        **parts: Any,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
+        for part, value in parts.items():
+            if part not in Operation.__annotations__:
+                raise TypeError(f"operation {name!r}: a row has no part {part!r}")
+            setattr(self, part, value)
         TABLE[name] = self
         self.name = self.__name__ = name
         self.run = run
@@ -199,18 +196,9 @@ class Operation:
         self.dtypes = dtypes
         self.domain = domain
         self.launches = launches_of_views(views) if views is not None else launches
-        self.complex_launches = complex_launches
-        self.launches_with_epilogue = launches_with_epilogue
-        self.flops = flops
-        self.partial_update = partial_update
-        self.index_check = index_check
-        self.keeps_order = keeps_order
-        self.library_epilogue = library_epilogue
         self.views = views
         self.kernel_code = kernel_code
         self.rounds_once = rounds_once
-        self.slope = slope
-        self.reducer = reducer
         self.decomposition = decomposition
         self.in_python = in_python
         self.keeps_rows = keeps_rows
@@ -220,6 +208,17 @@ class Operation:
         if batched is not None:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__
+
+    # Parts that few rows have.
+    slope: Operation | None = None
+    reducer: Reducer | None = None
+    complex_launches: Callable[..., Launches | None] | None = None
+    launches_with_epilogue: Callable[..., Launches | None] | None = None
+    library_epilogue: str | None = None
+    index_check: Callable[..., Launches | None] | None = None
+    keeps_order: bool = False
+    flops: Callable[..., int] | None = None
+    partial_update: str | None = None
 
     # The result rule. A user's operation has none: its result is known after the run.
     result: Rule | None = None

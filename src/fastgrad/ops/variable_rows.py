@@ -45,7 +45,7 @@ def _scatter_into(
         what: the operation, for errors.
         kind: the meaning of the indices: "rows", "positions" in several dimensions, or rows of each element of a "batch".
         indices, updates: tensors, or values that convert to tensors.
-        into: the ufunc that combines updates with the variable; None overwrites, and takes the last update of a repeated position.
+        into: the ufunc that combines updates with the variable. None overwrites; the last update of a position wins.
     """
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names: dict[str, Any] = {"what": what, "kind": kind, "into": None if into is None else into.__name__}

@@ -11,7 +11,14 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops import arithmetic, creation, shape_query
 from fastgrad.ops.arguments import as_python_int
 from fastgrad.ops.one_hot import one_hot
-from fastgrad.ragged import array_ops, contraction, dense, elementwise, indexing, reductions  # noqa: F401  # which register theirs
+from fastgrad.ragged import (  # noqa: F401  # modules register their overrides
+    array_ops,
+    contraction,
+    dense,
+    elementwise,
+    indexing,
+    reductions,
+)
 
 OVERRIDES["element-wise"] = elementwise.map_elementwise
 

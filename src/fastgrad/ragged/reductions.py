@@ -123,7 +123,7 @@ def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> An
 
 
 def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    """A public function such as ``unsorted_segment_sum`` of the rows of a ragged tensor: reduces rows position by position.
+    """Reduces the rows of a ragged tensor position by position by a function such as ``unsorted_segment_sum``.
 
     Raises:
         ValueError: ``segment_ids`` is ragged and ``data`` is not.

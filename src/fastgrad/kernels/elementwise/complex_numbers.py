@@ -153,7 +153,7 @@ def inverse_hyperbolic_tangent(a, b):
 
 @scalar_function
 def algebraic_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` of one number, up to the conjugate; see the launches below."""
+    """Applies the operation with number `operation_number` of one number, up to the conjugate."""
     if operation_number == 0:
         return -a, -b
     if operation_number == 1:
@@ -184,7 +184,7 @@ def algebraic_function(operation_number, a, b):
 
 @scalar_function
 def circular_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` of one number, from the sine on; see the launches below."""
+    """Applies the operation with number `operation_number` of one number, from the sine on."""
     if operation_number == 12:
         return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
     if operation_number == 13:
@@ -249,7 +249,7 @@ def power(a, b, c, d):
 
 @scalar_function
 def binary_function(operation_number, a, b, c, d):
-    """Applies the operation with number `operation_number` of two numbers; see the launches below."""
+    """Applies the operation with number `operation_number` of two numbers."""
     if operation_number == 0:
         return a + c, b + d
     if operation_number == 1:

@@ -206,7 +206,7 @@ def first_id_outside(ids, size, first, last):
 
 
 def index_check_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
-    """Returns the launch that stops if an index of ``tf.gather`` is out of range, for a gather inside another kernel."""
+    """Returns the launch that stops if an index of ``tf.gather`` is out of range: the ``index_check`` of the row."""
     x, ids = inputs
     return single_launch(first_id_outside[ids.dtype], Input(1), x.shape[axis], units=prod(ids.shape), unit_cost=0.5)
 
