@@ -146,7 +146,8 @@ class Operation:
         flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of
             arithmetic operations, for reports. By default the form gives it.
         partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
-            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of ids.
+            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
+            ids.
         index_check: a function ``(inputs, outputs, **attributes)`` that returns the launch of a gather's check: it
             stops the program if an index is out of range. Gathers inside other kernels need it.
         keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
