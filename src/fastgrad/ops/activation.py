@@ -309,8 +309,8 @@ def _gelu_operations(
         gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
         dtypes=FLOATING,
         kernel_code=f"({{0}} * {name}_slope({{1}}))",
-        slope=slope_row,
         rounds_once=True,
+        slope=slope_row,
         library_epilogue=library_epilogue and f"D{library_epilogue}",
     )
     row: Unary = elementwise(
@@ -323,8 +323,8 @@ def _gelu_operations(
         gradient=lambda g, y, x: gradient(g, x),
         dtypes=FLOATING,
         kernel_code=f"{name}_of({{0}})",
-        slope=slope_row,
         rounds_once=True,
+        slope=slope_row,
         library_epilogue=library_epilogue,
     )
     return row

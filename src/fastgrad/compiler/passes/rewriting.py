@@ -63,18 +63,18 @@ def same_type(x: Value, y: Value) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype
 
 
-def row_name(node: Node) -> str | None:
-    """Returns the name of the row that a node runs, of the operation table or a user's; None if it runs none."""
-    row = row_of(node)
-    return None if row is None else row.name
-
-
 def row_of(node: Node) -> Operation | None:
     """Returns the row that a node runs, of the operation table or a user's; None if it runs none."""
     if node.kind is not Kind.OPERATION:
         return None
     row: Operation = node.payload
     return row if row_named(row.name) is row else None
+
+
+def row_name(node: Node) -> str | None:
+    """Returns the name of the row that a node runs; see ``row_of``."""
+    row = row_of(node)
+    return None if row is None else row.name
 
 
 def is_matrix_product(node: Node) -> bool:
