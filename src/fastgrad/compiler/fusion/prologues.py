@@ -139,13 +139,10 @@ def _row_prologue_launches(
     ids_check = None
     if signature.returns_status:
         row = row_of(maker)
-        checks = (
-            None
-            if row is None or row.index_check is None
-            else row.index_check(maker.inputs, maker.outputs, **maker.attributes)
-        )
-        if checks is None:
+        if row is None or row.index_check is None:
             return None
+        checks = row.index_check(maker.inputs, maker.outputs, **maker.attributes)
+        assert checks is not None
         (ids_check,) = checks.launches
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
         return None
