@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+_Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
 
 class Composite:
@@ -58,6 +60,16 @@ class CompositeSpec:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {}
 """Implementations of public functions for composites, by function name; the package of each class adds its own."""
+
+
+def overrides(function: Callable[..., Any]) -> Callable[[_Implementation], _Implementation]:
+    """Returns a decorator that registers the implementation of the public function ``function`` for composites."""
+
+    def register(implementation: _Implementation) -> _Implementation:
+        OVERRIDES[function.__name__] = implementation
+        return implementation
+
+    return register
 
 
 class CompositeOperand(ValueError):

@@ -26,7 +26,7 @@ import enum
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -97,6 +97,29 @@ class JointGradient:
 joint = JointGradient
 
 
+class Reducer(NamedTuple):
+    """How the loop of a kernel computes a reduction: the combination of elements, and expressions before and after it.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        before: the expression of an element before it is combined.
+        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
+        keeps_single_elements: whether the reduction of one element is this element.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    before: str = "{0}"
+    after: str = "{0}"
+    keeps_single_elements: bool = True
+
+    @property
+    def is_sum(self) -> bool:
+        """True if the result is the sum of the elements themselves."""
+        return (self.combine, self.before, self.after) == ("sum", "{0}", "{0}")
+
+
 # ---- the table -----------------------------------------------------------------------------------
 
 
@@ -113,6 +136,9 @@ class Operation:
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
+        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
+        reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
         decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
             operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
@@ -122,14 +148,26 @@ class Operation:
             the transpose, whose results are then transposed by ``perm``; or None if there are none.
         recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
-        slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes
-            a cotangent and the input: the same row.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed to the operation, if not all numbers are allowed.
         launches: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the kernels for a compiled program
             (see ``kernels/runtime/launch.py``), or None for shapes or dtypes that the kernels do not take.
+        complex_launches: the ``launches`` of an element-wise operation for complex numbers.
+        launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
+            returns None if the kernels take no epilogue.
+        flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of
+            arithmetic operations, for reports. By default the form gives it.
+        partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
+            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
+            ids.
+        index_check: a function ``(inputs, outputs, **attributes)`` that returns the launch of a gather's check: it
+            stops the program if an index is out of range. Gathers inside other kernels need it.
+        keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
+            their order.
+        library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
@@ -154,16 +192,17 @@ class Operation:
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
         decomposition: Callable[..., Any] | None = None,
-        simplifications: Callable[[Any], tuple[Any, ...]] | None = None,
-        transposed: Callable[..., dict[str, Any] | None] | None = None,
-        recomputation: Callable[..., Any] | None = None,
-        slope: Operation | None = None,
         in_python: str | None = None,
         keeps_rows: bool = False,
         result: Rule | None = None,
+        **parts: Any,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
+        for part, value in parts.items():
+            if part not in Operation.__annotations__:
+                raise TypeError(f"operation {name!r}: a row has no part {part!r}")
+            setattr(self, part, value)
         TABLE[name] = self
         self.name = self.__name__ = name
         self.run = run
@@ -184,27 +223,27 @@ class Operation:
         self.result = result
         if batched is not None:
             self.batched = batched
-        if simplifications is not None:
-            self.simplifications = simplifications
-        if transposed is not None:
-            self.transposed = transposed
-        if recomputation is not None:
-            self.recomputation = recomputation
-        if slope is not None:
-            self.slope = slope
         self.__doc__ = doc or type(self).__doc__
+
+    # Parts that few rows have.
+    simplifications: Callable[[Any], tuple[Any, ...]] | None = None
+    transposed: Callable[..., dict[str, Any] | None] | None = None
+    recomputation: Callable[..., Any] | None = None
+    slope: Operation | None = None
+    reducer: Reducer | None = None
+    complex_launches: Callable[..., Launches | None] | None = None
+    launches_with_epilogue: Callable[..., Launches | None] | None = None
+    library_epilogue: str | None = None
+    index_check: Callable[..., Launches | None] | None = None
+    keeps_order: bool = False
+    flops: Callable[..., int] | None = None
+    partial_update: str | None = None
 
     # The result rule. A user's operation has none: its result is known after the run.
     result: Rule | None = None
 
     # The batching rule. A subclass for a user's function of arrays defines it as a method.
     batched: Callable[..., Any] | None = None
-
-    # What passes of the compiler know of the operation.
-    simplifications: Callable[[Any], tuple[Any, ...]] | None = None
-    transposed: Callable[..., dict[str, Any] | None] | None = None
-    recomputation: Callable[..., Any] | None = None
-    slope: Operation | None = None
 
     # For a loss whose gradient reads the cotangent, the second result and the second input: the row of this gradient,
     # and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.

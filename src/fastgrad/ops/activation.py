@@ -58,6 +58,7 @@ relu_gradient: Operation = elementwise(
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
+    library_epilogue="DRELU",
 )
 _relu = elementwise(
     "relu",
@@ -66,6 +67,7 @@ _relu = elementwise(
     code="maximum({0}, 0)",
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL,
+    library_epilogue="RELU",
 )
 _relu6 = elementwise(
     "relu6",
@@ -272,7 +274,12 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
 
 
 def _gelu_operations(
-    name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]
+    name: str,
+    form: str,
+    code: str,
+    slope: str,
+    second_derivative: Callable[[Tensor], Tensor],
+    library_epilogue: str | None = None,
 ) -> Unary:
     """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
@@ -281,6 +288,7 @@ def _gelu_operations(
         form: the words for it in docstrings.
         code, slope: the scalar expressions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
+        library_epilogue: the name of cuBLASLt's epilogue; "D" before it makes the name of the gradient's.
     """
     slope_row: Unary = elementwise(
         f"{name}_slope",
@@ -303,6 +311,7 @@ def _gelu_operations(
         kernel_code=f"({{0}} * {name}_slope({{1}}))",
         rounds_once=True,
         slope=slope_row,
+        library_epilogue=library_epilogue and f"D{library_epilogue}",
     )
     row: Unary = elementwise(
         name,
@@ -316,6 +325,7 @@ def _gelu_operations(
         kernel_code=f"{name}_of({{0}})",
         rounds_once=True,
         slope=slope_row,
+        library_epilogue=library_epilogue,
     )
     return row
 
@@ -338,6 +348,7 @@ _gelu_tanh = _gelu_operations(
     "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
     "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))",
     second_derivative=_gelu_tanh_second_derivative,
+    library_epilogue="GELU",
 )
 
 

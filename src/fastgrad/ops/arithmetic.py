@@ -35,7 +35,7 @@ from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 add = elementwise(
     "add",
@@ -51,6 +51,7 @@ add = elementwise(
     keeps_rows=True,
     # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
     simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC, 0, 1),),
+    complex_launches=complex_launches("add"),
 )
 subtract = elementwise(
     "subtract",
@@ -60,6 +61,7 @@ subtract = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
     simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC, 1),),
+    complex_launches=complex_launches("subtract"),
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -69,6 +71,7 @@ multiply: Binary = elementwise(
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
     # x * 1 is not x where x is complex and infinite.
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 0, 1),),
+    complex_launches=complex_launches("multiply"),
 )
 negative: Unary = elementwise(
     "negative",
@@ -79,6 +82,7 @@ negative: Unary = elementwise(
     dtypes=SIGNED | FLOATING | COMPLEX,
     keeps_rows=True,
     simplifications=lambda rules: (rules.remove_involution,),
+    complex_launches=complex_launches("negative"),
 )
 
 
@@ -122,6 +126,7 @@ abs = elementwise(
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_with_real_dtype,
     simplifications=lambda rules: (rules.drop_inner("negative"), rules.remove_repeated),
+    complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(
     "sign",
@@ -130,6 +135,7 @@ sign: Unary = elementwise(
     code="sign({0})",
     gradient=_sign_gradient,
     dtypes=SIGNED | FLOATING | COMPLEX,
+    complex_launches=complex_launches("sign"),
 )
 maximum = elementwise(
     "maximum",
@@ -171,6 +177,7 @@ squared_difference = elementwise(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
+    complex_launches=complex_launches("squared_difference"),
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
@@ -183,6 +190,7 @@ multiply_no_nan: Binary = elementwise(
     ),
     dtypes=INEXACT,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("multiply_no_nan"),
 )
 _nextafter = elementwise(
     "nextafter",
@@ -234,6 +242,7 @@ _add_n_operation = operation(
     dtypes=NUMERIC,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
+    complex_launches=complex_launches("add_n"),
 )
 
 

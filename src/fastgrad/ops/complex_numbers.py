@@ -20,7 +20,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
@@ -40,6 +40,7 @@ _complex = Binary(
     dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
+    complex_launches=complex_launches("complex"),
 )
 _conj: Unary = Unary(
     "conj",
@@ -49,6 +50,7 @@ _conj: Unary = Unary(
     dtypes=COMPLEX,
     doc="The complex conjugate.",
     simplifications=lambda rules: (rules.remove_involution,),
+    complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(
     "real",
@@ -58,6 +60,7 @@ _real: Unary = Unary(
     dtypes=COMPLEX,
     doc="The real part.",
     result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("real"),
 )
 _imag: Unary = Unary(
     "imag",
@@ -67,6 +70,7 @@ _imag: Unary = Unary(
     dtypes=COMPLEX,
     doc="The imaginary part.",
     result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("imag"),
 )
 
 
@@ -78,6 +82,7 @@ _angle = Unary(
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
     result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("angle"),
 )
 _angle_of_real = elementwise(
     "angle_of_real",

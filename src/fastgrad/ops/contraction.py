@@ -178,6 +178,7 @@ product = _Matmul(
     form=Form.CONTRACT,
     dtypes=MATRIX_PRODUCT_DTYPES,
     launches=launches_from("gemm.steps", "matmul_launches"),
+    launches_with_epilogue=launches_from("gemm.steps", "matmul_launches_with_epilogue"),
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
     result=product_spec,
@@ -191,6 +192,7 @@ operation(
     run=_wide_product,
     dtypes=HALVES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
+    launches_with_epilogue=launches_from("gemm.steps", "wide_product_launches_with_epilogue"),
     batched=_batched_matmul,
     result=lambda a, b, **transposes: ArraySpec(product_spec(a, b, **transposes).shape, np.dtype(np.float32)),
 )

@@ -34,6 +34,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import as_python_int, as_python_ints, as_single_python_int, axis_of, tensor_of
 from fastgrad.ops.batching import broadcasting_rule
+from fastgrad.ops.kernel_launches import complex_launches
 
 _MAX_ELEMENTS = 2**63 - 1
 
@@ -144,6 +145,7 @@ _identity = Operation(
     dtypes=ANY,
     keeps_rows=True,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
+    complex_launches=complex_launches("identity"),
 )
 
 

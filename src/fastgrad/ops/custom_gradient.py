@@ -22,6 +22,7 @@ _stop_gradient = operation(
     "stop_gradient",
     Form.INDEX_MAP,
     run=lambda x: x,
+    keeps_order=True,
     views=lambda layout, given, results: [layout],
     batched=leading_axes_rule,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),

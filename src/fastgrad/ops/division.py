@@ -18,7 +18,7 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import complex_launches, launches_from
 from fastgrad.ops.power import square
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
@@ -37,6 +37,7 @@ realdiv: Binary = elementwise(
     ),
     dtypes=INEXACT,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("divide"),
 )
 
 
@@ -100,6 +101,7 @@ _divide_no_nan: Binary = elementwise(
     ),
     dtypes=INEXACT,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("divide_no_nan"),
 )
 
 
@@ -143,6 +145,7 @@ xdivy: Binary = elementwise(
         lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
     ),
     dtypes=INEXACT,
+    complex_launches=complex_launches("xdivy"),
 )
 
 

@@ -156,6 +156,7 @@ _gather_operation: Operation = operation(
     run=_run_gather,
     gradient=(_gather_cotangent, None),
     launches=launches_from("movement.gathering", "gather_launches"),
+    index_check=launches_from("movement.gathering", "index_check_launches"),
     batched=_batched_gather,
     result=_gather_result,
 )

@@ -278,6 +278,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
 update_rows = operation(
     "apply_update_to_rows",
     Form.SCATTER,
+    partial_update="rows",
     run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
     launches=_update_rows_launches,
     result=lambda *inputs, rule, moves: like_inputs(*range(len(RULES[rule].state)))(*inputs),
@@ -310,6 +311,7 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
 update_live_rows = operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
+    partial_update="rows",
     run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
     launches=_update_live_rows_launches,
     result=lambda *inputs, rule: like_inputs(*range(len(RULES[rule].state) + 1))(*inputs),
@@ -340,7 +342,9 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     return Launches((launch,), in_place=((0, 0),), starts_as=((0, 0),))
 
 
-add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches, result=same)
+add_rows = operation(
+    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same
+)
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
 

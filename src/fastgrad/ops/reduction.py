@@ -15,7 +15,19 @@ from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import BOOLEAN, FLOATING, HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.operation import (
+    BOOLEAN,
+    FLOATING,
+    HALVES,
+    INTEGER,
+    NUMERIC,
+    REAL,
+    TABLE,
+    Form,
+    Operation,
+    Reducer,
+    operation,
+)
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import reduced, reduced_shape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
@@ -91,6 +103,7 @@ class Reduction(Operation):
         *,
         dtypes: frozenset[np.dtype],
         launches: str | None = None,
+        reducer: Reducer | None = None,
         decomposition: Callable[..., Any] | None = None,
     ) -> None:
         kernels = None if launches is None else launches_from("reduction.general", f"{launches}_launches")
@@ -102,6 +115,7 @@ class Reduction(Operation):
             dtypes=dtypes,
             launches=kernels,
             batched=_BATCHING_RULE,
+            reducer=reducer,
             decomposition=decomposition,
             result=reduced,
         )
@@ -185,6 +199,7 @@ _sum: Reduction = Reduction(
     lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
     dtypes=NUMERIC,
     launches="sum",
+    reducer=Reducer("sum", REAL),
 )
 
 
@@ -230,6 +245,7 @@ _mean = Reduction(
     _mean_gradient,
     dtypes=NUMERIC,
     launches="mean",
+    reducer=Reducer("sum", FLOATING, after="({0} / {number}(reduced))"),
 )
 
 
@@ -282,6 +298,7 @@ _prod = Reduction(
     _prod_gradient,
     dtypes=NUMERIC,
     launches="prod",
+    reducer=Reducer("product", REAL),
 )
 
 
@@ -337,8 +354,22 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction("reduce_max", _make_extreme_run(_maximum_reduce, 1), _extreme_gradient, dtypes=REAL, launches="max")
-_min = Reduction("reduce_min", _make_extreme_run(_minimum_reduce, -1), _extreme_gradient, dtypes=REAL, launches="min")
+_max = Reduction(
+    "reduce_max",
+    _make_extreme_run(_maximum_reduce, 1),
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="max",
+    reducer=Reducer("greatest", REAL),
+)
+_min = Reduction(
+    "reduce_min",
+    _make_extreme_run(_minimum_reduce, -1),
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="min",
+    reducer=Reducer("least", REAL),
+)
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -373,8 +404,18 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction("reduce_any", lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
-_all = Reduction("reduce_all", lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_any = Reduction(
+    "reduce_any",
+    lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+    reducer=Reducer("greatest", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+)
+_all = Reduction(
+    "reduce_all",
+    lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+    reducer=Reducer("least", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+)
 
 
 def _as_booleans(x: Any) -> Any:
@@ -451,6 +492,12 @@ _finite_maximum_operation = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.general", "finite_maximum_launches"),
     batched=axes_after_rows("axis", "axes"),
+    reducer=Reducer(
+        "greatest",
+        FLOATING,
+        after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
+        keeps_single_elements=False,
+    ),
     decomposition=_decomposed_finite_maximum,
     result=reduced,
 )
@@ -526,6 +573,7 @@ _norm = Reduction(
     lambda g, y, x, axes, keepdims: multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes)),
     dtypes=NUMERIC,
     launches="norm",
+    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", keeps_single_elements=False),
 )
 
 

@@ -94,6 +94,7 @@ def _scatter_operation(
     return operation(
         name,
         Form.SCATTER,
+        partial_update="positions",
         run=_make_scatter_run(name, change),
         gradient=gradient,
         dtypes=dtypes,

@@ -27,6 +27,7 @@ _reshape_operation: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, shape: x.reshape(shape),
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
+    keeps_order=True,
     views=lambda layout, given, results, shape: [layout],
     batched=sizes_after_rows("shape"),
     simplifications=lambda rules: (rules.drop_inner("reshape"), rules.remove_if_type_unchanged),

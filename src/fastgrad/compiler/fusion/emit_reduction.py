@@ -18,7 +18,7 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.phases import Phase, Schedule
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
+from fastgrad.compiler.fusion.reductions import lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
 from fastgrad.kernels.reduction.lanes import (
@@ -64,7 +64,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
 
 def combine_of(step: Step) -> str:
     """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
-    return REDUCTIONS[step.row.name].combine
+    return step.reducer.combine
 
 
 def lane_dtype_of(step: Step) -> str:
@@ -168,7 +168,7 @@ class ReductionEmitter:
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands
-                operand_text = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+                operand_text = step.reducer.before.format(f"v{operand}")
                 target = lane.format(number)
                 writer.line(
                     f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
@@ -199,9 +199,9 @@ class ReductionEmitter:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
-            if "reduced" in REDUCTIONS[step.row.name].after:
+            if "reduced" in step.reducer.after:
                 writer.integer_parameter("reduced", self.reduced_count)
-            writer.line(f"v{number} = {reduction_result(step.row.name, f'total{number}', step.output)}")
+            writer.line(f"v{number} = {reduction_result(step.reducer, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
         for number in phase.kept:

@@ -9,7 +9,7 @@ from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product, row_name
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -73,8 +73,13 @@ def _is_single_product(node: Node) -> bool:
     """True if a node is a product of matrices, alone or with an element-wise group of one result."""
     if isinstance(node.payload, ProductWithEpilogue):
         is_map = "r" not in node.payload.fused.roles
-        return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
-    return row_name(node) == "matmul"
+        return is_map and len(node.outputs) == 1 and _keeps_dtype(node.payload.node)
+    return _keeps_dtype(node)
+
+
+def _keeps_dtype(node: Node) -> bool:
+    """True if a node is a product of matrices by itself, of the dtype of its inputs."""
+    return is_matrix_product(node) and node.inputs[0].dtype == node.outputs[0].dtype
 
 
 def _is_large(node: Node) -> bool:

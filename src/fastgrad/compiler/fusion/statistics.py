@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
+from fastgrad.compiler.fusion.epilogues import (
+    ProductWithEpilogue,
+    has_epilogue,
+    launches_of_product,
+    launches_with_epilogue,
+)
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.core.operation import Form
 from fastgrad.kernels.convolution.block_moments import launches_with_moments
-from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
 from fastgrad.kernels.reduction.batch_moments import FLOATS
 from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
@@ -70,15 +75,12 @@ def add_statistics(graph: Graph) -> Graph:
 def _is_convolution(node: Node) -> bool:
     """True if a node is a convolution whose kernel calls the operation that follows it."""
     if isinstance(node.payload, ProductWithEpilogue):
-        return row_name(node.payload.node) == "convolution"
-    if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
+        node = node.payload.node
+        return node.payload.form is Form.CONVOLVE
+    if not has_epilogue(node) or node.payload.form is not Form.CONVOLVE or 0 in node.outputs[0].shape:
         return False
-    followed = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
-    return (
-        followed is not None
-        and not followed.scratch
-        and followed.launches[0].kernel.__name__ in ("slide", "slide_lanes")
-    )
+    launches = launches_with_epilogue(node, None)
+    return launches is not None and launches.launches[0].kernel.__name__ in ("slide", "slide_lanes")
 
 
 def _has_convolution_layout(convolution: Node, value: Value) -> bool:
@@ -102,7 +104,7 @@ def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Lau
     if isinstance(node.payload, ProductWithEpilogue):
         form = launches_of_product(node.payload)
     else:
-        plain_launches = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
+        plain_launches = launches_with_epilogue(node, None)
         assert plain_launches is not None
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))

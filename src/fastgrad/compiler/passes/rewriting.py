@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import Operation, operation_named
+from fastgrad.core.operation import Form, Operation, operation_named
 
 
 class Replacement(NamedTuple):
@@ -81,6 +81,12 @@ def is_broadcast(node: Node) -> bool:
     """True if a node broadcasts its input to the shape of its result."""
     row = row_of(node)
     return row is not None and row.is_broadcast
+
+
+def is_matrix_product(node: Node) -> bool:
+    """True if a node runs a row that multiplies matrices."""
+    row = row_of(node)
+    return row is not None and row.form is Form.CONTRACT
 
 
 def is_pure(node: Node) -> bool:

@@ -53,10 +53,13 @@ def launches_of_row(
 ) -> Launches | None:
     """Returns the kernels of an operation of the table outside a group; None if there are none for these inputs."""
     result = None if row.launches is None else row.launches(inputs, outputs, **attributes)
-    if result is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
-        from fastgrad.kernels.elementwise.complex_numbers import complex_launches  # few programs have complex numbers
-
-        result = complex_launches(row.name, inputs, outputs, attributes)
+    if (
+        result is None
+        and row.form is Form.ELEMENTWISE
+        and row.complex_launches is not None
+        and any(x.dtype.kind == "c" for x in (*inputs, *outputs))
+    ):
+        result = row.complex_launches(inputs, outputs, **attributes)
     return result
 
 

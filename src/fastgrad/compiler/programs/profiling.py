@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, size_of
 from fastgrad.compiler.graph.interpret import run_node
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import row_name, row_of
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
@@ -248,22 +248,18 @@ def _shortest_time(work: Callable[[], Any]) -> float:
     return min(times) * 1e6
 
 
-_NON_TABLE_RESULTS_OF_ROW_UPDATES = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
-"""Operations that change the rows of tables that an input lists, with the number of their results that are not tables.
-
-Their inputs: the tables and the other results, then values, indices and the number of indices that count.
-"""
+def _partial_update(node: Node) -> str | None:
+    """Returns the ``partial_update`` of the node's row; None for other nodes."""
+    row = None if node.payload is None else row_of(node)
+    return None if row is None else row.partial_update
 
 
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
-    name = _node_name(node)
-    if (
-        name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES
-        or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS
-    ):
+    if _partial_update(node) != "rows" or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS:
         return 0
-    return len(node.outputs) - _NON_TABLE_RESULTS_OF_ROW_UPDATES[name]
+    # All tables have the dtype of the first; the flags of rows are words.
+    return sum(value.dtype == node.outputs[0].dtype for value in node.outputs)
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:
@@ -297,7 +293,7 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
             total += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
         for value in (*node.inputs[:tables], *node.outputs[:tables]):
             values.pop(id(value), None)
-    elif _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
+    elif _partial_update(node) == "positions":
         total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
@@ -316,8 +312,11 @@ def flops_of(node: Node, changed: int | None = None) -> int:
     if _changed_table_count(node):
         share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
-    if _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
+    if _partial_update(node) == "positions":
         return prod(node.inputs[2].shape)
+    row = row_of(node)
+    if row is not None and row.flops is not None:
+        return row.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
@@ -326,13 +325,6 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         shared = prod([x_size for x_size, y_size in zip(x.shape[:-2], y.shape[:-2], strict=False) if x_size == y_size])
         a, b, c = [prod(value.shape) for value in (x, y, z)]
         return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
-    if node.payload.form is Form.CONVOLVE:
-        # One product with all filters for each window; the result may be the input, the windows or the filters.
-        first, second = node.inputs[:2]
-        of_filters = node.payload.name == "convolution_backprop_filter"
-        of_input = node.payload.name == "convolution_backprop_input"
-        windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
-        return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
     result_size = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
     return max(largest, result_size) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
 

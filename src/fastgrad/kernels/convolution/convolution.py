@@ -264,10 +264,10 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
-    return convolution_with_epilogue(inputs, outputs, None, **window)
+    return _direct_launches(inputs, outputs, None, **window)
 
 
-def convolution_with_epilogue(
+def _direct_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], epilogue: Launch | None, **window: Any
 ) -> Launches | None:
     """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
@@ -287,6 +287,14 @@ def convolution_with_epilogue(
     source = Input(0), windows.sizes, windows.group
     read_filters = Input(1), (windows.group * windows.outs, windows.outs, windows.filters_per_group)
     return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], epilogue)
+
+
+def convolution_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
+) -> Launches | None:
+    """Returns the launches of a convolution with an epilogue; None if its kernels need scratch memory."""
+    launches = _direct_launches(inputs, outputs, following, **window)
+    return None if launches is None or launches.scratch else launches
 
 
 @kernel(

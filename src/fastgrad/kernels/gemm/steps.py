@@ -62,6 +62,22 @@ def matmul_launches(
     return product_launches(inputs, transpose_a, transpose_b)
 
 
+def matmul_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, transpose_a: bool, transpose_b: bool
+) -> Launches:
+    """Returns the launches of a product with an epilogue; see `product_launches`."""
+    return product_launches(inputs, transpose_a, transpose_b, following)
+
+
+def wide_product_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, transpose_a: bool, transpose_b: bool
+) -> Launches | None:
+    """Returns the launches of a product of bfloat16 matrices with an epilogue; None if it has no kernel of pairs."""
+    if not uses_bfloat16_pairs(inputs, transpose_a, transpose_b):
+        return None
+    return product_launches(inputs, transpose_a, transpose_b, following)
+
+
 def product_launches(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, epilogue: Launch | None = None
 ) -> Launches:

@@ -205,10 +205,10 @@ def first_id_outside(ids, size, first, last):
     return k - first
 
 
-def ids_check_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
-    """Returns a launch that stops if an index of ``tf.gather`` is out of range, for a gather inside another kernel."""
+def index_check_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
+    """Returns the launch that stops if an index of ``tf.gather`` is out of range: the ``index_check`` of the row."""
     x, ids = inputs
-    return Launch(first_id_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
+    return single_launch(first_id_outside[ids.dtype], Input(1), x.shape[axis], units=prod(ids.shape), unit_cost=0.5)
 
 
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
