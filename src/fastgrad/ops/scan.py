@@ -108,7 +108,6 @@ def _call_scan(operation: Operation, x: Any, axis: Any, exclusive: Any, reverse:
 _cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
-    by_numpy=lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumsum_launches"),
