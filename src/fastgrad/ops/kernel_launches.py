@@ -152,7 +152,8 @@ def make_kernel_run(
         plan, specs = cached_launches(launches, result, inputs, attributes)
         if plan is None and by_numpy is not None:
             return by_numpy(*arrays, **attributes)
-        outputs = tuple([np.empty(*spec) for spec in specs_of(specs)])
+        all_specs: Any = specs if type(specs) is tuple else (specs,)
+        outputs = tuple([np.empty(*spec) for spec in all_specs])
         if plan is None:
             if any(map(_get_size, outputs)):
                 is_movable = moves_elements and outputs[0].dtype.hasobject

@@ -53,7 +53,7 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         frame = Frame(launches, inputs, outputs)
     for output, source in launches.starts_as:
         if outputs[output] is not inputs[source]:
-            np.copyto(outputs[output], inputs[source])
+            outputs[output][...] = inputs[source]
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
     answer = frame.run((*inputs, *outputs, *scratch))
     if answer >= 0 and answer != driver.STOPPED:
