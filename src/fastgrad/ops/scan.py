@@ -40,14 +40,9 @@ def _shifted_by_one(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     return y
 
 
-def _run_shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    return np.flip(_shifted_by_one(np.flip(x, axis), axis, 0), axis) if reverse else _shifted_by_one(x, axis, 0)
-
-
-shifted: Operation = operation(
+shifted: Operation = kernel_operation(
     "shifted",
     Form.INDEX_MAP,
-    run=_run_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("movement.boxes", "shifted_launches"),
