@@ -430,15 +430,15 @@ def gather_nd(
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _check_element_numbers(ids: np.ndarray, dims: tuple[int, ...]) -> None:
     check_indices("unravel_index", ids, math.prod(dims))
-    return np.array(np.unravel_index(ids, dims), ids.dtype)
+    np.unravel_index(ids, dims)  # raises ValueError if there are no dimensions
 
 
-_unravel_index_operation = operation(
+_unravel_index_operation = kernel_operation(
     "unravel_index",
     Form.EXTERN,
-    run=_run_unravel_index,
+    raise_error=_check_element_numbers,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_operation(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
