@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from fastgrad.kernels.movement.gathering import gather_launches
 from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.runtime import eager_launch
 from fastgrad.kernels.runtime.eager_launch import Frame, run_eagerly
@@ -113,6 +114,19 @@ def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
     assert run_lstm(found, [inputs[0], inputs[1], inputs[2].reshape(2, 128), *inputs[3:]]) == wanted
     with pytest.raises(TypeError, match="C-contiguous results"):
         run_eagerly(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_says_whether_a_kernel_stopped(threads, count, monkeypatch):
+    threads(count)
+    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    x, y, ids = np.arange(8.0).reshape(4, 2), np.empty((3, 2)), np.array([3, 0, 1])
+    found = gather_launches([x, ids], [y], axis=0, batch_dims=0)
+    for last, is_complete in ((1, True), (4, False), (-1, False), (2, True)):
+        ids[2] = last
+        assert run_eagerly(found, (x, ids), (y,)) is is_complete
+        if is_complete:
+            np.testing.assert_array_equal(y, x[ids])
 
 
 @pytest.mark.parametrize("count", [1, 2])
