@@ -37,7 +37,7 @@ REASONS = {
         clip_by_norm cumulative_logsumexp gather_gradient igamma_slope linear_recurrence reduce_euclidean_norm
         reduce_logsumexp reduce_mean reduce_sum scatter_into_variable scatter_nd tensor_scatter_nd_add unsorted_segment_sum""",
     "some dtypes have no kernel, or one that rounds otherwise": """
-        bincount cross fold_in_seed mirror_pad_gradient truncatediv unsorted_segment_prod""",
+        bincount cross fold_in_seed histogram_fixed_width_bins mirror_pad_gradient truncatediv unsorted_segment_prod""",
     "a part is faster with NumPy, or has no copy; the rest is derived": "diag_part gather searchsorted top_k",
     "the result is the input or its bytes": "bitcast copy_to_device",
     "its kernels take no empty sequences; the rest is derived": """
@@ -76,11 +76,12 @@ def test_a_result_of_the_bytes_of_the_input_is_a_copy():
     np.testing.assert_array_equal(y, x.view(np.int32).reshape(3, 1))
 
 
-@pytest.mark.parametrize("paddings", [(0.0, -0.0), (-0.0, 0.0), (np.nan, np.nan)])
+@pytest.mark.parametrize("paddings", [(0.0, -0.0), (-0.0, 0.0), (np.nan, np.nan), (0j, -0j), (-0j, 0j)])
 def test_launches_are_kept_for_attributes_of_the_same_bits(paddings):
     for padding in paddings:
-        y = tf.linalg.diag([1.0, 2.0], padding_value=padding).numpy()
-        assert y[0, 1].tobytes() == np.float32(padding).tobytes()
+        dtype = np.result_type(padding, np.complex64 if isinstance(padding, complex) else np.float32)
+        y = tf.linalg.diag(np.ones(2, dtype), padding_value=padding).numpy()
+        assert y[0, 1].tobytes() == np.array(padding, dtype).tobytes()
 
 
 def test_a_kernel_that_stops_gives_the_error_of_the_row():

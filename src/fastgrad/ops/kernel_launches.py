@@ -44,6 +44,7 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
 
 _cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
 _MAX_CACHED_LAUNCHES = 4096
+_INEXACT_TYPES = frozenset([float, complex])
 _get_dtype_and_shape, _get_size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
@@ -61,7 +62,7 @@ def cached_launches(
         attributes: the attributes, hashable.
     """
     key: tuple[Any, ...] = (launches, *map(_get_dtype_and_shape, inputs), *attributes.items())
-    if float in map(type, attributes.values()):  # 0.0 equals -0.0, and NaN does not equal itself
+    if not _INEXACT_TYPES.isdisjoint(map(type, attributes.values())):  # 0.0 equals -0.0, and NaN does not equal itself
         key = (launches, *map(_get_dtype_and_shape, inputs), *attributes, *map(repr, attributes.values()))
     entry = _cached_launches.get(key)
     if entry is None:

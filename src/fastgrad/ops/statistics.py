@@ -19,7 +19,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
@@ -281,15 +281,16 @@ def bincount(
     return _bincount_operation(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
-def _histogram_bins_of_halves(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
-    scaled = np.divide(np.subtract(x, x.dtype.type(low)), x.dtype.type(high - low))
+def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
+    wide_dtype = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
+    scaled = np.divide(np.subtract(x.astype(wide_dtype), wide_dtype.type(low)), wide_dtype.type(high - low))
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_histogram_bins_operation = kernel_operation(
+_histogram_bins_operation = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
-    by_numpy=_histogram_bins_of_halves,
+    run=_run_histogram_bins,
     launches=launches_from("movement.numbering", "histogram_bins_launches"),
     result=lambda x, low, high, nbins, dtype: ArraySpec(x.shape, np.dtype(dtype)),
 )
