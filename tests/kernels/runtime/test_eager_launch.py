@@ -129,6 +129,22 @@ def test_a_run_says_whether_a_kernel_stopped(threads, count, monkeypatch):
             np.testing.assert_array_equal(y, x[ids])
 
 
+def test_the_first_run_makes_no_program(threads, monkeypatch):
+    """Building a program takes longer than a run of little work, and the shapes may not come again."""
+    threads(1)
+    made = []
+    monkeypatch.setattr(eager_launch, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
+    x, ids = np.arange(8.0).reshape(4, 2), np.array([3, 0, 1])
+    unaligned = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float64).reshape(x.shape)
+    unaligned[...] = x
+    found = gather_launches([x, ids], [np.empty((3, 2))], axis=0, batch_dims=0)
+    for programs in (0, 1, 1):
+        y = np.empty((3, 2))
+        assert run_eagerly(found, (unaligned if programs == 0 else x, ids), (y,))
+        np.testing.assert_array_equal(y, x[ids])
+        assert len(made) == programs
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_results_that_start_as_an_input_do(threads, count):
     threads(count)

@@ -2,7 +2,7 @@
 
 The launches are a program of their own. Its frame (see `driver.py`) is kept with them and reused: a call gives it the
 arrays, as a compiled function does, and does not build the table of steps again. A frame serves one call at a time; a
-call that finds no free frame makes one.
+call that finds no free frame makes one. The first run makes none, unless there is much work: shapes may not come again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
     except IndexError:
         frame = None
     if frame is None or frame.threads != team.threads:
-        if not has_plain_operands(launches) and not is_work_for_pool(launches):
+        is_first, launches.has_run = not launches.has_run, True
+        if (is_first or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+            inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
             return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)
     for output, source in launches.starts_as:
