@@ -139,7 +139,7 @@ def make_kernel_run(
         by_numpy: the function for arrays without kernels, if there are any.
         min_elements: the number of elements of the largest array below which ``by_numpy`` is faster; it gives the same bits.
         raise_error: raises the error of inputs at which a kernel stops; takes the arguments of ``run``.
-        moves_elements: whether each element of the result is an element of an input, or 0. Then ``run`` takes texts, too.
+        moves_elements: whether each element of the result is an element of an input, or 0: ``run`` takes texts, too.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
