@@ -2,7 +2,7 @@
 
 The launches are a program of their own. Its frame (see `driver.py`) is kept with them and reused: a call gives it the
 arrays, as a compiled function does, and does not build the table of steps again. A frame serves one call at a time; a
-call that finds no free frame makes one. The first run makes none, unless there is much work: shapes may not come again.
+call that finds no free frame makes one. The first runs of little work make none: their shapes may not come again.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from fastgrad.kernels.runtime.thread_pool import begin_shared, team
 LEAST_SHARED_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
+RUNS_BEFORE_FRAME = 8
+"""The number of runs that cost as much more without a frame as the frame itself."""
+
 
 def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
     """Runs launches on the thread pool; returns False if a kernel stopped, so that the outputs are not complete.
@@ -48,8 +51,9 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
     except IndexError:
         frame = None
     if frame is None or frame.threads != team.threads:
-        is_first, launches.has_run = not launches.has_run, True
-        if (is_first or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+        may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
+        if (may_be_last or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+            launches.runs_without_frame += 1
             inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
             return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)

@@ -118,10 +118,10 @@ class Launches:
             change it. The caller copies the elements if the two do not share their memory.
         alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
-        has_run: whether the launches have run eagerly; a program is worth making from the second run on.
+        runs_without_frame: the number of eager runs without such a program.
     """
 
-    __slots__ = ("alias", "frames", "has_run", "in_place", "launches", "scratch", "starts_as")
+    __slots__ = ("alias", "frames", "in_place", "launches", "runs_without_frame", "scratch", "starts_as")
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Launches:
         self.alias = alias
         self.starts_as = starts_as
         self.frames: list[Any] = []
-        self.has_run = False
+        self.runs_without_frame = 0
 
 
 def single_launch(
