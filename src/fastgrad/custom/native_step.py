@@ -317,6 +317,6 @@ def run_natively(
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
     if not on_this_thread and is_work_for_pool(launches) and has_plain_operands(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
+        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)) < 0:
             return None
     return run_launches(launches, arrays, outputs)

@@ -22,8 +22,8 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
 from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows, take_rows
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from, make_kernel_run
+from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows
 
 _INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED_DTYPE_OF = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
@@ -49,6 +49,20 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 # ---- gather ----------------------------------------------------------------------------------------
 
 
+def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
+    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
+    return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
+
+
+_gather_launches = launches_from("movement.gathering", "gather_launches")
+_gather_in_batches = make_kernel_run(
+    _gather_launches,
+    _gather_result,
+    raise_error=lambda x, ids, axis, batch_dims: check_indices("gather", ids, x.shape[axis]),
+    moves_elements=True,
+)
+
+
 def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
     if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         size, *row = x.shape
@@ -56,13 +70,10 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
         rows = np.empty((*ids.shape, *row), x.dtype)
         if kernels.gather_rows[x.dtype, ids.dtype](x, ids, rows, ids.size, math.prod(row), size) < 0:
             return rows
+    if batch_dims:
+        return _gather_in_batches(x, ids, axis=axis, batch_dims=batch_dims)
     check_indices("gather", ids, x.shape[axis])
-    if not batch_dims:
-        return x.take(ids, axis)
-    batch = x.shape[:batch_dims]
-    key = (*_batch_positions(batch, ids.ndim), ids)
-    rows = np.moveaxis(x, axis, batch_dims)[key]
-    return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
+    return x.take(ids, axis)
 
 
 def _batch_positions(batch_shape: tuple[int, ...], rank: int) -> list[np.ndarray]:
@@ -145,17 +156,12 @@ def _batched_scatter_nd(
     return call_operation(name, *operands, shape=(rows, *shape), **attributes)
 
 
-def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
-    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
-    return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
-
-
 _gather_operation: Operation = operation(
     "gather",
     Form.GATHER,
     run=_run_gather,
     gradient=(_gather_cotangent, None),
-    launches=launches_from("movement.gathering", "gather_launches"),
+    launches=_gather_launches,
     index_check=launches_from("movement.gathering", "index_check_launches"),
     batched=_batched_gather,
     result=_gather_result,
@@ -300,16 +306,11 @@ def checked_row_numbers(name: str, positions: np.ndarray, shape: tuple[int, ...]
     return numbers
 
 
-def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
-    depth = ids.shape[-1]
-    numbers = checked_row_numbers("gather_nd", ids, x.shape, strict)
-    return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
-
-
-_gather_nd_operation: Operation = operation(
+_gather_nd_operation: Operation = kernel_operation(
     "gather_nd",
     Form.GATHER,
-    run=_run_gather_nd,
+    moves_elements=True,
+    raise_error=lambda x, ids, strict: checked_row_numbers("gather_nd", ids, x.shape, strict),
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
@@ -430,15 +431,15 @@ def gather_nd(
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _check_element_numbers(ids: np.ndarray, dims: tuple[int, ...]) -> None:
     check_indices("unravel_index", ids, math.prod(dims))
-    return np.array(np.unravel_index(ids, dims), ids.dtype)
+    np.unravel_index(ids, dims)  # raises ValueError if there are no dimensions
 
 
-_unravel_index_operation = operation(
+_unravel_index_operation = kernel_operation(
     "unravel_index",
     Form.EXTERN,
-    run=_run_unravel_index,
+    raise_error=_check_element_numbers,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_operation(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, reduced, require
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -107,11 +107,6 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
     return _call_argmax(_argmin, input, axis, output_type, ("int32", "int64"))
 
 
-def _run_count_nonzero(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    is_nonzero = x != b"" if x.dtype == object else x != 0
-    return np.sum(is_nonzero, axes, np.int64, keepdims=keepdims)
-
-
 def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
     if reduces_rows(x, axes) or x.dtype.kind not in "biuf":
         return None
@@ -122,10 +117,10 @@ def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdim
     return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
-_count_nonzero_operation = operation(
+_count_nonzero_operation = kernel_operation(
     "count_nonzero",
     Form.REDUCE,
-    run=_run_count_nonzero,
+    by_numpy=lambda x, axes, keepdims: np.sum(x != b"", axes, np.int64, keepdims=keepdims),  # of texts
     dtypes=ANY,
     launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=axes_after_rows("axis", "axes"),

@@ -30,6 +30,7 @@ from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_
 from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, unit_count
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.ops.kernel_launches import kernel_operation
 
 _KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
 _KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDEX_DTYPES)
@@ -209,13 +210,6 @@ def summed_rows(ids: np.ndarray, values: np.ndarray, table_rows: int, owner: str
     return unique[:distinct_count], sums.astype(values.dtype, copy=False)
 
 
-def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, ...]:
-    unique, sums = summed_rows(ids, values, limit, owner)
-    all_ids, all_sums = np.full_like(ids, limit), np.zeros_like(values, order="C")
-    all_ids[: len(unique)], all_sums[: len(unique)] = unique, sums
-    return all_sums, all_ids, np.array(len(unique), np.int64)
-
-
 def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
@@ -237,10 +231,10 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     return Launches((group, total), scratch=((word_dtype, rows), (word_dtype, rows), (word_dtype, rows + 1)))
 
 
-sum_rows = operation(
+sum_rows = kernel_operation(
     "sum_rows",
     Form.SCATTER,
-    run=_sum_rows,
+    raise_error=lambda values, ids, limit, owner: summed_rows(ids, values, limit, owner),
     launches=_sum_rows_launches,
     result=lambda values, ids, **attributes: (same(values), same(ids), ArraySpec((), np.dtype(np.int64))),
 )

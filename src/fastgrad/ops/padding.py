@@ -17,7 +17,7 @@ from fastgrad.kernels.movement.strided import placed_inputs_launches, strided_co
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import permuted_back
 
 Paddings = tuple[tuple[int, int], ...]
@@ -72,19 +72,8 @@ _pad_operation = operation(
 )
 
 
-def _run_mirror_pad(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """``x`` padded by mirror images; ``edge`` is 1 if the outermost elements are not repeated."""
-    for axis, (low, high) in enumerate(paddings):
-        if low or high:
-            size = x.shape[axis]
-            before = np.arange(low - 1 + edge, edge - 1, -1)
-            after = np.arange(size - 1 - edge, size - 1 - edge - high, -1)
-            x = x.take(np.concatenate((before, np.arange(size), after)), axis)
-    return x
-
-
 def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """The transpose of ``_run_mirror_pad``: adds elements of the mirror images to the elements that they mirror."""
+    """The transpose of ``mirror_pad``: adds elements of the mirror images to the elements that they mirror."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             g = np.moveaxis(g, axis, 0)
@@ -96,10 +85,10 @@ def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np
     return g
 
 
-_mirror_pad_operation: Operation = operation(
+_mirror_pad_operation: Operation = kernel_operation(
     "mirror_pad",
     Form.INDEX_MAP,
-    run=_run_mirror_pad,
+    moves_elements=True,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_operation(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),

@@ -150,18 +150,15 @@ def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
 
-def _run_integers_between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _check_bounds(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> None:
     if element_count(shape):
         check_range("random.uniform", low, high)
-    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
-    width = high.astype(np.uint64) - low.astype(np.uint64)
-    return np.asarray((low.astype(np.uint64) + _run_bits(words, shape) % width).astype(low.dtype))
 
 
-integers_between = operation(
+integers_between = kernel_operation(
     "random_integers_between",
     Form.RANDOM,
-    run=_run_integers_between,
+    raise_error=_check_bounds,
     launches=launches_from("random.draws", "integers_between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
@@ -181,27 +178,9 @@ random_order = operation(
 """The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
 
 
-def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
-    rows, classes = logits.shape
-    wide = logits.astype(np.float64)
-    draws = np.empty((rows, count))
-    kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.unit_count(draws.size))
-    out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
-    is_finite = np.isfinite(wide)
-    if not is_finite.all():
-        wide = np.where(is_finite, wide, -np.inf)  # as in TensorFlow, other logits have no weight
-    cumulative = np.cumsum(np.exp(wide - wide.max(axis=1, keepdims=True, initial=-np.inf)), axis=1)
-    for row in range(rows if count else 0):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
-    has_finite = is_finite.any(axis=1, keepdims=True)
-    last_classes = classes - 1 - np.argmax(is_finite[:, ::-1], axis=1, keepdims=True) if classes else 0
-    return np.where(has_finite, np.minimum(out, last_classes), classes).astype(out.dtype)
-
-
-categories = operation(
+categories = kernel_operation(
     "random_categories",
     Form.RANDOM,
-    run=_run_categories,
     launches=launches_from("random.draws", "categories_launches"),
     result=lambda logits, words, count, dtype: ArraySpec((logits.shape[0], count), dtypes.as_dtype(dtype).numpy),
 )

@@ -18,6 +18,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
+from fastgrad.ops.casting import cast
 from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
@@ -137,7 +138,9 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
         raise InvalidArgumentError(
             f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
         )
-    return draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=result_dtype.name)
+    kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
+    classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
+    return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)
 
 
 def gamma(

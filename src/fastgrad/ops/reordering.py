@@ -16,7 +16,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _LENGTH_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -65,10 +65,10 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     return _reverse_operation(x, axes=tuple(sorted(axes)))
 
 
-_roll_operation: Operation = operation(
+_roll_operation: Operation = kernel_operation(
     "roll",
     Form.INDEX_MAP,
-    run=np.roll,
+    moves_elements=True,
     gradient=lambda g, y, x, shift, axis: _roll_operation(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
     batched=axes_after_rows("axis", "axes"),
@@ -117,16 +117,6 @@ def _check_lengths(array: np.ndarray, size: int) -> None:
         )
 
 
-def _run_reverse_sequence(x: np.ndarray, lengths: np.ndarray, seq_axis: int, batch_axis: int) -> np.ndarray:
-    length = x.shape[seq_axis]
-    _check_lengths(lengths, length)
-    positions = np.arange(length)
-    ends = lengths.astype(np.int64)[:, None]
-    source_positions = np.where(positions < ends, ends - 1 - positions, positions)
-    rows = np.moveaxis(x, (batch_axis, seq_axis), (0, 1))[np.arange(len(lengths))[:, None], source_positions]
-    return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
-
-
 def _batched_reverse_sequence(
     name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int
 ) -> Any:
@@ -135,10 +125,11 @@ def _batched_reverse_sequence(
     return call_operation(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
 
 
-_reverse_sequence_operation: Operation = operation(
+_reverse_sequence_operation: Operation = kernel_operation(
     "reverse_sequence",
     Form.GATHER,
-    run=_run_reverse_sequence,
+    moves_elements=True,
+    raise_error=lambda x, lengths, seq_axis, batch_axis: _check_lengths(lengths, x.shape[seq_axis]),
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence_operation(g, lengths, **axes), None),
     launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,

@@ -40,14 +40,9 @@ def _shifted_by_one(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     return y
 
 
-def _run_shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    return np.flip(_shifted_by_one(np.flip(x, axis), axis, 0), axis) if reverse else _shifted_by_one(x, axis, 0)
-
-
-shifted: Operation = operation(
+shifted: Operation = kernel_operation(
     "shifted",
     Form.INDEX_MAP,
-    run=_run_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("movement.boxes", "shift_by_one_launches"),
@@ -108,7 +103,6 @@ def _call_scan(operation: Operation, x: Any, axis: Any, exclusive: Any, reverse:
 _cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
-    by_numpy=lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumsum_launches"),

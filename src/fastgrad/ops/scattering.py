@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -27,40 +26,8 @@ from fastgrad.ops.indexing import (
     scatter_nd_operation,
     with_row_numbers,
 )
-from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.ops.segments import add_rows_into, reduce_rows
-
-# ---- on arrays -------------------------------------------------------------------------------------
-
-
-def _rows_to_update(
-    name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Returns the number of rows that ``shape`` has, the row number of each position (-1 if outside), and the updates."""
-    depth = ids.shape[-1]
-    numbers = checked_row_numbers(name, ids, shape, strict)
-    return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
-
-
-def _make_scatter_run(
-    name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
-) -> Callable[..., np.ndarray]:
-    """Makes a ``run`` that copies a tensor and calls ``change(rows of the copy, row numbers, updates)``."""
-
-    def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
-        count, numbers, rows = _rows_to_update(name, x.shape, ids, updates, strict)
-        out = np.array(x, order="C")
-        change(out.reshape(count, *rows.shape[1:]), numbers, rows)
-        return out
-
-    return run
-
-
-def _write_rows(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
-    in_range = numbers >= 0
-    # NumPy keeps the last update of a repeated position.
-    out[numbers[in_range]] = rows[in_range]
-
+from fastgrad.ops.kernel_launches import launches_from, make_kernel_run
+from fastgrad.ops.segments import add_rows_into
 
 # ---- rows of the table -----------------------------------------------------------------------------
 
@@ -88,50 +55,61 @@ def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates:
 
 
 def _scatter_operation(
-    kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY
+    kind: str,
+    gradient: Any,
+    dtypes: frozenset[np.dtype] = ANY,
+    run: Callable[..., np.ndarray] | None = None,
+    **options: Any,
 ) -> Operation:
+    """Declares a row that combines ``updates`` with a tensor; without ``run``, its kernels run."""
     name = f"tensor_scatter_nd_{kind}"
+    launches = launches_from("movement.scattering", f"scatter_{kind}_launches")
+
+    def raise_error(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> None:
+        checked_row_numbers(name, ids, x.shape, strict)
+
     return operation(
         name,
         Form.SCATTER,
         partial_update="positions",
-        run=_make_scatter_run(name, change),
+        run=run or make_kernel_run(launches, same, raise_error=raise_error, **options),
         gradient=gradient,
         dtypes=dtypes,
-        launches=launches_from("movement.scattering", f"scatter_{kind}_launches"),
+        launches=launches,
         batched=_batched_scatter,
         result=same,
     )
 
 
+def _run_add(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
+    depth = ids.shape[-1]
+    numbers = checked_row_numbers("tensor_scatter_nd_add", ids, x.shape, strict)
+    out = np.array(x, order="C")
+    rows = updates.reshape(numbers.size, *x.shape[depth:])
+    add_rows_into(out.reshape(math.prod(x.shape[:depth]), *rows.shape[1:]), numbers.reshape(-1), rows)
+    return out
+
+
 _update: Operation = _scatter_operation(
     "update",
-    _write_rows,
     (
         lambda g, y, x, ids, updates, strict: _update(g, ids, zeros_of(updates), strict=False),
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
+    moves_elements=True,
 )
 _add: Operation = _scatter_operation(
     "add",
-    add_rows_into,
     (
         lambda g, y, x, ids, updates, strict: g,
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     NUMERIC,
+    _run_add,
 )
-_max, _min = [
-    _scatter_operation(
-        kind,
-        functools.partial(reduce_rows, ufunc, into=ufunc),
-        joint(_extreme_gradient),
-        REAL,
-    )
-    for kind, ufunc in (("max", np.maximum), ("min", np.minimum))
-]
+_max, _min = [_scatter_operation(kind, joint(_extreme_gradient), REAL) for kind in ("max", "min")]
 
 
 # ---- public functions ------------------------------------------------------------------------------

@@ -41,14 +41,7 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
 def _kernels_across(name: str) -> dict[str, Any]:
     """Returns the ``run`` and ``launches`` of softmax or a related operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    by_kernel = make_kernel_run(launches, same)
-
-    def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
-        if arrays[0].dtype not in KERNEL_FLOATS:
-            return through_float32(run, arrays, axis=axis)
-        return by_kernel(*arrays, axis=axis)
-
-    return {"run": run, "launches": launches}
+    return {"run": make_kernel_run(launches, same), "launches": launches}
 
 
 # ---- rows of the table ---------------------------------------------------------------------------------

@@ -53,12 +53,6 @@ def _run_argsort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     return np.argsort(_order_reversing_keys(keys) if descending else keys, axis, kind="stable").astype(np.int32)
 
 
-def _run_put_along_axis(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
-    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    np.put_along_axis(out, ids, g, axis)
-    return out
-
-
 # ---- sort and argsort --------------------------------------------------------------------------------
 
 
@@ -79,10 +73,9 @@ _take_along_axis: Operation = operation(
     batched=axes_after_rows("axis", "axes"),
     result=_take_along_axis_result,
 )
-_put_along_axis: Operation = operation(
+_put_along_axis: Operation = kernel_operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
-    run=_run_put_along_axis,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("movement.gathering", "put_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
@@ -374,15 +367,18 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
 # ---- searchsorted and permutations -------------------------------------------------------------------
 
 
+def _searchsorted_result(sequence: Any, values: Any, right: bool, out_type: str) -> ArraySpec:
+    return ArraySpec(values.shape, np.dtype(out_type))
+
+
+_searchsorted_launches = launches_from("movement.ordering", "searchsorted_launches")
+_search_rows = make_kernel_run(_searchsorted_launches, _searchsorted_result)
+
+
 def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
-    side: Any = "right" if right else "left"
-    rows, queries = _widened(sequence), _widened(values)
-    if sequence.ndim == 1:
-        return rows.searchsorted(queries, side).astype(out_type)
-    out = np.empty(values.shape, out_type)
-    for row in np.ndindex(values.shape[:-1]):
-        out[row] = rows[row].searchsorted(queries[row], side)
-    return out
+    if sequence.ndim > 1:
+        return _search_rows(sequence, values, right=right, out_type=out_type)
+    return _widened(sequence).searchsorted(_widened(values), "right" if right else "left").astype(out_type)
 
 
 def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
@@ -397,9 +393,9 @@ _searchsorted_operation = operation(
     "searchsorted",
     Form.EXTERN,
     run=_run_searchsorted,
-    launches=launches_from("movement.ordering", "searchsorted_launches"),
+    launches=_searchsorted_launches,
     batched=_batched_searchsorted,
-    result=lambda sequence, values, right, out_type: ArraySpec(values.shape, np.dtype(out_type)),
+    result=_searchsorted_result,
 )
 
 
@@ -441,22 +437,20 @@ def searchsorted(
     return _searchsorted_operation(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
-def _run_invert_permutation(x: np.ndarray) -> np.ndarray:
+def _check_permutation(x: np.ndarray) -> None:
+    """Raises InvalidArgumentError unless each number below the length of ``x`` is in ``x`` once."""
     invalid = x[(x < 0) | (x >= len(x))]
     if len(invalid):
         raise InvalidArgumentError(f"invert_permutation: {invalid[0]} is not between 0 and {len(x)}.")
     counts = np.bincount(x, minlength=len(x))
     if len(x) and counts.max() > 1:
         raise InvalidArgumentError(f"invert_permutation: {counts.argmax()} is duplicated in the input.")
-    out = np.empty_like(x)
-    out[x] = np.arange(len(x), dtype=x.dtype)
-    return out
 
 
-_invert_permutation_operation = operation(
+_invert_permutation_operation = kernel_operation(
     "invert_permutation",
     Form.EXTERN,
-    run=_run_invert_permutation,
+    raise_error=_check_permutation,
     launches=launches_from("movement.ordering", "invert_permutation_launches"),
     result=same,
 )

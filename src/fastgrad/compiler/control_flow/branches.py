@@ -13,6 +13,7 @@ from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
 from fastgrad.compiler.graph.graph import Graph
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -56,6 +57,10 @@ class Branches(ControlFlowOperation):
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the results of the selected branch, as arrays."""
         return self.branches[self.branch_number(index)].run(*arrays)
+
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the shapes and dtypes of the results of each branch."""
+        return self.branches[0].result()
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results of the selected branch, computed by operations on tensors."""

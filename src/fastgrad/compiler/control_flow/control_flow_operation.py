@@ -8,7 +8,7 @@ runs it under a tape at each of its own runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from fastgrad.compiler.recording.record import hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
+from fastgrad.core.result_rules import Specs, like_inputs
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 
@@ -116,17 +117,24 @@ class TapeGradient(ControlFlowOperation):
         with hidden_from_recordings():
             return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
 
+    def result(self, *inputs: Any) -> Specs:
+        """The result rule: a cotangent has the shape and dtype of its input."""
+        return like_inputs(*compress(count(), self._needs))(*inputs)
+
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the cotangents of the inputs, computed by operations on tensors."""
-        count = len(self._needs)
+        input_count = len(self._needs)
         # One tensor may be several inputs, and each input has its own cotangent.
-        xs = [TABLE["recomputed_input"](x) if need else x for x, need in zip(inputs[:count], self._needs, strict=True)]
+        xs = [
+            TABLE["recomputed_input"](x) if need else x
+            for x, need in zip(inputs[:input_count], self._needs, strict=True)
+        ]
         sources = [x for x, need in zip(xs, self._needs, strict=True) if need]
         with GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             results = self._primal.on_tensors(*xs)
         targets = [y for y, present in zip(results, self._have, strict=True) if present]
-        gradients = tape.gradient(targets, sources, list(inputs[count:]), unconnected_gradients="zero")
+        gradients = tape.gradient(targets, sources, list(inputs[input_count:]), unconnected_gradients="zero")
         return tuple(
             [cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent for cotangent in gradients]
         )

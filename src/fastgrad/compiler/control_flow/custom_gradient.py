@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form, JointGradient
+from fastgrad.core.result_rules import Specs, like_inputs
 from fastgrad.core.tensor import Tensor
 
 
@@ -34,6 +35,10 @@ class CustomGradient(UnlistedOperation):
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the first inputs as the results, unchanged."""
         return arrays[: self.passes_on]
+
+    def result(self, *inputs: Any) -> Specs:
+        """The result rule: the shapes and dtypes of the first inputs."""
+        return like_inputs(*range(self.passes_on))(*inputs)
 
     @property
     def gradient(self) -> JointGradient:

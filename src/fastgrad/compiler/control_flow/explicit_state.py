@@ -16,6 +16,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.record import TraceError
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form
+from fastgrad.core.result_rules import same
 from fastgrad.core.variable import Variable
 
 
@@ -113,6 +114,7 @@ class _ValueRead(UnlistedOperation):
 
     gradient: Any = (None, lambda g, y, now, handle: g)
     passes_on = 1
+    result: Any = staticmethod(same)
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
         """Returns the variable's value now, after the assignment."""

@@ -36,6 +36,7 @@ from fastgrad.core import recording
 from fastgrad.core.backward import TapeEntry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
+from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
@@ -80,6 +81,10 @@ class GraphOperation(GraphBasedOperation):
                 self._optimized = simplified(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
+
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the shapes and dtypes of the graph's results."""
+        return tuple([same(value) for value in self.graph.results])
 
     def program(self) -> Program:
         """Returns the compiled program of the graph, compiled at the first call."""

@@ -20,6 +20,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -149,9 +150,15 @@ class Loop(ControlFlowOperation):
             iteration += 1
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the carried values keep their shapes; a stack has a row for each iteration."""
+        results = self.body.result()
+        stacks = [ArraySpec((self.length, *y.shape), y.dtype) for y in results[self.carried :]]
+        return (*results[: self.carried], *stacks, *([ArraySpec((), np.dtype(np.int64))] if self.counts else []))
+
     def empty_stacks(self) -> list[np.ndarray]:
         """Returns zero-filled arrays for the loop's stacked results, a row for each iteration."""
-        return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
+        return [np.zeros(*stack) for stack in self.result()[self.carried : self.gives]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """Returns the kernel of a loop whose iterations are all native."""

@@ -15,7 +15,7 @@ from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.core.operation import Form, Operation
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.runtime import moving
-from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Scratch, Spec
 
 NO_LAUNCHES = Launches(())
 
@@ -65,8 +65,7 @@ def launches_of_row(
 
 def copy_launches(value: Value) -> Launches:
     """Returns the launch that copies a value's array."""
-    size = size_of(value)
-    return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
+    return moving.copy_launches(size_of(value))
 
 
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})

@@ -72,7 +72,12 @@ def shift_by_one_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis:
     axes = [[(0, 0, size, 1)] for size in x.shape]
     size = x.shape[axis]
     axes[axis] = [(1, 0, size - 1, 1) if reverse else (0, 1, size - 1, 1)]
-    return launches_in_order([fill_launch(y, 0), *box_copies(x, y, axes)])
+    starts, sizes = [0] * len(x.shape), list(x.shape)
+    starts[axis], sizes[axis] = size - 1 if reverse else 0, 1
+    free_place = box_layout(y.shape, starts, sizes, [1] * len(sizes))
+    zeros = Layout(0, merged_dimensions([(prod(sizes), 0)]))
+    fill = strided_copy_launch(Constant(np.zeros(1, y.dtype)), Output(0), y.dtype, zeros, free_place)
+    return launches_in_order([fill, *box_copies(x, y, axes)])
 
 
 def mirror_pad_launches(

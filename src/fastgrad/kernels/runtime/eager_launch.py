@@ -2,7 +2,7 @@
 
 The launches are a program of their own. Its frame (see `driver.py`) is kept with them and reused: a call gives it the
 arrays, as a compiled function does, and does not build the table of steps again. A frame serves one call at a time; a
-call that finds no free frame makes one.
+call that finds no free frame makes one. The first runs of little work make none: their shapes may not come again.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_poo
 LEAST_POOL_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
+RUNS_BEFORE_FRAME = 8
+"""The number of runs that cost as much more without a frame as the frame itself."""
 
-def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """Runs launches on the thread pool; their kernels never stop, and their parameters are arrays and numbers.
+
+def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
+    """Runs launches on the thread pool; returns False if a kernel stopped, so that the outputs are not complete.
 
     Args:
-        launches: the launches to run.
+        launches: the launches to run; the parameters of their kernels are arrays and numbers.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `launches` was made for.
     """
     frames = launches.frames
@@ -48,21 +51,26 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
     except IndexError:
         frame = None
     if frame is None or frame.threads != compute_pool.threads:
-        if not has_plain_operands(launches) and not is_work_for_pool(launches):
-            run_launches(launches, inputs, outputs)
-            return
+        may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
+        if (may_be_last or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+            launches.runs_without_frame += 1
+            inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
+            return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)
     for output, source in launches.starts_as:
         if outputs[output] is not inputs[source]:
-            np.copyto(outputs[output], inputs[source])
-    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-    if not frame.run((*inputs, *outputs, *scratch)):
+            outputs[output][...] = inputs[source]
+    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
+    answer = frame.run((*inputs, *outputs, *scratch))
+    if answer >= 0 and answer != driver.STOPPED:
         # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
         frame = Frame(launches, inputs, outputs)
-        if not frame.run((*inputs, *outputs, *scratch)):
+        answer = frame.run((*inputs, *outputs, *scratch))
+        if answer >= 0 and answer != driver.STOPPED:
             raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
     frames.append(frame)
+    return answer < 0
 
 
 def is_work_for_pool(launches: Launches) -> bool:
@@ -119,17 +127,15 @@ class Frame:
         # The frame does not keep this call's arrays: each call fills in the addresses.
         self._memory = [table, *kept, *memory[: len(memory) - len(scratch)]]
 
-    def run(self, arrays: tuple[np.ndarray, ...]) -> bool:
-        """Runs the launches; returns False, with nothing done, if the driver does not take the arrays.
+    def run(self, arrays: tuple[np.ndarray, ...]) -> int:
+        """Runs the launches; returns the driver's answer (see `driver.begin`): a negative number if all kernels ran.
 
         Args:
             arrays: inputs, outputs and scratch memory.
         """
         if self._is_shared:
-            code = begin_on_free_pool(arrays, self._words, self._steps)
-        else:
-            code = driver.begin(arrays, self._words, self._steps)
-        return code < 0
+            return begin_on_free_pool(arrays, self._words, self._steps)
+        return driver.begin(arrays, self._words, self._steps)
 
 
 def call_eagerly(

@@ -118,9 +118,10 @@ class Launches:
             change it. The caller copies the elements if the two do not share their memory.
         alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
+        runs_without_frame: the number of eager runs without such a program.
     """
 
-    __slots__ = ("alias", "frames", "in_place", "launches", "scratch", "starts_as")
+    __slots__ = ("alias", "frames", "in_place", "launches", "runs_without_frame", "scratch", "starts_as")
 
     def __init__(
         self,
@@ -136,6 +137,7 @@ class Launches:
         self.alias = alias
         self.starts_as = starts_as
         self.frames: list[Any] = []
+        self.runs_without_frame = 0
 
 
 def single_launch(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.runtime.driver import FIRST_JUMP_CODE
-from fastgrad.kernels.runtime.launch import Launches, Spec
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
@@ -14,6 +14,11 @@ def copy_bytes(x, y, size, first, last):
     stop = size if last * 64 > size else last * 64
     for i in range(first * 64, stop):
         y[i] = x[i]
+
+
+def copy_launches(size: int) -> Launches:
+    """Returns the launch that copies the first `size` bytes of the input."""
+    return Launches((Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
 def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
