@@ -163,7 +163,7 @@ class Tensor(Operand):
     def _looked_at(self, kind: str) -> None:
         """Reports to recorders that Python uses this tensor's value, so the program depends on the value."""
         for recorder in recorders.active:
-            recorder.on_value(self, kind)
+            recorder.on_value_read(self, kind)
 
     def __len__(self) -> int:
         if not self._array.ndim:

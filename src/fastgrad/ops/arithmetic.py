@@ -121,7 +121,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_real,
-    simplifications=lambda rules: (rules.drop_inner("negative"), rules.remove_repeated),
+    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.remove_repeated),
 )
 sign: Unary = elementwise(
     "sign",

@@ -117,7 +117,7 @@ def make_kernel_run(
     by_numpy: Callable[..., Any] | None = None,
     min_elements: int = 0,
 ) -> Callable[..., Any]:
-    """Returns a ``run`` that calls an operation's kernels, so that its bits equal those of programs.
+    """Returns a ``run`` that calls an operation's kernels, so that eager results equal compiled results bit for bit.
 
     Args:
         launches: the ``launches`` of the operation.

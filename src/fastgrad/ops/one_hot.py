@@ -23,7 +23,7 @@ from fastgrad.core.tensor import (
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_operation
+from fastgrad.ops.batching import BatchArg, NotBatched, axis_after_rows, call_operation
 from fastgrad.ops.kernel_launches import launches_from
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
@@ -44,7 +44,7 @@ def _run_one_hot(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, a
     return np.moveaxis(out.reshape(*ids.shape, depth), -1, axis)
 
 
-def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Batched, depth: int, axis: int) -> Any:
+def _batched_one_hot(name: str, rows: int, /, ids: BatchArg, on: BatchArg, off: BatchArg, depth: int, axis: int) -> Any:
     if on.has_rows or off.has_rows:
         raise NotBatched
     return call_operation(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))

@@ -16,7 +16,7 @@ from fastgrad.compiler.fusion.emit_reduction import reduction_launches
 from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
 from fastgrad.kernels.gemm.epilogue import row_unit_launch
 from fastgrad.kernels.gemm.form import rows_of_unit
@@ -68,7 +68,7 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
         or fused.count < LEAST_ELEMENTS_OF_ONE_BLOCK
     ):
         return False
-    if row_name(product) not in ("matmul", "wide_product"):
+    if op_name(product) not in ("matmul", "wide_product"):
         return False
     unit = rows_of_unit(product.inputs, **product.attributes)
     if unit is None or (

@@ -11,7 +11,7 @@ from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
@@ -75,7 +75,7 @@ def add_epilogues(
     nodes: list[Node] = []
     for node in graph.nodes:
         if (
-            row_name(node) in ("matmul", "wide_product", "convolution")
+            op_name(node) in ("matmul", "wide_product", "convolution")
             and uses[id(node.outputs[0])] == 1
             and takes_epilogue(node)
         ):
@@ -106,9 +106,9 @@ def can_take_epilogue(product: Node) -> bool:
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
     """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
-    if row_name(product) == "wide_product" and not uses_bfloat16_pairs(product.inputs, **product.attributes):
+    if op_name(product) == "wide_product" and not uses_bfloat16_pairs(product.inputs, **product.attributes):
         return None
-    if row_name(product) != "convolution":
+    if op_name(product) != "convolution":
         return product_launches(product.inputs, **product.attributes, following=following)
     followed = convolution_with_epilogue(product.inputs, product.outputs, following, **product.attributes)
     return None if followed is None or followed.scratch else followed

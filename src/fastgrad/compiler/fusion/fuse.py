@@ -18,7 +18,7 @@ from fastgrad.compiler.fusion.reductions import REDUCTIONS, only_drops_unit_dime
 from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, keeps_order, view_layouts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.movement.layout import Layout, contiguous
 
@@ -290,7 +290,7 @@ class _Fusion:
 
     def _empty_reduction(self, node: Node) -> Node | None:
         """Returns the constant result of a reduction of no elements; None for other nodes."""
-        if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
+        if op_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
             return None
         x, y = node.inputs[0], node.outputs[0]
         with np.errstate(all="ignore"):

@@ -21,7 +21,7 @@ from fastgrad.compiler.fusion.reductions import REDUCTIONS, drops_unit_dimension
 from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.movement.layout import (
     Cuts,
@@ -62,7 +62,7 @@ def element_count(value: Value) -> int:
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
     """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
-    name = row_name(node)
+    name = op_name(node)
     if name is None or len(node.outputs) != 1:
         return False
     output = node.outputs[0]
@@ -98,7 +98,7 @@ def is_reduction(node: Node) -> bool:
     """True if a node is a reduction of at least one dimension of size above 1."""
     if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
         return False
-    return row_name(node) is not None and not drops_unit_dimensions(node)
+    return op_name(node) is not None and not drops_unit_dimensions(node)
 
 
 def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedRuns]:

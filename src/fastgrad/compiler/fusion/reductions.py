@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTEGER_DTYPES, body_type
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import HALVES
 
 _FLOAT32_AND_FLOAT64: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
@@ -58,7 +58,7 @@ def drops_unit_dimensions(node: Node) -> bool:
 
 def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
-    name = row_name(node)
+    name = op_name(node)
     return name in REDUCTIONS and name not in _CHANGES_SINGLE_ELEMENTS and drops_unit_dimensions(node)
 
 

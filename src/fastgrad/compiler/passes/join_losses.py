@@ -7,7 +7,7 @@ probabilities, which only the gradient reads, are not stored.
 from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import is_pure, row_of
+from fastgrad.compiler.passes.rewriting import is_pure, operation_of
 from fastgrad.core.operation import Operation
 
 _MOST_MOVED_NODES = 8
@@ -29,7 +29,7 @@ def join_losses(graph: Graph) -> Graph:
     nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     gone: set[int] = set()
     for node in graph.nodes:
-        if row_of(node) not in gradient_rows:
+        if operation_of(node) not in gradient_rows:
             continue
         g, probabilities, labels = node.inputs
         at = losses.get(id(probabilities))
@@ -57,7 +57,7 @@ def join_losses(graph: Graph) -> Graph:
 
 def _with_gradient(node: Node) -> tuple[Operation, Operation] | None:
     """Returns the ``with_gradient`` of the row of a loss; None for other nodes."""
-    row = row_of(node)
+    row = operation_of(node)
     return None if row is None else row.with_gradient
 
 
@@ -75,7 +75,7 @@ def _movable_makers(
         if (
             len(positions) == _MOST_MOVED_NODES
             or _with_gradient(node) is not None
-            or row_of(node) in gradient_rows
+            or operation_of(node) in gradient_rows
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):
             return None

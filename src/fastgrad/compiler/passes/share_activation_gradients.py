@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import TABLE, Operation
 
 _FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -53,5 +53,5 @@ def share_activation_gradients(graph: Graph) -> Graph:
 
 def _slope_row(node: Node) -> Operation | None:
     """Returns the row of the slope of an activation, or of its gradient; None for other nodes."""
-    row = row_of(node)
+    row = operation_of(node)
     return None if row is None else row.slope

@@ -10,7 +10,7 @@ from functools import cache
 from fastgrad.compiler.graph.graph import Graph, Node, Value
 from fastgrad.compiler.passes import algebra_rules
 from fastgrad.compiler.passes.algebra_rules import Rule, ValueFacts
-from fastgrad.compiler.passes.rewriting import rewritten, row_of
+from fastgrad.compiler.passes.rewriting import operation_of, rewritten
 from fastgrad.core.operation import Operation
 
 
@@ -30,7 +30,7 @@ def simplify_algebra(graph: Graph) -> Graph:
     facts = ValueFacts()
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
-        row = row_of(node)
+        row = operation_of(node)
         for rule in () if row is None or row.simplifications is None else rules_of(row):
             replacement = rule(node, facts)
             if isinstance(replacement, Node):

@@ -187,7 +187,7 @@ def _merge_single_successors(part: Part) -> None:
 
 
 def _values_for_later_parts(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
-    """Returns for each part with successors its values that these, or its guard, read; constants excluded."""
+    """Returns, by the id of a part, the values that its guard or later parts read, without constants."""
     makers: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}
     for part in root.parts():

@@ -21,7 +21,7 @@ import numpy as np
 from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fused import Fused, Source
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALVES
 from fastgrad.cuda.codegen.kernel import OnDevice
@@ -57,7 +57,7 @@ def with_blas_products(graph: Graph, blas: Blas) -> Graph:
 
 def product_spec_of(product: Node) -> ProductSpec | None:
     """Returns the spec of a matrix product; None for other nodes, or if strides can't express the batches."""
-    if row_name(product) not in ("matmul", "wide_product"):
+    if op_name(product) not in ("matmul", "wide_product"):
         return None
     (a, b), (d,) = product.inputs, product.outputs
     transpose_a, transpose_b = product.attributes["transpose_a"], product.attributes["transpose_b"]
