@@ -113,14 +113,14 @@ class Operation:
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
-        decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
-            operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
+        decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
+            operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
             (``rules`` is the module compiler/passes/algebra_rules.py).
         transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
             ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
             the transpose, whose results are then transposed by ``perm``; or None if there are none.
-        recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
+        recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
         slope: for a function of one input: the row of its derivative. For the gradient of such a function, which takes
             a cotangent and the input: the same row.

@@ -69,7 +69,7 @@ class Recorder:
         """Reports that the next element of a dataset will be taken."""
 
     def on_value_read(self, tensor: Any, python_type: str) -> None:
-        """Reports a use of the Python value of ``tensor``; ``python_type`` is "bool", "int", "float", "index", "numpy" ..."""
+        """Reports a read of the value of ``tensor`` as ``python_type``: "bool", "int", "float", "index", "numpy" ..."""
 
 
 class _Recorders(threading.local):

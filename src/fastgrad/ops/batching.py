@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class BatchArg(NamedTuple):
-    """An input of a batching rule: a tensor, and whether its first axis is the axis of rows.
+    """An argument of a batching rule: a tensor, and whether its first axis is the axis of rows.
 
     Attributes:
         tensor: the values.
@@ -101,7 +101,7 @@ def axis_after_rows(axis: Any) -> Any:
 
 
 def shift_axes_rule(*names: str, first_only: bool = False) -> BatchingRule:
-    """Returns a batching rule that shifts the axes in attributes ``names``; ``first_only``: only the first input has rows."""
+    """Returns a batching rule that adds 1 to the axes in the attributes ``names``, for the axis of rows in front."""
     run = first_input_leading_axes_rule if first_only else leading_axes_rule
 
     def rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:

@@ -118,7 +118,7 @@ def set_seed(seed: Any) -> None:
 
 
 def default_philox_words(seed: Any) -> Any:
-    """Returns a function from a shape to the Philox counter and key of the next draw under the global seed and ``seed``."""
+    """Returns a function from a shape to the Philox counter and key of the next draw under ``seed``."""
     return _default_generators.generator_of(_checked_seed(seed))._draw_words
 
 

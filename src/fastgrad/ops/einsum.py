@@ -90,7 +90,7 @@ class _ContractionPlan:
     def _add_reshape_to_matrices(
         self, x: _LabeledValue, batch: DimensionLabels, rows: DimensionLabels, columns: DimensionLabels
     ) -> tuple[_LabeledValue, bool]:
-        """Reshapes ``x`` to (*batch, rows, columns); if its axes are in the order (*batch, columns, rows), to that and True."""
+        """Returns ``x`` as (*batch, rows, columns) and False, or as (*batch, columns, rows) and True if ``x`` is so."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
             rows, columns = columns, rows

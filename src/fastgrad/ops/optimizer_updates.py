@@ -98,7 +98,7 @@ update_output_by_element = operation(
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
-"""One output of ``update_variables`` for one variable, element by element; the attribute ``result`` is the output's number."""
+"""One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------

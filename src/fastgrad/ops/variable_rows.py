@@ -177,7 +177,7 @@ for _make, _methods in ((_indexed_slices_method, _INDEXED_SLICES_METHODS), (_nd_
 def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
-    """Replaces slices by the values of an ``IndexedSlices``; indices have shape (batch ..., n), and count in each element."""
+    """Replaces slices by the values of an ``IndexedSlices``, whose indices (batch ..., n) count in each batch."""
     return _scatter_into(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
 
 

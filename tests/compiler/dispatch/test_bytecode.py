@@ -16,7 +16,7 @@ def test_globals_cells_and_arguments_with_their_attributes():
 
     assert {
         ("free", "captured.name.upper"),
-        ("global", "Path.kind"),
+        ("global", "NamePath.kind"),
         ("local", "self.model.dense"),
         ("local", "other.rate"),
         ("local", "key.size"),

@@ -184,7 +184,7 @@ class _BackwardLoop:
         )
 
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
-        """Returns the graph of one backward iteration, which adds to the cotangents of carried and of captured values."""
+        """Returns the graph of a backward iteration, which updates the cotangents of carried and captured values."""
         loop = self._loop
         trip, results, cotangents, stacked_cotangents = self._example_iteration(inputs, y, g)
         ends = loop.carried, loop.carried + loop.rows

@@ -79,7 +79,7 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
 
 
 def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:
-    """True if the constant at ``position`` may be the second argument of the last ``getattr``, as it is not the first."""
+    """True if the constant at ``position`` may be the second argument of the last ``getattr``, not the first."""
     return bool(getattr_positions) and position - getattr_positions[-1] > 1
 
 

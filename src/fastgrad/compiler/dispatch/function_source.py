@@ -79,7 +79,7 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
 
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    """True if ``definition`` compiles to the bytecode of ``function``, so the source was not edited after its import."""
+    """True if ``definition`` compiles to the bytecode of ``function``: the source is unedited since the import."""
     code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 

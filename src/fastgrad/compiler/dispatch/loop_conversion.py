@@ -139,7 +139,7 @@ def _negated(value: Any) -> Any:
 
 
 def _are_numbers(values: Any) -> bool:
-    """True if all leaves of ``values`` are numbers, tensors or arrays; False for variables, as assignments change them."""
+    """True if all leaves of ``values`` are numbers, tensors or arrays, not variables, which assignments change."""
     return all(isinstance(leaf, (*_NUMERIC_TYPES, TensorArray)) for leaf in nest.flatten(values))
 
 

@@ -180,7 +180,7 @@ class MemoryTimeline:
         return max(self._born_bytes[max(first, last)] - self._born_bytes[min(first, last) + 1], 0)
 
     def reader_after_longest_gap(self, value: Value) -> int | None:
-        """Returns the position of the reader after the longest reuse distance at scarce memory; None if all are short."""
+        """Returns the position of the reader after the longest reuse distance at scarce memory; None if it is short."""
         if id(value) not in self.made or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
             return None
         last_use = self.made[id(value)]

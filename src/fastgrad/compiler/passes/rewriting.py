@@ -67,20 +67,20 @@ def operation_of(node: Node) -> Operation | None:
     """Returns the table's or a user's operation that a node runs; None if the node runs no such operation."""
     if node.kind is not Kind.OPERATION:
         return None
-    row: Operation = node.payload
-    return row if row_named(row.name) is row else None
+    operation: Operation = node.payload
+    return operation if row_named(operation.name) is operation else None
 
 
 def op_name(node: Node) -> str | None:
     """Returns the name of the operation that a node runs, or None; see ``operation_of``."""
-    row = operation_of(node)
-    return None if row is None else row.name
+    operation = operation_of(node)
+    return None if operation is None else operation.name
 
 
 def is_broadcast(node: Node) -> bool:
     """True if a node broadcasts its input to the shape of its result."""
-    row = operation_of(node)
-    return row is not None and row.is_broadcast
+    operation = operation_of(node)
+    return operation is not None and operation.is_broadcast
 
 
 def is_pure(node: Node) -> bool:

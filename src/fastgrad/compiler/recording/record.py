@@ -383,7 +383,7 @@ class Recording(recording.Recorder):
 
 
 class _NewTensorListener(threading.local):
-    """A listener that notes each tensor that a thread makes during a recording, so that it can be told from those that existed before."""
+    """A listener that notes the id of each tensor that a thread makes during a recording."""
 
     made_here: set[int] | None = None
     hidden_ids: set[int] | None = None
