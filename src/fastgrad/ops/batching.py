@@ -113,7 +113,7 @@ def shift_axes_rule(*names: str, first_only: bool = False) -> BatchingRule:
 def extend_sizes_rule(*names: str, row_entry: Any = None, first_only: bool = False) -> BatchingRule:
     """Returns a batching rule for attributes ``names`` with one entry for each axis.
 
-    The entry for the axis of rows is ``row_entry``; None means the number of rows. If ``first_only``, only the first input has rows.
+    The entry for the axis of rows is ``row_entry``; None: the number of rows. ``first_only``: only the first input has rows.
     """
     axes_rule = shift_axes_rule("axis", "axes", first_only=first_only)
 

@@ -90,7 +90,7 @@ class _ContractionPlan:
     def _add_reshape_to_matrices(
         self, x: _LabeledValue, batch: DimensionLabels, rows: DimensionLabels, columns: DimensionLabels
     ) -> tuple[_LabeledValue, bool]:
-        """Returns ``x`` as (*batch, rows, columns) and False, or as (*batch, columns, rows) and True if ``x`` is so."""
+        """Returns ``x`` as (*batch, rows, columns) and False; as (*batch, columns, rows) and True if in that order."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
             rows, columns = columns, rows
