@@ -139,14 +139,14 @@ class Operation:
         slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
             at the second input, which the first is multiplied by.
         reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
-        decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
-            operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
+        decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
+            operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
         simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
             (``rules`` is the module compiler/passes/algebra_rules.py).
         transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
             ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
             the transpose, whose results are then transposed by ``perm``; or None if there are none.
-        recomputation: a function ``(parts, others, *inputs, **attributes)`` that computes the first of several results
+        recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
             again, element by element and with the same bits, from the inputs and the ``others`` of the results.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.

@@ -22,13 +22,13 @@ class Recorder:
     Attributes:
         records_state: whether the recorder needs the source of variables' values: in-place additions then run as an
             operation and an assignment.
-        control_flow: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
+        control_flow_recorder: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
         is_trial_run: whether the run only serves the recording, and must have no lasting effects.
         defers: whether operations ask the recorder for their results, before they run (see deferral.py).
     """
 
     records_state = False
-    control_flow: Any = None
+    control_flow_recorder: Any = None
     is_trial_run = False
     defers = False
 
@@ -65,11 +65,11 @@ class Recorder:
         ``acts`` tells that the function also has side effects.
         """
 
-    def on_element(self) -> None:
+    def on_dataset_element(self) -> None:
         """Reports that the next element of a dataset will be taken."""
 
     def on_value_use(self, tensor: Any, use: str) -> None:
-        """Reports a use of the Python value of ``tensor``; ``use`` is "bool", "int", "float", "index", "numpy" ..."""
+        """Reports a read of the value of ``tensor`` as ``use``: "bool", "int", "float", "index", "numpy" ..."""
 
 
 class _Recorders(threading.local):
@@ -113,8 +113,8 @@ def state_is_recorded() -> bool:
 def control_flow_handler() -> Any:
     """Returns the innermost recorder's handler of branches and loops, None without one."""
     for recorder in reversed(recorders.active):
-        if recorder.control_flow is not None:
-            return recorder.control_flow
+        if recorder.control_flow_recorder is not None:
+            return recorder.control_flow_recorder
     return None
 
 

@@ -25,7 +25,7 @@ from fastgrad.custom.functions import OutsideValue, python_function, transitive_
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.ops.batching import Batched
+from fastgrad.ops.batching import BatchArg
 
 Dtypes = tuple[np.dtype, ...]
 FLOAT32: np.dtype = np.dtype(np.float32)
@@ -122,7 +122,7 @@ class ArrayOperation(Operation):
         slope = sum_to_shape(slope, x._array.shape)
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
-    def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
+    def batched(self, name: str, rows: int, /, *inputs: BatchArg) -> Any:
         """The batching rule of kernels (see ops/batching.py): makes the axis of rows the first axis of the batch."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]

@@ -105,9 +105,9 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
     return _relu6(features)
 
 
-def _leaky_relu_code(scalars: Any, passed: str, x: str, alpha: float) -> str:
-    scaled = scalars.rounded(f"{passed} * {scalars.constant(alpha)}")
-    return f"({passed} if {x} > 0 else {scaled})"
+def _leaky_relu_expression(scalars: Any, factor: str, x: str, alpha: float) -> str:
+    scaled = scalars.rounded(f"{factor} * {scalars.constant(alpha)}")
+    return f"({factor} if {x} > 0 else {scaled})"
 
 
 _leaky_relu_gradient: Operation = operation(
@@ -119,7 +119,7 @@ _leaky_relu_gradient: Operation = operation(
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOATING,
-    kernel_code=_leaky_relu_code,
+    kernel_code=_leaky_relu_expression,
 )
 _leaky_relu = operation(
     "leaky_relu",
@@ -127,7 +127,7 @@ _leaky_relu = operation(
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
     gradient=lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha),
     dtypes=FLOATING,
-    kernel_code=lambda scalars, x, alpha: _leaky_relu_code(scalars, x, x, alpha),
+    kernel_code=lambda scalars, x, alpha: _leaky_relu_expression(scalars, x, x, alpha),
 )
 
 

@@ -125,7 +125,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_with_real_dtype,
-    simplifications=lambda rules: (rules.drop_inner("negative"), rules.remove_repeated),
+    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.remove_repeated),
     complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(

@@ -77,7 +77,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     return _cast_operation(x, dtype=dtype.name)
 
 
-def wide_float(x: Tensor) -> Tensor:
+def cast_narrow_to_float32(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
     return _cast_operation(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x

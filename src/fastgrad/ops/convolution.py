@@ -19,7 +19,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Spec
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
-from fastgrad.ops.batching import rows_as_examples_of_first_rule
+from fastgrad.ops.batching import first_rows_into_batch_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -59,7 +59,7 @@ convolution_operation: Operation = kernel_operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_launches"),
     launches_with_epilogue=launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
-    batched=rows_as_examples_of_first_rule,
+    batched=first_rows_into_batch_rule,
     result=_convolution_result,
     flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
 )
@@ -72,7 +72,7 @@ backprop_input: Operation = kernel_operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_input_launches"),
-    batched=rows_as_examples_of_first_rule,
+    batched=first_rows_into_batch_rule,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
     flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1]),
 )

@@ -168,7 +168,7 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
 def _integer_division_operation(
     name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = "", **row: Any
 ) -> Any:
-    """Declares a floored or truncated quotient, or a remainder; ``like`` names another row whose kernels and errors serve."""
+    """Declares a quotient or remainder; ``like`` names an operation with the same kernels and errors."""
     return elementwise(
         name,
         f"""{summary}

@@ -21,7 +21,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from, make_kernel_run
 from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows
 
@@ -117,7 +117,7 @@ def _indexed_slices_cotangent(g: Tensor, ids: Tensor, shape: tuple[int, ...]) ->
     return IndexedSlices(g, ids, constant_tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
-def with_row_numbers(ids: Batched, rows: int) -> Tensor:
+def with_row_numbers(ids: BatchArg, rows: int) -> Tensor:
     """Positions in a tensor with a leading axis of rows: puts the row number before each position in ``ids``."""
     array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
@@ -126,7 +126,7 @@ def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     return call_operation("concat", row_number_column, array, axis=len(shape) - 1)
 
 
-def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
+def _batched_gather(name: str, rows: int, /, x: BatchArg, ids: BatchArg, axis: int, batch_dims: int) -> Any:
     if not batch_dims and not ids.has_rows:
         return call_operation(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
@@ -137,20 +137,20 @@ def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int
 
 
 def _batched_gather_gradient(
-    name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
+    name: str, rows: int, /, g: BatchArg, ids: BatchArg, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
     operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
     return call_operation(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
-def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
+def _batched_gather_nd(name: str, rows: int, /, x: BatchArg, ids: BatchArg, **attributes: Any) -> Any:
     if not x.has_rows:
         return call_operation(name, x.tensor, ids.tensor, **attributes)
     return call_operation(name, x.tensor, with_row_numbers(ids, rows), **attributes)
 
 
 def _batched_scatter_nd(
-    name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
+    name: str, rows: int, /, ids: BatchArg, updates: BatchArg, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
     operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
     return call_operation(name, *operands, shape=(rows, *shape), **attributes)

@@ -17,7 +17,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import placed_inputs_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
-from fastgrad.ops.batching import axes_after_rows
+from fastgrad.ops.batching import shift_axes_rule
 
 # ---- concat and split ------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ _concat: Operation = operation(
         lambda needs, g, y, *xs, axis: _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
     ),
     launches=_concat_launches,
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_concat_result,
     simplifications=lambda rules: (rules.unwrap_single_input, rules.drop_join_of_split("split")),
     transposed=lambda perm, given, axis: {"axis": perm[axis]},
@@ -75,7 +75,7 @@ _split: Operation = operation(
     run=_run_split,
     gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.drop_split_of_join("concat"),),
     transposed=lambda perm, given, sizes, axis: {"axis": perm[axis]},
 )
@@ -156,7 +156,7 @@ _stack: Operation = operation(
     run=_run_stack,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_stack_result,
     simplifications=lambda rules: (rules.drop_join_of_split("unstack"),),
 )
@@ -166,7 +166,7 @@ _unstack: Operation = operation(
     run=_run_unstack,
     gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.drop_split_of_join("stack"),),
 )
 

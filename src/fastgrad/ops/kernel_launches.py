@@ -136,7 +136,7 @@ def make_kernel_run(
     raise_error: Callable[..., object] | None = None,
     moves_elements: bool = False,
 ) -> Callable[..., Any]:
-    """Returns a ``run`` that calls an operation's kernels, so that its bits equal those of programs.
+    """Returns a ``run`` that calls an operation's kernels, so that eager results equal compiled results bit for bit.
 
     Args:
         launches: the ``launches`` of the operation.

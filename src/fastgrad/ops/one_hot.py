@@ -23,7 +23,7 @@ from fastgrad.core.tensor import (
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_operation
+from fastgrad.ops.batching import BatchArg, NotBatched, axis_after_rows, call_operation
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
@@ -34,7 +34,7 @@ def _one_hot_result(ids: Any, on: Any, off: Any, depth: int, axis: int) -> Array
     return ArraySpec((*ids.shape[:at], depth, *ids.shape[at:]), on.dtype)
 
 
-def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Batched, depth: int, axis: int) -> Any:
+def _batched_one_hot(name: str, rows: int, /, ids: BatchArg, on: BatchArg, off: BatchArg, depth: int, axis: int) -> Any:
     if on.has_rows or off.has_rows:
         raise NotBatched
     return call_operation(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))

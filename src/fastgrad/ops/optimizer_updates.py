@@ -76,7 +76,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update = operation(
+update_variables = operation(
     "apply_update",
     Form.FUSED,
     run=_run_on_copies(_update_launches, lambda rule, count: count * len(RULES[rule].state)),
@@ -92,14 +92,14 @@ Outputs: the new weights, then the new slots: output i replaces input i. Attribu
 """
 
 
-update_result = operation(
+update_output_by_element = operation(
     "apply_update_by_element",
     Form.ELEMENTWISE,
-    run=lambda *inputs, rule, result: update.run(*inputs, rule=rule, count=1)[result],
+    run=lambda *inputs, rule, result: update_variables.run(*inputs, rule=rule, count=1)[result],
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
-"""One output of ``update`` for one variable, element by element; the attribute ``result`` is the output's number."""
+"""One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ _MIN_ELEMENTS_FOR_THREADS = 1 << 21
 """The number of elements from which threads share the sums of squares."""
 
 
-def squares(*arrays: np.ndarray) -> np.ndarray:
+def array_square_sums(*arrays: np.ndarray) -> np.ndarray:
     """The sum of squares of each array, in float64; all arrays have one dtype."""
     totals = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
@@ -161,15 +161,15 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
 
 
 @through_float32
-def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
+def _array_square_sums_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
 
 sums_of_squares_of_arrays = operation(
     "sums_of_squares",
     Form.REDUCE,
-    run=squares,
-    launches=_squares_launches,
+    run=array_square_sums,
+    launches=_array_square_sums_launches,
     result=lambda *arrays: ArraySpec((len(arrays),), np.dtype(np.float64)),
 )
 """The sums of squares of several arrays of one dtype, one float64 element per array."""
@@ -285,10 +285,10 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row, a `Z
 
 
 @through_float32
-def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
+def _update_nonzero_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
-    table, live, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
+    table, row_flags, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
     if not _has_kernel(table, ids):
         return None
     numbers = [Input(i) for i in range(state_count + 4, len(inputs))]
@@ -298,16 +298,16 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
     operands = *state, Input(state_count + 1), *rows, limit, width, *numbers
     kernel = update_rule.flagged_row_kernel[table.dtype, ids.dtype]
     pairs = tuple([(i, i) for i in range(state_count + 1)])
-    launch = Launch(kernel, operands, live.shape[0], 8 * width * update_rule.nanoseconds)
+    launch = Launch(kernel, operands, row_flags.shape[0], 8 * width * update_rule.nanoseconds)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update_live_rows = operation(
+update_nonzero_rows = operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
     partial_update="rows",
-    run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
-    launches=_update_live_rows_launches,
+    run=_run_on_copies(_update_nonzero_rows_launches, lambda rule: len(RULES[rule].state) + 1),
+    launches=_update_nonzero_rows_launches,
     result=lambda *inputs, rule: like_inputs(*range(len(RULES[rule].state) + 1))(*inputs),
 )
 """One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
@@ -344,7 +344,7 @@ add_rows = operation(
 
 # ---- actions at every n-th step ----------------------------------------------------------------------------
 
-completed_round_count = operation(
+completed_period_count = operation(
     "whole_turns",
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
@@ -352,9 +352,9 @@ completed_round_count = operation(
     result=same,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
-completed_round_count.is_cheap = True
+completed_period_count.is_cheap = True
 
-is_last_step_of_round = operation(
+is_last_step_of_period = operation(
     "ends_turn",
     Form.EXTERN,
     run=lambda count, every: np.asarray((count + 1) % every == 0),
@@ -362,4 +362,4 @@ is_last_step_of_round = operation(
     result=broadcast_of(bool),
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""
-is_last_step_of_round.is_cheap = True
+is_last_step_of_period.is_cheap = True

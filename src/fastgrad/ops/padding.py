@@ -16,7 +16,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import placed_inputs_launches, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.batching import sizes_after_rows
+from fastgrad.ops.batching import extend_sizes_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import permuted_back
 
@@ -65,7 +65,7 @@ _pad_operation = operation(
     run=_run_pad,
     gradient=(_pad_gradient, None),
     launches=_pad_launches,
-    batched=sizes_after_rows("paddings", before=(0, 0), first=True),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0), first_only=True),
     result=_pad_result,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
     transposed=lambda perm, given, paddings: {"paddings": permuted_back(paddings, perm)},
@@ -91,7 +91,7 @@ _mirror_pad_operation: Operation = kernel_operation(
     moves_elements=True,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_operation(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
-    batched=sizes_after_rows("paddings", before=(0, 0)),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0)),
     result=lambda x, paddings, edge: _pad_result(x, paddings=paddings),
 )
 _mirror_pad_gradient_operation: Operation = operation(
@@ -100,7 +100,7 @@ _mirror_pad_gradient_operation: Operation = operation(
     run=_run_mirror_pad_gradient,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad_operation(gg, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
-    batched=sizes_after_rows("paddings", before=(0, 0)),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0)),
     result=_mirror_pad_gradient_result,
 )
 

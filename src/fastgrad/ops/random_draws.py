@@ -95,7 +95,7 @@ def _bits_operation(name: str, dtype: np.dtype) -> Operation:
 bits = _bits_operation("random_bits", _UINT64)
 """Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
-bits_of_dropout = _bits_operation("random_bits_of_dropout", _UINT32)
+dropout_bits_operation = _bits_operation("random_bits_of_dropout", _UINT32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
@@ -107,17 +107,16 @@ def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     return out
 
 
-def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
+def _decomposed_dropout(builder: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
     """Decomposes dropout into a draw, shared by forward and backward, and element-wise operations that fuse."""
     least_kept = math.ceil(rate * 2.0**32)
     if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
         return None
-    random_bits = parts.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
-    keep_mask = parts.of(
-        "greater_equal", random_bits, parts.constant(np.array(least_kept, np.uint32)), shape=x.shape, to=np.dtype(bool)
-    )
-    scaled = parts.of("multiply", x, parts.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
-    return (parts.of("where", keep_mask, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
+    random_bits = builder.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
+    threshold = builder.constant(np.array(least_kept, np.uint32))
+    keep_mask = builder.add("greater_equal", random_bits, threshold, shape=x.shape, out_dtype=np.dtype(bool))
+    scaled = builder.add("multiply", x, builder.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
+    return (builder.add("where", keep_mask, scaled, builder.number(0.0, x.dtype), shape=x.shape, out_dtype=x.dtype),)
 
 
 dropout: Operation = operation(
@@ -203,7 +202,7 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
 
-_IN_PYTHON_BECAUSE_OF_REJECTION = "drawn by rejection, by NumPy's generator"
+_REJECTION_SAMPLING_REASON = "drawn by rejection, by NumPy's generator"
 
 
 def _run_gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -216,7 +215,7 @@ gamma = operation(
     "random_gamma",
     Form.RANDOM,
     run=_run_gamma,
-    in_python=_IN_PYTHON_BECAUSE_OF_REJECTION,
+    in_python=_REJECTION_SAMPLING_REASON,
     result=lambda words, alpha, beta, shape: ArraySpec(shape, alpha.dtype),
 )
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
@@ -242,7 +241,7 @@ def _run_poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dt
 _LARGE_POISSON_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
 poisson = operation(
-    "random_poisson", Form.RANDOM, run=_run_poisson, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
+    "random_poisson", Form.RANDOM, run=_run_poisson, in_python=_REJECTION_SAMPLING_REASON, result=_draw_result
 )
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
@@ -262,7 +261,7 @@ def _run_binomial(
 
 
 binomial = operation(
-    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
+    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_REJECTION_SAMPLING_REASON, result=_draw_result
 )
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
@@ -276,7 +275,7 @@ def as_int64(word: int) -> int:
     return word - _VALUES_PER_64_BIT_WORD if word >= _VALUES_PER_64_BIT_WORD // 2 else word
 
 
-def hash_of_words(*words: int) -> int:
+def splitmix_hash(*words: int) -> int:
     """A 64-bit hash of integers; close integers give unrelated keys (SplitMix64, Steele et al. 2014)."""
     state = 0
     for word in words:
@@ -305,19 +304,19 @@ advance_generator = operation(
 """The state of a generator after a draw of ``count`` elements: ``advance_generator(state, count=)``."""
 
 
-seed_words = kernel_operation(
+philox_words = kernel_operation(
     "seed_words",
     Form.EXTERN,
     launches=launches_from("random.draws", "seed_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
-"""The words of a stateless draw: ``seed_words(seed)``; ``seed`` is two integers."""
+"""The words of a stateless draw: ``philox_words(seed)``; ``seed`` is two integers."""
 
 
 def _run_fold_in(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     first, second = (int(word) for word in seed)
     number = int(data.reshape(()))
-    return np.array([hash_of_words(first, second, number), hash_of_words(second, number, 1)], np.int64)
+    return np.array([splitmix_hash(first, second, number), splitmix_hash(second, number, 1)], np.int64)
 
 
 fold_in_seed = operation(

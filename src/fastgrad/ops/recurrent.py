@@ -17,7 +17,7 @@ from fastgrad.core.operation import TABLE, Form, JointGradient, Operation, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
+from fastgrad.ops.batching import BatchArg, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
@@ -56,7 +56,7 @@ def _recurrent_operation(
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
-        batched=_batched_sequences(*shared),
+        batched=_sequence_batching_rule(*shared),
         result=result,
     )
 
@@ -209,15 +209,15 @@ def _lstm_gradient_rule(
 
 
 def _split_rows(y: Tensor, rows: int) -> Tensor:
-    """Splits the sequences of the rows, and puts an axis of rows in front."""
+    """Returns ``y``, whose batch axis merges rows and sequences, with a separate axis of rows in front."""
     *steps, count, width = y._array.shape
     return move_rows_to_front(call_operation("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
-def _batched_sequences(*shared: int) -> BatchingRule:
+def _sequence_batching_rule(*shared: int) -> BatchingRule:
     """Makes a batching rule that treats rows as more sequences; the inputs at positions ``shared`` have no rows."""
 
-    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+    def rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
         operands = []
         for position, x in enumerate(inputs):
             if position in shared:

@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
+from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, shift_axes_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _LENGTH_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -31,7 +31,7 @@ _reverse_operation: Operation = operation(
     run=_run_reverse,
     gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
     views=lambda layout, given, results, axes: single_result_layouts(layouts.reversed_layout(layout, given, axes)),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     simplifications=lambda rules: (rules.compose_reverses, rules.remove_empty_reverse),
 )
 
@@ -71,7 +71,7 @@ _roll_operation: Operation = kernel_operation(
     moves_elements=True,
     gradient=lambda g, y, x, shift, axis: _roll_operation(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -118,7 +118,7 @@ def _check_lengths(array: np.ndarray, size: int) -> None:
 
 
 def _batched_reverse_sequence(
-    name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int
+    name: str, rows: int, /, x: BatchArg, lengths: BatchArg, seq_axis: int, batch_axis: int
 ) -> Any:
     if lengths.has_rows:
         raise NotBatched  # only the lengths of the first row were checked

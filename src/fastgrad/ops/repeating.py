@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
-from fastgrad.ops.batching import sizes_after_rows
+from fastgrad.ops.batching import extend_sizes_rule
 
 # ---- tile ------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ _tile_operation = operation(
     run=_run_tile,
     gradient=_tile_gradient,
     views=lambda layout, given, results, multiples: single_result_layouts(layouts.tiled(layout, given, multiples)),
-    batched=sizes_after_rows("multiples", before=1),
+    batched=extend_sizes_rule("multiples", row_entry=1),
     result=lambda x, multiples: ArraySpec(
         tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype
     ),

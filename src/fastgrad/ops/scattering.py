@@ -16,7 +16,7 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, tensor_of, tensors_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_operation
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import (
@@ -48,7 +48,7 @@ def _extreme_gradient(
     )
 
 
-def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any) -> Any:
+def _batched_scatter(name: str, rows: int, /, x: BatchArg, ids: BatchArg, updates: BatchArg, **attributes: Any) -> Any:
     return call_operation(
         name, broadcast_rows(x, rows), with_row_numbers(ids, rows), broadcast_rows(updates, rows), **attributes
     )

@@ -17,7 +17,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
-from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
+from fastgrad.ops.batching import call_operation, extend_sizes_rule, leading_axes_rule, pad_rank
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- reshape ---------------------------------------------------------------------------------------
@@ -29,8 +29,8 @@ _reshape_operation: Operation = operation(
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
     keeps_order=True,
     views=lambda layout, given, results, shape: [layout],
-    batched=sizes_after_rows("shape"),
-    simplifications=lambda rules: (rules.drop_inner("reshape"), rules.remove_if_type_unchanged),
+    batched=extend_sizes_rule("shape"),
+    simplifications=lambda rules: (rules.drop_inner_operation("reshape"), rules.remove_if_type_unchanged),
 )
 
 
@@ -283,8 +283,8 @@ _broadcast_to_operation = operation(
     run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
-    batched=lambda name, rows, x, shape: call_operation(name, align_rows(x, len(shape)), shape=(rows, *shape)),
-    simplifications=lambda rules: (rules.drop_inner("broadcast_to"), rules.remove_if_type_unchanged),
+    batched=lambda name, rows, x, shape: call_operation(name, pad_rank(x, len(shape)), shape=(rows, *shape)),
+    simplifications=lambda rules: (rules.drop_inner_operation("broadcast_to"), rules.remove_if_type_unchanged),
     transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,
 )
 _broadcast_to_operation.is_broadcast = True

@@ -19,7 +19,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import as_python_ints, broadcasts_to, tensor_of
-from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation, pad_rank
 from fastgrad.ops.shaping import permuted_back
 
 SliceKey = tuple[Any, ...]
@@ -44,9 +44,9 @@ def _whole_axis(rows: int) -> tuple[int, int, int]:
     return 0, rows, 1
 
 
-def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
+def _batched_slice_assign(name: str, rows: int, /, x: BatchArg, part: BatchArg, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
-    return call_operation(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
+    return call_operation(name, broadcast_rows(x, rows), pad_rank(part, rank), key=(_whole_axis(rows), *key))
 
 
 def _transposed_slice(perm: tuple[int, ...], given: tuple[int, ...], key: tuple[Any, ...]) -> dict[str, Any] | None:
@@ -104,12 +104,12 @@ def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
         from fastgrad.ops.selection import boolean_mask
 
         return boolean_mask(x, key)
-    elif recorders.active and (part := _gather_at_recorded_indices(x, key)) is not None:
+    elif recorders.active and (part := _gather_at_varying_indices(x, key)) is not None:
         return part
     return _strided_slice(x, key=_resolved_key(key, x._array.shape))
 
 
-def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
+def _gather_at_varying_indices(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
     tracer = control_flow_handler() if in_trial_run() else None
     if tracer is None:
@@ -426,7 +426,7 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     """
     if _is_mask(key):
         return _tensor_getitem(variable._read(), key)
-    if recorders.active and (gathered := _gather_at_recorded_indices(variable._read(), key)) is not None:
+    if recorders.active and (gathered := _gather_at_varying_indices(variable._read(), key)) is not None:
         return gathered
     resolved = _resolved_key(key, variable._array.shape)
     x = variable._read()

@@ -17,12 +17,12 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
 from fastgrad.ops.batching import (
-    Batched,
+    BatchArg,
     NotBatched,
-    axes_after_rows,
     call_operation,
     leading_axes_rule,
-    rows_as_examples_rule,
+    rows_into_batch_rule,
+    shift_axes_rule,
 )
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
 
@@ -32,7 +32,7 @@ _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def _widened(x: np.ndarray) -> np.ndarray:
+def _halves_as_float32(x: np.ndarray) -> np.ndarray:
     """``x`` with half-width floats as float32, which NumPy sorts quickly and with NaN last."""
     return x.astype(np.float32) if x.dtype.kind in "fV" and x.dtype.itemsize == 2 else x
 
@@ -43,13 +43,13 @@ def _order_reversing_keys(x: np.ndarray) -> np.ndarray:
 
 
 def _run_sort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _widened(x)
+    keys = _halves_as_float32(x)
     keys = _order_reversing_keys(np.sort(_order_reversing_keys(keys), axis)) if descending else np.sort(keys, axis)
     return keys.astype(x.dtype, copy=False)
 
 
 def _run_argsort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _widened(x)
+    keys = _halves_as_float32(x)
     return np.argsort(_order_reversing_keys(keys) if descending else keys, axis, kind="stable").astype(np.int32)
 
 
@@ -70,7 +70,7 @@ _take_along_axis: Operation = operation(
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
     launches=launches_from("movement.gathering", "take_along_axis_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_take_along_axis_result,
 )
 _put_along_axis: Operation = kernel_operation(
@@ -78,7 +78,7 @@ _put_along_axis: Operation = kernel_operation(
     Form.SCATTER,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("movement.gathering", "put_along_axis_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=lambda g, ids, axis, size: ArraySpec((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype),
 )
 _argsort_operation = operation(
@@ -87,7 +87,7 @@ _argsort_operation = operation(
     run=_run_argsort,
     dtypes=REAL,
     launches=launches_from("movement.ordering", "argsort_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
 )
 _sort_operation = operation(
@@ -99,7 +99,7 @@ _sort_operation = operation(
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "sort_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -270,7 +270,7 @@ _in_top_k_operation = kernel_operation(
     "in_top_k",
     Form.EXTERN,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
-    batched=rows_as_examples_rule,
+    batched=rows_into_batch_rule,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
@@ -300,7 +300,7 @@ def _unique_result(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
 
 def _run_unique(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     _, first_positions, inverse, counts = np.unique(
-        _widened(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        _halves_as_float32(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
     # Reorders the distinct values by their first position.
     order = np.argsort(first_positions)
@@ -378,10 +378,14 @@ _search_rows = make_kernel_run(_searchsorted_launches, _searchsorted_result)
 def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
     if sequence.ndim > 1:
         return _search_rows(sequence, values, right=right, out_type=out_type)
-    return _widened(sequence).searchsorted(_widened(values), "right" if right else "left").astype(out_type)
+    return (
+        _halves_as_float32(sequence)
+        .searchsorted(_halves_as_float32(values), "right" if right else "left")
+        .astype(out_type)
+    )
 
 
-def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
+def _batched_searchsorted(name: str, rows: int, /, sequence: BatchArg, values: BatchArg, **attributes: Any) -> Any:
     if sequence.rank == 1 and not sequence.has_rows:
         return call_operation(name, sequence.tensor, values.tensor, **attributes)
     if sequence.rank != values.rank:

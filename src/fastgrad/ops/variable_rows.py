@@ -118,21 +118,21 @@ _scatter_into_operation = operation(
 # ---- methods ---------------------------------------------------------------------------------------
 
 
-def _make_slices_method(into: np.ufunc | None) -> Callable[..., Variable]:
+def _indexed_slices_method(apply_ufunc: np.ufunc | None) -> Callable[..., Variable]:
     def scatter(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-        return _scatter_slices(self, scatter.__name__, sparse_delta, into)
+        return _scatter_slices(self, scatter.__name__, sparse_delta, apply_ufunc)
 
     return scatter
 
 
-def _make_positions_method(into: np.ufunc | None) -> Callable[..., Variable]:
+def _nd_indices_method(apply_ufunc: np.ufunc | None) -> Callable[..., Variable]:
     def scatter(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-        return _scatter_into(self, scatter.__name__, "positions", indices, updates, into)
+        return _scatter_into(self, scatter.__name__, "positions", indices, updates, apply_ufunc)
 
     return scatter
 
 
-_SLICES_METHODS = (
+_INDEXED_SLICES_METHODS = (
     ("scatter_add", np.add, "Adds the rows of an ``IndexedSlices``."),
     ("scatter_sub", np.subtract, "Subtracts the rows of an ``IndexedSlices``."),
     ("scatter_mul", np.multiply, "Multiplies rows by those of an ``IndexedSlices``."),
@@ -149,7 +149,7 @@ _SLICES_METHODS = (
     ),
     ("scatter_update", None, "Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."),
 )
-_POSITIONS_METHODS = (
+_ND_INDICES_METHODS = (
     ("scatter_nd_add", np.add, "Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."),
     ("scatter_nd_sub", np.subtract, "Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."),
     (
@@ -166,7 +166,7 @@ _POSITIONS_METHODS = (
 )
 """Tuples (method name, ufunc that combines updates with the variable, docstring)."""
 
-for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions_method, _POSITIONS_METHODS)):
+for _make, _methods in ((_indexed_slices_method, _INDEXED_SLICES_METHODS), (_nd_indices_method, _ND_INDICES_METHODS)):
     for _name, _into, _doc in _methods:
         _method = _make(_into)
         _method.__name__, _method.__qualname__, _method.__module__ = _name, f"Variable.{_name}", Variable.__module__
@@ -177,7 +177,7 @@ for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions
 def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
-    """Replaces slices by those of an ``IndexedSlices``; its indices, shape (batch ..., n), count per batch element."""
+    """Replaces slices by the values of an ``IndexedSlices``, whose indices (batch ..., n) count in each batch."""
     return _scatter_into(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None)
 
 

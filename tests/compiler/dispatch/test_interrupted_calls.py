@@ -55,7 +55,7 @@ def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
     assert is_unplaced(lock)
-    assert locking.entry_gate == [0]
+    assert locking.fast_path_block_count == [0]
     assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
 
 

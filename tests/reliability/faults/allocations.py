@@ -220,7 +220,7 @@ def exhaust(kind: str, most: int) -> tuple[int, int]:
             failed += 1
         check_whole(training, kind == "eager", before, after)
         assert recorders.active == ()
-        assert locking.entry_gate == [0]
+        assert locking.fast_path_block_count == [0]
         training.restore(before)
         assert in_thread(lambda call=call: float(call(*arguments))) == loss, (kind, number)
         assert not differing(training.values(), after), (kind, number)

@@ -48,7 +48,7 @@ def interrupted(work: Callable[[], Any], seconds: float) -> bool:
 def check_nothing_is_held() -> None:
     """No lock, no recorder, no gate is left from an interrupted call."""
     assert recorders.active == ()
-    assert locking.entry_gate == [0]
+    assert locking.fast_path_block_count == [0]
     assert not compute_pool.lock.locked()
 
     def acquire() -> bool:

@@ -37,7 +37,7 @@ class Branches(ControlFlowOperation):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self.bounded_loops = [loop for branch in branches for loop in branch.bounded_loops]
+        self.loops_with_capacity = [loop for branch in branches for loop in branch.loops_with_capacity]
         self._reduced: dict[Flags, Branches] = {}
 
     @property
@@ -62,7 +62,7 @@ class Branches(ControlFlowOperation):
         """The result rule: the shapes and dtypes of the results of each branch."""
         return self.branches[0].result()
 
-    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results of the selected branch, computed by operations on tensors."""
         return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
@@ -89,6 +89,6 @@ class Branches(ControlFlowOperation):
             reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
         return reduced
 
-    def _results_reached(self, flags: Flags) -> Iterable[bool]:
-        reached = [gradient_reaches(branch.graph, flags[1:]) for branch in self.branches]
+    def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
+        reached = [gradient_reaches(branch.graph, input_flags[1:]) for branch in self.branches]
         return map(any, zip(*reached, strict=True))

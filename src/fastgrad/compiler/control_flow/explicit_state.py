@@ -20,14 +20,14 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.variable import Variable
 
 
-class State(NamedTuple):
+class StateVariables(NamedTuple):
     """The variables that a graph reads, and the variables that it assigns, each once, in order."""
 
     read: tuple[Variable, ...]
     written: tuple[Variable, ...]
 
 
-def state_of(graph: Graph) -> State:
+def state_of(graph: Graph) -> StateVariables:
     """Returns the variables that a graph reads and those that it assigns.
 
     Raises:
@@ -42,10 +42,10 @@ def state_of(graph: Graph) -> State:
             written[id(node.payload)] = node.payload
         elif node.kind not in {Kind.ARGUMENT, Kind.CONSTANT, Kind.OPERATION, Kind.GUARD}:
             raise TraceError(f"{node} changes state in a way that has no form as a function of values")
-    return State(tuple(read.values()), tuple(written.values()))
+    return StateVariables(tuple(read.values()), tuple(written.values()))
 
 
-def explicit_state(graph: Graph, argument_count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
+def explicit_state(graph: Graph, argument_count: int, state: StateVariables, handles: Sequence[Variable] = ()) -> Graph:
     """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:
@@ -66,7 +66,7 @@ def explicit_state(graph: Graph, argument_count: int, state: State, handles: Seq
 class _StateRewriter:
     """Rewrites a graph node by node, with variables as arguments and results."""
 
-    def __init__(self, graph: Graph, count: int, state: State, handles: Sequence[Variable]) -> None:
+    def __init__(self, graph: Graph, count: int, state: StateVariables, handles: Sequence[Variable]) -> None:
         numbers = [value.number for node in graph.nodes for value in node.outputs]
         self._numbers = itertools.count(max(numbers, default=-1) + 1)
         self._nodes: list[Node] = []
@@ -105,7 +105,7 @@ class _StateRewriter:
         if current is handle or not is_differentiable(current.dtype):
             return current
         value = self._new_value(current.shape, current.dtype)
-        self._nodes.append(Node(Kind.OPERATION, value_read, (current, handle), (value,)))
+        self._nodes.append(Node(Kind.OPERATION, value_read_operation, (current, handle), (value,)))
         return value
 
 
@@ -121,4 +121,4 @@ class _ValueRead(UnlistedOperation):
         return now
 
 
-value_read = _ValueRead("value_read", Form.INDEX_MAP)
+value_read_operation = _ValueRead("value_read", Form.INDEX_MAP)

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
+from fastgrad.compiler.control_flow.explicit_state import StateVariables, explicit_state, state_of
 from fastgrad.compiler.control_flow.graph_based_operation import (
     Flags,
     GraphBasedOperation,
-    bounded_loops,
     cache_value,
-    differentiable_parts,
+    differentiable_args,
+    loops_with_capacity,
 )
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
@@ -70,7 +70,7 @@ class GraphOperation(GraphBasedOperation):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self.bounded_loops = bounded_loops(graph)
+        self.loops_with_capacity = loops_with_capacity(graph)
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -104,7 +104,7 @@ class GraphOperation(GraphBasedOperation):
         return _variant_with_residuals(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, cotangents = differentiable_parts(needs, g, inputs)
+        needs, have, cotangents = differentiable_args(needs, g, inputs)
         tensors = [*inputs, *(y if type(y) is tuple else (y,)), *cotangents]
         pullback = self.pullback(needs, have, tensors)
         try:
@@ -419,7 +419,7 @@ class StatefulCall:
     """
 
     def __init__(self, graph: Graph, count: int, name: str = "graph") -> None:
-        self._state: State = state_of(graph)
+        self._state: StateVariables = state_of(graph)
         self._count = len(graph.results)
         self.operation = GraphOperation(explicit_state(graph, count, self._state), name)
 

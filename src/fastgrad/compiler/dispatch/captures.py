@@ -18,7 +18,7 @@ from weakref import ref
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.bytecode import Path, paths_of
+from fastgrad.compiler.dispatch.bytecode import NamePath, name_paths_of
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
 from fastgrad.core.array_conversion import short_repr
@@ -141,7 +141,7 @@ class Captures:
                 changes[capture.label] = current
         return changes
 
-    def keeps_unused_variable(self) -> bool:
+    def keeps_replaced_variable_alive(self) -> bool:
         """True if a captured variable is kept alive although its name now refers to another object."""
         changes = self.changed_values()
         return any(capture.held and capture.label in changes for capture in self._found)
@@ -176,18 +176,18 @@ class Captures:
         self._analysed_functions.add(key)
         self._alive += [function, *bound.values()]
         containers: list[Any] = []
-        for path in paths_of(code):
+        for path in name_paths_of(code):
             if path.kind != "held":
                 containers += [
                     value for value in self._capture_path(path, function, code, bound) if _is_filled_container(value)
                 ]
-        held_paths = [path for path in paths_of(code) if path.kind == "held"]
+        held_paths = [path for path in name_paths_of(code) if path.kind == "held"]
         if held_paths:
             for item in _contained_objects(containers):
                 for path in held_paths:
                     self._capture_attributes(item, path.attributes, f"a held {type(item).__name__}")
 
-    def _capture_path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+    def _capture_path(self, path: NamePath, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":

@@ -11,7 +11,7 @@ from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
@@ -88,7 +88,7 @@ def add_epilogues(
 
 def has_epilogue(node: Node) -> bool:
     """True if a node is a product or convolution by itself whose row has launches with an epilogue."""
-    row = row_of(node)
+    row = operation_of(node)
     return row is not None and row.launches_with_epilogue is not None
 
 

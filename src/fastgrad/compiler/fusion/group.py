@@ -21,7 +21,7 @@ from fastgrad.compiler.fusion.reductions import drops_unit_dimensions, reducer_o
 from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.movement.layout import (
     Cuts,
@@ -62,7 +62,7 @@ def element_count(value: Value) -> int:
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
     """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
-    row = row_of(node)
+    row = operation_of(node)
     if row is None or len(node.outputs) != 1:
         return False
     output = node.outputs[0]

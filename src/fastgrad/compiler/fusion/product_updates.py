@@ -9,7 +9,7 @@ from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
-from fastgrad.compiler.passes.rewriting import is_matrix_product, row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product, op_name
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -48,7 +48,7 @@ def add_product_updates(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if not any(row_name(node) == "apply_update" for node in graph.nodes):
+    if not any(op_name(node) == "apply_update" for node in graph.nodes):
         return graph
     uses = uses_of(graph)
     products = {

@@ -6,13 +6,13 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import FLOATING, HALVES, Reducer
 
 
 def reducer_of(node: Node) -> Reducer | None:
     """Returns how the loop of a group computes a node that is a reduction; None for other nodes."""
-    row = row_of(node)
+    row = operation_of(node)
     return None if row is None else row.reducer
 
 

@@ -14,7 +14,7 @@ from fastgrad.compiler.fusion.epilogues import (
 )
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.convolution.block_moments import launches_with_moments
 from fastgrad.kernels.reduction.batch_moments import FLOATS
@@ -48,7 +48,7 @@ def add_statistics(graph: Graph) -> Graph:
     Args:
         graph: fused, with its epilogues; it is not changed.
     """
-    if not any(row_name(node) == "batch_moments" for node in graph.nodes):
+    if not any(op_name(node) == "batch_moments" for node in graph.nodes):
         return graph
     convolutions: dict[int, tuple[Node, int]] = {}  # by value: its node, and the number of the node's result
     reshaped: dict[int, Node] = {}
@@ -57,12 +57,12 @@ def add_statistics(graph: Graph) -> Graph:
     for node in graph.nodes:
         if _is_convolution(node):
             convolutions.update({id(value): (node, position) for position, value in enumerate(node.outputs)})
-        elif row_name(node) == "reshape":
+        elif op_name(node) == "reshape":
             source = node.inputs[0]
             if id(source) in convolutions and node.outputs[0].shape[-1:] == source.shape[-1:]:
                 convolutions[id(node.outputs[0])] = convolutions[id(source)]
                 reshaped[id(node.outputs[0])] = node
-        elif row_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
+        elif op_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
             convolution, position = convolutions[id(node.inputs[0])]
             if id(convolution) in measured or not _has_convolution_layout(convolution, convolution.outputs[position]):
                 continue

@@ -57,7 +57,7 @@ class Value:
 
 
 def size_of(value: Value) -> int:
-    """Returns the bytes of a value."""
+    """Returns the number of bytes of a value."""
     return prod(value.shape) * value.dtype.itemsize
 
 

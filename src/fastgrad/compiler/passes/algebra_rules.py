@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import is_broadcast, row_of, same_type
+from fastgrad.compiler.passes.rewriting import is_broadcast, operation_of, same_type
 from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER, REAL, TABLE
 
 
@@ -26,7 +26,7 @@ class ValueFacts:
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
-        """Notes a node of the new graph as the maker of its values, and values with equal constant elements."""
+        """Notes the node that computes its outputs, and the bits of an output whose elements are one constant."""
         for value in node.outputs:
             self._makers[id(value)] = node
         bits = None
@@ -38,9 +38,9 @@ class ValueFacts:
             self._bits[id(node.outputs[0])] = bits
 
     def maker(self, value: Value, *names: str) -> Node | None:
-        """Returns the node that made ``value``, if it runs one of the rows ``names``."""
+        """Returns the node that computes ``value``, if the name of its operation is in ``names``; else None."""
         node = self._makers[id(value)]
-        row = row_of(node)
+        row = operation_of(node)
         return node if row is not None and row.name in names else None
 
     def is_all(self, value: Value, number: complex) -> bool:
@@ -87,7 +87,7 @@ def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
     if wide == narrow or narrow.kind == "b":
         return True
     if wide in COMPLEX:
-        return is_lossless_cast(_part_dtype(wide), _part_dtype(narrow) if narrow in COMPLEX else narrow)
+        return is_lossless_cast(_real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX else narrow)
     if wide in FLOATING and narrow in FLOATING:
         w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
         return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
@@ -99,7 +99,7 @@ def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
     return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
 
 
-def _part_dtype(dtype: np.dtype) -> np.dtype:
+def _real_part_dtype(dtype: np.dtype) -> np.dtype:
     return np.zeros((), dtype).real.dtype
 
 
@@ -120,7 +120,7 @@ def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: i
 
 
 def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
-    """Replaces the powers 1 and 2 by the number and its square, as the row computes them for a float scalar."""
+    """Replaces ``x ** 1`` by ``x`` and ``x ** 2`` by ``square(x)``, if the exponent is a float scalar."""
     x, exponent = node.inputs
     if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
         return None
@@ -149,7 +149,7 @@ def remove_repeated(node: Node, facts: ValueFacts) -> Value | None:
     return x if facts.maker(x, node.payload.name) else None
 
 
-def drop_inner(inner_name: str) -> Rule:
+def drop_inner_operation(inner_name: str) -> Rule:
     """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
 
     def rule(node: Node, facts: ValueFacts) -> Node | None:
@@ -244,7 +244,7 @@ def remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
 
 
 def merge_casts(node: Node, facts: ValueFacts) -> Node | None:
-    """Replaces two casts by one: if the second dtype holds the first, and the last is the first or holds the second."""
+    """Replaces ``cast(cast(x, wide), last)`` by ``cast(x, last)``, if neither replaced cast can change a number."""
     inner = facts.maker(node.inputs[0], "cast")
     if inner is None:
         return None

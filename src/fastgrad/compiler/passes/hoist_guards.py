@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 
 
 def hoist_guards(graph: Graph) -> Graph:
@@ -41,8 +41,8 @@ def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> 
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
         return True
-    row = row_of(node)
-    return row is not None and row.is_cheap and all(id(value) in maker for value in node.inputs)
+    operation = operation_of(node)
+    return operation is not None and operation.is_cheap and all(id(value) in maker for value in node.inputs)
 
 
 def _collect_dependencies(guard: Node, maker: dict[int, Node], collected: set[int]) -> None:

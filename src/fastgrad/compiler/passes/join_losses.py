@@ -7,7 +7,7 @@ probabilities, which only the gradient reads, are not stored.
 from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import is_pure, row_of
+from fastgrad.compiler.passes.rewriting import is_pure, operation_of
 from fastgrad.core.operation import Operation
 
 _MOST_MOVED_NODES = 8
@@ -23,24 +23,24 @@ def join_losses(graph: Graph) -> Graph:
     losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if _with_gradient(node) is not None}
     if not losses:
         return graph
-    gradient_rows = {graph.nodes[i].payload.with_gradient[0] for i in losses.values()}
+    gradient_operations = {graph.nodes[i].payload.with_gradient[0] for i in losses.values()}
     uses = uses_of(graph)
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     gone: set[int] = set()
     for node in graph.nodes:
-        if row_of(node) not in gradient_rows:
+        if operation_of(node) not in gradient_operations:
             continue
         g, probabilities, labels = node.inputs
         at = losses.get(id(probabilities))
         if at is None or uses[id(probabilities)] > 1 or at in nodes_at:
             continue
         loss = graph.nodes[at]
-        gradient_row, joint_row = loss.payload.with_gradient
-        earlier_nodes = _movable_makers(graph, makers, g, at, gradient_rows)
-        if node.payload is not gradient_row or labels is not loss.inputs[1] or earlier_nodes is None:
+        gradient_operation, joint_operation = loss.payload.with_gradient
+        earlier_nodes = _movable_makers(graph, makers, g, at, gradient_operations)
+        if node.payload is not gradient_operation or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
-        joint = Node(Kind.OPERATION, joint_row, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
+        joint = Node(Kind.OPERATION, joint_operation, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
         nodes_at[at] = [*earlier_nodes, joint]
         gone.update(map(id, (loss, node, *earlier_nodes)))
     nodes: list[Node] = []
@@ -56,13 +56,13 @@ def join_losses(graph: Graph) -> Graph:
 
 
 def _with_gradient(node: Node) -> tuple[Operation, Operation] | None:
-    """Returns the ``with_gradient`` of the row of a loss; None for other nodes."""
-    row = row_of(node)
-    return None if row is None else row.with_gradient
+    """Returns the ``with_gradient`` of the operation of a loss; None for other nodes."""
+    operation = operation_of(node)
+    return None if operation is None else operation.with_gradient
 
 
 def _movable_makers(
-    graph: Graph, made_at: dict[int, int], value: Value, first_position: int, gradient_rows: set[Operation]
+    graph: Graph, made_at: dict[int, int], value: Value, first_position: int, gradient_operations: set[Operation]
 ) -> list[Node] | None:
     """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
     positions: set[int] = set()
@@ -75,7 +75,7 @@ def _movable_makers(
         if (
             len(positions) == _MOST_MOVED_NODES
             or _with_gradient(node) is not None
-            or row_of(node) in gradient_rows
+            or operation_of(node) in gradient_operations
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):
             return None

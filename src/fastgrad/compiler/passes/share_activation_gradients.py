@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_of
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import TABLE, Operation
 
 _FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -30,28 +30,28 @@ def share_activation_gradients(graph: Graph) -> Graph:
         ``graph`` itself if there is no such gradient.
     """
     needed_slopes = {
-        (slope_row, id(node.inputs[1]))
+        (slope_operation, id(node.inputs[1]))
         for node in graph.nodes
-        if (slope_row := _slope_row(node)) is not None and len(node.inputs) == 2
+        if (slope_operation := _slope_operation(node)) is not None and len(node.inputs) == 2
     }
     slopes: dict[tuple[Operation, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        slope_row, x = _slope_row(node), node.inputs[-1] if node.inputs else None
-        if slope_row is not None and x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
-            key = slope_row, id(x)
+        slope_operation, x = _slope_operation(node), node.inputs[-1] if node.inputs else None
+        if slope_operation is not None and x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
+            key = slope_operation, id(x)
             if len(node.inputs) == 2:
                 if key in slopes and node.inputs[0].shape == x.shape:
                     node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
             elif key in needed_slopes and key not in slopes:
                 nodes.append(node)
                 slopes[key] = Value(x.shape, x.dtype, node.outputs[0].number)
-                node = Node(Kind.OPERATION, slope_row, (x,), (slopes[key],))
+                node = Node(Kind.OPERATION, slope_operation, (x,), (slopes[key],))
         nodes.append(node)
     return Graph(nodes, graph.results) if slopes else graph
 
 
-def _slope_row(node: Node) -> Operation | None:
-    """Returns the row of the slope of an activation, or of its gradient; None for other nodes."""
-    row = row_of(node)
-    return None if row is None else row.slope
+def _slope_operation(node: Node) -> Operation | None:
+    """Returns the operation of the slope of an activation, or of its gradient; None for other nodes."""
+    operation = operation_of(node)
+    return None if operation is None else operation.slope

@@ -10,19 +10,19 @@ from functools import cache
 from fastgrad.compiler.graph.graph import Graph, Node, Value
 from fastgrad.compiler.passes import algebra_rules
 from fastgrad.compiler.passes.algebra_rules import Rule, ValueFacts
-from fastgrad.compiler.passes.rewriting import rewritten, row_of
+from fastgrad.compiler.passes.rewriting import operation_of, rewritten
 from fastgrad.core.operation import Operation
 
 
 @cache
-def rules_of(row: Operation) -> tuple[Rule, ...]:
-    """Returns the rules of a row that has simplifications; each sees the node that the rule before it returned."""
-    assert row.simplifications is not None, row
-    return row.simplifications(algebra_rules)
+def rules_of(operation: Operation) -> tuple[Rule, ...]:
+    """Returns the rules of an operation; each rule gets the node that the previous rule returned."""
+    assert operation.simplifications is not None, operation
+    return operation.simplifications(algebra_rules)
 
 
 def simplify_algebra(graph: Graph) -> Graph:
-    """Returns the graph with the rules of each node's row applied to the node in order.
+    """Returns the graph with the rules of each node's operation applied to the node in order.
 
     Args:
         graph: the graph; it is not changed.
@@ -30,8 +30,8 @@ def simplify_algebra(graph: Graph) -> Graph:
     facts = ValueFacts()
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
-        row = row_of(node)
-        for rule in () if row is None or row.simplifications is None else rules_of(row):
+        operation = operation_of(node)
+        for rule in () if operation is None or operation.simplifications is None else rules_of(operation):
             replacement = rule(node, facts)
             if isinstance(replacement, Node):
                 node = replacement

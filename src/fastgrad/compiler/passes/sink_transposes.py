@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, row_name
+from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, op_name
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.ops.shaping import inverse_permutation, permuted_back
 
@@ -49,7 +49,7 @@ def sink_transposes(graph: Graph) -> Graph:
         ``graph`` itself if more elements would be moved than before.
     """
     if not any(_is_convolution_or_pool(node) for node in graph.nodes) or not any(
-        row_name(node) == "transpose" for node in graph.nodes
+        op_name(node) == "transpose" for node in graph.nodes
     ):
         return graph
     sinker = _TransposeSinker(graph)
@@ -61,11 +61,11 @@ def sink_transposes(graph: Graph) -> Graph:
 
 
 def _transposed_element_count(graph: Graph) -> int:
-    return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
+    return sum([prod(node.outputs[0].shape) for node in graph.nodes if op_name(node) == "transpose"])
 
 
 def _is_convolution_or_pool(node: Node) -> bool:
-    return row_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
+    return op_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
 
 
 def _keeps_layout(node: Node) -> bool:
@@ -84,7 +84,7 @@ class _TransposeSinker:
         self._uses = uses_of(graph)
         self._transposed_later = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
-        self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
+        self._channels_last_ids: set[int] = set()  # results of windows, and values computed in their layout
         self._deferred: dict[int, DeferredTranspose] = {}
         self._makers: dict[int, Node] = {}
         self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
@@ -97,9 +97,9 @@ class _TransposeSinker:
             return
         inputs = tuple(map(self.new_value, inputs))
         self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
-        if _is_convolution_or_pool(node) or (_keeps_layout(node) and self._has_window_layout(inputs, node.outputs[0])):
-            self._window_layout_ids.update(map(id, node.outputs))
-        elif row_name(node) == "transpose":
+        if _is_convolution_or_pool(node) or (_keeps_layout(node) and self._is_channels_last(inputs, node.outputs[0])):
+            self._channels_last_ids.update(map(id, node.outputs))
+        elif op_name(node) == "transpose":
             self._known_transposes[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
 
     def new_value(self, value: Value) -> Value:
@@ -110,14 +110,14 @@ class _TransposeSinker:
             self._add(_operation_node("transpose", (base,), (value,), perm=perm))
         return value
 
-    def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
-        return any(id(x) in self._window_layout_ids and prod(x.shape) == prod(result.shape) for x in inputs)
+    def _is_channels_last(self, inputs: tuple[Value, ...], result: Value) -> bool:
+        return any(id(x) in self._channels_last_ids and prod(x.shape) == prod(result.shape) for x in inputs)
 
     def _sinking_rule(self, node: Node) -> Callable[[Node], bool] | None:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
-        row, name, form = node.payload, row_name(node), node.payload.form
+        row, name, form = node.payload, op_name(node), node.payload.form
         if form is Form.ELEMENTWISE:
             return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
@@ -145,7 +145,7 @@ class _TransposeSinker:
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
             self._deferred[id(value)] = DeferredTranspose(base, perm)
-            self._window_layout_ids.add(id(base))
+            self._channels_last_ids.add(id(base))
         return True
 
     # ---- rules -------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class _TransposeSinker:
     def _merge_transpose(self, node: Node) -> bool:
         (x,), (y,), perm = node.inputs, node.outputs, node.attributes["perm"]
         base, earlier_perm = self._deferred.get(id(x), (x, None))
-        if earlier_perm is None and id(x) not in self._window_layout_ids:
+        if earlier_perm is None and id(x) not in self._channels_last_ids:
             return False
         perm = perm if earlier_perm is None else tuple([earlier_perm[axis] for axis in perm])
         if perm == tuple(range(len(perm))):
@@ -170,8 +170,8 @@ class _TransposeSinker:
         if perm is None:
             return False
         other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._deferred]
-        turns = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
-        inputs = self._operands_before_transpose(node.inputs, perm, shape, turns)
+        may_transpose = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
+        inputs = self._operands_before_transpose(node.inputs, perm, shape, may_transpose)
         return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm)
 
     def _sink_below_reduction(self, node: Node) -> bool:
@@ -216,7 +216,7 @@ class _TransposeSinker:
     def _operands_before_transpose(
         self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, may_transpose: bool
     ) -> tuple[Value, ...] | None:
-        """Returns for each operand after a transpose the value to use before it; None if one of them has none.
+        """Returns the untransposed operands of an operation; None if an operand has no untransposed value.
 
         Args:
             values: the operands.
@@ -248,16 +248,16 @@ class _TransposeSinker:
         """
         if not value.shape:
             return self.new_value(value)
-        put_off = self._deferred.get(id(value))
-        if put_off is not None and put_off.perm == perm:
-            return put_off.base
+        deferred = self._deferred.get(id(value))
+        if deferred is not None and deferred.perm == perm:
+            return deferred.base
         maker = self._makers.get(id(value))
-        if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
+        if maker is not None and op_name(maker) == "transpose" and maker.attributes["perm"] == perm:
             return maker.inputs[0]
         transposed = self._known_transposes.get((id(value), inverse_permutation(perm)))
         if transposed is not None:
             return transposed
-        if put_off is None and value.shape == shape:
+        if deferred is None and value.shape == shape:
             repeated = self._transposed_copy(value, perm, may_transpose)
             return self._transposed_value(value, perm) if repeated is None and may_transpose else repeated
         return self._reshape_for_transpose(self.new_value(value), perm)
@@ -270,7 +270,7 @@ class _TransposeSinker:
 
     def _reshape_value(self, value: Value, shape: Shape) -> Value:
         maker = self._makers.get(id(value))
-        while maker is not None and row_name(maker) == "reshape":
+        while maker is not None and op_name(maker) == "reshape":
             (value,) = maker.inputs
             maker = self._makers.get(id(value))
         trimmed = shape
@@ -359,10 +359,10 @@ def _perm_below_reshape(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
 
 
 def _values_transposed_later(graph: Graph) -> set[int]:
-    """Returns the values that element-wise operations lead to a transpose."""
+    """Returns the ids of values that reach a transpose through element-wise operations only."""
     values: set[int] = set()
     for node in reversed(graph.nodes):
-        if row_name(node) == "transpose" or (
+        if op_name(node) == "transpose" or (
             is_pure(node) and node.payload.form is Form.ELEMENTWISE and id(node.outputs[0]) in values
         ):
             values.update(map(id, node.inputs))

@@ -16,8 +16,8 @@ from fastgrad.compiler.graph.graph import Graph, validate
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.decompose_updates import decompose_updates
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.drop_gradients import drop_gradients
-from fastgrad.compiler.passes.drop_results import drop_results
+from fastgrad.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
+from fastgrad.compiler.passes.drop_unused_results import drop_unused_results
 from fastgrad.compiler.passes.expand_formulas import expand_formulas
 from fastgrad.compiler.passes.fold_constants import fold_constants
 from fastgrad.compiler.passes.hoist_guards import hoist_guards
@@ -31,7 +31,7 @@ Pass = Callable[[Graph], Graph]
 
 
 SIMPLIFY: tuple[Pass, ...] = (
-    drop_gradients,
+    drop_gradient_modifiers,
     drop_dead,  # early, so that no pass works on dead nodes
     expand_formulas,  # before merge_common, which merges common parts of formulas
     fold_constants,
@@ -39,7 +39,7 @@ SIMPLIFY: tuple[Pass, ...] = (
     merge_common,
     simplify_algebra,  # merged values may cancel
     drop_dead,
-    drop_results,
+    drop_unused_results,
     hoist_guards,
 )
 """Passes that keep results bit for bit and add no nodes; also for graphs whose nodes run in Python."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, size_of
 from fastgrad.compiler.graph.interpret import run_node
-from fastgrad.compiler.passes.rewriting import row_name, row_of
+from fastgrad.compiler.passes.rewriting import op_name, operation_of
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
@@ -201,10 +201,10 @@ def profile(program: Any, title: str) -> ProfileReport:
 def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[ProfileRow]:
     node = action.node
     # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
-    timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
+    timed &= node.kind is not Kind.OPERATION or node.payload is None or op_name(node) is not None
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
-        computes = timed and row_name(node) is not None and not node.has_effect
+        computes = timed and op_name(node) is not None and not node.has_effect
         time = _time_of_node(node, arrays) if computes else 0.0
         yield ProfileRow(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
         return
@@ -250,7 +250,7 @@ def _shortest_time(work: Callable[[], Any]) -> float:
 
 def _partial_update(node: Node) -> str | None:
     """Returns the ``partial_update`` of the node's row; None for other nodes."""
-    row = None if node.payload is None else row_of(node)
+    row = None if node.payload is None else operation_of(node)
     return None if row is None else row.partial_update
 
 
@@ -314,7 +314,7 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
     if _partial_update(node) == "positions":
         return prod(node.inputs[2].shape)
-    row = row_of(node)
+    row = operation_of(node)
     if row is not None and row.flops is not None:
         return row.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)

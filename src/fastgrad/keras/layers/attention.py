@@ -12,7 +12,7 @@ from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.exponential import tanh
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout_from
@@ -137,7 +137,7 @@ class Attention(Layer):
         return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
 
     def _random_word_function(self) -> Any:
-        return default_draw_words(None) if self._generator is None else self._generator._draw_words
+        return default_philox_words(None) if self._generator is None else self._generator._draw_words
 
     def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__

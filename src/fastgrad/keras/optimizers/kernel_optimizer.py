@@ -29,7 +29,7 @@ from fastgrad.kernels.optimizers.update_rule import (
     UpdateRule,
     unit_count,
 )
-from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
+from fastgrad.ops.optimizer_updates import update_nonzero_rows, update_rows, update_variables
 
 _EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
@@ -243,7 +243,7 @@ class KernelOptimizer(Optimizer):
     ) -> None:
         flat_state = [variable for state_list in variables_and_slots for variable in state_list]
         arrays = [variable._read() for variable in flat_state]
-        new = update(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
+        new = update_variables(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
         assign_all(flat_state, new)
         for variable in variables_and_slots[0]:
             slot_flags = self._live.get(self._positions[id(variable)])
@@ -265,7 +265,7 @@ class KernelOptimizer(Optimizer):
         self._update_slot_flags(flat_state[:1])
         flat_state.append(self._live[self._positions[id(flat_state[0])]])
         arrays = [variable._read() for variable in flat_state]
-        assign_all(flat_state, update_live_rows(*arrays, *rows, *hyperparameters, rule=rule))
+        assign_all(flat_state, update_nonzero_rows(*arrays, *rows, *hyperparameters, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 

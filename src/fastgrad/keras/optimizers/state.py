@@ -23,7 +23,7 @@ from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
-from fastgrad.ops.optimizer_updates import completed_round_count
+from fastgrad.ops.optimizer_updates import completed_period_count
 from fastgrad.storage.restoration import restore_deferred_values
 
 
@@ -69,7 +69,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
     def iterations(self) -> Any:
         """The number of updates, int64: a variable, or a tensor if gradients are accumulated."""
         if self.gradient_accumulation_steps:
-            return completed_round_count(self._iterations._read(), every=self.gradient_accumulation_steps)
+            return completed_period_count(self._iterations._read(), every=self.gradient_accumulation_steps)
         return self._iterations
 
     def _update_count(self) -> int:

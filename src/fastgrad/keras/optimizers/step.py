@@ -24,10 +24,10 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import (
     add_rows,
     is_half,
-    is_last_step_of_round,
+    is_last_step_of_period,
     sum_rows,
     sums_of_squares_of_arrays,
-    update,
+    update_variables,
 )
 
 
@@ -169,7 +169,7 @@ class Step:
     @staticmethod
     def _is_period_end(count: Any, every: int | None) -> bool:
         """True if ``count`` is the last of a period of ``every`` counts."""
-        return bool(every) and bool(is_last_step_of_round(convert_to_tensor(count), every=every))
+        return bool(every) and bool(is_last_step_of_period(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Step:
         for positions in positions_by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in positions]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
-            assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(positions)))
+            assign_all(state, update_variables(*arrays, momentum, rule="moving_average", count=len(positions)))
         if overwrites_weights:
             optimizer._overwrite_by_averages(weights)
 
