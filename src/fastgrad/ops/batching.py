@@ -138,7 +138,7 @@ def rows_into_batch_rule(name: str, rows: int, /, *inputs: BatchArg, **attribute
     merged_inputs = [
         call_operation("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
     ]
-    return _split_rows(call_operation(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
+    return _unmerge_rows(call_operation(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
 
 
 def first_rows_into_batch_rule(name: str, rows: int, /, x: BatchArg, *others: BatchArg, **attributes: Any) -> Any:
@@ -152,9 +152,9 @@ def first_rows_into_batch_rule(name: str, rows: int, /, x: BatchArg, *others: Ba
         *[y.tensor for y in others],
         **attributes,
     )
-    return _split_rows(result, rows, examples)
+    return _unmerge_rows(result, rows, examples)
 
 
-def _split_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
+def _unmerge_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
     outputs = result if type(result) is tuple else (result,)
     return tuple([call_operation("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

@@ -208,7 +208,7 @@ def _lstm_gradient_rule(
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
 
 
-def _split_rows(y: Tensor, rows: int) -> Tensor:
+def _unmerge_rows(y: Tensor, rows: int) -> Tensor:
     """Returns ``y``, whose batch axis merges rows and sequences, with a separate axis of rows in front."""
     *steps, count, width = y._array.shape
     return move_rows_to_front(call_operation("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
@@ -233,7 +233,7 @@ def _sequence_batching_rule(*shared: int) -> BatchingRule:
             else:
                 operands.append(call_operation("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
         outputs = call_operation(name, *operands, **attributes)
-        return tuple([_split_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
+        return tuple([_unmerge_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
 
