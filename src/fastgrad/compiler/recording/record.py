@@ -217,7 +217,7 @@ class Recording(recording.Recorder):
         node = self._add_node(Kind.OPERATION, call, values, outputs)
         self._lines[id(node)] = user_line()
 
-    def on_value_use(self, tensor: Tensor, python_type: str) -> None:
+    def on_value_use(self, tensor: Tensor, use: str) -> None:
         """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
 
         Raises:
@@ -228,8 +228,8 @@ class Recording(recording.Recorder):
         value = self._value_of(tensor)
         if id(value) in self._fixed:
             return
-        if python_type in {"bool", "int", "index"}:
-            self._guard(value, {"bool": bool}.get(python_type, int)(tensor._on_host().reshape(())), python_type)
+        if use in {"bool", "int", "index"}:
+            self._guard(value, {"bool": bool}.get(use, int)(tensor._on_host().reshape(())), use)
         elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _package_reads_value():
             self._guard(value, int(tensor._on_host().reshape(())), "int")
         elif (
@@ -239,7 +239,7 @@ class Recording(recording.Recorder):
         ):
             self._guard_elements(value, tensor._on_host())
         elif self.refuses:
-            self._refuse_read(tensor, value, python_type)
+            self._refuse_read(tensor, value, use)
         else:
             self._stop_recording()
 
