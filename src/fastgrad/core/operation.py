@@ -46,18 +46,18 @@ from fastgrad.kernels.runtime.launch import Launches
 
 _ndarray = np.ndarray
 
-FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
-HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
+FLOAT_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
+HALF_DTYPES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
 """Half-width floats; operations compute with them in float32."""
-COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
-INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
-SIGNED = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
-BOOLEAN = frozenset([np.dtype(bool)])
-STRING = frozenset([np.dtype(object)])
-REAL = FLOATING | INTEGER
-NUMERIC = REAL | COMPLEX
-INEXACT = FLOATING | COMPLEX
-ANY = NUMERIC | BOOLEAN | STRING
+COMPLEX_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
+INTEGER_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
+SIGNED_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
+BOOL_DTYPES = frozenset([np.dtype(bool)])
+STRING_DTYPES = frozenset([np.dtype(object)])
+REAL_DTYPES = FLOAT_DTYPES | INTEGER_DTYPES
+NUMERIC_DTYPES = REAL_DTYPES | COMPLEX_DTYPES
+INEXACT_DTYPES = FLOAT_DTYPES | COMPLEX_DTYPES
+ALL_DTYPES = NUMERIC_DTYPES | BOOL_DTYPES | STRING_DTYPES
 
 
 SIMPLE_FUNCTIONS = frozenset(
@@ -183,7 +183,7 @@ class Operation:
         *,
         form: Form,
         code: str | None = None,
-        dtypes: frozenset[np.dtype] = ANY,
+        dtypes: frozenset[np.dtype] = ALL_DTYPES,
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
@@ -501,7 +501,7 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 
 
 def elementwise(
-    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC, **row: Any
+    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC_DTYPES, **row: Any
 ) -> Any:
     """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 

@@ -10,7 +10,7 @@ from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.core.operation import HALVES, TABLE, Form
+from fastgrad.core.operation import HALF_DTYPES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.compiler.fusion.test_emit import AWKWARD
 from tests.compiler.test_replay import record
@@ -295,7 +295,7 @@ def test_next_numbers(dtype):
 
 def test_half_widths_are_rounded_after_each_step():
     rng = np.random.default_rng(0)
-    for dtype in HALVES:
+    for dtype in HALF_DTYPES:
         x, y = [rng.normal(size=3000).astype(dtype) for _ in range(2)]
         results = run_fused(lambda x, y: [(x * y + x) * (y - x) / (x + y), x * 3.0 + 0.1], [x, y])
         for name, found, wanted in results:

@@ -7,7 +7,7 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import operation_of
-from fastgrad.core.operation import FLOATING, HALVES, Reducer
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Reducer
 
 
 def reducer_of(node: Node) -> Reducer | None:
@@ -38,7 +38,9 @@ def reduction_result(reducer: Reducer, total: str, dtype: np.dtype) -> str:
     """
     number = body_type(dtype)
     text = reducer.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
-    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reducer.combine in {"sum", "product"} else text
+    return (
+        f"rounded_to_{dtype.name}({text})" if dtype in HALF_DTYPES and reducer.combine in {"sum", "product"} else text
+    )
 
 
 def reduction_of_one_element(reducer: Reducer, operand: str, dtype: np.dtype) -> str:
@@ -53,7 +55,7 @@ def lane_dtype(dtype: np.dtype) -> str:
 
 def total_dtype(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in FLOATING else lane_dtype(dtype)
+    return "float64" if combine == "sum" and dtype in FLOAT_DTYPES else lane_dtype(dtype)
 
 
 def neutral_element(combine: str, dtype_name: str) -> str:

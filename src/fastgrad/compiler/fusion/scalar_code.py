@@ -22,18 +22,17 @@ from fastgrad.compiler.fusion.scalar_casts import (
     FLOAT16,
     FLOAT32,
     FLOAT64,
-    INTEGER_DTYPES,
     body_type,
     cast_code,
 )
-from fastgrad.core.operation import HALVES, TABLE
+from fastgrad.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
 from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGER_DTYPES
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH_FUNCTIONS = {
@@ -184,13 +183,13 @@ def rounded_expression(text: str, dtype: np.dtype) -> str:
     """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
     if dtype in INTEGER_DTYPES:
         return f"{dtype.name}({text})"
-    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES else text
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALF_DTYPES else text
 
 
 def constant_expression(value: float, dtype: np.dtype) -> str:
     """Returns the expression of a Python number as a number of a dtype."""
     with np.errstate(over="ignore"):
-        value = float(dtype.type(value)) if dtype in HALVES else value
+        value = float(dtype.type(value)) if dtype in HALF_DTYPES else value
     text = repr(value) if math.isfinite(value) else f"math.{value!r}"
     return f"{body_type(dtype)}({text})"
 
@@ -203,9 +202,9 @@ class _ExpressionRefused(Exception):
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression with fields for its operands; cached, as rows are few."""
     row = TABLE[name]
-    compute_dtype = FLOAT32 if dtype in HALVES and row.rounds_once else dtype
+    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.rounds_once else dtype
     code, own_code = row.code, row.kernel_code
-    if own_code is not None and compute_dtype not in HALVES:
+    if own_code is not None and compute_dtype not in HALF_DTYPES:
         assert isinstance(own_code, str)
         return (
             own_code if compute_dtype == dtype else rounded_expression(own_code, _known_dtype(dtype))
@@ -305,7 +304,7 @@ class _Translator(ast.NodeTransformer):
                 return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALVES):
+        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALF_DTYPES):
             raise _ExpressionRefused
         return self._function_call(_BODY_FUNCTIONS[name], arguments)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_broadcast, operation_of, same_type
-from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER, REAL, TABLE
+from fastgrad.core.operation import COMPLEX_DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, TABLE
 
 
 class ValueFacts:
@@ -86,17 +86,19 @@ def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
     """
     if wide == narrow or narrow.kind == "b":
         return True
-    if wide in COMPLEX:
-        return is_lossless_cast(_real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX else narrow)
-    if wide in FLOATING and narrow in FLOATING:
+    if wide in COMPLEX_DTYPES:
+        return is_lossless_cast(
+            _real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX_DTYPES else narrow
+        )
+    if wide in FLOAT_DTYPES and narrow in FLOAT_DTYPES:
         w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
         return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
-    if narrow not in INTEGER:
+    if narrow not in INTEGER_DTYPES:
         return False
     numbers = np.iinfo(narrow)
-    if wide in FLOATING:
+    if wide in FLOAT_DTYPES:
         return numbers.bits - (numbers.min < 0) <= ml_dtypes.finfo(wide).nmant + 1
-    return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
+    return wide in INTEGER_DTYPES and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
 
 
 def _real_part_dtype(dtype: np.dtype) -> np.dtype:
@@ -122,7 +124,7 @@ def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: i
 def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
     """Replaces ``x ** 1`` by ``x`` and ``x ** 2`` by ``square(x)``, if the exponent is a float scalar."""
     x, exponent = node.inputs
-    if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
+    if exponent.shape or exponent.dtype not in REAL_DTYPES or exponent.dtype in INTEGER_DTYPES:
         return None
     if facts.is_all(exponent, 1):
         return x
