@@ -98,26 +98,26 @@ joint = JointGradient
 
 
 class Reducer(NamedTuple):
-    """How the loop of a kernel computes a reduction: the combination of elements, and expressions before and after it.
+    """The code of a reduction in the loop of a kernel: the combination, and the expressions of an element and the result.
 
     Attributes:
         combine: "sum", "product", "greatest" or "least".
         dtypes: of its input.
-        before: the expression of an element before it is combined.
-        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
-        keeps_single_elements: whether the reduction of one element is this element.
+        element_code: the expression of an element in the combination.
+        result_code: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
+        is_identity_on_one_element: whether the reduction of one element is the element.
     """
 
     combine: str
     dtypes: frozenset[np.dtype]
-    before: str = "{0}"
-    after: str = "{0}"
-    keeps_single_elements: bool = True
+    element_code: str = "{0}"
+    result_code: str = "{0}"
+    is_identity_on_one_element: bool = True
 
     @property
     def is_sum(self) -> bool:
-        """True if the result is the sum of the elements themselves."""
-        return (self.combine, self.before, self.after) == ("sum", "{0}", "{0}")
+        """True if the reduction is a plain sum: of the elements, not of expressions of elements."""
+        return (self.combine, self.element_code, self.result_code) == ("sum", "{0}", "{0}")
 
 
 # ---- the table -----------------------------------------------------------------------------------

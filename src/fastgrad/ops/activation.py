@@ -106,7 +106,7 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
 
 
 def _leaky_relu_expression(scalars: Any, factor: str, x: str, alpha: float) -> str:
-    scaled = scalars.rounded(f"{factor} * {scalars.constant(alpha)}")
+    scaled = scalars.rounded_to_dtype(f"{factor} * {scalars.constant(alpha)}")
     return f"({factor} if {x} > 0 else {scaled})"
 
 

@@ -230,7 +230,7 @@ def _add_n(*xs: np.ndarray) -> np.ndarray:
 def _add_n_code(scalars: Any, *xs: str) -> str:
     total, *others = xs
     for x in others:
-        total = scalars.rounded(f"({total} + {x})")
+        total = scalars.rounded_to_dtype(f"({total} + {x})")
     return total
 
 

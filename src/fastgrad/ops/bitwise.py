@@ -49,11 +49,11 @@ def _clipped_shift_counts(y: np.ndarray) -> np.ndarray:
 
 
 def _shift_code(scalars: Any, operator: str, x: str, y: str) -> str:
-    number = scalars.number
+    number = scalars.number_dtype
     largest_count = 8 * number.itemsize - 1
     count = f"({y} if {y} < {largest_count} else {number.name}({largest_count}))"
     count = count if number.kind == "u" else f"({count} if {y} > 0 else {number.name}(0))"
-    return str(scalars.rounded(f"{x} {operator} {count}"))
+    return str(scalars.rounded_to_dtype(f"{x} {operator} {count}"))
 
 
 left_shift = Binary(

@@ -245,7 +245,7 @@ _mean = Reduction(
     _mean_gradient,
     dtypes=NUMERIC_DTYPES,
     launches="mean",
-    reducer=Reducer("sum", FLOAT_DTYPES, after="({0} / {number}(reduced))"),
+    reducer=Reducer("sum", FLOAT_DTYPES, result_code="({0} / {number}(reduced))"),
 )
 
 
@@ -495,8 +495,8 @@ _finite_maximum_operation = operation(
     reducer=Reducer(
         "greatest",
         FLOAT_DTYPES,
-        after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
-        keeps_single_elements=False,
+        result_code="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
+        is_identity_on_one_element=False,
     ),
     decomposition=_decomposed_finite_maximum,
     result=reduced,
@@ -573,7 +573,7 @@ _norm = Reduction(
     lambda g, y, x, axes, keepdims: multiply(x, rebroadcast(realdiv(g, y), shape=x._array.shape, axes=axes)),
     dtypes=NUMERIC_DTYPES,
     launches="norm",
-    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", keeps_single_elements=False),
+    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", is_identity_on_one_element=False),
 )
 
 

@@ -15,8 +15,8 @@ from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
-"""Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
+MapLaunchRule = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
+"""A function that returns the kernel of an element-wise group (a map), and pairs (output, array) with distinct memory."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
 
 def launches_of_product(
     payload: ProductWithEpilogue,
-    make_map_launch: MapLaunch = map_launch,
+    make_map_launch: MapLaunchRule = map_launch,
     epilogue_afterwards: bool = False,
     make_following_launch: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
@@ -177,7 +177,7 @@ def launches_of_product(
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
     plain_launches = launches_with_epilogue(
-        node, None if epilogue_afterwards else following if blocks is None else blocks.over_rows(following)
+        node, None if epilogue_afterwards else following if blocks is None else blocks.with_row_units(following)
     )
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
@@ -215,7 +215,7 @@ def launches_of_product(
         if epilogue_afterwards
         else maps_in_sequence(*following_launches)
         if blocks is None
-        else blocks.over_rows(following),
+        else blocks.with_row_units(following),
     )
     assert product_form is not None
     launches = [

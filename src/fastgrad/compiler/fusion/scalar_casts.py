@@ -21,14 +21,14 @@ BFLOAT16: np.dtype = dtypes.bfloat16.numpy
 
 
 @functools.cache
-def body_type(dtype: np.dtype) -> str:
-    """Returns the dtype that a body uses for numbers of a dtype."""
+def compute_type(dtype: np.dtype) -> str:
+    """Returns the name of the dtype in which kernels compute with numbers of a dtype: float32 for half-width floats."""
     return "float32" if dtype in HALF_DTYPES else dtype.name
 
 
 @functools.cache  # NumPy computes the name of a dtype at each access
 def element_type(dtype: np.dtype) -> str:
-    """Returns the dtype of the array elements in a kernel."""
+    """Returns the name of the dtype that kernels read and write for a dtype: uint16 for half-width floats."""
     return "uint16" if dtype in HALF_DTYPES else dtype.name
 
 
@@ -56,14 +56,15 @@ def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
     if from_dtype == to_dtype:
         return x
     if to_dtype == BOOL:
-        return f"({x} != {body_type(from_dtype)}(0))"
+        return f"({x} != {compute_type(from_dtype)}(0))"
     if from_dtype == BOOL:
-        return f"({body_type(to_dtype)}(1) if {x} else {body_type(to_dtype)}(0))"
+        return f"({compute_type(to_dtype)}(1) if {x} else {compute_type(to_dtype)}(0))"
     if to_dtype in HALF_DTYPES:
         narrow = "rounded_to_odd" if from_dtype == FLOAT64 and to_dtype == FLOAT16 else "float32"
         return f"rounded_to_{to_dtype.name}({narrow}({x}))"
     if to_dtype in INTEGER_DTYPES and from_dtype in FLOAT_DTYPES:
-        return _cast_to_integer(x, body_type(from_dtype), to_dtype) if _casts_like_numpy(from_dtype, to_dtype) else None
+        is_numpy_cast = _casts_like_numpy(from_dtype, to_dtype)
+        return _cast_to_integer(x, compute_type(from_dtype), to_dtype) if is_numpy_cast else None
     return f"{to_dtype.name}({x})"
 
 

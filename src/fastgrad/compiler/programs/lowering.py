@@ -71,7 +71,7 @@ def copy_launches(value: Value) -> Launches:
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-def is_exit(node: Node, launches: Launches | None) -> bool:
+def may_exit(node: Node, launches: Launches | None) -> bool:
     """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True

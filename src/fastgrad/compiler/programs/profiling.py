@@ -23,7 +23,7 @@ from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime import driver
 
-_END_KERNEL = "end_program"
+_END_OF_TRACE_KERNEL_NAME = "end_program"
 """The name of the kernel at the end of a trace."""
 
 TIMED_RUNS_PER_STEP = 5
@@ -124,7 +124,7 @@ class ProfileReport:
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
-            elif row.name != _END_KERNEL:
+            elif row.name != _END_OF_TRACE_KERNEL_NAME:
                 groups.append([row])
         shown = []
         for group in groups:
@@ -162,7 +162,7 @@ def program_text(program: Any) -> str:
     kernels: dict[str, str] = {}
     for action in program.plan.actions:
         names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
-        if names != [_END_KERNEL]:
+        if names != [_END_OF_TRACE_KERNEL_NAME]:
             lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_node_text(action.node)}")
         kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
