@@ -98,13 +98,13 @@ joint = JointGradient
 
 
 class Reducer(NamedTuple):
-    """The code of a reduction in the loop of a kernel: the combination, and the expressions of an element and the result.
+    """The code of a reduction in the loop of a kernel: the combination, and expressions of an element and the result.
 
     Attributes:
         combine: "sum", "product", "greatest" or "least".
         dtypes: of its input.
         element_code: the expression of an element in the combination.
-        result_code: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
+        result_code: the expression of the result; ``{number}`` is its dtype, ``reduced`` the number of elements.
         is_identity_on_one_element: whether the reduction of one element is the element.
     """
 

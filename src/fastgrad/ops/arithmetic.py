@@ -81,7 +81,7 @@ negative: Unary = elementwise(
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
     complex_launches=complex_launches("negative"),
 )
 
@@ -125,7 +125,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
-    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.remove_repeated),
+    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.merge_idempotent),
     complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(

@@ -38,7 +38,7 @@ invert = elementwise(
     run=np.invert,
     code="~{0}",
     dtypes=INTEGER_DTYPES,
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
 )
 
 

@@ -84,7 +84,7 @@ logical_not = elementwise(
     run=np.logical_not,
     code="not {0}",
     dtypes=BOOL_DTYPES,
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
 )
 
 is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOAT_DTYPES)

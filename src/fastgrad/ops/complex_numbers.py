@@ -58,7 +58,7 @@ _conj: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX_DTYPES,
     doc="The complex conjugate.",
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
     complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(

@@ -12,7 +12,7 @@ floor = elementwise(
     run=np.floor,
     code="floor({0})",
     dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.remove_repeated,),
+    simplifications=lambda rules: (rules.merge_idempotent,),
 )
 ceil = elementwise(
     "ceil",
@@ -20,7 +20,7 @@ ceil = elementwise(
     run=np.ceil,
     code="ceil({0})",
     dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.remove_repeated,),
+    simplifications=lambda rules: (rules.merge_idempotent,),
 )
 rint = elementwise(
     "rint",
@@ -28,7 +28,7 @@ rint = elementwise(
     run=np.rint,
     code="rint({0})",
     dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.remove_repeated,),
+    simplifications=lambda rules: (rules.merge_idempotent,),
 )
 round = elementwise(
     "round",
@@ -36,5 +36,5 @@ round = elementwise(
     run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
     code="rint({0})",
     dtypes=FLOAT_DTYPES | SIGNED_DTYPES,
-    simplifications=lambda rules: (rules.remove_repeated,),
+    simplifications=lambda rules: (rules.merge_idempotent,),
 )

@@ -250,7 +250,7 @@ class ReductionEmitter:
 
 
 class _InnermostReductionEmitter(ReductionEmitter):
-    """Kernels that reduce the innermost dimension; a unit of work is an element of the result, or a part of its reduction."""
+    """Kernels that reduce the innermost dimension; a unit of work is a result, or a part of a result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)

@@ -16,7 +16,7 @@ from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 MapLaunchRule = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
-"""A function that returns the kernel of an element-wise group (a map), and pairs (output, array) with distinct memory."""
+"""Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
 
 
 @dataclass(frozen=True)

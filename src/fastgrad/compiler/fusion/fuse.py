@@ -252,7 +252,7 @@ class _Fusion:
         return False
 
     def _view_of(self, value: Value) -> View:
-        """Returns the view by which a group reads a value: of the base if reads stay near in memory, else of the value itself."""
+        """Returns the view by which a group reads a value: of the base if its reads are near, else of the value."""
         view = self._views.get(id(value))
         if view is not None and _reads_near_elements(view.layout):
             return view

@@ -59,7 +59,7 @@ class Step(NamedTuple):
 
     @property
     def reducer(self) -> Reducer:
-        """The ``Reducer`` of the step's operation, a reduction."""
+        """The ``Reducer`` of a reduction step."""
         reducer = self.row.reducer
         assert reducer is not None, f"{self.row.name} is no reduction"
         return reducer

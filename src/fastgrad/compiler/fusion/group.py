@@ -61,7 +61,7 @@ def element_count(value: Value) -> int:
 
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
-    """Returns the dtype in which a node computes functions; True if any dtype fits, False if fusion is impossible."""
+    """Returns the dtype in which a node computes functions; True if any dtype fits, False if none does."""
     row = operation_of(node)
     if row is None or len(node.outputs) != 1:
         return False
@@ -82,7 +82,7 @@ def fusible_dtype(node: Node) -> np.dtype | bool:
 def _compute_dtype(
     name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
 ) -> np.dtype | bool:
-    """Returns the dtype in which an operation computes functions; True if any dtype fits, False if fusion is impossible."""
+    """Returns the dtype in which an operation computes functions; True if any dtype fits, False if none does."""
     if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
         return False
     translation = scalar_code(name, ["x"] * len(inputs), inputs, output, attributes)
@@ -239,7 +239,7 @@ class Group:
         return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
 
     def _shares_no_value(self, node_reads: Sequence[Any]) -> bool:
-        """True if the group has steps, and no value that the group reads or computes is in ``node_reads``, a node's reads."""
+        """True if the group has steps, and ``node_reads`` contain no value that the group reads or computes."""
         own_values = {id(value) for value in self._values}
         return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in node_reads)
 

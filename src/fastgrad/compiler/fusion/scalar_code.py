@@ -160,7 +160,7 @@ class ScalarExpressions:
         return numbers.pop()
 
     def rounded_to_dtype(self, expression: str) -> str:
-        """Returns the expression of an arithmetic result, rounded to the dtype of the operands; see ``rounded_expression``."""
+        """Returns the expression of an arithmetic result in the operands' dtype; see ``rounded_expression``."""
         return rounded_expression(expression, self.number_dtype)
 
     def constant(self, value: float) -> str:
@@ -200,7 +200,7 @@ class _ExpressionRefused(Exception):
 
 @functools.cache
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
-    """Returns the expression of an operation with format fields for the operands; cached, as there are few operations."""
+    """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
     compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.rounds_once else dtype
     code, own_code = row.code, row.kernel_code

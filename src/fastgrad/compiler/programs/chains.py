@@ -36,7 +36,7 @@ class ArrayAccess(NamedTuple):
     elements: int | None
 
     def conflicts_with(self, other: ArrayAccess) -> bool:
-        """True if two threads that run different shares of the steps may touch the same bytes, and one thread writes."""
+        """True if threads with different shares of the two steps may touch the same bytes, and one thread writes."""
         if not (self.written or other.written) or not self.extent.overlaps(other.extent):
             return False
         return self.extent != other.extent or self.elements is None or other.elements is None

@@ -226,7 +226,7 @@ class Frame:
         return words
 
     def _words_of_caller_arrays(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
-        """Returns the words that describe the caller's arrays, and pairs (position of a pointer word, position that it points to).
+        """Returns the words that describe the caller's arrays, and pairs of positions: of a pointer, and of its target.
 
         Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
         """
@@ -245,7 +245,7 @@ class Frame:
 
 LEAST_THREADED_STEP_NANOSECONDS = 4_000.0
 LEAST_SHARE_NANOSECONDS = 2_000.0
-"""Nanoseconds: the shortest step that threads share, and the shortest share. A barrier costs about 400, each share 50."""
+"""Nanoseconds: the least of a step that threads share, and of a share. A barrier costs about 400, each share 50."""
 
 ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""

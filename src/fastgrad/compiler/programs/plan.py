@@ -56,7 +56,7 @@ def plan(tree: Part, device: DeviceTarget | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
-        tree: the trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
+        tree: its traces; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
         device: the device of a program that does not run on a CPU; the program is then not native.
     """
     return _Planner(tree, device).make_plan()
@@ -130,7 +130,7 @@ class _NodeSequence:
         return node
 
     def last_use(self, owner: Value) -> int:
-        """Returns the last position that reads an owner's memory; the position of the owner's node if there is no reader."""
+        """Returns the last position that reads the memory of ``owner``; the position of its node if there is none."""
         uses = self.uses.get(id(owner))
         return max(uses) if uses else self.made[id(owner)]
 

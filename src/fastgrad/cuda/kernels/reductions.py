@@ -133,7 +133,7 @@ class _DeviceReduction(ReductionEmitter):
 
 
 class _RowReduction(_DeviceReduction):
-    """Generates kernels that reduce the innermost dimension. A unit is an element of the result, or a part of its reduction."""
+    """Generates kernels that reduce the innermost dimension. A unit is a result, or a part of a result."""
 
     def _unsplit_units(self) -> int:
         return self.kept_count
