@@ -1,4 +1,4 @@
-"""Epilogues: element-wise operations after a product or convolution run on each part of it while that is in the cache."""
+"""Epilogues: element-wise operations that run on each part of a product or convolution while the part is in the cache."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ProductWithEpilogue(Payload):
         )
 
     def node_input_number(self, number: int) -> int:
-        """Returns the number of the FUSED node's input that is a given input of its element-wise group."""
+        """Returns the number of the FUSED node's input that is the input ``number`` of the element-wise group."""
         return number + 2 - (number > self.place)
 
 
@@ -87,7 +87,7 @@ def add_epilogues(
 
 
 def has_epilogue(node: Node) -> bool:
-    """True if a node is a product or convolution by itself whose row has launches with an epilogue."""
+    """True if a node is a single product or convolution whose operation has launches with an epilogue."""
     row = operation_of(node)
     return row is not None and row.launches_with_epilogue is not None
 
@@ -121,7 +121,7 @@ def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Nod
 
 
 def joined_with_map(product: Node, node: Node, product_input_number: int) -> Node | None:
-    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no such map."""
+    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no epilogue."""
     return (
         _joined_node(product, node, product_input_number)
         if _is_elementwise_epilogue(node.payload, product_input_number, product)

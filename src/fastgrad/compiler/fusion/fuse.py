@@ -135,7 +135,7 @@ class _Fusion:
         return list({id(group): group for group in [*homes, *beside]}.values())
 
     def _add_to_follower(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Adds a reduction of a group's value to a follower, a group that runs after it; returns whether it did.
+        """Adds a reduction of a group's value to a follower, a group that runs after ``group``; True on success.
 
         This serves reductions of other dimensions, so that the group itself can grow. It also serves reductions whose results are not
         operands in the group, as others' results may have to be. If there are none, the two groups become one at the end. An
@@ -215,7 +215,7 @@ class _Fusion:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
-        """Closes the groups that read a variable, so that their kernels run before it changes."""
+        """Closes the groups that read a variable, so that their kernels run before the variable changes."""
         for group in self._list_open_groups():
             if any(self._state.get(id(value)) is variable for value in group.reads):
                 self._close_group(group)
@@ -223,7 +223,7 @@ class _Fusion:
     # ---- index maps --------------------------------------------------------------------------------------
 
     def _add_order_keeping_node(self, node: Node) -> bool:
-        """Adds a node such as a reshape, an alias of a group's value, to the group; returns whether it did."""
+        """Adds a node such as a reshape, an alias of a group's value, to the group; returns True on success."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
             return False
@@ -232,7 +232,7 @@ class _Fusion:
         return True
 
     def _defer_view(self, node: Node) -> bool:
-        """Defers an index map whose results are views; returns whether it did."""
+        """Defers an index map whose results are views; returns True on success."""
         if node.kind is not Kind.OPERATION or (node.payload.views is None and reducer_of(node) is None):
             return False
         x = node.inputs[0]
@@ -262,7 +262,7 @@ class _Fusion:
         return whole_view
 
     def _compute_value(self, value: Value) -> None:
-        """Adds the nodes that compute a deferred value, or closes the group that makes it."""
+        """Adds the nodes that compute a deferred value, or closes the group that computes the value."""
         self._close_group_of(value)
         node = self._deferred.get(id(value))
         if node is None:
@@ -316,7 +316,7 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
 
 
 def _reads_leading_elements(layout: Layout) -> bool:
-    """True if the elements are the first ones of an array, in order: then nothing is copied."""
+    """True if a layout reads the first elements of an array in order, so that no copy is needed."""
     return layout == contiguous(layout.total)
 
 

@@ -176,7 +176,7 @@ class Group:
     def join_plan(
         self, node: Node, function_dtype: np.dtype | bool, view_of: Callable[[Value], View]
     ) -> _JoinPlan | None:
-        """Returns the changes by which a node can join the group; None if it can't.
+        """Returns the changes by which a node can join the group; None if the node can't join.
 
         Args:
             node: a node that can be in a group.

@@ -145,7 +145,7 @@ class KernelWriter:
     def element_index(
         self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
     ) -> str:
-        """Returns the expression of an element's index in an array with these strides.
+        """Returns the expression of an element's index in an array with ``strides``.
 
         Args:
             array_name: for names of parameters.
@@ -222,7 +222,7 @@ class KernelWriter:
         self.line(f"{self._array_of_memory(number, memory)}[{index}] = {store_code(f'v{number}', self.dtypes[number])}")
 
     def store_result(self, number: int, index: str) -> None:
-        """Writes the store of a step's value, if it is a result."""
+        """Writes the store of a step's value, if the step is a result."""
         if number in self.fused.outputs:
             self.store(number, Output(self.fused.outputs.index(number)), index)
 
@@ -323,9 +323,9 @@ def have_common_function(step: Step, other: Step) -> bool:
     return _is_derivative(step.row, other.row) or _is_derivative(other.row, step.row)
 
 
-def _is_derivative(row: Operation, function: Operation) -> bool:
-    """True if a row is the slope of a function of one input, or a product with this slope."""
+def _is_derivative(operation: Operation, function: Operation) -> bool:
+    """True if an operation is the slope of a function of one input, or a product with the slope."""
     slope = function.slope
-    if slope is None or isinstance(function, Binary) or row is function:
+    if slope is None or isinstance(function, Binary) or operation is function:
         return False
-    return row is slope or row.slope is slope
+    return operation is slope or operation.slope is slope

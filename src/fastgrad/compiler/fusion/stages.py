@@ -23,7 +23,7 @@ BLOCK_ELEMENTS = 512
 
 @dataclass
 class ElementLoops:
-    """Writes the loop over elements of the innermost dimension, or several such loops, with the index ``j``.
+    """Writes the loop over elements of the innermost dimension, or several loops, with the index ``j``.
 
     Attributes:
         writer: of the kernel.
@@ -128,7 +128,7 @@ class ElementLoops:
                 self.writer.load_step(number, operand, self._element_index())
 
     def _store_for_later(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
-        """Writes stores of values that later stages need: to results if these may be overwritten already, else to blocks."""
+        """Writes stores of values that later stages need: to overwritable results, else to blocks."""
         needed = set().union(*later)
         targets = dict(self.writes)
         for number, block in list(self._blocks.items()):

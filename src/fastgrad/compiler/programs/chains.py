@@ -82,7 +82,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
 
 
 def _merge_accesses(known: dict[ByteExtent, ArrayAccess], accesses: Sequence[ArrayAccess]) -> None:
-    """Merges a step's accesses to arrays into those of the earlier steps of a chain."""
+    """Merges a step's accesses to arrays into the accesses of the earlier steps of a chain."""
     for new in accesses:
         old = known.get(new.extent, new)
         known[new.extent] = new._replace(

@@ -39,7 +39,7 @@ MOST_UNREUSED_SCRATCH_BYTES = 1 << 15
 
 
 class DeviceTarget(NamedTuple):
-    """The device of a plan, if it is no CPU: its launches and its kernel compiler.
+    """The launches and the kernel compiler of a plan's device other than the CPU.
 
     Attributes:
         launches_of_fused: returns the launches of a FUSED node; some may be a CPU's.

@@ -119,7 +119,7 @@ class ProfileReport:
         )
 
     def _rows_by_operation(self) -> list[ProfileRow]:
-        """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
+        """Returns the report's rows merged to one row for each operation, without the ends of traces."""
         groups: list[list[ProfileRow]] = []
         for row in self.rows:
             if row.further:
@@ -249,7 +249,7 @@ def _shortest_time(work: Callable[[], Any]) -> float:
 
 
 def _partial_update(node: Node) -> str | None:
-    """Returns the ``partial_update`` of the node's row; None for other nodes."""
+    """Returns the ``partial_update`` of the node's operation; None for other nodes."""
     row = None if node.payload is None else operation_of(node)
     return None if row is None else row.partial_update
 
@@ -263,7 +263,7 @@ def _changed_table_count(node: Node) -> int:
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:
-    """Returns how many rows a step changes with the values in the frame; None if the frame does not show it."""
+    """Returns how many array rows a step changes with the values in the frame; None if the frame does not tell."""
     node = action.node
     if not _changed_table_count(node):
         return None

@@ -27,7 +27,7 @@ from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
 
 
 class Program:
-    """The traces of one function and key, ready to be replayed. Threads may share it, and calls may overlap.
+    """The traces of one function and key, ready to be replayed. Threads may share a program, and calls may overlap.
 
     Args:
         graphs: the recorded graphs, one for each trace.

@@ -103,7 +103,7 @@ class ReplayWriter:
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
     def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """Returns the replay function's lines, for inlining; None unless it is one native call for one trace.
+        """Returns the replay function's lines, for inlining; None unless the function is one native call for one trace.
 
         Args:
             frame: the frame that the lines run on.
