@@ -1,4 +1,4 @@
-"""Epilogues: element-wise operations that run on each part of a product or convolution while the part is in the cache."""
+"""Epilogues: element-wise operations that run on parts of a product or convolution while they are in the cache."""
 
 from __future__ import annotations
 
