@@ -46,7 +46,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     """Returns a function that repeats a product as steps of one program of fastgrad."""
     a, b = inputs
     from benchmarks.threads import use_threads
-    from fastgrad.compiler.programs.frame import shares_of
+    from fastgrad.compiler.programs.frame import share_count_and_grain
     from fastgrad.kernels.gemm.steps import product_launches
     from fastgrad.kernels.runtime import driver
     from fastgrad.kernels.runtime.eager_launch import step_table
@@ -55,7 +55,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     use_threads(threads)
     c = aligned(len(a), b.shape[1])
     launches = product_launches((a, b))
-    table, memory = step_table(launches, (a, b), (c,), shares_of)
+    table, memory = step_table(launches, (a, b), (c,), share_count_and_grain)
     one, steps = len(table), np.tile(table, (STEPS, 1))
     frame = np.zeros(driver.HEADER_WORDS, np.int64)
     frame[driver.STEPS] = steps.ctypes.data

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as _functions_run_eagerly
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as _run_functions_eagerly
-from fastgrad.core.operation import FLOATING as _FLOATING
+from fastgrad.core.operation import FLOAT_DTYPES as _FLOATING
 from fastgrad.core.recording import Recorder as _Recorder
 from fastgrad.core.recording import start as _start
 from fastgrad.core.recording import stop as _stop

@@ -15,7 +15,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad import dtypes
-from fastgrad.core.operation import HALVES
+from fastgrad.core.operation import HALF_DTYPES
 from tests.gradients import check_gradient
 
 
@@ -75,7 +75,7 @@ def test_the_function_is_applied_to_each_element(dtype):
 
 
 @pytest.mark.parametrize(("function", "expected"), [(swish, swish_of(X)), (root, np.sqrt(np.abs(X) + 0.1))])
-@pytest.mark.parametrize("dtype", [d.name for d in dtypes.ALL if d.numpy in HALVES])
+@pytest.mark.parametrize("dtype", [d.name for d in dtypes.ALL if d.numpy in HALF_DTYPES])
 def test_half_width_floats_keep_their_dtype(function, expected, dtype):
     given = X if function is swish else np.abs(X) + 0.1
     y = function(fg.constant(given, dtype))

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, KernelCompiler, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InCaller
+from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray
 from fastgrad.kernels.runtime.launch import Launches
 
 
@@ -27,8 +27,8 @@ def written_over(
     """
     values = [Value(x.shape, x.dtype, number) for number, x in enumerate((*inputs, *outputs))]
     node = Node(Kind.OPERATION, None, tuple(values[: len(inputs)]), tuple(values[len(inputs) :]))
-    given = tuple([InCaller(number) for number in range(len(inputs))])
-    results = tuple([given[places[i]] if i in places else InCaller(len(inputs) + i) for i in range(len(outputs))])
+    given = tuple([InCallerArray(number) for number in range(len(inputs))])
+    results = tuple([given[places[i]] if i in places else InCallerArray(len(inputs) + i) for i in range(len(outputs))])
     sizes = [np.dtype(dtype).itemsize * size for dtype, size in found.scratch]
     scratch = tuple([InArena(sum(sizes[:number])) for number in range(len(sizes))])
     launches = compiled_for_places(Action(node, found, given, results, scratch), compiler).launches

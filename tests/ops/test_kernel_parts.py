@@ -22,9 +22,9 @@ def reduced(name: str, elements: list[float]) -> float:
     """The reduction of numbers by the expressions of a row's reducer, as in a kernel."""
     reducer = REDUCERS[name]
     names = {"math": math, "float64": float, "reduced": len(elements)}
-    before = [eval(reducer.before.format(f"({x!r})"), names) for x in elements]
+    before = [eval(reducer.element_code.format(f"({x!r})"), names) for x in elements]
     total = functools.reduce(COMBINATIONS[reducer.combine], before)
-    return eval(reducer.after.format(f"({total!r})", number="float64"), names)
+    return eval(reducer.result_code.format(f"({total!r})", number="float64"), names)
 
 
 @pytest.mark.parametrize("name", REDUCERS)
@@ -37,7 +37,7 @@ def test_the_reducer_computes_the_reduction(name, size):
     result = row.run(x, axes=(0,), **options)
     assert row.form is Form.REDUCE
     np.testing.assert_allclose(reduced(name, x.tolist()), np.ravel(result)[0], rtol=1e-15)
-    if size == 1 and REDUCERS[name].keeps_single_elements:
+    if size == 1 and REDUCERS[name].is_identity_on_one_element:
         assert np.ravel(result)[0] == x[0]
 
 

@@ -46,18 +46,18 @@ from fastgrad.kernels.runtime.launch import Launches
 
 _ndarray = np.ndarray
 
-FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
-HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
+FLOAT_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
+HALF_DTYPES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
 """Half-width floats; operations compute with them in float32."""
-COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
-INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
-SIGNED = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
-BOOLEAN = frozenset([np.dtype(bool)])
-STRING = frozenset([np.dtype(object)])
-REAL = FLOATING | INTEGER
-NUMERIC = REAL | COMPLEX
-INEXACT = FLOATING | COMPLEX
-ANY = NUMERIC | BOOLEAN | STRING
+COMPLEX_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
+INTEGER_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
+SIGNED_DTYPES = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
+BOOL_DTYPES = frozenset([np.dtype(bool)])
+STRING_DTYPES = frozenset([np.dtype(object)])
+REAL_DTYPES = FLOAT_DTYPES | INTEGER_DTYPES
+NUMERIC_DTYPES = REAL_DTYPES | COMPLEX_DTYPES
+INEXACT_DTYPES = FLOAT_DTYPES | COMPLEX_DTYPES
+ALL_DTYPES = NUMERIC_DTYPES | BOOL_DTYPES | STRING_DTYPES
 
 
 SIMPLE_FUNCTIONS = frozenset(
@@ -98,26 +98,26 @@ joint = JointGradient
 
 
 class Reducer(NamedTuple):
-    """How the loop of a kernel computes a reduction: the combination of elements, and expressions before and after it.
+    """The code of a reduction in the loop of a kernel: the combination, and expressions of an element and the result.
 
     Attributes:
         combine: "sum", "product", "greatest" or "least".
         dtypes: of its input.
-        before: the expression of an element before it is combined.
-        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
-        keeps_single_elements: whether the reduction of one element is this element.
+        element_code: the expression of an element in the combination.
+        result_code: the expression of the result; ``{number}`` is its dtype, ``reduced`` the number of elements.
+        is_identity_on_one_element: whether the reduction of one element is the element.
     """
 
     combine: str
     dtypes: frozenset[np.dtype]
-    before: str = "{0}"
-    after: str = "{0}"
-    keeps_single_elements: bool = True
+    element_code: str = "{0}"
+    result_code: str = "{0}"
+    is_identity_on_one_element: bool = True
 
     @property
     def is_sum(self) -> bool:
-        """True if the result is the sum of the elements themselves."""
-        return (self.combine, self.before, self.after) == ("sum", "{0}", "{0}")
+        """True if the reduction is a plain sum: of the elements, not of expressions of elements."""
+        return (self.combine, self.element_code, self.result_code) == ("sum", "{0}", "{0}")
 
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class Operation:
         *,
         form: Form,
         code: str | None = None,
-        dtypes: frozenset[np.dtype] = ANY,
+        dtypes: frozenset[np.dtype] = ALL_DTYPES,
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
@@ -501,7 +501,7 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 
 
 def elementwise(
-    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC, **row: Any
+    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC_DTYPES, **row: Any
 ) -> Any:
     """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 

@@ -15,7 +15,17 @@ from fastgrad import dtypes as all_dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, JointGradient, Operation
+from fastgrad.core.operation import (
+    BOOL_DTYPES,
+    CUSTOM,
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    NUMERIC_DTYPES,
+    TABLE,
+    Form,
+    JointGradient,
+    Operation,
+)
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
@@ -43,7 +53,7 @@ class ArrayOperation(Operation):
         result_dtypes: maps the dtypes of the inputs to the dtypes of the results.
     """
 
-    dtypes = NUMERIC | BOOLEAN
+    dtypes = NUMERIC_DTYPES | BOOL_DTYPES
     domain = views = code = None
     form = Form.EXTERN
 
@@ -113,7 +123,7 @@ class ArrayOperation(Operation):
         slopes = Operation.__call__(self._given, *cotangents, *results, *inputs)
         slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
-            self._cotangent_like(slope, x) if needed and x._array.dtype in FLOATING else None
+            self._cotangent_like(slope, x) if needed and x._array.dtype in FLOAT_DTYPES else None
             for slope, x, needed in zip(slopes, inputs, needs, strict=True)
         ]
 
@@ -216,11 +226,12 @@ class Kernel:
         batches = [x._array.shape[: x._array.ndim - core] for x, core in zip(tensors, cores, strict=True)]
         if len({*batches}) > 1:
             tensors = self._broadcast_batches(tensors, batches)
-        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALF_DTYPES]
         if not half_dtypes:
             return Operation.__call__(self.operation, *tensors)
         wide_results = Operation.__call__(
-            self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
+            self.operation,
+            *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALF_DTYPES else x for x in tensors],
         )
         narrow_dtype = promoted_dtype(*[x._array.dtype for x in tensors]).name
         results = [
@@ -261,14 +272,14 @@ class Kernel:
         signature = GufuncSignature(f"{self.__name__}.gradient", text)
         signature.writes(python)
         first_input = 2 * len(core.results)
-        dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first_input:]])
+        dtypes = lambda inputs: tuple([d if d in FLOAT_DTYPES else FLOAT32 for d in inputs[first_input:]])
         name = f"kernel({python.__name__})"
         self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
         return function
 
     def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
-        floats = [x._array.dtype for x in tensors if x is not None and x._array.dtype in FLOATING]
+        floats = [x._array.dtype for x in tensors if x is not None and x._array.dtype in FLOAT_DTYPES]
         for position, x in enumerate(args):
             if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
@@ -306,7 +317,9 @@ def _declared_dtypes(signature: GufuncSignature, dtype: Any) -> list[np.dtype | 
             f"kernel: {len(declared)} dtypes for the {count} results of {signature.text!r}; give one for each."
         )
     dtypes = [None if item is None else all_dtypes.as_dtype(item).numpy for item in declared]
-    unsupported_dtypes = [str(item) for item in dtypes if item is not None and (item in HALVES or item.kind == "O")]
+    unsupported_dtypes = [
+        str(item) for item in dtypes if item is not None and (item in HALF_DTYPES or item.kind == "O")
+    ]
     if unsupported_dtypes:
         raise TypeError(
             f"kernel: Numba has no arrays of {', '.join(unsupported_dtypes)}; declare float32 and cast the result."

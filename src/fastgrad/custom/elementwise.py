@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation
+from fastgrad.core.operation import CUSTOM, FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, TABLE, Form, Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
@@ -43,7 +43,7 @@ class ScalarOperation(Operation):
         count_of_inputs: the number of inputs.
     """
 
-    dtypes = REAL | {BOOL}
+    dtypes = REAL_DTYPES | {BOOL}
     domain = views = code = None
     launches: Any = None
     form = Form.ELEMENTWISE
@@ -105,7 +105,7 @@ class ScalarOperation(Operation):
 
     def _cotangent(self, position: int, g: Tensor, y: Tensor, *inputs: Tensor) -> Tensor | None:
         dtype = inputs[position]._array.dtype
-        if dtype not in FLOATING:
+        if dtype not in FLOAT_DTYPES:
             return None
         if self._given is None:
             return Operation.__call__(self.derivative(position), g, *inputs)
@@ -345,11 +345,11 @@ class Elementwise:
                     f"{self.__name__}: Incompatible shapes: {shapes}. Dimensions, counted from the last, must be equal or 1; "
                     "tf.reshape or tf.expand_dims can add them."
                 ) from None
-        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALF_DTYPES]
         if half_dtypes and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
-            wide_tensors = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
+            wide_tensors = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALF_DTYPES else x for x in tensors]
             y = Operation.__call__(self.operation, *wide_tensors)
-            return TABLE["cast"](y, dtype=half_dtypes[0].name) if y._array.dtype in FLOATING else y
+            return TABLE["cast"](y, dtype=half_dtypes[0].name) if y._array.dtype in FLOAT_DTYPES else y
         return Operation.__call__(self.operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
@@ -437,7 +437,7 @@ class Elementwise:
         trace = trace_of_symbols(*args)
         terms = operand_terms(trace.pool, *args)
         if self.operation.formula(tuple([term.dtype for term in terms])) is None:
-            terms = [trace.pool.cast(term, FLOAT32) if term.dtype in HALVES else term for term in terms]
+            terms = [trace.pool.cast(term, FLOAT32) if term.dtype in HALF_DTYPES else term for term in terms]
         dtype = self.operation.result_dtype(tuple([term.dtype for term in terms]))
         return Symbol(trace.pool.apply(self.operation, *terms, dtype=dtype), trace)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.core import recording
 from fastgrad.core.backward import backward_pass
-from fastgrad.core.operation import FLOATING, TABLE, Form, Operation
+from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, Operation
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InternalError
@@ -25,7 +25,7 @@ FLOAT64: np.dtype = np.dtype(np.float64)
 
 def promoted_dtype(*dtypes: np.dtype) -> np.dtype:
     """Returns the common dtype of numbers: the widest float if there is one, else NumPy's promotion."""
-    floats = [dtype for dtype in dtypes if dtype in FLOATING]
+    floats = [dtype for dtype in dtypes if dtype in FLOAT_DTYPES]
     common_dtype, *other_dtypes = floats or dtypes
     for dtype in other_dtypes:
         are_halves = common_dtype.itemsize == dtype.itemsize == 2
@@ -232,7 +232,7 @@ def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], te
     Runs the gradient rules of the operation table on numbers and records them.
     """
     zero = terms.constant(0, inputs[position + 1])
-    if leaf.dtype not in FLOATING or inputs[position + 1] not in FLOATING:
+    if leaf.dtype not in FLOAT_DTYPES or inputs[position + 1] not in FLOAT_DTYPES:
         return zero
     recorder = _OperationRecorder()
     with recording.hidden_from_recorders(), on_host_scope():

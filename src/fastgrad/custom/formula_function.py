@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, row_code
-from fastgrad.core.operation import BOOLEAN
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, scalar_code
+from fastgrad.core.operation import BOOL_DTYPES
 from fastgrad.custom.formula import Formula, Term, in_postorder
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
@@ -74,9 +74,9 @@ def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
         return f"x{term.value}"
     if term.row is None:
         value = np.asarray(term.value).item()
-        return repr(value) if term.dtype in BOOLEAN else constant_expression(value, term.dtype)
+        return repr(value) if term.dtype in BOOL_DTYPES else constant_expression(value, term.dtype)
     inputs = [operand.dtype for operand in term.operands]
-    translation = row_code(term.row.name, operands, inputs, term.dtype, term.attributes)
+    translation = scalar_code(term.row.name, operands, inputs, term.dtype, term.attributes)
     if translation is None or translation[1] not in (None, dtype):
         raise NotFollowedError(f"{term.row.name} has no expression")
     return translation[0]

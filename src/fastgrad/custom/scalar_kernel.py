@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
-from fastgrad.core.operation import FLOATING
+from fastgrad.core.operation import FLOAT_DTYPES
 from fastgrad.custom.formula import promoted_dtype
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
@@ -31,7 +31,7 @@ def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
     """Returns the operation's result dtype: the inputs' dtype if it and ``result`` are floats, else ``result``."""
     number_dtypes = [dtype for dtype in inputs if dtype.kind != "b"]
     common_dtype = promoted_dtype(*number_dtypes) if number_dtypes else result
-    return common_dtype if result in FLOATING and common_dtype in FLOATING else result
+    return common_dtype if result in FLOAT_DTYPES and common_dtype in FLOAT_DTYPES else result
 
 
 def scalar_kernel(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, INTEGER
+from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
 from fastgrad.custom.formula import BOOL, FLOAT64, Term, TermPool, promoted_dtype
 
 _PYTHON_NUMBERS = (bool, int, float)
@@ -140,10 +140,10 @@ def term_of(value: Any, pool: TermPool, dtype_beside: np.dtype) -> Term:
         dtype = dtype_beside
         if isinstance(value, bool):
             dtype = BOOL
-        elif isinstance(value, float) and dtype_beside not in FLOATING:
+        elif isinstance(value, float) and dtype_beside not in FLOAT_DTYPES:
             dtype = FLOAT64
-        elif isinstance(value, int) and dtype_beside not in FLOATING:
-            integer_range = np.iinfo(dtype_beside) if dtype_beside in INTEGER else None
+        elif isinstance(value, int) and dtype_beside not in FLOAT_DTYPES:
+            integer_range = np.iinfo(dtype_beside) if dtype_beside in INTEGER_DTYPES else None
             dtype = (
                 dtype_beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
             )
@@ -180,7 +180,7 @@ def _as_numbers(pool: TermPool, *values: Any) -> list[Term]:
 def _as_floats(pool: TermPool, *values: Any) -> list[Term]:
     """Converts values to terms of a formula, all of one floating dtype; integers become float64."""
     operands = operand_terms(pool, *values)
-    return operands if operands[0].dtype in FLOATING else [pool.cast(x, FLOAT64) for x in operands]
+    return operands if operands[0].dtype in FLOAT_DTYPES else [pool.cast(x, FLOAT64) for x in operands]
 
 
 def _as_bools(pool: TermPool, *values: Any) -> list[Term]:
@@ -196,7 +196,7 @@ def _operation_rule(operation_name: str, convert: Callable[..., list[Term]], dty
 def _bitwise_rule(operation_name: str, bool_operation_name: str) -> TermRule:
     def rule(pool: TermPool, *values: Any) -> Term:
         operands = operand_terms(pool, *values)
-        if operands[0].dtype in FLOATING:
+        if operands[0].dtype in FLOAT_DTYPES:
             raise NotFollowedError(f"it takes {operation_name} of {operands[0].dtype}")
         return pool.apply(bool_operation_name if operands[0].dtype == BOOL else operation_name, *operands)
 
@@ -208,7 +208,7 @@ def _rounding_rule(operation_name: str) -> TermRule:
 
     def rule(pool: TermPool, x: Any) -> Term:
         (operand,) = _as_numbers(pool, x)
-        return pool.apply(operation_name, operand) if operand.dtype in FLOATING else operand
+        return pool.apply(operation_name, operand) if operand.dtype in FLOAT_DTYPES else operand
 
     return rule
 

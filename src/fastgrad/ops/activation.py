@@ -11,8 +11,8 @@ from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
-    FLOATING,
-    REAL,
+    FLOAT_DTYPES,
+    REAL_DTYPES,
     TABLE,
     Binary,
     Form,
@@ -57,7 +57,7 @@ relu_gradient: Operation = elementwise(
     run=_run_relu_gradient,
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     library_epilogue="DRELU",
 )
 _relu = elementwise(
@@ -66,7 +66,7 @@ _relu = elementwise(
     run=lambda x: np.maximum(x, x.dtype.type(0)),
     code="maximum({0}, 0)",
     gradient=lambda g, y, x: relu_gradient(g, y),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     library_epilogue="RELU",
 )
 _relu6 = elementwise(
@@ -75,7 +75,7 @@ _relu6 = elementwise(
     run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
     code="minimum(maximum({0}, 0), 6)",
     gradient=lambda g, y, x: _relu6_gradient(g, y),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
 )
 _relu6_gradient: Operation = elementwise(
     "relu6_gradient",
@@ -83,7 +83,7 @@ _relu6_gradient: Operation = elementwise(
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
     code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
     gradient=(lambda gg, z, g, y: _relu6_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
 )
 
 
@@ -106,7 +106,7 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
 
 
 def _leaky_relu_expression(scalars: Any, factor: str, x: str, alpha: float) -> str:
-    scaled = scalars.rounded(f"{factor} * {scalars.constant(alpha)}")
+    scaled = scalars.rounded_to_dtype(f"{factor} * {scalars.constant(alpha)}")
     return f"({factor} if {x} > 0 else {scaled})"
 
 
@@ -118,7 +118,7 @@ _leaky_relu_gradient: Operation = operation(
         lambda gg, z, g, x, alpha: _leaky_relu_gradient(gg, x, alpha=alpha),
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     kernel_code=_leaky_relu_expression,
 )
 _leaky_relu = operation(
@@ -126,7 +126,7 @@ _leaky_relu = operation(
     Form.ELEMENTWISE,
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
     gradient=lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     kernel_code=lambda scalars, x, alpha: _leaky_relu_expression(scalars, x, x, alpha),
 )
 
@@ -160,7 +160,7 @@ _elu = elementwise(
     code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
     # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
     gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _selu = elementwise(
@@ -173,7 +173,7 @@ _selu = elementwise(
     ),
     code=f"where({{0}} > 0, {_SELU_SCALE} * {{0}}, {_SELU_SCALE * _SELU_ALPHA} * expm1(minimum({{0}}, 0)))",
     gradient=lambda g, y, x: g * _selu_slope(x),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 _selu_slope: Operation = elementwise(
     "selu_slope",
@@ -185,7 +185,7 @@ _selu_slope: Operation = elementwise(
     ),
     code=f"where({{0}} >= 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
     gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 
@@ -220,8 +220,8 @@ def silu(features: Any, beta: float = 1.0) -> Any:
         x = convert_to_tensor(features)
     except CompositeOperand as met:
         return met.mapped(lambda x: silu(x, beta), features)
-    if x._array.dtype not in FLOATING:
-        raise dtype_error("silu", x._array.dtype, FLOATING)
+    if x._array.dtype not in FLOAT_DTYPES:
+        raise dtype_error("silu", x._array.dtype, FLOAT_DTYPES)
     return x * TABLE["sigmoid"](x if type(beta) is float and beta == 1.0 else x * beta)
 
 
@@ -297,7 +297,7 @@ def _gelu_operations(
         run=lambda x: gradient.run(np.ones_like(x), x),
         code=slope,
         gradient=lambda g, y, x: g * second_derivative(x),
-        dtypes=FLOATING,
+        dtypes=FLOAT_DTYPES,
         kernel_code=f"{name}_slope({{0}})",
         rounds_once=True,
     )
@@ -307,7 +307,7 @@ def _gelu_operations(
         run=_make_gelu_gradient_run(f"{name}_gradient"),
         code="{0} * " + slope.replace("{0}", "{1}"),
         gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
-        dtypes=FLOATING,
+        dtypes=FLOAT_DTYPES,
         kernel_code=f"({{0}} * {name}_slope({{1}}))",
         rounds_once=True,
         slope=slope_row,
@@ -321,7 +321,7 @@ def _gelu_operations(
         ),
         code=code,
         gradient=lambda g, y, x: gradient(g, x),
-        dtypes=FLOATING,
+        dtypes=FLOAT_DTYPES,
         kernel_code=f"{name}_of({{0}})",
         rounds_once=True,
         slope=slope_row,

@@ -11,13 +11,13 @@ from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import (
-    COMPLEX,
-    FLOATING,
-    INEXACT,
-    NUMERIC,
-    REAL,
-    SIGNED,
-    STRING,
+    COMPLEX_DTYPES,
+    FLOAT_DTYPES,
+    INEXACT_DTYPES,
+    NUMERIC_DTYPES,
+    REAL_DTYPES,
+    SIGNED_DTYPES,
+    STRING_DTYPES,
     TABLE,
     Binary,
     Form,
@@ -47,10 +47,10 @@ add = elementwise(
     run=np.add,
     code="{0} + {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
-    dtypes=NUMERIC | STRING,
+    dtypes=NUMERIC_DTYPES | STRING_DTYPES,
     keeps_rows=True,
     # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
-    simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC, 0, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC_DTYPES, 0, 1),),
     complex_launches=complex_launches("add"),
 )
 subtract = elementwise(
@@ -60,7 +60,7 @@ subtract = elementwise(
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
-    simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC_DTYPES, 1),),
     complex_launches=complex_launches("subtract"),
 )
 multiply: Binary = elementwise(
@@ -70,7 +70,7 @@ multiply: Binary = elementwise(
     code="{0} * {1}",
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
     # x * 1 is not x where x is complex and infinite.
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 0, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 0, 1),),
     complex_launches=complex_launches("multiply"),
 )
 negative: Unary = elementwise(
@@ -79,9 +79,9 @@ negative: Unary = elementwise(
     run=np.negative,
     code="-{0}",
     gradient=lambda g, y, x: negative(g),
-    dtypes=SIGNED | FLOATING | COMPLEX,
+    dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
     complex_launches=complex_launches("negative"),
 )
 
@@ -123,9 +123,9 @@ abs = elementwise(
     run=np.abs,
     code="abs({0})",
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
-    dtypes=SIGNED | FLOATING | COMPLEX,
+    dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
-    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.remove_repeated),
+    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.merge_idempotent),
     complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(
@@ -134,7 +134,7 @@ sign: Unary = elementwise(
     run=_sign,
     code="sign({0})",
     gradient=_sign_gradient,
-    dtypes=SIGNED | FLOATING | COMPLEX,
+    dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     complex_launches=complex_launches("sign"),
 )
 maximum = elementwise(
@@ -146,7 +146,7 @@ maximum = elementwise(
         lambda g, z, x, y: masked(g, greater_equal(x, y)),
         lambda g, z, x, y: masked(g, logical_not(greater_equal(x, y))),
     ),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 minimum = elementwise(
@@ -158,7 +158,7 @@ minimum = elementwise(
         lambda g, z, x, y: masked(g, less_equal(x, y)),
         lambda g, z, x, y: masked(g, logical_not(less_equal(x, y))),
     ),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 
@@ -188,8 +188,8 @@ multiply_no_nan: Binary = elementwise(
         lambda g, z, x, y: multiply_no_nan(g, conjugate(y)),
         lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
     ),
-    dtypes=INEXACT,
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    dtypes=INEXACT_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
     complex_launches=complex_launches("multiply_no_nan"),
 )
 _nextafter = elementwise(
@@ -198,7 +198,7 @@ _nextafter = elementwise(
     run=np.nextafter,
     code="nextafter({0}, {1})",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 
@@ -230,7 +230,7 @@ def _add_n(*xs: np.ndarray) -> np.ndarray:
 def _add_n_code(scalars: Any, *xs: str) -> str:
     total, *others = xs
     for x in others:
-        total = scalars.rounded(f"({total} + {x})")
+        total = scalars.rounded_to_dtype(f"({total} + {x})")
     return total
 
 
@@ -239,7 +239,7 @@ _add_n_operation = operation(
     Form.ELEMENTWISE,
     run=_add_n,
     gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
     complex_launches=complex_launches("add_n"),
@@ -271,7 +271,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.call("add_n", inputs)
     first = xs[0]._array
-    check_dtype("add_n", first.dtype, NUMERIC)
+    check_dtype("add_n", first.dtype, NUMERIC_DTYPES)
     for position, x in enumerate(xs):
         if x._array.shape != first.shape:
             raise InvalidArgumentError(

@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation
+from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import same, scalar_of
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
@@ -217,7 +217,7 @@ _check_numerics_operation: Operation = operation(
     gradient=lambda g, y, x, message: _check_numerics_operation(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
     batched=leading_axes_rule,
     result=same,
@@ -345,7 +345,7 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
                 f"assert_same_float_dtype: got {item_dtype.name}, but wanted {expected.name} as the others."
             )
     expected = expected or dtypes.float32
-    if expected.numpy not in FLOATING:
+    if expected.numpy not in FLOAT_DTYPES:
         raise ValueError(f"Expected floating point type, got {expected!r}.")
     return expected
 

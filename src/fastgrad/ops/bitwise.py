@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import INTEGER, Binary, Form, elementwise
+from fastgrad.core.operation import INTEGER_DTYPES, Binary, Form, elementwise
 
 bitwise_and = elementwise(
     "bitwise_and",
     "The bits set in both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_and,
     code="{0} & {1}",
-    dtypes=INTEGER,
+    dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 bitwise_or = elementwise(
@@ -21,24 +21,24 @@ bitwise_or = elementwise(
     "The bits set in one or both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_or,
     code="{0} | {1}",
-    dtypes=INTEGER,
-    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 0, 1), rules.merge_equal_inputs),
+    dtypes=INTEGER_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
 bitwise_xor = elementwise(
     "bitwise_xor",
     "The bits set in exactly one, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_xor,
     code="{0} ^ {1}",
-    dtypes=INTEGER,
-    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 0, 1),),
+    dtypes=INTEGER_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1),),
 )
 invert = elementwise(
     "invert",
     "All bits flipped, element by element; integers.",
     run=np.invert,
     code="~{0}",
-    dtypes=INTEGER,
-    simplifications=lambda rules: (rules.remove_involution,),
+    dtypes=INTEGER_DTYPES,
+    simplifications=lambda rules: (rules.cancel_involution,),
 )
 
 
@@ -49,11 +49,11 @@ def _clipped_shift_counts(y: np.ndarray) -> np.ndarray:
 
 
 def _shift_code(scalars: Any, operator: str, x: str, y: str) -> str:
-    number = scalars.number
+    number = scalars.number_dtype
     largest_count = 8 * number.itemsize - 1
     count = f"({y} if {y} < {largest_count} else {number.name}({largest_count}))"
     count = count if number.kind == "u" else f"({count} if {y} > 0 else {number.name}(0))"
-    return str(scalars.rounded(f"{x} {operator} {count}"))
+    return str(scalars.rounded_to_dtype(f"{x} {operator} {count}"))
 
 
 left_shift = Binary(
@@ -61,26 +61,26 @@ left_shift = Binary(
     lambda x, y: np.left_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
     kernel_code=lambda scalars, x, y: _shift_code(scalars, "<<", x, y),
-    dtypes=INTEGER,
+    dtypes=INTEGER_DTYPES,
     doc="""``x`` with its bits moved up by ``y``, element by element, broadcast; integers of one dtype.
 
     Args:
         x: what to shift.
         y: by how many bits, taken to be between 0 and the width of the dtype less one.
     """,
-    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 1),),
 )
 right_shift = Binary(
     "right_shift",
     lambda x, y: np.right_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
     kernel_code=lambda scalars, x, y: _shift_code(scalars, ">>", x, y),
-    dtypes=INTEGER,
+    dtypes=INTEGER_DTYPES,
     doc="""``x`` with its bits moved down by ``y``, element by element, broadcast; signed numbers keep their sign.
 
     Args:
         x: what to shift.
         y: by how many bits, taken to be between 0 and the width of the dtype less one.
     """,
-    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 1),),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import HALVES, TABLE, Form, Operation
+from fastgrad.core.operation import HALF_DTYPES, TABLE, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
@@ -80,7 +80,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
 def cast_narrow_to_float32(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
-    return _cast_operation(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
+    return _cast_operation(x, dtype="float32") if dtype in HALF_DTYPES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:

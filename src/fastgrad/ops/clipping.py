@@ -11,7 +11,7 @@ from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, TABLE, Form, convert_pair, joint, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
@@ -68,7 +68,7 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
 
 def _clip_by_norm(t: np.ndarray, limit: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    if t.dtype in HALVES:
+    if t.dtype in HALF_DTYPES:
         return _clip_by_norm(t.astype(np.float32), limit.astype(np.float32), axes).astype(t.dtype)
     norm = np.sqrt(sum_over(np.square(t), axes, True)).astype(t.dtype, copy=False)
     return np.multiply(t, np.divide(limit, np.maximum(norm, limit)))
@@ -101,7 +101,7 @@ _clip_by_norm_operation = operation(
     Form.FUSED,
     run=_clip_by_norm,
     gradient=joint(_clip_by_norm_gradient),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     launches=launches_from("reduction.general", "clip_by_norm_launches"),
     batched=shift_axes_rule("axes", first_only=True),
     result=broadcast,
@@ -127,7 +127,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         return IndexedSlices(clip_by_norm(t.values, clip_norm, axes), t.indices, t.dense_shape)
     t = tensor_of(t)
     array = t._array
-    check_dtype("clip_by_norm", array.dtype, FLOATING)
+    check_dtype("clip_by_norm", array.dtype, FLOAT_DTYPES)
     limit = convert_like(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
     if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
@@ -163,7 +163,7 @@ def _checked_tensors(name: str, t_list: Any) -> list[Any]:
             tensors.append(tensor_of(t))
         if t is not None:
             array = (tensors[-1].values if isinstance(t, IndexedSlices) else tensors[-1])._array
-            check_dtype(name, array.dtype, FLOATING)
+            check_dtype(name, array.dtype, FLOAT_DTYPES)
             first_dtype = array.dtype if first_dtype is None else first_dtype
             if array.dtype != first_dtype:
                 raise mixed_dtypes_error(name, first_dtype, array.dtype)

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Binary, Form, Operation, elementwise
+from fastgrad.core.operation import (
+    ALL_DTYPES,
+    BOOL_DTYPES,
+    FLOAT_DTYPES,
+    NUMERIC_DTYPES,
+    REAL_DTYPES,
+    Binary,
+    Form,
+    Operation,
+    elementwise,
+)
 from fastgrad.core.result_rules import broadcast_of
 from fastgrad.ops.kernel_launches import complex_launches
 
@@ -22,12 +32,12 @@ equal = _predicate(
     """,
     run=np.equal,
     code="{0} == {1}",
-    dtypes=ANY,
+    dtypes=ALL_DTYPES,
     complex_launches=complex_launches("equal"),
 )
 
 
-def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype] = REAL, **row: Any) -> Binary:
+def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype] = REAL_DTYPES, **row: Any) -> Binary:
     comparison: Binary = _predicate(
         name,
         f"``x {sign} y``, element by element, broadcast.",
@@ -39,7 +49,7 @@ def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype]
     return comparison
 
 
-not_equal = _comparison("not_equal", "!=", np.not_equal, ANY, complex_launches=complex_launches("not_equal"))
+not_equal = _comparison("not_equal", "!=", np.not_equal, ALL_DTYPES, complex_launches=complex_launches("not_equal"))
 less = _comparison("less", "<", np.less)
 less_equal = _comparison("less_equal", "<=", np.less_equal)
 greater = _comparison("greater", ">", np.greater)
@@ -50,47 +60,47 @@ logical_and = elementwise(
     "Whether both are true, element by element, broadcast; booleans only.",
     run=np.logical_and,
     code="{0} and {1}",
-    dtypes=BOOLEAN,
-    simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOLEAN, 0, 1), rules.merge_equal_inputs),
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
 logical_or = elementwise(
     "logical_or",
     "Whether one or both are true, element by element, broadcast; booleans only.",
     run=np.logical_or,
     code="{0} or {1}",
-    dtypes=BOOLEAN,
-    simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOLEAN, 0, 1), rules.merge_equal_inputs),
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
 logical_xor = elementwise(
     "logical_xor",
     "Whether exactly one is true, element by element, broadcast; booleans only.",
     run=np.logical_xor,
     code="{0} != {1}",
-    dtypes=BOOLEAN,
+    dtypes=BOOL_DTYPES,
 )
 logical_not = elementwise(
     "logical_not",
     "The opposite, element by element; booleans only.",
     run=np.logical_not,
     code="not {0}",
-    dtypes=BOOLEAN,
-    simplifications=lambda rules: (rules.remove_involution,),
+    dtypes=BOOL_DTYPES,
+    simplifications=lambda rules: (rules.cancel_involution,),
 )
 
-is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING)
+is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOAT_DTYPES)
 is_inf = _predicate(
     "is_inf",
     "Whether an element is positive or negative infinity.",
     run=np.isinf,
     code="isinf({0})",
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 is_finite = _predicate(
     "is_finite",
     "Whether an element is neither infinite nor NaN.",
     run=np.isfinite,
     code="isfinite({0})",
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 masked: Operation = Operation(
@@ -99,7 +109,7 @@ masked: Operation = Operation(
     (lambda g, y, x, keep: masked(g, keep), None),
     form=Form.ELEMENTWISE,
     code="where({1}, {0}, 0)",
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
     complex_launches=complex_launches("masked"),
 )

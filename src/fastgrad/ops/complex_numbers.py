@@ -14,7 +14,16 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
+from fastgrad.core.operation import (
+    COMPLEX_DTYPES,
+    FLOAT_DTYPES,
+    NUMERIC_DTYPES,
+    Binary,
+    Form,
+    Unary,
+    convert_pair,
+    elementwise,
+)
 from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_with_real_dtype
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
@@ -47,9 +56,9 @@ _conj: Unary = Unary(
     np.conjugate,
     lambda g, y, x: _conj(g),
     form=Form.ELEMENTWISE,
-    dtypes=COMPLEX,
+    dtypes=COMPLEX_DTYPES,
     doc="The complex conjugate.",
-    simplifications=lambda rules: (rules.remove_involution,),
+    simplifications=lambda rules: (rules.cancel_involution,),
     complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(
@@ -57,7 +66,7 @@ _real: Unary = Unary(
     lambda x: x.real,
     lambda g, y, x: cast(g, x.dtype),
     form=Form.ELEMENTWISE,
-    dtypes=COMPLEX,
+    dtypes=COMPLEX_DTYPES,
     doc="The real part.",
     result=broadcast_with_real_dtype,
     complex_launches=complex_launches("real"),
@@ -67,7 +76,7 @@ _imag: Unary = Unary(
     lambda x: x.imag,
     lambda g, y, x: _complex(zeros_of(g), g),
     form=Form.ELEMENTWISE,
-    dtypes=COMPLEX,
+    dtypes=COMPLEX_DTYPES,
     doc="The imaginary part.",
     result=broadcast_with_real_dtype,
     complex_launches=complex_launches("imag"),
@@ -79,7 +88,7 @@ _angle = Unary(
     np.angle,
     lambda g, y, x: negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x)))),
     form=Form.ELEMENTWISE,
-    dtypes=COMPLEX,
+    dtypes=COMPLEX_DTYPES,
     doc="The angle of a complex number, in (-pi, pi].",
     result=broadcast_with_real_dtype,
     complex_launches=complex_launches("angle"),
@@ -89,7 +98,7 @@ _angle_of_real = elementwise(
     "pi where ``x`` is negative, else 0.",
     run=lambda x: np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)),
     code="where({0} < 0, pi, 0)",
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 
@@ -126,9 +135,9 @@ def _call_by_dtype(
         x = value if type(value) is Tensor else convert_to_tensor(value)
     except CompositeOperand as met:
         return met.mapped(function, value)
-    if x._array.dtype not in NUMERIC:
+    if x._array.dtype not in NUMERIC_DTYPES:
         raise TypeError(f"{function.__name__}: expected a numeric tensor, got dtype {x.dtype!r}.")
-    if x._array.dtype in COMPLEX:
+    if x._array.dtype in COMPLEX_DTYPES:
         return of_complex(x)
     return x if of_real is None else of_real(x)
 
@@ -170,7 +179,7 @@ def angle(input: Any, name: str | None = None) -> Any:
 
 
 def _checked_angle_of_real(x: Tensor) -> Tensor:
-    if x._array.dtype not in FLOATING:
+    if x._array.dtype not in FLOAT_DTYPES:
         raise TypeError(f"angle: expected floating or complex numbers, got dtype {x.dtype!r}; use tf.cast first.")
     return _angle_of_real(x)
 

@@ -13,7 +13,16 @@ from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import COMPLEX, FLOATING, HALVES, TABLE, Form, Operation, convert_pair, operation
+from fastgrad.core.operation import (
+    COMPLEX_DTYPES,
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    TABLE,
+    Form,
+    Operation,
+    convert_pair,
+    operation,
+)
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
@@ -28,7 +37,7 @@ from fastgrad.ops.batching import BatchArg, call_operation, pad_rank
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 
-MATRIX_PRODUCT_DTYPES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
+MATRIX_PRODUCT_DTYPES = FLOAT_DTYPES | COMPLEX_DTYPES | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -39,7 +48,7 @@ _BLAS_MIN_ELEMENTS = 4096  # NumPy is faster if both matrices have fewer element
 
 
 def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
-    if a.dtype in HALVES:
+    if a.dtype in HALF_DTYPES:
         # Summed in float32, rounded once.
         c = _half_product_in_float32(a, b, transpose_a, transpose_b)
         return cast_bfloat16(c) if a.dtype == BFLOAT16 else c.astype(a.dtype)
@@ -157,7 +166,7 @@ def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArrayS
 def _decomposed_matmul(builder: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
     """Decomposes a product of half-width floats: summed in float32 and rounded once, as in eager code."""
     half_dtype = a.dtype
-    if half_dtype not in HALVES:
+    if half_dtype not in HALF_DTYPES:
         return None
     shape = product_spec(a, b, transpose_a, transpose_b).shape
     transposes = {"transpose_a": transpose_a, "transpose_b": transpose_b}
@@ -188,7 +197,7 @@ operation(
     "wide_product",  # what compiled programs make of a product of bfloat16 matrices
     Form.CONTRACT,
     run=_half_product_in_float32,
-    dtypes=HALVES,
+    dtypes=HALF_DTYPES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
     launches_with_epilogue=launches_from("gemm.steps", "wide_product_launches_with_epilogue"),
     batched=_batched_matmul,

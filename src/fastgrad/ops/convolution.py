@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, Form, Operation
+from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
@@ -33,7 +33,7 @@ from fastgrad.ops.windows import (
     restore_channels,
 )
 
-_CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
+_CONVOLUTION_DTYPES = FLOAT_DTYPES | {dtypes.int32.numpy}
 
 
 # ---- the primitives ------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def conv3d(
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
         TypeError: ``padding`` is no string.
     """
-    x, w = checked_operands("conv3d", input, filters, 3, FLOATING)
+    x, w = checked_operands("conv3d", input, filters, 3, FLOAT_DTYPES)
     check_padding_is_string("conv3d", padding)
     return _convolve_tensors("conv3d", x, w, strides, padding, data_format, dilations, grouped=False)
 
@@ -361,7 +361,7 @@ def depthwise_conv2d(
     Raises:
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
     """
-    x, w = checked_operands("depthwise_conv2d", input, filter, 2, FLOATING)
+    x, w = checked_operands("depthwise_conv2d", input, filter, 2, FLOAT_DTYPES)
     channels_first = channels_come_first(data_format, 2, "depthwise_conv2d")
     channels = x._array.shape[-3 if channels_first else -1]
     if w._array.shape[2] != channels:
@@ -400,8 +400,8 @@ def separable_conv2d(
         ValueError: a pointwise filter that is not 1 x 1.
         InvalidArgumentError, UnimplementedError: as ``tf.nn.conv2d``.
     """
-    x, w = checked_operands("separable_conv2d", input, depthwise_filter, 2, FLOATING)
-    _, pointwise = checked_operands("separable_conv2d", x, pointwise_filter, 2, FLOATING)
+    x, w = checked_operands("separable_conv2d", input, depthwise_filter, 2, FLOAT_DTYPES)
+    _, pointwise = checked_operands("separable_conv2d", x, pointwise_filter, 2, FLOAT_DTYPES)
     if pointwise._array.shape[:2] != (1, 1):
         raise ValueError(f"separable_conv2d: pointwise_filter must be 1 x 1, got shape {list(pointwise._array.shape)}.")
     check_channels("separable_conv2d", math.prod(w._array.shape[2:]), pointwise._array.shape, grouped=False)

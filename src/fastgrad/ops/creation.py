@@ -16,7 +16,7 @@ from fastgrad.core import tensor as tensors
 from fastgrad.core.array_conversion import array_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error, shapes_error, size_error
-from fastgrad.core.operation import ANY, TABLE, Form, Operation
+from fastgrad.core.operation import ALL_DTYPES, TABLE, Form, Operation
 from fastgrad.core.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import same
@@ -142,7 +142,7 @@ _identity = Operation(
     lambda g, y, x: g,
     form=Form.ELEMENTWISE,
     code="{0}",
-    dtypes=ANY,
+    dtypes=ALL_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
     complex_launches=complex_launches("identity"),
@@ -287,7 +287,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
         return met.call("ones_like", input, dtype)
     target_dtype = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if target_dtype is dtypes.string:
-        raise dtype_error("ones_like", target_dtype, ANY - {dtypes.string.numpy})
+        raise dtype_error("ones_like", target_dtype, ALL_DTYPES - {dtypes.string.numpy})
     return constant_like(_filled(x._array.shape, target_dtype, 1, "ones_like"), x)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import INEXACT, INTEGER, REAL, Binary, convert_pair, elementwise
+from fastgrad.core.operation import INEXACT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, Binary, convert_pair, elementwise
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
@@ -35,8 +35,8 @@ realdiv: Binary = elementwise(
         lambda g, z, x, y: realdiv(g, conjugate(y)),
         lambda g, z, x, y: negative(multiply(g, conjugate(realdiv(z, y)))),
     ),
-    dtypes=INEXACT,
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    dtypes=INEXACT_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
     complex_launches=complex_launches("divide"),
 )
 
@@ -73,8 +73,8 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
             x, y = convert_pair(x, y, "divide")
         except CompositeOperand as met:
             return met.mapped(divide, x, y)
-    if x._array.dtype not in INEXACT:
-        if x._array.dtype not in REAL:
+    if x._array.dtype not in INEXACT_DTYPES:
+        if x._array.dtype not in REAL_DTYPES:
             raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
         x, y = _cast_to_quotient_dtype("divide", x, y)
     try:
@@ -99,8 +99,8 @@ _divide_no_nan: Binary = elementwise(
         lambda g, z, x, y: _divide_no_nan(g, conjugate(y)),
         lambda g, z, x, y: negative(multiply(g, conjugate(_divide_no_nan(z, y)))),
     ),
-    dtypes=INEXACT,
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    dtypes=INEXACT_DTYPES,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
     complex_launches=complex_launches("divide_no_nan"),
 )
 
@@ -144,7 +144,7 @@ xdivy: Binary = elementwise(
         lambda g, z, x, y: multiply(g, conjugate(xdivy(cast(not_equal(x, 0), x.dtype), y))),
         lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     complex_launches=complex_launches("xdivy"),
 )
 
@@ -179,7 +179,7 @@ def _integer_division_operation(
         run=_checking_zero_divisors(like or name, divide),
         code=code,
         gradient=gradient,
-        dtypes=REAL,
+        dtypes=REAL_DTYPES,
         launches=launches_from("elementwise.elementwise", f"{like or name}_launches"),
         **row,
     )
@@ -195,7 +195,7 @@ floordiv = _integer_division_operation(
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
     "floor({0} / {1})",
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 floor_divide = _integer_division_operation(
     "floor_divide",
@@ -217,7 +217,7 @@ truncatediv = _integer_division_operation(
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
     "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
-    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER, 1),),
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER_DTYPES, 1),),
 )
 truncatemod = _integer_division_operation(
     "truncatemod",

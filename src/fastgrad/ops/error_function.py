@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, HALVES, Binary, Form, Operation, Unary, elementwise
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Binary, Form, Operation, Unary, elementwise
 from fastgrad.core.result_rules import broadcast
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
@@ -24,7 +24,7 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
 
         function = getattr(special, name)
         dtype = xs[0].dtype
-        if dtype not in HALVES:
+        if dtype not in HALF_DTYPES:
             return function(*xs)
         return np.asarray(function(*[x.astype(np.float32) for x in xs])).astype(dtype)
 
@@ -37,7 +37,7 @@ erf = elementwise(
     run=make_float_kernel_run("erf", from_scipy("erf")),
     code="erf({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 erfc = elementwise(
     "erfc",
@@ -45,7 +45,7 @@ erfc = elementwise(
     run=make_float_kernel_run("erfc", from_scipy("erfc")),
     code="erfc({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 
@@ -58,7 +58,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
     *,
     inputs: int = 1,
     defined: str = "everywhere",
-    dtypes: frozenset[np.dtype] = FLOATING,
+    dtypes: frozenset[np.dtype] = FLOAT_DTYPES,
     domain: tuple[float, float] | None = None,
     code: str | None = None,
     run: Callable[..., Any] | None = None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, INEXACT, Binary, Unary, elementwise
+from fastgrad.core.operation import FLOAT_DTYPES, INEXACT_DTYPES, Binary, Unary, elementwise
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.elementwise.activation import ELEMENT_NANOSECONDS
@@ -38,7 +38,7 @@ def _transcendental_operation(
         run=run,
         code=code,
         gradient=gradient,
-        dtypes=INEXACT,
+        dtypes=INEXACT_DTYPES,
         domain=domain,
         complex_launches=complex_launches(name),
     )
@@ -99,7 +99,7 @@ def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of:
             lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
             lambda g, z, x, y: multiply(g, conjugate(xdivy(x, log_argument_of(y)))),
         ),
-        dtypes=INEXACT,
+        dtypes=INEXACT_DTYPES,
         domain=log_operation.domain,
         complex_launches=complex_launches(name),
     )
@@ -169,7 +169,7 @@ _atan2 = elementwise(
         lambda g, z, x, y: multiply(g, realdiv(y, add(square(x), square(y)))),
         lambda g, z, x, y: negative(multiply(g, realdiv(x, add(square(x), square(y))))),
     ),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 
@@ -247,7 +247,7 @@ sigmoid: Unary = elementwise(
     run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     kernel_code="sigmoid({0})",
     rounds_once=True,
     complex_launches=complex_launches("sigmoid"),
@@ -261,7 +261,7 @@ log_sigmoid = elementwise(
     ),
     code="minimum({0}, 0) - log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     kernel_code="log_sigmoid({0})",
 )
 _softplus_operation = elementwise(
@@ -275,7 +275,7 @@ _softplus_operation = elementwise(
     ),
     code="maximum({0}, 0) + log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     kernel_code="softplus({0})",
 )
 _softsign_operation = elementwise(
@@ -284,7 +284,7 @@ _softsign_operation = elementwise(
     run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
     code="{0} / (1 + abs({0}))",
     gradient=lambda g, y, x: realdiv(g, square(add(absolute(x), 1))),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
-from fastgrad.core.operation import FLOATING, Binary, Form, Unary
+from fastgrad.core.operation import FLOAT_DTYPES, Binary, Form, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
@@ -151,7 +151,7 @@ _igamma_slope = Binary(
     "igamma_slope",
     _gammainc_slope,
     form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     doc="The derivative of ``igamma`` with respect to its first argument.",
     launches=launches_from("elementwise.elementwise", "igamma_slope_launches"),
 )

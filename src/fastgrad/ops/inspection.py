@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation
+from fastgrad.core.operation import ALL_DTYPES, BOOL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, reduced, require
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -43,7 +43,7 @@ def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) ->
         Form.REDUCE,
         by_numpy=by_numpy,
         min_elements=KERNEL_MIN_ELEMENTS,
-        dtypes=REAL | BOOLEAN,
+        dtypes=REAL_DTYPES | BOOL_DTYPES,
         launches=launches_from("movement.positions", f"{name}_launches"),
         batched=shift_axes_rule("axis", "axes"),
         result=_argmax_result,
@@ -121,7 +121,7 @@ _count_nonzero_operation = kernel_operation(
     "count_nonzero",
     Form.REDUCE,
     by_numpy=lambda x, axes, keepdims: np.sum(x != b"", axes, np.int64, keepdims=keepdims),  # of texts
-    dtypes=ANY,
+    dtypes=ALL_DTYPES,
     launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=shift_axes_rule("axis", "axes"),
     decomposition=_decomposed_count_nonzero,
@@ -165,7 +165,7 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
 
 def _is_ascending(name: str, compare: Any, x: Any) -> Tensor:
     x = tensor_of(x)
-    if x._array.dtype not in NUMERIC:
+    if x._array.dtype not in NUMERIC_DTYPES:
         raise TypeError(f"{name}: Expected x to be numeric, instead found: {x.dtype!r}")
     flat = TABLE["reshape"](x, shape=(x._array.size,))
     return reduce_all(compare(flat[1:], flat[:-1]))

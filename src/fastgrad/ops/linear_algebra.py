@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import sum_to_shape
-from fastgrad.core.operation import REAL, TABLE, Form, Operation, joint, operation
+from fastgrad.core.operation import REAL_DTYPES, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
@@ -487,7 +487,7 @@ _cross_operation: Operation = operation(
     Form.EXTERN,
     run=_run_cross,
     gradient=(lambda g, y, a, b: _cross_operation(b, g), lambda g, y, a, b: _cross_operation(g, a)),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches=launches_from("movement.numbering", "cross_launches"),
     batched=leading_axes_rule,
     result=same,

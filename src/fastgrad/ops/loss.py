@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
+from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -23,7 +23,7 @@ from fastgrad.ops.softmax import softmax_gradient
 
 
 def _check_floating(name: str, x: Tensor) -> None:
-    check_dtype(name, x._array.dtype, FLOATING)
+    check_dtype(name, x._array.dtype, FLOAT_DTYPES)
 
 
 def _loss_operation(
@@ -305,7 +305,7 @@ _sigmoid_cross_entropy_operation = elementwise(
         lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
         lambda g, y, x, z: TABLE["negative"](g * x),
     ),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     kernel_code="(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
     rounds_once=True,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import COMPLEX, Operation
+from fastgrad.core.operation import COMPLEX_DTYPES, Operation
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
@@ -59,7 +59,7 @@ def _map_matrices(function: str, x: np.ndarray) -> np.ndarray:
 
 
 _expm_operation = _matrix_function("expm", _run_expm)
-_logm_operation = _matrix_function("logm", lambda x: _map_matrices("logm", x), COMPLEX)
+_logm_operation = _matrix_function("logm", lambda x: _map_matrices("logm", x), COMPLEX_DTYPES)
 _sqrtm_operation = _matrix_function("sqrtm", lambda x: _map_matrices("sqrtm", x))
 
 

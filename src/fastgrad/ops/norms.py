@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from fastgrad.core.operation import INEXACT
+from fastgrad.core.operation import INEXACT_DTYPES
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import abs as absolute
@@ -44,7 +44,7 @@ def norm(
         InvalidArgumentError: an axis is out of range, or the dtype has no norms.
     """
     x = tensor_of(tensor)
-    check_dtype("norm", x._array.dtype, INEXACT)
+    check_dtype("norm", x._array.dtype, INEXACT_DTYPES)
     axes = _norm_axes(axis)
     if isinstance(axes, tuple):
         if ord not in _MATRIX_NORMS:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import FLOATING, Form, Operation
+from fastgrad.core.operation import FLOAT_DTYPES, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
@@ -34,7 +34,7 @@ from fastgrad.ops.windows import (
     restore_channels,
 )
 
-_MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
+_MAX_POOL_DTYPES = FLOAT_DTYPES | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
 
 
 # ---- the primitives --------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilati
 
 
 def _pooling_operation(
-    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_into_batch_rule
+    name: str, gradient: Any, result: Rule, dtypes: Any = FLOAT_DTYPES, batched: Any = rows_into_batch_rule
 ) -> Operation:
     return kernel_operation(
         name,
@@ -221,7 +221,7 @@ def max_pool3d(
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
         TypeError: ``padding`` is no string.
     """
-    x = _checked_input("max_pool3d", input, 3, FLOATING)
+    x = _checked_input("max_pool3d", input, 3, FLOAT_DTYPES)
     _check_padding_is_string("max_pool3d", padding)
     return _call_pooling(_max_operation, "max_pool3d", x, ksize, strides, padding, data_format)
 
@@ -371,7 +371,7 @@ def avg_pool3d(
 def _call_avg_pool(
     name: str, input: Any, rank: int, ksize: Any, strides: Any, padding: Any, data_format: str | None
 ) -> Tensor:
-    x = _checked_input(name, input, rank, FLOATING)
+    x = _checked_input(name, input, rank, FLOAT_DTYPES)
     _check_padding_is_string(name, padding)
     return _call_pooling(_avg_operation, name, x, ksize, strides, padding, data_format)
 
@@ -441,7 +441,7 @@ def pool(
     is_max = pooling_type == "MAX"
     if not is_max or rank == 3:
         _check_padding_is_string("pool", padding)
-    x = _checked_input("pool", x, rank, _MAX_POOL_DTYPES if is_max else FLOATING)
+    x = _checked_input("pool", x, rank, _MAX_POOL_DTYPES if is_max else FLOAT_DTYPES)
     return _call_pooling(
         _max_operation if is_max else _avg_operation, "pool", x, window_shape, steps, padding, data_format, rates
     )

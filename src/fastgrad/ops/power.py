@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.core.operation import (
-    COMPLEX,
-    FLOATING,
-    INEXACT,
-    NUMERIC,
-    SIGNED,
+    COMPLEX_DTYPES,
+    FLOAT_DTYPES,
+    INEXACT_DTYPES,
+    NUMERIC_DTYPES,
+    SIGNED_DTYPES,
     TABLE,
     Binary,
     Operation,
@@ -67,7 +67,7 @@ pow: Binary = elementwise(
         lambda g, z, x, y: multiply(multiply(g, conjugate(y)), conjugate(pow(x, subtract(y, 1)))),
         lambda g, z, x, y: multiply(g, conjugate(multiply(z, _log_of_base(x)))),
     ),
-    dtypes=SIGNED | FLOATING | COMPLEX,
+    dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     domain=(0.0, np.inf),
     launches=launches_from("elementwise.elementwise", "pow_launches"),
     simplifications=lambda rules: (rules.replace_small_power,),
@@ -79,7 +79,7 @@ square = elementwise(
     run=np.square,
     code="{0} * {0}",
     gradient=lambda g, y, x: multiply(g, multiply(conjugate(x), 2)),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     complex_launches=complex_launches("square"),
 )
 sqrt_gradient: Operation = elementwise(
@@ -91,7 +91,7 @@ sqrt_gradient: Operation = elementwise(
         lambda gg, z, g, y: sqrt_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: negative(multiply(gg, conjugate(multiply(z, reciprocal(y))))),
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     complex_launches=complex_launches("sqrt_gradient"),
 )
 sqrt = elementwise(
@@ -100,7 +100,7 @@ sqrt = elementwise(
     run=np.sqrt,
     code="sqrt({0})",
     gradient=lambda g, y, x: sqrt_gradient(g, conjugate(y)),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
     complex_launches=complex_launches("sqrt"),
 )
@@ -113,7 +113,7 @@ rsqrt_gradient: Operation = elementwise(
         lambda gg, z, g, y: rsqrt_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -1.5), conjugate(square(y))),
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     complex_launches=complex_launches("rsqrt_gradient"),
 )
 rsqrt = elementwise(
@@ -122,7 +122,7 @@ rsqrt = elementwise(
     run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
     code="1 / sqrt({0})",
     gradient=lambda g, y, x: rsqrt_gradient(g, conjugate(y)),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
     complex_launches=complex_launches("rsqrt"),
 )
@@ -135,7 +135,7 @@ reciprocal_gradient: Operation = elementwise(
         lambda gg, z, g, y: reciprocal_gradient(gg, conjugate(y)),
         lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -2), conjugate(y)),
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     complex_launches=complex_launches("reciprocal_gradient"),
 )
 reciprocal: Unary = elementwise(
@@ -144,6 +144,6 @@ reciprocal: Unary = elementwise(
     run=lambda x: np.divide(x.dtype.type(1), x),
     code="1 / {0}",
     gradient=lambda g, y, x: reciprocal_gradient(g, conjugate(y)),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     complex_launches=complex_launches("reciprocal"),
 )

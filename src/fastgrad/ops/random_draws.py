@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.random import random as kernels
@@ -110,7 +110,7 @@ def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
 def _decomposed_dropout(builder: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
     """Decomposes dropout into a draw, shared by forward and backward, and element-wise operations that fuse."""
     least_kept = math.ceil(rate * 2.0**32)
-    if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
+    if x.dtype in HALF_DTYPES or least_kept >= 2**32 or 0 in x.shape:
         return None
     random_bits = builder.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
     threshold = builder.constant(np.array(least_kept, np.uint32))
@@ -125,7 +125,7 @@ dropout: Operation = operation(
     run=_run_dropout,
     # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     launches=launches_from("random.draws", "dropout_launches"),
     decomposition=_decomposed_dropout,
     result=same,

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operand_errors import shapes_error
-from fastgrad.core.operation import FLOATING, REAL, TABLE
+from fastgrad.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.recording import recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -255,7 +255,7 @@ def _check_algorithm(alg: Any) -> None:
 def checked_floating_dtype(what: str, dtype: Any) -> dtypes.DType:
     """Returns ``dtype`` if it is floating, else raises ValueError."""
     result_dtype = dtypes.as_dtype(dtype)
-    if result_dtype.numpy not in FLOATING:
+    if result_dtype.numpy not in FLOAT_DTYPES:
         raise ValueError(f"{what}: dtype must be floating, got {result_dtype.name}.")
     return result_dtype
 
@@ -340,7 +340,7 @@ def binomial_from(draw_words: Any, what: str, shape: Any, counts: Any, probs: An
     sizes, result_dtype = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
-        check_dtype(what, x._array.dtype, REAL)
+        check_dtype(what, x._array.dtype, REAL_DTYPES)
     check_shape_suffix(what, sizes, broadcast_shape(what, n, p))
     draws.check_binomial(what, n._on_host(), p._on_host())
     return draws.binomial(draw_words(sizes), n, p, shape=sizes, dtype=result_dtype.name)

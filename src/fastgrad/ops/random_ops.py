@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import REAL, TABLE
+from fastgrad.core.operation import REAL_DTYPES, TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
@@ -179,7 +179,7 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
 
 def poisson_from(draw_words: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
-    check_dtype(what, rate._array.dtype, REAL)
+    check_dtype(what, rate._array.dtype, REAL_DTYPES)
     draws.check_poisson(what, rate._on_host())
     return draws.poisson(draw_words(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 

@@ -16,12 +16,12 @@ from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
-    BOOLEAN,
-    FLOATING,
-    HALVES,
-    INTEGER,
-    NUMERIC,
-    REAL,
+    BOOL_DTYPES,
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    INTEGER_DTYPES,
+    NUMERIC_DTYPES,
+    REAL_DTYPES,
     TABLE,
     Form,
     Operation,
@@ -177,7 +177,7 @@ rebroadcast = operation(
     run=_run_rebroadcast,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
     views=_rebroadcast_views,
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     batched=extend_sizes_rule("shape"),
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
@@ -197,9 +197,9 @@ _sum: Reduction = Reduction(
     "reduce_sum",
     _run_sum,
     lambda g, y, x, axes, keepdims: rebroadcast(g, shape=x._array.shape, axes=axes),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches="sum",
-    reducer=Reducer("sum", REAL),
+    reducer=Reducer("sum", REAL_DTYPES),
 )
 
 
@@ -221,7 +221,7 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
-    if dtype in INTEGER:
+    if dtype in INTEGER_DTYPES:
         total = _add_reduce(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
         count = _elements_per_result(x, total)
         if count:
@@ -243,9 +243,9 @@ _mean = Reduction(
     "reduce_mean",
     _run_mean,
     _mean_gradient,
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches="mean",
-    reducer=Reducer("sum", FLOATING, after="({0} / {number}(reduced))"),
+    reducer=Reducer("sum", FLOAT_DTYPES, result_code="({0} / {number}(reduced))"),
 )
 
 
@@ -268,7 +268,7 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _run_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype in HALVES:  # rounds once, as in programs
+    if x.dtype in HALF_DTYPES:  # rounds once, as in programs
         return np.asarray(_multiply_reduce(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
     return _multiply_reduce(x, axes, x.dtype, None, keepdims)
 
@@ -296,9 +296,9 @@ _prod = Reduction(
     "reduce_prod",
     _run_prod,
     _prod_gradient,
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches="prod",
-    reducer=Reducer("product", REAL),
+    reducer=Reducer("product", REAL_DTYPES),
 )
 
 
@@ -358,17 +358,17 @@ _max = Reduction(
     "reduce_max",
     _make_extreme_run(_maximum_reduce, 1),
     _extreme_gradient,
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches="max",
-    reducer=Reducer("greatest", REAL),
+    reducer=Reducer("greatest", REAL_DTYPES),
 )
 _min = Reduction(
     "reduce_min",
     _make_extreme_run(_minimum_reduce, -1),
     _extreme_gradient,
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches="min",
-    reducer=Reducer("least", REAL),
+    reducer=Reducer("least", REAL_DTYPES),
 )
 
 
@@ -407,14 +407,14 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 _any = Reduction(
     "reduce_any",
     lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-    reducer=Reducer("greatest", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+    dtypes=BOOL_DTYPES,
+    reducer=Reducer("greatest", BOOL_DTYPES, "(1 if {0} else 0)", "({0} != 0)"),
 )
 _all = Reduction(
     "reduce_all",
     lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-    reducer=Reducer("least", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+    dtypes=BOOL_DTYPES,
+    reducer=Reducer("least", BOOL_DTYPES, "(1 if {0} else 0)", "({0} != 0)"),
 )
 
 
@@ -476,7 +476,7 @@ def reduces_trailing_axes(x: Any, axes: tuple[int, ...]) -> bool:
 
 
 def _decomposed_finite_maximum(builder: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any] | None:
-    if reduces_trailing_axes(x, axes) or x.dtype in HALVES:
+    if reduces_trailing_axes(x, axes) or x.dtype in HALF_DTYPES:
         return None
     shape = reduced_shape(x.shape, axes, True)
     high = builder.add("reduce_max", x, shape=shape, axes=axes, keepdims=True)
@@ -489,14 +489,14 @@ _finite_maximum_operation = operation(
     "finite_maximum",
     Form.REDUCE,
     run=_run_finite_maximum,
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     launches=launches_from("reduction.general", "finite_maximum_launches"),
     batched=shift_axes_rule("axis", "axes"),
     reducer=Reducer(
         "greatest",
-        FLOATING,
-        after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
-        keeps_single_elements=False,
+        FLOAT_DTYPES,
+        result_code="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
+        is_identity_on_one_element=False,
     ),
     decomposition=_decomposed_finite_maximum,
     result=reduced,
@@ -506,7 +506,7 @@ _finite_maximum_operation = operation(
 def _run_logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         return np.log(_run_sum(x, axes, keepdims))
-    if x.dtype in HALVES:  # rounded exponentials leave no digits for a result near 0
+    if x.dtype in HALF_DTYPES:  # rounded exponentials leave no digits for a result near 0
         return _run_logsumexp(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     high = _run_finite_maximum(x, axes)
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
@@ -538,7 +538,7 @@ _logsumexp_operation = Reduction(
     "reduce_logsumexp",
     _run_logsumexp,
     _logsumexp_gradient,
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     launches="logsumexp",
     decomposition=_decomposed_logsumexp,
 )
@@ -560,7 +560,7 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
 
 
 def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype in HALVES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
+    if x.dtype in HALF_DTYPES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
         return _run_euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
@@ -571,9 +571,9 @@ _norm = Reduction(
     "reduce_euclidean_norm",
     _run_euclidean_norm,
     lambda g, y, x, axes, keepdims: multiply(x, rebroadcast(realdiv(g, y), shape=x._array.shape, axes=axes)),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches="norm",
-    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", keeps_single_elements=False),
+    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", is_identity_on_one_element=False),
 )
 
 

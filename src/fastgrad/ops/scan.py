@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation
+from fastgrad.core.operation import (
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    INEXACT_DTYPES,
+    NUMERIC_DTYPES,
+    Form,
+    Operation,
+    operation,
+)
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
@@ -22,7 +30,7 @@ def _accumulate(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: 
     """``ufunc.accumulate`` along an axis, in float32 for half-width floats; exclusive results start with ``first``."""
     if reverse:
         x = np.flip(x, axis)
-    dtype = np.dtype(np.float32) if x.dtype in HALVES else x.dtype
+    dtype = np.dtype(np.float32) if x.dtype in HALF_DTYPES else x.dtype
     y = ufunc.accumulate(x.astype(dtype, copy=False), axis, dtype)
     if exclusive:
         y = _shifted_by_one(y, axis, first)
@@ -44,7 +52,7 @@ shifted: Operation = kernel_operation(
     "shifted",
     Form.INDEX_MAP,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches=launches_from("movement.boxes", "shift_by_one_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=same,
@@ -53,7 +61,7 @@ shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from
 
 
 def _run_recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    if b.dtype in HALVES:  # rounds once, not at each step
+    if b.dtype in HALF_DTYPES:  # rounds once, not at each step
         return _run_recurrence(a.astype(np.float32), b.astype(np.float32), axis, reverse).astype(b.dtype)
     if reverse:
         a, b = np.flip(a, axis), np.flip(b, axis)
@@ -77,7 +85,7 @@ linear_recurrence: Operation = operation(
             conjugate(shifted(a, axis=axis, reverse=not reverse)), g, axis=axis, reverse=not reverse
         ),
     ),
-    dtypes=INEXACT,
+    dtypes=INEXACT_DTYPES,
     launches=launches_from("reduction.scanning", "recurrence_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=lambda a, b, axis, reverse: same(b),
@@ -104,7 +112,7 @@ _cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches=launches_from("reduction.scanning", "cumsum_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=same,
@@ -145,7 +153,7 @@ _cumprod = operation(
     Form.SCAN,
     run=lambda x, axis, exclusive, reverse: _accumulate(np.multiply, x, axis, exclusive, reverse, 1),
     gradient=_cumprod_gradient,
-    dtypes=NUMERIC,
+    dtypes=NUMERIC_DTYPES,
     launches=launches_from("reduction.scanning", "cumprod_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=same,
@@ -186,7 +194,7 @@ _cumulative_logsumexp = operation(
     Form.SCAN,
     run=lambda x, axis, exclusive, reverse: _accumulate(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
     gradient=_cumulative_logsumexp_gradient,
-    dtypes=FLOATING,
+    dtypes=FLOAT_DTYPES,
     launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=same,

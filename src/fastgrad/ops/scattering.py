@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.operand_errors import mixed_dtypes_error
-from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, joint, operation
+from fastgrad.core.operation import ALL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
@@ -57,7 +57,7 @@ def _batched_scatter(name: str, rows: int, /, x: BatchArg, ids: BatchArg, update
 def _scatter_operation(
     kind: str,
     gradient: Any,
-    dtypes: frozenset[np.dtype] = ANY,
+    dtypes: frozenset[np.dtype] = ALL_DTYPES,
     run: Callable[..., np.ndarray] | None = None,
     **options: Any,
 ) -> Operation:
@@ -106,10 +106,10 @@ _add: Operation = _scatter_operation(
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
-    NUMERIC,
+    NUMERIC_DTYPES,
     _run_add,
 )
-_max, _min = [_scatter_operation(kind, joint(_extreme_gradient), REAL) for kind in ("max", "min")]
+_max, _min = [_scatter_operation(kind, joint(_extreme_gradient), REAL_DTYPES) for kind in ("max", "min")]
 
 
 # ---- public functions ------------------------------------------------------------------------------

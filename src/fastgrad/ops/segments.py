@@ -10,7 +10,16 @@ import numpy as np
 
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.operation import (
+    HALF_DTYPES,
+    INTEGER_DTYPES,
+    NUMERIC_DTYPES,
+    REAL_DTYPES,
+    TABLE,
+    Form,
+    Operation,
+    operation,
+)
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
@@ -54,7 +63,7 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         np.not_equal(ids[1:], ids[:-1], out=is_first[1:])
         if not is_first.all():
             starts = is_first.nonzero()[0]
-            wide = rows.astype(np.float32) if rows.dtype in HALVES else rows  # rounds sums and products once
+            wide = rows.astype(np.float32) if rows.dtype in HALF_DTYPES else rows  # rounds sums and products once
             ids, rows = ids[starts], ufunc.reduceat(wide, starts, axis=0)
     out[ids] = rows if into is None else into(out[ids], rows)
     return out
@@ -169,7 +178,10 @@ def _segment_operation(
 
 
 _unsorted_segment_sum: Operation = _segment_operation(
-    "unsorted_segment_sum", _run_segment_sum, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
+    "unsorted_segment_sum",
+    _run_segment_sum,
+    lambda g, y, data, ids, num_segments: gather_segments(g, ids),
+    NUMERIC_DTYPES,
 )
 
 
@@ -192,7 +204,9 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     return where(is_zero, at_zero, slope)
 
 
-_unsorted_segment_prod = _segment_operation("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
+_unsorted_segment_prod = _segment_operation(
+    "unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC_DTYPES
+)
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
@@ -206,7 +220,7 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
 
 
 _unsorted_segment_max, _unsorted_segment_min = [
-    _segment_operation(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
+    _segment_operation(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL_DTYPES)
     for name, ufunc in (("unsorted_segment_max", np.maximum), ("unsorted_segment_min", np.minimum))
 ]
 
@@ -232,8 +246,8 @@ def _call_unsorted(
     except CompositeOperand as met:
         return met.call(operation.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape
-    if ids._array.dtype not in INTEGER:
-        raise dtype_error(f"{operation.name} (segment_ids)", ids._array.dtype, INTEGER)
+    if ids._array.dtype not in INTEGER_DTYPES:
+        raise dtype_error(f"{operation.name} (segment_ids)", ids._array.dtype, INTEGER_DTYPES)
     if count < 0:
         raise InvalidArgumentError(f"{operation.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
@@ -333,8 +347,8 @@ def _call_sorted(operation: Operation, data: Any, segment_ids: Any, **attributes
 def _checked_sorted_ids(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
     x, ids = tensor_of(data), tensor_of(segment_ids)
     array = ids._on_host()
-    if array.dtype not in INTEGER:
-        raise dtype_error(f"{name} (segment_ids)", array.dtype, INTEGER)
+    if array.dtype not in INTEGER_DTYPES:
+        raise dtype_error(f"{name} (segment_ids)", array.dtype, INTEGER_DTYPES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"{name}: segment_ids should be a vector, got shape {list(array.shape)}.")
     if not x._array.ndim or len(x._array) != len(array):

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import NUMERIC, TABLE, Form, Operation, operation
+from fastgrad.core.operation import NUMERIC_DTYPES, TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
@@ -195,7 +195,7 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda values: bitcast(values, target_dtype), input)
     for dtype in (x.dtype, target_dtype):
-        check_dtype("bitcast", dtype.numpy, NUMERIC)
+        check_dtype("bitcast", dtype.numpy, NUMERIC_DTYPES)
     ratio = target_dtype.size // x.dtype.size
     if ratio > 1 and x._array.shape[-1:] != (ratio,):
         raise InvalidArgumentError(

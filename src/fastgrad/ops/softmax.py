@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
+from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, Operation, Tensor, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -64,7 +64,7 @@ def _declare_softmax(
     Returns:
         The rows of softmax, its gradient, and log-softmax.
     """
-    shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOATING, "batched": batched, "result": same}
+    shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOAT_DTYPES, "batched": batched, "result": same}
     gradient: Operation = operation(
         f"softmax{suffix}_gradient",
         # The result is y times (g minus the sum of g * y).

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
-from fastgrad.core.operation import REAL, Form, Operation, operation
+from fastgrad.core.operation import REAL_DTYPES, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -85,7 +85,7 @@ _argsort_operation = operation(
     "argsort",
     Form.SORT,
     run=_run_argsort,
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches=launches_from("movement.ordering", "argsort_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
@@ -97,7 +97,7 @@ _sort_operation = operation(
     gradient=lambda g, y, x, axis, descending: _put_along_axis(
         g, _argsort_operation(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches=launches_from("movement.ordering", "sort_launches"),
     batched=shift_axes_rule("axis", "axes"),
     result=same,
@@ -195,7 +195,7 @@ _top_k_operation = operation(
     gradient=lambda g, y, x, k, index_type: _put_along_axis(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
-    dtypes=REAL,
+    dtypes=REAL_DTYPES,
     launches=_top_k_launches,
     batched=leading_axes_rule,
     result=_top_k_result,
@@ -429,7 +429,7 @@ def searchsorted(
     x, queries = tensor_of(sorted_sequence), tensor_of(values)
     if x._array.dtype != queries._array.dtype:
         raise mixed_dtypes_error("searchsorted", x._array.dtype, queries._array.dtype)
-    check_dtype("searchsorted", x._array.dtype, REAL)
+    check_dtype("searchsorted", x._array.dtype, REAL_DTYPES)
     shape, query_shape = x._array.shape, queries._array.shape
     if not shape or not query_shape or shape[:-1] != query_shape[:-1]:
         raise InvalidArgumentError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
-from fastgrad.core.operation import HALVES, REAL, Form, operation
+from fastgrad.core.operation import HALF_DTYPES, REAL_DTYPES, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -98,7 +98,7 @@ def moments(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x
     mean = reduce_mean(y, axes, True)
     variance = _corrected_variance(
         reduce_mean(squared_difference(y, mean), axes, keepdims),
@@ -128,9 +128,9 @@ def weighted_moments(
         InvalidArgumentError: a dtype is unsupported, shapes do not broadcast, or an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x
     weights = convert_like(frequency_weights, x._array.dtype)
-    if weights._array.dtype in HALVES:
+    if weights._array.dtype in HALF_DTYPES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
     total = reduce_sum(
@@ -312,7 +312,7 @@ def histogram_fixed_width_bins(
         InvalidArgumentError: a value is NaN, there are no bins, or the edges are not two in ascending order.
     """
     x = tensor_of(values)
-    check_dtype("histogram_fixed_width", x._array.dtype, REAL)
+    check_dtype("histogram_fixed_width", x._array.dtype, REAL_DTYPES)
     edges = convert_like(value_range, x._array.dtype)._elements()
     count = as_python_int(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:

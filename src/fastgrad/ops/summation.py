@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import HALVES
+from fastgrad.core.operation import HALF_DTYPES
 from fastgrad.kernels.movement.in_order import memory_order
 from fastgrad.kernels.runtime.eager_launch import call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
@@ -100,7 +100,7 @@ def reduce_by_kernels(
 
 def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     dtype = x.dtype
-    if dtype in HALVES:
+    if dtype in HALF_DTYPES:
         dtype = _FLOAT32
     if x.size <= 2048 or dtype.kind in "iu" or not axes or (len(axes) == x.ndim and x.flags.c_contiguous):
         return _add_reduce(x, axes, dtype, None, keepdims)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.operation import FLOATING
+from fastgrad.core.operation import FLOAT_DTYPES
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensors_of
@@ -126,7 +126,7 @@ def conv3d_transpose(
     Raises:
         InvalidArgumentError, ValueError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
-    g, w = checked_operands("conv3d_transpose", input, filters, 3, FLOATING)
+    g, w = checked_operands("conv3d_transpose", input, filters, 3, FLOAT_DTYPES)
     check_padding_is_string("conv3d_transpose", padding)
     shape = as_python_ints(output_shape, "conv3d_transpose: output_shape")
     return _convolution_transpose("conv3d_transpose", g, w, shape, strides, padding, data_format, dilations)
@@ -203,7 +203,7 @@ def depthwise_conv2d_backprop_input(
         InvalidArgumentError, ValueError: as in ``tf.nn.conv2d_transpose``.
     """
     what = "depthwise_conv2d_backprop_input"
-    g, w = checked_operands(what, out_backprop, filter, 2, FLOATING)
+    g, w = checked_operands(what, out_backprop, filter, 2, FLOAT_DTYPES)
     w = reshape(w, (*w._array.shape[:2], 1, -1))
     shape = as_python_ints(input_sizes, f"{what}: input_sizes")
     return _convolution_transpose(what, g, w, shape, strides, padding, data_format, dilations)
@@ -234,7 +234,7 @@ def depthwise_conv2d_backprop_filter(
     what = "depthwise_conv2d_backprop_filter"
     shape = as_python_ints(filter_sizes, f"{what}: filter_sizes")
     x, g = tensors_of((input, out_backprop), what)
-    check_dtype(what, x._array.dtype, FLOATING)
+    check_dtype(what, x._array.dtype, FLOAT_DTYPES)
     if len(shape) != 4 or x._array.ndim != 4 or g._array.ndim != 4 or min(shape) < 1:
         raise InvalidArgumentError(
             f"{what}: input, filter and out_backprop must have 4 dimensions, got shapes {list(x._array.shape)}, "

@@ -9,7 +9,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.scalar_code import row_code
+from fastgrad.compiler.fusion.scalar_code import scalar_code
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.core.operation import TABLE, Form
@@ -46,7 +46,7 @@ def rows_of(dtypes, output):
         if row.form is not Form.ELEMENTWISE or row.code is None or name == "cast" or dtypes[0] not in row.dtypes:
             continue
         inputs = 1 + ("{1}" in row.code) + ("{2}" in row.code)
-        if inputs == len(dtypes) and row_code(name, ["x"] * inputs, dtypes, output, {}) is not None:
+        if inputs == len(dtypes) and scalar_code(name, ["x"] * inputs, dtypes, output, {}) is not None:
             found.append(row)
     return found
 

@@ -8,9 +8,9 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.core.operation import HALVES, TABLE, Form
+from fastgrad.core.operation import HALF_DTYPES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.compiler.fusion.test_emit import AWKWARD
 from tests.compiler.test_replay import record
@@ -79,7 +79,7 @@ def attributes_of(row):
 
 def text_of(row, dtype):
     kinds = kinds_of(row, dtype)
-    return row_code(row.name, ["x"] * len(kinds), kinds, output_of(row, kinds), attributes_of(row))
+    return scalar_code(row.name, ["x"] * len(kinds), kinds, output_of(row, kinds), attributes_of(row))
 
 
 ROWS = [
@@ -99,7 +99,7 @@ def test_which_rows_are_translated():
             assert (text_of(row, dtype) is None) == refuses, f"{row.name} of {dtype}"
     for name in itertools.chain(*UNTRANSLATED.values()):
         assert TABLE[name].form is Form.ELEMENTWISE
-        assert row_code(name, ["x"], [np.dtype(np.float32)], np.dtype(np.float32), {}) is None
+        assert scalar_code(name, ["x"], [np.dtype(np.float32)], np.dtype(np.float32), {}) is None
 
 
 def numbers_of(dtype):
@@ -283,7 +283,7 @@ def test_casts(dtype):
 def test_a_cast_whose_result_depends_on_places_runs_as_it_is():
     for name in FLOATS:
         given = tf.as_dtype(name).numpy
-        assert row_code("cast", ["x"], [given], np.dtype(np.uint32), {"dtype": "uint32"}) is None
+        assert scalar_code("cast", ["x"], [given], np.dtype(np.uint32), {"dtype": "uint32"}) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -295,7 +295,7 @@ def test_next_numbers(dtype):
 
 def test_half_widths_are_rounded_after_each_step():
     rng = np.random.default_rng(0)
-    for dtype in HALVES:
+    for dtype in HALF_DTYPES:
         x, y = [rng.normal(size=3000).astype(dtype) for _ in range(2)]
         results = run_fused(lambda x, y: [(x * y + x) * (y - x) / (x + y), x * 3.0 + 0.1], [x, y])
         for name, found, wanted in results:

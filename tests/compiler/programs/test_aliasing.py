@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, check_no_overlap, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic
+from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanent, InPython
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
@@ -105,11 +105,11 @@ def test_variables_and_results_of_the_caller_are_compared_too():
         action = compiled_for_places(Action(NODE, found, inputs, (output, InArena(64))), HOST_KERNEL_COMPILER)
         return in_place_of(action.launches.launches[0])
 
-    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[:4])) == ((2, 0),)
-    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[4:])) == ()
-    assert kernel_for((InCaller(1), InCaller(0)), InCaller(0)) == ((2, 1),)
+    assert kernel_for((InPermanent(array[:4]), InCallerArray(0)), InPermanent(array[:4])) == ((2, 0),)
+    assert kernel_for((InPermanent(array[:4]), InCallerArray(0)), InPermanent(array[4:])) == ()
+    assert kernel_for((InCallerArray(1), InCallerArray(0)), InCallerArray(0)) == ((2, 1),)
     with pytest.raises(InternalError, match="x and out"):
-        kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[2:6]))
+        kernel_for((InPermanent(array[:4]), InCallerArray(0)), InPermanent(array[2:6]))
 
 
 def test_a_kernel_that_is_called_may_not_touch_what_its_caller_takes_for_its_own():

@@ -5,7 +5,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
 from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.programs.replay_writer import drivers_of
+from fastgrad.compiler.programs.replay_writer import driver_functions_of
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
 from tests.compiler.test_replay import record
@@ -25,5 +25,5 @@ def test_steps_and_their_time():
 
 
 def test_the_driver_is_chosen_by_the_work():
-    assert drivers_of(plan_of(8)) == (driver.begin[()], driver.continue_program[()])
-    assert drivers_of(plan_of(512)) == (begin_on_free_pool, continue_on_free_pool)
+    assert driver_functions_of(plan_of(8)) == (driver.begin[()], driver.continue_program[()])
+    assert driver_functions_of(plan_of(512)) == (begin_on_free_pool, continue_on_free_pool)

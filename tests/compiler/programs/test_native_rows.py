@@ -15,8 +15,7 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.program import Program
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import COMPLEX as COMPLEX_DTYPES
-from fastgrad.core.operation import TABLE, Binary, Form, Unary
+from fastgrad.core.operation import COMPLEX_DTYPES, TABLE, Binary, Form, Unary
 from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import run_launches

@@ -8,7 +8,7 @@ from fastgrad.compiler.fusion import product_updates
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.passes import rematerialize
 from fastgrad.compiler.programs import order, pipeline, program
-from fastgrad.compiler.programs.buffers import InStatic
+from fastgrad.compiler.programs.buffers import InPermanent
 from fastgrad.compiler.programs.order import move_frees_up
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
@@ -81,7 +81,7 @@ def test_updates_stay_in_the_memory_of_their_variables(monkeypatch):
     compiled, _ = trained(move_frees_up, monkeypatch)
     updates = [a for a in compiled.plan.actions if "apply_update" in getattr(a.node.payload, "name", "")]
     assert len(updates) > LAYERS
-    assert all(isinstance(place, InStatic) for action in updates for place in action.outputs)
+    assert all(isinstance(place, InPermanent) for action in updates for place in action.outputs)
     assert not any(action.node.kind is Kind.ASSIGN for action in compiled.plan.actions)
 
 

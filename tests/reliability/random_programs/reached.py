@@ -13,7 +13,7 @@ from fastgrad.compiler.fusion import emit, fuse_to_fit, group
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes import simplify_algebra
 from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
-from fastgrad.compiler.programs.buffers import InArena, InCaller, InStatic
+from fastgrad.compiler.programs.buffers import InArena, InCallerArray, InPermanent
 from fastgrad.core.operation import TABLE, Operation
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
@@ -152,7 +152,7 @@ class Reached:
                 if isinstance(place, InArena):
                     count["plan: memory of the arena reused"] += place.offset in offsets
                     offsets.add(place.offset)
-                elif isinstance(place, InCaller) and action.node.payload is not None:
+                elif isinstance(place, InCallerArray) and action.node.payload is not None:
                     count["plan: result in the caller's array"] += 1
 
     def _group(self, function: Any) -> Any:
@@ -199,7 +199,7 @@ class Reached:
     def _aliased(self, function: Any) -> Any:
         def counted(line: Any, node: Node) -> None:
             function(line, node)
-            self.counts["plan: alias of another value"] += any(line.root[id(y)] is not y for y in node.outputs)
+            self.counts["plan: alias of another value"] += any(line.owners[id(y)] is not y for y in node.outputs)
 
         return counted
 
@@ -213,23 +213,23 @@ class Reached:
 
     def _copied(self, name: str, function: Any) -> Any:
         def counted(planner: Any, *args: Any) -> None:
-            before = len(planner.stretch.actions)
+            before = len(planner.block.actions)
             function(planner, *args)
-            self.counts[name] += len(planner.stretch.actions) - before
+            self.counts[name] += len(planner.block.actions) - before
 
         return counted
 
     def _ended(self, function: Any) -> Any:
         def counted(planner: Any, number: int) -> None:
-            before = len(planner.stretch.actions)
+            before = len(planner.block.actions)
             function(planner, number)
-            for action in planner.stretch.actions[before:]:
+            for action in planner.block.actions[before:]:
                 if action.node.kind is Kind.GUARD or not action.outputs:
                     continue
                 (place,) = action.outputs
-                if isinstance(place, InCaller):
+                if isinstance(place, InCallerArray):
                     self.counts["plan: result copied out"] += 1
-                elif isinstance(place, InStatic):
+                elif isinstance(place, InPermanent):
                     self.counts["plan: new value of a variable copied at the end"] += 1
                 else:
                     self.counts["plan: value of one variable saved for another"] += 1

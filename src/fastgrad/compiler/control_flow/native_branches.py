@@ -49,7 +49,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
 
 
 def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
-    returned = plan.stretches[0].returned
+    returned = plan.blocks[0].returned
     layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
     layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
     copies = [

@@ -35,7 +35,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     layout, buffers = _iteration_descriptors(loop, plan)
-    returned = plan.stretches[0].returned
+    returned = plan.blocks[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
         return _launches_of_row_loop(loop, inputs, outputs, plan, work, layout, carried, buffers)
@@ -152,7 +152,7 @@ def _scratch_arrays_of_loop(
 
 def is_single_native_call(plan: Plan) -> bool:
     """True if a program is one native call of a single trace."""
-    return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
+    return plan.native and len(plan.blocks) == 1 and bool(plan.arguments or plan.results)
 
 
 def cost_without_loops(plan: Plan) -> float:
@@ -174,7 +174,7 @@ def address_table(operands: Sequence[Any]) -> Launch:
 
 def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     """Returns for each result of an iteration's program the numbers of the loop's stacked results that take it as a row."""
-    returned = plan.stretches[0].returned
+    returned = plan.blocks[0].returned
     return [
         [
             position

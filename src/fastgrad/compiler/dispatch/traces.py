@@ -113,7 +113,7 @@ class CompiledTree:
         device = next((trace.device for trace in ways if trace.device is not None), None)
         graphs = [trace.graph for trace in ways]
         self.program = Program(*graphs) if device is None else device.program(*graphs)
-        self.single = self.program.single() if self.program.plan.native else None
+        self.single = self.program.exclusive_replay() if self.program.plan.native else None
         self.shared = [-1]
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]]:

@@ -49,9 +49,9 @@ class BlockKernels(NamedTuple):
     free: frozenset[int]
     separate: set[tuple[int, int]]
 
-    def over_rows(self, first: Launch) -> Launch:
-        """Returns a group's first launch with a product's rows as units of work, instead of parts of blocks."""
-        return row_unit_launch(first, self.rows, self.block)
+    def with_row_units(self, launch: Launch) -> Launch:
+        """Returns a launch over parts of blocks of rows as a launch whose units of work are rows of the product."""
+        return row_unit_launch(launch, self.rows, self.block)
 
 
 def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
@@ -72,13 +72,13 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
         return False
     unit = epilogue_block_rows(product.inputs, **product.attributes)
     if unit is None or (
-        fused.count_of("r") > _row_count_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS
+        fused.element_count_of_dims("r") > _row_count_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS
     ):
         return False
     shape = product.outputs[0].shape
     if not fused.reads_in_order(product_input_number):
         return False
-    if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
+    if fused.count != prod(shape) or fused.element_count_of_dims("k") != shape[-1]:
         return False
     sums = [(number, step) for number, step in enumerate(fused.steps, len(fused.inputs)) if step.kept]
     are_sums = all(step.is_sum and step.output.name in FLOATS for _, step in sums)
@@ -100,13 +100,13 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
 
 
 def _row_count_of_block(rows_per_unit: int) -> int:
-    """Returns the rows of a block, a multiple of 8, of a product whose units of work have ``rows_per_unit`` rows."""
+    """Returns the number of rows of a block: the largest multiple of 8 that divides ``rows_per_unit``."""
     return max(rows for rows in range(8, MOST_BLOCK_ROWS + 1, 8) if rows_per_unit % rows == 0)
 
 
 def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:
     """Returns the launches that add up the column sums of several blocks."""
-    input_count, columns = len(fused.inputs), fused.count_of("k")
+    input_count, columns = len(fused.inputs), fused.element_count_of_dims("k")
     sums = [number for number, step in enumerate(fused.steps, input_count) if step.kept]
     launches = []
     for position, number in enumerate(sums):  # the order in which the emitter has them in scratch memory

@@ -97,10 +97,10 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     sources: dict[int, list[Source]] = {}
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
-    natural = [
+    in_order = [
         Input(array) for array, readers in sources.items() if all(_is_in_order(fused, reader) for reader in readers)
     ]
-    return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
+    return writer.launch(prod(fused.sizes), [*in_order, *map(Output, range(len(fused.outputs)))]), elements.separate
 
 
 def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
@@ -142,4 +142,4 @@ def _is_in_order(fused: Fused, source: Source) -> bool:
     """True if a source is read in order: element i for result i."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
     dimensions = zip(sizes, source.strides, contiguous_strides(sizes), strict=True)
-    return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)
+    return source.offset == 0 and all(size == 1 or stride == c_stride for size, stride, c_stride in dimensions)

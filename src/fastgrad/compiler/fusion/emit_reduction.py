@@ -94,9 +94,9 @@ class ReductionEmitter:
         self.count = prod(fused.sizes)
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
         self.kept_count = self.count // self.reduced_count
-        self.pieces = self._piece_count()
+        self.unsplit_units = self._unsplit_units()
         self.part = part or self._elements_of_part()
-        self.parts = 1 if part is None and self.has_uncut_reductions() else -(-self.reduced_count // self.part)
+        self.parts = 1 if part is None and self.has_unsplit_reductions() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
         self.separate: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
@@ -110,9 +110,9 @@ class ReductionEmitter:
         """Returns the step with a number; steps are counted after the group's inputs."""
         return self.fused.steps[number - self.first]
 
-    def has_uncut_reductions(self) -> bool:
-        """True if no reduction is cut into parts that several threads compute."""
-        return self.pieces >= ENOUGH_UNITS or self.count < LEAST_SPLIT_ELEMENTS or len(self.schedule.phases) > 1
+    def has_unsplit_reductions(self) -> bool:
+        """True if no reduction is split into parts that several threads compute."""
+        return self.unsplit_units >= ENOUGH_UNITS or self.count < LEAST_SPLIT_ELEMENTS or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype in which a reduction combines the totals of blocks of elements."""
@@ -123,11 +123,11 @@ class ReductionEmitter:
         writer = self.writer
         writer.load(writer.inputs_by_loop_level(kept=False)[0], self.dims, "0")
         self._write_kernel()
-        part_launch = writer.launch(self.pieces * self.parts)
+        part_launch = writer.launch(self.unsplit_units * self.parts)
         return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
 
-    def _piece_count(self) -> int:
-        """Returns the number of pieces of work without cutting reductions."""
+    def _unsplit_units(self) -> int:
+        """Returns the number of units of work of a kernel that splits no reduction into parts."""
         raise NotImplementedError
 
     def _elements_of_part(self) -> int:
@@ -168,7 +168,7 @@ class ReductionEmitter:
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands
-                operand_text = step.reducer.before.format(f"v{operand}")
+                operand_text = step.reducer.element_code.format(f"v{operand}")
                 target = lane.format(number)
                 writer.line(
                     f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
@@ -199,7 +199,7 @@ class ReductionEmitter:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
-            if "reduced" in step.reducer.after:
+            if "reduced" in step.reducer.result_code:
                 writer.integer_parameter("reduced", self.reduced_count)
             writer.line(f"v{number} = {reduction_result(step.reducer, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
@@ -250,13 +250,13 @@ class ReductionEmitter:
 
 
 class _InnermostReductionEmitter(ReductionEmitter):
-    """Kernels that reduce the innermost dimension; a piece is an element of the result."""
+    """Kernels that reduce the innermost dimension; a unit of work is a result, or a part of a result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
         self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS
 
-    def _piece_count(self) -> int:
+    def _unsplit_units(self) -> int:
         return self.kept_count
 
     def _elements_of_part(self) -> int:
@@ -275,7 +275,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
             start, stop = "0", writer.integer_parameter("reduced", self.reduced_count)
-            if self.parts > 1:  # the parts of a piece are side by side
+            if self.parts > 1:  # the parts of a result are side by side
                 parts = writer.integer_parameter("parts", self.parts)
                 writer.line(f"p = u // {parts}")
                 writer.line(f"begin = (u - p * {parts}) * {writer.integer_parameter('part', self.part)}")
@@ -357,9 +357,9 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
 
 class _OuterReductionEmitter(ReductionEmitter):
-    """Kernels that keep the innermost dimension; a piece is a tile of it."""
+    """Kernels that keep the innermost dimension; a unit of work is a tile of the innermost dimension."""
 
-    def _piece_count(self) -> int:
+    def _unsplit_units(self) -> int:
         innermost_size = self.fused.sizes[-1]
         return self.kept_count // innermost_size * -(-innermost_size // LANES)
 

@@ -1,4 +1,4 @@
-"""Epilogues: element-wise operations after a product or convolution run on each part of it while that is in the cache."""
+"""Epilogues: element-wise operations that run on parts of a product or convolution while they are in the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
-MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
+MapLaunchRule = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 """Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
 
 
@@ -47,7 +47,7 @@ class ProductWithEpilogue(Payload):
         )
 
     def node_input_number(self, number: int) -> int:
-        """Returns the number of the FUSED node's input that is a given input of its element-wise group."""
+        """Returns the number of the FUSED node's input that is the input ``number`` of the element-wise group."""
         return number + 2 - (number > self.place)
 
 
@@ -87,7 +87,7 @@ def add_epilogues(
 
 
 def has_epilogue(node: Node) -> bool:
-    """True if a node is a product or convolution by itself whose row has launches with an epilogue."""
+    """True if a node is a single product or convolution whose operation has launches with an epilogue."""
     row = operation_of(node)
     return row is not None and row.launches_with_epilogue is not None
 
@@ -121,7 +121,7 @@ def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Nod
 
 
 def joined_with_map(product: Node, node: Node, product_input_number: int) -> Node | None:
-    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no such map."""
+    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no epilogue."""
     return (
         _joined_node(product, node, product_input_number)
         if _is_elementwise_epilogue(node.payload, product_input_number, product)
@@ -147,7 +147,7 @@ def _joined_node(product: Node, node: Node, product_input_number: int) -> Node:
 
 def launches_of_product(
     payload: ProductWithEpilogue,
-    make_map_launch: MapLaunch = map_launch,
+    make_map_launch: MapLaunchRule = map_launch,
     epilogue_afterwards: bool = False,
     make_following_launch: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
@@ -177,7 +177,7 @@ def launches_of_product(
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
     plain_launches = launches_with_epilogue(
-        node, None if epilogue_afterwards else following if blocks is None else blocks.over_rows(following)
+        node, None if epilogue_afterwards else following if blocks is None else blocks.with_row_units(following)
     )
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
@@ -215,7 +215,7 @@ def launches_of_product(
         if epilogue_afterwards
         else maps_in_sequence(*following_launches)
         if blocks is None
-        else blocks.over_rows(following),
+        else blocks.with_row_units(following),
     )
     assert product_form is not None
     launches = [

@@ -40,7 +40,7 @@ def fuse(graph: Graph) -> Graph:
     fusion = _Fusion(graph)
     for node in graph.nodes:
         fusion.add_node(node)
-    fusion.close()
+    fusion.finish_graph()
     return Graph(fusion.nodes, graph.results)
 
 
@@ -55,7 +55,7 @@ class _Fusion:
         self.nodes: list[Node] = []
         self._results = graph.results
         self._uses = uses_of(graph)
-        self._expanded_counts = _largest_expanded_counts(graph)
+        self._broadcast_counts = _element_counts_after_broadcasts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []
         self._serial = 0
@@ -108,8 +108,8 @@ class _Fusion:
                 self._compute_value(value)
         self.nodes.append(node)
 
-    def close(self) -> None:
-        """Closes all open groups of operations, after the last node of the graph."""
+    def finish_graph(self) -> None:
+        """Adds the nodes of all open groups and of the graph's results, after the last node of the graph."""
         self._close_all_groups()
         for value in self._results:
             self._compute_value(value)
@@ -129,13 +129,13 @@ class _Fusion:
         if is_reduction(node):  # it must not fix the reduced dimensions of a group with which it shares no value
             x = self._view_of(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
-        elif prod(_loop_shape(node)) == 1 == max(self._expanded_counts.get(id(value), 1) for value in node.outputs):
+        elif prod(_loop_shape(node)) == 1 == max(self._broadcast_counts.get(id(value), 1) for value in node.outputs):
             # Scalars that are not broadcast to an array are computed with the reduced values.
             beside = [*beside, *[group for group in self._list_open_groups() if group.is_full_reduction]]
         return list({id(group): group for group in [*homes, *beside]}.values())
 
     def _add_to_follower(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Adds a reduction of a group's value to a follower, a group that runs after it; returns whether it did.
+        """Adds a reduction of a group's value to a follower, a group that runs after ``group``; True on success.
 
         This serves reductions of other dimensions, so that the group itself can grow. It also serves reductions whose results are not
         operands in the group, as others' results may have to be. If there are none, the two groups become one at the end. An
@@ -170,7 +170,7 @@ class _Fusion:
 
     def _is_broadcast_back(self, node: Node) -> bool:
         """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
-        return self._expanded_counts.get(id(node.outputs[0]), 0) >= element_count(node.inputs[0])
+        return self._broadcast_counts.get(id(node.outputs[0]), 0) >= element_count(node.inputs[0])
 
     def _note_results(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
@@ -215,7 +215,7 @@ class _Fusion:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
-        """Closes the groups that read a variable, so that their kernels run before it changes."""
+        """Closes the groups that read a variable, so that their kernels run before the variable changes."""
         for group in self._list_open_groups():
             if any(self._state.get(id(value)) is variable for value in group.reads):
                 self._close_group(group)
@@ -223,7 +223,7 @@ class _Fusion:
     # ---- index maps --------------------------------------------------------------------------------------
 
     def _add_order_keeping_node(self, node: Node) -> bool:
-        """Adds a node such as a reshape, an alias of a group's value, to the group; returns whether it did."""
+        """Adds a node such as a reshape, an alias of a group's value, to the group; returns True on success."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
             return False
@@ -232,7 +232,7 @@ class _Fusion:
         return True
 
     def _defer_view(self, node: Node) -> bool:
-        """Defers an index map whose results are views; returns whether it did."""
+        """Defers an index map whose results are views; returns True on success."""
         if node.kind is not Kind.OPERATION or (node.payload.views is None and reducer_of(node) is None):
             return False
         x = node.inputs[0]
@@ -252,7 +252,7 @@ class _Fusion:
         return False
 
     def _view_of(self, value: Value) -> View:
-        """Returns the view through which a group reads a value: of its base if that is near, else of itself."""
+        """Returns the view by which a group reads a value: of the base if its reads are near, else of the value."""
         view = self._views.get(id(value))
         if view is not None and _reads_near_elements(view.layout):
             return view
@@ -262,7 +262,7 @@ class _Fusion:
         return whole_view
 
     def _compute_value(self, value: Value) -> None:
-        """Adds the nodes that compute a deferred value, or closes the group that makes it."""
+        """Adds the nodes that compute a deferred value, or closes the group that computes the value."""
         self._close_group_of(value)
         node = self._deferred.get(id(value))
         if node is None:
@@ -297,7 +297,7 @@ class _Fusion:
         return Node(Kind.CONSTANT, array, (), (y,))
 
 
-def _largest_expanded_counts(graph: Graph) -> dict[int, int]:
+def _element_counts_after_broadcasts(graph: Graph) -> dict[int, int]:
     """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
     counts: dict[int, int] = {}
     for node in reversed(graph.nodes):
@@ -316,7 +316,7 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
 
 
 def _reads_leading_elements(layout: Layout) -> bool:
-    """True if the elements are the first ones of an array, in order: then nothing is copied."""
+    """True if a layout reads the first elements of an array in order, so that no copy is needed."""
     return layout == contiguous(layout.total)
 
 

@@ -54,12 +54,12 @@ class Step(NamedTuple):
 
     @property
     def is_sum(self) -> bool:
-        """True if the step runs the row that sums elements."""
+        """True if the step is a plain sum of elements."""
         return self.row.reducer is not None and self.row.reducer.is_sum
 
     @property
     def reducer(self) -> Reducer:
-        """How the loop computes the step, which runs a reduction."""
+        """The ``Reducer`` of a reduction step."""
         reducer = self.row.reducer
         assert reducer is not None, f"{self.row.name} is no reduction"
         return reducer
@@ -122,15 +122,15 @@ class Fused(Payload):
         return prod(self.sizes)
 
     @property
-    def natural(self) -> tuple[int, ...]:
-        """The strides of an array with one element for each element of the loop, in order."""
+    def c_strides(self) -> tuple[int, ...]:
+        """The strides of a C-contiguous array with one element for each element of the loop."""
         return contiguous_strides(self.sizes)
 
     def reads_in_order(self, array: int) -> bool:
         """True if the group reads an input once, element i for element i of the loop."""
         sources = [source for source in self.inputs if source.array == array]
-        return [(source.offset, source.strides) for source in sources] == [(0, self.natural)]
+        return [(source.offset, source.strides) for source in sources] == [(0, self.c_strides)]
 
-    def count_of(self, role: str) -> int:
-        """Returns the number of elements of the dimensions with a role, "r" (reduced) or "k" (kept)."""
-        return prod([size for size, dim_role in zip(self.sizes, self.roles, strict=True) if dim_role == role])
+    def element_count_of_dims(self, dims_role: str) -> int:
+        """Returns the product of the sizes of the dimensions with a role: "r" (reduced) or "k" (kept)."""
+        return prod([size for size, role in zip(self.sizes, self.roles, strict=True) if role == dims_role])

@@ -18,7 +18,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
 from fastgrad.compiler.fusion.reductions import drops_unit_dimensions, reducer_of
-from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import operation_of
@@ -48,11 +48,11 @@ MOST_CACHED_ELEMENTS = 1 << 16
 MOST_ELEMENTS_OF_UNRELATED_STEPS = 1 << 12
 """Above this number of elements a map and a reduction without a common value are separate kernels: threads share more."""
 
-ENOUGH_PIECES_FOR_THREADS = 16
-"""The number of pieces of work that keeps threads busy."""
+ENOUGH_UNITS_FOR_THREADS = 16
+"""The number of units of work that keeps threads busy."""
 
-ReducedRuns = tuple[tuple[int, int], ...]
-"""The reduced dimensions: for each run of them the cuts at which it begins and ends."""
+ReducedDimensions = tuple[tuple[int, int], ...]
+"""The reduced dimensions: for each run of neighbours the strides in the flat index at which the run begins and ends."""
 
 
 def element_count(value: Value) -> int:
@@ -61,7 +61,7 @@ def element_count(value: Value) -> int:
 
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
-    """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
+    """Returns the dtype in which a node computes functions; True if any dtype fits, False if none does."""
     row = operation_of(node)
     if row is None or len(node.outputs) != 1:
         return False
@@ -82,10 +82,10 @@ def fusible_dtype(node: Node) -> np.dtype | bool:
 def _compute_dtype(
     name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
 ) -> np.dtype | bool:
-    """Returns the dtype in which an element-wise row computes functions, True if any fits, False if it can't be fused."""
+    """Returns the dtype in which an operation computes functions; True if any dtype fits, False if none does."""
     if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
         return False
-    translation = row_code(name, ["x"] * len(inputs), inputs, output, attributes)
+    translation = scalar_code(name, ["x"] * len(inputs), inputs, output, attributes)
     return False if translation is None else translation[1] or True
 
 
@@ -99,8 +99,8 @@ def is_reduction(node: Node) -> bool:
     return reducer_of(node) is not None and not drops_unit_dimensions(node)
 
 
-def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedRuns]:
-    """Returns the cuts of the flat index that a reduction needs, and its reduced runs of dimensions."""
+def cuts_and_reduced_dimensions(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedDimensions]:
+    """Returns the strides at which a reduction cuts the flat index into dimensions, and the reduced dimensions."""
     runs: list[tuple[int, bool]] = []
     for axis in range(len(shape) - 1, -1, -1):
         if shape[axis] == 1:
@@ -123,7 +123,7 @@ class _JoinPlan(NamedTuple):
 
     kept: bool
     cuts: Cuts
-    reduced: ReducedRuns | None
+    reduced: ReducedDimensions | None
     reads: list[tuple[Value, Layout, tuple[Node, ...]] | tuple[int, tuple[Node, ...]]]
     number: np.dtype | None
 
@@ -145,7 +145,7 @@ class Group:
     count: int
     serial: int
     cuts: Cuts = ()
-    reduced: ReducedRuns | None = None
+    reduced: ReducedDimensions | None = None
     made: dict[int, tuple[int, bool]] = field(default_factory=dict)
     steps: list[Node] = field(default_factory=list)
     open: bool = True
@@ -176,7 +176,7 @@ class Group:
     def join_plan(
         self, node: Node, function_dtype: np.dtype | bool, view_of: Callable[[Value], View]
     ) -> _JoinPlan | None:
-        """Returns the changes by which a node can join the group; None if it can't.
+        """Returns the changes by which a node can join the group; None if the node can't join.
 
         Args:
             node: a node that can be in a group.
@@ -200,7 +200,7 @@ class Group:
         cuts: Cuts | None = self.cuts
         reduced = self.reduced
         if reduces:
-            reduction_cuts, reduced_dims = cuts_and_reduced_runs(shape, node.attributes["axes"])
+            reduction_cuts, reduced_dims = cuts_and_reduced_dimensions(shape, node.attributes["axes"])
             if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_GROUP_REDUCTIONS:
                 return None
             reduced = reduced_dims
@@ -233,29 +233,29 @@ class Group:
         if (
             self.count > MOST_ELEMENTS_OF_UNRELATED_STEPS
             and reduces != (self.reduced is not None)
-            and self._is_unrelated(reads)
+            and self._shares_no_value(reads)
         ):
             return None
         return _JoinPlan(kept, cuts, reduced, reads, compute_dtype)
 
-    def _is_unrelated(self, reads: Sequence[Any]) -> bool:
-        """True if the group has steps, and a node shares no input or value with them."""
+    def _shares_no_value(self, node_reads: Sequence[Any]) -> bool:
+        """True if the group has steps, and ``node_reads`` contain no value that the group reads or computes."""
         own_values = {id(value) for value in self._values}
-        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in reads)
+        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in node_reads)
 
     def _is_broadcast_back(self, layout: Layout) -> bool:
         """True if a layout broadcasts a reduced value back to its elements, and one kernel does both fast.
 
-        It is fast if these elements are still in the cache at the second read; a large group also needs enough pieces of work.
+        It is fast if these elements are still in the cache at the second read; a large group also needs enough units of work.
         """
         if len(self.reduced or ()) != 1:
             return False
         sizes, roles = self._dims()
-        pieces, piece = self.kept_count, self.count // self.kept_count
+        units, unit_size = self.kept_count, self.count // self.kept_count
         if roles[-1] == "k":  # tiles of the innermost dimension
-            pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
-            piece *= min(sizes[-1], LANES)
-        if self.count > MOST_CACHED_ELEMENTS and (piece > MOST_CACHED_ELEMENTS or pieces < ENOUGH_PIECES_FOR_THREADS):
+            units = units // sizes[-1] * -(-sizes[-1] // LANES)
+            unit_size *= min(sizes[-1], LANES)
+        if self.count > MOST_CACHED_ELEMENTS and (unit_size > MOST_CACHED_ELEMENTS or units < ENOUGH_UNITS_FOR_THREADS):
             return False
         dims = []
         below = 1

@@ -18,7 +18,7 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.reductions import reduction_of_one_element
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
-from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, row_code
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, scalar_code
 from fastgrad.core.operation import Binary, Form, Operation
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
@@ -76,7 +76,7 @@ class KernelWriter:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """A context that forgets index bases and loads written inside of it at its end."""
+        """A context whose end forgets the index bases and loads written since its start."""
         bases, loads = dict(self._bases), set(self._loaded)
         yield
         self._bases, self._loaded = bases, loads
@@ -145,7 +145,7 @@ class KernelWriter:
     def element_index(
         self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
     ) -> str:
-        """Returns the expression of an element's index in an array with these strides.
+        """Returns the expression of an element's index in an array with ``strides``.
 
         Args:
             array_name: for names of parameters.
@@ -213,7 +213,7 @@ class KernelWriter:
         if step.row.reducer is not None:
             self.line(f"v{number} = {reduction_of_one_element(step.row.reducer, operands[0], step.output)}")
             return
-        translation = row_code(step.row.name, operands, step.inputs, step.output, step.attributes)
+        translation = scalar_code(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
@@ -222,7 +222,7 @@ class KernelWriter:
         self.line(f"{self._array_of_memory(number, memory)}[{index}] = {store_code(f'v{number}', self.dtypes[number])}")
 
     def store_result(self, number: int, index: str) -> None:
-        """Writes the store of a step's value, if it is a result."""
+        """Writes the store of a step's value, if the step is a result."""
         if number in self.fused.outputs:
             self.store(number, Output(self.fused.outputs.index(number)), index)
 
@@ -312,7 +312,7 @@ def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
     if step.row.form is not Form.ELEMENTWISE or callable(step.row.kernel_code):
         return False  # a function writes such an expression, of casts, arithmetic or an optimizer's update
-    translation = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    translation = scalar_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
 
 
@@ -323,9 +323,9 @@ def have_common_function(step: Step, other: Step) -> bool:
     return _is_derivative(step.row, other.row) or _is_derivative(other.row, step.row)
 
 
-def _is_derivative(row: Operation, function: Operation) -> bool:
-    """True if a row is the slope of a function of one input, or a product with this slope."""
+def _is_derivative(operation: Operation, function: Operation) -> bool:
+    """True if an operation is the slope of a function of one input, or a product with the slope."""
     slope = function.slope
-    if slope is None or isinstance(function, Binary) or row is function:
+    if slope is None or isinstance(function, Binary) or operation is function:
         return False
-    return row is slope or row.slope is slope
+    return operation is slope or operation.slope is slope

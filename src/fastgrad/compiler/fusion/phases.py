@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.scalar_code import row_code
+from fastgrad.compiler.fusion.scalar_code import scalar_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
 MOST_RECOMPUTED_SIMPLE_OPERATIONS = 12
@@ -61,7 +61,7 @@ class Schedule:
         self.stashed: list[int] = []
         borrowed = self._assign_memory(self._values_needed_later(count), count)
         self.phases = [self._phase_of(number) for number in range(count)]
-        self.later = sorted({i for number in range(1, count) for i in self._kept_steps_read(number)})
+        self.later = sorted({i for number in range(1, count) for i in self._reduced_steps_read(number)})
         self.last = {
             output
             for output, number in enumerate(fused.outputs)
@@ -90,7 +90,7 @@ class Schedule:
             if step.kept:
                 known_costs[number] = 0
             else:
-                code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+                code = scalar_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
                 step_cost = _FUNCTION_COST_IN_SIMPLE_OPERATIONS if code is not None and code[1] else 1
                 known_costs[number] = step_cost + sum([self._cost(i, known_costs) for i in step.operands])
         return known_costs[number]
@@ -190,8 +190,8 @@ class Schedule:
                     phase.writes.append((i, self._memory[i]))
         return phase
 
-    def _kept_steps_read(self, number: int) -> list[int]:
+    def _reduced_steps_read(self, phase_number: int) -> list[int]:
         """Returns the numbers of the steps on reduced values that a phase reads from earlier phases."""
-        phase = self.phases[number]
+        phase = self.phases[phase_number]
         read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]
-        return [i for i in read if i >= self._first and self._step(i).kept and (self._phase[i] < number)]
+        return [i for i in read if i >= self._first and self._step(i).kept and self._phase[i] < phase_number]

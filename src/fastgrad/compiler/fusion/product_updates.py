@@ -1,4 +1,4 @@
-"""Updates joined to the products that make their gradients: each part of a gradient is used while it is in the cache."""
+"""Updates joined to the products that make their gradients: a part of a gradient is used while in the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 LEAST_UPDATED_ELEMENTS = 1 << 13
-"""The smallest number of a variable's elements for a step of its own."""
+"""The smallest number of elements of a variable whose update is a separate step."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class UpdatedProduct(Payload):
 
 
 def add_product_updates(graph: Graph) -> Graph:
-    """Returns the graph with updates joined to the products of their gradients, if nothing else reads these.
+    """Returns the graph with updates joined to the products of their gradients, if no other node reads the gradients.
 
     Args:
         graph: fused; it is not changed.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, compute_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import operation_of
-from fastgrad.core.operation import FLOATING, HALVES, Reducer
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Reducer
 
 
 def reducer_of(node: Node) -> Reducer | None:
@@ -25,7 +25,7 @@ def drops_unit_dimensions(node: Node) -> bool:
 def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
     reducer = reducer_of(node)
-    return reducer is not None and reducer.keeps_single_elements and drops_unit_dimensions(node)
+    return reducer is not None and reducer.is_identity_on_one_element and drops_unit_dimensions(node)
 
 
 def reduction_result(reducer: Reducer, total: str, dtype: np.dtype) -> str:
@@ -36,24 +36,26 @@ def reduction_result(reducer: Reducer, total: str, dtype: np.dtype) -> str:
         total: the name of the total.
         dtype: of the result.
     """
-    number = body_type(dtype)
-    text = reducer.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
-    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reducer.combine in {"sum", "product"} else text
+    number = compute_type(dtype)
+    text = reducer.result_code.format(total if dtype == BOOL else f"{number}({total})", number=number)
+    return (
+        f"rounded_to_{dtype.name}({text})" if dtype in HALF_DTYPES and reducer.combine in {"sum", "product"} else text
+    )
 
 
 def reduction_of_one_element(reducer: Reducer, operand: str, dtype: np.dtype) -> str:
     """Returns the expression of the result of a reduction of one element."""
-    return reduction_result(reducer, f"({reducer.before.format(operand)})", dtype)
+    return reduction_result(reducer, f"({reducer.element_code.format(operand)})", dtype)
 
 
 def lane_dtype(dtype: np.dtype) -> str:
     """Returns the dtype in which elements of a dtype are combined."""
-    return "uint8" if dtype == BOOL else body_type(dtype)
+    return "uint8" if dtype == BOOL else compute_type(dtype)
 
 
 def total_dtype(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in FLOATING else lane_dtype(dtype)
+    return "float64" if combine == "sum" and dtype in FLOAT_DTYPES else lane_dtype(dtype)
 
 
 def neutral_element(combine: str, dtype_name: str) -> str:

@@ -11,41 +11,39 @@ import math
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import HALVES
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, INTEGER_DTYPES
 
 BOOL: np.dtype = np.dtype(bool)
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 FLOAT16: np.dtype = np.dtype(np.float16)
 BFLOAT16: np.dtype = dtypes.bfloat16.numpy
-INTEGER_DTYPES = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
-_FLOAT_DTYPES = HALVES | {FLOAT32, FLOAT64}
 
 
 @functools.cache
-def body_type(dtype: np.dtype) -> str:
-    """Returns the dtype that a body uses for numbers of a dtype."""
-    return "float32" if dtype in HALVES else dtype.name
+def compute_type(dtype: np.dtype) -> str:
+    """Returns the name of the dtype in which kernels compute with numbers of a dtype: float32 for half-width floats."""
+    return "float32" if dtype in HALF_DTYPES else dtype.name
 
 
 @functools.cache  # NumPy computes the name of a dtype at each access
 def element_type(dtype: np.dtype) -> str:
-    """Returns the dtype of the array elements in a kernel."""
-    return "uint16" if dtype in HALVES else dtype.name
+    """Returns the name of the dtype that kernels read and write for a dtype: uint16 for half-width floats."""
+    return "uint16" if dtype in HALF_DTYPES else dtype.name
 
 
 def load_code(element: str, dtype: np.dtype) -> str:
     """Returns the expression that converts an element of an array to a number."""
     if dtype == BOOL:
         return f"{element} != 0"
-    return f"of_{dtype.name}({element})" if dtype in HALVES else element
+    return f"of_{dtype.name}({element})" if dtype in HALF_DTYPES else element
 
 
 def store_code(value: str, dtype: np.dtype) -> str:
     """Returns the expression that converts a number to an element of an array."""
     if dtype == BOOL:
         return f"1 if {value} else 0"
-    return f"to_{dtype.name}({value})" if dtype in HALVES else value
+    return f"to_{dtype.name}({value})" if dtype in HALF_DTYPES else value
 
 
 def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
@@ -58,14 +56,15 @@ def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
     if from_dtype == to_dtype:
         return x
     if to_dtype == BOOL:
-        return f"({x} != {body_type(from_dtype)}(0))"
+        return f"({x} != {compute_type(from_dtype)}(0))"
     if from_dtype == BOOL:
-        return f"({body_type(to_dtype)}(1) if {x} else {body_type(to_dtype)}(0))"
-    if to_dtype in HALVES:
+        return f"({compute_type(to_dtype)}(1) if {x} else {compute_type(to_dtype)}(0))"
+    if to_dtype in HALF_DTYPES:
         narrow = "rounded_to_odd" if from_dtype == FLOAT64 and to_dtype == FLOAT16 else "float32"
         return f"rounded_to_{to_dtype.name}({narrow}({x}))"
-    if to_dtype in INTEGER_DTYPES and from_dtype in _FLOAT_DTYPES:
-        return _cast_to_integer(x, body_type(from_dtype), to_dtype) if _casts_like_numpy(from_dtype, to_dtype) else None
+    if to_dtype in INTEGER_DTYPES and from_dtype in FLOAT_DTYPES:
+        is_numpy_cast = _casts_like_numpy(from_dtype, to_dtype)
+        return _cast_to_integer(x, compute_type(from_dtype), to_dtype) if is_numpy_cast else None
     return f"{to_dtype.name}({x})"
 
 

@@ -1,4 +1,4 @@
-"""The scalar expressions of element-wise rows in the bodies of kernels.
+"""The scalar expressions of element-wise operations in the bodies of kernels.
 
 A row's ``code`` is written with Python's numbers. Here its constants get the dtype of the row's numbers. Its functions become
 those of the kernel builder, which vectorise. Integers wrap as NumPy's do. Half-width floats are float32 numbers in a body;
@@ -22,18 +22,17 @@ from fastgrad.compiler.fusion.scalar_casts import (
     FLOAT16,
     FLOAT32,
     FLOAT64,
-    INTEGER_DTYPES,
-    body_type,
     cast_code,
+    compute_type,
 )
-from fastgrad.core.operation import HALVES, TABLE
+from fastgrad.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
 from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGER_DTYPES
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH_FUNCTIONS = {
@@ -46,7 +45,7 @@ _BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for n
 _BODY_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
-_EXACT_CALLS = {
+_UNROUNDED_FUNCTIONS = {
     "abs": "math.fabs",
     "maximum": "nan_greatest",
     "minimum": "nan_least",
@@ -105,20 +104,20 @@ _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
 
-def row_code(
+def scalar_code(
     name: str, operands: Sequence[str], inputs: Sequence[np.dtype], output: np.dtype, attributes: Mapping[str, Any]
 ) -> tuple[str, np.dtype | None] | None:
-    """Returns the expression of a row of the table in the body of a kernel.
+    """Returns the scalar expression of an operation in the body of a kernel.
 
     Args:
-        name: the row's.
+        name: the operation's.
         operands: names of the scalars that it takes.
         inputs, output: their dtypes and that of the result, all in ``FUSIBLE_DTYPES``.
         attributes: of the operation.
 
     Returns:
-        The expression, and the dtype that the kernel's ``T`` must be, if it depends on ``T``; None for a row that has
-        no such expression.
+        The expression, and the dtype that the kernel's ``T`` must be, if it depends on ``T``; None for an operation
+        without an expression.
     """
     row = TABLE.get(name)
     if row is None:
@@ -138,7 +137,7 @@ def row_code(
 
 
 class ScalarExpressions:
-    """Builds expressions for a row's ``kernel_code``.
+    """Builder of the scalar expressions that the ``kernel_code`` function of an operation returns.
 
     Args:
         inputs, output: dtypes of the operands and of the result.
@@ -153,20 +152,20 @@ class ScalarExpressions:
         self.dtype: np.dtype | None = None
 
     @property
-    def number(self) -> np.dtype:
+    def number_dtype(self) -> np.dtype:
         """The only dtype of the operands and the result."""
         numbers = {dtype for dtype in (*self._inputs, self._output) if dtype != BOOL}
         if len(numbers) != 1:
             raise _ExpressionRefused
         return numbers.pop()
 
-    def rounded(self, text: str) -> str:
-        """Returns a result of arithmetic as a number of its dtype; see ``rounded_expression``."""
-        return rounded_expression(text, self.number)
+    def rounded_to_dtype(self, expression: str) -> str:
+        """Returns the expression of an arithmetic result in the operands' dtype; see ``rounded_expression``."""
+        return rounded_expression(expression, self.number_dtype)
 
     def constant(self, value: float) -> str:
-        """Returns the expression of a number."""
-        return constant_expression(value, self.number)
+        """Returns the expression of a Python number in the dtype of the operands."""
+        return constant_expression(value, self.number_dtype)
 
     def cast(self, operand: str) -> str | None:
         """Returns the first operand cast to the result's dtype; None if NumPy's bits depend on element positions."""
@@ -181,18 +180,18 @@ class ScalarExpressions:
 
 
 def rounded_expression(text: str, dtype: np.dtype) -> str:
-    """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
+    """Returns the expression of an arithmetic result in a dtype: integers wrap, half-width floats are rounded."""
     if dtype in INTEGER_DTYPES:
         return f"{dtype.name}({text})"
-    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES else text
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALF_DTYPES else text
 
 
 def constant_expression(value: float, dtype: np.dtype) -> str:
-    """Returns the expression of a Python number as a number of a dtype."""
+    """Returns the expression of a Python number in a dtype."""
     with np.errstate(over="ignore"):
-        value = float(dtype.type(value)) if dtype in HALVES else value
+        value = float(dtype.type(value)) if dtype in HALF_DTYPES else value
     text = repr(value) if math.isfinite(value) else f"math.{value!r}"
-    return f"{body_type(dtype)}({text})"
+    return f"{compute_type(dtype)}({text})"
 
 
 class _ExpressionRefused(Exception):
@@ -201,14 +200,14 @@ class _ExpressionRefused(Exception):
 
 @functools.cache
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
-    """Returns the expression with fields for its operands; cached, as rows are few."""
+    """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
-    compute_dtype = FLOAT32 if dtype in HALVES and row.rounds_once else dtype
+    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.rounds_once else dtype
     code, own_code = row.code, row.kernel_code
-    if own_code is not None and compute_dtype not in HALVES:
+    if own_code is not None and compute_dtype not in HALF_DTYPES:
         assert isinstance(own_code, str)
         return (
-            own_code if compute_dtype == dtype else rounded_expression(own_code, _known_dtype(dtype))
+            own_code if compute_dtype == dtype else rounded_expression(own_code, _require_dtype(dtype))
         ), compute_dtype
     if code is None:
         return None
@@ -220,17 +219,17 @@ def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple
         return None
     for i, placeholder in enumerate(placeholders):
         text = text.replace(placeholder, f"{{{i}}}")
-    text = text if compute_dtype == dtype else rounded_expression(text, _known_dtype(dtype))
-    return f"({text})", (np.dtype(body_type(_known_dtype(dtype))) if tree.needs_dtype else None)
+    text = text if compute_dtype == dtype else rounded_expression(text, _require_dtype(dtype))
+    return f"({text})", (np.dtype(compute_type(_require_dtype(dtype))) if tree.needs_dtype else None)
 
 
-def _known_dtype(dtype: np.dtype | None) -> np.dtype:
+def _require_dtype(dtype: np.dtype | None) -> np.dtype:
     assert dtype is not None
     return dtype
 
 
 class _Translator(ast.NodeTransformer):
-    """Rewrites a row's expression for kernels of a dtype; raises _ExpressionRefused for unknown nodes."""
+    """Rewrites the syntax tree of an operation's expression for kernels of a dtype; refuses unknown syntax nodes."""
 
     def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
         self.number = number
@@ -292,10 +291,9 @@ class _Translator(ast.NodeTransformer):
                 "isfinite": f"math.fabs({x}) < math.inf",
             }
             return ast.parse(f"({tests[name]})", mode="eval").body
-        if name in _EXACT_CALLS:
-            return _call_node(
-                (_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT_CALLS).get(name, _EXACT_CALLS[name]), arguments
-            )
+        if name in _UNROUNDED_FUNCTIONS:
+            float16_name = _FLOAT16_FUNCTIONS.get(name) if number == FLOAT16 else None
+            return _call_node(float16_name or _UNROUNDED_FUNCTIONS[name], arguments)
         if name == "sqrt":
             return self._rounded_node(_call_node("math.sqrt", arguments))
         if name == "sign":
@@ -305,7 +303,7 @@ class _Translator(ast.NodeTransformer):
                 return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALVES):
+        if name not in _BODY_FUNCTIONS or (name == "nextafter" and number in HALF_DTYPES):
             raise _ExpressionRefused
         return self._function_call(_BODY_FUNCTIONS[name], arguments)
 

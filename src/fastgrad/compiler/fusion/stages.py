@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter, have_common_function, is_costly_function
-from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, compute_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
 BLOCK_ELEMENTS = 512
@@ -23,7 +23,7 @@ BLOCK_ELEMENTS = 512
 
 @dataclass
 class ElementLoops:
-    """Writes the loop over elements of the innermost dimension, or several such loops, with the index ``j``.
+    """Writes the loop over elements of the innermost dimension, or several loops, with the index ``j``.
 
     Attributes:
         writer: of the kernel.
@@ -114,7 +114,7 @@ class ElementLoops:
         return [*loops, self.steps[start:]]
 
     def _element_index(self) -> str:
-        return self.writer.element_index("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
+        return self.writer.element_index("y", range(len(self._fused.sizes)), self._fused.c_strides, 0, "j")
 
     def _write_loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
         """Writes the loads of inputs, and of values of earlier stages."""
@@ -128,7 +128,7 @@ class ElementLoops:
                 self.writer.load_step(number, operand, self._element_index())
 
     def _store_for_later(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
-        """Writes stores of values that later stages need: to results if these may be overwritten already, else to blocks."""
+        """Writes stores of values that later stages need: to overwritable results, else to blocks."""
         needed = set().union(*later)
         targets = dict(self.writes)
         for number, block in list(self._blocks.items()):
@@ -152,7 +152,7 @@ class ElementLoops:
 
     def _new_block(self, number: int) -> str:
         dtype = self._step(number).output
-        kind = "uint8" if dtype == BOOL else body_type(dtype)
+        kind = "uint8" if dtype == BOOL else compute_type(dtype)
         free = next((block for block in self._free if block.startswith(kind)), None)
         if free is None:
             free = self.writer.stack_array(f"{kind}_block{number}", kind, self.block)

@@ -73,7 +73,7 @@ def add_statistics(graph: Graph) -> Graph:
 
 
 def _is_convolution(node: Node) -> bool:
-    """True if a node is a convolution whose kernel calls the operation that follows it."""
+    """True if a node is a convolution whose kernel calls the operation after the convolution."""
     if isinstance(node.payload, ProductWithEpilogue):
         node = node.payload.node
         return node.payload.form is Form.CONVOLVE

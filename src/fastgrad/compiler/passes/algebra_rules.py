@@ -15,18 +15,18 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_broadcast, operation_of, same_type
-from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER, REAL, TABLE
+from fastgrad.core.operation import COMPLEX_DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, TABLE
 
 
 class ValueFacts:
-    """Facts about the values so far: their nodes, and constant elements."""
+    """Facts about the values of a graph: the node of each, and the bits of values whose elements are one constant."""
 
     def __init__(self) -> None:
         self._makers: dict[int, Node] = {}
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
-        """Notes the node that computes its outputs, and the bits of an output whose elements are one constant."""
+        """Notes a node as the maker of its outputs, and the bits of an output whose elements are one constant."""
         for value in node.outputs:
             self._makers[id(value)] = node
         bits = None
@@ -58,7 +58,7 @@ None if the rule does not apply."""
 
 
 def _bytes_of_element(array: np.ndarray) -> bytes | None:
-    """Returns the bytes of one element, if all elements have the same."""
+    """Returns the bytes of an element if all elements of an array have the same bytes; else None."""
     if array.dtype.kind == "O" or not array.size:
         return None
     flat = np.ascontiguousarray(array).reshape(-1)
@@ -79,24 +79,26 @@ def _bytes_of_number(number: complex, dtype: np.dtype) -> bytes:
 
 
 def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
-    """True if a dtype has all the numbers of another one, so that a cast to it and back changes nothing.
+    """True if dtype ``wide`` has all numbers of ``narrow``, so that a cast from ``narrow`` to ``wide`` loses nothing.
 
     Args:
         wide, narrow: NumPy's dtypes, those of ml_dtypes included.
     """
     if wide == narrow or narrow.kind == "b":
         return True
-    if wide in COMPLEX:
-        return is_lossless_cast(_real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX else narrow)
-    if wide in FLOATING and narrow in FLOATING:
+    if wide in COMPLEX_DTYPES:
+        return is_lossless_cast(
+            _real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX_DTYPES else narrow
+        )
+    if wide in FLOAT_DTYPES and narrow in FLOAT_DTYPES:
         w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
         return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
-    if narrow not in INTEGER:
+    if narrow not in INTEGER_DTYPES:
         return False
     numbers = np.iinfo(narrow)
-    if wide in FLOATING:
+    if wide in FLOAT_DTYPES:
         return numbers.bits - (numbers.min < 0) <= ml_dtypes.finfo(wide).nmant + 1
-    return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
+    return wide in INTEGER_DTYPES and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
 
 
 def _real_part_dtype(dtype: np.dtype) -> np.dtype:
@@ -106,12 +108,12 @@ def _real_part_dtype(dtype: np.dtype) -> np.dtype:
 # ---- kinds of rules ------------------------------------------------------------------------------------
 
 
-def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
-    """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides``; ``x`` keeps its shape."""
+def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *positions: int) -> Rule:
+    """Returns the rule that replaces ``f(x, number)`` by ``x`` of the same type, for ``number`` at ``positions``."""
 
     def rule(node: Node, facts: ValueFacts) -> Value | None:
-        for side in sides:
-            x, constant = node.inputs[1 - side], node.inputs[side]
+        for position in positions:
+            x, constant = node.inputs[1 - position], node.inputs[position]
             if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
                 return x
         return None
@@ -122,7 +124,7 @@ def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: i
 def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
     """Replaces ``x ** 1`` by ``x`` and ``x ** 2`` by ``square(x)``, if the exponent is a float scalar."""
     x, exponent = node.inputs
-    if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
+    if exponent.shape or exponent.dtype not in REAL_DTYPES or exponent.dtype in INTEGER_DTYPES:
         return None
     if facts.is_all(exponent, 1):
         return x
@@ -132,25 +134,25 @@ def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
 
 
 def remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
-    """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
+    """Replaces an operation by its input if the result has the same shape and dtype."""
     x = node.inputs[0]
     return x if same_type(x, node.outputs[0]) else None
 
 
-def remove_involution(node: Node, facts: ValueFacts) -> Value | None:
+def cancel_involution(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``x``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return inner.inputs[0] if inner else None
 
 
-def remove_repeated(node: Node, facts: ValueFacts) -> Value | None:
+def merge_idempotent(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``f(x)``."""
     x = node.inputs[0]
     return x if facts.maker(x, node.payload.name) else None
 
 
 def drop_inner_operation(inner_name: str) -> Rule:
-    """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
+    """Returns the rule that replaces ``f(inner(x))`` by ``f(x)``, for an operation ``inner``."""
 
     def rule(node: Node, facts: ValueFacts) -> Node | None:
         inner = facts.maker(node.inputs[0], inner_name)
@@ -160,7 +162,7 @@ def drop_inner_operation(inner_name: str) -> Rule:
 
 
 def unwrap_single_input(node: Node, facts: ValueFacts) -> Value | None:
-    """Replaces ``f(x)`` by ``x``, for an operation of any number of inputs."""
+    """Replaces ``f(x)`` by ``x``, for an operation such as concat that has one input here."""
     return node.inputs[0] if len(node.inputs) == 1 else None
 
 
@@ -170,11 +172,11 @@ def merge_equal_inputs(node: Node, facts: ValueFacts) -> Value | None:
     return x if x is y and same_type(x, node.outputs[0]) else None
 
 
-def drop_join_of_split(split_row: str) -> Rule:
-    """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
+def drop_join_of_split(split_name: str) -> Rule:
+    """Returns the rule that replaces ``join(split(x))`` by ``x``, if both have the same axis."""
 
     def rule(node: Node, facts: ValueFacts) -> Value | None:
-        parts = facts.maker(node.inputs[0], split_row)
+        parts = facts.maker(node.inputs[0], split_name)
         if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
             return None
         return parts.inputs[0] if node.inputs == parts.outputs else None
@@ -182,11 +184,11 @@ def drop_join_of_split(split_row: str) -> Rule:
     return rule
 
 
-def drop_split_of_join(join_row: str) -> Rule:
-    """Returns the rule that a join, split along its axis into parts of the same shapes, gives the joined values."""
+def drop_split_of_join(join_name: str) -> Rule:
+    """Returns the rule that replaces ``split(join(values))`` by ``values``, if axis and shapes are the same."""
 
     def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
-        joined = facts.maker(node.inputs[0], join_row)
+        joined = facts.maker(node.inputs[0], join_name)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
         fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
@@ -217,7 +219,7 @@ def compose_transposes(node: Node, facts: ValueFacts) -> Node | None:
 
 
 def drop_identity_transpose(node: Node, facts: ValueFacts) -> Value | None:
-    """Removes a transpose that leaves all axes in their places."""
+    """Replaces a transpose that moves no axis by its input."""
     perm = node.attributes["perm"]
     return node.inputs[0] if perm == tuple(range(len(perm))) else None
 
@@ -232,12 +234,12 @@ def compose_reverses(node: Node, facts: ValueFacts) -> Node | None:
 
 
 def remove_empty_reverse(node: Node, facts: ValueFacts) -> Value | None:
-    """Removes a reverse of no axis."""
+    """Replaces a reverse of no axis by its input."""
     return None if node.attributes["axes"] else node.inputs[0]
 
 
 def remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
-    """Removes a slice of all elements in their order."""
+    """Replaces a slice of all elements in order by its input."""
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
     return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
@@ -254,7 +256,7 @@ def merge_casts(node: Node, facts: ValueFacts) -> Node | None:
 
 
 def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
-    """Replaces transposed matrices of a product by the matrices and a flag."""
+    """Replaces transposed operands of a matrix product by ``transpose_a`` and ``transpose_b`` of the product."""
     inputs, attributes = list(node.inputs), dict(node.attributes)
     for position, flag in enumerate(("transpose_a", "transpose_b")):
         inner = facts.maker(inputs[position], "transpose")

@@ -15,7 +15,7 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, O
 
 
 @dataclass(frozen=True, slots=True)
-class InCaller:
+class InCallerArray:
     """Memory of a value: the caller's array of this number; arguments come first, then results."""
 
     number: int
@@ -29,7 +29,7 @@ class InArena:
 
 
 @dataclass(frozen=True, slots=True)
-class InStatic:
+class InPermanent:
     """Memory of a value: the permanent array of a constant or a variable."""
 
     array: np.ndarray = field(compare=False)
@@ -40,7 +40,7 @@ class InPython:
     """Memory of a value: a Python object, for strings, which no kernel reads."""
 
 
-Place = InCaller | InArena | InStatic | InPython
+Place = InCallerArray | InArena | InPermanent | InPython
 
 
 class ByteExtent(NamedTuple):
@@ -64,7 +64,7 @@ def extent_of(place: Place, size: int) -> ByteExtent:
     """Returns the extent of an array of ``size`` bytes at a place."""
     if isinstance(place, InArena):
         return ByteExtent("arena", place.offset, place.offset + size)
-    if isinstance(place, InStatic):
+    if isinstance(place, InPermanent):
         array: Any = place.array  # a NumPy array, or an array of a GPU
         start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
         return ByteExtent("memory", start, start + size)
@@ -107,12 +107,12 @@ class Action:
                 return self.inputs[number], prod(value.shape), value.dtype
             case Output(number):
                 place = self.outputs[number]
-                if isinstance(place, InStatic):  # the output of an assignment is a variable, not a value
+                if isinstance(place, InPermanent):  # the output of an assignment is a variable, not a value
                     return place, place.array.size, place.array.dtype
                 value = self.node.outputs[number]
                 return place, prod(value.shape), value.dtype
             case Constant(array):
-                return InStatic(array), array.size, array.dtype
+                return InPermanent(array), array.size, array.dtype
         raise AssertionError(f"{self.node}: {operand!r} is no array")
 
     def extent_of(self, operand: Any) -> ByteExtent:
@@ -122,13 +122,13 @@ class Action:
 
 
 @dataclass(slots=True)
-class Stretch:
-    """The actions of one part of the trace tree.
+class Block:
+    """The basic block of a plan: the actions of one part of the trace tree.
 
     Attributes:
         actions: in order; if other parts follow, the last action is the choice among them.
-        ways: for each outcome of the choice the number of the next stretch.
-        leaf: for the last stretch of a trace the number of its recording.
+        ways: for each outcome of the choice the number of the next block.
+        leaf: for the last block of a trace the number of its recording.
         returned: for each result of that recording the number of the array that holds it, in its shape.
         values: the results.
     """
@@ -145,7 +145,7 @@ class Plan:
     """Where each value lies and which kernels run, before addresses are known.
 
     Attributes:
-        stretches: of all parts, each before the stretches that follow it.
+        blocks: of all parts, each before the blocks that follow it.
         arguments: for each array that the caller passes the number of the call's argument, and its value.
         results: values with the shapes and dtypes of the result arrays, which come after the arguments.
         constants: results that are strings and known, with their arrays.
@@ -154,7 +154,7 @@ class Plan:
         native: whether all actions have kernels.
     """
 
-    stretches: list[Stretch] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     arguments: list[tuple[int, Value]] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
     constants: list[tuple[Value, np.ndarray]] = field(default_factory=list)
@@ -164,8 +164,8 @@ class Plan:
 
     @property
     def actions(self) -> list[Action]:
-        """The actions of all stretches, in order."""
-        return [action for stretch in self.stretches for action in stretch.actions]
+        """The actions of all blocks of the plan, in order."""
+        return [action for block in self.blocks for action in block.actions]
 
 
 def prefix_of(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -36,7 +36,7 @@ class ArrayAccess(NamedTuple):
     elements: int | None
 
     def conflicts_with(self, other: ArrayAccess) -> bool:
-        """True if different shares may touch the same bytes, and one of them writes."""
+        """True if threads with different shares of the two steps may touch the same bytes, and one thread writes."""
         if not (self.written or other.written) or not self.extent.overlaps(other.extent):
             return False
         return self.extent != other.extent or self.elements is None or other.elements is None
@@ -82,7 +82,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
 
 
 def _merge_accesses(known: dict[ByteExtent, ArrayAccess], accesses: Sequence[ArrayAccess]) -> None:
-    """Merges a step's accesses to arrays into those of the earlier steps of a chain."""
+    """Merges a step's accesses to arrays into the accesses of the earlier steps of a chain."""
     for new in accesses:
         old = known.get(new.extent, new)
         known[new.extent] = new._replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.frame import nanoseconds_of, shares_of
+from fastgrad.compiler.programs.frame import nanoseconds_of, share_count_and_grain
 
 MOST_NANOSECONDS_WITH_GIL = 50_000.0
 """Nanoseconds up to which a program keeps the GIL: releasing and acquiring it can take as long."""
@@ -15,7 +15,7 @@ MOST_NANOSECONDS_ON_ONE_THREAD = 40_000.0
 
 
 class NativeWork(NamedTuple):
-    """The native work of a program.
+    """The work of a program's kernels: the number of steps, and the estimated time.
 
     Attributes:
         steps: the number of steps.
@@ -32,5 +32,5 @@ def work_of(plan: Plan) -> NativeWork:
     """Returns the native work of a program, summed over all of its traces."""
     launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
     times = [nanoseconds_of(launch) for launch in launches]
-    shared = [time for launch, time in zip(launches, times, strict=True) if shares_of(launch)[0] > 1]
+    shared = [time for launch, time in zip(launches, times, strict=True) if share_count_and_grain(launch)[0] > 1]
     return NativeWork(len(launches), sum(times), sum(shared))

@@ -13,7 +13,16 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Value, size_of
 from fastgrad.compiler.programs.arena import ALIGNMENT
-from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan, operands_of, prefix_of
+from fastgrad.compiler.programs.buffers import (
+    Action,
+    InArena,
+    InCallerArray,
+    InPermanent,
+    Place,
+    Plan,
+    operands_of,
+    prefix_of,
+)
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
@@ -53,7 +62,7 @@ class Frame:
             first_step = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
                 at = self._write_step(action, launch)
-                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
+                launched.append((step_address(launch.kernel), at, launch.units, *share_count_and_grain(launch), 1))
             self.steps.append(range(first_step, len(launched)))
         self.inside: set[int] = set()
         self._join_chains(plan, launched)
@@ -69,7 +78,7 @@ class Frame:
                 shares = _largest_power_of_two(
                     min(max(sum(times) / LEAST_CHAIN_SHARE_NANOSECONDS, 2), ENOUGH_SHARES_PER_STEP, most_shares)
                 )
-                if sum(times) >= LEAST_SHARED_STEP_NANOSECONDS:
+                if sum(times) >= LEAST_THREADED_STEP_NANOSECONDS:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
                     self.inside.update(range(start + chain_start + 1, start + chain_start + count))
@@ -83,15 +92,15 @@ class Frame:
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
-        if isinstance(place, InStatic):
+        if isinstance(place, InPermanent):
             return prefix_of(place.array, value.shape)
         return None
 
-    def forget_pause(self) -> None:
-        """Makes the next run start at the first step, if the last run was abandoned during a pause."""
+    def clear_resume_point(self) -> None:
+        """Makes the next run start at the first step, if the last run was abandoned during a pause for signals."""
         for held in self._kept:
             if isinstance(held, Frame):
-                held.forget_pause()
+                held.clear_resume_point()
         self.words[driver.RESUME] = 0
 
     # ---- words -----------------------------------------------------------------------------------------
@@ -152,11 +161,11 @@ class Frame:
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[word_position] = self._base + place.offset
-        elif isinstance(place, InStatic):
+        elif isinstance(place, InPermanent):
             self._kept.append(place.array)
             self._words[word_position] = address_of(place.array)
         else:
-            assert isinstance(place, InCaller), f"{action.node}: an object has no address"
+            assert isinstance(place, InCallerArray), f"{action.node}: an object has no address"
             self._object_positions.setdefault(place.number, []).append(word_position)
 
     def _write_sizes(
@@ -217,7 +226,7 @@ class Frame:
         return words
 
     def _words_of_caller_arrays(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
-        """Returns the words that describe the caller's arrays, and the addresses among all words: pairs (word, target word).
+        """Returns the words that describe the caller's arrays, and pairs of positions: of a pointer, and of its target.
 
         Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
         """
@@ -234,9 +243,9 @@ class Frame:
         return object_words, addresses
 
 
-LEAST_SHARED_STEP_NANOSECONDS = 4_000.0
+LEAST_THREADED_STEP_NANOSECONDS = 4_000.0
 LEAST_SHARE_NANOSECONDS = 2_000.0
-"""Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
+"""Nanoseconds: the least of a step that threads share, and of a share. A barrier costs about 400, each share 50."""
 
 ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
@@ -244,17 +253,17 @@ ENOUGH_SHARES_PER_STEP, LONGEST_SHARE_NANOSECONDS, MOST_SHARES_PER_STEP = 16, 60
 LEAST_CHAIN_SHARE_NANOSECONDS = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-SHARE_GRAIN_UNITS = 64
+SHARE_ALIGNMENT_UNITS = 64
 
 
-def shares_of(launch: Launch) -> tuple[int, int]:
-    """Returns the number of shares of a step, and the grain: the number of units that a share is a multiple of.
+def share_count_and_grain(launch: Launch) -> tuple[int, int]:
+    """Returns the number of shares of a step, and the grain: the number of units that each share is a multiple of.
 
     Shares are equal except for one such block of units. Their number is a power of two. So two or four threads, each of
     which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < LEAST_SHARED_STEP_NANOSECONDS or not signature_of(launch.kernel).takes_shares:
+    if time < LEAST_THREADED_STEP_NANOSECONDS or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
     target_shares = min(
         max(min(time / LEAST_SHARE_NANOSECONDS, ENOUGH_SHARES_PER_STEP), time / LONGEST_SHARE_NANOSECONDS),
@@ -263,7 +272,7 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     )
     shares = _largest_power_of_two(target_shares)
     grain = (
-        SHARE_GRAIN_UNITS if launch.units >= SHARE_GRAIN_UNITS * shares else 1
+        SHARE_ALIGNMENT_UNITS if launch.units >= SHARE_ALIGNMENT_UNITS * shares else 1
     )  # no cache line is written by two threads
     return shares, grain
 

@@ -30,7 +30,7 @@ def launches_of_fused(payload: Any) -> Launches | None:
 
 
 def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
-    """Returns the kernels of a node that computes a value or checks a guard; None if it runs in Python.
+    """Returns the kernels of a node that computes a value or checks a guard; None if the node runs in Python.
 
     Args:
         node: the node.
@@ -51,7 +51,7 @@ def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_o
 def launches_of_row(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
-    """Returns the kernels of an operation of the table outside a group; None if there are none for these inputs."""
+    """Returns the kernels of an operation of the table outside a group; None if no kernel takes the inputs."""
     result = None if row.launches is None else row.launches(inputs, outputs, **attributes)
     if (
         result is None
@@ -71,7 +71,7 @@ def copy_launches(value: Value) -> Launches:
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-def is_exit(node: Node, launches: Launches | None) -> bool:
+def may_exit(node: Node, launches: Launches | None) -> bool:
     """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastgrad.compiler.graph.graph import Graph, Kind, size_of
 from fastgrad.compiler.passes.rematerialize import LEAST_PEAK_BYTES, MemoryTimeline
 from fastgrad.compiler.passes.rewriting import is_pure
-from fastgrad.compiler.programs.lowering import COMPUTING_KINDS, is_exit, launches_of
+from fastgrad.compiler.programs.lowering import COMPUTING_KINDS, launches_of, may_exit
 
 
 def move_frees_up(graph: Graph) -> Graph:
@@ -31,7 +31,7 @@ def move_frees_up(graph: Graph) -> Graph:
     for value in graph.results:
         uses.setdefault(id(value), []).append(len(graph.nodes))
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
-    exits = (i for i in reversed(range(len(graph.nodes))) if is_exit(graph.nodes[i], launches_of(graph.nodes[i])))
+    exits = (i for i in reversed(range(len(graph.nodes))) if may_exit(graph.nodes[i], launches_of(graph.nodes[i])))
     stops = next(exits, -1)
     position_of = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):

@@ -21,15 +21,15 @@ from fastgrad.compiler.programs.aliasing import (
     compiled_for_places,
 )
 from fastgrad.compiler.programs.arena import Arena
-from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic, Place, Plan, Stretch
+from fastgrad.compiler.programs.buffers import Action, Block, InArena, InCallerArray, InPermanent, InPython, Place, Plan
 from fastgrad.compiler.programs.lowering import (
     COMPUTING_KINDS,
     choice_launches,
     copy_launches,
     end_of_trace_launches,
-    is_exit,
     launches_of,
     launches_of_fused,
+    may_exit,
     stops_only_before_writes,
 )
 from fastgrad.kernels.runtime.launch import Constant, Launches
@@ -38,39 +38,39 @@ MOST_UNREUSED_SCRATCH_BYTES = 1 << 15
 """Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
 
 
-class OtherMachine(NamedTuple):
-    """The launches and the compiler of a machine that is not a CPU.
+class DeviceTarget(NamedTuple):
+    """The launches and the kernel compiler of a plan's device other than the CPU.
 
     Attributes:
-        fused: gives the launches of a FUSED node; some may be a CPU's.
-        instead: gives the replacement of a CPU's launches; None if there is none.
+        launches_of_fused: returns the launches of a FUSED node; some may be a CPU's.
+        replacement_of: returns the launches that replace a CPU's launches; None if there are none.
         compiler: of its kernels.
     """
 
-    fused: Callable[[Any], Launches | None]
-    instead: Callable[[Launches], Launches | None]
+    launches_of_fused: Callable[[Any], Launches | None]
+    replacement_of: Callable[[Launches], Launches | None]
     compiler: KernelCompiler
 
 
-def plan(root: Part, other_machine: OtherMachine | None = None) -> Plan:
+def plan(tree: Part, device: DeviceTarget | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
-        root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
-        other_machine: the machine of a program that does not run on a CPU; such a program is not native.
+        tree: its traces; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
+        device: the device of a program that does not run on a CPU; the program is then not native.
     """
-    return _Planner(root, other_machine).make_plan()
+    return _Planner(tree, device).make_plan()
 
 
 def _is_same_place(place: Place, other: Place) -> bool:
-    if isinstance(place, InStatic) and isinstance(other, InStatic):
+    if isinstance(place, InPermanent) and isinstance(other, InPermanent):
         return place.array is other.array
     return type(place) is type(other) and place == other
 
 
-def _fills_root(value: Value, root: Value) -> bool:
-    """True if a value has all the elements of its root, whose memory it uses."""
-    return value.dtype == root.dtype and size_of(value) == size_of(root)
+def _fills(value: Value, owner: Value) -> bool:
+    """True if a value has all elements of its owner, the value whose memory it uses."""
+    return value.dtype == owner.dtype and size_of(value) == size_of(owner)
 
 
 class _NodeSequence:
@@ -80,19 +80,19 @@ class _NodeSequence:
 
     Attributes:
         nodes: None at the end of a part.
-        forms: their kernels.
+        launches: for each position the launches of its node.
         spans: for each part the first position, and that of its end.
-        root: for each value the value whose memory it uses: itself, or the value that it is an alias of.
+        owners: for each value the value whose memory it uses: itself, or the value that it is an alias of.
         made: for each value the position of its node.
-        uses: for each root the positions that read it, in order.
+        uses: for each owner the positions that read its memory, in order.
     """
 
     def __init__(self, parts: list[Part], fused: Callable[[Any], Launches | None]) -> None:
         self._fused = fused
         self.nodes: list[Node | None] = []
-        self.forms: list[Launches | None] = []
+        self.launches: list[Launches | None] = []
         self.spans: list[tuple[int, int]] = []
-        self.root: dict[int, Value] = {}
+        self.owners: dict[int, Value] = {}
         self.made: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
         for part in parts:
@@ -100,49 +100,49 @@ class _NodeSequence:
             for node in part.graph.nodes:
                 self._add(node)
             self.nodes.append(None)
-            self.forms.append(None)
+            self.launches.append(None)
             end = len(self.nodes) - 1
             self.spans.append((start, end))
             for value in part.guard.inputs if part.guard is not None else part.graph.results:
                 self.note_use(value, end)
 
     def _add(self, node: Node) -> None:
-        form = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
+        launches = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
             self.note_use(value, position)
         for value in node.outputs:
-            self.root[id(value)] = value
+            self.owners[id(value)] = value
             self.made.setdefault(id(value), position)
-        if form is not None and form.alias:
-            self.root[id(node.outputs[0])] = self.root[id(node.inputs[0])]
+        if launches is not None and launches.alias:
+            self.owners[id(node.outputs[0])] = self.owners[id(node.inputs[0])]
         self.nodes.append(node)
-        self.forms.append(form)
+        self.launches.append(launches)
 
     def note_use(self, value: Value, position: int) -> None:
         """Notes that the node at a position reads a value."""
-        self.uses.setdefault(id(self.root[id(value)]), []).append(position)
+        self.uses.setdefault(id(self.owners[id(value)]), []).append(position)
 
-    def node_of(self, root: Value) -> Node:
-        """Returns the node that makes a root."""
-        node = self.nodes[self.made[id(root)]]
+    def node_of(self, owner: Value) -> Node:
+        """Returns the node that computes the owner of a memory."""
+        node = self.nodes[self.made[id(owner)]]
         assert node is not None
         return node
 
-    def last_use(self, root: Value) -> int:
-        """Returns the last position that reads a root; the position of its node if there is no reader."""
-        uses = self.uses.get(id(root))
-        return max(uses) if uses else self.made[id(root)]
+    def last_use(self, owner: Value) -> int:
+        """Returns the last position that reads the memory of ``owner``; the position of its node if there is none."""
+        uses = self.uses.get(id(owner))
+        return max(uses) if uses else self.made[id(owner)]
 
 
 class _InPlacePairs:
     """The pairs of results and inputs of a node that may share memory."""
 
-    def __init__(self, node: Node, launches: Launches | None, root: dict[int, Value]) -> None:
+    def __init__(self, node: Node, launches: Launches | None, owners: dict[int, Value]) -> None:
         self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
-        self._roots = [root[id(value)] for value in node.inputs]
+        self._owners = [owners[id(value)] for value in node.inputs]
         self._inputs: dict[int, list[int]] = {}
-        for number, value in enumerate(self._roots):
+        for number, value in enumerate(self._owners):
             self._inputs.setdefault(id(value), []).append(number)
         self._allowed_pairs = frozenset(launches.in_place if launches is not None else ())
         self._beside: dict[int, list[int]] = {}
@@ -151,7 +151,7 @@ class _InPlacePairs:
 
     def candidates(self, new: Value) -> list[Value]:
         """Returns the inputs that a node reads by some operand that a result may overwrite."""
-        return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
+        return [self._owners[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
         """True if a result may be written over an input in all operands in which the node reads it."""
@@ -162,11 +162,11 @@ class _InPlacePairs:
 class _Planner:
     """Makes the plan of a program, part after part of its trace tree."""
 
-    def __init__(self, root: Part, elsewhere: OtherMachine | None) -> None:
-        self.parts = list(root.parts())
-        self.line = _NodeSequence(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
-        self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts], native=elsewhere is None)
-        self.elsewhere = elsewhere
+    def __init__(self, tree: Part, device: DeviceTarget | None) -> None:
+        self.parts = list(tree.parts())
+        self.line = _NodeSequence(self.parts, launches_of_fused if device is None else device.launches_of_fused)
+        self.plan = Plan(blocks=[Block(leaf=part.leaf) for part in self.parts], native=device is None)
+        self.device = device
         self.places: dict[int, Place] = {}
         self.arena = Arena()
         self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
@@ -174,10 +174,10 @@ class _Planner:
         self.reads: dict[int, list[Value]] = {}  # by variable
         self._pairs: dict[int, _InPlacePairs] = {}
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
-        self.stretch = self.plan.stretches[0]
+        self.block = self.plan.blocks[0]
         # For each part: the position of its last exit.
-        exits = [i for i, node in self._numbered_nodes() if is_exit(node, self.line.forms[i])]
-        self.leaves = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
+        exits = [i for i, node in self._numbered_nodes() if may_exit(node, self.line.launches[i])]
+        self.last_exits = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
     def make_plan(self) -> Plan:
         line = self.line
@@ -187,7 +187,7 @@ class _Planner:
             elif node.kind is Kind.READ:
                 self.reads.setdefault(id(node.payload), []).append(node.outputs[0])
             elif node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
-                self.plan.native &= line.forms[position] is not None
+                self.plan.native &= line.launches[position] is not None
             elif node.kind is Kind.ASSIGN:
                 self.plan.native &= node.inputs[0].dtype.kind != "O"
         for number, part in enumerate(self.parts):
@@ -202,24 +202,24 @@ class _Planner:
                 self._place_assigned(number, node)
                 line.note_use(node.inputs[0], end)
         for number, (start, end) in enumerate(line.spans):
-            self.stretch = self.plan.stretches[number]
+            self.block = self.plan.blocks[number]
             self._copy_read_results(number, start)
             for position in range(start, end):
                 self._plan_node(number, position)
             self._end_part(number)
             self._free_ranges_of_dead_values(end)
         self.plan.arena_bytes = self.arena.size
-        compiler = HOST_KERNEL_COMPILER if self.elsewhere is None else self.elsewhere.compiler
-        for stretch in self.plan.stretches:
-            stretch.actions[:] = [compiled_for_places(action, compiler) for action in stretch.actions]
-        self._fill_choice_tables()
+        compiler = HOST_KERNEL_COMPILER if self.device is None else self.device.compiler
+        for block in self.plan.blocks:
+            block.actions[:] = [compiled_for_places(action, compiler) for action in block.actions]
+        self._fill_branch_tables()
         return self.plan
 
     def _numbered_nodes(self) -> Iterator[tuple[int, Node]]:
         return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
 
     def _plan_node(self, number: int, position: int) -> None:
-        node, form = self.line.nodes[position], self.line.forms[position]
+        node, launches = self.line.nodes[position], self.line.launches[position]
         assert node is not None
         if node.kind is Kind.ASSIGN:
             return  # `_end` does it
@@ -227,8 +227,8 @@ class _Planner:
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
         if node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
-            if form is None or not form.alias:
-                self._add_action(node, form)
+            if launches is None or not launches.alias:
+                self._add_action(node, launches)
         elif node.kind is Kind.READ:
             self._copy_read_results(number, position + 1)
         self._free_ranges_of_dead_values(position)
@@ -244,30 +244,30 @@ class _Planner:
         if value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            self.places[id(value)] = InCaller(len(self.plan.arguments))
+            self.places[id(value)] = InCallerArray(len(self.plan.arguments))
         self.plan.arguments.append((node.payload, value))
 
     def _place_results(self, number: int) -> None:
         """Places results computed in the last part of a trace in the caller's arrays; other results are copied there."""
         part, (start, _) = self.parts[number], self.line.spans[number]
-        stretch = self.plan.stretches[number]
-        stretch.values = part.graph.results
+        block = self.plan.blocks[number]
+        block.values = part.graph.results
         numbers: dict[int, int] = {}
-        assigned = {id(self.line.root[id(node.inputs[0])]) for node in self.assignments[number]}
+        assigned = {id(self.line.owners[id(node.inputs[0])]) for node in self.assignments[number]}
         for value in part.graph.results:
             if id(value) not in numbers:
                 numbers[id(value)] = self._result_array_number(value, set(numbers.values()))
-                root = self.line.root[id(value)]
-                computed = self.line.node_of(root).kind in COMPUTING_KINDS and self.line.made[id(root)] >= start
-                if value.dtype.kind == "O" and self.line.node_of(root).kind is Kind.CONSTANT:
-                    self.plan.constants.append((value, self.line.node_of(root).payload))
+                owner = self.line.owners[id(value)]
+                computed = self.line.node_of(owner).kind in COMPUTING_KINDS and self.line.made[id(owner)] >= start
+                if value.dtype.kind == "O" and self.line.node_of(owner).kind is Kind.CONSTANT:
+                    self.plan.constants.append((value, self.line.node_of(owner).payload))
                 elif value.dtype.kind == "O":
-                    self.places[id(root)] = InPython()
-                elif computed and _fills_root(value, root) and id(root) not in self.places and id(root) not in assigned:
-                    self.places[id(root)] = InCaller(len(self.plan.arguments) + numbers[id(value)])
+                    self.places[id(owner)] = InPython()
+                elif computed and _fills(value, owner) and id(owner) not in self.places and id(owner) not in assigned:
+                    self.places[id(owner)] = InCallerArray(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
-            stretch.returned.append(numbers[id(value)])
+            block.returned.append(numbers[id(value)])
 
     def _result_array_number(self, value: Value, taken: set[int]) -> int:
         """Returns the number of an array for a result; results of other traces may use the same array."""
@@ -280,19 +280,19 @@ class _Planner:
     def _place_assigned(self, number: int, node: Node) -> None:
         """Assigns the memory of a variable to the variable's new value, if that is allowed."""
         line, (start, end) = self.line, self.line.spans[number]
-        root = line.root[id(node.inputs[0])]
-        position = line.made[id(root)]
-        if id(root) in self.places or root.dtype.kind == "O" or line.node_of(root).kind not in COMPUTING_KINDS:
+        owner = line.owners[id(node.inputs[0])]
+        position = line.made[id(owner)]
+        if id(owner) in self.places or owner.dtype.kind == "O" or line.node_of(owner).kind not in COMPUTING_KINDS:
             return
-        if not _fills_root(node.inputs[0], root):
+        if not _fills(node.inputs[0], owner):
             return
-        form, last_exit = line.forms[position], self.leaves[number]
-        if position < start or form is None:
+        launches, last_exit = line.launches[position], self.last_exits[number]
+        if position < start or launches is None:
             return
-        if position < last_exit or (position == last_exit and not stops_only_before_writes(form)):
+        if position < last_exit or (position == last_exit and not stops_only_before_writes(launches)):
             return
-        if all(self._may_overwrite(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
-            self.places[id(root)] = InStatic(node.payload._array)
+        if all(self._may_overwrite(position, end, owner, old) for old in self.reads.get(id(node.payload), ())):
+            self.places[id(owner)] = InPermanent(node.payload._array)
 
     def _may_overwrite(self, position: int, end: int, new: Value, old: Value) -> bool:
         """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``last_use``."""
@@ -305,9 +305,9 @@ class _Planner:
         """Returns the in-place pairs of the node at a position; computed once for all of its results."""
         pairs = self._pairs.get(position)
         if pairs is None:
-            node, form = self.line.nodes[position], self.line.forms[position]
+            node, launches = self.line.nodes[position], self.line.launches[position]
             assert node is not None
-            pairs = self._pairs[position] = _InPlacePairs(node, form, self.line.root)
+            pairs = self._pairs[position] = _InPlacePairs(node, launches, self.line.owners)
         return pairs
 
     def _place_value(self, value: Value, position: int) -> list[tuple[int, int, int]]:
@@ -316,17 +316,17 @@ class _Planner:
         Returns:
             The range of the arena that it takes: the last position that needs it, the first byte, and the number of bytes.
         """
-        root = self.line.root[id(value)]
-        if root is not value:
-            self.places[id(value)] = self.places[id(root)]
+        owner = self.line.owners[id(value)]
+        if owner is not value:
+            self.places[id(value)] = self.places[id(owner)]
             return []
         if id(value) in self.places:
             return []
         node = self.line.node_of(value)
         if node.kind is Kind.CONSTANT:
-            self.places[id(value)] = InStatic(np.ascontiguousarray(node.payload).reshape(value.shape))
+            self.places[id(value)] = InPermanent(np.ascontiguousarray(node.payload).reshape(value.shape))
         elif node.kind is Kind.READ:
-            self.places[id(value)] = InStatic(node.payload._array)
+            self.places[id(value)] = InPermanent(node.payload._array)
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
@@ -368,71 +368,73 @@ class _Planner:
         for output, input_number in launches.starts_as if launches is not None else ():
             if size_of(node.outputs[output]) and not _is_same_place(outputs[output], inputs[input_number]):
                 self._add_copy(node.inputs[input_number], outputs[output])
-        self.stretch.actions.append(Action(node, launches, inputs, outputs, scratch))
+        self.block.actions.append(Action(node, launches, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
 
-    def _device_launches(self, form: Launches | None) -> Launches | None:
-        """Returns the launches of the plan's machine that replace a CPU's launches."""
-        return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
+    def _device_launches(self, launches: Launches | None) -> Launches | None:
+        """Returns the launches of the plan's device that replace a CPU's launches."""
+        return launches if launches is None or self.device is None else self.device.replacement_of(launches)
 
     def _add_copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
-        form = self._device_launches(copy_launches(value))
-        self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
+        launches = self._device_launches(copy_launches(value))
+        self.block.actions.append(Action(node, launches, (self.places[id(value)],), (to,)))
 
     def _copy_read_results(self, number: int, position: int) -> None:
         """Adds copies of results that are read values of variables, before the variables change."""
         start = self.line.spans[number][0]
         for value, array in self.copied[number]:
-            root = self.line.root[id(value)]
-            if self.line.node_of(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
-                self.places.setdefault(id(value), InStatic(self.line.node_of(root).payload._array))
-                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
+            owner = self.line.owners[id(value)]
+            if self.line.node_of(owner).kind is Kind.READ and max(self.line.made[id(owner)] + 1, start) == position:
+                self.places.setdefault(id(value), InPermanent(self.line.node_of(owner).payload._array))
+                self._add_copy(value, InCallerArray(len(self.plan.arguments) + array))
 
     def _end_part(self, number: int) -> None:
         """Adds the end of a part: the choice of the next part, or copies to the caller's arrays and to variables."""
         part = self.parts[number]
         if part.guard is not None:
-            form = choice_launches(part.guard, len(part.ways)) if self.plan.native else None
-            self._add_action(part.guard, form)
+            launches = choice_launches(part.guard, len(part.ways)) if self.plan.native else None
+            self._add_action(part.guard, launches)
             return
         for value, array in self.copied[number]:
-            if self.line.node_of(self.line.root[id(value)]).kind is not Kind.READ:
-                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
+            if self.line.node_of(self.line.owners[id(value)]).kind is not Kind.READ:
+                self._add_copy(value, InCallerArray(len(self.plan.arguments) + array))
         written = {id(variable._array) for variable in self.plan.written}
         pending = []
         for node in self.assignments[number]:
-            value, target = node.inputs[0], InStatic(node.payload._array)
+            value, target = node.inputs[0], InPermanent(node.payload._array)
             place = self.places[id(value)]
-            if isinstance(place, InStatic):
+            if isinstance(place, InPermanent):
                 if place.array is target.array:
                     continue
-                if id(place.array) in written and self.line.node_of(self.line.root[id(value)]).kind is Kind.READ:
+                if id(place.array) in written and self.line.node_of(self.line.owners[id(value)]).kind is Kind.READ:
                     place = InArena(self.arena.take(size_of(value)))  # before any variable changes
                     self._add_copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
-            form = self._device_launches(copy_launches(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
-            self.stretch.actions.append(Action(node, form, (place,), (target,)))
+            launches = (
+                self._device_launches(copy_launches(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
+            )
+            self.block.actions.append(Action(node, launches, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None
-            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), end_of_trace_launches(part.leaf), (), ()))
+            self.block.actions.append(Action(Node(Kind.OPERATION, None), end_of_trace_launches(part.leaf), (), ()))
 
-    def _fill_choice_tables(self) -> None:
-        """Writes the first step of each successor into the tables of the steps that choose by a guard."""
+    def _fill_branch_tables(self) -> None:
+        """Writes the first step of each successor into the branch tables of the steps that choose by a guard."""
         first_steps, steps = [], 0
-        for stretch in self.plan.stretches:
+        for block in self.plan.blocks:
             first_steps.append(steps)
-            steps += sum(len(a.launches.launches) for a in stretch.actions if a.launches is not None)
+            steps += sum(len(a.launches.launches) for a in block.actions if a.launches is not None)
         numbers = {id(part): number for number, part in enumerate(self.parts)}
-        for part, stretch in zip(self.parts, self.plan.stretches, strict=True):
-            stretch.ways = {answer: numbers[id(successor)] for answer, successor in part.ways.items()}
-            form = stretch.actions[-1].launches if part.guard is not None else None
-            if form is not None:
-                table = form.launches[0].operands[1]
+        for part, block in zip(self.parts, self.plan.blocks, strict=True):
+            block.ways = {answer: numbers[id(successor)] for answer, successor in part.ways.items()}
+            launches = block.actions[-1].launches if part.guard is not None else None
+            if launches is not None:
+                table = launches.launches[0].operands[1]
                 assert isinstance(table, Constant)
                 table.array[:] = [
-                    w for answer, successor in stretch.ways.items() for w in (int(answer), first_steps[successor])
+                    w for answer, successor in block.ways.items() for w in (int(answer), first_steps[successor])
                 ]

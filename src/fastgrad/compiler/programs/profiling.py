@@ -23,7 +23,7 @@ from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime import driver
 
-_END_KERNEL = "end_program"
+_END_OF_TRACE_KERNEL_NAME = "end_program"
 """The name of the kernel at the end of a trace."""
 
 TIMED_RUNS_PER_STEP = 5
@@ -119,12 +119,12 @@ class ProfileReport:
         )
 
     def _rows_by_operation(self) -> list[ProfileRow]:
-        """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
+        """Returns the report's rows merged to one row for each operation, without the ends of traces."""
         groups: list[list[ProfileRow]] = []
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
-            elif row.name != _END_KERNEL:
+            elif row.name != _END_OF_TRACE_KERNEL_NAME:
                 groups.append([row])
         shown = []
         for group in groups:
@@ -162,7 +162,7 @@ def program_text(program: Any) -> str:
     kernels: dict[str, str] = {}
     for action in program.plan.actions:
         names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
-        if names != [_END_KERNEL]:
+        if names != [_END_OF_TRACE_KERNEL_NAME]:
             lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_node_text(action.node)}")
         kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
@@ -249,7 +249,7 @@ def _shortest_time(work: Callable[[], Any]) -> float:
 
 
 def _partial_update(node: Node) -> str | None:
-    """Returns the ``partial_update`` of the node's row; None for other nodes."""
+    """Returns the ``partial_update`` of the node's operation; None for other nodes."""
     row = None if node.payload is None else operation_of(node)
     return None if row is None else row.partial_update
 
@@ -263,7 +263,7 @@ def _changed_table_count(node: Node) -> int:
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:
-    """Returns how many rows a step changes with the values in the frame; None if the frame does not show it."""
+    """Returns how many array rows a step changes with the values in the frame; None if the frame does not tell."""
     node = action.node
     if not _changed_table_count(node):
         return None

@@ -2,7 +2,7 @@
 
 A graph is planned (``plan.py``), the plan becomes a frame of words (``frame.py``), and a short generated function calls the
 driver with the frame. If every node has kernels, that function is one native call. Nodes without kernels run eagerly,
-between two stretches of native steps.
+between the native steps.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
-from fastgrad.compiler.programs.buffers import InCaller, prefix_of
+from fastgrad.compiler.programs.buffers import InCallerArray, prefix_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import ReplayWriter, drivers_of, unrecorded_outcome
+from fastgrad.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
 from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
@@ -27,7 +27,7 @@ from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
 
 
 class Program:
-    """The traces of one function and key, ready to be replayed. Threads may share it, and calls may overlap.
+    """The traces of one function and key, ready to be replayed. Threads may share a program, and calls may overlap.
 
     Args:
         graphs: the recorded graphs, one for each trace.
@@ -36,7 +36,7 @@ class Program:
         plan: the plan.
         source: the generated function.
         arena_bytes: the working memory of one replay, without the memory that nodes without kernels allocate.
-        inlined: the lines of the function that ``single`` returns first; see ``ReplayWriter.inlined``.
+        inlined: the lines of the function that ``exclusive_replay`` returns first; see ``ReplayWriter.inlined``.
 
     Raises:
         Apart: the graphs are not traces of one program.
@@ -89,8 +89,8 @@ class Program:
         finally:
             self._idle.append(run)
 
-    def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
-        """Returns the replay function for one caller at a time, for programs that are one native call.
+    def exclusive_replay(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
+        """Returns a replay function that serves one caller at a time, for programs that are one native call.
 
         The function refuses arrays with a layout that kernels do not read (``UnreadableLayout``). It does not copy the tensors that share
         memory of the variables ``plan.written``: see ``release``.
@@ -106,7 +106,7 @@ class Program:
 
     @staticmethod
     def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
-        """Handles a native stretch that stopped before its end: raises the error of the step, or resumes.
+        """Handles native steps that stopped before the last one: raises the error of a step, or resumes.
 
         Signals are handled between two parts of a run that pauses: Ctrl-C raises here, and nothing has changed. The method is
         static, so that its caller keeps no reference to the program, which is freed, with its code, at the last use.
@@ -114,13 +114,13 @@ class Program:
         Returns:
             The status that the driver returns.
         """
-        begin, go_on = drivers_of(frame.plan)
+        begin, go_on = driver_functions_of(frame.plan)
         while status == driver.STOPPED:
             answer = int(frame.words[driver.STATUS])
             if answer == driver.PAUSED:
                 status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
             elif answer == driver.ABANDONED:
-                frame.forget_pause()
+                frame.clear_resume_point()
                 status = begin(objects, frame.words, stop)
             else:
                 Program._raise_step_error(frame, answer, objects)
@@ -135,7 +135,9 @@ class Program:
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
         arrays = [
-            prefix_of(objects[place.number], value.shape) if isinstance(place, InCaller) else frame.array(place, value)
+            prefix_of(objects[place.number], value.shape)
+            if isinstance(place, InCallerArray)
+            else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:

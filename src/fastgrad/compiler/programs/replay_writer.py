@@ -1,7 +1,7 @@
 """The generated Python function of a program: takes arrays, returns the number of the trace and its results.
 
 If all nodes of a program have kernels, the function is one native call. The driver then chooses the branches by itself.
-Otherwise stretches of native steps alternate with nodes that run in Python, and Python chooses the branches.
+Otherwise consecutive native steps alternate with nodes that run in Python, and Python chooses the branches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
-from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
+from fastgrad.compiler.programs.buffers import (
+    Action,
+    Block,
+    InCallerArray,
+    InPermanent,
+    InPython,
+    Place,
+    Plan,
+    prefix_of,
+)
 from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
@@ -22,11 +31,11 @@ from fastgrad.kernels.codegen.generated_source import temporary_function_from_so
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
 
-_program_numbers = itertools.count(1)
-# Numbers the programs; the file name of a generated text contains the number.
+_source_file_numbers = itertools.count(1)
+# Numbers in the file names of generated functions, one for each program.
 
 
-def drivers_of(plan: Plan) -> tuple[Any, Any]:
+def driver_functions_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
     if work.shared > MOST_NANOSECONDS_ON_ONE_THREAD:
@@ -46,7 +55,7 @@ class ReplayWriter:
     """Writes the replay function of a program.
 
     Args:
-        program: has the plan; its ``stopped`` handles a stretch that stopped before its end.
+        program: has the plan; its ``stopped`` handles native steps that stopped before the last one.
         frame: a frame of the plan; the maker is called once for each frame.
 
     Attributes:
@@ -55,7 +64,7 @@ class ReplayWriter:
 
     def __init__(self, program: Any, frame: Frame) -> None:
         self.plan: Plan = program.plan
-        begin, go_on = drivers_of(self.plan)
+        begin, go_on = driver_functions_of(self.plan)
         self.scope: dict[str, Any] = {
             "empty": np.empty,
             "copyto": np.copyto,
@@ -85,16 +94,16 @@ class ReplayWriter:
             self._lines.append(f"v{value.number} = constant{value.number}")
         self._lines.append(f"objects = ({''.join(f'{name}, ' for name in self._objects)})")
         if self.plan.native:
-            self._write_native(frame)
+            self._write_native_replay(frame)
         else:
-            self._write_alternating(frame)
+            self._write_mixed_replay(frame)
         names = [f"a{i}" for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
         lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
         lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
     def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """Returns the replay function's lines, for inlining; None unless it is one native call for one trace.
+        """Returns the replay function's lines, for inlining; None unless the function is one native call for one trace.
 
         Args:
             frame: the frame that the lines run on.
@@ -102,7 +111,7 @@ class ReplayWriter:
         Returns:
             The lines, in which argument i is named ``ai``; the names of the results; the values of the other names.
         """
-        leaves = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        leaves = [block for block in self.plan.blocks if block.leaf is not None]
         if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
             return None
         *lines, last = self._lines
@@ -113,29 +122,29 @@ class ReplayWriter:
         """Returns the compiled function ``make(frame)``, which makes the replay function for a frame."""
         make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
         make_replay = temporary_function_from_source(
-            "make", self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope
+            "make", self.source, f"<fastgrad program {next(_source_file_numbers)}>", self.scope
         )
         return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------
 
-    def _write_native(self, frame: Frame) -> None:
+    def _write_native_replay(self, frame: Frame) -> None:
         total = frame.steps[-1].stop if frame.steps else 0
-        first_stop, *later_stops = [*self._pause_steps(frame), total]
+        first_stop, *later_stops = [*self._signal_check_steps(frame), total]
         self._write_driver_call(f"begin(objects, words, {first_stop})", first_stop)
         for start, stop in itertools.pairwise([first_stop, *later_stops]):
             self._write_driver_call(f"go_on(words, {start}, {stop})", stop)
-        ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
-        for stretch in ends[:-1]:
-            self._lines.append(f"if status == {-1 - self._trace_number(stretch)}: {self._return_statement(stretch)}")
+        ends = [block for block in self.plan.blocks if block.leaf is not None]
+        for block in ends[:-1]:
+            self._lines.append(f"if status == {-1 - self._trace_number(block)}: {self._return_statement(block)}")
         self._lines.append(self._return_statement(ends[-1]))
 
-    def _pause_steps(self, frame: Frame) -> list[int]:
-        """Returns the steps before which a long program returns to Python, so that Python handles signals.
+    def _signal_check_steps(self, frame: Frame) -> list[int]:
+        """Returns the steps before which a long program returns to Python, which then handles signals.
 
         None comes after a step that changes a variable.
         """
-        if len(self.plan.stretches) > 1:
+        if len(self.plan.blocks) > 1:
             return []
         memory = {id(variable._array) for variable in self.plan.written}
         pauses, spent = [], 0.0
@@ -143,40 +152,40 @@ class ReplayWriter:
             if spent > driver.LOOP_PAUSE_INTERVAL_NANOSECONDS and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
-            if any(isinstance(place, InStatic) and id(place.array) in memory for place in action.outputs):
+            if any(isinstance(place, InPermanent) and id(place.array) in memory for place in action.outputs):
                 break
             spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
         return pauses
 
     @staticmethod
-    def _trace_number(stretch: Stretch) -> int:
-        assert stretch.leaf is not None
-        return stretch.leaf
+    def _trace_number(block: Block) -> int:
+        assert block.leaf is not None
+        return block.leaf
 
     def _write_driver_call(self, text: str, stop: int) -> None:
         self._lines.append(f"status = {text}")
         self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
 
-    def _return_statement(self, stretch: Stretch) -> str:
-        first_use = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
+    def _return_statement(self, block: Block) -> str:
+        first_use = {number: i for i, number in reversed(list(enumerate(block.returned)))}
         names = []
-        for i, (number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+        for i, (number, value) in enumerate(zip(block.returned, block.values, strict=True)):
             name = f"v{value.number}.copy()" if value.dtype.kind == "O" else f"o{len(self.plan.arguments) + number}"
             names.append(name if first_use[number] == i else f"{name}.copy()")
-        return f"return {stretch.leaf}, [{', '.join(names)}]"
+        return f"return {block.leaf}, [{', '.join(names)}]"
 
     # ---- native steps and Python -------------------------------------------------------------------------
 
-    def _write_alternating(self, frame: Frame) -> None:
+    def _write_mixed_replay(self, frame: Frame) -> None:
         self._write_driver_call("begin(objects, words, 0)", 0)  # sets the addresses of the caller's arrays
         position = 0
-        alone = len(self.plan.stretches) == 1
+        alone = len(self.plan.blocks) == 1
         if not alone:
             self._lines += ["part = 0", "while True:"]
-        for number, stretch in enumerate(self.plan.stretches):
+        for number, block in enumerate(self.plan.blocks):
             earlier_lines, self._lines = self._lines, []
-            self._write_stretch(number, stretch, frame, position)
-            position += len(stretch.actions)
+            self._write_block(number, block, frame, position)
+            position += len(block.actions)
             if alone:
                 self._lines = earlier_lines + self._lines
             else:
@@ -186,27 +195,27 @@ class ReplayWriter:
                     *[f"        {line}" for line in self._lines],
                 ]
 
-    def _write_stretch(self, number: int, stretch: Stretch, frame: Frame, position: int) -> None:
+    def _write_block(self, number: int, block: Block, frame: Frame, position: int) -> None:
         first_step = frame.steps[position].start if position < len(frame.steps) else 0
         steps = range(first_step, first_step)
-        for action_number, action in enumerate(stretch.actions, position):
+        for action_number, action in enumerate(block.actions, position):
             if action.launches is not None:
                 steps = range(steps.start, frame.steps[action_number].stop)
                 continue
             if steps:
                 self._write_driver_call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
             steps = range(steps.stop, steps.stop)
-            if stretch.ways and action is stretch.actions[-1]:
-                self._write_choice(number, stretch, action)
+            if block.ways and action is block.actions[-1]:
+                self._write_choice(number, block, action)
             else:
                 self._write_python_node(action_number, action)
         if steps:
             self._write_driver_call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
-        if stretch.leaf is not None:
-            self._lines.append(self._return_statement(stretch))
+        if block.leaf is not None:
+            self._lines.append(self._return_statement(block))
 
-    def _write_choice(self, number: int, stretch: Stretch, action: Action) -> None:
-        self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways
+    def _write_choice(self, number: int, block: Block, action: Action) -> None:
+        self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, block.ways
         array = self._array_expression(action.inputs[0], action.node.inputs[0])
         self._lines.append(f"part = ways{number}.get(outcome_of(guard{number}, {array}))")
         self._lines.append(f"if part is None: raise left(guard{number}, {array})")
@@ -236,7 +245,7 @@ class ReplayWriter:
         """Returns the expression of a value's array."""
         if isinstance(place, InPython):
             return f"v{value.number}"
-        if isinstance(place, InCaller):
+        if isinstance(place, InCallerArray):
             return f"leading({self._objects[place.number]}, {value.shape})"
         if id(value) not in self._held:
             name = self._held[id(value)] = f"m{len(self._held)}"

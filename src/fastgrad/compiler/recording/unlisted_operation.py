@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import ANY, Form, Operation
+from fastgrad.core.operation import ALL_DTYPES, Form, Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
@@ -35,7 +35,7 @@ class UnlistedOperation(Operation):
         self.name = self.__name__ = name
         self.form = form
         self.code = None
-        self.dtypes = ANY
+        self.dtypes = ALL_DTYPES
         self.domain = None
         self.views = None
 

@@ -14,7 +14,7 @@ from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
-from fastgrad.compiler.programs.plan import OtherMachine
+from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
 from fastgrad.cuda.kernels import attention, gathering, norms, products, random, recurrent, rows, updates, windows
@@ -131,7 +131,7 @@ def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     return OnDevice(variant(kernel.kernel, noalias=False), kernel.dtypes)
 
 
-GPU_PLANNING = OtherMachine(
+GPU_PLANNING = DeviceTarget(
     _group_launches, converted_launches, KernelCompiler(_signature_of, _is_noalias, _without_noalias)
 )
-"""The GPU's part of the planning of a program."""
+"""The GPU as the device of a plan."""

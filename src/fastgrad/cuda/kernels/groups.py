@@ -79,7 +79,7 @@ class DeviceWriter(KernelWriter):
         self, array_name: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str
     ) -> str:
         """Returns the source text of an element's index, in a form that shows multiples of the width."""
-        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
+        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.c_strides and not offset
         if whole and self.linear is not None:
             return self.linear
         return super().element_index(array_name, dims, strides, offset, inner)

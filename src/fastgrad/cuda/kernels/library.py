@@ -23,7 +23,7 @@ from fastgrad.compiler.fusion.fused import Fused, Source
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.core import settings_version
-from fastgrad.core.operation import HALVES
+from fastgrad.core.operation import HALF_DTYPES
 from fastgrad.cuda.codegen.kernel import OnDevice
 from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
@@ -261,7 +261,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         current = first + len(fused.steps) - len(steps)
         return steps.pop(0)
 
-    if steps[0].row.name == "cast" and steps[0].output in HALVES and steps[0].output.name == spec.dtype:
+    if steps[0].row.name == "cast" and steps[0].output in HALF_DTYPES and steps[0].output.name == spec.dtype:
         spec = spec._replace(out=taken().output.name)
     elif spec.dtype != spec.out:
         return None  # the library rounds once, after the epilogue

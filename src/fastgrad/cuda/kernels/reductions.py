@@ -49,7 +49,7 @@ class _DeviceReduction(ReductionEmitter):
     writer: DeviceWriter
     whose = "block"
 
-    def has_uncut_reductions(self) -> bool:
+    def has_unsplit_reductions(self) -> bool:
         return self.reduced_count <= self.part or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
@@ -133,9 +133,9 @@ class _DeviceReduction(ReductionEmitter):
 
 
 class _RowReduction(_DeviceReduction):
-    """Generates kernels that reduce the innermost dimension. A piece is an element of the result."""
+    """Generates kernels that reduce the innermost dimension. A unit is a result, or a part of a result."""
 
-    def _piece_count(self) -> int:
+    def _unsplit_units(self) -> int:
         return self.kept_count
 
     def _elements_of_part(self) -> int:
@@ -188,12 +188,12 @@ class _RowReduction(_DeviceReduction):
 
 
 class _ColumnReduction(_DeviceReduction):
-    """Generates kernels that keep the innermost dimension. A piece is as many columns as a warp has threads."""
+    """Generates kernels that keep the innermost dimension. A unit has as many columns as a warp has threads."""
 
     whose = "lines"
     owner = "inside and thread() < 32"
 
-    def _piece_count(self) -> int:
+    def _unsplit_units(self) -> int:
         inner = self.fused.sizes[-1]
         return self.kept_count // inner * -(-inner // 32)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
-from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan
+from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanent, Place, Plan
 from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
@@ -88,7 +88,7 @@ class DeviceFrame:
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
         """Returns the address of a value."""
-        if isinstance(place, InStatic):
+        if isinstance(place, InPermanent):
             return self._permanent_address(place.array)
         base, offset = _base_and_offset(place)
         return (arena if base == ARENA_BASE else objects[base]) + offset
@@ -160,11 +160,11 @@ class DeviceFrame:
             case Scratch(number):
                 place = action.scratch[number]
             case Constant(array):
-                place = InStatic(array)
+                place = InPermanent(array)
             case _:
                 words[at] = operand
                 return
-        if isinstance(place, InStatic):
+        if isinstance(place, InPermanent):
             words[at] = self._permanent_address(place.array)
         else:
             moves.append((at, *_base_and_offset(place)))
@@ -181,7 +181,7 @@ class DeviceFrame:
 def _base_and_offset(place: Place) -> tuple[int, int]:
     if isinstance(place, InArena):
         return ARENA_BASE, place.offset
-    assert isinstance(place, InCaller), "an object of Python's has no address"
+    assert isinstance(place, InCallerArray), "an object of Python's has no address"
     return place.number, 0
 
 
@@ -191,7 +191,7 @@ def _element_count(action: Action, operand: Any) -> int:
             value = action.node.inputs[number]
         case Output(number):
             place = action.outputs[number]
-            if isinstance(place, InStatic):  # an assignment's outputs do not include the variable
+            if isinstance(place, InPermanent):  # an assignment's outputs do not include the variable
                 return int(place.array.size)
             value = action.node.outputs[number]
         case Scratch(number):

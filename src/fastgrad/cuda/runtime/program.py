@@ -59,7 +59,7 @@ class DeviceProgram:
         Apart: the graphs are not traces of one tree.
     """
 
-    single = None
+    exclusive_replay = None
     inlined = None
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
@@ -69,12 +69,12 @@ class DeviceProgram:
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)
-        self._steps = _steps_by_stretch(self._frame)
+        self._steps = _steps_by_block(self._frame)
         self._places, self._size = self._memory_layout()
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
         self._results: list[Any] = []  # arrays, None for Python objects
-        self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
+        self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the block and of the first step
         self._shared = -1
         self._lock = threading.RLock()
         state_variables = [
@@ -136,16 +136,16 @@ class DeviceProgram:
                     self._memory, self._results = None, []
             for array in self._written:
                 self._frame.get(array)
-            stretch = self.plan.stretches[number]
-            assert stretch.leaf is not None
+            block = self.plan.blocks[number]
+            assert block.leaf is not None
             trace_results: list[Any] = []
-            for position, (result_number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+            for position, (result_number, value) in enumerate(zip(block.returned, block.values, strict=True)):
                 if value.dtype.kind == "O":
                     trace_results.append(run.python[id(value)].copy())
                 else:
-                    is_own = not self._fixed and result_number not in stretch.returned[:position]
+                    is_own = not self._fixed and result_number not in block.returned[:position]
                     trace_results.append(results[result_number] if is_own else results[result_number].copy())
-            return stretch.leaf, trace_results
+            return block.leaf, trace_results
 
     def release(self) -> None:
         """Gives tensors that share the memory of variables to be changed their own copies."""
@@ -256,7 +256,7 @@ class _ProgramRun:
         self.kept: list[Any] = []
 
     def run(self) -> int:
-        """Runs the program; returns the number of its last stretch.
+        """Runs the program; returns the number of its last block.
 
         Raises:
             ProgramStopped: a kernel has stopped the program. If ``carefully``, the kernel's own error is raised instead.
@@ -269,12 +269,12 @@ class _ProgramRun:
                     self._run_on_host(step)
                 else:
                     self._launch_sequence((number, step_number), step)
-            stretch = self._plan.stretches[number]
-            if stretch.leaf is not None:
+            block = self._plan.blocks[number]
+            if block.leaf is not None:
                 return number
-            guard = stretch.actions[-1]
+            guard = block.actions[-1]
             array = self.array(guard.inputs[0], guard.node.inputs[0])
-            successor = stretch.ways.get(outcome_of(guard.node, array))
+            successor = block.ways.get(outcome_of(guard.node, array))
             if successor is None:
                 raise unrecorded_outcome(guard.node, array)
             number = successor
@@ -362,29 +362,29 @@ class _LaunchSequence:
         self.calls, self.asks = calls, asks
 
 
-def _steps_by_stretch(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
-    """Returns the steps of each stretch: runs of launches, and the host's actions between them.
+def _steps_by_block(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
+    """Returns the steps of each block of the plan: runs of launches, and the host's actions between them.
 
     Answers are checked after the last kernel that may stop the program, before the first one that changes a variable, and before the
     host reads a value to decide.
     """
-    stretch_steps: list[list[_LaunchSequence | Action]] = []
+    block_steps: list[list[_LaunchSequence | Action]] = []
     calls_of = iter(frame.calls)
-    for stretch in frame.plan.stretches:
+    for block in frame.plan.blocks:
         steps: list[_LaunchSequence | Action] = []
         pending_calls: list[tuple[Action, PreparedLaunch]] = []
-        for action in stretch.actions:
+        for action in block.actions:
             calls = next(calls_of)
             if action.launches is not None:
                 pending_calls += [(action, call) for call in calls]
                 continue
             steps += _launch_sequences(pending_calls, checks_at_end=True)
             pending_calls = []
-            if stretch.ways and action is stretch.actions[-1]:
+            if block.ways and action is block.actions[-1]:
                 continue
             steps.append(action)
-        stretch_steps.append([*steps, *_launch_sequences(pending_calls, checks_at_end=False)])
-    return stretch_steps
+        block_steps.append([*steps, *_launch_sequences(pending_calls, checks_at_end=False)])
+    return block_steps
 
 
 def _launch_sequences(
