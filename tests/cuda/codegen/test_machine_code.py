@@ -10,20 +10,11 @@ from contextlib import suppress
 import pytest
 
 from fastgrad.cuda.codegen.compile import NotForGpus
-from fastgrad.kernels.optimizers.update_rule import RULES
 from tests.cuda.codegen import kernels_of_table as found
-from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
+from tests.cuda.codegen.linking import machine_code, ptx_of
 
 CAPABILITIES = (80, 90, 100)
 OLDEST = CAPABILITIES[0]
-LOADS_AND_STORES = {"drop", *RULES}
-LOADS = {"slide", "gather_filters", *LOADS_AND_STORES}
-STORES = {"bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
-SHUFFLES = {
-    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient"], 5),
-    **dict.fromkeys(["softmax", "log_softmax", "attention", "layer_norm", "layer_norm_gradient"], 10),
-}
-"""How many instructions exchange numbers in a warp: five for each of a row's sums and extremes."""
 COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
 
 
@@ -53,29 +44,6 @@ def test_kernels_of_float32_compute_nothing_in_float64(compiled):
     narrow = [(one, text) for one, text in compiled if one.elements & {"float32"} and not one.elements & {"float64"}]
     assert len(narrow) > len(compiled) / 2
     assert [one.kernel.name for one, text in narrow if COMPUTES.search(text)] == []
-
-
-def by_name(compiled, names):
-    """The PTX of the kernels of these names, of float32 where they are for that, by name; not of bytes, which are for odd sizes."""
-    texts = {name: [] for name in names}
-    for one, text in compiled:
-        if one.kernel.name in names and not one.elements & {"float64"} and one.dtypes.get("T") != "uint8":
-            texts[one.kernel.name].append(text)
-    assert all(texts.values())
-    return texts
-
-
-def test_neighbouring_elements_are_one_access_of_128_bits(compiled):
-    for names, access in ((LOADS, WIDE_LOAD), (STORES, WIDE_STORE)):
-        texts = by_name(compiled, names)
-        assert [name for name in texts if not all(re.search(access, text) for text in texts[name])] == []
-
-
-def test_sums_and_extremes_of_rows_are_exchanged_in_warps(compiled):
-    texts = by_name(compiled, SHUFFLES)
-    assert {name: {text.count("shfl.sync.bfly.b32") for text in found} for name, found in texts.items()} == {
-        name: {count} for name, count in SHUFFLES.items()
-    }
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)

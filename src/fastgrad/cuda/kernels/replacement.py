@@ -10,8 +10,6 @@ import numpy as np
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
 from fastgrad.kernels.runtime.launch import Launch, Scratch
 
-MOST_THREADS_PER_BLOCK = 512
-
 
 class ScratchMemory:
     """The scratch memory of an operation. GPU kernels may add to it."""
@@ -42,11 +40,3 @@ def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
 def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement by a kernel with the operands and units of the CPU's."""
     return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
-
-
-def thread_count(elements: int) -> int:
-    """Returns the number of threads that share ``elements`` neighbouring elements."""
-    wanted = 32
-    while wanted < MOST_THREADS_PER_BLOCK and 4 * wanted < elements:
-        wanted *= 2
-    return wanted
