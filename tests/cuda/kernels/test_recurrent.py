@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import GPU_PLANNING, row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.kernels.runtime.launch import run_launches
 from tests.kernels.in_place import written_over
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
@@ -65,6 +67,16 @@ def test_layers_and_their_gradients(name, units, batch, steps):
         for of_all, of_last in ((True, False), (False, True)):
             has = (masked, of_all, *[of_last] * STATES[name])
             check(f"{name}_gradient", gradient_inputs(name, inputs, wanted, has), has=has)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_layers_have_the_cpus_bits(name):
+    """Also where a CPU's panels have many columns, and a GPU's have one."""
+    inputs = layer(name, 65, 9, 2, np.float32, masked=False)
+    on_cpu = [np.full_like(y, np.nan) for y in TABLE[name].run(*inputs)]
+    assert run_launches(launches_of_row(TABLE[name], inputs, on_cpu, {}), inputs, on_cpu) is None
+    for ours, theirs in zip(on_gpu(name, inputs, on_cpu, {}), on_cpu, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", GATES)
