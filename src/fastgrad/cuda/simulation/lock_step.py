@@ -53,7 +53,7 @@ def simulate(
         arguments: the arguments of a call without `first` and `last`: contiguous arrays, numbers, tuples of arrays.
         units: the number of units of work.
         blocks: the number of blocks that get them.
-        threads: the number of threads of a block, a multiple of 32; fewer than on a GPU, as each costs time here.
+        threads: the number of threads of a block, a power of two; fewer than on a GPU, as each costs time here.
 
     Returns:
         The smallest answer of a unit with an error; None without errors.
