@@ -15,6 +15,9 @@ from tests.cuda.codegen.linking import machine_code, ptx_of
 
 CAPABILITIES = (80, 90, 100)
 OLDEST = CAPABILITIES[0]
+STACK = re.compile(r"\.local .*__local_depot\d+\[(\d+)\]")
+MOST_STACK_BYTES = 1 << 14
+"""The most bytes of a thread's stack: a GPU keeps stacks for all threads that it can run at a time, some 100,000."""
 COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
 
 
@@ -25,7 +28,7 @@ def compiled():
     return [(one, ptx_of(one.kernel, one.dtypes, OLDEST)) for one in kernels]
 
 
-def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
+def test_kernels_need_no_library_and_no_large_stack(compiled):
     """`compile_ptx` refuses functions of C by name; others would be external symbols, which no driver resolves."""
     texts = [*compiled]
     for one in found.all_different(found.of_the_cpu()):
@@ -33,6 +36,7 @@ def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
             texts.append((one, ptx_of(one.kernel, one.dtypes, OLDEST)))
     assert len(texts) > len(compiled) + 100
     assert [one.kernel.name for one, text in texts if ".extern" in text] == []
+    assert [one.kernel.name for one, text in texts if sum(map(int, STACK.findall(text))) > MOST_STACK_BYTES] == []
 
 
 def test_kernels_for_gpus_have_no_stack(compiled):

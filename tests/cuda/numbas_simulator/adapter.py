@@ -129,6 +129,7 @@ SPECIALS = {
     of_all.local_array: lambda kind, length: np.zeros(length, kind),
     of_all.float_bits: _float_bits,
     of_all.from_bits: lambda i: i.view(f"float{8 * i.itemsize}"),
+    of_all.prefetch: lambda x, i: None,
     of_all.fused_multiply_add: _fused_multiply_add,
     of_all.round_down: np.floor,
     of_all.round_to_even: np.rint,

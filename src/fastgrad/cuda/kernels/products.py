@@ -64,7 +64,8 @@ def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
 )
 def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart, first, last):
     """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. Units are tiles of each C."""
-    left, right = shared_array(T, 1056), shared_array(T, 1056)
+    left = shared_array(T, 1056)
+    right = shared_array(T, 1056)
     bands, panels, chains = (m + 31) // 32, (n + 31) // 32, chains_of(k)
     lane, row = thread() % 32, thread() // 32
     for unit in range(first, last):
