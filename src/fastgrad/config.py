@@ -121,7 +121,7 @@ def _enable_tensor_float_32_execution(enabled: bool) -> None:
     """Sets whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name.
 
     TF32 has float32's range and 10 fraction bits; tensor cores multiply it several times as fast. The default is off; in
-    TensorFlow it is on. No kernel uses TF32 yet (`docs/gpu.md`), so the setting has no effect.
+    TensorFlow it is on. The setting affects products by cuBLASLt (`docs/gpu.md`). Compiled functions notice a change.
 
     Args:
         enabled: whether rounding is allowed.

@@ -8,9 +8,11 @@ import pytest
 import fastgrad as tf
 from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, on_device
 from fastgrad.cuda.devices import available, finding, real
+from fastgrad.cuda.devices.blas import Blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.kernels.codegen.build import kernel
 from tests.cuda.row_sums import sum_rows
+from tests.cuda.stand_in import cublas_lt
 from tests.cuda.stand_in import driver as stand_in
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -121,6 +123,25 @@ def test_a_graph_does_what_was_recorded(driver):
         driver.replay(graph)
         driver.synchronize()
         np.testing.assert_array_equal(got(driver, copy, X[:, 0].copy()), factor * X.sum(1))
+
+
+def test_products_of_cublaslt_are_recorded_from_the_second_time_on(monkeypatch):
+    def within(address, nbytes):
+        assert nbytes <= stand_in._room(address)
+
+    monkeypatch.setattr(cublas_lt, "within", [within])
+    monkeypatch.setattr(cublas_lt, "do", [stand_in._do])
+    driver = available.device(0).driver
+    monkeypatch.setattr(driver, "_blas", Blas(cublas_lt, cublas_lt))
+    a, b = np.ones((4, 8), np.float32), np.arange(8, dtype=np.float32)
+    with tf.device("GPU:0"):
+        step = tf.function(lambda x, w, b: tf.exp(tf.nn.relu(x @ w + b) @ w))
+        given = tf.constant(a), tf.constant(np.eye(8, dtype=np.float32)), tf.constant(b)
+        counts = []
+        for _ in range(5):
+            np.testing.assert_allclose(step(*given), np.exp(a + b), rtol=1e-6)
+            counts.append([name for name, _ in cublas_lt.calls].count("RELU_BIAS"))
+    assert counts == [0, 1, 2, 2, 2]  # on the host, launched, recorded, replayed
 
 
 def test_what_fails_while_it_is_recorded_leaves_the_driver_as_it_was(driver):

@@ -54,12 +54,21 @@ class ProductWithEpilogue(Payload):
         return number + 2 - (number > self.place)
 
 
-def add_epilogues(graph: Graph) -> Graph:
+JoinRule = Callable[[Node, Node, int], Node | None]
+"""Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
+
+
+def add_epilogues(
+    graph: Graph, takes_epilogue: Callable[[Node], bool] | None = None, join_rule: JoinRule | None = None
+) -> Graph:
     """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
         graph: fused; it is not changed.
+        takes_epilogue: whether a product can be followed; by default, on a CPU.
+        join_rule: joins the two nodes; by default, on a CPU, to a `ProductWithEpilogue`.
     """
+    takes_epilogue, join_rule = takes_epilogue or can_take_epilogue, join_rule or joined_with_map_or_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
@@ -68,14 +77,14 @@ def add_epilogues(graph: Graph) -> Graph:
         if (
             row_name(node) in ("matmul", "wide_product", "convolution")
             and uses[id(node.outputs[0])] == 1
-            and can_take_epilogue(node)
+            and takes_epilogue(node)
         ):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last product of several: the others are computed before it.
             for position in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[position]))
-                merged = None if product is None else joined_with_map_or_sums(product, node, position)
+                merged = None if product is None else join_rule(product, node, position)
                 if merged is not None:
                     node = merged
                     merged_ids.add(id(product))

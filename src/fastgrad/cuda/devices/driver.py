@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastgrad.cuda.codegen.kernel import DeviceKernel
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 
 
 class OutOfDeviceMemory(MemoryError):
@@ -32,6 +33,10 @@ class Driver(Protocol):
     capability: int
     is_simulated: bool
     stream: int
+
+    @property
+    def blas(self) -> Blas | None:
+        """NVIDIA's library of matrix products, or None. Access makes this GPU the calling thread's."""
 
     def memory(self) -> tuple[int, int]:
         """Returns the number of free bytes of the GPU's memory, and of all bytes."""
@@ -82,7 +87,7 @@ class Driver(Protocol):
     def finish(self, event: Any) -> None:
         """Waits until an event has happened."""
 
-    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Any:
+    def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
         """Loads a kernel so that it can be launched. Machine code comes from the disk cache if possible.
 
         Raises:

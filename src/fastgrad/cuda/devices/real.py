@@ -6,6 +6,7 @@ The first use of a GPU imports both. Machine code is kept on disk, keyed by all 
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from fastgrad.cuda.codegen.compile import cache_key_of, compile_ptx
 from fastgrad.cuda.codegen.entry import ENTRY
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.codegen.link import Cubin, link
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.finding import capability_of, cuda_core
 from fastgrad.kernels.codegen.cache import Entry, load, store
@@ -64,6 +66,15 @@ class RealDriver:
         self._main_stream, self._beside = device.create_stream(), device.create_stream()
         self.stream = int(self._main_stream.handle)
         self._configurations: dict[tuple[int, int], Any] = {}
+
+    @property
+    def blas(self) -> Blas | None:
+        self._begin()
+        return self._blas
+
+    @functools.cached_property
+    def _blas(self) -> Blas | None:
+        return installed_blas()
 
     # ---- memory --------------------------------------------------------------------------------------------
 
@@ -142,7 +153,9 @@ class RealDriver:
 
     # ---- kernels -------------------------------------------------------------------------------------------
 
-    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Loaded:
+    def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Loaded | LibraryKernel:
+        if isinstance(kernel, LibraryKernel):
+            return kernel
         self._begin()
         cubin = cached_cubin(kernel, dtypes, self.capability)
         entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
@@ -153,7 +166,10 @@ class RealDriver:
             kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _MOST_BLOCKS_PER_RESIDENT_BLOCK
         )
 
-    def launch(self, loaded: Loaded, words: Sequence[int | float], units: int) -> None:
+    def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:
+        if isinstance(loaded, LibraryKernel):
+            loaded.run(words, self._begin())
+            return
         if not units:
             return
         kernel = loaded.kernel

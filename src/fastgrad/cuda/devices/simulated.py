@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.cuda.codegen.kernel import DeviceKernel
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.simulation.lock_step import SimulatedKernel, SimulationError
 
@@ -34,6 +35,7 @@ class SimulatedDriver:
     capability = 90
     is_simulated = True
     stream = 0
+    blas: Blas | None = None
 
     def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
         # The system provides pages at their first use.
@@ -106,17 +108,24 @@ class SimulatedDriver:
     def finish(self, event: Callable[[], None]) -> None:
         event()
 
-    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel:
+    def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel | LibraryKernel:
+        if isinstance(kernel, LibraryKernel):
+            return kernel
         return SimulatedKernel(kernel, dtypes)
 
-    def launch(self, loaded: SimulatedKernel, words: Sequence[int | float], units: int) -> None:
+    def launch(self, loaded: SimulatedKernel | LibraryKernel, words: Sequence[int | float], units: int) -> None:
         words = tuple(words)
+        if isinstance(loaded, LibraryKernel):
+            library = loaded
+            self._run_or_record(lambda: library.run(words, self.stream))
+            return
+        simulated = loaded
 
         def run_kernel() -> None:
-            for name, word in zip(loaded.names, words, strict=True):
+            for name, word in zip(simulated.names, words, strict=True):
                 if name is not None:
-                    self._check_range(int(word), 0, f"kernel {loaded.kernel.name}: {name}")
-            loaded.run(words, units, self._blocks, self._threads, self._allocated_bytes_from)
+                    self._check_range(int(word), 0, f"kernel {simulated.kernel.name}: {name}")
+            simulated.run(words, units, self._blocks, self._threads, self._allocated_bytes_from)
 
         self._run_or_record(run_kernel)
 

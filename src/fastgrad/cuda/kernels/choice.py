@@ -19,6 +19,7 @@ from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
 from fastgrad.cuda.kernels import attention, products, windows
 from fastgrad.cuda.kernels.groups import map_launches
+from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
 from fastgrad.cuda.kernels.replacement import (
     Replacement,
@@ -67,6 +68,8 @@ def launches_on_device(node: Node) -> Launches | None:
 
 def _group_launches(payload: Any) -> Launches:
     """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
+    if isinstance(payload, LibraryProduct):
+        return payload.launches
     if not payload.steps:
         return launches_of_group(payload)
     return gpu_reduction_launches(payload) if "r" in payload.roles else map_launches(payload)

@@ -16,6 +16,7 @@ from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.merge_common import plain_key
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
+from fastgrad.core import settings_version
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operation import Operation, as_array
 from fastgrad.core.placement import moved
@@ -81,7 +82,10 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
 
 def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    return None if options is None else (row.name, options, *[(array.shape, array.dtype) for array in arrays])
+    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32_SETTING)
+    return (
+        None if options is None else (row.name, options, allows_tf32, *[(array.shape, array.dtype) for array in arrays])
+    )
 
 
 def _run_on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:

@@ -24,13 +24,15 @@ from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InPython, Place
-from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, transformed
+from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
 from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import sharing
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import GPU_PLANNING
+from fastgrad.cuda.kernels.library import with_blas_products
 from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_answer
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
@@ -62,7 +64,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_PASSES))
+        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
         self.plan = plan(self.tree, GPU_PLANNING)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
@@ -217,13 +219,25 @@ class DeviceProgram:
         if not self._fixed or len(calls) == 1:
             launch_all()
             return
-        if key not in self._graphs:
+        if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
+            self._graphs[key] = None  # a library's lazy loading at the first launch would fail during graph capture
+            launch_all()
+            return
+        if self._graphs.get(key) is None:
             self._graphs[key] = driver.record(launch_all)
         driver.replay(self._graphs[key])
 
 
-_PASSES = (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
-"""The passes from a recording to a plannable graph for a GPU."""
+def _passes(blas: Blas | None) -> tuple[Pass, ...]:
+    """Returns the passes from a recording to a plannable graph for a GPU."""
+    if blas is None:
+        return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
+
+    def fuse_with_library(graph: Graph) -> Graph:
+        fused = fuse_to_fit(graph, slopes=False)  # cuBLASLt needs gelu's argument for its gradient
+        return with_blas_products(fused, blas)
+
+    return (*SIMPLIFY, *DECOMPOSE, fuse_with_library)
 
 
 class _ProgramRun:
