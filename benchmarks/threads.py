@@ -3,6 +3,6 @@
 
 def use_threads(threads: int) -> None:
     """Sets the number of threads of compiled steps."""
-    from fastgrad.kernels.runtime.thread_pool import team
+    from fastgrad.kernels.runtime.thread_pool import compute_pool
 
-    team.resize(threads)
+    compute_pool.resize(threads)

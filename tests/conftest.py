@@ -56,7 +56,7 @@ def _no_dtype_policy_is_left():
     yield
     module = sys.modules.get("fastgrad.keras.dtype_policy")
     if module is not None:
-        module._Default.policy = None
+        module._GlobalPolicy.policy = None
 
 
 @pytest.fixture

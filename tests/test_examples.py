@@ -214,16 +214,16 @@ def test_diabetes_stops_early_and_is_better_than_the_mean():
     assert error < 0.8 * guess
 
 
-def test_the_character_lstm_learns_the_look_of_python():
-    losses, text = load("character_lstm").main()
-    assert losses[-1] < 1.3 < 2.0 < losses[0]
+def test_the_character_lstm_begins_to_learn():
+    losses, text = load("character_lstm").main(epochs=1)
+    assert losses[0] < 3.0, "3.9 are those of a guess"
     assert text.startswith("    def __init__(self, ")
     assert len(text) > 200
 
 
-def test_the_small_gpt_learns_and_writes():
-    losses, text = load("small_gpt").main()
-    assert np.mean(losses[-50:]) < 1.4 < 3.0 < losses[0]
+def test_the_small_gpt_begins_to_learn():
+    losses, text = load("small_gpt").main(steps=60)
+    assert np.mean(losses[-10:]) < 2.9 < 3.0 < losses[0]
     assert text.startswith('"""Text wrapping and filling.')
     assert len(text) == 264
 

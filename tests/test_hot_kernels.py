@@ -19,14 +19,14 @@ keras = tf.keras
 layers = keras.layers
 
 DENSE = {
-    "linear": (dense.BIAS_KERNELS["linear"], dense.GRADIENT_BIAS_KERNELS["linear"]),
-    "relu": (dense.BIAS_KERNELS["relu"], dense.GRADIENT_BIAS_KERNELS["relu"]),
-    "tanh": (dense.BIAS_KERNELS["tanh"], dense.GRADIENT_BIAS_KERNELS["tanh"]),
+    "linear": (dense.BIAS_KERNELS["linear"], dense.DENSE_GRADIENT_KERNELS["linear"]),
+    "relu": (dense.BIAS_KERNELS["relu"], dense.DENSE_GRADIENT_KERNELS["relu"]),
+    "tanh": (dense.BIAS_KERNELS["tanh"], dense.DENSE_GRADIENT_KERNELS["tanh"]),
     "gelu": (
         dense.BIAS_KERNELS["linear"],
         activation.gelu,
         activation.gelu_gradient,
-        dense.GRADIENT_BIAS_KERNELS["linear"],
+        dense.DENSE_GRADIENT_KERNELS["linear"],
     ),
 }
 
@@ -196,7 +196,7 @@ def test_embedding_rows_are_gathered_and_updated(calls_of):
     tokens = np.array([[1, 2], [1, 0]])
     model = keras.Sequential([layers.Embedding(5, 3)])
     step = step_of(model, mean_square, x=tokens)
-    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.summed_rows
+    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.row_kernel
     assert list(calls_of(step, *kernels).values()) == [1, 1, 1, 1]
 
 

@@ -123,7 +123,7 @@ def test_a_tape_hears_only_its_own_thread():
 def test_kernels_are_first_used_by_several_threads_at_once():
     kernels = (
         dense.BIAS_KERNELS["relu"],
-        dense.GRADIENT_BIAS_KERNELS["relu"],
+        dense.DENSE_GRADIENT_KERNELS["relu"],
         activation.gelu,
         softmax.softmax,
         optimizers.adam.variables,

@@ -23,7 +23,7 @@ import sys
 from fastgrad import warm
 from fastgrad.kernels.codegen import store
 store.compile_for_wheel(sys.argv[1], sys.argv[2])
-for kernel, variables in warm.library_kernels():
+for kernel, variables in warm.list_library_kernels():
     if kernel.function.__module__ in sys.argv[3:]:
         kernel.code(variables)
 """
@@ -54,10 +54,10 @@ def _run(code, *arguments, **environment):
 
 
 def test_the_kernels_of_the_library_are_found_in_a_fixed_order():
-    names = [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
-    assert {"gemm", "softmax", "adam", "begin_with_pool", "lstm_gradient", "attention"} <= {name for name, _ in names}
+    names = [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.list_library_kernels()]
+    assert {"gemm", "softmax", "adam", "begin_on_pool", "lstm_gradient", "attention"} <= {name for name, _ in names}
     assert ("gelu", (("T", "float32"),)) in names
-    assert names == [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
+    assert names == [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.list_library_kernels()]
 
 
 @pytest.mark.skipif(not host_levels(), reason="this processor is of no level")
@@ -98,7 +98,7 @@ from fastgrad.kernels.codegen.build import Kernel
 compiled = []
 Kernel.compile_variants = lambda self, variables: compiled.append((id(self), *variables.items()))
 parts = [len(list(warm.compile_kernels(part, 3))) for part in range(3)]
-print(len(set(compiled)), len(compiled), sum(parts), len(warm.library_kernels()))
+print(len(set(compiled)), len(compiled), sum(parts), len(warm.list_library_kernels()))
 """
 
 

@@ -55,9 +55,12 @@ def _later(name: str, value: ast.expr, folder: str) -> dict[str, str]:
     match name:
         case "_LAZY":
             return {lazy: _file("fastgrad." + lazy) for lazy in ast.literal_eval(value)}
-        case "_LATER" | "_MODULE_OF_NAME":
+        case "_MODULE_OF_LAZY_NAME" | "_MODULE_OF_NAME":
             later = ast.literal_eval(value)
-            return {lazy: _file(("fastgrad." if name == "_LATER" else prefix) + home) for lazy, home in later.items()}
+            return {
+                lazy: _file(("fastgrad." if name == "_MODULE_OF_LAZY_NAME" else prefix) + home)
+                for lazy, home in later.items()
+            }
         case "_NAMESPACES" if isinstance(value, ast.Call):
             return {lazy: _file(prefix + lazy) for lazy in ast.literal_eval(value.args[0])}
     return {}

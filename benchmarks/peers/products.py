@@ -50,7 +50,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     from fastgrad.kernels.gemm.steps import product_launches
     from fastgrad.kernels.runtime import driver
     from fastgrad.kernels.runtime.eager_launch import step_table
-    from fastgrad.kernels.runtime.thread_pool import continue_shared
+    from fastgrad.kernels.runtime.thread_pool import continue_on_free_pool
 
     use_threads(threads)
     c = aligned(len(a), b.shape[1])
@@ -64,7 +64,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
 
     def repeat(products: int) -> np.ndarray:
         for start in range(0, products, STEPS):
-            continue_shared(frame, 0, one * min(STEPS, products - start))
+            continue_on_free_pool(frame, 0, one * min(STEPS, products - start))
         assert kept
         return c
 

@@ -246,7 +246,7 @@ _refuse_free_threading()
 _keep_freed_memory()
 
 # Lazily imported names, with the module of each.
-_LATER = {
+_MODULE_OF_LAZY_NAME = {
     "Module": "module",
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
@@ -265,14 +265,14 @@ def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         with _importing():
             return _importlib.import_module("fastgrad." + name)
-    if name in _LATER:
+    if name in _MODULE_OF_LAZY_NAME:
         with _importing():
-            value = globals()[name] = getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
+            value = globals()[name] = getattr(_importlib.import_module("fastgrad." + _MODULE_OF_LAZY_NAME[name]), name)
         return value
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf", name, __dir__())
+    raise missing_name_error("tf", name, __dir__())
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_LATER})
+    return sorted({*globals(), *_LAZY, *_MODULE_OF_LAZY_NAME})

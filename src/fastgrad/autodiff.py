@@ -82,7 +82,7 @@ class ForwardAccumulator(recording.Recorder):
         outer = before.index(self)
         # A recording inside of the block must not see tangent operations: this accumulator sees the whole compiled call
         # as one operation. An inner accumulator has tangents of its own and must not see these either.
-        inner = [o for o in before[outer + 1 :] if not o.follows_state and not isinstance(o, ForwardAccumulator)]
+        inner = [o for o in before[outer + 1 :] if not o.records_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
             found = self._computed_tangents(operation, inputs, outputs, attributes)

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.action == "warm":
         return _compile_kernels(options.processes)
-    return _clear() if options.action == "clear" else _print_cache_info()
+    return _clear_kernel_cache() if options.action == "clear" else _print_cache_info()
 
 
 def _print_cache_info() -> int:
@@ -64,7 +64,7 @@ def _compile_kernels(processes: int) -> int:
     return _print_cache_info()
 
 
-def _clear() -> int:
+def _clear_kernel_cache() -> int:
     removed, size, errors = cache.clear()
     for error in errors:
         print(f"fastgrad: {error}", file=sys.stderr)

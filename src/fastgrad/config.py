@@ -18,7 +18,7 @@ from fastgrad.core.placement import set_default_device as set_default_device
 from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
 from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
-from fastgrad.kernels.runtime.thread_pool import team as _team
+from fastgrad.kernels.runtime.thread_pool import compute_pool as _compute_pool
 
 
 class PhysicalDevice(NamedTuple):
@@ -72,7 +72,7 @@ get_visible_devices = list_physical_devices
 
 
 def why_no_gpu() -> str | None:
-    """Returns one line with the reason for and the remedy against an empty list of GPUs, else None. fastgrad's own."""
+    """Returns why the list of GPUs is empty, in one line with a remedy; None if a GPU is usable. Not in TensorFlow."""
     from fastgrad.cuda.devices import available
 
     return available.problem()
@@ -134,7 +134,7 @@ def _enable_tensor_float_32_execution(enabled: bool) -> None:
             f"tf.config.experimental.enable_tensor_float_32_execution: Argument `enabled` must be a bool, got {enabled!r}."
         )
     _mutation.settings[_TF32] = "on" if enabled else "off"
-    _mutation.changed()
+    _mutation.count_change()
 
 
 def _tensor_float_32_execution_enabled() -> bool:
@@ -153,7 +153,7 @@ experimental = _SimpleNamespace(
 
 def get_num_threads() -> int:
     """Returns the number of threads of compiled steps, including the caller's thread."""
-    return _team.threads
+    return _compute_pool.threads
 
 
 def set_num_threads(threads: int) -> None:
@@ -172,10 +172,10 @@ def set_num_threads(threads: int) -> None:
     count = _checked_integer("tf.config.set_num_threads", "threads", threads)
     if count < 1:
         raise ValueError(f"tf.config.set_num_threads: threads is {count}; it must be at least 1 (the caller's own).")
-    _team.resize(count)
+    _compute_pool.resize(count)
 
 
-_threads = {"intra": 0, "inter": 0}
+_op_parallelism_threads = {"intra": 0, "inter": 0}
 
 
 def _thread_count(kind: str, num_threads: int) -> int:
@@ -190,7 +190,7 @@ def _thread_count(kind: str, num_threads: int) -> int:
 
 def _get_intra_op_parallelism_threads() -> int:
     """Returns the value of ``set_intra_op_parallelism_threads``; by default 0, the default number of threads."""
-    return _threads["intra"]
+    return _op_parallelism_threads["intra"]
 
 
 def _set_intra_op_parallelism_threads(num_threads: int) -> None:
@@ -205,12 +205,12 @@ def _set_intra_op_parallelism_threads(num_threads: int) -> None:
     """
     count = _thread_count("intra", num_threads)
     set_num_threads(count or _default_threads())
-    _threads["intra"] = count
+    _op_parallelism_threads["intra"] = count
 
 
 def _get_inter_op_parallelism_threads() -> int:
     """Returns the value of ``set_inter_op_parallelism_threads``; 0 by default."""
-    return _threads["inter"]
+    return _op_parallelism_threads["inter"]
 
 
 def _set_inter_op_parallelism_threads(num_threads: int) -> None:
@@ -224,7 +224,7 @@ def _set_inter_op_parallelism_threads(num_threads: int) -> None:
         TypeError: ``num_threads`` is not an integer.
     """
     count = _thread_count("inter", num_threads)
-    _threads["inter"] = count
+    _op_parallelism_threads["inter"] = count
 
 
 threading = _SimpleNamespace(

@@ -43,7 +43,7 @@ from fastgrad.ops.assertion import user_code_location as _user_code_location
 class _NumericsCheck(_Recorder):
     """A recorder that checks the floating-point results of each operation, including gradients and variable updates."""
 
-    follows_state = True  # turns additions to variables into operations
+    records_state = True  # turns additions to variables into operations
 
     def __init__(self) -> None:
         self.functions_ran_eagerly = False

@@ -165,7 +165,7 @@ string = _declared("string", object, 7)
 ALL = tuple(_declared_dtypes)
 """Every DType."""
 
-OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
+DTYPE_OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
 """The DType of each NumPy dtype; a fast lookup for arrays of tensors."""
 
 _BY_KEY: dict[Any, DType] = {
@@ -181,7 +181,7 @@ _BY_KEY: dict[Any, DType] = {
 }
 
 
-_OF_NO_WIDTH = (int, complex, str, bytes)
+_NO_BIT_WIDTH = (int, complex, str, bytes)
 
 
 def as_dtype(type_value: Any) -> DType:
@@ -205,7 +205,7 @@ def as_dtype(type_value: Any) -> DType:
     try:
         numpy_type = (
             None
-            if isinstance(type_value, str) or type_value is DType or any(type_value is kind for kind in _OF_NO_WIDTH)
+            if isinstance(type_value, str) or type_value is DType or any(type_value is kind for kind in _NO_BIT_WIDTH)
             else np.dtype(type_value)
         )
     except TypeError:
@@ -213,7 +213,7 @@ def as_dtype(type_value: Any) -> DType:
     if numpy_type is not None and type_value is not None:
         if numpy_type.kind in "SU":
             return string
-        found = OF_NUMPY.get(numpy_type.newbyteorder("="))
+        found = DTYPE_OF_NUMPY.get(numpy_type.newbyteorder("="))
         if found is not None:
             return found
     names = ", ".join(dtype.name for dtype in ALL)

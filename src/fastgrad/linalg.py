@@ -46,6 +46,6 @@ from fastgrad.ops.norms import normalize as normalize
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.linalg", name, globals())
+    raise missing_name_error("tf.linalg", name, globals())

@@ -132,6 +132,6 @@ from fastgrad.ops.statistics import reduce_variance as reduce_variance
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.math", name, globals())
+    raise missing_name_error("tf.math", name, globals())

@@ -101,7 +101,7 @@ class Module(DeferredRestorationOwner):
             (name, item) for name, item in _named_variables_and_modules(self) if not isinstance(item, Variable)
         )
 
-    def _saved_in_checkpoints(self) -> dict[str, Any]:
+    def _checkpointed_attributes(self) -> dict[str, Any]:
         """Returns the optimizers, iterators and random states among the attributes."""
         return dict_of_unique_names(_named_items_of_attributes(self, saves_in_checkpoints))
 

@@ -71,6 +71,6 @@ from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input 
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.nn", name, globals())
+    raise missing_name_error("tf.nn", name, globals())

@@ -26,6 +26,6 @@ from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.random", name, globals())
+    raise missing_name_error("tf.random", name, globals())

@@ -56,11 +56,11 @@ class _EventFile:
         self._waiting, self._flushed = 0, time.monotonic()
         self._write_record(file_version="brain.Event:2")
 
-    def add(self, maker_name: str, step: int, *values: Any, **options: Any) -> None:
-        """Writes a summary, made by the function ``maker_name`` of ``tensorboardX.summary`` of ``values`` and ``options``."""
+    def add(self, summary_function_name: str, step: int, *values: Any, **options: Any) -> None:
+        """Writes the summary that the function ``summary_function_name`` of ``tensorboardX.summary`` makes."""
         from tensorboardX import summary
 
-        self._write_record(step=step, summary=getattr(summary, maker_name)(*values, **options))
+        self._write_record(step=step, summary=getattr(summary, summary_function_name)(*values, **options))
         self._waiting += 1
         if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
             self.flush()
@@ -346,6 +346,6 @@ class experimental:  # noqa: N801  # a namespace of TensorFlow's
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.summary", name, globals())
+    raise missing_name_error("tf.summary", name, globals())

@@ -23,7 +23,7 @@ from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import LEVELS
 
 
-def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
+def list_library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
     """Returns each kernel of the package with each combination of dtypes of its type variables, in a fixed order."""
     for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
         importlib.import_module(module.name)
@@ -54,7 +54,7 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
 
 def compile_kernels(remainder: int, divisor: int) -> Iterator[str]:
     """Compiles the kernels whose index is `remainder` modulo `divisor`, unless they exist; yields their names."""
-    for kernel, variables in library_kernels()[remainder::divisor]:
+    for kernel, variables in list_library_kernels()[remainder::divisor]:
         kernel.compile_variants(variables)
         yield kernel.__name__
 
@@ -70,7 +70,7 @@ def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Itera
         RuntimeError: a process failed; the message has its error output.
     """
     command = [sys.executable, "-m", "fastgrad.warm", *arguments, "--parts", str(processes)]
-    total, done_count = len(library_kernels()), 0
+    total, done_count = len(list_library_kernels()), 0
     with tempfile.TemporaryFile("w+") as errors:
         workers = [
             subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours

@@ -17,7 +17,7 @@ import fastgrad as tf
 from benchmarks import history, kernels, machine, threads, training
 from benchmarks.peers.known import OURS
 from benchmarks.peers.workloads import WORKLOADS
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 
 MODULES = [file.name for file in pkgutil.iter_modules(benchmarks.__path__) if not file.ispkg]
 KINDS = re.compile(r"(time|track|peakmem|timeraw)_\w+")
@@ -58,10 +58,10 @@ def test_random_numbers_come_from_one_module_with_seeds() -> None:
 
 
 def test_threads_are_those_of_the_team() -> None:
-    before = team.threads
+    before = compute_pool.threads
     try:
         threads.use_threads(1)
-        assert team.threads == 1
+        assert compute_pool.threads == 1
     finally:
         threads.use_threads(before)
 
@@ -108,7 +108,7 @@ def test_a_recurrent_layer_is_timed_forwards_and_with_its_gradients(
 ) -> None:
     monkeypatch.setattr(kernels, "SEQUENCES", (4, 5, 3, 8))
     monkeypatch.setattr(kernels, "SECONDS", 0.01)
-    before = team.threads
+    before = compute_pool.threads
     try:
         suite = kernels.Recurrent()
         suite.setup(layer, 1)

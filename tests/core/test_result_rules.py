@@ -7,7 +7,7 @@ from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the t
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad.core.operation import TABLE, Operation
 from fastgrad.core.recording import Recorder
-from fastgrad.core.result_rules import ArraySpec, fits, specs_of, stand_in
+from fastgrad.core.result_rules import ArraySpec, fits, memoryless_zeros, specs_of
 from tests.ops.samples import SAMPLES, recorded
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -66,7 +66,7 @@ def test_a_rule_refuses_shapes_that_do_not_fit():
 
 
 def test_a_stand_in_takes_no_memory():
-    x = stand_in(ArraySpec((1 << 20, 1 << 20), F32))
+    x = memoryless_zeros(ArraySpec((1 << 20, 1 << 20), F32))
     assert x.shape == (1 << 20, 1 << 20)
     assert x[-1, -1] == 0
 

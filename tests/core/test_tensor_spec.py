@@ -55,3 +55,10 @@ def test_refusals():
         Spec([2], "foo")
     with pytest.raises(ValueError, match=">= 0"):
         Spec([-1])
+
+
+def test_specs_of_tensors_and_of_ragged_tensors_are_two_types():
+    ragged = tf.RaggedTensorSpec([2, None], tf.int32)
+    assert not isinstance(ragged, Spec)
+    assert (ragged.shape, ragged.dtype) == (tf.TensorShape([2, None]), tf.int32)
+    assert pickle.loads(pickle.dumps(ragged)) == ragged

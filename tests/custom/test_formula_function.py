@@ -21,7 +21,7 @@ def halved(x):
 
 def test_numbers_have_the_dtype_of_the_arguments_and_functions_are_those_of_kernels():
     found = formula_function("smooth", formulas_of(smooth))
-    for name, function in found.choices.items():
+    for name, function in found.functions_by_dtype.items():
         code = function.__code__
         source = "".join(linecache.getlines(code.co_filename))
         assert source.startswith("def smooth(x0, x1):")

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastgrad.custom.formula import Fork
+from fastgrad.custom.formula import Branch
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import MAX_PATHS, traced
 
@@ -44,7 +44,7 @@ def test_each_path_is_a_leaf_and_equal_terms_are_one():
         return square - 1.0
 
     found = formula_of(function)
-    assert isinstance(found.tree, Fork)
+    assert isinstance(found.tree, Branch)
     rows = [term.row.name for term in found.terms if term.row is not None]
     assert sorted(rows) == ["add", "greater", "multiply", "subtract", "where"]
     np.testing.assert_array_equal(found.run(X), X * X + np.where(X > 0, 1, -1))

@@ -207,7 +207,7 @@ class TestProgbar:
         assert capsys.readouterr() == ("", "")
 
     def test_a_bar_in_a_terminal(self, capsys, monkeypatch):
-        monkeypatch.setattr("fastgrad.keras.utils.progress_bar.is_shown", lambda: True)
+        monkeypatch.setattr("fastgrad.keras.utils.progress_bar.are_progress_bars_shown", lambda: True)
         bar = keras.utils.Progbar(4, interval=0, unit_name="sample")
         bar.add(2, [("loss", 1.0)])
         bar.add(1, [("loss", 4.0)])

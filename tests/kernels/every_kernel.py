@@ -152,7 +152,7 @@ def windows() -> Iterator[tuple[str, Any]]:
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
     from fastgrad.kernels.optimizers import optimizers
-    from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, units
+    from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
     from tests.kernels.optimizers.test_optimizers import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
@@ -160,7 +160,7 @@ def updates() -> Iterator[tuple[str, Any]]:
         for dtype in ("float32", "float64"):
             weights, held, gradients = _state([(7, 5), (), (0,), (5,)], slots, dtype)
             for _ in range(2):
-                rule.variables[dtype](weights, *held, gradients, 0, units(weights), *hyper)
+                rule.variables[dtype](weights, *held, gradients, 0, unit_count(weights), *hyper)
             yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
         for kind, moves, index in (("rows", ZERO_GRADIENT_RESTS, "int64"), ("table", ZERO_GRADIENT_MOVES, "int32")):
             (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")
@@ -387,28 +387,28 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
         ("by rows", epilogue.row_unit_launch(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
     ):
         outputs = [np.zeros((9, 8), dtype) for _ in range(3)]
-        run_launches(product_launches([a, b], following=launch), [a, b], outputs)
+        run_launches(product_launches([a, b], epilogue=launch), [a, b], outputs)
         yield f"{name} {dtype}", outputs
 
     found: Launches = block_squares_launches(np.dtype(dtype), (54,))
     sums = np.zeros(1)
     frame = Frame(found, (a,), (sums,))
-    team = np.zeros(driver.FIRST_PARKED_WORD + 2 * driver.CACHE_LINE_WORDS, np.int64)
-    team[driver.THREADS] = 1
-    driver.begin_released[()]((a, sums), frame._words, 1)
-    yield f"begin_released {dtype}", [sums.copy()]
-    driver.continue_released[()](frame._words, 0, 1)
+    pool = np.zeros(driver.FIRST_PARKED_FLAG + 2 * driver.CACHE_LINE_WORDS, np.int64)
+    pool[driver.THREADS] = 1
+    driver.begin_without_gil[()]((a, sums), frame._words, 1)
+    yield f"begin_without_gil {dtype}", [sums.copy()]
+    driver.continue_without_gil[()](frame._words, 0, 1)
     frame = Frame(
         Launches((Launch(tanh, (Input(0), Output(0)), 54),)), (a,), (outputs[0].reshape(-1)[:54].reshape(9, 6),)
     )
     frame._memory[0][:, 3] = 4  # shares
     y = np.zeros_like(a)
-    driver.begin_with_pool[()]((a, y), frame._words, team, 1)
+    driver.begin_on_pool[()]((a, y), frame._words, pool, 1)
     yield f"begin_with_team {dtype}", [y.copy()]
     y[:] = 0
-    driver.continue_with_pool[()](frame._words, team, 0, 1)
-    team[driver.QUIT] = 1
-    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](team, 0, 3), driver.clock_after[()](0) > 0]
+    driver.continue_on_pool[()](frame._words, pool, 0, 1)
+    pool[driver.QUIT] = 1
+    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_after[()](0) > 0]
 
 
 SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls

@@ -6,7 +6,7 @@ import pytest
 from fastgrad.kernels.elementwise import activation
 from fastgrad.kernels.gemm import dense
 from fastgrad.kernels.optimizers import optimizers
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.kernels.reduction import normalization, softmax
 
 RNG = np.random.default_rng(0)
@@ -40,11 +40,11 @@ KERNELS = {
     "softmax": lambda x, g, y, c, d, r, s: softmax.softmax[x.dtype](x, y, x.shape[1], 0, len(x)),
     "softmax_gradient": lambda x, g, y, c, d, r, s: softmax.softmax_gradient[x.dtype](g, x, y, x.shape[1], 0, len(x)),
     "gelu": lambda x, g, y, c, d, r, s: activation.gelu[x.dtype](x, y, 0, x.size),
-    "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.GRADIENT_BIAS_KERNELS["tanh"][x.dtype](
+    "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.DENSE_GRADIENT_KERNELS["tanh"][x.dtype](
         g, x, y, c, *x.shape
     ),
     "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](
-        [x], [y], [y * y], [g], 0, units([x]), 0.01, 0.9, 0.99, 1e-7, 0.0
+        [x], [y], [y * y], [g], 0, unit_count([x]), 0.01, 0.9, 0.99, 1e-7, 0.0
     ),
 }
 

@@ -357,6 +357,87 @@ def test_copies_and_pickles_of_rows_are_the_rows(name: str) -> None:
         assert twin is row
 
 
+# ---- what passes of the compiler ask rows --------------------------------------------------------------
+
+
+def test_one_instruction_without_errors_is_cheap() -> None:
+    cheap = {name for name, row in TABLE.items() if row.is_cheap}
+    assert {"add", "multiply", "negative", "cast", "maximum", "where", "equal", "logical_not", "identity"} < cheap
+    # Several instructions, a division, a function, no expression, no element-wise operation.
+    assert not cheap & {
+        "relu6",
+        "squared_difference",
+        "divide",
+        "floormod",
+        "exp",
+        "left_shift",
+        "leaky_relu",
+        "reshape",
+    }
+    assert {"whole_turns", "ends_turn"} < cheap  # they have no expression, and their rows say so
+
+
+def test_cheap_rows_never_fail() -> None:
+    for name in SCALARS:
+        row = TABLE[name]
+        if row.is_cheap and INT64 in row.dtypes:
+            row.run(*[np.zeros((), INT64)] * _compiled(name)[0])  # integer divisions refuse zeros
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("add", 0),
+        ("where", 0),
+        ("relu6", 0),
+        ("divide", 0),
+        ("exp", 1),
+        ("sigmoid", 1),
+        ("softplus", 2),
+        ("reshape", 0),
+    ],
+)
+def test_functions_of_many_instructions_are_counted(name: str, calls: int) -> None:
+    assert TABLE[name].function_calls == calls
+
+
+def test_a_slope_is_the_derivative() -> None:
+    x = np.linspace(-3, 3, 13)
+    activations = [row for row in TABLE.values() if row.slope is not None and type(row) is Unary]
+    products = [row for row in TABLE.values() if row.slope is not None and type(row) is Binary]
+    assert activations
+    assert {row.slope for row in activations} == {row.slope for row in products}
+    for row in activations:
+        with tf.GradientTape() as tape:
+            tape.watch(t := tf.constant(x))
+            y = row(t)
+        np.testing.assert_allclose(row.slope(x), tape.gradient(y, t), rtol=1e-13, err_msg=row.name)
+    for row in products:
+        np.testing.assert_array_equal(row(x[::-1], x), x[::-1] * row.slope(x).numpy(), err_msg=row.name)
+
+
+INDEX_MAPS: dict[str, tuple[list[np.ndarray], dict[str, Any]]] = {
+    "stop_gradient": ([np.arange(24.0).reshape(2, 3, 4)], {}),
+    "recomputed_input": ([np.arange(24.0).reshape(2, 3, 4)], {}),
+    "split": ([np.arange(24.0).reshape(2, 3, 4)], {"sizes": (1, 2), "axis": 1}),
+    "concat": ([np.arange(24.0).reshape(2, 3, 4), np.arange(16.0).reshape(2, 2, 4)], {"axis": 1}),
+    "pad": ([np.arange(24.0).reshape(2, 3, 4), np.array(7.0)], {"paddings": ((0, 1), (2, 0), (1, 3))}),
+    "strided_slice": ([np.arange(24.0).reshape(2, 3, 4)], {"key": ((0, 2, 1), (2, 0, -1), (1, 4, 2))}),
+    "broadcast_to": ([np.arange(8.0).reshape(2, 1, 4)], {"shape": (2, 3, 4)}),
+}
+
+
+@pytest.mark.parametrize("perm", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.transposed is not None])
+def test_index_maps_before_a_transpose_give_the_elements_after_it(name: str, perm: tuple[int, ...]) -> None:
+    row, (arrays, attributes) = TABLE[name], INDEX_MAPS[name]
+    before = [x.transpose(np.argsort(perm)) if x.ndim else x for x in arrays]
+    changed = row.transposed(perm, arrays[0].shape, **attributes)
+    expected, got = row.run(*arrays, **attributes), row.run(*before, **{**attributes, **changed})
+    for y, base in zip(*[x if isinstance(x, tuple | list) else [x] for x in (expected, got)], strict=True):
+        np.testing.assert_array_equal(y, base.transpose(perm))
+
+
 def test_no_row_of_a_comparison_has_a_gradient() -> None:
     for name in (
         "equal",

@@ -57,7 +57,7 @@ def test_all_variables_at_once(name, dtype):
     rule = RULES[name]
     gradients = [np.asarray(np.random.default_rng(1).normal(size=shape), dtype) for shape in SHAPES]
     inputs = [*state_of(rule, SHAPES, dtype), *gradients, *numbers_of(rule)]
-    assert_kernels_do_the_same(updates.update, inputs, rule=name, count=len(SHAPES))
+    assert_kernels_do_the_same(updates.update_variables, inputs, rule=name, count=len(SHAPES))
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -100,8 +100,8 @@ def test_rows_that_move(name, index):
         live, numbers = flags.view(np.uint64), numbers_of(rule)
         numbers[-1] = np.array(0.0)
         inputs = [*state, live, sums, unique, number, *numbers]
-        assert_kernels_do_the_same(updates.update_live_rows, inputs, rule=name)
-        *found, after = updates.update_live_rows.run(*inputs, rule=name)
+        assert_kernels_do_the_same(updates.update_nonzero_rows, inputs, rule=name)
+        *found, after = updates.update_nonzero_rows.run(*inputs, rule=name)
         wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=ZERO_GRADIENT_MOVES)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -122,7 +122,7 @@ def test_half_widths(dtype):
     state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
     assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=ZERO_GRADIENT_MOVES)
     live = np.full(2, 0x0101010101010101, np.uint64)
-    assert_kernels_do_the_same(updates.update_live_rows, [*state, live, *rows, *numbers], rule="adam")
+    assert_kernels_do_the_same(updates.update_nonzero_rows, [*state, live, *rows, *numbers], rule="adam")
     numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]
     p, v, g = np.abs(rng.normal(size=(3, 5))).astype(dtype)
     assert_kernels_do_the_same(updates.adafactor_of_vector, [p, v, g, *numbers])
@@ -161,14 +161,14 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
         np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in [(300, 70), (), (0,), (9999,)]
     ]
     arrays[0] = arrays[0].T  # not contiguous
-    wanted = updates.squares(*arrays)
+    wanted = updates.array_square_sums(*arrays)
     monkeypatch.setattr(updates, "_MIN_ELEMENTS_FOR_THREADS", 0)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     threads = config.get_num_threads()
     try:
         for count in (1, 2, 5):
             config.set_num_threads(count)
-            np.testing.assert_array_equal(updates.squares(*arrays), wanted)
+            np.testing.assert_array_equal(updates.array_square_sums(*arrays), wanted)
     finally:
         config.set_num_threads(threads)
 
@@ -191,7 +191,7 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
     launches = updates.sums_of_squares_of_arrays.launches(arrays, [found])
     assert sum(launch.units for launch in launches.launches) > 1
     assert run_launches(launches, arrays, [found], shares) is None
-    np.testing.assert_array_equal(found, updates.squares(*arrays))
+    np.testing.assert_array_equal(found, updates.array_square_sums(*arrays))
     exact = [np.square(a.astype(np.float64)).sum() for a in arrays]
     np.testing.assert_allclose(found, exact, rtol=1e-14 if dtype == "float64" else 1e-6)
 
@@ -200,10 +200,10 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
 def test_turns(every):
     for count in range(12):
         steps = np.array(count)
-        assert updates.completed_round_count.run(steps, every=every) == count // every
-        assert bool(updates.is_last_step_of_round.run(steps, every=every)) == ((count + 1) % every == 0)
-        assert_kernels_do_the_same(updates.completed_round_count, [steps], every=every)
-        assert_kernels_do_the_same(updates.is_last_step_of_round, [steps], every=every)
+        assert updates.completed_period_count.run(steps, every=every) == count // every
+        assert bool(updates.is_last_step_of_period.run(steps, every=every)) == ((count + 1) % every == 0)
+        assert_kernels_do_the_same(updates.completed_period_count, [steps], every=every)
+        assert_kernels_do_the_same(updates.is_last_step_of_period, [steps], every=every)
 
 
 @pytest.mark.parametrize("dtype", HALVES)
@@ -211,8 +211,8 @@ def test_half_width_floats_may_lie_by_columns(dtype):
     r = np.random.default_rng(0)
     p, g = (r.normal(size=(4, 3)).astype(dtype) for _ in range(2))
     numbers = [np.array(0.1), np.array(0.0)]
-    (wanted,) = updates.update.run(p, g, *numbers, rule="sgd", count=1)
-    (found,) = updates.update.run(np.asfortranarray(p), np.asfortranarray(g), *numbers, rule="sgd", count=1)
+    (wanted,) = updates.update_variables.run(p, g, *numbers, rule="sgd", count=1)
+    (found,) = updates.update_variables.run(np.asfortranarray(p), np.asfortranarray(g), *numbers, rule="sgd", count=1)
     np.testing.assert_array_equal(found.astype(np.float32), wanted.astype(np.float32))
     ids = np.array([2, 0, 2, 1])
     for one, other in zip(

@@ -309,3 +309,12 @@ def test_a_seed_has_any_integer_dtype(dtype):
     draws = draw(tf.constant([1, 2], tf.int32)).numpy()
     np.testing.assert_array_equal(draw(tf.constant([1, 2], dtype)), draws)
     np.testing.assert_array_equal(tf.function(draw)(tf.constant([1, 2], dtype)), draws)
+
+
+def test_class_numbers_of_other_dtypes_are_the_same_numbers():
+    logits = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    expected = tf.random.stateless_categorical(logits, 20, [1, 2]).numpy()
+    for dtype in ("int32", "uint8", "float32"):
+        y = tf.random.stateless_categorical(logits, 20, [1, 2], dtype=dtype).numpy()
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, expected)

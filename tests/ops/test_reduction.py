@@ -163,7 +163,7 @@ def test_large_sums_are_right_and_the_compiled_steps(dtype, shape, axes, row):
 
 @pytest.mark.parametrize(("shape", "axes"), LARGE)
 def test_large_sums_do_not_depend_on_threads(shape, axes, monkeypatch):
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     x = tf.constant(np.random.default_rng(2).standard_normal(shape).astype(np.float32))
     threads, found = config.get_num_threads(), []
     try:

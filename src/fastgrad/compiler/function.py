@@ -132,7 +132,7 @@ class Function:
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active
-        if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
+        if functions_run_eagerly() or any(recorder.records_state for recorder in active):
             return self._run(arguments, call)
         objects = self._objects_known_by_identity(call)
         recordings = self._recordings
@@ -142,13 +142,13 @@ class Function:
             key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
             return self._run(arguments, call, self._function_with_element_loops())
-        version = None if key is None else key.version(objects)
+        version = None if key is None else key.find_version(objects)
         if version is not None and len(version.ways):
-            if active and version.ways.hide_gradients():
+            if active and version.ways.need_python_gradients():
                 return self._run(arguments, call)
             try:
                 if not active:
-                    version.ways.prepare()
+                    version.ways.compile_first_traces()
                 result = locking.run_as_replay(lambda: self._replay(args, kwargs, arguments, call, version))
                 if result is locking.LOCK_NOT_FREE:
                     return self._run(arguments, call)
@@ -180,7 +180,7 @@ class Function:
         self._last = version
         if recorders.active:
             traced = version.ways.call(call.tensors())
-            return None if traced is None else (traced[0].results.build_first(traced[1], call.given),)
+            return None if traced is None else (traced[0].results.build_from_recording(traced[1], call.given),)
         if self._verifications_left:
 
             def replayed() -> Any:
@@ -278,7 +278,7 @@ class Function:
                     raise
                 last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
-    def _record(
+    def _record(  # noqa: PLR0915  # the steps of one recording, in order
         self,
         arguments: dict[str, Any],
         call: Call,
@@ -312,7 +312,7 @@ class Function:
                 if recording.gave_up:
                     self.gave_up = True
                     self._cache.add(call).runs_eagerly = True
-                    return results.build_first(
+                    return results.build_from_recording(
                         result_tensors, [x for number, x in enumerate(call.given) if number not in by_value]
                     )
                 trace = Trace(recording, results, len(inputs), by_value)
@@ -342,7 +342,7 @@ class Function:
         captures = Captures(self._python_callable(), arguments, objects, settled)
         if created:
             key.made_variables = captures  # the next call is recorded again, and makes none
-            return results.build_first(result_tensors, call.given)
+            return results.build_from_recording(result_tensors, call.given)
         if version is None or version not in key.versions or not version.captures.are_unchanged(objects):
             version = key.add(captures)
         version.ways.add(trace)
@@ -350,7 +350,7 @@ class Function:
         if restore_state:
             saved.restore()
             return CALL_CHANGED
-        return results.build_first(result_tensors, call.given)
+        return results.build_from_recording(result_tensors, call.given)
 
     def _numbers_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
         """Returns the labels of captured names that the function itself has changed while it was recorded.
@@ -473,7 +473,7 @@ class Function:
         return report_text(self.__name__, self._last) + note
 
     def cache_info(self) -> CacheInfo:
-        """Returns counts of the recordings."""
+        """Returns the number of recordings made, of keys and of traces in the cache, and the most keys."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
         return CacheInfo(self._recordings, len(self._cache), programs, MOST_KEYS_PER_FUNCTION)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.recording import state_is_followed
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -106,13 +106,13 @@ class Optimizer:
         if len(pairs_by_worker) > 1:
             with np.errstate(all="ignore"):
                 for worker_index, worker_pairs in pairs_by_worker.items():
-                    workers[worker_index]._read(*zip(*worker_pairs, strict=True))
+                    workers[worker_index]._gradient_pairs(*zip(*worker_pairs, strict=True))
         if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
             self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
             restore_deferred_values(self)
         for worker_index, worker_pairs in pairs_by_worker.items():
             worker = workers[worker_index]
-            if state_is_followed() or worker._iterations._array != self._steps._array:
+            if state_is_recorded() or worker._iterations._array != self._steps._array:
                 worker._iterations.assign(self._steps)
             worker.apply_gradients(worker_pairs)
         if len(self._workers) in pairs_by_worker:
@@ -300,7 +300,7 @@ class _Momentum(SGD):
 
 class _RMSProp(RMSprop):
     @property
-    def _zero_gradient_code(self) -> int:
+    def _zero_gradient_mode(self) -> int:
         return ZERO_GRADIENT_RESTS  # like TensorFlow 1's sparse update
 
     def build(self, variables: Sequence[Variable]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, errors_set
+from fastgrad.core.floating_errors import ERROR_STATE_RAISING_ON_OVERFLOW, QUIET, errors_reset, errors_set
 from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
 
@@ -107,9 +107,9 @@ def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
             wanted = np.int64
     elif kind == "c":
         wanted = np.complex128
-    elif numbers.dtype not in dtypes.OF_NUMPY:
+    elif numbers.dtype not in dtypes.DTYPE_OF_NUMPY:
         raise _unsupported_type_error(value)
-    token = errors_set(OVERFLOW_RAISES)
+    token = errors_set(ERROR_STATE_RAISING_ON_OVERFLOW)
     try:
         return np.array(numbers, wanted, order="C")
     except FloatingPointError:
@@ -165,7 +165,7 @@ def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
         return _array_from_text(
             array.tolist() if array.size else array, dtype
         )  # lists lose the sizes after an empty dimension
-    found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
+    found = dtypes.DTYPE_OF_NUMPY.get(array.dtype) or dtypes.DTYPE_OF_NUMPY.get(array.dtype.newbyteorder("="))
     if found is None or dtype is dtypes.string:
         raise ValueError(f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype}).")
     wanted = (dtype or found).numpy
@@ -212,7 +212,7 @@ def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     from fastgrad.cuda.devices import available
 
     array = available.copy_of_foreign_array(value)
-    found = dtypes.OF_NUMPY.get(array.dtype)
+    found = dtypes.DTYPE_OF_NUMPY.get(array.dtype)
     if found is None or (dtype is not None and dtype is not found):
         raise TypeError(f"Cannot convert a {array.dtype} array on GPU:{array.device.number} to {dtype}; use tf.cast.")
     return array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Joint
+from fastgrad.core.operation import TABLE, Form, JointGradient
 from fastgrad.core.tensor import Tensor, constant_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
@@ -59,7 +59,7 @@ def backward_pass(
             if type(g) is IndexedSlices:
                 if operation.keeps_rows:
                     for x, rows in zip(
-                        inputs, _cotangents_with_rows(operation, reached, g, result, inputs, attributes), strict=True
+                        inputs, _cotangents_of_slices(operation, reached, g, result, inputs, attributes), strict=True
                     ):
                         if rows is not None and id(x) in reached:
                             previous = cotangents.get(id(x))
@@ -73,7 +73,7 @@ def backward_pass(
             if all(g is None for g in output_cotangents):
                 continue
             rule = operation.gradient
-            zeros = type(rule) is not Joint or rule.zeros
+            zeros = type(rule) is not JointGradient or rule.zeros
             g = tuple([_dense_or_zeros(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
             result = outputs
         input_cotangents = cotangents_of_inputs(operation, reached, g, result, inputs, attributes)
@@ -113,7 +113,7 @@ def cotangents_of_inputs(
     """Returns the cotangents of ``inputs`` by the operation's gradient rule; ``needed_ids`` are of needed inputs."""
     rule = operation.gradient
     results: list[Any]
-    if type(rule) is Joint:
+    if type(rule) is JointGradient:
         return rule.function(tuple([id(x) in needed_ids for x in inputs]), g, y, *inputs, **attributes)
     if type(rule) is not tuple:
         results = [rule(g, y, *inputs, **attributes)]
@@ -130,7 +130,7 @@ def cotangents_of_inputs(
     return results
 
 
-def _cotangents_with_rows(
+def _cotangents_of_slices(
     operation: Any,
     needed_ids: set[int],
     g: IndexedSlices,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+_Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
 
 class Composite:
@@ -47,8 +49,8 @@ class CompositeSpec:
         """Returns the spec of one row of the composites that this spec describes."""
         raise NotImplementedError
 
-    def placeholder(self, unknown: int, value: Any) -> Any:
-        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
+    def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
+        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         raise NotImplementedError
 
     def fitted(self, value: Any) -> Any:
@@ -58,6 +60,16 @@ class CompositeSpec:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {}
 """Implementations of public functions for composites, by function name; the package of each class adds its own."""
+
+
+def overrides(function: Callable[..., Any]) -> Callable[[_Implementation], _Implementation]:
+    """Returns a decorator that registers the implementation of the public function ``function`` for composites."""
+
+    def register(implementation: _Implementation) -> _Implementation:
+        OVERRIDES[function.__name__] = implementation
+        return implementation
+
+    return register
 
 
 class CompositeOperand(ValueError):
@@ -75,15 +87,15 @@ class CompositeOperand(ValueError):
         )
         self.composite = composite
 
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Calls the override of the public function ``name``.
+    def call(self, function_name: str, *arguments: Any) -> Any:
+        """Calls the override of the public function ``function_name``.
 
         Raises:
             CompositeOperand: the function has no override.
         """
-        if name not in OVERRIDES:
+        if function_name not in OVERRIDES:
             raise self
-        return OVERRIDES[name](*arguments)
+        return OVERRIDES[function_name](*arguments)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
         """Applies an element-wise ``function`` to ``operands``, at least one of which is a composite."""

@@ -20,7 +20,7 @@ from fastgrad.core.cache_alignment import aligned_copy
 from fastgrad.core.dispatch import Dispatcher, dispatchers
 from fastgrad.core.placement import placement
 from fastgrad.core.recording import Recorder, recorders
-from fastgrad.core.result_rules import ArraySpec, specs_of, stand_in
+from fastgrad.core.result_rules import ArraySpec, memoryless_zeros, specs_of
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor
 
@@ -55,13 +55,13 @@ class DeferredArray(ArrayLike):
 
     def copy(self) -> np.ndarray:
         """Returns a new NumPy array with the elements."""
-        return aligned_copy(self.computed())
+        return aligned_copy(self.compute())
 
     def on_host(self) -> np.ndarray:
         """Returns a new NumPy array with the elements, as a GPU's array does."""
-        return self.computed().copy()
+        return self.compute().copy()
 
-    def computed(self) -> np.ndarray:
+    def compute(self) -> np.ndarray:
         """Computes the elements; later calls are free. The array is read only."""
         results = self._call.results
         if results is None:
@@ -96,7 +96,7 @@ class _DeferredCall:
                     pending[call.serial] = call
                     stack.append(call)
         for serial in sorted(pending):
-            run_at_once(pending[serial]._run)
+            call_outside_deferral(pending[serial]._run)
         assert self.results is not None
         return self.results
 
@@ -127,7 +127,7 @@ _stored: Callable[[Tensor], Any] = Tensor.__dict__["_array"].__get__
 """Returns the array of a tensor, also of a ``_LazyTensor``, without computing it."""
 
 
-class _Deferral(Recorder):
+class _DeferralRecorder(Recorder):
     """The recorder of a ``deferred()`` context, which gives operations their results; the thread's first recorder."""
 
     defers = True
@@ -154,7 +154,7 @@ class _Deferral(Recorder):
                 tensor.__class__ = _LazyTensor
 
     def resume(self) -> None:
-        """Continues the deferral after ``end``: its tensors no longer compute themselves."""
+        """Continues the deferral after ``end``: a use of its tensors no longer computes deferred elements."""
         for tensor in self._pending():
             if type(tensor) is _LazyTensor:
                 tensor.__class__ = Tensor  # type: ignore[assignment]
@@ -167,7 +167,7 @@ class _Deferral(Recorder):
                 yield tensor
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
-        """Returns what ``operation.run`` returns; its arrays may be deferred. A call without deferred inputs is not taken."""
+        """Returns the results of ``operation.run``, deferred if possible; NotImplemented if no input is deferred."""
         arrays = [x._array for x in inputs]
         deferred = [x for x in arrays if type(x) is DeferredArray]
         rule = operation.result
@@ -178,7 +178,7 @@ class _Deferral(Recorder):
         if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
             # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
             result = operation.run(
-                *[_computed_if_deferred(x) if x.dtype.kind in "iu" else _stand_in_if_deferred(x) for x in arrays],
+                *[_computed_if_deferred(x) if x.dtype.kind in "iu" else _memoryless_if_deferred(x) for x in arrays],
                 **attributes,
             )
             if all(x.dtype.kind in "iu" for x in deferred):
@@ -231,16 +231,16 @@ _DEFERRAL_DISPATCHER = _DeferralDispatcher()
 
 
 def _computed_if_deferred(array: Any) -> Any:
-    return array.computed() if type(array) is DeferredArray else array
+    return array.compute() if type(array) is DeferredArray else array
 
 
-def _stand_in_if_deferred(array: Any) -> Any:
-    return stand_in(array) if type(array) is DeferredArray else array
+def _memoryless_if_deferred(array: Any) -> Any:
+    return memoryless_zeros(array) if type(array) is DeferredArray else array
 
 
 def _can_be_deferred(spec: ArraySpec) -> bool:
     """True if all sizes are known and NumPy takes an array of them."""
-    return None not in spec.shape and stand_in(spec) is not None
+    return None not in spec.shape and memoryless_zeros(spec) is not None
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def deferred() -> Iterator[None]:
     if before or placement.active:
         yield
         return
-    deferral = _Deferral()
+    deferral = _DeferralRecorder()
     recorders.active = (deferral,)
     dispatchers.insert(0, _DEFERRAL_DISPATCHER)  # once for each context of any thread
     try:
@@ -276,18 +276,18 @@ def deferred_array(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype
     return DeferredArray(_DeferredArrayMaker(make), 0, shape, dtype)
 
 
-def run_at_once(called: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns ``called(*arguments)``, outside of the context and hidden from recorders."""
+def call_outside_deferral(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns ``function(*arguments)``, outside of the context and hidden from recorders."""
     before = recorders.active
     recorders.active = ()
     try:
-        return called(*arguments)
+        return function(*arguments)
     finally:
         recorders.active = before
 
 
-def call_without_deferral(called: Callable[..., Any], tensors: Iterable[Any], *arguments: Any) -> Any:
-    """Returns ``called(*arguments)``, for code that reads arrays itself; operations run at once inside.
+def call_without_deferral(function: Callable[..., Any], tensors: Iterable[Any], *arguments: Any) -> Any:
+    """Returns ``function(*arguments)``, for code that reads arrays itself; operations run at once inside.
 
     Args:
         called: the function.
@@ -300,6 +300,6 @@ def call_without_deferral(called: Callable[..., Any], tensors: Iterable[Any], *a
             x._array = _computed_if_deferred(x._array)
     deferral.end()
     try:
-        return run_at_once(called, *arguments)
+        return call_outside_deferral(function, *arguments)
     finally:
         deferral.resume()

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Dispatcher:
-    """Runs the calls of operations that do not run at once on the host."""
+    """The base of dispatchers, which run calls of operations later or on a GPU instead of now on the host."""
 
     def result(self, operation: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
         """Returns what ``operation.run`` returns, an array or a tuple of arrays; ``NotImplemented`` leaves the call to others.

@@ -48,7 +48,7 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
 
 def inside_function() -> bool:
     """True if ``tf.function`` records this thread. TensorFlow: tf.inside_function."""
-    return any(recorder.follows_state for recorder in recorders.active)
+    return any(recorder.records_state for recorder in recorders.active)
 
 
 def is_symbolic_tensor(tensor: Any) -> bool:

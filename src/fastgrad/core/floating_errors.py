@@ -22,18 +22,18 @@ errors_set: Callable[[Any], Any]
 errors_reset: Callable[[Any], Any]
 
 
-def _variable_and_error_state(**what: Any) -> tuple[Any, Any]:
-    """Returns NumPy 2's context variable of floating-point error handling, and its value for the handling ``what``."""
-    with np.errstate(**what):
+def _context_variable_and_value(**handling: Any) -> tuple[Any, Any]:
+    """Returns NumPy 2's context variable of floating-point error handling, and its value for ``handling``."""
+    with np.errstate(**handling):
         context = contextvars.copy_context()
     for variable in context:
         if variable.name == "numpy.ufunc.extobj":
             return variable, context[variable]
-    return None, what
+    return None, handling
 
 
-_variable, QUIET = _variable_and_error_state(all="ignore")
-OVERFLOW_RAISES = _variable_and_error_state(all="ignore", over="raise")[1]
+_variable, QUIET = _context_variable_and_value(all="ignore")
+ERROR_STATE_RAISING_ON_OVERFLOW = _context_variable_and_value(all="ignore", over="raise")[1]
 """The handling that raises ``FloatingPointError`` if a finite number becomes infinite."""
 
 if _variable is not None:

@@ -17,7 +17,7 @@ LEAST_BYTES_WITH_OWN_PAGES = 32 << 20
 """The size in bytes from which an array gets its own pages, returned to the system when freed; glibc's maximum."""
 
 _TRIM_THRESHOLD_OPTION, _MMAP_THRESHOLD_OPTION = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-_ENVIRONMENT_VARIABLES_OF_USERS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
+_MALLOC_ENVIRONMENT_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 
 def keep_freed_memory() -> bool:
@@ -26,7 +26,7 @@ def keep_freed_memory() -> bool:
     Returns:
         True if the thresholds are set.
     """
-    if any(name in os.environ for name in _ENVIRONMENT_VARIABLES_OF_USERS) or not _is_glibc():
+    if any(name in os.environ for name in _MALLOC_ENVIRONMENT_VARIABLES) or not _is_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(

@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-_INSTEAD_OF_COMPILER = "not there yet; Python's own if, for and while work on tensors"
-_INSTEAD_OF_SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
-_INSTEAD_OF_CANDIDATE_SAMPLERS = {
-    f"{kind}_candidate_sampler": _INSTEAD_OF_SAMPLER for kind in ("all", "fixed_unigram", "learned_unigram")
+_HINT_FOR_COMPILER = "not there yet; Python's own if, for and while work on tensors"
+_HINT_FOR_SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
+_CANDIDATE_SAMPLER_HINTS = {
+    f"{kind}_candidate_sampler": _HINT_FOR_SAMPLER for kind in ("all", "fixed_unigram", "learned_unigram")
 }
-_INSTEAD_OF_OPERATOR = "the matrix itself, with tf.matmul, tf.linalg.solve, tf.linalg.diag ..."
-_INSTEAD_OF_SPARSE = "tf.IndexedSlices, or a dense tensor with tf.boolean_mask and tf.scatter_nd"
-_INSTEAD_OF_RAGGED = "tf.RaggedTensor"
-_INSTEAD_OF_NUMPY = "tf.numpy_function or .numpy()"
-_INSTEAD_OF_QUANTISED = "tf.int8, tf.uint8, tf.int32"
-_INSTEAD_OF_SPECTRAL = "tf.numpy_function with numpy.fft"
-_ADAPTIVE_POOLING_LAYERS = tuple(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
-_IMAGE_LAYERS = (
+_HINT_FOR_OPERATOR = "the matrix itself, with tf.matmul, tf.linalg.solve, tf.linalg.diag ..."
+_HINT_FOR_SPARSE = "tf.IndexedSlices, or a dense tensor with tf.boolean_mask and tf.scatter_nd"
+_HINT_FOR_RAGGED = "tf.RaggedTensor"
+_HINT_FOR_NUMPY = "tf.numpy_function or .numpy()"
+_HINT_FOR_QUANTISED = "tf.int8, tf.uint8, tf.int32"
+_HINT_FOR_SPECTRAL = "tf.numpy_function with numpy.fft"
+_MISSING_ADAPTIVE_POOLS = tuple(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
+_MISSING_IMAGE_LAYERS = (
     *("AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix"),
     *("Equalization", "MaxNumBoundingBoxes", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
     *("RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
@@ -31,41 +31,41 @@ _IMAGE_LAYERS = (
     *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"),
     *("RandomTranslation", "RandomWidth", "RandomZoom", "Resizing", "Solarization"),
 )
-_LINEAR_OPERATOR_KINDS = (
+_MISSING_LINEAR_OPERATOR_KINDS = (
     *("", "Adjoint", "BlockDiag", "BlockLowerTriangular", "Circulant", "Circulant2D", "Circulant3D", "Composition"),
     *("Diag", "FullMatrix", "Householder", "Identity", "Inversion", "Kronecker", "LowRankUpdate", "LowerTriangular"),
     *("Permutation", "ScaledIdentity", "Toeplitz", "Tridiag", "Zeros"),
 )
-_INSTEAD_OF_GRAPH = "nothing: there are no graphs to hold; operations run at once"
-_INSTEAD_OF_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
-_INSTEAD_OF_DISTRIBUTED = "nothing yet: one process"
+_HINT_FOR_GRAPH = "nothing: there are no graphs to hold; operations run at once"
+_HINT_FOR_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
+_HINT_FOR_DISTRIBUTED = "nothing yet: one process"
 
 REFUSED: dict[str, dict[str, str]] = {
     "tf": {
-        **dict.fromkeys(("Graph", "Operation", "graph_util", "import_graph_def", "mlir", "tools"), _INSTEAD_OF_GRAPH),
-        **dict.fromkeys(("fftnd", "ifftnd", "irfftnd", "rfftnd", "signal"), _INSTEAD_OF_SPECTRAL),
-        **dict.fromkeys(("qint16", "qint32", "qint8", "quantization", "quint16", "quint8"), _INSTEAD_OF_QUANTISED),
-        **dict.fromkeys(("distribute", "dtensor", "tpu"), _INSTEAD_OF_DISTRIBUTED),
+        **dict.fromkeys(("Graph", "Operation", "graph_util", "import_graph_def", "mlir", "tools"), _HINT_FOR_GRAPH),
+        **dict.fromkeys(("fftnd", "ifftnd", "irfftnd", "rfftnd", "signal"), _HINT_FOR_SPECTRAL),
+        **dict.fromkeys(("qint16", "qint32", "qint8", "quantization", "quint16", "quint8"), _HINT_FOR_QUANTISED),
+        **dict.fromkeys(("distribute", "dtensor", "tpu"), _HINT_FOR_DISTRIBUTED),
         "CriticalSection": "threading.Lock",
         "DeviceSpec": "tf.device('/CPU:0')",
         "IndexedSlicesSpec": "tf.TensorSpec",
         "NoneTensorSpec": "None",
         "OptionalSpec": "tf.TensorSpec",
         "RegisterGradient": "tf.custom_gradient",
-        "SparseTensor": _INSTEAD_OF_SPARSE,
+        "SparseTensor": _HINT_FOR_SPARSE,
         "SparseTensorSpec": "tf.TensorSpec",
         "TensorArraySpec": "tf.TensorArray",
         "TypeSpec": "tf.TensorSpec",
         "approx_top_k": "tf.math.top_k",
         "as_string": "Python's str and format of a tensor",
         "audio": "scipy.io.wavfile",
-        "autograph": _INSTEAD_OF_COMPILER,
+        "autograph": _HINT_FOR_COMPILER,
         "check_pinned": "nothing: memory is not pinned",
         "compat": "the names without compat.v1, and fastgrad.contrib.eager",
         "conv": "tf.nn.convolution",
         "conv2d_backprop_filter_v2": "tf.GradientTape over tf.nn.conv2d",
         "conv2d_backprop_input_v2": "tf.nn.conv2d_transpose",
-        "edit_distance": _INSTEAD_OF_NUMPY,
+        "edit_distance": _HINT_FOR_NUMPY,
         "experimental": "the names without experimental",
         "extract_volume_patches": "tf.strided_slice",
         "feature_column": "tf.data.Dataset.map and tf.one_hot",
@@ -74,7 +74,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "guarantee_const": "tf.identity",
         "hessians": "tf.GradientTape().jacobian of a gradient",
         "image": "tf.numpy_function with an image library",
-        "io": _INSTEAD_OF_FILES,
+        "io": _HINT_FOR_FILES,
         "lite": "nothing: models are not exported",
         **dict.fromkeys(("load_library", "load_op_library"), "tf.numpy_function or ctypes"),
         "lookup": "a Python dict",
@@ -85,8 +85,8 @@ REFUSED: dict[str, dict[str, str]] = {
         "parallel_stack": "tf.stack",
         "profiler": "Python's cProfile",
         "queue": "queue.Queue, tf.data.Dataset",
-        "ragged_fill_empty_rows": _INSTEAD_OF_RAGGED,
-        "ragged_fill_empty_rows_grad": _INSTEAD_OF_RAGGED,
+        "ragged_fill_empty_rows": _HINT_FOR_RAGGED,
+        "ragged_fill_empty_rows_grad": _HINT_FOR_RAGGED,
         "random_index_shuffle": "tf.random.shuffle(tf.range(n))",
         "raw_ops": "the public functions: fastgrad.core.operation.TABLE is ours",
         "register_tensor_conversion_function": "a method __array__ on the class",
@@ -95,7 +95,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "saved_model": "tf.keras.models.save_model",
         "security": "nothing",
         "sets": "Python sets, tf.unique",
-        "sparse": _INSTEAD_OF_SPARSE,
+        "sparse": _HINT_FOR_SPARSE,
         "strings": "Python's strings",
         "sysconfig": "tf.config",
         "test": "pytest, numpy.testing",
@@ -104,7 +104,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "types": "tf.Tensor",
         "variable_creator_scope": "subclassing tf.Variable",
         "variant": "Python objects",
-        "xla": _INSTEAD_OF_COMPILER,
+        "xla": _HINT_FOR_COMPILER,
     },
     "tf.math": {
         "approx_max_k": "tf.math.top_k",
@@ -112,15 +112,15 @@ REFUSED: dict[str, dict[str, str]] = {
         "sobol_sample": "scipy.stats.qmc.Sobol",
     },
     "tf.nn": {
-        **_INSTEAD_OF_CANDIDATE_SAMPLERS,
+        **_CANDIDATE_SAMPLER_HINTS,
         "RNNCellDeviceWrapper": "a Python loop over time",
         "RNNCellDropoutWrapper": "tf.nn.dropout inside a loop over time",
         "RNNCellResidualWrapper": "an addition inside a loop over time",
         "approx_max_k": "tf.nn.top_k",
         "approx_min_k": "tf.nn.top_k of the negative",
-        "collapse_repeated": _INSTEAD_OF_NUMPY,
+        "collapse_repeated": _HINT_FOR_NUMPY,
         "compute_accidental_hits": "tf.equal of labels and samples",
-        "ctc_beam_search_decoder": _INSTEAD_OF_NUMPY,
+        "ctc_beam_search_decoder": _HINT_FOR_NUMPY,
         "ctc_greedy_decoder": "tf.argmax and a Python loop",
         "ctc_loss": "a loss of your own with tf.GradientTape",
         "ctc_unique_labels": "tf.unique",
@@ -136,7 +136,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "with_space_to_batch": "tf.nn.convolution(..., dilations=)",
     },
     "tf.linalg": {
-        **{f"LinearOperator{kind}": _INSTEAD_OF_OPERATOR for kind in _LINEAR_OPERATOR_KINDS},
+        **{f"LinearOperator{kind}": _HINT_FOR_OPERATOR for kind in _MISSING_LINEAR_OPERATOR_KINDS},
         "banded_triangular_solve": "tf.linalg.triangular_solve",
         "eigh_tridiagonal": "tf.linalg.eigh",
         "experimental": "tf.linalg.solve, tf.linalg.cholesky_solve",
@@ -151,14 +151,16 @@ REFUSED: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "RNN with a cell of your own, or TimeDistributed(Conv2D)"
         ),
-        **dict.fromkeys(_ADAPTIVE_POOLING_LAYERS, "AveragePooling2D, MaxPooling2D, GlobalAveragePooling2D"),
+        **dict.fromkeys(_MISSING_ADAPTIVE_POOLS, "AveragePooling2D, MaxPooling2D, GlobalAveragePooling2D"),
         **dict.fromkeys(("TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), "a layer of your own, or Lambda"),
         **dict.fromkeys(
             ("Discretization", "HashedCrossing", "Hashing", "IntegerLookup"), "CategoryEncoding, Embedding"
         ),
         **dict.fromkeys(("StringLookup", "TextVectorization"), "Dataset.map with Python, then Embedding"),
         **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "Dataset.map with scipy.signal.stft"),
-        **dict.fromkeys(_IMAGE_LAYERS, "Dataset.map with NumPy; Rescaling, Cropping2D, ZeroPadding2D, UpSampling2D"),
+        **dict.fromkeys(
+            _MISSING_IMAGE_LAYERS, "Dataset.map with NumPy; Rescaling, Cropping2D, ZeroPadding2D, UpSampling2D"
+        ),
         "Pipeline": "tf.keras.Sequential",
         "ReversibleEmbedding": "Embedding",
         "SpectralNormalization": "UnitNormalization, or a constraint",
@@ -166,10 +168,10 @@ REFUSED: dict[str, dict[str, str]] = {
     },
     "tf.random.experimental": {"index_shuffle": "tf.random.experimental.stateless_shuffle of tf.range(n)"},
     "tf.random": {
-        **_INSTEAD_OF_CANDIDATE_SAMPLERS,
-        "log_uniform_candidate_sampler": _INSTEAD_OF_SAMPLER,
+        **_CANDIDATE_SAMPLER_HINTS,
+        "log_uniform_candidate_sampler": _HINT_FOR_SAMPLER,
         "stateless_parameterized_truncated_normal": "tf.random.stateless_truncated_normal",
-        "uniform_candidate_sampler": _INSTEAD_OF_SAMPLER,
+        "uniform_candidate_sampler": _HINT_FOR_SAMPLER,
     },
 }
 
@@ -177,7 +179,7 @@ NAMESPACES_WITH_PLANNED_NAMES = frozenset({"tf.keras.layers"})
 """Namespaces whose missing names are planned."""
 
 
-def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
+def missing_name_error(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
     """Returns the error for a public name of TensorFlow that fastgrad lacks, or for an unknown name.
 
     Args:
@@ -199,11 +201,11 @@ def suggestions(name: str, known: Iterable[str]) -> str:
     return f" Did you mean: {', '.join(close)}?" if close else ""
 
 
-def refusal_of(namespace: str, home: dict[str, Any]) -> Callable[[str], Any]:
-    """Returns a module's ``__getattr__`` that raises ``missing``; ``home`` are the module's globals."""
+def missing_name_getattr(namespace: str, module_globals: dict[str, Any]) -> Callable[[str], Any]:
+    """Returns a module's ``__getattr__``, which raises ``missing_name_error``; ``module_globals`` are ``globals()``."""
 
     def refuse(name: str) -> Any:
-        modules = {known for known, value in home.items() if isinstance(value, ModuleType)}
-        raise missing(namespace, name, home.keys() - modules)
+        modules = {known for known, value in module_globals.items() if isinstance(value, ModuleType)}
+        raise missing_name_error(namespace, name, module_globals.keys() - modules)
 
     return refuse

@@ -11,11 +11,11 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 
 
-def dtype_error(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
-    """Returns the error for an operation that does not take the dtype ``got``."""
-    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
+def dtype_error(name: str, dtype: Any, allowed_dtypes: Iterable[np.dtype]) -> InvalidArgumentError:
+    """Returns the error for an operation that does not take the dtype ``dtype``."""
+    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(allowed_dtypes))
     return InvalidArgumentError(
-        f"{name}: got dtype {dtypes.as_dtype(got).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
+        f"{name}: got dtype {dtypes.as_dtype(dtype).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
     )
 
 

@@ -23,8 +23,10 @@ over broadcast dimensions.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -35,14 +37,14 @@ from fastgrad.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad.core.recording import recorders
-from fastgrad.core.result_rules import Rule, broadcast, view_of
+from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
-from fastgrad.kernels.movement.strided import Views, launches_of_views
+from fastgrad.kernels.movement.strided import ViewLayouts, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 
-ndarray = np.ndarray
+_ndarray = np.ndarray
 
 FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
 HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
@@ -56,6 +58,12 @@ REAL = FLOATING | INTEGER
 NUMERIC = REAL | COMPLEX
 INEXACT = FLOATING | COMPLEX
 ANY = NUMERIC | BOOLEAN | STRING
+
+
+SIMPLE_FUNCTIONS = frozenset(
+    ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
+)
+"""The functions of scalar expressions that are one instruction; the others, such as exp, are many."""
 
 
 class Form(enum.Enum):
@@ -76,7 +84,7 @@ class Form(enum.Enum):
     EXTERN = "called as it is"
 
 
-class Joint:
+class JointGradient:
     """A gradient rule of an operation that computes the cotangents of all inputs in one call."""
 
     __slots__ = ("function", "zeros")
@@ -86,7 +94,30 @@ class Joint:
         self.zeros = zeros
 
 
-joint = Joint
+joint = JointGradient
+
+
+class Reducer(NamedTuple):
+    """How the loop of a kernel computes a reduction: the combination of elements, and expressions before and after it.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        before: the expression of an element before it is combined.
+        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
+        keeps_single_elements: whether the reduction of one element is this element.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    before: str = "{0}"
+    after: str = "{0}"
+    keeps_single_elements: bool = True
+
+    @property
+    def is_sum(self) -> bool:
+        """True if the result is the sum of the elements themselves."""
+        return (self.combine, self.before, self.after) == ("sum", "{0}", "{0}")
 
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -105,14 +136,38 @@ class Operation:
             functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
             the expression, or None for dtypes without kernels (``scalars`` is a ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
-        decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
-            operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
+        slope: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
+            at the second input, which the first is multiplied by.
+        reducer: how a reduction is computed in the loop of a group; None if it has no such loop.
+        decomposition: a function ``(builder, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
+            operation stays whole (``builder``: ``OperationBuilder``, compiler/passes/decompose.py; inputs and results are its values).
+        simplifications: a function ``(rules)`` that returns the algebraic rules of the operation, in their order
+            (``rules`` is the module compiler/passes/algebra_rules.py).
+        transposed: a function ``(perm, given, **attributes)`` of an index map whose inputs are transposed by ``perm``;
+            ``given`` is the shape of the first input. It returns the attributes of the index map of the inputs before
+            the transpose, whose results are then transposed by ``perm``; or None if there are none.
+        recomputation: a function ``(builder, others, *inputs, **attributes)`` that computes the first of several results
+            again, element by element and with the same bits, from the inputs and the ``others`` of the results.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
         keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed to the operation, if not all numbers are allowed.
         launches: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the kernels for a compiled program
             (see ``kernels/runtime/launch.py``), or None for shapes or dtypes that the kernels do not take.
+        complex_launches: the ``launches`` of an element-wise operation for complex numbers.
+        launches_with_epilogue: the kernels of a product or convolution with a map of its result as epilogue. A function
+            ``(inputs, outputs, following, **attributes)``, where ``following`` is the launch of the map or None. It
+            returns None if the kernels take no epilogue.
+        flops: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the estimated number of
+            arithmetic operations, for reports. By default the form gives it.
+        partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
+            are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
+            ids.
+        index_check: a function ``(inputs, outputs, **attributes)`` that returns the launch of a gather's check: it
+            stops the program if an index is out of range. Gathers inside other kernels need it.
+        keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
+            their order.
+        library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
@@ -120,7 +175,7 @@ class Operation:
             ``run`` itself is the rule of views. None if the shape of the result is unknown before the run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each argument is a part of a row
         self,
         name: str,
         run: Callable[..., Any],
@@ -132,7 +187,7 @@ class Operation:
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
-        views: Views | None = None,
+        views: ViewLayouts | None = None,
         batched: Callable[..., Any] | None = None,
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
@@ -140,9 +195,14 @@ class Operation:
         in_python: str | None = None,
         keeps_rows: bool = False,
         result: Rule | None = None,
+        **parts: Any,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
+        for part, value in parts.items():
+            if part not in Operation.__annotations__:
+                raise TypeError(f"operation {name!r}: a row has no part {part!r}")
+            setattr(self, part, value)
         TABLE[name] = self
         self.name = self.__name__ = name
         self.run = run
@@ -159,17 +219,41 @@ class Operation:
         self.in_python = in_python
         self.keeps_rows = keeps_rows
         if result is None:
-            result = view_of(run) if views is not None else broadcast if form is Form.ELEMENTWISE else None
+            result = rule_of_views(run) if views is not None else broadcast if form is Form.ELEMENTWISE else None
         self.result = result
         if batched is not None:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__
+
+    # Parts that few rows have.
+    simplifications: Callable[[Any], tuple[Any, ...]] | None = None
+    transposed: Callable[..., dict[str, Any] | None] | None = None
+    recomputation: Callable[..., Any] | None = None
+    slope: Operation | None = None
+    reducer: Reducer | None = None
+    complex_launches: Callable[..., Launches | None] | None = None
+    launches_with_epilogue: Callable[..., Launches | None] | None = None
+    library_epilogue: str | None = None
+    index_check: Callable[..., Launches | None] | None = None
+    keeps_order: bool = False
+    flops: Callable[..., int] | None = None
+    partial_update: str | None = None
 
     # The result rule. A user's operation has none: its result is known after the run.
     result: Rule | None = None
 
     # The batching rule. A subclass for a user's function of arrays defines it as a method.
     batched: Callable[..., Any] | None = None
+
+    # For a loss whose gradient reads the cotangent, the second result and the second input: the row of this gradient,
+    # and the row that computes the loss and its gradient from the cotangent and the inputs of the loss.
+    with_gradient: tuple[Operation, Operation] | None = None
+
+    # Whether an index map broadcasts its input to the attribute ``shape``.
+    is_broadcast = False
+
+    # Whether programs make one call of several with the same inputs and attributes.
+    merges = True
 
     # For an operation whose result's first size depends on values: a function of arrays and attributes that returns
     # the size, and its kernels.
@@ -183,14 +267,30 @@ class Operation:
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
 
+    @cached_property
+    def function_calls(self) -> int:
+        """The number of functions in ``code`` that are many instructions, such as exp."""
+        return sum([name not in SIMPLE_FUNCTIONS for name in re.findall(r"(\w+)\(", self.code or "")])
+
+    @cached_property
+    def is_cheap(self) -> bool:
+        """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory.
+
+        Derived from ``code``; a row without an expression may say it.
+        """
+        if self.form is not Form.ELEMENTWISE or self.code is None or self.function_calls:
+            return False
+        instructions: list[str] = re.findall(r"\w+(?=\()|//|[-+*/%&|^~]|[<>!=]=?|\b(?:and|or|not)\b", self.code)
+        return len(instructions) <= 1 and not {"/", "//", "%"}.intersection(instructions)
+
     @property
     def looks_at_values(self) -> bool:
-        """True if errors or sizes depend on elements, so that the operation runs in a deferral (see deferral.py)."""
+        """True if errors or sizes of results depend on elements: a deferral then runs the operation without delay."""
         return self.checks or self.count is not None or self.in_python is not None
 
     @property
     def checks_integers(self) -> bool:
-        """True if the operation may refuse integers by their values, such as positions; a draw takes any words."""
+        """True if values of integer inputs, such as positions, may raise errors; False for random draws."""
         return self.form is not Form.RANDOM
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
@@ -211,13 +311,13 @@ class Operation:
         y: Any
         outputs: tuple[Tensor, ...]
         if type(result) is tuple:
-            y = outputs = tuple([Tensor(array if type(array) is ndarray else as_array(array)) for array in result])
+            y = outputs = tuple([Tensor(array if type(array) is _ndarray else as_array(array)) for array in result])
         else:
-            y = Tensor(result if type(result) is ndarray else as_array(result))
+            y = Tensor(result if type(result) is _ndarray else as_array(result))
             outputs = (y,)
         for x in inputs:
             if x._owner is not None:
-                _share_views(inputs, outputs)
+                _register_views(inputs, outputs)
                 break
         if dispatchers:
             report_results(inputs, outputs)
@@ -238,7 +338,7 @@ class Operation:
         return _row, (self.name,)
 
 
-def _row(name: str) -> Operation:
+def _row(name: str) -> Operation:  # named in pickles
     return TABLE[name]
 
 
@@ -249,7 +349,7 @@ CUSTOM: WeakValueDictionary[str, Operation] = WeakValueDictionary()
 """The operations that users made, by name. The table does not have these names."""
 
 
-def row_named(name: str) -> Operation | None:
+def operation_named(name: str) -> Operation | None:
     """Returns the operation ``name`` of the table or of a user; None if there is none."""
     return TABLE.get(name) or CUSTOM.get(name)
 
@@ -260,16 +360,16 @@ def reason_to_run_in_python(name: str) -> str | None:
     return None if row is None else row.in_python
 
 
-def _share_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+def _register_views(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
     given = {id(x._array) for x in inputs}
     for (
         y
     ) in outputs:  # an optimizer's update has hundreds, and none is a view; results on a GPU have memory of their own
-        if id(y._array) in given or (type(y._array) is ndarray and y._array.base is not None):
+        if id(y._array) in given or (type(y._array) is _ndarray and y._array.base is not None):
             for x in inputs:
                 if x._owner is not None:
-                    x._owner._share(y)
+                    x._owner._register_view(y)
 
 
 def as_array(scalar: Any) -> Any:
@@ -299,9 +399,9 @@ class Unary(Operation):
             result = self.run(array)
         finally:
             errors_reset(token)
-        y = Tensor(result if type(result) is ndarray else as_array(result))
+        y = Tensor(result if type(result) is _ndarray else as_array(result))
         if x._owner is not None:
-            _share_views((x,), (y,))
+            _register_views((x,), (y,))
         active = recorders.active
         if active:
             inputs, outputs = (x,), (y,)
@@ -338,7 +438,7 @@ class Binary(Operation):
             raise shapes_error(self.name, a.shape, b.shape) from None
         finally:
             errors_reset(token)
-        z = Tensor(result if type(result) is ndarray else as_array(result))
+        z = Tensor(result if type(result) is _ndarray else as_array(result))
         active = recorders.active
         if active:
             inputs, outputs = (x, y), (z,)
@@ -403,7 +503,7 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 def elementwise(
     name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC, **row: Any
 ) -> Any:
-    """Declares an element-wise operation of one or two inputs, as in ``code``; the row is the public function.
+    """Declares an element-wise operation of one or two inputs; the returned operation is the public function.
 
     Args:
         name: TensorFlow's name.

@@ -76,7 +76,7 @@ class Placement:
         return self._innermost is not DEFAULT_DEVICE_SCOPE
 
     @contextmanager
-    def inside(self, device: Device | None) -> Iterator[None]:
+    def device_scope(self, device: Device | None) -> Iterator[None]:
         """A scope for `device`, as a context manager."""
         self.enter(device)
         try:
@@ -97,7 +97,7 @@ class Placement:
 placement = Placement()
 
 
-def placed(array: Any) -> Any:
+def on_selected_device(array: Any) -> Any:
     """Returns `array` on the device of new tensors, if selected; copies only if needed. Strings stay on the host."""
     return moved(array, placement.device) if placement.is_chosen else array
 
@@ -114,12 +114,12 @@ def moved(array: Any, device: Device | None) -> Any:
 def on_device_of(array: Any) -> AbstractContextManager[None]:
     """A context that makes new tensors on the GPU of `array`; has no effect for an array on the host."""
     device = device_of(array)
-    return nullcontext() if device is None else placement.inside(device)
+    return nullcontext() if device is None else placement.device_scope(device)
 
 
 def on_host_scope() -> AbstractContextManager[None]:
     """A context that makes new tensors on the host, whatever an outer scope selects."""
-    return placement.inside(None) if placement.is_chosen else nullcontext()
+    return placement.device_scope(None) if placement.is_chosen else nullcontext()
 
 
 def through_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], arrays: Sequence[Any]) -> list[Any]:
@@ -148,7 +148,7 @@ def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, l
     Raises:
         InvalidArgumentError: the inputs are on several devices.
     """
-    found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not is_unplaced(x)}
+    found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not has_no_fixed_device(x)}
     if len(found) > 1:
         (first, one), (second, other) = sorted(found.items(), key=lambda item: item[1])[:2]
         raise InvalidArgumentError(
@@ -159,7 +159,7 @@ def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, l
     return device, [moved(x._array, device) for x in tensors]
 
 
-def is_unplaced(x: Any) -> bool:
+def has_no_fixed_device(x: Any) -> bool:
     """True if `x` has no fixed device: a string tensor, a scalar on the host, or an unplaced tensor."""
     array = x._array
     return isinstance(array, np.ndarray) and (not array.ndim or array.dtype.hasobject or hasattr(x, "_unplaced"))
@@ -217,7 +217,7 @@ class device:  # noqa: N801  # TensorFlow's name
 
 
 def set_default_device(device_name: str | None) -> None:
-    """Sets the device of new tensors outside of all ``tf.device`` contexts, for all threads. fastgrad's own.
+    """Sets the device of new tensors outside of all ``tf.device`` contexts, for all threads; not in TensorFlow.
 
     Args:
         device_name: ``"GPU:0"`` and its spellings; ``"CPU:0"`` or None for the host, the initial default.
@@ -237,5 +237,5 @@ def set_default_device(device_name: str | None) -> None:
 
 
 def get_default_device() -> str:
-    """Returns the device of new tensors outside of all ``tf.device`` contexts. fastgrad's own."""
+    """Returns the device of new tensors outside of all ``tf.device`` contexts; not in TensorFlow."""
     return name_of(placement.default)

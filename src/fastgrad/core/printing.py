@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_integer
-from fastgrad.core.recording import is_rehearsal, recorders
+from fastgrad.core.recording import in_trial_run, recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 
 
@@ -35,7 +35,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     kwargs.pop("name", None)
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
-    if not is_rehearsal():
+    if not in_trial_run():
         _write(inputs, stream, summarize, separator, end)
     if recorders.active:
         leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs))]

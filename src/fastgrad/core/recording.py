@@ -20,16 +20,16 @@ class Recorder:
     All arguments are live objects; a recorder must not change them.
 
     Attributes:
-        follows_state: whether the recorder needs the source of variables' values: in-place additions then run as an
+        records_state: whether the recorder needs the source of variables' values: in-place additions then run as an
             operation and an assignment.
-        control_flow: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
-        rehearses: whether the run only serves the recording, and must have no lasting effects.
+        control_flow_recorder: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
+        is_trial_run: whether the run only serves the recording, and must have no lasting effects.
         defers: whether operations ask the recorder for their results, before they run (see deferral.py).
     """
 
-    follows_state = False
-    control_flow: Any = None
-    rehearses = False
+    records_state = False
+    control_flow_recorder: Any = None
+    is_trial_run = False
     defers = False
 
     def on_operation(
@@ -52,8 +52,8 @@ class Recorder:
     def on_write(self, variable: Any) -> None:
         """Reports that ``variable`` will be written; the value is unknown unless ``on_assign`` follows."""
 
-    def on_effect(self, what: str) -> None:
-        """Reports a side effect ``what`` that no replay can repeat."""
+    def on_effect(self, effect_name: str) -> None:
+        """Reports a side effect ``effect_name`` that no replay can repeat."""
 
     def watches(self, tensor: Any) -> bool:
         """True if the recorder may need derivatives of results computed from ``tensor``."""
@@ -65,11 +65,11 @@ class Recorder:
         ``acts`` tells that the function also has side effects.
         """
 
-    def on_element(self) -> None:
+    def on_dataset_element(self) -> None:
         """Reports that the next element of a dataset will be taken."""
 
-    def on_value(self, tensor: Any, kind: str) -> None:
-        """Reports a use of the Python value of ``tensor``; ``kind`` is "bool", "int", "float", "index", "numpy" ..."""
+    def on_value_use(self, tensor: Any, use: str) -> None:
+        """Reports a read of the value of ``tensor`` as ``use``: "bool", "int", "float", "index", "numpy" ..."""
 
 
 class _Recorders(threading.local):
@@ -86,18 +86,18 @@ def start(recorder: Recorder) -> None:
     if active:
         # Ctrl-C may come after the end of a `with` block and before its `__exit__`. Then the recorder would stay active
         # forever. Its reference count reveals it: only this list refers to it.
-        counts = _reference_counts(active)
+        counts = _python_reference_counts(active)
         active = tuple(
             [other for other, count in zip(active, counts, strict=True) if count > _REFERENCE_COUNT_OF_UNREFERRED]
         )
     recorders.active = (*active, recorder)
 
 
-def _reference_counts(recorders: tuple[Any, ...]) -> list[int]:
-    return [sys.getrefcount(one) for one in recorders]
+def _python_reference_counts(objects: tuple[Any, ...]) -> list[int]:
+    return [sys.getrefcount(one) for one in objects]
 
 
-(_REFERENCE_COUNT_OF_UNREFERRED,) = _reference_counts((object(),))
+(_REFERENCE_COUNT_OF_UNREFERRED,) = _python_reference_counts((object(),))
 
 
 def stop(recorder: Recorder) -> None:
@@ -105,16 +105,16 @@ def stop(recorder: Recorder) -> None:
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
 
 
-def state_is_followed() -> bool:
-    """True if a recorder of this thread follows state: variables then change only by operations and assignments."""
-    return any(recorder.follows_state for recorder in recorders.active)
+def state_is_recorded() -> bool:
+    """True if a recorder of this thread records changes of variables, which must then be operations and assignments."""
+    return any(recorder.records_state for recorder in recorders.active)
 
 
 def control_flow_handler() -> Any:
     """Returns the innermost recorder's handler of branches and loops, None without one."""
     for recorder in reversed(recorders.active):
-        if recorder.control_flow is not None:
-            return recorder.control_flow
+        if recorder.control_flow_recorder is not None:
+            return recorder.control_flow_recorder
     return None
 
 
@@ -122,35 +122,35 @@ class EndOfElements(StopIteration):
     """The end of a dataset's iterator; a compiled function raises ``OutOfRangeError`` instead."""
 
 
-def is_rehearsal() -> bool:
-    """True if a recorder of this thread rehearses: then the program must not print or call irreversible Python."""
-    return any(recorder.rehearses for recorder in recorders.active)
+def in_trial_run() -> bool:
+    """True if this thread runs a function only to record operations: prints and other side effects must not happen."""
+    return any(recorder.is_trial_run for recorder in recorders.active)
 
 
-def rehearsal() -> Any:
-    """Returns the innermost recorder of this thread that rehearses, None without one."""
-    return next((recorder for recorder in reversed(recorders.active) if recorder.rehearses), None)
+def trial_recorder() -> Any:
+    """Returns the innermost recorder of this thread whose run only serves the recording; None without a trial run."""
+    return next((recorder for recorder in reversed(recorders.active) if recorder.is_trial_run), None)
 
 
-def report_effect(what: str) -> None:
-    """Reports to all recorders a side effect that no replay can repeat; ``what`` names it: "tf.random.set_seed"."""
+def report_effect(effect_name: str) -> None:
+    """Reports the side effect ``effect_name``, such as "tf.random.set_seed", which no replay can repeat."""
     for recorder in recorders.active:
-        recorder.on_effect(what)
+        recorder.on_effect(effect_name)
 
 
-def _deferrals_only(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
-    """Returns those of the active recorders that stay where recorders are hidden: only a deferral."""
+def _deferral_recorders(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
+    """Returns the recorder of a deferral, if it is among ``active``: hiding recorders does not hide a deferral."""
     return active[:1] if active and active[0].defers else ()
 
 
-def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns ``called(*arguments)``, hidden from the recorders of this thread."""
+def call_unrecorded(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns ``function(*arguments)``, hidden from the recorders of this thread."""
     active = recorders.active
     if not active:
-        return called(*arguments)
-    recorders.active = _deferrals_only(active)
+        return function(*arguments)
+    recorders.active = _deferral_recorders(active)
     try:
-        return called(*arguments)
+        return function(*arguments)
     finally:
         recorders.active = active
 
@@ -167,22 +167,22 @@ def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
 
 
 def hidden_from_tapes() -> AbstractContextManager[None]:
-    """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
-    return _with_recorders(tuple(one for one in recorders.active if one.follows_state or one.defers))
+    """A context that hides this thread's operations from tapes; recordings (``records_state``) still see them."""
+    return _with_recorders(tuple(one for one in recorders.active if one.records_state or one.defers))
 
 
-class _StateFollower(Recorder):
-    follows_state = True
+class _StateRecorder(Recorder):
+    records_state = True
 
 
-_STATE_FOLLOWER = _StateFollower()
+_STATE_RECORDER = _StateRecorder()
 
 
-def following_state() -> AbstractContextManager[None]:
+def recording_state() -> AbstractContextManager[None]:
     """A context in which variables change only by operations and assignments."""
-    return _with_recorders((*recorders.active, _STATE_FOLLOWER))
+    return _with_recorders((*recorders.active, _STATE_RECORDER))
 
 
 def hidden_from_recorders() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
-    return _with_recorders(_deferrals_only(recorders.active))
+    return _with_recorders(_deferral_recorders(recorders.active))

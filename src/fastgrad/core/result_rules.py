@@ -57,7 +57,7 @@ def broadcast_of(dtype: Any) -> Rule:
     return lambda *inputs, **attributes: ArraySpec(broadcast(*inputs).shape, result_dtype)
 
 
-def broadcast_real(*inputs: Any, **attributes: Any) -> ArraySpec:
+def broadcast_with_real_dtype(*inputs: Any, **attributes: Any) -> ArraySpec:
     """The rule of real results: the broadcast shape; the real dtype of a complex input."""
     shape, dtype = broadcast(*inputs)
     return ArraySpec(shape, real_dtype(dtype))
@@ -73,7 +73,7 @@ def same(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
     return ArraySpec(x.shape, x.dtype)
 
 
-def like(*numbers: int) -> Rule:
+def like_inputs(*numbers: int) -> Rule:
     """The rule of several results: the shapes and dtypes of the inputs with these numbers."""
     return lambda *inputs, **attributes: tuple([same(inputs[number]) for number in numbers])
 
@@ -100,17 +100,17 @@ def scalar_of(dtype: Any) -> Rule:
     return lambda *inputs, **attributes: ArraySpec((), np.dtype(dtype))
 
 
-def nonnegative(*shape: int) -> tuple[int, ...]:
+def nonnegative_sizes(*sizes: int) -> tuple[int, ...]:
     """Returns sizes of dimensions unchanged; raises ValueError if one is negative."""
-    require(min(shape, default=0) >= 0)
-    return shape
+    require(min(sizes, default=0) >= 0)
+    return sizes
 
 
-def view_of(run: Callable[..., Any]) -> Rule:
-    """The rule of an index map: ``run`` on an array without memory, of which ``run`` makes views."""
+def rule_of_views(run: Callable[..., Any]) -> Rule:
+    """Returns the result rule of an operation whose ``run`` makes views: ``run`` of an array without memory."""
 
     def rule(x: Any, **attributes: Any) -> Specs:
-        result = run(stand_in(x), **attributes)
+        result = run(memoryless_zeros(x), **attributes)
         return tuple([same(y) for y in result]) if type(result) is tuple else same(result)
 
     return rule
@@ -119,7 +119,7 @@ def view_of(run: Callable[..., Any]) -> Rule:
 _ZERO_BYTES = np.zeros(16, np.uint8)
 
 
-def stand_in(x: Any) -> np.ndarray:
+def memoryless_zeros(x: Any) -> np.ndarray:
     """Returns zeros of the shape and dtype of ``x``, all at one address, so that the array takes no memory."""
     if x.dtype.hasobject:
         return np.broadcast_to(np.zeros((), x.dtype), x.shape)

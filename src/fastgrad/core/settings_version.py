@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-count = [0]
-"""``count[0]`` increases with each change of a setting."""
+change_count = [0]
+"""``change_count[0]`` increases with each change of a setting."""
 
 
 settings: dict[str, str] = {}
@@ -13,6 +13,6 @@ TENSOR_FLOAT_32_SETTING = "tensor_float_32"
 """The name of the setting that lets GPUs round float32 to TF32 if it is "on"."""
 
 
-def changed() -> None:
+def count_change() -> None:
     """Counts a change of a global setting that a recorded program may depend on."""
-    count[0] += 1
+    change_count[0] += 1

@@ -12,7 +12,7 @@ from fastgrad.core import nest, recording
 from fastgrad.core.backward import TapeEntry, backward_pass, dense_gradient, zeros_of
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Joint, Operation
+from fastgrad.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.core.variable import Variable
 
@@ -179,10 +179,10 @@ class GradientTape(recording.Recorder):
         self._check_recorder_active("reset")
         self._clear()
 
-    def _check_recorder_active(self, what: str) -> None:
-        """Raises RuntimeError if a rehearsed loop or branch body controls a tape outside it; Python runs the body."""
-        if self._recording and recording.is_rehearsal() and self not in recording.recorders.active:
-            raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
+    def _check_recorder_active(self, method: str) -> None:
+        """Raises RuntimeError if a loop or branch body of a recording controls a tape of the surrounding code."""
+        if self._recording and recording.in_trial_run() and self not in recording.recorders.active:
+            raise RuntimeError(f"GradientTape.{method}: the body of a loop of a program can't direct a tape around it.")
 
     # ---- differentiating ---------------------------------------------------------------------
 
@@ -247,15 +247,15 @@ class GradientTape(recording.Recorder):
         ]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
-    def _check_record_available(self, what: str) -> None:
+    def _check_record_available(self, method: str) -> None:
         if not self._entered:
             raise RuntimeError(
-                f"GradientTape.{what}: the tape has recorded nothing: compute the target inside `with tape:`."
+                f"GradientTape.{method}: the tape has recorded nothing: compute the target inside `with tape:`."
             )
         if self._record_freed:
             raise RuntimeError(
                 f"A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians); this is a second "
-                f"{what}(). Pass persistent=True: tf.GradientTape(persistent=True)."
+                f"{method}(). Pass persistent=True: tf.GradientTape(persistent=True)."
             )
 
     def _pause_unless_persistent(self) -> None:
@@ -407,7 +407,7 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
     if recording.recorders.active:
         entry = Operation.__new__(Operation)
         entry.name, entry.run, entry.code = name, None, None  # type: ignore[assignment]  # it can't be run again
-        entry.gradient, entry.form = Joint(gradient), Form.EXTERN
+        entry.gradient, entry.form = JointGradient(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.array_conversion import array_of
 from fastgrad.core.operator_types import Operators
-from fastgrad.core.placement import device_of, moved, name_of, placed, placement
+from fastgrad.core.placement import device_of, moved, name_of, on_selected_device, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
@@ -26,7 +26,7 @@ class Operand(Operators):
     @property
     def dtype(self) -> DType:
         """The element type."""
-        return dtypes.OF_NUMPY[self._array.dtype]
+        return dtypes.DTYPE_OF_NUMPY[self._array.dtype]
 
     @property
     def shape(self) -> TensorShape:
@@ -91,7 +91,7 @@ class Tensor(Operand):
 
     def numpy(self) -> Any:
         """Returns a copy of the elements as a NumPy array, or as a NumPy scalar if the shape is ()."""
-        self._looked_at("numpy")
+        self._report_value_use("numpy")
         array = self._array
         if type(array) is not np.ndarray:
             return array.on_host()[()]
@@ -104,7 +104,7 @@ class Tensor(Operand):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("Tensor.__array__: a tensor is immutable, so NumPy gets a copy; drop copy=False.")
-        self._looked_at("numpy")
+        self._report_value_use("numpy")
         array = self._on_host()
         return array.astype(dtype) if dtype is not None else array.copy()
 
@@ -114,7 +114,7 @@ class Tensor(Operand):
 
     def __dlpack__(self, **options: Any) -> Any:
         # The consumer may write, so it gets a copy that no tensor or variable reads.
-        self._looked_at("numpy")
+        self._report_value_use("numpy")
         return self._array.copy().__dlpack__(**options)
 
     @property
@@ -131,7 +131,7 @@ class Tensor(Operand):
             raise ValueError(
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any or tf.reduce_all."
             )
-        self._looked_at("bool")
+        self._report_value_use("bool")
         return bool(self._on_host().any())
 
     def __int__(self) -> int:
@@ -146,24 +146,24 @@ class Tensor(Operand):
     def __index__(self) -> int:
         if self._array.ndim or self._array.dtype.kind not in "iub":
             raise TypeError(f"only integer scalar tensors can be converted to an index, got {self!r}")
-        self._looked_at("index")
+        self._report_value_use("index")
         return int(self._on_host())
 
     def _scalar(self, python_type: str) -> Any:
         if self._array.ndim:
             raise TypeError(f"{python_type}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
-        self._looked_at(python_type)
+        self._report_value_use(python_type)
         return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:
         """Returns the read-only elements for code that depends on their values, and reports the use to recorders."""
-        self._looked_at("numpy")
+        self._report_value_use("numpy")
         return self._on_host()
 
-    def _looked_at(self, kind: str) -> None:
+    def _report_value_use(self, use: str) -> None:
         """Reports to recorders that Python uses this tensor's value, so the program depends on the value."""
         for recorder in recorders.active:
-            recorder.on_value(self, kind)
+            recorder.on_value_use(self, use)
 
     def __len__(self) -> int:
         if not self._array.ndim:
@@ -233,7 +233,7 @@ class Reference:
         self._referent = referent
 
     def deref(self) -> Any:
-        """Returns the tensor or variable."""
+        """Returns the tensor or variable that this reference was made from."""
         return self._referent
 
     def __eq__(self, other: Any) -> bool:
@@ -246,7 +246,7 @@ class Reference:
         return f"<Reference wrapping {self._referent!r}>"
 
 
-def _restored(array: np.ndarray) -> Tensor:
+def _restored(array: np.ndarray) -> Tensor:  # named in pickles
     return Tensor(array)
 
 
@@ -277,7 +277,7 @@ pack: Callable[[list[Any], DType | None], Tensor]
 def constant_tensor(array: np.ndarray) -> Tensor:
     """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
     if placement.active and placement.is_chosen:
-        return _reported_constant(Tensor(placed(array)))
+        return _report_constant(Tensor(on_selected_device(array)))
     return unplaced_tensor(array)
 
 
@@ -301,10 +301,10 @@ def constant_like(array: np.ndarray, x: Any) -> Tensor:
     """Creates a constant tensor on the device of ``x``, a tensor or variable."""
     if type(x._array) is np.ndarray:
         return unplaced_tensor(array)
-    return _reported_constant(Tensor(moved(array, device_of(x._array))))
+    return _report_constant(Tensor(moved(array, device_of(x._array))))
 
 
-def _reported_constant(tensor: Tensor) -> Tensor:
+def _report_constant(tensor: Tensor) -> Tensor:
     for recorder in recorders.active:
         recorder.on_constant(tensor)
     return tensor
@@ -368,7 +368,7 @@ def convert_like(value: Any, dtype: np.dtype) -> Tensor:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return tensor
-    tensor = _tensor_of_dtype_if_possible(value, dtypes.OF_NUMPY[dtype], unplaced_tensor)
+    tensor = _tensor_of_dtype_if_possible(value, dtypes.DTYPE_OF_NUMPY[dtype], unplaced_tensor)
     if (kind is float or kind is int) and len(scalars) < 4096 and tensor._array.dtype == dtype:
         scalars[key] = tensor
     return tensor

@@ -12,7 +12,26 @@ from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 
 
-class TensorSpec:
+class ShapedSpec:
+    """The base class of static types with a shape and a dtype."""
+
+    __slots__ = ("_dtype", "_shape")
+
+    _shape: TensorShape
+    _dtype: DType
+
+    @property
+    def shape(self) -> TensorShape:
+        """The dimensions, None for an unknown size."""
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._dtype
+
+
+class TensorSpec(ShapedSpec):
     """The static type of a tensor: of a dataset's elements, or of a function's argument.
 
     Args:
@@ -24,7 +43,7 @@ class TensorSpec:
         TypeError: ``dtype`` names no type, or ``shape`` is not a shape.
     """
 
-    __slots__ = ("_dtype", "_name", "_shape")
+    __slots__ = ("_name",)
 
     value_type = Tensor
 
@@ -32,16 +51,6 @@ class TensorSpec:
         self._shape = TensorShape(shape)
         self._dtype = dtypes.as_dtype(dtype)
         self._name = name
-
-    @property
-    def shape(self) -> TensorShape:
-        """The dimensions, None for an unknown size."""
-        return self._shape
-
-    @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return self._dtype
 
     @property
     def name(self) -> str | None:

@@ -18,7 +18,7 @@ from fastgrad import dtypes
 from fastgrad.core import tensor as tensors
 from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.placement import moved, placed, placement
+from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.scopes import current_name_scope
 from fastgrad.core.shape import TensorShape
@@ -36,7 +36,7 @@ class WriterLock:
         self.lock = new_rlock_held_at_fork()
 
 
-writing = WriterLock()
+writer_lock = WriterLock()
 
 
 class MemorySharing:
@@ -72,7 +72,7 @@ class MemorySharing:
         self.last = next(self._numbers)
 
 
-sharing = MemorySharing()
+memory_sharing = MemorySharing()
 
 
 def _check_mode(argument: str, mode: Any) -> None:
@@ -81,8 +81,8 @@ def _check_mode(argument: str, mode: Any) -> None:
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
 
 
-def _refusing_operator_method(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
-    """Returns the special method ``name`` of ``operator``, such as ``+=``: an error that names ``method``."""
+def _operator_method_that_raises(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
+    """Returns the special method of an ``operator`` such as ``+=``; it raises an error that names ``method``."""
 
     def refuse(self: Any, other: Any) -> Any:
         raise RuntimeError(
@@ -157,7 +157,7 @@ class Variable(Operand):
             )
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
-        array = placed(value._array) if placement.active else value._array
+        array = on_selected_device(value._array) if placement.active else value._array
         if type(array) is not np.ndarray:
             self._array: Any = array if array is not value._array else array.copy()
         else:
@@ -182,16 +182,16 @@ class Variable(Operand):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            if sharing.is_alone():
+            if memory_sharing.is_alone():
                 snapshot = Tensor(self._array)
                 snapshot._owner = self
                 self._snapshot = weakref.ref(snapshot)
-                sharing.note_new_share()
+                memory_sharing.note_new_share()
             else:
-                with writing.lock:
+                with writer_lock.lock:
                     snapshot = Tensor(self._array.copy())
                     self._snapshot = weakref.ref(snapshot)
-                    sharing.note_new_share()  # the next write must drop this snapshot
+                    memory_sharing.note_new_share()  # the next write must drop this snapshot
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
@@ -200,10 +200,10 @@ class Variable(Operand):
         """Like ``_read``, but always in the variable's own dtype, also if operands get another dtype."""
         return self._read()
 
-    def _share(self, tensor: Tensor) -> None:
+    def _register_view(self, tensor: Tensor) -> None:
         """Registers ``tensor``, a possible view of this variable's memory, for a copy before the next write."""
         tensor._owner = self
-        sharing.note_new_share()
+        memory_sharing.note_new_share()
         views = self._views
         if len(views) >= 64 and len(views) & (len(views) - 1) == 0:
             self._views = views = [view for view in views if view() is not None]
@@ -211,11 +211,11 @@ class Variable(Operand):
 
     def value(self) -> Tensor:
         """Returns the current value as a new tensor that later assigns do not change."""
-        if sharing.is_alone():
+        if memory_sharing.is_alone():
             tensor = Tensor(self._array)
-            self._share(tensor)
+            self._register_view(tensor)
         else:
-            with writing.lock:
+            with writer_lock.lock:
                 tensor = Tensor(self._array.copy())
         for recorder in recorders.active:
             recorder.on_read(self, tensor)
@@ -226,15 +226,15 @@ class Variable(Operand):
     def numpy(self) -> Any:
         """Returns a copy of the current value as a NumPy array (a NumPy scalar if the shape is ())."""
         if recorders.active:
-            self._read()._looked_at("numpy")
+            self._read()._report_value_use("numpy")
         if type(self._array) is not np.ndarray:
-            with writing.lock:
+            with writer_lock.lock:
                 return moved(self._array, None)[()]
         if not self._array.ndim:
             return self._array[()]
-        if self._array.size < 256 and sharing.is_alone():  # NumPy keeps the GIL
+        if self._array.size < 256 and memory_sharing.is_alone():  # NumPy keeps the GIL
             return self._array.copy()
-        with writing.lock:
+        with writer_lock.lock:
             return self._array.copy()
 
     # ---- writing ---------------------------------------------------------------------------
@@ -250,15 +250,15 @@ class Variable(Operand):
         Raises:
             ValueError: ``value`` has another shape, or is a tensor of another dtype; the variable is unchanged.
         """
-        tensor = self._checked("assign", value)
+        tensor = self._converted("assign", value)
         array = tensor._array
         if array.shape != self._array.shape:
             raise ValueError(
                 f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, "
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
-        with writing.lock:
-            write(self._writable(), array)
+        with writer_lock.lock:
+            write(self._memory_for_write(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -280,48 +280,48 @@ class Variable(Operand):
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
-        tensor = self._checked(operation_name, delta)
+        tensor = self._converted(operation_name, delta)
         array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
                 f"{operation_name}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
-        if self._changes_by_operations():
+        if self._must_change_by_operations():
             value = self._read_as_stored()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         token = errors_set(QUIET)
         try:
-            with writing.lock:
-                buffer = self._writable()
+            with writer_lock.lock:
+                buffer = self._memory_for_write()
                 ufunc(buffer, array, out=buffer)
         finally:
             errors_reset(token)
         return self if read_value else None
 
-    def _changes_by_operations(self) -> bool:
-        """True if updates must run as an operation and an assignment: for recorders that follow state, and on a GPU."""
-        return type(self._array) is not np.ndarray or any(one.follows_state for one in recorders.active)
+    def _must_change_by_operations(self) -> bool:
+        """True if updates must run as an operation and an assignment: for recorders of state, and on a GPU."""
+        return type(self._array) is not np.ndarray or any(one.records_state for one in recorders.active)
 
-    def _checked(self, operation_name: str, value: Any) -> Tensor:
+    def _converted(self, operation_name: str, value: Any) -> Tensor:
         if operation_name != "assign" and self._array.dtype.kind in "bO":
             raise InvalidArgumentError(
                 f"{operation_name}: variable '{self.name}' of dtype {self.dtype.name} has no sums."
             )
-        return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])
+        return convert_to_tensor(value, dtypes.DTYPE_OF_NUMPY[self._array.dtype])
 
-    def _writable(self) -> np.ndarray:
+    def _memory_for_write(self) -> np.ndarray:
         """Returns the variable's memory for a write, after tensors that share it got their own copies."""
         for recorder in recorders.active:
             recorder.on_write(self)
-        self._release()
+        self._detach_views()
         return self._array
 
-    def _release(self) -> None:
+    def _detach_views(self) -> None:
         """Gives each tensor that shares the variable's memory a copy of the value."""
         if self._snapshot is not None or self._views:
-            sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
-            for reference in sharing:
+            references = [*self._views, self._snapshot] if self._snapshot is not None else self._views
+            for reference in references:
                 tensor = reference()
                 if tensor is not None and tensor._owner is not None:
                     tensor._array = tensor._array.copy()
@@ -331,7 +331,7 @@ class Variable(Operand):
 
     # ---- properties ------------------------------------------------------------------------
 
-    def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
+    def _promoted_operands(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         """Returns both operands in their common dtype, for variable classes with dtype promotion; here None."""
         return None
 
@@ -406,11 +406,11 @@ class Variable(Operand):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
-    __iadd__ = _refusing_operator_method("__iadd__", "+=", "assign_add")
-    __isub__ = _refusing_operator_method("__isub__", "-=", "assign_sub")
-    __imul__ = _refusing_operator_method("__imul__", "*=", "assign")
-    __itruediv__ = _refusing_operator_method("__itruediv__", "/=", "assign")
-    __ipow__ = _refusing_operator_method("__ipow__", "**=", "assign")
+    __iadd__ = _operator_method_that_raises("__iadd__", "+=", "assign_add")
+    __isub__ = _operator_method_that_raises("__isub__", "-=", "assign_sub")
+    __imul__ = _operator_method_that_raises("__imul__", "*=", "assign")
+    __itruediv__ = _operator_method_that_raises("__itruediv__", "/=", "assign")
+    __ipow__ = _operator_method_that_raises("__ipow__", "**=", "assign")
 
 
 def write(memory: Any, array: Any) -> None:

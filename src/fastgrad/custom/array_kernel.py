@@ -15,17 +15,17 @@ from fastgrad import dtypes as all_dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation
+from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, JointGradient, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
-from fastgrad.custom.core_signature import CoreSignature
-from fastgrad.custom.formula import promoted
+from fastgrad.custom.core_signature import GufuncSignature
+from fastgrad.custom.formula import promoted_dtype
 from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.ops.batching import Batched
+from fastgrad.ops.batching import BatchArg
 
 Dtypes = tuple[np.dtype, ...]
 FLOAT32: np.dtype = np.dtype(np.float32)
@@ -48,11 +48,11 @@ class ArrayOperation(Operation):
     form = Form.EXTERN
 
     def __init__(
-        self, name: str, function: Any, signature: CoreSignature, result_dtypes: Callable[[Dtypes], Dtypes]
+        self, name: str, function: Any, signature: GufuncSignature, result_dtypes: Callable[[Dtypes], Dtypes]
     ) -> None:
         self.name = unique_name(name)
         self.__name__ = name
-        self.gradient: Any = Joint(self._cotangents)
+        self.gradient: Any = JointGradient(self._cotangents)
         self.signature = signature
         self._function = function
         self._result_dtypes = result_dtypes
@@ -62,10 +62,10 @@ class ArrayOperation(Operation):
         self._lock = new_rlock()
         CUSTOM[self.name] = self
 
-    def set_gradient(self, given: ArrayOperation | None) -> None:
+    def set_gradient(self, gradient_function: ArrayOperation | None) -> None:
         """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
-        self.gradient = None if given is None else Joint(self._cotangents)
-        self._given = given
+        self.gradient = None if gradient_function is None else JointGradient(self._cotangents)
+        self._given = gradient_function
 
     def step(self, inputs: Dtypes) -> ArrayStep:
         """Returns the function compiled for ``inputs``, the dtypes of the inputs.
@@ -122,7 +122,7 @@ class ArrayOperation(Operation):
         slope = sum_to_shape(slope, x._array.shape)
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
-    def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
+    def batched(self, name: str, rows: int, /, *inputs: BatchArg) -> Any:
         """The batching rule of kernels (see ops/batching.py): makes the axis of rows the first axis of the batch."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
@@ -168,7 +168,7 @@ class Kernel:
         functools.update_wrapper(self, python)
         self.__wrapped__, self.python_function = function, python
         self.gradient_functions: list[FunctionType] = []
-        self._core = CoreSignature(f"kernel({python.__name__})", signature)
+        self._core = GufuncSignature(f"kernel({python.__name__})", signature)
         self._core.writes(function)
         parameter_kind = inspect.Parameter.POSITIONAL_ONLY
         names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
@@ -185,7 +185,7 @@ class Kernel:
         return self.__qualname__  # pickled by name, as functions are
 
     def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
-        common_dtype = promoted(*inputs)
+        common_dtype = promoted_dtype(*inputs)
         return tuple([common_dtype if dtype is None else dtype for dtype in self._dtypes])
 
     def __call__(self, *args: Any, name: str | None = None) -> Any:
@@ -222,7 +222,7 @@ class Kernel:
         wide_results = Operation.__call__(
             self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
         )
-        narrow_dtype = promoted(*[x._array.dtype for x in tensors]).name
+        narrow_dtype = promoted_dtype(*[x._array.dtype for x in tensors]).name
         results = [
             TABLE["cast"](y, dtype=narrow_dtype) if declared is None and y._array.dtype == FLOAT32 else y
             for y, declared in zip(
@@ -258,7 +258,7 @@ class Kernel:
             self.operation.set_gradient(function.operation)
             return function
         python = python_function(function)
-        signature = CoreSignature(f"{self.__name__}.gradient", text)
+        signature = GufuncSignature(f"{self.__name__}.gradient", text)
         signature.writes(python)
         first_input = 2 * len(core.results)
         dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first_input:]])
@@ -272,7 +272,7 @@ class Kernel:
         for position, x in enumerate(args):
             if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
-                tensors[position] = convert_like(x, promoted(*floats)) if is_number else convert_to_tensor(x)
+                tensors[position] = convert_like(x, promoted_dtype(*floats)) if is_number else convert_to_tensor(x)
             if tensors[position]._array.dtype not in self.operation.dtypes:
                 raise dtype_error(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
         return tensors
@@ -297,7 +297,7 @@ def _dims_text(dims: Sequence[str | int]) -> str:
     return f"({','.join(map(str, dims))})"
 
 
-def _declared_dtypes(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
+def _declared_dtypes(signature: GufuncSignature, dtype: Any) -> list[np.dtype | None]:
     """Returns the declared dtype of each result; None if it follows from the inputs."""
     count = len(signature.results)
     declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
@@ -351,5 +351,5 @@ def kernel(signature: Any, dtype: Any = None) -> Any:
             f'kernel: the first argument is a signature as "(m,k),(k,n)->(m,n)", got {signature!r}. '
             "For a function of numbers use elementwise."
         )
-    CoreSignature("kernel", signature)
+    GufuncSignature("kernel", signature)
     return lambda function: Kernel(function, signature, dtype)

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
-from fastgrad.custom.core_signature import CoreSignature
+from fastgrad.custom.core_signature import GufuncSignature
 from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
-    as_plain_python,
     compiled_step,
     dispatcher_of,
     inferred_type,
     needs_gil,
     numba_type,
     run_natively,
+    without_numba,
 )
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
@@ -42,20 +42,20 @@ class ArrayStep:
         TypeError: Numba can't compile the function.
     """
 
-    def __init__(self, name: str, function: Any, signature: CoreSignature, dtypes: tuple[np.dtype, ...]) -> None:
+    def __init__(self, name: str, function: Any, signature: GufuncSignature, dtypes: tuple[np.dtype, ...]) -> None:
         self._name = name
         self._signature = signature
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
         self._writes = signature.writes(function)
         self.needs_gil = False
         if jit_is_disabled():
-            self._function = as_plain_python(python_function(function))
+            self._function = without_numba(python_function(function))
         else:
             self._function = dispatcher_of(function)
             argument_types = self._argument_types()
             inferred_type(name, self._function, argument_types)
             self.needs_gil = needs_gil(self._function, argument_types)
-        self._step = compiled_step(name, self._step_parameters(), self._step_lines(), self._step_scope())
+        self._step = compiled_step(name, self._kernel_parameters(), self._kernel_source(), self._kernel_globals())
 
     def _argument_types(self) -> list[Any]:
         """Returns Numba's types of the function's arguments."""
@@ -64,14 +64,14 @@ class ArrayStep:
         results = zip(self._results, self._signature.results, strict=True) if self._writes else ()
         return types + [numba_type(dtype, max(len(dims), 1)) for dtype, dims in results]
 
-    def _step_parameters(self) -> str:
+    def _kernel_parameters(self) -> str:
         parameters = [f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(self._inputs)]
         parameters += [f"y{i}: out[{dtype.name}]" for i, dtype in enumerate(self._results)]
         parameters += [f"stride{i}: int" for i in range(len(self._inputs))]
         parameters += [f"size_{name}: int" for name in self._signature.names]
         return ", ".join(parameters)
 
-    def _step_lines(self) -> list[str]:
+    def _kernel_source(self) -> list[str]:
         signature, count = self._signature, len(self._inputs)
         arrays = count + len(self._results)
         lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]
@@ -103,7 +103,7 @@ class ArrayStep:
             "return stopped",
         ]
 
-    def _step_scope(self) -> dict[str, Any]:
+    def _kernel_globals(self) -> dict[str, Any]:
         names: dict[str, Any] = {"function": self._function}
         names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
@@ -143,7 +143,7 @@ class ArrayStep:
         return results
 
     def _raise_item_error(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
-        """Runs the item that stopped the loop in plain Python, which raises the error."""
+        """Calls the user's Python function on the batch item where the compiled loop stopped, to raise the error."""
         arguments: list[Any] = []
         for x, dims in zip(arrays, self._signature.inputs, strict=True):
             shape = x.shape[x.ndim - len(dims) :]

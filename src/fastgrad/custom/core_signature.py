@@ -15,7 +15,7 @@ Dims = tuple["str | int", ...]
 _DIMS_PATTERN = re.compile(r"\s*\(([^()]*)\)\s*(?:,|$)")
 
 
-class CoreSignature:
+class GufuncSignature:
     """The shapes of a function's inputs and results for one item of a batch.
 
     Args:

@@ -19,10 +19,10 @@ from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form,
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
+from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
 from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.custom.scalar_step import ScalarStep
-from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
+from fastgrad.custom.symbols import NotFollowedError, Symbol, operand_terms, trace_of_symbols
 from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
@@ -72,7 +72,7 @@ class ScalarOperation(Operation):
         key = tuple([(x.dtype, x.shape) for x in arrays])
         program = None if self.is_stale() else self._programs.get(key)
         active = recorders.active
-        is_recorded = bool(active) and any(recorder.follows_state for recorder in active)
+        is_recorded = bool(active) and any(recorder.records_state for recorder in active)
         if program is None or is_recorded:
             formula = self.formula(tuple([x.dtype for x in arrays]))
             if formula is None:
@@ -117,9 +117,9 @@ class ScalarOperation(Operation):
         slope = Operation.__call__(operation, g, y, *inputs)
         return slope if slope._array.dtype == dtype else TABLE["cast"](slope, dtype=dtype.name)
 
-    def set_gradient(self, given: list[ScalarOperation | None]) -> None:
+    def set_gradient(self, gradient_operations: list[ScalarOperation | None]) -> None:
         """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
-        self._given = given
+        self._given = gradient_operations
 
     def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""
@@ -406,7 +406,7 @@ class Elementwise:
         return tuple([(values | kwargs)[key] for key in parameter_names])
 
     def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
-        """Returns the arguments as tensors; numbers have one dtype."""
+        """Returns the arguments as tensors; all numeric tensors have one common dtype."""
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         number_dtypes = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
         self._check_dtypes(tensors)
@@ -415,12 +415,12 @@ class Elementwise:
                 if tensors[position] is None:
                     is_unplaced = not number_dtypes or isinstance(x, bool)
                     tensors[position] = (
-                        convert_to_tensor(x) if is_unplaced else convert_like(x, promoted(*number_dtypes))
+                        convert_to_tensor(x) if is_unplaced else convert_like(x, promoted_dtype(*number_dtypes))
                     )
             self._check_dtypes(tensors)
             number_dtypes = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
         if any(dtype != number_dtypes[0] for dtype in number_dtypes):
-            common_dtype = promoted(*number_dtypes)
+            common_dtype = promoted_dtype(*number_dtypes)
             cast = TABLE["cast"]
             tensors = [
                 x if x._array.dtype in {BOOL, common_dtype} else cast(x, dtype=common_dtype.name) for x in tensors
@@ -434,12 +434,12 @@ class Elementwise:
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
         """Returns the symbol of a call inside another traced function: one term, which keeps the operation's own gradient."""
-        trace = trace_of(*args)
-        terms = terms_of(trace.terms, *args)
+        trace = trace_of_symbols(*args)
+        terms = operand_terms(trace.pool, *args)
         if self.operation.formula(tuple([term.dtype for term in terms])) is None:
-            terms = [trace.terms.cast(term, FLOAT32) if term.dtype in HALVES else term for term in terms]
+            terms = [trace.pool.cast(term, FLOAT32) if term.dtype in HALVES else term for term in terms]
         dtype = self.operation.result_dtype(tuple([term.dtype for term in terms]))
-        return Symbol(trace.terms.of(self.operation, *terms, dtype=dtype), trace)
+        return Symbol(trace.pool.apply(self.operation, *terms, dtype=dtype), trace)
 
 
 def _operation_of_scalar_function(function: Any) -> ScalarOperation:

@@ -23,7 +23,7 @@ FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 
 
-def promoted(*dtypes: np.dtype) -> np.dtype:
+def promoted_dtype(*dtypes: np.dtype) -> np.dtype:
     """Returns the common dtype of numbers: the widest float if there is one, else NumPy's promotion."""
     floats = [dtype for dtype in dtypes if dtype in FLOATING]
     common_dtype, *other_dtypes = floats or dtypes
@@ -61,19 +61,19 @@ class Term:
         self.attributes = attributes or {}
 
 
-class Fork(NamedTuple):
+class Branch(NamedTuple):
     """A node of a decision tree: a condition that selects one of two subtrees."""
 
     condition: Term
-    then: Tree
-    otherwise: Tree
+    then: TermTree
+    otherwise: TermTree
 
 
-Tree = Term | Fork
+TermTree = Term | Branch
 
 
-class Terms:
-    """Makes the terms of formulas. Equal terms are one object."""
+class TermPool:
+    """Makes and keeps the terms of formulas, so that equal terms are one object."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Term] = {}
@@ -91,15 +91,17 @@ class Terms:
             array = np.asarray(value).astype(dtype)
         return self._known.setdefault(("constant", array.tobytes(), dtype), Term(dtype, array))
 
-    def of(self, row: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
-        """Applies ``row``, an operation or its name, to ``operands``. ``dtype`` defaults to the first operand's."""
-        row = TABLE[row] if isinstance(row, str) else row
-        return self.node(row, operands, {}, operands[0].dtype if dtype is None else dtype)
+    def apply(self, operation: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
+        """Returns the term of ``operation`` or its name of ``operands``; ``dtype`` defaults to the first operand's."""
+        operation = TABLE[operation] if isinstance(operation, str) else operation
+        return self.term(operation, operands, {}, operands[0].dtype if dtype is None else dtype)
 
-    def node(self, row: Operation, operands: tuple[Term, ...], attributes: dict[str, Any], dtype: np.dtype) -> Term:
-        """Applies ``row`` to ``operands`` with ``attributes``. The result has ``dtype``."""
-        key = (row.name, *map(id, operands), *attributes.items(), dtype)
-        return self._known.setdefault(key, Term(dtype, None, row, operands, attributes))
+    def term(
+        self, operation: Operation, operands: tuple[Term, ...], attributes: dict[str, Any], dtype: np.dtype
+    ) -> Term:
+        """Returns the term of ``operation`` of ``operands`` with ``attributes``; the result has ``dtype``."""
+        key = (operation.name, *map(id, operands), *attributes.items(), dtype)
+        return self._known.setdefault(key, Term(dtype, None, operation, operands, attributes))
 
     def cast(self, x: Term, dtype: np.dtype) -> Term:
         """Converts ``x`` to a number of ``dtype``."""
@@ -107,22 +109,22 @@ class Terms:
             return x
         if isinstance(x.value, np.ndarray):
             return self.constant(x.value, dtype)
-        return self.node(TABLE["cast"], (x,), {"dtype": dtype.name}, dtype)
+        return self.term(TABLE["cast"], (x,), {"dtype": dtype.name}, dtype)
 
     def select(self, condition: Term, x: Term, y: Term) -> Term:
         """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
-        return x if x is y else self.of("where", condition, x, y, dtype=x.dtype)
+        return x if x is y else self.apply("where", condition, x, y, dtype=x.dtype)
 
-    def flat(self, tree: Tree) -> Term:
+    def as_one_term(self, tree: TermTree) -> Term:
         """Converts a decision tree to one term."""
         if isinstance(tree, Term):
             return tree
-        return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
+        return self.select(tree.condition, self.as_one_term(tree.then), self.as_one_term(tree.otherwise))
 
 
 def leaves_of(tree: Any) -> list[Any]:
     """Returns the results of a decision tree, terms or other values, from left to right."""
-    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Fork) else [tree]
+    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Branch) else [tree]
 
 
 def in_postorder(*terms: Term) -> list[Term]:
@@ -147,7 +149,7 @@ class Formula:
     Args:
         inputs: the dtypes of the inputs.
         tree: the tree. Its leaves have one dtype.
-        terms: the ``Terms`` that made the tree.
+        terms: the ``TermPool`` that made the tree.
 
     Attributes:
         inputs: as given.
@@ -157,10 +159,10 @@ class Formula:
         terms: the result and all terms that it depends on, operands first.
     """
 
-    def __init__(self, inputs: tuple[np.dtype, ...], tree: Tree, terms: Terms) -> None:
+    def __init__(self, inputs: tuple[np.dtype, ...], tree: TermTree, terms: TermPool) -> None:
         self.inputs = inputs
         self.tree = tree
-        self.result = terms.flat(tree)
+        self.result = terms.as_one_term(tree)
         self.dtype = self.result.dtype
         self.terms = in_postorder(self.result)
 
@@ -182,28 +184,28 @@ class Formula:
 
         Each leaf is differentiated separately, so a branch that is not taken can't make the gradient NaN.
         """
-        terms = Terms()
+        terms = TermPool()
         inputs = (self.dtype, *self.inputs)
         copies: dict[int, Term] = {}
         dtype = self.inputs[position]
 
-        def derivative_tree(tree: Tree) -> Tree:
-            if isinstance(tree, Fork):
+        def derivative_tree(tree: TermTree) -> TermTree:
+            if isinstance(tree, Branch):
                 condition = _copy_term(tree.condition, terms, copies)
-                return Fork(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
+                return Branch(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
             return terms.cast(_cotangent_of_leaf(tree, position, inputs, terms), dtype)
 
         return Formula(inputs, derivative_tree(self.tree), terms)
 
 
-def _copy_term(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
+def _copy_term(term: Term, terms: TermPool, copies: dict[int, Term]) -> Term:
     """Copies a term to the terms of a derivative, where the cotangent is the first input."""
     for subterm in in_postorder(term):
         if id(subterm) in copies:
             continue
         if subterm.row is not None:
             operands = tuple([copies[id(operand)] for operand in subterm.operands])
-            copies[id(subterm)] = terms.node(subterm.row, operands, subterm.attributes, subterm.dtype)
+            copies[id(subterm)] = terms.term(subterm.row, operands, subterm.attributes, subterm.dtype)
         elif isinstance(subterm.value, int):
             copies[id(subterm)] = terms.input(subterm.value + 1, subterm.dtype)
         else:
@@ -224,7 +226,7 @@ class _OperationRecorder(recording.Recorder):
         self.entries.append((operation, inputs, outputs, attributes))
 
 
-def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
+def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: TermPool) -> Term:
     """Returns the cotangent of the input at ``position`` from one leaf of a formula's decision tree.
 
     Runs the gradient rules of the operation table on numbers and records them.
@@ -259,5 +261,5 @@ def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], te
         arguments = tuple(
             [terms_by_tensor_id.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in row_inputs]
         )
-        terms_by_tensor_id[id(outputs[0])] = terms.node(row, arguments, attributes, outputs[0]._array.dtype)
+        terms_by_tensor_id[id(outputs[0])] = terms.term(row, arguments, attributes, outputs[0]._array.dtype)
     return terms_by_tensor_id.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)

@@ -44,7 +44,7 @@ class NativeStep:
         step: the address of the entry.
         signature: the parsed parameters.
         parameters: each parameter with the dtype of its array, or None.
-        places: as in built kernels; see ``build._ArgumentConverter``.
+        places: as in built kernels; see ``build._NativeFunctionSelf``.
         in_place: empty: no result is in place.
         source: None: there is no source for another machine.
     """
@@ -72,11 +72,11 @@ class NativeStep:
         function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._entry = function_type(compiled.address)
 
-    def code_text(self, assembly: bool) -> str:
+    def inspect_code(self, as_assembly: bool) -> str:
         """Returns the code of a compiled step as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         # Numba's public interface has no `inspect_asm` for C functions; their library has it.
-        return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
+        return str(self._compiled._library.get_asm_str() if as_assembly else self._compiled.inspect_llvm())
 
     @property
     def __self__(self) -> NativeStep:
@@ -176,13 +176,13 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     return CPUDispatcher(copy, targetoptions={"nopython": True, **kept_options, **options})
 
 
-def as_plain_python(function: FunctionType) -> FunctionType:
-    """Returns a user's function and its callees as plain Python, for processes that compile nothing."""
-    return _with_replaced_callees(function, as_plain_python)
+def without_numba(function: FunctionType) -> FunctionType:
+    """Returns a user's function with Python callees instead of Numba's, for processes that compile nothing."""
+    return _with_replaced_callees(function, without_numba)
 
 
 def _is_callable_from_steps(dispatcher: Any) -> bool:
-    """True if a step can call a Numba function: its types are open, it starts no threads, and its code is readable."""
+    """True if a step can call a Numba function: it compiles for new types, without threads and without a file cache."""
     options = dispatcher.targetoptions
     is_cached = (
         type(dispatcher._cache).__name__ != "NullCache"
@@ -251,12 +251,12 @@ def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
     for line in dispatcher.overloads[tuple(types)].library.get_llvm_str().splitlines():
         if line.startswith("define"):
             name = line.partition("@")[2].strip('"')
-        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_NUMBA_ENTRY_PREFIXES):
+        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_NUMBA_WRAPPER_PREFIXES):
             return True
     return False
 
 
-_NUMBA_ENTRY_PREFIXES = ("cfunc.", "cpython.")
+_NUMBA_WRAPPER_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
@@ -301,22 +301,22 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
 
 
 def run_natively(
-    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
+    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], on_this_thread: bool
 ) -> int | None:
-    """Runs launches that may stop; the thread pool runs them if there is much work.
+    """Runs kernel launches that may stop at an item with an error; the thread pool runs large work.
 
     Args:
         launches: the launches. A second run of them gives the same results.
         inputs: arrays of the shapes and dtypes that the launches were made for.
         outputs: C-contiguous arrays.
-        alone: whether this thread does all the work; it does not hold the GIL.
+        on_this_thread: whether this thread does all the work; it does not hold the GIL.
 
     Returns:
         None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not alone and is_work_for_pool(launches) and has_plain_operands(launches):
+    if not on_this_thread and is_work_for_pool(launches) and has_plain_operands(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
+        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)) < 0:
             return None
     return run_launches(launches, arrays, outputs)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad.core.operation import FLOATING
-from fastgrad.custom.formula import promoted
+from fastgrad.custom.formula import promoted_dtype
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
@@ -30,7 +30,7 @@ _CACHE_CONTENT_WITHOUT_KERNEL = b"none"
 def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
     """Returns the operation's result dtype: the inputs' dtype if it and ``result`` are floats, else ``result``."""
     number_dtypes = [dtype for dtype in inputs if dtype.kind != "b"]
-    common_dtype = promoted(*number_dtypes) if number_dtypes else result
+    common_dtype = promoted_dtype(*number_dtypes) if number_dtypes else result
     return common_dtype if result in FLOATING and common_dtype in FLOATING else result
 
 

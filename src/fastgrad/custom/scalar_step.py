@@ -13,13 +13,13 @@ import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.native_step import (
-    as_plain_python,
     compiled_step,
     dispatcher_of,
     inferred_type,
     needs_gil,
     numba_type,
     run_natively,
+    without_numba,
 )
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
@@ -61,7 +61,7 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        self._called = as_plain_python(function) if jit_is_disabled() else self._dispatcher
+        self._called = without_numba(function) if jit_is_disabled() else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
         result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = needs_gil(self._dispatcher, argument_types)

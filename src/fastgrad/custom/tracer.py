@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, leaves_of, promoted
+from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
 from fastgrad.custom.functions import outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
     Symbol,
     Trace,
-    apply,
+    apply_function,
     cast_rule,
     term_of,
-    trace_of,
+    trace_of_symbols,
 )
 
 MAX_PATHS = 16
@@ -43,35 +43,35 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     Raises:
         NotFollowedError: no formula can express the function; the message has the line.
     """
-    terms = Terms()
+    terms = TermPool()
     symbolic_function = _with_stand_ins(function)
     arguments = [terms.input(number, dtype) for number, dtype in enumerate(inputs)]
     leaves = 0
 
-    def run_path(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
+    def run_path(outcomes: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
         nonlocal leaves
         leaves += 1
         if leaves > MAX_PATHS:
             raise NotFollowedError(f"there are more than {MAX_PATHS} paths through its branches")
-        trace = Trace(terms, turns, MAX_PATHS)
+        trace = Trace(terms, outcomes, MAX_PATHS)
         value = symbolic_function(*[Symbol(term, trace) for term in arguments])
         results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
             if type(value) is not Symbol and not isinstance(value, (bool, int, float, np.generic, types.NoneType)):
                 raise NotFollowedError(f"it returns {value!r}, which is no number")
-        return results, trace.forks
+        return results, trace.decisions
 
-    def trees_of_path(turns: tuple[bool, ...]) -> Any:
+    def trees_of_path(outcomes: tuple[bool, ...]) -> Any:
         """Returns a decision tree for each result. Its leaves are values."""
-        results, forks = run_path(turns)
-        conditions = [*forks]
-        for number in range(len(conditions) - 1, len(turns) - 1, -1):
-            other_results = trees_of_path((*[forks[condition] for condition in conditions[:number]], False))
+        results, decisions = run_path(outcomes)
+        conditions = [*decisions]
+        for number in range(len(conditions) - 1, len(outcomes) - 1, -1):
+            other_results = trees_of_path((*[decisions[condition] for condition in conditions[:number]], False))
             if len(other_results) != len(results):
                 raise NotFollowedError(
                     f"it returns {len(results)} numbers in one branch and {len(other_results)} in another"
                 )
-            results = [Fork(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
+            results = [Branch(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
         return results
 
     try:
@@ -85,7 +85,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 
-def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
+def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: TermPool) -> Formula | None:
     values = leaves_of(tree)
     if all(value is None for value in values):
         return None
@@ -94,12 +94,12 @@ def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> F
     strong_dtypes = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
     if not strong_dtypes and all(isinstance(value, bool) for value in values):
         strong_dtypes = [BOOL]
-    common_dtype = promoted(*(strong_dtypes or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
-    common_dtype = promoted(*[term_of(value, terms, common_dtype).dtype for value in values])
+    common_dtype = promoted_dtype(*(strong_dtypes or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
+    common_dtype = promoted_dtype(*[term_of(value, terms, common_dtype).dtype for value in values])
 
-    def tree_of_terms(part: Any) -> Tree:
-        if isinstance(part, Fork):
-            return Fork(part.condition, tree_of_terms(part.then), tree_of_terms(part.otherwise))
+    def tree_of_terms(part: Any) -> TermTree:
+        if isinstance(part, Branch):
+            return Branch(part.condition, tree_of_terms(part.then), tree_of_terms(part.otherwise))
         return terms.cast(term_of(part, terms, common_dtype), common_dtype)
 
     return Formula(inputs, tree_of_terms(tree), terms)
@@ -125,9 +125,9 @@ def _extended_to_symbols(function: Callable[..., Any], name: str, rule: Any = No
         if not any(type(value) is Symbol for value in values):
             return function(*values)
         if rule is None:
-            return apply(name, *values)
-        trace = trace_of(*values)
-        return Symbol(rule(trace.terms, *values), trace)
+            return apply_function(name, *values)
+        trace = trace_of_symbols(*values)
+        return Symbol(rule(trace.pool, *values), trace)
 
     return call
 
@@ -144,7 +144,7 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
         return _extended_to_symbols(value, value.__name__)
     if isinstance(value, type) and issubclass(value, np.generic):
         dtype = np.dtype(value)
-        return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.OF_NUMPY else value
+        return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
     if isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] not in {"numpy", "math", "scipy"}:
         return _with_stand_ins(value, known_copies)
     if hasattr(value, "py_func") and isinstance(value.py_func, types.FunctionType):

@@ -82,9 +82,9 @@ class DatasetBatching(Pipeline):
                     f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."
                 )
         shapes = [
-            _padded_shape(leaf, shape) for leaf, shape in zip(leaves, _values_by_leaf(padded_shapes, spec), strict=True)
+            _padded_shape(leaf, shape) for leaf, shape in zip(leaves, _leaf_values(padded_shapes, spec), strict=True)
         ]
-        leaf_paddings = _values_by_leaf(padding_values, spec, is_shared=not nest.is_nested(padding_values))
+        leaf_paddings = _leaf_values(padding_values, spec, is_one_for_all=not nest.is_nested(padding_values))
         values = [_padding_value(leaf, value) for leaf, value in zip(leaves, leaf_paddings, strict=True)]
         return self._of(grouping.PaddedBatched(self._node, size, bool(drop_remainder), shapes, values))
 
@@ -245,38 +245,38 @@ class DatasetBatching(Pipeline):
         return self.group_by_window(bucket, batched, window_size_func=lambda key: sizes[int(key)])
 
 
-def _positive_integer(value: Any, what: str) -> int:
-    number = as_python_int(value, f"Dataset.{what}")
+def _positive_integer(value: Any, argument_name: str) -> int:
+    number = as_python_int(value, f"Dataset.{argument_name}")
     if number < 1:
-        raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
+        raise InvalidArgumentError(f"Dataset.{argument_name} must be greater than zero, got {number}.")
     return number
 
 
-def _values_by_leaf(given: Any, spec: Any, is_shared: bool = False) -> list[Any]:
-    """Returns the value for each leaf of ``spec``. A shape, though a list or a tuple, is one value."""
-    if given is None or is_shared:
-        return [given] * len(nest.flatten(spec))
+def _leaf_values(values: Any, spec: Any, is_one_for_all: bool = False) -> list[Any]:
+    """Returns the item of ``values`` for each leaf of ``spec``; a list or tuple that is a shape is one item."""
+    if values is None or is_one_for_all:
+        return [values] * len(nest.flatten(spec))
     if isinstance(spec, dict):
-        return [leaf_value for key in sorted(spec) for leaf_value in _values_by_leaf(given[key], spec[key])]
+        return [leaf_value for key in sorted(spec) for leaf_value in _leaf_values(values[key], spec[key])]
     if isinstance(spec, tuple):
-        if len(given) != len(spec):
-            raise ValueError(f"Dataset.padded_batch: {given!r} has not the form of the elements, {spec}.")
+        if len(values) != len(spec):
+            raise ValueError(f"Dataset.padded_batch: {values!r} has not the form of the elements, {spec}.")
         return [
             leaf_value
-            for value, item_spec in zip(given, spec, strict=True)
-            for leaf_value in _values_by_leaf(value, item_spec)
+            for value, item_spec in zip(values, spec, strict=True)
+            for leaf_value in _leaf_values(value, item_spec)
         ]
-    return [given]
+    return [values]
 
 
-def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
-    if given is None:
+def _padded_shape(leaf: Any, padded: Any) -> list[int | None]:
+    if padded is None:
         if leaf.shape.rank is None:
             raise ValueError(
                 "You must provide `padded_shapes` argument because the elements have components of unknown rank."
             )
         return list(leaf.shape)
-    sizes = given if isinstance(given, TensorShape) else np.atleast_1d(np.array(given, object)).tolist()
+    sizes = padded if isinstance(padded, TensorShape) else np.atleast_1d(np.array(padded, object)).tolist()
     shape = TensorShape([None if size in (None, -1) else int(size) for size in sizes])
     fits = leaf.shape.rank is None or (
         leaf.shape.rank == shape.rank
@@ -291,13 +291,13 @@ def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
     return list(shape)
 
 
-def _padding_value(leaf: Any, given: Any) -> np.ndarray:
-    if given is None:
+def _padding_value(leaf: Any, padding_value: Any) -> np.ndarray:
+    if padding_value is None:
         return np.array(b"" if leaf.dtype.name == "string" else 0, leaf.dtype.numpy)
     value = (
-        convert_to_tensor(given)
-        if isinstance(given, Tensor) or hasattr(given, "dtype")
-        else _cast_to_leaf_dtype(given, leaf)
+        convert_to_tensor(padding_value)
+        if isinstance(padding_value, Tensor) or hasattr(padding_value, "dtype")
+        else _cast_to_leaf_dtype(padding_value, leaf)
     )
     if value.dtype is not leaf.dtype:
         raise TypeError(
@@ -309,19 +309,19 @@ def _padding_value(leaf: Any, given: Any) -> np.ndarray:
     return value._on_host()
 
 
-def _cast_to_leaf_dtype(given: Any, leaf: Any) -> Tensor:
+def _cast_to_leaf_dtype(value: Any, leaf: Any) -> Tensor:
     """Converts a Python value to the dtype of the leaf if possible."""
     try:
-        return convert_to_tensor(given, leaf.dtype)
+        return convert_to_tensor(value, leaf.dtype)
     except (TypeError, ValueError):
-        return convert_to_tensor(given)
+        return convert_to_tensor(value)
 
 
 def _bounded_shapes(spec: Any, shapes: Any, length: int) -> Any:
     """Returns the shapes of an element, with ``length`` for every unknown size."""
     padded_shapes = [
         _padded_shape(*leaf_and_shape)
-        for leaf_and_shape in zip(nest.flatten(spec), _values_by_leaf(shapes, spec), strict=True)
+        for leaf_and_shape in zip(nest.flatten(spec), _leaf_values(shapes, spec), strict=True)
     ]
     return packer(spec)(
         [TensorShape([length if size is None else size for size in leaf_sizes]) for leaf_sizes in padded_shapes]

@@ -66,7 +66,7 @@ class MemoryCached(ItemStage):
         if self._cached_chunks is None:  # else another iteration was complete earlier
             self._cached_chunks, self._cached_random_states = chunks, random_states
 
-    def is_filling(self) -> bool:
+    def fills_cache(self) -> bool:
         return self._cached_chunks is None
 
     def random_state(self) -> list[tuple[int, ...]]:
@@ -237,7 +237,7 @@ class _ElementWriter:
 
 
 def _elements_path(folder: str, writer: str | None, number: int) -> str:
-    """Returns the path of a file of elements. Folders of older versions name no writer."""
+    """Returns the path of a file of elements; ``writer`` is None for folders that an older version wrote."""
     return os.path.join(folder, f"elements-{f'{writer}-' if writer else ''}{number:06}.safetensors")
 
 

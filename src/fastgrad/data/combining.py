@@ -180,7 +180,7 @@ def _draw_source_numbers(weights: np.ndarray, generator: np.random.Generator, co
     return numbers
 
 
-def common_spec(what: str, sources: Any) -> Any:
+def common_spec(method_name: str, sources: Any) -> Any:
     """Returns the spec that all datasets fit; TypeError if their elements differ in structure or dtype."""
     spec = sources[0].spec()
     for source in sources[1:]:
@@ -189,7 +189,7 @@ def common_spec(what: str, sources: Any) -> Any:
             nest.assert_same_structure(spec, other)
             spec = map_leaves(_common_leaf_spec, spec, other)
         except (TypeError, ValueError):
-            raise TypeError(f"{what}: Incompatible dataset elements:\n  {spec} vs.   {other}") from None
+            raise TypeError(f"{method_name}: Incompatible dataset elements:\n  {spec} vs.   {other}") from None
     return spec
 
 

@@ -19,9 +19,9 @@ from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, op
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core import nest
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.tensor import Tensor
-from fastgrad.data.replay import Replay
+from fastgrad.data.replay import RecordingReplay
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.default_generators import default_states, restore_default_states
 
@@ -34,17 +34,17 @@ MAX_RECORDED_SIGNATURES = 64  # forms of elements that get recordings
 MAX_RECORDINGS_PER_SIGNATURE = 16  # recordings for each form, one for each path
 
 
-def call_with_element(called: Callable[..., Any], element: Any) -> Any:
-    """Calls a user's function on an element, unrecorded.
+def call_with_element(function: Callable[..., Any], element: Any) -> Any:
+    """Calls a user's function on an element, call_unrecorded.
 
     A tuple becomes several arguments. Any other element is one argument, also a named tuple.
     """
-    return unrecorded(called, *element) if type(element) is tuple else unrecorded(called, element)
+    return call_unrecorded(function, *element) if type(element) is tuple else call_unrecorded(function, element)
 
 
-def call_traced_with_element(called: TracedFunction, element: Any) -> Any:
+def call_traced_with_element(function: TracedFunction, element: Any) -> Any:
     """Calls a recorded function on an element, with the arguments of ``call_with_element``."""
-    return called(*element) if type(element) is tuple else called(element)
+    return function(*element) if type(element) is tuple else function(element)
 
 
 class TracedFunction:
@@ -65,7 +65,7 @@ class TracedFunction:
         self.recorded = Function(_as_plain_function(function), runs_unrecorded=True)
         self.forms: set[Any] = set()
         self.repeats = True
-        self._replays: dict[Any, list[Replay]] = {}
+        self._replays: dict[Any, list[RecordingReplay]] = {}
         self._last_fast_replay: Callable[[Any], Any] = _replay_that_never_matches  # of the replay of the last call
         self.is_python = isinstance(function, Function)
         self._is_nested = False  # whether an argument has been a structure of tensors
@@ -74,10 +74,10 @@ class TracedFunction:
     def __call__(self, *arguments: Any) -> Any:
         """Calls the function, hidden from the gradient tapes of this thread."""
         if self.is_python:
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         leaves: Any = nest.flatten(arguments) if self._is_nested else arguments
         if ops_are_deterministic() or functions_run_eagerly():
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         try:
             result = self._last_fast_replay(leaves)
         except GuardError:
@@ -92,7 +92,7 @@ class TracedFunction:
         )
         self.is_python = self.is_python or not all(type(leaf) is Tensor for leaf in leaves)
         if self.is_python:
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         arrays = [leaf._array for leaf in leaves]
         form = _signature_of_leaves(leaves)
         replays = self._replays.get(form, ())
@@ -107,7 +107,7 @@ class TracedFunction:
             not replays and len(self._replays) >= MAX_RECORDED_SIGNATURES
         )
         if is_full or not self._recording.acquire(blocking=False):
-            return unrecorded(self.function, *arguments)
+            return call_unrecorded(self.function, *arguments)
         try:
             return self._record(form, arguments, arrays)
         finally:
@@ -121,11 +121,11 @@ class TracedFunction:
         recordings_before = function._recordings
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
-        result = unrecorded(function, *fresh_arguments)
+        result = call_unrecorded(function, *fresh_arguments)
         if function.gave_up:
             self.is_python = True
         elif function._recordings > recordings_before and function._last is not None:
-            replay = Replay(list(function._last.ways)[-1], arrays)
+            replay = RecordingReplay(list(function._last.ways)[-1], arrays)
             self.repeats = self.repeats and replay.repeats and not replays
             if replay.may_end_early:
                 self.is_python = True

@@ -275,12 +275,12 @@ def _collect_dataset_nodes(structure: Any, leaves: list[Node]) -> None:
         )
 
 
-def random_order_key(given: Any) -> tuple[int, ...]:
-    """Returns three numbers that seed a stage's random orders: the global seed and ``given``, or the next random draw."""
-    from fastgrad.ops.default_generators import default_draw_words, default_key
+def random_order_key(seed_argument: Any) -> tuple[int, ...]:
+    """Returns the key of a stage's random order, three words, from ``seed_argument`` or, for None, from a draw."""
+    from fastgrad.ops.default_generators import default_key, default_philox_words
 
-    seed = None if given is None else as_python_int(given, "Dataset: seed")
+    seed = None if seed_argument is None else as_python_int(seed_argument, "Dataset: seed")
     if seed is not None:
         return default_key(seed) % 2**64, 0, 0
-    low, high, key = default_draw_words(None)((1,))._on_host().tolist()
+    low, high, key = default_philox_words(None)((1,))._on_host().tolist()
     return tuple(word % 2**64 for word in (key, low, high))

@@ -263,7 +263,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
         return Dataset(IgnoringErrors(self._node, log_warning))
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
-        """Returns the same elements; a thread makes them ahead where an element takes longer than the handover.
+        """Returns the same elements, made ahead by a thread where making one takes longer than a thread switch.
 
         The thread ends with the iteration, also with an abandoned one. It works beside compiled steps. Elements that draw random
         numbers are not made ahead.
@@ -396,13 +396,13 @@ def _numpy_element_or_raise(element: Any) -> Any:
     return numpy_element(value_or_raise(element))
 
 
-def _thread_count(calls: Any, what: str) -> int:
+def _thread_count(calls: Any, method: str) -> int:
     """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0
-    number = as_python_int(calls, f"Dataset.{what}: num_parallel_calls")
+    number = as_python_int(calls, f"Dataset.{method}: num_parallel_calls")
     if number < 1 and number != AUTOTUNE:
-        raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
+        raise InvalidArgumentError(f"Dataset.{method}: num_parallel_calls must be greater than zero, got {number}.")
     return default_threads() if number == AUTOTUNE else number
 
 

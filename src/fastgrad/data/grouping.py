@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import CompositeSpec
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.tensor_spec import TensorSpec
@@ -35,7 +35,7 @@ from fastgrad.errors import InvalidArgumentError
 BYTES_GATHERED_AT_ONCE = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 
 
-class _GroupsOfSize(Stage):
+class _FixedSizeGroups(Stage):
     """The base of stages that combine groups of ``size`` elements."""
 
     def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
@@ -52,7 +52,7 @@ class _GroupsOfSize(Stage):
         return count // self._size if self._drop_remainder else -(-count // self._size)
 
 
-class Batched(_GroupsOfSize):
+class Batched(_FixedSizeGroups):
     """A stage that stacks groups of ``size`` elements."""
 
     name = "_BatchDataset"
@@ -69,7 +69,7 @@ class Batched(_GroupsOfSize):
             elements = map(stack, self._groups())
             return itertools.islice(elements, position, None) if position else elements
         batches_at_once = (
-            1 if self.source.is_filling() else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
+            1 if self.source.fills_cache() else max(1, BYTES_GATHERED_AT_ONCE // max(1, self._size * rows.row_bytes))
         )
         groups = row_groups(self.source.chunks(), self._size * batches_at_once)
         batches = rows.batches(
@@ -92,7 +92,7 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
     return uniform_lengths if any(uniform_lengths) else ()
 
 
-class RaggedBatched(_GroupsOfSize):
+class RaggedBatched(_FixedSizeGroups):
     """A stage that batches groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
 
     Args:
@@ -125,7 +125,7 @@ class RaggedBatched(_GroupsOfSize):
 
 
 def _uniform_row_lengths(leaf: Any) -> list[int | None]:
-    """Returns the length, None if unknown, of each ragged dimension of a batch: up to the last unknown dimension of ``leaf``.
+    """Returns the sizes of the dimensions of ``leaf`` that a batch makes ragged: up to the last unknown size.
 
     Raises:
         ValueError: the rank is not known.
@@ -141,7 +141,7 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
     return list(leaf.shape[:levels])
 
 
-class PaddedBatched(_GroupsOfSize):
+class PaddedBatched(_FixedSizeGroups):
     """A stage that pads groups of ``size`` elements to one shape and stacks them.
 
     Args:
@@ -231,7 +231,7 @@ class Rebatched(Stage):
         ragged: Any = () if source_spec is None else _ragged_leaves(map_leaves(row_spec, source_spec))
 
         def batch(rows: list[Any]) -> Any:
-            return stack_elements(rows, ragged) if rows else placeholder(map_leaves(_spec_without_rows, self.spec()), 0)
+            return stack_elements(rows, ragged) if rows else placeholder(map_leaves(_zero_row_spec, self.spec()), 0)
 
         chunks = map(catching_failures(_element_rows), source)
         rows = (row for chunk in chunks for row in ((chunk,) if type(chunk) is Failure else chunk))
@@ -248,7 +248,7 @@ class Rebatched(Stage):
         return map_leaves(lambda leaf: batched_spec(row_spec(leaf), size), self.source.spec())
 
 
-def _spec_without_rows(leaf: Any) -> Any:
+def _zero_row_spec(leaf: Any) -> Any:
     return TensorSpec([0, *leaf.shape[1:]], leaf.dtype) if isinstance(leaf, TensorSpec) else leaf
 
 
@@ -258,7 +258,7 @@ def _known_row_count(spec: Any) -> int | None:
     return row_counts.pop() if len(row_counts) == 1 else None
 
 
-class ElementList(Node):
+class ElementListNode(Node):
     """A list of elements as a stage: one window or one group.
 
     Args:
@@ -316,7 +316,7 @@ class Windowed(Stage):
         spec = self.source.spec()
         columns = zip(*[nest.flatten(item) for item in items], strict=True)
         leaves = zip(columns, nest.flatten(spec), strict=True)
-        return packer(spec)([self._dataset_of(ElementList(list(column), leaf)) for column, leaf in leaves])
+        return packer(spec)([self._dataset_of(ElementListNode(list(column), leaf)) for column, leaf in leaves])
 
     def count(self) -> int:
         count = self.source.count()
@@ -379,24 +379,24 @@ class Grouped(Stage):
             yield from self._reduced_elements(key, groups[key])
 
     def _group_size(self, key: int) -> int:
-        size = int(unrecorded(self._size, _key_tensor(key)))
+        size = int(call_unrecorded(self._size, _key_tensor(key)))
         if size < 1:
             raise InvalidArgumentError(f"Dataset.group_by_window: window size must be greater than zero, got {size}.")
         return size
 
     def _reduced_elements(self, key: int, group: list[Any]) -> Iterator[Any]:
-        node = catching_failures(lambda elements: self._reduced_node(key, elements))(group)
+        node = catching_failures(lambda elements: self._node_of_reduced_group(key, elements))(group)
         return iter([node]) if type(node) is Failure else node.elements()
 
-    def _reduced_node(self, key: int, group: list[Any]) -> Node:
-        dataset = self._dataset_of(ElementList(group, self.source.spec()))
-        return node_of(unrecorded(self._reduce, _key_tensor(key), dataset), "reduce_func")
+    def _node_of_reduced_group(self, key: int, elements: list[Any]) -> Node:
+        dataset = self._dataset_of(ElementListNode(elements, self.source.spec()))
+        return node_of(call_unrecorded(self._reduce, _key_tensor(key), dataset), "reduce_func")
 
     def count(self) -> int:
         return INFINITE if self.source.count() == INFINITE else UNKNOWN
 
     def make_spec(self) -> Any:
-        return self._reduced_node(0, [placeholder(self.source.spec(), 2)]).spec()
+        return self._node_of_reduced_group(0, [placeholder(self.source.spec(), 2)]).spec()
 
 
 def _key_tensor(key: int) -> Tensor:

@@ -88,7 +88,7 @@ class Iterator:
 
     def __next__(self) -> Any:
         for recorder in recorders.active:
-            recorder.on_element()
+            recorder.on_dataset_element()
         try:
             element = next(self._elements)
         except StopIteration:

@@ -89,9 +89,9 @@ class Node:
         """Yields the elements from number ``position`` on. Earlier elements are not made where possible."""
         return itertools.islice(self.elements(), position, None)
 
-    def is_filling(self) -> bool:
+    def fills_cache(self) -> bool:
         """True if this iteration fills a cache in memory; the cache is complete when the last item is requested."""
-        return any(source.is_filling() for source in self.sources)
+        return any(source.fills_cache() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
         """Returns the random states of the next iteration: four numbers for each stage that draws, in a fixed order."""
@@ -113,7 +113,7 @@ class Node:
         return self._spec
 
     def known_spec(self) -> Any:
-        """Returns ``spec``, or None if ``spec`` would call a user's function."""
+        """Returns ``self.spec()``, or None if the method ``spec`` would call a user's function."""
         if self._spec is None and (
             self.spec_calls_function or any(source.known_spec() is None for source in self.sources)
         ):

@@ -52,7 +52,7 @@ class SlownessDetector:
 
 
 class Prefetched(ItemStage):
-    """The items of the source; a thread makes up to ``size`` elements ahead. Row numbers pass unchanged."""
+    """The items of the source; a thread makes up to ``size`` elements ahead, but no chunks of row numbers."""
 
     name = "_PrefetchDataset"
 
@@ -135,7 +135,7 @@ def _map_by_threads(
     answers: deque[SimpleQueue[Any]] = deque()
     try:
         for element in elements:
-            check_process(process)
+            check_not_forked(process)
             answers.append(SimpleQueue())
             calls.put((element, answers[-1]))
             if len(answers) > size:
@@ -149,7 +149,7 @@ def _map_by_threads(
 
 def _call_result(result_queue: SimpleQueue[Any], process_id: int) -> Any:
     """Returns the result of a call, or raises its exception."""
-    check_process(process_id)
+    check_not_forked(process_id)
     result, error = result_queue.get()
     if error is not None:
         raise error
@@ -186,7 +186,7 @@ def _run_worker(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end:
         at_end()
 
 
-def check_process(process_id: int) -> None:
+def check_not_forked(process_id: int) -> None:
     """Raises RuntimeError in any process but that of ``process_id``: a fork does not copy threads."""
     if process_id != os.getpid():
         raise RuntimeError(

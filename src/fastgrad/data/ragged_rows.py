@@ -65,9 +65,9 @@ class RaggedColumn:
             splits.append(level_splits - level_splits[0])
         return RaggedColumn(self.values[start:stop], splits, self.uniform)
 
-    def element(self, row: int) -> Any:
+    def element(self, row_index: int) -> Any:
         """Returns one row: a tensor, or a ragged tensor with one level less."""
-        start, stop = self.splits[0][row : row + 2].tolist()
+        start, stop = self.splits[0][row_index : row_index + 2].tolist()
         if len(self.splits) == 1:
             return tensor_of_data(self.values[start:stop])
         return RaggedColumn(self.values, self.splits[1:], self.uniform[1:])[start:stop].tensor()

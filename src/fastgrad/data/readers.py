@@ -252,11 +252,11 @@ def _file_name_node(filenames: Any) -> Node:
     return Dataset.from_tensor_slices(_checked_file_names("Dataset", "filenames", filenames))._node
 
 
-def _checked_file_names(name: str, argument: str, given: Any) -> list[str]:
-    if not isinstance(given, (int, float)) and not (isinstance(given, Tensor) and given.dtype != string):
+def _checked_file_names(name: str, argument: str, file_names: Any) -> list[str]:
+    if not isinstance(file_names, (int, float)) and not (isinstance(file_names, Tensor) and file_names.dtype != string):
         with contextlib.suppress(TypeError):
-            return text_list(given)
-    raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {given!r}.")
+            return text_list(file_names)
+    raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {file_names!r}.")
 
 
 def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
@@ -265,11 +265,11 @@ def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
     return {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
 
 
-def _column_defaults(given: Any) -> tuple[list[DType], list[Any]]:
+def _column_defaults(column_defaults: Any) -> tuple[list[DType], list[Any]]:
     """Returns the dtype of each column, and the value of an empty field: None if fields must not be empty."""
     dtypes: list[DType] = []
     defaults: list[Any] = []
-    for column_default in given:
+    for column_default in column_defaults:
         if isinstance(column_default, (DType, type)) or (
             isinstance(column_default, str) and column_default in ("int32", "int64", "float32", "float64", "string")
         ):

@@ -1,4 +1,4 @@
-"""``Replay``: the recorded operations of a function of elements, as straight-line Python.
+"""``RecordingReplay``: the recorded operations of a function of elements, as straight-line Python.
 
 Each operation runs as it does eagerly, so the bits are those of eager operations. The lookups of an eager call happen
 only once, when the code is written. Functions with the same operations share their text, so it is compiled once.
@@ -20,14 +20,14 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.placement import device_of, through_host
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.data.structure import packer
 from fastgrad.ops.default_generators import default_states
 
 
-class Replay:
+class RecordingReplay:
     """A replay of a function's recorded operations, one by one, with the bits of eager operations.
 
     Args:
@@ -80,9 +80,9 @@ class Replay:
         self._generate_functions(lines, result_names, arrays, scope)
 
     def _generate_functions(
-        self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]
+        self, lines: list[str], result_names: list[str], arrays: Sequence[Any], scope: dict[str, Any]
     ) -> None:
-        """Generates two Python functions of the recorded operations: ``compute`` of arrays, and ``fast`` of tensors."""
+        """Generates ``compute``, which runs operations on arrays, and ``fast``, which checks tensors and computes."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
         text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
@@ -90,7 +90,7 @@ class Replay:
         text += [
             "    finally:",
             "        errors_reset(token)",
-            f"    return ({''.join(f'{name}, ' for name in given)})",
+            f"    return ({''.join(f'{name}, ' for name in result_names)})",
         ]
         text += ["def fast(leaves):", f"    if len(leaves) != {count}: return CALL_CHANGED"]
         for number, array in enumerate(arrays):
@@ -104,7 +104,7 @@ class Replay:
                 f"    if type(a{number}) is not ndarray or a{number}.dtype is not dtype{number}: return CALL_CHANGED"
             )
             text.append(f"    if a{number}.shape != shape{number}: return CALL_CHANGED")
-        results = [f"r{number}" for number in range(len(given))]
+        results = [f"r{number}" for number in range(len(result_names))]
         text.append(f"    [{', '.join(results)}] = compute({parameters})")
         plan = self._results.plan
         if plan[0] is list and all(leaf_plan[0] in (COMPUTED, ARGUMENT) for leaf_plan in plan[2]):
@@ -175,14 +175,14 @@ def _compiled_code(text: str) -> Any:
 
 def _variable_reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
     def read() -> Any:
-        return variable._array.copy() if is_assigned else unrecorded(variable._read)  # a snapshot, which costs nothing
+        return variable._array.copy() if is_assigned else call_unrecorded(variable._read)  # a snapshot costs nothing
 
     return read
 
 
 def _variable_assigner(variable: Variable) -> Callable[[np.ndarray], None]:
     def assign(array: np.ndarray) -> None:
-        unrecorded(variable.assign, array.copy())
+        call_unrecorded(variable.assign, array.copy())
 
     return assign
 

@@ -118,7 +118,7 @@ class ZippedRows(Rows):
         self._leaves = [len(source.arrays(range(0))) for source in sources]
 
     def pack(self, leaves: list[Any]) -> Any:
-        """Distributes ``leaves`` to the sources, and packs the parts in the structure of an element."""
+        """Returns the element that combines elements of all sources; ``leaves`` lists the sources' leaves in order."""
         remaining_leaves = iter(leaves)
         sources_and_counts = zip(self._sources, self._leaves, strict=True)
         return self._pack(
@@ -139,7 +139,7 @@ class ZippedRows(Rows):
 
 
 class LazyColumnRows:
-    """The ``Rows`` of file columns that are read when an attribute is first used.
+    """The rows of a file's columns; the first use of an attribute of this object reads the file.
 
     Args:
         read: returns the columns by name.

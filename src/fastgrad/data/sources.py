@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite, CompositeSpec
-from fastgrad.core.recording import unrecorded
+from fastgrad.core.recording import call_unrecorded
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.tensor_spec import TensorSpec
@@ -151,13 +151,13 @@ class Generated(Node):
 
     def elements(self) -> Iterator[Any]:
         signature = self._signature
-        iterator = iter(unrecorded(self._generator, *self._arguments))
+        iterator = iter(call_unrecorded(self._generator, *self._arguments))
         end = object()
 
         def next_element() -> Any:
             # A separate function: a traceback with this generator's frame would end it when ``unittest`` clears the frame.
             try:
-                value = unrecorded(next, iterator, end)
+                value = call_unrecorded(next, iterator, end)
                 return end if value is end else _element_of_yielded_value(value, signature)
             except Exception as error:  # noqa: BLE001  # of whatever class the generator raises
                 return Failure(error)

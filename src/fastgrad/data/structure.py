@@ -58,7 +58,7 @@ def to_element(value: Any) -> Any:
     return value if isinstance(value, Composite) else convert_to_tensor(value)
 
 
-def result_element(value: Any, what: str) -> Any:
+def result_element(value: Any, method: str) -> Any:
     """Converts the result of a user's function to an element; a list at the top becomes a tuple.
 
     Raises:
@@ -72,28 +72,28 @@ def result_element(value: Any, what: str) -> Any:
                 return to_element(tuple(value))
         return tuple(value)
     if value is None:
-        raise TypeError(f"{what}: the function returned None; it must return a tensor or a structure of tensors.")
+        raise TypeError(f"{method}: the function returned None; it must return a tensor or a structure of tensors.")
     return to_element(value)
 
 
-def checked_next_state(state: Any, value: Any, what: str) -> Any:
+def checked_next_state(state: Any, value: Any, method: str) -> Any:
     """Converts the result of a user's function to the next state, and checks that it has the form of ``state``.
 
     Raises:
         InvalidArgumentError: the result has another structure.
         TypeError: the result has other dtypes.
     """
-    next_state = result_element(value, what)
+    next_state = result_element(value, method)
     old_leaves, new_leaves = nest.flatten(state), nest.flatten(next_state)
     if len(old_leaves) != len(new_leaves):
         raise InvalidArgumentError(
-            f"{what}: The number of components of the initial state and the reduce function output must match: "
+            f"{method}: The number of components of the initial state and the reduce function output must match: "
             f"{len(old_leaves)} and {len(new_leaves)}."
         )
     for old, new in zip(old_leaves, new_leaves, strict=True):
         if isinstance(old, Tensor) and isinstance(new, Tensor) and old._array.dtype != new._array.dtype:
             raise TypeError(
-                f"{what}: The element types for the new state must match the initial state. "
+                f"{method}: The element types for the new state must match the initial state. "
                 f"Expected {old.dtype!r} but got {new.dtype!r}."
             )
     return next_state
@@ -160,8 +160,8 @@ def _numpy_leaf(leaf: Any) -> Any:
     return value
 
 
-def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
-    """Returns an element that fits ``spec``: numbers are ``value``, strings empty, unknown dimensions ``unknown``."""
+def placeholder(spec: Any, unknown_size: int, fill_value: int = 0) -> Any:
+    """Returns an element of ``spec``: numbers are ``fill_value``, strings empty, unknown sizes ``unknown_size``."""
 
     def leaf_placeholder(leaf: Any) -> Any:
         if leaf is None:
@@ -169,11 +169,11 @@ def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
         if isinstance(leaf, DatasetSpec):
             from fastgrad.data.dataset import Dataset
 
-            return Dataset.from_tensors(placeholder(leaf.element_spec, unknown, value))
+            return Dataset.from_tensors(placeholder(leaf.element_spec, unknown_size, fill_value))
         if isinstance(leaf, CompositeSpec):
-            return leaf.placeholder(unknown, b"" if leaf.dtype.name == "string" else value)  # type: ignore[attr-defined]
-        sizes = () if leaf.shape.rank is None else tuple(unknown if size is None else size for size in leaf.shape)
-        array = np.full(sizes, value, leaf.dtype.numpy)
+            return leaf.placeholder(unknown_size, b"" if leaf.dtype.name == "string" else fill_value)  # type: ignore[attr-defined]
+        sizes = () if leaf.shape.rank is None else tuple(unknown_size if size is None else size for size in leaf.shape)
+        array = np.full(sizes, fill_value, leaf.dtype.numpy)
         if array.dtype == object:
             array.fill(b"")
         return Tensor(array)

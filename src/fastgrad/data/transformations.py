@@ -21,20 +21,20 @@ VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumen
 """The errors of functions that reject some numbers and may accept others."""
 
 
-def checked_function(function: Any, what: str) -> Callable[..., Any]:
+def checked_function(function: Any, method_name: str) -> Callable[..., Any]:
     """Returns ``function``; ValueError if it is not callable."""
     if not callable(function):
         raise ValueError(
-            f"{what}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
+            f"{method_name}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
         )
     return function
 
 
-def node_of(dataset: Any, what: str) -> Node:
-    """Returns the last stage of ``dataset``; TypeError, naming the user's function ``what``, if it is not a dataset."""
+def node_of(dataset: Any, name: str) -> Node:
+    """Returns the last stage of ``dataset``, a result of the user's function ``name``; TypeError if not a dataset."""
     node = getattr(dataset, "_node", None)
     if not isinstance(node, Node):
-        raise TypeError(f"Invalid `{what}`. `{what}` must return a `Dataset` object. Got {type(dataset)!r}.")
+        raise TypeError(f"Invalid `{name}`. `{name}` must return a `Dataset` object. Got {type(dataset)!r}.")
     return node
 
 
@@ -63,7 +63,7 @@ class Mapped(Stage):
         """Returns the spec of results, from results for zeros and for ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
-            samples = [self._accepted_sample(spec, 2, (0, 1, 2)), self._accepted_sample(spec, 3, (1, 2, 0))]
+            samples = [self._spec_by_fill_values(spec, 2, (0, 1, 2)), self._spec_by_fill_values(spec, 3, (1, 2, 0))]
         except (AttributeError, TypeError, *VALUE_REFUSAL_ERRORS):
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
@@ -72,14 +72,14 @@ class Mapped(Stage):
                 raise
         return common_spec(samples)
 
-    def _accepted_sample(self, spec: Any, unknown: int, values: tuple[int, ...]) -> Any:
-        """Returns the spec of the result for the first value that the function accepts."""
-        for value in values[:-1]:
+    def _spec_by_fill_values(self, spec: Any, unknown_size: int, fill_values: tuple[int, ...]) -> Any:
+        """Returns the result's spec for an element filled with the first of ``fill_values`` that raises no error."""
+        for value in fill_values[:-1]:
             try:
-                return self._sample_spec(placeholder(spec, unknown, value))
+                return self._sample_spec(placeholder(spec, unknown_size, value))
             except VALUE_REFUSAL_ERRORS:
                 continue
-        return self._sample_spec(placeholder(spec, unknown, values[-1]))
+        return self._sample_spec(placeholder(spec, unknown_size, fill_values[-1]))
 
     def _sample_spec(self, element: Any) -> Any:
         return spec_of(result_element(self._function.call_as_python(element), "Dataset.map"))
@@ -144,9 +144,9 @@ class FlatMapped(Stage):
     spec_calls_function = True
     count = Node.count  # unknown
 
-    def __init__(self, source: Node, function: Callable[..., Any], what: str = "Dataset.flat_map") -> None:
+    def __init__(self, source: Node, function: Callable[..., Any], method_name: str = "Dataset.flat_map") -> None:
         super().__init__(source)
-        self._function = checked_function(function, what)
+        self._function = checked_function(function, method_name)
 
     def dataset_node_of(self, element: Any) -> Node:
         """Returns the last stage of the dataset that ``function`` returns for ``element``."""

@@ -57,9 +57,9 @@ def __getattr__(name: str) -> _Any:
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
         return value
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.keras", name, __dir__())
+    raise missing_name_error("tf.keras", name, __dir__())
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.saving.objects import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case as _to_snake_case

@@ -15,7 +15,7 @@ from fastgrad.keras.configured import Configured
 _MIXED_COMPUTE_DTYPES = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
 
-class _Default:
+class _GlobalPolicy:
     """The policy of layers without a ``dtype`` argument; None means the policy of ``floatx()``."""
 
     policy: DTypePolicy | None = None
@@ -44,7 +44,7 @@ class DTypePolicy(Configured):
 
     def __init__(self, name: Any = None) -> None:
         if name is None:
-            name = _Default.policy.name if _Default.policy else settings.floatx()
+            name = _GlobalPolicy.policy.name if _GlobalPolicy.policy else settings.floatx()
         if not isinstance(name, (str, DType, np.dtype, type)):
             raise TypeError(f"'name' must be a string, such as 'float32'. Received: name={name} (of type {type(name)})")
         mixed_dtype = _MIXED_COMPUTE_DTYPES.get(name) if isinstance(name, str) else None
@@ -82,7 +82,7 @@ def get(identifier: Any) -> DTypePolicy:
 
 def global_policy() -> DTypePolicy:
     """The policy of layers that are made without a dtype; ``floatx()`` unless ``set_global_policy`` was called."""
-    return _Default.policy or DTypePolicy(settings.floatx())
+    return _GlobalPolicy.policy or DTypePolicy(settings.floatx())
 
 
 def set_global_policy(policy: Any) -> None:
@@ -99,6 +99,6 @@ def set_global_policy(policy: Any) -> None:
             f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: policy={policy} (of type {type(policy)})"
         )
     new_policy = get(policy)
-    _Default.policy = new_policy
+    _GlobalPolicy.policy = new_policy
     settings_version.settings["dtype_policy"] = new_policy.name
-    settings_version.changed()
+    settings_version.count_change()

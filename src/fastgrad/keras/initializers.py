@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
@@ -242,7 +242,7 @@ class VarianceScaling(RandomInitializer):
         return self._draw(stateless_uniform, shape, -limit, limit, dtype)
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
-        """A copy of the initializer for weights with these input and output axes."""
+        """Returns a copy of the initializer that computes fans from these input and output axes of a weight."""
         return type(self).from_config({**self.get_config(), "input_axes": input_axes, "output_axes": output_axes})
 
 

@@ -8,19 +8,19 @@ from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 
 
-class _MasksInUse:
+class _AnyMaskFlag:
     """Whether any tensor may have a mask: until one may, layer calls do not look for masks."""
 
     def __init__(self) -> None:
-        self.begun = False
+        self.is_set = False
 
 
-masks_in_use = _MasksInUse()
+any_mask_flag = _AnyMaskFlag()
 
 
 def mask_of(x: Any) -> Tensor | None:
     """The mask that a layer gave ``x``, or None."""
-    return getattr(x, "_keras_mask", None) if masks_in_use.begun and isinstance(x, Tensor) else None
+    return getattr(x, "_keras_mask", None) if any_mask_flag.is_set and isinstance(x, Tensor) else None
 
 
 def mask_of_losses(losses: Any) -> Tensor | None:
@@ -30,7 +30,7 @@ def mask_of_losses(losses: Any) -> Tensor | None:
 
 def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
     """Attaches ``mask`` to ``x``; ``to_layers`` says whether layers may be called on ``x`` and must look for masks."""
-    masks_in_use.begun |= to_layers
+    any_mask_flag.is_set |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 
 

@@ -62,16 +62,16 @@ class _RunningLayers:
         self.training: bool | None = None  # the mode that inner layers inherit
 
 
-class _RunningLayersOfThread(threading.local):
+class _ThreadRunningLayers(threading.local):
     def __init__(self) -> None:
         self.now = _RunningLayers()
 
 
-running_calls = _RunningLayersOfThread()
-"""``running_calls.now.stack``: the thread's running layers; ``running_calls.now.training``: the mode that inner layers inherit."""
+running_layers = _ThreadRunningLayers()
+"""The thread's running layers, ``now.stack``, and the training mode that inner layers inherit, ``now.training``."""
 
 
-class running:  # noqa: N801  # reads as `with running(layer):`
+class RunningLayerScope:
     """A context in which ``owner`` is the innermost running object, so that weights' paths contain its name.
 
     Args:
@@ -82,19 +82,19 @@ class running:  # noqa: N801  # reads as `with running(layer):`
         self._owner = owner
 
     def __enter__(self) -> None:
-        stack = running_calls.now.stack
+        stack = running_layers.now.stack
         self._entered = not (stack and stack[-1] is self._owner)
         if self._entered:
             stack.append(self._owner)
 
     def __exit__(self, *exception: object) -> None:
         if self._entered:
-            running_calls.now.stack.pop()
+            running_layers.now.stack.pop()
 
 
 def current_path(owner: Any = None) -> str:
     """The names of the running layers, and of ``owner`` unless it is already the innermost, joined by ``/``."""
-    stack = running_calls.now.stack
+    stack = running_layers.now.stack
     names = [caller.name for caller in stack]
     if owner is not None and not (stack and stack[-1] is owner):
         names.append(owner.name)
@@ -116,8 +116,8 @@ class name_scope:  # noqa: N801  # Keras's name
         self.name = name
 
     def __enter__(self) -> Any:
-        running_calls.now.stack.append(self)
+        running_layers.now.stack.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        running_calls.now.stack.pop()
+        running_layers.now.stack.pop()

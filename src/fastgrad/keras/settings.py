@@ -38,7 +38,7 @@ def set_floatx(value: Any) -> None:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOAT_DTYPE_NAMES)}")
     _settings["floatx"] = dtypes.as_dtype(name)
     settings_version.settings["floatx"] = name
-    settings_version.changed()
+    settings_version.count_change()
 
 
 def epsilon() -> float:
@@ -54,7 +54,7 @@ def set_epsilon(value: float) -> None:
         raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
     _settings["epsilon"] = number
     settings_version.settings["epsilon"] = str(value)
-    settings_version.changed()
+    settings_version.count_change()
 
 
 def image_data_format() -> str:

@@ -14,18 +14,18 @@ from fastgrad.core.placement import moved
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.dtypes import OF_NUMPY, DType, bfloat16, float16, float32
+from fastgrad.dtypes import DTYPE_OF_NUMPY, DType, bfloat16, float16, float32
 from fastgrad.keras import naming, settings, structure
 from fastgrad.ops.casting import cast
 
 
-class _OverwritesInUse:
+class _AnyOverwriteFlag:
     """Whether any weight has ``overwrite_with_gradient``: until one has, optimizers do not look for such a weight."""
 
-    begun = False
+    is_set = False
 
 
-overwrites_in_use = _OverwritesInUse()
+any_overwrite_flag = _AnyOverwriteFlag()
 
 
 class MemoryLimit:
@@ -163,30 +163,30 @@ class Weight(Variable):
         if not isinstance(value, bool):
             raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
         self._overwrites = value
-        overwrites_in_use.begun |= value
+        any_overwrite_flag.is_set |= value
         structure.count_ownership_change()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        overwrites_in_use.begun |= self._overwrites
+        any_overwrite_flag.is_set |= self._overwrites
 
-    def _checked(self, what: str, value: Any) -> Tensor:
+    def _converted(self, operation_name: str, value: Any) -> Tensor:
         # As in Keras, an assigned value is converted, also a tensor of another float dtype.
-        tensor = _as_dtype(value, OF_NUMPY[self._array.dtype])
+        tensor = _as_dtype(value, DTYPE_OF_NUMPY[self._array.dtype])
         shape = self._array.shape
         if tensor._array.shape == shape:
             return tensor
         try:
-            if what != "assign" and np.broadcast_shapes(tensor._array.shape, shape) == shape:
+            if operation_name != "assign" and np.broadcast_shapes(tensor._array.shape, shape) == shape:
                 return TABLE["broadcast_to"](tensor, shape=shape)
         except ValueError:
             pass  # the error below has more details
         raise ValueError(
-            f"The shape of the target variable and the shape of the target value in `variable.{what}(value)` must match. "
+            f"The shape of the target variable and the shape of the target value in `variable.{operation_name}(value)` must match. "
             f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
 
-    def _promoted_with(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
+    def _promoted_operands(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
@@ -204,7 +204,7 @@ class CastWeight(Weight):
     """A weight that a running layer reads in its compute dtype; outside of layer calls, reads keep the stored dtype."""
 
     def _read(self) -> Tensor:
-        return self._cast_for_reader(super()._read())
+        return self._cast_for_running_layer(super()._read())
 
     def _read_as_stored(self) -> Tensor:
         return super()._read()
@@ -216,17 +216,17 @@ class CastWeight(Weight):
 
     def read_value(self) -> Tensor:
         """The current value, as ``value``."""
-        return self._cast_for_reader(super().read_value())
+        return self._cast_for_running_layer(super().read_value())
 
     @property
     def dtype(self) -> DType:
         """The dtype in which the weight is read."""
-        stack = naming.running_calls.now.stack
+        stack = naming.running_layers.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return super().dtype if reader is None or not reader.is_floating else reader
 
-    def _cast_for_reader(self, tensor: Tensor) -> Tensor:
-        stack = naming.running_calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
+    def _cast_for_running_layer(self, tensor: Tensor) -> Tensor:
+        stack = naming.running_layers.now.stack  # repeats ``dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
@@ -246,7 +246,9 @@ def run_initializer(initializer: Callable[..., Any], shape: tuple[int, ...], dty
 
 def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
     """Assigns each value to its variable, or none of them if one does not fit."""
-    pairs = [(variable, variable._checked("assign", value)) for variable, value in zip(variables, values, strict=True)]
+    pairs = [
+        (variable, variable._converted("assign", value)) for variable, value in zip(variables, values, strict=True)
+    ]
     for variable, value in pairs:
         variable.assign(value)
 
@@ -258,7 +260,7 @@ def _common_dtype(a: DType, b: DType) -> DType:
             return a if getattr(a, kind) else b
     if {a, b} == {float16, bfloat16}:
         return float32
-    return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
+    return DTYPE_OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
 def _as_dtype(value: Any, dtype: DType | None) -> Tensor:

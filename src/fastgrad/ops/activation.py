@@ -58,6 +58,7 @@ relu_gradient: Operation = elementwise(
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
+    library_epilogue="DRELU",
 )
 _relu = elementwise(
     "relu",
@@ -66,6 +67,7 @@ _relu = elementwise(
     code="maximum({0}, 0)",
     gradient=lambda g, y, x: relu_gradient(g, y),
     dtypes=REAL,
+    library_epilogue="RELU",
 )
 _relu6 = elementwise(
     "relu6",
@@ -103,9 +105,9 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
     return _relu6(features)
 
 
-def _leaky_relu_code(scalars: Any, passed: str, x: str, alpha: float) -> str:
-    scaled = scalars.rounded(f"{passed} * {scalars.constant(alpha)}")
-    return f"({passed} if {x} > 0 else {scaled})"
+def _leaky_relu_expression(scalars: Any, factor: str, x: str, alpha: float) -> str:
+    scaled = scalars.rounded(f"{factor} * {scalars.constant(alpha)}")
+    return f"({factor} if {x} > 0 else {scaled})"
 
 
 _leaky_relu_gradient: Operation = operation(
@@ -117,7 +119,7 @@ _leaky_relu_gradient: Operation = operation(
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOATING,
-    kernel_code=_leaky_relu_code,
+    kernel_code=_leaky_relu_expression,
 )
 _leaky_relu = operation(
     "leaky_relu",
@@ -125,7 +127,7 @@ _leaky_relu = operation(
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
     gradient=lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha),
     dtypes=FLOATING,
-    kernel_code=lambda scalars, x, alpha: _leaky_relu_code(scalars, x, x, alpha),
+    kernel_code=lambda scalars, x, alpha: _leaky_relu_expression(scalars, x, x, alpha),
 )
 
 
@@ -272,7 +274,12 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
 
 
 def _gelu_operations(
-    name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]
+    name: str,
+    form: str,
+    code: str,
+    slope: str,
+    second_derivative: Callable[[Tensor], Tensor],
+    library_epilogue: str | None = None,
 ) -> Unary:
     """Declares the operations of gelu, exact or by tanh: its value, its derivative, and the gradient's product.
 
@@ -281,18 +288,9 @@ def _gelu_operations(
         form: the words for it in docstrings.
         code, slope: the scalar expressions of gelu and of its derivative.
         second_derivative: the second derivative, in operations.
+        library_epilogue: the name of cuBLASLt's epilogue; "D" before it makes the name of the gradient's.
     """
-    gradient: Binary = elementwise(
-        f"{name}_gradient",
-        f"``g`` times the derivative of {form} at ``x``.",
-        run=_make_gelu_gradient_run(f"{name}_gradient"),
-        code="{0} * " + slope.replace("{0}", "{1}"),
-        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
-        dtypes=FLOATING,
-        kernel_code=f"({{0}} * {name}_slope({{1}}))",
-        rounds_once=True,
-    )
-    elementwise(
+    slope_row: Unary = elementwise(
         f"{name}_slope",
         f"The derivative of {form} at ``x``, which programs keep for the backward pass "
         "(compiler/passes/share_activation_gradients.py).",
@@ -302,6 +300,18 @@ def _gelu_operations(
         dtypes=FLOATING,
         kernel_code=f"{name}_slope({{0}})",
         rounds_once=True,
+    )
+    gradient: Binary = elementwise(
+        f"{name}_gradient",
+        f"``g`` times the derivative of {form} at ``x``.",
+        run=_make_gelu_gradient_run(f"{name}_gradient"),
+        code="{0} * " + slope.replace("{0}", "{1}"),
+        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
+        dtypes=FLOATING,
+        kernel_code=f"({{0}} * {name}_slope({{1}}))",
+        rounds_once=True,
+        slope=slope_row,
+        library_epilogue=library_epilogue and f"D{library_epilogue}",
     )
     row: Unary = elementwise(
         name,
@@ -314,6 +324,8 @@ def _gelu_operations(
         dtypes=FLOATING,
         kernel_code=f"{name}_of({{0}})",
         rounds_once=True,
+        slope=slope_row,
+        library_epilogue=library_epilogue,
     )
     return row
 
@@ -336,6 +348,7 @@ _gelu_tanh = _gelu_operations(
     "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
     "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))",
     second_derivative=_gelu_tanh_second_derivative,
+    library_epilogue="GELU",
 )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
-from fastgrad.dtypes import OF_NUMPY
+from fastgrad.dtypes import DTYPE_OF_NUMPY
 from fastgrad.errors import InvalidArgumentError
 
 
@@ -45,7 +45,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
     dtype = first._array.dtype
     for position, x in enumerate(tensors):
         if x is None:
-            x = tensors[position] = from_python(values[position], OF_NUMPY[dtype])
+            x = tensors[position] = from_python(values[position], DTYPE_OF_NUMPY[dtype])
         if x._array.dtype is not dtype and x._array.dtype != dtype:
             raise mixed_dtypes_error(name, dtype, x._array.dtype)
     return tensors  # type: ignore[return-value]  # the Nones have been replaced

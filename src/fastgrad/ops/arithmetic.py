@@ -27,7 +27,7 @@ from fastgrad.core.operation import (
     joint,
     operation,
 )
-from fastgrad.core.result_rules import broadcast_real
+from fastgrad.core.result_rules import broadcast_with_real_dtype
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -35,7 +35,7 @@ from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 add = elementwise(
     "add",
@@ -49,6 +49,9 @@ add = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
     dtypes=NUMERIC | STRING,
     keeps_rows=True,
+    # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
+    simplifications=lambda rules: (rules.drop_neutral_operand(-0.0, NUMERIC, 0, 1),),
+    complex_launches=complex_launches("add"),
 )
 subtract = elementwise(
     "subtract",
@@ -57,6 +60,8 @@ subtract = elementwise(
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
     keeps_rows=True,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC, 1),),
+    complex_launches=complex_launches("subtract"),
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -64,6 +69,9 @@ multiply: Binary = elementwise(
     run=np.multiply,
     code="{0} * {1}",
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
+    # x * 1 is not x where x is complex and infinite.
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 0, 1),),
+    complex_launches=complex_launches("multiply"),
 )
 negative: Unary = elementwise(
     "negative",
@@ -73,6 +81,8 @@ negative: Unary = elementwise(
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED | FLOATING | COMPLEX,
     keeps_rows=True,
+    simplifications=lambda rules: (rules.remove_involution,),
+    complex_launches=complex_launches("negative"),
 )
 
 
@@ -114,7 +124,9 @@ abs = elementwise(
     code="abs({0})",
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
+    simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.remove_repeated),
+    complex_launches=complex_launches("abs"),
 )
 sign: Unary = elementwise(
     "sign",
@@ -123,6 +135,7 @@ sign: Unary = elementwise(
     code="sign({0})",
     gradient=_sign_gradient,
     dtypes=SIGNED | FLOATING | COMPLEX,
+    complex_launches=complex_launches("sign"),
 )
 maximum = elementwise(
     "maximum",
@@ -134,6 +147,7 @@ maximum = elementwise(
         lambda g, z, x, y: masked(g, logical_not(greater_equal(x, y))),
     ),
     dtypes=REAL,
+    simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 minimum = elementwise(
     "minimum",
@@ -145,6 +159,7 @@ minimum = elementwise(
         lambda g, z, x, y: masked(g, logical_not(less_equal(x, y))),
     ),
     dtypes=REAL,
+    simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 
 
@@ -162,6 +177,7 @@ squared_difference = elementwise(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
+    complex_launches=complex_launches("squared_difference"),
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
@@ -173,6 +189,8 @@ multiply_no_nan: Binary = elementwise(
         lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
     ),
     dtypes=INEXACT,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("multiply_no_nan"),
 )
 _nextafter = elementwise(
     "nextafter",
@@ -224,6 +242,7 @@ _add_n_operation = operation(
     dtypes=NUMERIC,
     batched=leading_axes_rule,
     kernel_code=_add_n_code,
+    complex_launches=complex_launches("add_n"),
 )
 
 

@@ -79,7 +79,7 @@ def _run_comparison(
         return np.ones((), bool)
     first_index = np.argwhere(~satisfied)[0].tolist()
     operand_texts = [
-        f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.OF_NUMPY[a.dtype].name}) = {_elements_text(a, summarize)}"
+        f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.DTYPE_OF_NUMPY[a.dtype].name}) = {_elements_text(a, summarize)}"
         for name, a in (("x", x), ("y", y))
     ]
     raise InvalidArgumentError(

@@ -8,12 +8,12 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint
-from fastgrad.core.result_rules import ArraySpec, Rule, like
+from fastgrad.core.result_rules import ArraySpec, Rule, like_inputs
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.batching import Batched, NotBatched, call_operation, rows_as_examples_rule
+from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, rows_into_batch_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.softmax import softmax
 
@@ -67,14 +67,14 @@ def _second_gradient_rule(
     return (cotangent_of_g, None, None, None, *cotangents_of_qkv, *(None for _ in more))
 
 
-def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, rate: float, **attributes: Any) -> Any:
+def _batched_attention(name: str, rows: int, /, *inputs: BatchArg, masked: bool, rate: float, **attributes: Any) -> Any:
     if rate:
         raise NotBatched  # dropout depends on the position of the example in the batch
     if masked:
         *arrays, mask = inputs
         mask_of_rows = call_operation("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
-        inputs = (*arrays, Batched(mask_of_rows, True))
-    return rows_as_examples_rule(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+        inputs = (*arrays, BatchArg(mask_of_rows, True))
+    return rows_into_batch_rule(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
 def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
@@ -90,7 +90,7 @@ def _attention_operation(name: str, gradient: Any, result: Rule) -> Operation:
     )
 
 
-_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention_gradient = _attention_operation("attention_gradient", joint(_second_gradient_rule), like_inputs(4, 5, 6))
 _attention = _attention_operation("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 

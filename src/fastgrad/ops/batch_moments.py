@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.core.operation import TABLE, Form, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, call_operation
+from fastgrad.ops.batching import BatchArg, call_operation
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
@@ -26,7 +26,7 @@ def _batch_moments_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tens
     return (gradient,)  # type: ignore[return-value]  # one of the two is there
 
 
-def _rows_as_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
+def _rows_into_columns_rule(name: str, rows: int, /, x: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations that treat each column of a matrix alone: merges rows into the columns."""
     height, width = x.shape
     columns = call_operation(
@@ -43,7 +43,7 @@ _batch_moments_operation = kernel_operation(
     gradient=joint(_batch_moments_gradient, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
-    batched=_rows_as_columns,
+    batched=_rows_into_columns_rule,
     result=lambda x: (ArraySpec(x.shape[1:], x.dtype),) * 2,
 )
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fastgrad.core.operation import Form, Operation, row_named
+from fastgrad.core.operation import Form, Operation, operation_named
 from fastgrad.core.tensor import Tensor
 
 
-class Batched(NamedTuple):
-    """An input of a batching rule: a tensor, and whether its first axis is the axis of rows.
+class BatchArg(NamedTuple):
+    """An argument of a batching rule: a tensor, and whether its first axis is the axis of rows.
 
     Attributes:
         tensor: the values.
@@ -46,26 +46,26 @@ class NotBatched(Exception):
 
 def batching_rule_of(operation: Operation) -> BatchingRule | None:
     """Returns the batching rule of ``operation`` or None; by default an element-wise operation broadcasts."""
-    if row_named(operation.name) is not operation:
+    if operation_named(operation.name) is not operation:
         return None
     return operation.batched or (broadcasting_rule if operation.form is Form.ELEMENTWISE else None)
 
 
 def call_operation(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
     """Calls the operation ``name`` on tensors, without the checks and conversions of its public function."""
-    row = row_named(name)
+    row = operation_named(name)
     assert row is not None, name
     return Operation.__call__(row, *inputs, **attributes)
 
 
-def broadcast_rows(x: Batched, rows: int) -> Tensor:
+def broadcast_rows(x: BatchArg, rows: int) -> Tensor:
     """Returns the tensor of ``x`` with a leading axis of rows, broadcast if all rows have the same value."""
     if x.has_rows:
         return x.tensor
     return call_operation("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
-def align_rows(x: Batched, rank: int) -> Tensor:
+def pad_rank(x: BatchArg, rank: int) -> Tensor:
     """Inserts axes of size 1 after the axis of rows, so that the rows of ``x`` broadcast with values of ``rank``."""
     if not x.has_rows or x.rank >= rank:
         return x.tensor
@@ -73,18 +73,18 @@ def align_rows(x: Batched, rank: int) -> Tensor:
     return call_operation("reshape", x.tensor, shape=(rows, *[1] * (rank - len(shape)), *shape))
 
 
-def broadcasting_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def broadcasting_rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations whose inputs broadcast."""
     rank = max([x.rank for x in inputs])
-    return call_operation(name, *[align_rows(x, rank) for x in inputs], **attributes)
+    return call_operation(name, *[pad_rank(x, rank) for x in inputs], **attributes)
 
 
-def leading_axes_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def leading_axes_rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations that take any number of leading axes."""
     return call_operation(name, *[broadcast_rows(x, rows) for x in inputs], **attributes)
 
 
-def leading_axes_of_first_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def first_input_leading_axes_rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations whose first input takes leading axes; all rows must share the other inputs."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
@@ -100,25 +100,25 @@ def axis_after_rows(axis: Any) -> Any:
     return axis + 1 if axis >= 0 else axis
 
 
-def axes_after_rows(*names: str, first: bool = False) -> BatchingRule:
-    """Returns a batching rule that shifts the axes in attributes ``names``; ``first``: only the first input has rows."""
-    run = leading_axes_of_first_rule if first else leading_axes_rule
+def shift_axes_rule(*names: str, first_only: bool = False) -> BatchingRule:
+    """Returns a batching rule that adds 1 to the axes in the attributes ``names``, for the axis of rows in front."""
+    run = first_input_leading_axes_rule if first_only else leading_axes_rule
 
-    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+    def rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
         return run(name, rows, *inputs, **{k: axis_after_rows(v) if k in names else v for k, v in attributes.items()})
 
     return rule
 
 
-def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> BatchingRule:
+def extend_sizes_rule(*names: str, row_entry: Any = None, first_only: bool = False) -> BatchingRule:
     """Returns a batching rule for attributes ``names`` with one entry for each axis.
 
-    The entry for the axis of rows is ``before``; None means the number of rows. If ``first``, only the first input has rows.
+    The entry for the axis of rows is ``row_entry``; None: the number of rows. ``first_only``: only the first input has rows.
     """
-    axes_rule = axes_after_rows("axis", "axes", first=first)
+    axes_rule = shift_axes_rule("axis", "axes", first_only=first_only)
 
-    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-        extended = {k: (rows if before is None else before, *v) for k, v in attributes.items() if k in names}
+    def rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
+        extended = {k: (rows if row_entry is None else row_entry, *v) for k, v in attributes.items() if k in names}
         return axes_rule(name, rows, *inputs, **{**attributes, **extended})
 
     return rule
@@ -132,16 +132,16 @@ def move_rows_to_front(x: Tensor, axis: int) -> Tensor:
     return call_operation("transpose", x, perm=(axis, *other_axes))
 
 
-def rows_as_examples_rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+def rows_into_batch_rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations that treat each example alone: merges rows and examples into one axis."""
     inputs_with_rows = [broadcast_rows(x, rows) for x in inputs]
     merged_inputs = [
         call_operation("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
     ]
-    return _split_rows(call_operation(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
+    return _unmerge_rows(call_operation(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
 
 
-def rows_as_examples_of_first_rule(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
+def first_rows_into_batch_rule(name: str, rows: int, /, x: BatchArg, *others: BatchArg, **attributes: Any) -> Any:
     """The batching rule of operations that treat each example of ``x`` alone, with the same ``others`` for all rows."""
     if any(other.has_rows for other in others):
         raise NotBatched
@@ -152,9 +152,9 @@ def rows_as_examples_of_first_rule(name: str, rows: int, /, x: Batched, *others:
         *[y.tensor for y in others],
         **attributes,
     )
-    return _split_rows(result, rows, examples)
+    return _unmerge_rows(result, rows, examples)
 
 
-def _split_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
+def _unmerge_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
     outputs = result if type(result) is tuple else (result,)
     return tuple([call_operation("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

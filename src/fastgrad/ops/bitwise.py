@@ -14,6 +14,7 @@ bitwise_and = elementwise(
     run=np.bitwise_and,
     code="{0} & {1}",
     dtypes=INTEGER,
+    simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
 bitwise_or = elementwise(
     "bitwise_or",
@@ -21,6 +22,7 @@ bitwise_or = elementwise(
     run=np.bitwise_or,
     code="{0} | {1}",
     dtypes=INTEGER,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 0, 1), rules.merge_equal_inputs),
 )
 bitwise_xor = elementwise(
     "bitwise_xor",
@@ -28,9 +30,15 @@ bitwise_xor = elementwise(
     run=np.bitwise_xor,
     code="{0} ^ {1}",
     dtypes=INTEGER,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 0, 1),),
 )
 invert = elementwise(
-    "invert", "All bits flipped, element by element; integers.", run=np.invert, code="~{0}", dtypes=INTEGER
+    "invert",
+    "All bits flipped, element by element; integers.",
+    run=np.invert,
+    code="~{0}",
+    dtypes=INTEGER,
+    simplifications=lambda rules: (rules.remove_involution,),
 )
 
 
@@ -60,6 +68,7 @@ left_shift = Binary(
         x: what to shift.
         y: by how many bits, taken to be between 0 and the width of the dtype less one.
     """,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 1),),
 )
 right_shift = Binary(
     "right_shift",
@@ -73,4 +82,5 @@ right_shift = Binary(
         x: what to shift.
         y: by how many bits, taken to be between 0 and the width of the dtype less one.
     """,
+    simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER, 1),),
 )

@@ -14,6 +14,7 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
 from fastgrad.kernels.elementwise.half import cast_bfloat16
+from fastgrad.ops.kernel_launches import complex_launches
 
 _KERNEL_MIN_ELEMENTS = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
@@ -38,6 +39,8 @@ _cast_operation: Operation = Operation(
     kernel_code=lambda scalars, x, dtype: scalars.cast(x),
     keeps_rows=True,
     result=lambda x, dtype: ArraySpec(x.shape, dtypes.as_dtype(dtype).numpy),
+    simplifications=lambda rules: (rules.merge_casts, rules.remove_if_type_unchanged),
+    complex_launches=complex_launches("cast"),
 )
 
 
@@ -74,7 +77,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     return _cast_operation(x, dtype=dtype.name)
 
 
-def wide_float(x: Tensor) -> Tensor:
+def cast_narrow_to_float32(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
     return _cast_operation(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x

@@ -17,7 +17,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
-from fastgrad.ops.batching import axes_after_rows
+from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
@@ -103,7 +103,7 @@ _clip_by_norm_operation = operation(
     gradient=joint(_clip_by_norm_gradient),
     dtypes=FLOATING,
     launches=launches_from("reduction.general", "clip_by_norm_launches"),
-    batched=axes_after_rows("axes", first=True),
+    batched=shift_axes_rule("axes", first_only=True),
     result=broadcast,
 )
 
@@ -170,9 +170,9 @@ def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     return tensors
 
 
-def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
-    square = parts.of("square", t, shape=t.shape)
-    return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
+def _decomposed_sum_of_squares(builder: Any, t: Any) -> tuple[Any]:
+    square = builder.add("square", t, shape=t.shape)
+    return (builder.add("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
 
 
 _sum_of_squares_operation = kernel_operation(

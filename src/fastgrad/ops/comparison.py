@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from fastgrad.core.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Binary, Form, Operation, elementwise
 from fastgrad.core.result_rules import broadcast_of
+from fastgrad.ops.kernel_launches import complex_launches
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 
@@ -21,17 +23,23 @@ equal = _predicate(
     run=np.equal,
     code="{0} == {1}",
     dtypes=ANY,
+    complex_launches=complex_launches("equal"),
 )
 
 
-def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype] = REAL) -> Binary:
-    row: Binary = _predicate(
-        name, f"``x {sign} y``, element by element, broadcast.", run=run, code=f"{{0}} {sign} {{1}}", dtypes=dtypes
+def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype] = REAL, **row: Any) -> Binary:
+    comparison: Binary = _predicate(
+        name,
+        f"``x {sign} y``, element by element, broadcast.",
+        run=run,
+        code=f"{{0}} {sign} {{1}}",
+        dtypes=dtypes,
+        **row,
     )
-    return row
+    return comparison
 
 
-not_equal = _comparison("not_equal", "!=", np.not_equal, ANY)
+not_equal = _comparison("not_equal", "!=", np.not_equal, ANY, complex_launches=complex_launches("not_equal"))
 less = _comparison("less", "<", np.less)
 less_equal = _comparison("less_equal", "<=", np.less_equal)
 greater = _comparison("greater", ">", np.greater)
@@ -43,6 +51,7 @@ logical_and = elementwise(
     run=np.logical_and,
     code="{0} and {1}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOLEAN, 0, 1), rules.merge_equal_inputs),
 )
 logical_or = elementwise(
     "logical_or",
@@ -50,6 +59,7 @@ logical_or = elementwise(
     run=np.logical_or,
     code="{0} or {1}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOLEAN, 0, 1), rules.merge_equal_inputs),
 )
 logical_xor = elementwise(
     "logical_xor",
@@ -64,6 +74,7 @@ logical_not = elementwise(
     run=np.logical_not,
     code="not {0}",
     dtypes=BOOLEAN,
+    simplifications=lambda rules: (rules.remove_involution,),
 )
 
 is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING)
@@ -90,4 +101,5 @@ masked: Operation = Operation(
     code="where({1}, {0}, 0)",
     dtypes=NUMERIC,
     doc="``x`` where ``keep`` is true, zero elsewhere, whatever ``x`` is there (NaN included): a part of gradients.",
+    complex_launches=complex_launches("masked"),
 )

@@ -15,12 +15,12 @@ from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
-from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_real
+from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_with_real_dtype
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, complex_launches
 
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
@@ -40,9 +40,17 @@ _complex = Binary(
     dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
+    complex_launches=complex_launches("complex"),
 )
 _conj: Unary = Unary(
-    "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
+    "conj",
+    np.conjugate,
+    lambda g, y, x: _conj(g),
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The complex conjugate.",
+    simplifications=lambda rules: (rules.remove_involution,),
+    complex_launches=complex_launches("conj"),
 )
 _real: Unary = Unary(
     "real",
@@ -51,7 +59,8 @@ _real: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The real part.",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("real"),
 )
 _imag: Unary = Unary(
     "imag",
@@ -60,7 +69,8 @@ _imag: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The imaginary part.",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("imag"),
 )
 
 
@@ -71,7 +81,8 @@ _angle = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
-    result=broadcast_real,
+    result=broadcast_with_real_dtype,
+    complex_launches=complex_launches("angle"),
 )
 _angle_of_real = elementwise(
     "angle_of_real",

@@ -24,7 +24,7 @@ from fastgrad.kernels.gemm.eager import product as product_of_matrices
 from fastgrad.kernels.gemm.eager import product_of_pairs
 from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.ops.arithmetic import conjugate
-from fastgrad.ops.batching import Batched, align_rows, call_operation
+from fastgrad.ops.batching import BatchArg, call_operation, pad_rank
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -41,7 +41,7 @@ _BLAS_MIN_ELEMENTS = 4096  # NumPy is faster if both matrices have fewer element
 def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     if a.dtype in HALVES:
         # Summed in float32, rounded once.
-        c = _wide_product(a, b, transpose_a, transpose_b)
+        c = _half_product_in_float32(a, b, transpose_a, transpose_b)
         return cast_bfloat16(c) if a.dtype == BFLOAT16 else c.astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2:
         return matrix_product(a, b, transpose_a, transpose_b)
@@ -59,7 +59,7 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
     return np.matmul(a, b)
 
 
-def _wide_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
+def _half_product_in_float32(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     """The product of half floats in float32."""
     result = product_of_pairs(a, b, transpose_a, transpose_b)
     if result is not None:
@@ -106,12 +106,12 @@ class _Matmul(Operation):
 def _cotangent_of_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
     b = conjugate(b)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
-        rows = product(_as_matrix(g), b, transpose_a=False, transpose_b=not transpose_b)
+        rows = matmul_operation(_as_matrix(g), b, transpose_a=False, transpose_b=not transpose_b)
         return TABLE["reshape"](rows, shape=a._array.shape)
     if transpose_a:
-        result = product(b, g, transpose_a=transpose_b, transpose_b=True)
+        result = matmul_operation(b, g, transpose_a=transpose_b, transpose_b=True)
     else:
-        result = product(g, b, transpose_a=False, transpose_b=not transpose_b)
+        result = matmul_operation(g, b, transpose_a=False, transpose_b=not transpose_b)
     return result if result._array.shape == a._array.shape else sum_to_shape(result, a._array.shape)
 
 
@@ -121,9 +121,9 @@ def _cotangent_of_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: boo
         # The sum over the batch is part of the product.
         a, g = _as_matrix(a), _as_matrix(g)
     if transpose_b:
-        result = product(g, a, transpose_a=True, transpose_b=transpose_a)
+        result = matmul_operation(g, a, transpose_a=True, transpose_b=transpose_a)
     else:
-        result = product(a, g, transpose_a=not transpose_a, transpose_b=False)
+        result = matmul_operation(a, g, transpose_a=not transpose_a, transpose_b=False)
     return result if result._array.shape == b._array.shape else sum_to_shape(result, b._array.shape)
 
 
@@ -131,7 +131,7 @@ def _as_matrix(x: Tensor) -> Tensor:
     return TABLE["reshape"](x, shape=(math.prod(x._array.shape[:-1]), x._array.shape[-1]))
 
 
-def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a: bool, transpose_b: bool) -> Any:
+def _batched_matmul(name: str, rows: int, /, a: BatchArg, b: BatchArg, transpose_a: bool, transpose_b: bool) -> Any:
     if a.rank == 2 and b.rank == 2 and not b.has_rows and not transpose_a:
         m, k = a.shape  # one large product instead of many small ones
         y = call_operation(
@@ -143,9 +143,7 @@ def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a
         )
         return call_operation("reshape", y, shape=(rows, m, y._array.shape[-1]))
     rank = max(a.rank, b.rank)
-    return call_operation(
-        name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b
-    )
+    return call_operation(name, pad_rank(a, rank), pad_rank(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArraySpec:
@@ -156,7 +154,7 @@ def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArrayS
     return ArraySpec((*np.broadcast_shapes(tuple(batch_a), tuple(batch_b)), rows, columns), a.dtype)
 
 
-def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
+def _decomposed_matmul(builder: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
     """Decomposes a product of half-width floats: summed in float32 and rounded once, as in eager code."""
     half_dtype = a.dtype
     if half_dtype not in HALVES:
@@ -164,32 +162,35 @@ def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_
     shape = product_spec(a, b, transpose_a, transpose_b).shape
     transposes = {"transpose_a": transpose_a, "transpose_b": transpose_b}
     if uses_bfloat16_pairs((a, b), transpose_a, transpose_b):
-        y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **transposes)
+        y = builder.add("wide_product", a, b, shape=shape, out_dtype=np.dtype(np.float32), **transposes)
     else:
-        a, b = (parts.of("cast", x, shape=x.shape, to=np.dtype(np.float32), dtype="float32") for x in (a, b))
-        y = parts.of("matmul", a, b, shape=shape, **transposes)
-    return (parts.of("cast", y, shape=shape, to=half_dtype, dtype=half_dtype.name),)
+        a, b = (builder.add("cast", x, shape=x.shape, out_dtype=np.dtype(np.float32), dtype="float32") for x in (a, b))
+        y = builder.add("matmul", a, b, shape=shape, **transposes)
+    return (builder.add("cast", y, shape=shape, out_dtype=half_dtype, dtype=half_dtype.name),)
 
 
-product = _Matmul(
+matmul_operation = _Matmul(
     "matmul",
     _product,
     (_cotangent_of_a, _cotangent_of_b),
     form=Form.CONTRACT,
     dtypes=MATRIX_PRODUCT_DTYPES,
     launches=launches_from("gemm.steps", "matmul_launches"),
+    launches_with_epilogue=launches_from("gemm.steps", "matmul_launches_with_epilogue"),
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
     result=product_spec,
+    simplifications=lambda rules: (rules.absorb_transposes,),
 )
 
 
 operation(
     "wide_product",  # what compiled programs make of a product of bfloat16 matrices
     Form.CONTRACT,
-    run=_wide_product,
+    run=_half_product_in_float32,
     dtypes=HALVES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
+    launches_with_epilogue=launches_from("gemm.steps", "wide_product_launches_with_epilogue"),
     batched=_batched_matmul,
     result=lambda a, b, **transposes: ArraySpec(product_spec(a, b, **transposes).shape, np.dtype(np.float32)),
 )
@@ -246,7 +247,7 @@ def matmul(
         return _matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type)
     if x.shape[0 if transpose_a else 1] != y.shape[1 if transpose_b else 0]:
         raise _size_mismatch_error(x, y, transpose_a, transpose_b)
-    return product(a, b, transpose_a, transpose_b)
+    return matmul_operation(a, b, transpose_a, transpose_b)
 
 
 def _matmul(
@@ -261,7 +262,7 @@ def _matmul(
     x, y = a._array, b._array
     if x.dtype != y.dtype:
         raise mixed_dtypes_error("matmul", x.dtype, y.dtype)
-    product.check_dtype(x)
+    matmul_operation.check_dtype(x)
     if x.ndim < 2 or y.ndim < 2:
         raise InvalidArgumentError(
             f"matmul: both operands need at least 2 dimensions, got shapes {list(x.shape)} and {list(y.shape)}. "
@@ -278,7 +279,7 @@ def _matmul(
             )
     a = conjugate(a) if adjoint_a else a
     b = conjugate(b) if adjoint_b else b
-    return product(a, b, transpose_a, transpose_b)
+    return matmul_operation(a, b, transpose_a, transpose_b)
 
 
 def _size_mismatch_error(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: bool) -> InvalidArgumentError:

@@ -17,8 +17,9 @@ from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.runtime.launch import Spec
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
-from fastgrad.ops.batching import rows_as_examples_of_first_rule
+from fastgrad.ops.batching import first_rows_into_batch_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -43,6 +44,11 @@ def _convolution_result(x: Any, w: Any, strides: Sizes, padding: Padding, dilati
     return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
+def _flops(windows: Spec, filters: Spec) -> int:
+    """The arithmetic of one product with all filters for each window; ``windows`` has the shape of the result."""
+    return 2 * math.prod(windows.shape[:-1]) * math.prod(filters.shape)
+
+
 convolution_operation: Operation = kernel_operation(
     "convolution",
     Form.CONVOLVE,
@@ -52,8 +58,10 @@ convolution_operation: Operation = kernel_operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_launches"),
-    batched=rows_as_examples_of_first_rule,
+    launches_with_epilogue=launches_from("convolution.convolution", "convolution_launches_with_epilogue"),
+    batched=first_rows_into_batch_rule,
     result=_convolution_result,
+    flops=lambda inputs, outputs, **window: _flops(outputs[0], inputs[1]),
 )
 backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
@@ -64,8 +72,9 @@ backprop_input: Operation = kernel_operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_input_launches"),
-    batched=rows_as_examples_of_first_rule,
+    batched=first_rows_into_batch_rule,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
+    flops=lambda inputs, outputs, **window: _flops(inputs[0], inputs[1]),
 )
 backprop_filter: Operation = kernel_operation(
     "convolution_backprop_filter",
@@ -77,6 +86,7 @@ backprop_filter: Operation = kernel_operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=launches_from("convolution.convolution", "convolution_filter_launches"),
     result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
+    flops=lambda inputs, outputs, **window: _flops(inputs[1], outputs[0]),
 )
 
 

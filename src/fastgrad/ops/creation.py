@@ -34,6 +34,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import as_python_int, as_python_ints, as_single_python_int, axis_of, tensor_of
 from fastgrad.ops.batching import broadcasting_rule
+from fastgrad.ops.kernel_launches import complex_launches
 
 _MAX_ELEMENTS = 2**63 - 1
 
@@ -136,7 +137,15 @@ def _stacked_item(values: Any, dtype: DType, cast: bool) -> Tensor:
 tensors.pack = _stack_nested_list
 
 _identity = Operation(
-    "identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY, keeps_rows=True
+    "identity",
+    lambda x: x,
+    lambda g, y, x: g,
+    form=Form.ELEMENTWISE,
+    code="{0}",
+    dtypes=ANY,
+    keeps_rows=True,
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
+    complex_launches=complex_launches("identity"),
 )
 
 

@@ -22,8 +22,11 @@ _stop_gradient = operation(
     "stop_gradient",
     Form.INDEX_MAP,
     run=lambda x: x,
+    keeps_order=True,
     views=lambda layout, given, results: [layout],
     batched=leading_axes_rule,
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
+    transposed=lambda perm, given: {},
 )
 
 
@@ -226,7 +229,10 @@ _identity = operation(
     gradient=lambda g, y, x: g,
     views=lambda layout, given, results: [layout],
     batched=leading_axes_rule,
+    transposed=lambda perm, given: {},
 )
+# recompute_grad puts it before the second computation, so that the results of the first need not be kept.
+_identity.merges = False
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

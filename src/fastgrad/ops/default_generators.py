@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes
-from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_recorded
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.ops.random_draws import hash_of_words
+from fastgrad.ops.random_draws import splitmix_hash
 from fastgrad.ops.random_generator import Generator, unpredictable_state
 
 
@@ -34,7 +34,7 @@ class _DefaultGenerators:
             for operation_seed, generator in self.generators.items():
                 generator.reset(self._state(operation_seed))
             if self.own_global_generator is not None:
-                self.own_global_generator.reset(self._named_generator_state())
+                self.own_global_generator.reset(self._initial_global_generator_state())
             if self.chosen_global_generator is not None:
                 self._set_global_generator(None)
 
@@ -57,7 +57,7 @@ class _DefaultGenerators:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_is_followed():
+            if state_is_recorded():
                 with hidden_from_recorders():
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
@@ -66,7 +66,7 @@ class _DefaultGenerators:
                 return self.chosen_global_generator
             if self.own_global_generator is None:
                 with hidden_from_recorders():
-                    self.own_global_generator = Generator(state=self._named_generator_state())
+                    self.own_global_generator = Generator(state=self._initial_global_generator_state())
             return self.own_global_generator
 
     def _state(self, seed: Any) -> list[int]:
@@ -75,13 +75,13 @@ class _DefaultGenerators:
         return [
             0,
             0,
-            hash_of_words(
+            splitmix_hash(
                 _random_word_of_seed(self.seed), _random_word_of_seed(seed), (self.seed is None) + 2 * (seed is None)
             ),
         ]
 
-    def _named_generator_state(self) -> list[int]:
-        return unpredictable_state() if self.seed is None else [0, 0, hash_of_words(_random_word_of_seed(self.seed), 4)]
+    def _initial_global_generator_state(self) -> list[int]:
+        return unpredictable_state() if self.seed is None else [0, 0, splitmix_hash(_random_word_of_seed(self.seed), 4)]
 
 
 def _random_word_of_seed(seed: Any) -> int:
@@ -117,8 +117,8 @@ def set_seed(seed: Any) -> None:
         _default_generators.set_seed(_checked_seed(seed))
 
 
-def default_draw_words(seed: Any) -> Any:
-    """Returns a function from a shape to the words of the next draw under the global seed and ``seed``."""
+def default_philox_words(seed: Any) -> Any:
+    """Returns a function from a shape to the Philox counter and key of the next draw under ``seed``."""
     return _default_generators.generator_of(_checked_seed(seed))._draw_words
 
 

@@ -32,7 +32,7 @@ def _run_dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: 
 
 def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
-    kernels.GRADIENT_BIAS_KERNELS[activation][y.dtype](g, y, dz, db, *y.shape)
+    kernels.DENSE_GRADIENT_KERNELS[activation][y.dtype](g, y, dz, db, *y.shape)
     return dz, db
 
 
@@ -62,19 +62,19 @@ def _dense_second_gradient_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tenso
     return g_cotangent, y_cotangent
 
 
-def _decomposed_dense_gradient(parts: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
+def _decomposed_dense_gradient(builder: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
     shape = g.shape
     if activation == "relu":
-        g = parts.of("relu_gradient", g, y, shape=shape)
+        g = builder.add("relu_gradient", g, y, shape=shape)
     elif activation != "linear":
         assert activation in ("tanh", "sigmoid"), activation
-        one = parts.number(1.0, g.dtype)
+        one = builder.number(1.0, g.dtype)
         if activation == "tanh":
-            slope = parts.of("subtract", one, parts.of("multiply", y, y, shape=shape), shape=shape)
+            slope = builder.add("subtract", one, builder.add("multiply", y, y, shape=shape), shape=shape)
         else:
-            slope = parts.of("multiply", y, parts.of("subtract", one, y, shape=shape), shape=shape)
-        g = parts.of("multiply", g, slope, shape=shape)
-    return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
+            slope = builder.add("multiply", y, builder.add("subtract", one, y, shape=shape), shape=shape)
+        g = builder.add("multiply", g, slope, shape=shape)
+    return g, builder.add("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
 
 
 _dense_gradient = operation(
@@ -101,11 +101,11 @@ def _dense_gradient_rule(
     )
 
 
-def _decomposed_dense(parts: Any, x: Any, kernel: Any, bias: Any, activation: str) -> tuple[Any]:
+def _decomposed_dense(builder: Any, x: Any, kernel: Any, bias: Any, activation: str) -> tuple[Any]:
     shape = x.shape[0], kernel.shape[1]
-    y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
-    y = parts.of("add", y, bias, shape=shape)
-    return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
+    y = builder.add("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
+    y = builder.add("add", y, bias, shape=shape)
+    return (y if activation == "linear" else builder.add(activation, y, shape=shape),)
 
 
 _dense_operation = operation(

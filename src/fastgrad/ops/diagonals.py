@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import as_python_int, as_python_ints, tensor_of, tensors_of
 from fastgrad.ops.batching import leading_axes_rule
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
 
@@ -44,36 +44,10 @@ def longest_diagonal(rows: int, columns: int, lower: int, upper: int) -> int:
     return min(rows + min(upper, 0), columns - max(lower, 0))
 
 
-def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) -> np.ndarray:
-    if lower == upper:
-        return np.diagonal(x, lower, -2, -1)
-    rows, columns = x.shape[-2:]
-    shape = (*x.shape[:-2], upper - lower + 1, longest_diagonal(rows, columns, lower, upper))
-    out = np.full(shape, padding, x.dtype)
-    for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
-        out[..., position, start : start + length] = np.diagonal(x, k, -2, -1)
-    return out
-
-
 def _diag_part_result(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
     *batch, rows, columns = x.shape
     count = () if lower == upper else (upper - lower + 1,)
     return ArraySpec((*batch, *count, longest_diagonal(rows, columns, lower, upper)), x.dtype)
-
-
-def _write_diagonals(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
-    rows, columns = out.shape[-2:]
-    if lower == upper:
-        diagonal = diagonal[..., None, :]
-    for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
-        offsets = np.arange(length)
-        out[..., offsets + max(-k, 0), offsets + max(k, 0)] = diagonal[..., position, start : start + length]
-    return out
-
-
-def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any) -> np.ndarray:
-    batch = x.shape[:-1] if lower == upper else x.shape[:-2]
-    return _write_diagonals(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
 
 
 def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
@@ -103,10 +77,19 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     return Launches(plan.launches, plan.scratch, ((0, 0),), plan.alias, ((0, 0),))
 
 
+_packed_diag_part = make_kernel_run(_diag_part_launches, _diag_part_result, moves_elements=True)
+
+
+def _run_diag_part(x: np.ndarray, lower: int, upper: int, **attributes: Any) -> Any:
+    if lower == upper:
+        return np.diagonal(x, lower, -2, -1)
+    return _packed_diag_part(x, lower=lower, upper=upper, **attributes)
+
+
 diag_part_operation: Operation = operation(
     "diag_part",
     Form.INDEX_MAP,
-    run=_diag_part,
+    run=_run_diag_part,
     gradient=lambda g, y, x, lower, upper, align, padding: diag_operation(
         g, lower=lower, upper=upper, rows=x._array.shape[-2], columns=x._array.shape[-1], align=align, padding=0
     ),
@@ -114,10 +97,10 @@ diag_part_operation: Operation = operation(
     batched=leading_axes_rule,
     result=_diag_part_result,
 )
-diag_operation: Operation = operation(
+diag_operation: Operation = kernel_operation(
     "diag",
     Form.INDEX_MAP,
-    run=_diag,
+    moves_elements=True,
     gradient=lambda g, y, x, lower, upper, align, **_: diag_part_operation(
         g, lower=lower, upper=upper, align=align, padding=0
     ),
@@ -127,10 +110,10 @@ diag_operation: Operation = operation(
         (*x.shape[: -1 if lower == upper else -2], rows, columns), x.dtype
     ),
 )
-set_diag_operation: Operation = operation(
+set_diag_operation: Operation = kernel_operation(
     "set_diag",
     Form.INDEX_MAP,
-    run=lambda x, d, lower, upper, align: _write_diagonals(x.copy(), d, lower, upper, align),
+    moves_elements=True,
     gradient=(
         lambda g, y, x, d, lower, upper, align: set_diag_operation(
             g, zeros_of(d), lower=lower, upper=upper, align=align
@@ -145,22 +128,10 @@ set_diag_operation: Operation = operation(
 )
 
 
-def _run_band_part(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
-    rows, columns = x.shape[-2:]
-    outside = np.zeros((rows, columns), bool)
-    if lower >= 0:
-        outside |= np.tri(rows, columns, -lower - 1, dtype=bool)
-    if upper >= 0:
-        outside |= ~np.tri(rows, columns, upper, dtype=bool)
-    y = x.copy()
-    y[..., outside] = 0
-    return y
-
-
-band_operation: Operation = operation(
+band_operation: Operation = kernel_operation(
     "band_part",
     Form.INDEX_MAP,
-    run=_run_band_part,
+    moves_elements=True,
     gradient=lambda g, y, x, lower, upper: band_operation(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes_rule,

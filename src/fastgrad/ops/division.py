@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import INEXACT, REAL, Binary, convert_pair, elementwise
+from fastgrad.core.operation import INEXACT, INTEGER, REAL, Binary, convert_pair, elementwise
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import complex_launches, launches_from
 from fastgrad.ops.power import square
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
@@ -36,6 +36,8 @@ realdiv: Binary = elementwise(
         lambda g, z, x, y: negative(multiply(g, conjugate(realdiv(z, y)))),
     ),
     dtypes=INEXACT,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("divide"),
 )
 
 
@@ -98,6 +100,8 @@ _divide_no_nan: Binary = elementwise(
         lambda g, z, x, y: negative(multiply(g, conjugate(_divide_no_nan(z, y)))),
     ),
     dtypes=INEXACT,
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL, 1),),
+    complex_launches=complex_launches("divide_no_nan"),
 )
 
 
@@ -141,6 +145,7 @@ xdivy: Binary = elementwise(
         lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
     ),
     dtypes=INEXACT,
+    complex_launches=complex_launches("xdivy"),
 )
 
 
@@ -161,9 +166,9 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
 
 
 def _integer_division_operation(
-    name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = ""
+    name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = "", **row: Any
 ) -> Any:
-    """Declares a floored or truncated quotient, or a remainder; ``like`` names another row whose kernels and errors serve."""
+    """Declares a quotient or remainder; ``like`` names an operation with the same kernels and errors."""
     return elementwise(
         name,
         f"""{summary}
@@ -176,6 +181,7 @@ def _integer_division_operation(
         gradient=gradient,
         dtypes=REAL,
         launches=launches_from("elementwise.elementwise", f"{like or name}_launches"),
+        **row,
     )
 
 
@@ -189,6 +195,7 @@ floordiv = _integer_division_operation(
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
     "floor({0} / {1})",
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER, 1),),
 )
 floor_divide = _integer_division_operation(
     "floor_divide",
@@ -210,6 +217,7 @@ truncatediv = _integer_division_operation(
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
     "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
+    simplifications=lambda rules: (rules.drop_neutral_operand(1, INTEGER, 1),),
 )
 truncatemod = _integer_division_operation(
     "truncatemod",

@@ -18,7 +18,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.arithmetic import multiply
-from fastgrad.ops.contraction import product
+from fastgrad.ops.contraction import matmul_operation
 from fastgrad.ops.diagonals import diag_part_operation
 
 DimensionLabels = tuple[Any, ...]
@@ -71,7 +71,7 @@ class _ContractionPlan:
         y, transpose_b = self._add_reshape_to_matrices(b, batch, inner, columns)
         sides = [math.prod([sizes[label] for label in part]) for part in (rows, columns)]
         matrices = (*self.shape(x)[:-2], *sides)
-        z = self._add_step(product, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
+        z = self._add_step(matmul_operation, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
         labels = batch + rows + columns
         return self.add_reshape(z, labels, tuple([sizes[label] for label in labels]))
 
@@ -90,7 +90,7 @@ class _ContractionPlan:
     def _add_reshape_to_matrices(
         self, x: _LabeledValue, batch: DimensionLabels, rows: DimensionLabels, columns: DimensionLabels
     ) -> tuple[_LabeledValue, bool]:
-        """Reshapes ``x`` to (*batch, rows, columns), or (*batch, columns, rows) and True if this needs no transpose."""
+        """Returns ``x`` as (*batch, rows, columns) and False; as (*batch, columns, rows) and True if in that order."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
             rows, columns = columns, rows
@@ -172,7 +172,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: paired dimensions of different sizes, two dtypes, a dtype without products.
     """
     a, b = tensors_of((a, b), "tensordot")
-    product.check_dtype(a._array)
+    matmul_operation.check_dtype(a._array)
     a_axes, b_axes = _paired_axes(axes, a._array, b._array)
     for i, j in zip(a_axes, b_axes, strict=True):
         if a._array.shape[i] != b._array.shape[j]:
@@ -262,7 +262,7 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
         names = ", ".join(sorted(unknown))
         raise TypeError(f"Invalid keyword arguments for einsum: {names}. Valid arguments: name, optimize, greedy.")
     tensors = tensors_of(inputs, "einsum")
-    product.check_dtype(tensors[0]._array)
+    matmul_operation.check_dtype(tensors[0]._array)
     return _einsum_plan(equation, tuple([x._array.shape for x in tensors])).run(tensors)
 
 

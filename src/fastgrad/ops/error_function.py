@@ -49,7 +49,7 @@ erfc = elementwise(
 )
 
 
-def scipy_operation(
+def scipy_operation(  # noqa: PLR0913  # most are parts of a row
     name: str,
     doc: str,
     by_scipy: str | Callable[..., Any],

@@ -16,7 +16,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import launches_from, make_float_kernel_run, make_kernel_run
+from fastgrad.ops.kernel_launches import complex_launches, make_float_kernel_run, make_kernel_run
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -29,10 +29,19 @@ def _transcendental_operation(
     gradient: Callable[[Tensor, Tensor, Tensor], Tensor],
     domain: tuple[float, float] | None = None,
 ) -> Unary:
-    """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernel."""
+    """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernels."""
     run = make_float_kernel_run(name, by_numpy)
     code = f"{name}({{0}})"
-    row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)
+    row: Unary = elementwise(
+        name,
+        doc,
+        run=run,
+        code=code,
+        gradient=gradient,
+        dtypes=INEXACT,
+        domain=domain,
+        complex_launches=complex_launches(name),
+    )
     return row
 
 
@@ -92,6 +101,7 @@ def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of:
         ),
         dtypes=INEXACT,
         domain=log_operation.domain,
+        complex_launches=complex_launches(name),
     )
     return row
 
@@ -219,7 +229,7 @@ atanh = _transcendental_operation(
 
 
 _complex_sigmoid = make_kernel_run(
-    launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
+    complex_launches("sigmoid"),
     same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
@@ -240,6 +250,7 @@ sigmoid: Unary = elementwise(
     dtypes=INEXACT,
     kernel_code="sigmoid({0})",
     rounds_once=True,
+    complex_launches=complex_launches("sigmoid"),
 )
 log_sigmoid = elementwise(
     "log_sigmoid",

@@ -21,9 +21,9 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import as_python_int, as_python_ints, axis_of, tensor_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_operation, move_rows_to_front
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows, take_rows
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation, move_rows_to_front
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from, make_kernel_run
+from fastgrad.ops.segments import KERNEL_INDEX_DTYPES, add_rows
 
 _INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED_DTYPE_OF = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
@@ -49,6 +49,20 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 # ---- gather ----------------------------------------------------------------------------------------
 
 
+def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
+    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
+    return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
+
+
+_gather_launches = launches_from("movement.gathering", "gather_launches")
+_gather_in_batches = make_kernel_run(
+    _gather_launches,
+    _gather_result,
+    raise_error=lambda x, ids, axis, batch_dims: check_indices("gather", ids, x.shape[axis]),
+    moves_elements=True,
+)
+
+
 def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
     if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDEX_DTYPES:
         size, *row = x.shape
@@ -56,13 +70,10 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
         rows = np.empty((*ids.shape, *row), x.dtype)
         if kernels.gather_rows[x.dtype, ids.dtype](x, ids, rows, ids.size, math.prod(row), size) < 0:
             return rows
+    if batch_dims:
+        return _gather_in_batches(x, ids, axis=axis, batch_dims=batch_dims)
     check_indices("gather", ids, x.shape[axis])
-    if not batch_dims:
-        return x.take(ids, axis)
-    batch = x.shape[:batch_dims]
-    key = (*_batch_positions(batch, ids.ndim), ids)
-    rows = np.moveaxis(x, axis, batch_dims)[key]
-    return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
+    return x.take(ids, axis)
 
 
 def _batch_positions(batch_shape: tuple[int, ...], rank: int) -> list[np.ndarray]:
@@ -106,7 +117,7 @@ def _indexed_slices_cotangent(g: Tensor, ids: Tensor, shape: tuple[int, ...]) ->
     return IndexedSlices(g, ids, constant_tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
-def with_row_numbers(ids: Batched, rows: int) -> Tensor:
+def with_row_numbers(ids: BatchArg, rows: int) -> Tensor:
     """Positions in a tensor with a leading axis of rows: puts the row number before each position in ``ids``."""
     array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
@@ -115,7 +126,7 @@ def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     return call_operation("concat", row_number_column, array, axis=len(shape) - 1)
 
 
-def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
+def _batched_gather(name: str, rows: int, /, x: BatchArg, ids: BatchArg, axis: int, batch_dims: int) -> Any:
     if not batch_dims and not ids.has_rows:
         return call_operation(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
@@ -126,28 +137,23 @@ def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int
 
 
 def _batched_gather_gradient(
-    name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
+    name: str, rows: int, /, g: BatchArg, ids: BatchArg, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
     operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
     return call_operation(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
-def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
+def _batched_gather_nd(name: str, rows: int, /, x: BatchArg, ids: BatchArg, **attributes: Any) -> Any:
     if not x.has_rows:
         return call_operation(name, x.tensor, ids.tensor, **attributes)
     return call_operation(name, x.tensor, with_row_numbers(ids, rows), **attributes)
 
 
 def _batched_scatter_nd(
-    name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
+    name: str, rows: int, /, ids: BatchArg, updates: BatchArg, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
     operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
     return call_operation(name, *operands, shape=(rows, *shape), **attributes)
-
-
-def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
-    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
-    return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
 
 _gather_operation: Operation = operation(
@@ -155,7 +161,8 @@ _gather_operation: Operation = operation(
     Form.GATHER,
     run=_run_gather,
     gradient=(_gather_cotangent, None),
-    launches=launches_from("movement.gathering", "gather_launches"),
+    launches=_gather_launches,
+    index_check=launches_from("movement.gathering", "index_check_launches"),
     batched=_batched_gather,
     result=_gather_result,
 )
@@ -299,16 +306,11 @@ def checked_row_numbers(name: str, positions: np.ndarray, shape: tuple[int, ...]
     return numbers
 
 
-def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
-    depth = ids.shape[-1]
-    numbers = checked_row_numbers("gather_nd", ids, x.shape, strict)
-    return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
-
-
-_gather_nd_operation: Operation = operation(
+_gather_nd_operation: Operation = kernel_operation(
     "gather_nd",
     Form.GATHER,
-    run=_run_gather_nd,
+    moves_elements=True,
+    raise_error=lambda x, ids, strict: checked_row_numbers("gather_nd", ids, x.shape, strict),
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
@@ -429,15 +431,15 @@ def gather_nd(
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _check_element_numbers(ids: np.ndarray, dims: tuple[int, ...]) -> None:
     check_indices("unravel_index", ids, math.prod(dims))
-    return np.array(np.unravel_index(ids, dims), ids.dtype)
+    np.unravel_index(ids, dims)  # raises ValueError if there are no dimensions
 
 
-_unravel_index_operation = operation(
+_unravel_index_operation = kernel_operation(
     "unravel_index",
     Form.EXTERN,
-    run=_run_unravel_index,
+    raise_error=_check_element_numbers,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_operation(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, reduced, require
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import subtract
-from fastgrad.ops.batching import axes_after_rows
+from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
-from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
+from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_trailing_axes, reduction_axes
 
 KERNEL_MIN_ELEMENTS = 2048
 """The number of elements from which the kernel of argmax is faster than NumPy with a test for NaN."""
@@ -45,7 +45,7 @@ def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) ->
         min_elements=KERNEL_MIN_ELEMENTS,
         dtypes=REAL | BOOLEAN,
         launches=launches_from("movement.positions", f"{name}_launches"),
-        batched=axes_after_rows("axis", "axes"),
+        batched=shift_axes_rule("axis", "axes"),
         result=_argmax_result,
     )
 
@@ -107,28 +107,23 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
     return _call_argmax(_argmin, input, axis, output_type, ("int32", "int64"))
 
 
-def _run_count_nonzero(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    is_nonzero = x != b"" if x.dtype == object else x != 0
-    return np.sum(is_nonzero, axes, np.int64, keepdims=keepdims)
-
-
-def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
-    if reduces_rows(x, axes) or x.dtype.kind not in "biuf":
+def _decomposed_count_nonzero(builder: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
+    if reduces_trailing_axes(x, axes) or x.dtype.kind not in "biuf":
         return None
     if x.dtype.kind != "b":
-        x = parts.of("not_equal", x, parts.number(0, x.dtype), shape=x.shape, to=np.dtype(bool))
-    ones = parts.of("cast", x, shape=x.shape, to=np.dtype(np.int64), dtype="int64")
+        x = builder.add("not_equal", x, builder.number(0, x.dtype), shape=x.shape, out_dtype=np.dtype(bool))
+    ones = builder.add("cast", x, shape=x.shape, out_dtype=np.dtype(np.int64), dtype="int64")
     shape = reduced_shape(x.shape, axes, keepdims)
-    return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
+    return (builder.add("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
-_count_nonzero_operation = operation(
+_count_nonzero_operation = kernel_operation(
     "count_nonzero",
     Form.REDUCE,
-    run=_run_count_nonzero,
+    by_numpy=lambda x, axes, keepdims: np.sum(x != b"", axes, np.int64, keepdims=keepdims),  # of texts
     dtypes=ANY,
     launches=launches_from("reduction.general", "count_nonzero_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     decomposition=_decomposed_count_nonzero,
     result=lambda x, axes, keepdims: ArraySpec(reduced(x, axes, keepdims).shape, np.dtype(np.int64)),
 )

@@ -14,10 +14,10 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import write_parts_launches
+from fastgrad.kernels.movement.strided import placed_inputs_launches
 from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, axis_of, tensor_of, tensors_of
-from fastgrad.ops.batching import axes_after_rows
+from fastgrad.ops.batching import shift_axes_rule
 
 # ---- concat and split ------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return (
         None
         if piece_layouts is None
-        else write_parts_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
+        else placed_inputs_launches(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
     )
 
 
@@ -64,8 +64,10 @@ _concat: Operation = operation(
         lambda needs, g, y, *xs, axis: _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
     ),
     launches=_concat_launches,
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_concat_result,
+    simplifications=lambda rules: (rules.unwrap_single_input, rules.drop_join_of_split("split")),
+    transposed=lambda perm, given, axis: {"axis": perm[axis]},
 )
 _split: Operation = operation(
     "split",
@@ -73,7 +75,9 @@ _split: Operation = operation(
     run=_run_split,
     gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
+    simplifications=lambda rules: (rules.drop_split_of_join("concat"),),
+    transposed=lambda perm, given, sizes, axis: {"axis": perm[axis]},
 )
 
 
@@ -142,7 +146,7 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
     return (
         None
         if slice_layouts is None
-        else write_parts_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
+        else placed_inputs_launches(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
     )
 
 
@@ -152,8 +156,9 @@ _stack: Operation = operation(
     run=_run_stack,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_stack_result,
+    simplifications=lambda rules: (rules.drop_join_of_split("unstack"),),
 )
 _unstack: Operation = operation(
     "unstack",
@@ -161,7 +166,8 @@ _unstack: Operation = operation(
     run=_run_unstack,
     gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
+    simplifications=lambda rules: (rules.drop_split_of_join("stack"),),
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
 from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
-from fastgrad.kernels.runtime.eager_launch import LEAST_SHARED_NANOSECONDS, call_eagerly, run_eagerly
+from fastgrad.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_eagerly
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 KERNEL_MIN_ELEMENTS = 1 << 15
@@ -42,8 +42,14 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     return launches
 
 
+def complex_launches(name: str) -> Callable[..., Launches | None]:
+    """Returns the ``complex_launches`` of an operation; ``name`` is the name of its kernels."""
+    return launches_from("elementwise.complex_numbers", f"{name}_launches")
+
+
 _cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
 _MAX_CACHED_LAUNCHES = 4096
+_INEXACT_TYPES = frozenset([float, complex])
 _get_dtype_and_shape, _get_size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
@@ -52,18 +58,28 @@ def cached_launches(
 ) -> tuple[Launches | None, Specs]:
     """Returns an operation's launches and the specs of its results, cached by attributes, shapes and dtypes.
 
+    The launches are None if no kernel takes the inputs, if an array has objects, or if the results have no elements.
+
     Args:
         launches: the ``launches`` of the operation, a pure function.
         result: the result rule of the operation.
         inputs: the arrays.
         attributes: the attributes, hashable.
     """
-    key = (launches, *map(_get_dtype_and_shape, inputs), *attributes.items())
+    key: tuple[Any, ...] = (launches, *map(_get_dtype_and_shape, inputs), *attributes.items())
+    if not _INEXACT_TYPES.isdisjoint(map(type, attributes.values())):  # 0.0 equals -0.0, and NaN does not equal itself
+        key = (launches, *map(_get_dtype_and_shape, inputs), *attributes, *map(repr, attributes.values()))
     entry = _cached_launches.get(key)
     if entry is None:
         specs = result(*inputs, **attributes)
-        is_empty = not any(map(_get_size, specs_of(specs)))
-        entry = None if is_empty else launches(inputs, specs_of(specs), **attributes), specs
+        outputs = specs_of(specs)
+        plan = None
+        if any(map(_get_size, outputs)) and not any(x.dtype.hasobject for x in (*inputs, *outputs)):
+            plan = launches(inputs, outputs, **attributes)
+        if plan is not None and plan.alias:
+            moving = importlib.import_module("fastgrad.kernels.runtime.moving")
+            plan = moving.copy_launches(outputs[0].size * outputs[0].dtype.itemsize)
+        entry = plan, specs
         if len(_cached_launches) >= _MAX_CACHED_LAUNCHES:
             _cached_launches.clear()
         _cached_launches[key] = entry
@@ -102,7 +118,7 @@ def make_float_kernel_run(
         if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
-        if size * nanoseconds < LEAST_SHARED_NANOSECONDS:
+        if size * nanoseconds < LEAST_POOL_NANOSECONDS:
             kernel(x, out, 0, size)
         else:
             call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)
@@ -116,14 +132,19 @@ def make_kernel_run(
     result: Rule,
     by_numpy: Callable[..., Any] | None = None,
     min_elements: int = 0,
+    *,
+    raise_error: Callable[..., object] | None = None,
+    moves_elements: bool = False,
 ) -> Callable[..., Any]:
-    """Returns a ``run`` that calls an operation's kernels, so that its bits equal those of programs.
+    """Returns a ``run`` that calls an operation's kernels, so that eager results equal compiled results bit for bit.
 
     Args:
         launches: the ``launches`` of the operation.
         result: the result rule of the operation.
         by_numpy: the function for arrays without kernels, if there are any.
         min_elements: the number of elements of the largest array below which ``by_numpy`` is faster; it gives the same bits.
+        raise_error: raises the error of inputs at which a kernel stops; takes the arguments of ``run``.
+        moves_elements: whether each element of the result is an element of an input, or 0: ``run`` takes texts, too.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
@@ -132,19 +153,41 @@ def make_kernel_run(
         inputs: Sequence[np.ndarray] = arrays
         for x in arrays:
             if not x.flags.c_contiguous:
-                inputs = [in_row_major_order(array) for array in arrays]
+                inputs = [in_row_major_order(array).reshape(array.shape) for array in arrays]
                 break
         plan, specs = cached_launches(launches, result, inputs, attributes)
         if plan is None and by_numpy is not None:
             return by_numpy(*arrays, **attributes)
-        outputs = tuple([np.empty(spec.shape, spec.dtype) for spec in specs_of(specs)])
-        if plan is not None:
-            run_eagerly(plan, inputs, outputs)
-        else:
-            assert not any(map(_get_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
+        all_specs: Any = specs if type(specs) is tuple else (specs,)
+        outputs = tuple([np.empty(*spec) for spec in all_specs])
+        if plan is None:
+            if any(map(_get_size, outputs)):
+                is_movable = moves_elements and outputs[0].dtype.hasobject
+                assert is_movable, f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
+                return _move_objects(run, *arrays, **attributes)
+            if raise_error is not None:
+                raise_error(*arrays, **attributes)
+        elif not run_eagerly(plan, inputs, outputs):
+            assert raise_error is not None, f"a kernel stopped at {[(x.dtype.name, x.shape) for x in arrays]}"
+            raise_error(*arrays, **attributes)
+            raise AssertionError("a kernel stopped at inputs without an error")
         return outputs if type(specs) is tuple else outputs[0]
 
     return run
+
+
+def _move_objects(run: Callable[..., np.ndarray], *arrays: np.ndarray, **attributes: Any) -> np.ndarray:
+    """Runs an operation that moves elements on arrays of objects: moves positions, then takes the objects at these."""
+    inputs, objects = [], [np.array([attributes.get("padding", 0)], object)]  # of elements that are from no input
+    attributes |= {"padding": 0} if "padding" in attributes else {}
+    count = 1
+    for x in arrays:
+        if x.dtype.hasobject:
+            objects.append(x.reshape(-1))
+            x = np.arange(count, count + x.size).reshape(x.shape)
+            count += x.size
+        inputs.append(x)
+    return np.concatenate(objects)[run(*inputs, **attributes)]
 
 
 def kernel_operation(
@@ -155,14 +198,12 @@ def kernel_operation(
     result: Rule,
     by_numpy: Callable[..., Any] | None = None,
     min_elements: int = 0,
+    raise_error: Callable[..., object] | None = None,
+    moves_elements: bool = False,
     **options: Any,
 ) -> Operation:
     """Declares an operation with a ``run`` that calls its kernels; ``options`` are the arguments of ``operation``."""
-    return operation(
-        name,
-        form,
-        run=make_kernel_run(launches, result, by_numpy, min_elements),
-        launches=launches,
-        result=result,
-        **options,
+    run = make_kernel_run(
+        launches, result, by_numpy, min_elements, raise_error=raise_error, moves_elements=moves_elements
     )
+    return operation(name, form, run=run, launches=launches, result=result, **options)

@@ -27,7 +27,7 @@ class NotRecordableError(Exception):
 class _RestrictedTensorArray(TensorArray):
     """A TensorArray without the methods that a recorded loop does not take."""
 
-    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
+    def _replace_elements(self, elements: list[Any], stacked: Tensor | None = None) -> None:
         raise NotRecordableError
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
@@ -143,8 +143,8 @@ class LoopArrays:
 
     def _stacked_elements(self, number: int) -> Tensor:
         array, shape = self._arrays[number], self._shapes[number]
-        if array._whole is not None and not array._cleared:
-            stacked = array._whole
+        if array._stacked is not None and not array._cleared:
+            stacked = array._stacked
         else:
             zeros = constant_tensor(np.zeros(shape, array.dtype.numpy))
             written_flags = [array._is_written(position) for position in range(array._length())]
@@ -221,7 +221,7 @@ class LoopArrays:
                 pairs = [(next(items), next(items)) for _ in range(writes)]
                 stacked_results[number] = _with_last_writes(self._stacked_arrays[number], pairs, state[-1])
         for number, stacked in stacked_results.items():
-            self._arrays[number]._replace([], stacked)
+            self._arrays[number]._replace_elements([], stacked)
         return self._arrays
 
 

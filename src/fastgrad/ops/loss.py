@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, TABLE, Form, Joint, Operation, elementwise, joint, operation
+from fastgrad.core.operation import FLOATING, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.ops.arguments import check_dtype
-from fastgrad.ops.batching import rows_as_examples_rule
+from fastgrad.ops.batching import rows_into_batch_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.rows import column, row_sum
+from fastgrad.ops.rows import as_column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 
 
@@ -26,7 +26,9 @@ def _check_floating(name: str, x: Tensor) -> None:
     check_dtype(name, x._array.dtype, FLOATING)
 
 
-def _loss_operation(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
+def _loss_operation(
+    name: str, run: Callable[..., Any], gradient: JointGradient | None, kernel: str, result: Rule
+) -> Operation:
     """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
         name,
@@ -35,7 +37,7 @@ def _loss_operation(name: str, run: Callable[..., Any], gradient: Joint | None, 
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
-        batched=None if gradient is None else rows_as_examples_rule,
+        batched=None if gradient is None else rows_into_batch_rule,
         result=result,
     )
 
@@ -87,7 +89,7 @@ def _sparse_cross_entropy_second_gradient_rule(
     ones = constant_tensor(np.ones(g._array.shape, g._array.dtype))
     return (
         row_sum(gg * _sparse_cross_entropy_gradient(ones, probabilities, labels)) if needs[0] else None,
-        gg * column(g) if needs[1] else None,
+        gg * as_column(g) if needs[1] else None,
         None,
     )
 
@@ -116,13 +118,14 @@ def _run_sparse_cross_entropy_and_gradient(
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
-_loss_operation(
+_sparse_cross_entropy_and_gradient = _loss_operation(
     "sparse_softmax_cross_entropy_and_gradient",
     _run_sparse_cross_entropy_and_gradient,
     None,
     "sparse_cross_entropy_and_gradient",
     lambda g, logits, labels: _loss_result(logits, labels),
 )
+_sparse_cross_entropy.with_gradient = _sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient
 
 
 def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:
@@ -188,7 +191,7 @@ def _cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, lab
         if needs[0]:
             for_logits = _cross_entropy_gradient(g[0], y[1], labels)
         if needs[1]:
-            for_labels = TABLE["negative"](column(g[0]) * TABLE["log_softmax"](logits))
+            for_labels = TABLE["negative"](as_column(g[0]) * TABLE["log_softmax"](logits))
     if g[1] is not None and needs[0]:
         from_probabilities = softmax_gradient(g[1], y[1])
         for_logits = from_probabilities if for_logits is None else for_logits + from_probabilities
@@ -204,7 +207,7 @@ def _run_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels
 def _cross_entropy_second_gradient_rule(
     needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
 ) -> Any:
-    weighted = gg * column(g)
+    weighted = gg * as_column(g)
     return (
         row_sum(gg * (probabilities - labels)) if needs[0] else None,
         weighted,

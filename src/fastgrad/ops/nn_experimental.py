@@ -40,6 +40,6 @@ def general_dropout(
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.nn.experimental", name, globals())
+    raise missing_name_error("tf.nn.experimental", name, globals())

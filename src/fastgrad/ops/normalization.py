@@ -8,14 +8,14 @@ import numpy as np
 
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import TABLE, Form, joint, operation
-from fastgrad.core.result_rules import ArraySpec, like, same
+from fastgrad.core.result_rules import ArraySpec, like_inputs, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_operation, rows_as_examples_of_first_rule
+from fastgrad.ops.batching import BatchArg, NotBatched, broadcast_rows, call_operation, first_rows_into_batch_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.rows import column, row_sum
+from fastgrad.ops.rows import as_column, row_sum
 
 
 def _run_layer_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
@@ -56,12 +56,12 @@ def _layer_norm_gradient_rule(
         dx, dgamma, dbeta = _layer_norm_gradient(g[0], x, gamma, mean, inverse)
     if needs[0] and (g[1] is not None or g[2] is not None):
         # The statistics have cotangents only in second derivatives.
-        centred = x - column(mean)
+        centred = x - as_column(mean)
         from_statistics = None
         if g[1] is not None:
-            from_statistics = TABLE["broadcast_to"](column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
+            from_statistics = TABLE["broadcast_to"](as_column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
         if g[2] is not None:
-            from_inverse = column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
+            from_inverse = as_column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
             from_statistics = from_inverse if from_statistics is None else from_statistics + from_inverse
         dx = from_statistics if dx is None else dx + from_statistics
     return dx, dgamma, dbeta
@@ -73,8 +73,8 @@ def _layer_norm_second_gradient_rule(
     # The forward formulas in operations, differentiated by hand: with s = inverse, h = (x - mean) * s and
     # u = g * gamma:  dx = s * (u - mean(u) - h * mean(u * h)),  dgamma = sum(g * h),  dbeta = sum(g).
     a, b, c = gg
-    s = column(inverse)
-    h = (x - column(mean)) * s
+    s = as_column(inverse)
+    h = (x - as_column(mean)) * s
     u = g * gamma
     mean_uh, mean_a, mean_ah = _row_mean(u * h), _row_mean(a), _row_mean(a * h)
     for_u = s * (a - mean_a - h * mean_ah)
@@ -84,12 +84,12 @@ def _layer_norm_second_gradient_rule(
     for_s = TABLE["reduce_sum"](a * (u - _row_mean(u) - h * mean_uh), axes=(1,), keepdims=False)
     for_x = for_h * s
     for_mean = TABLE["negative"](TABLE["reduce_sum"](for_x, axes=(1,), keepdims=False))
-    for_s = for_s + TABLE["reduce_sum"](for_h * (x - column(mean)), axes=(1,), keepdims=False)
+    for_s = for_s + TABLE["reduce_sum"](for_h * (x - as_column(mean)), axes=(1,), keepdims=False)
     return for_g, for_x, for_gamma, for_mean, for_s
 
 
 def _batched_layer_normalization_gradient(
-    name: str, rows: int, /, g: Batched, x: Batched, gamma: Batched, mean: Batched, inverse: Batched
+    name: str, rows: int, /, g: BatchArg, x: BatchArg, gamma: BatchArg, mean: BatchArg, inverse: BatchArg
 ) -> Any:
     if gamma.has_rows:
         raise NotBatched
@@ -105,6 +105,15 @@ def _batched_layer_normalization_gradient(
     return (call_operation("reshape", dx, shape=(rows, *x.shape)), *sums)
 
 
+def _recomputed_layer_norm(builder: Any, statistics: Any, x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).
+    (mean, inverse), rows = statistics, (x.shape[0], 1)
+    y = builder.add("subtract", x, builder.reshaped(mean, rows), shape=x.shape)
+    y = builder.add("multiply", y, builder.reshaped(inverse, rows), shape=x.shape)
+    y = builder.add("multiply", y, gamma, shape=x.shape)
+    return builder.add("add", y, beta, shape=x.shape)
+
+
 _layer_norm_gradient = operation(
     "layer_normalization_gradient",
     Form.FUSED,
@@ -113,7 +122,7 @@ _layer_norm_gradient = operation(
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
-    result=like(1, 2, 2),
+    result=like_inputs(1, 2, 2),
 )
 _layer_norm_operation = operation(
     "layer_normalization",
@@ -122,7 +131,8 @@ _layer_norm_operation = operation(
     gradient=joint(_layer_norm_gradient_rule, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
-    batched=rows_as_examples_of_first_rule,
+    batched=first_rows_into_batch_rule,
+    recomputation=_recomputed_layer_norm,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import size_error
-from fastgrad.core.operation import TABLE, Form, operation
+from fastgrad.core.operation import TABLE, Form
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import (
     Tensor,
@@ -23,8 +23,8 @@ from fastgrad.core.tensor import (
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_operation
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.batching import BatchArg, NotBatched, axis_after_rows, call_operation
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
 
@@ -34,26 +34,16 @@ def _one_hot_result(ids: Any, on: Any, off: Any, depth: int, axis: int) -> Array
     return ArraySpec((*ids.shape[:at], depth, *ids.shape[at:]), on.dtype)
 
 
-def _run_one_hot(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
-    out = np.empty((ids.size, depth), on.dtype)
-    out[...] = off
-    flat = ids.reshape(-1)
-    inside = (flat >= 0) & (flat < depth)
-    rows = inside.nonzero()[0]
-    out[rows, flat[rows]] = on
-    return np.moveaxis(out.reshape(*ids.shape, depth), -1, axis)
-
-
-def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Batched, depth: int, axis: int) -> Any:
+def _batched_one_hot(name: str, rows: int, /, ids: BatchArg, on: BatchArg, off: BatchArg, depth: int, axis: int) -> Any:
     if on.has_rows or off.has_rows:
         raise NotBatched
     return call_operation(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))
 
 
-_one_hot_operation = operation(
+_one_hot_operation = kernel_operation(
     "one_hot",
     Form.EXTERN,
-    run=_run_one_hot,
+    moves_elements=True,
     launches=launches_from("movement.gathering", "one_hot_launches"),
     batched=_batched_one_hot,
     result=_one_hot_result,

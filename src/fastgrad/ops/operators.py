@@ -73,7 +73,7 @@ def _install_comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> 
 
 def _call_promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
     """Calls ``function`` on a Keras weight and a tensor, cast to a common dtype; otherwise raises ``refusal``."""
-    pair = x._promoted_with(y, function is divide) if isinstance(x, Variable) else None
+    pair = x._promoted_operands(y, function is divide) if isinstance(x, Variable) else None
     if pair is None:
         raise refusal
     return function(*pair)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import Form, Operation, operation
-from fastgrad.core.result_rules import ArraySpec, broadcast_of, like, same
+from fastgrad.core.result_rules import ArraySpec, broadcast_of, like_inputs, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
@@ -27,9 +27,10 @@ from fastgrad.kernels.optimizers.norms import (
     sums_of_squares_launches,
 )
 from fastgrad.kernels.optimizers.optimizers import completed_rounds, is_last_of_round
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDEX_DTYPES, RULES, ZERO_GRADIENT_RESTS, unit_count
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.ops.kernel_launches import kernel_operation
 
 _KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
 _KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDEX_DTYPES)
@@ -59,7 +60,7 @@ def _run_on_copies(
 
 
 @through_float32
-def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: bool = False) -> Launches | None:
+def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     update_rule, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _KERNEL_DTYPES:
         return None
@@ -68,38 +69,37 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
     gradients = tuple([Input(state_count * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
     pairs = tuple([(i, i) for i in range(state_count * count)])
-    work = units(outputs[:count])
+    work = unit_count(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
     cost = elements * update_rule.nanoseconds / max(work, 1)
-    kernel = update_rule.scaled_variables if scaled else update_rule.variables
-    launch = Launch(kernel[dtype], (*state, gradients, *numbers), work, cost)
+    launch = Launch(update_rule.variables[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update = operation(
+update_variables = operation(
     "apply_update",
     Form.FUSED,
-    run=_run_on_copies(_update_launches, lambda rule, count, scaled=False: count * len(RULES[rule].state)),
+    run=_run_on_copies(_update_launches, lambda rule, count: count * len(RULES[rule].state)),
     launches=_update_launches,
-    result=lambda *inputs, rule, count, **attributes: like(*range(count * len(RULES[rule].state)))(*inputs),
+    result=lambda *inputs, rule, count: like_inputs(*range(count * len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
 Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, the slots of all
-variables; the gradients; if ``scaled``, a float64 scalar that multiplies the gradients; one scalar for each of
+variables; the gradients; one scalar for each of
 ``RULES[rule].numbers``, the last of which is the decay if weights decay.
-Outputs: the new weights, then the new slots: output i replaces input i. Attributes: rule (its name), count, scaled.
+Outputs: the new weights, then the new slots: output i replaces input i. Attributes: rule (its name), count.
 """
 
 
-update_result = operation(
+update_output_by_element = operation(
     "apply_update_by_element",
     Form.ELEMENTWISE,
-    run=lambda *inputs, rule, result: update.run(*inputs, rule=rule, count=1)[result],
-    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
+    run=lambda *inputs, rule, result: update_variables.run(*inputs, rule=rule, count=1)[result],
+    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result_function(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
-"""One output of ``update`` for one variable, element by element; the attribute ``result`` is the output's number."""
+"""One output of ``update_variables`` for one variable, by element; the attribute ``result`` is the output's number."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kerne
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
     run = _run_on_copies(launches, lambda: changed_input_count)
-    return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed_input_count)))
+    return operation(name, Form.FUSED, run=run, launches=launches, result=like_inputs(*range(changed_input_count)))
 
 
 adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
@@ -144,7 +144,7 @@ _MIN_ELEMENTS_FOR_THREADS = 1 << 21
 """The number of elements from which threads share the sums of squares."""
 
 
-def squares(*arrays: np.ndarray) -> np.ndarray:
+def array_square_sums(*arrays: np.ndarray) -> np.ndarray:
     """The sum of squares of each array, in float64; all arrays have one dtype."""
     totals = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
@@ -161,15 +161,15 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
 
 
 @through_float32
-def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
+def _array_square_sums_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
 
 sums_of_squares_of_arrays = operation(
     "sums_of_squares",
     Form.REDUCE,
-    run=squares,
-    launches=_squares_launches,
+    run=array_square_sums,
+    launches=_array_square_sums_launches,
     result=lambda *arrays: ArraySpec((len(arrays),), np.dtype(np.float64)),
 )
 """The sums of squares of several arrays of one dtype, one float64 element per array."""
@@ -210,13 +210,6 @@ def summed_rows(ids: np.ndarray, values: np.ndarray, table_rows: int, owner: str
     return unique[:distinct_count], sums.astype(values.dtype, copy=False)
 
 
-def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, ...]:
-    unique, sums = summed_rows(ids, values, limit, owner)
-    all_ids, all_sums = np.full_like(ids, limit), np.zeros_like(values, order="C")
-    all_ids[: len(unique)], all_sums[: len(unique)] = unique, sums
-    return all_sums, all_ids, np.array(len(unique), np.int64)
-
-
 def _has_kernel(array: Any, ids: Any) -> bool:
     return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
@@ -238,10 +231,10 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     return Launches((group, total), scratch=((word_dtype, rows), (word_dtype, rows), (word_dtype, rows + 1)))
 
 
-sum_rows = operation(
+sum_rows = kernel_operation(
     "sum_rows",
     Form.SCATTER,
-    run=_sum_rows,
+    raise_error=lambda values, ids, limit, owner: summed_rows(ids, values, limit, owner),
     launches=_sum_rows_launches,
     result=lambda values, ids, **attributes: (same(values), same(ids), ArraySpec((), np.dtype(np.int64))),
 )
@@ -262,7 +255,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
     if moves == ZERO_GRADIENT_RESTS:
-        kernel = update_rule.summed_rows[table.dtype, ids.dtype]
+        kernel = update_rule.row_kernel[table.dtype, ids.dtype]
         launch = Launch(
             kernel,
             (*operands, limit, width, *numbers),
@@ -270,7 +263,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
             NANOSECONDS_PER_UPDATED_ROW + width * update_rule.nanoseconds,
         )
     else:
-        kernel = update_rule.summed_table[table.dtype, ids.dtype]
+        kernel = update_rule.table_kernel[table.dtype, ids.dtype]
         launch = Launch(kernel, (*operands, width, *numbers), limit, width * update_rule.nanoseconds)
     pairs = tuple([(i, i) for i in range(state_count)])
     return Launches((launch,), in_place=pairs, starts_as=pairs)
@@ -279,9 +272,10 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
 update_rows = operation(
     "apply_update_to_rows",
     Form.SCATTER,
+    partial_update="rows",
     run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
     launches=_update_rows_launches,
-    result=lambda *inputs, rule, moves: like(*range(len(RULES[rule].state)))(*inputs),
+    result=lambda *inputs, rule, moves: like_inputs(*range(len(RULES[rule].state)))(*inputs),
 )
 """One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
@@ -291,10 +285,10 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row, a `Z
 
 
 @through_float32
-def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
+def _update_nonzero_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
-    table, live, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
+    table, row_flags, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
     if not _has_kernel(table, ids):
         return None
     numbers = [Input(i) for i in range(state_count + 4, len(inputs))]
@@ -302,18 +296,19 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
     rows = Output(state_count), Input(state_count + 2), Input(state_count + 3)
     limit, width = table.shape[0], math.prod(table.shape[1:])
     operands = *state, Input(state_count + 1), *rows, limit, width, *numbers
-    kernel = update_rule.summed_live[table.dtype, ids.dtype]
+    kernel = update_rule.flagged_row_kernel[table.dtype, ids.dtype]
     pairs = tuple([(i, i) for i in range(state_count + 1)])
-    launch = Launch(kernel, operands, live.shape[0], 8 * width * update_rule.nanoseconds)
+    launch = Launch(kernel, operands, row_flags.shape[0], 8 * width * update_rule.nanoseconds)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update_live_rows = operation(
+update_nonzero_rows = operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
-    run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
-    launches=_update_live_rows_launches,
-    result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
+    partial_update="rows",
+    run=_run_on_copies(_update_nonzero_rows_launches, lambda rule: len(RULES[rule].state) + 1),
+    launches=_update_nonzero_rows_launches,
+    result=lambda *inputs, rule: like_inputs(*range(len(RULES[rule].state) + 1))(*inputs),
 )
 """One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
 
@@ -341,13 +336,15 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     return Launches((launch,), in_place=((0, 0),), starts_as=((0, 0),))
 
 
-add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches, result=same)
+add_rows = operation(
+    "add_rows", Form.SCATTER, partial_update="rows", run=_add_rows, launches=_add_rows_launches, result=same
+)
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
 
 # ---- actions at every n-th step ----------------------------------------------------------------------------
 
-completed_round_count = operation(
+completed_period_count = operation(
     "whole_turns",
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
@@ -355,8 +352,9 @@ completed_round_count = operation(
     result=same,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
+completed_period_count.is_cheap = True
 
-is_last_step_of_round = operation(
+is_last_step_of_period = operation(
     "ends_turn",
     Form.EXTERN,
     run=lambda count, every: np.asarray((count + 1) % every == 0),
@@ -364,3 +362,4 @@ is_last_step_of_round = operation(
     result=broadcast_of(bool),
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""
+is_last_step_of_period.is_cheap = True

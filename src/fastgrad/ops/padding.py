@@ -9,15 +9,16 @@ import numpy as np
 
 from fastgrad.core.operand_errors import mixed_dtypes_error
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.result_rules import ArraySpec, nonnegative
+from fastgrad.core.result_rules import ArraySpec, nonnegative_sizes
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import strided_copy_launch, write_parts_launches
+from fastgrad.kernels.movement.strided import placed_inputs_launches, strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.batching import sizes_after_rows
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.batching import extend_sizes_rule
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.shaping import permuted_back
 
 Paddings = tuple[tuple[int, int], ...]
 """The numbers of elements added before and after, for each dimension."""
@@ -29,12 +30,12 @@ def _inner_slices(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ..
 
 def _pad_result(x: Any, *value: Any, paddings: Paddings) -> ArraySpec:
     sizes = [low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)]
-    return ArraySpec(nonnegative(*sizes), x.dtype)
+    return ArraySpec(nonnegative_sizes(*sizes), x.dtype)
 
 
 def _mirror_pad_gradient_result(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
     sizes = [size - low - high for (low, high), size in zip(paddings, g.shape, strict=True)]
-    return ArraySpec(nonnegative(*sizes), g.dtype)
+    return ArraySpec(nonnegative_sizes(*sizes), g.dtype)
 
 
 def _run_pad(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
@@ -55,7 +56,7 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     result_layout = layouts.of_shape(y.shape)
     value = layouts.broadcast(layouts.contiguous(1), (), y.shape)
     fill = None if value is None else strided_copy_launch(Input(1), Output(0), y.dtype, value, result_layout)
-    return write_parts_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
+    return placed_inputs_launches(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
 _pad_operation = operation(
@@ -64,24 +65,15 @@ _pad_operation = operation(
     run=_run_pad,
     gradient=(_pad_gradient, None),
     launches=_pad_launches,
-    batched=sizes_after_rows("paddings", before=(0, 0), first=True),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0), first_only=True),
     result=_pad_result,
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
+    transposed=lambda perm, given, paddings: {"paddings": permuted_back(paddings, perm)},
 )
 
 
-def _run_mirror_pad(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """``x`` padded by mirror images; ``edge`` is 1 if the outermost elements are not repeated."""
-    for axis, (low, high) in enumerate(paddings):
-        if low or high:
-            size = x.shape[axis]
-            before = np.arange(low - 1 + edge, edge - 1, -1)
-            after = np.arange(size - 1 - edge, size - 1 - edge - high, -1)
-            x = x.take(np.concatenate((before, np.arange(size), after)), axis)
-    return x
-
-
 def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """The transpose of ``_run_mirror_pad``: adds elements of the mirror images to the elements that they mirror."""
+    """The transpose of ``mirror_pad``: adds elements of the mirror images to the elements that they mirror."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             g = np.moveaxis(g, axis, 0)
@@ -93,13 +85,13 @@ def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np
     return g
 
 
-_mirror_pad_operation: Operation = operation(
+_mirror_pad_operation: Operation = kernel_operation(
     "mirror_pad",
     Form.INDEX_MAP,
-    run=_run_mirror_pad,
+    moves_elements=True,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_operation(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
-    batched=sizes_after_rows("paddings", before=(0, 0)),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0)),
     result=lambda x, paddings, edge: _pad_result(x, paddings=paddings),
 )
 _mirror_pad_gradient_operation: Operation = operation(
@@ -108,7 +100,7 @@ _mirror_pad_gradient_operation: Operation = operation(
     run=_run_mirror_pad_gradient,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad_operation(gg, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
-    batched=sizes_after_rows("paddings", before=(0, 0)),
+    batched=extend_sizes_rule("paddings", row_entry=(0, 0)),
     result=_mirror_pad_gradient_result,
 )
 

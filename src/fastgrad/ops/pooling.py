@@ -20,7 +20,7 @@ from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples_rule
+from fastgrad.ops.batching import BatchArg, NotBatched, rows_into_batch_rule
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -46,7 +46,7 @@ def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilati
 
 
 def _pooling_operation(
-    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples_rule
+    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_into_batch_rule
 ) -> Operation:
     return kernel_operation(
         name,
@@ -59,23 +59,23 @@ def _pooling_operation(
     )
 
 
-_max_scatter = _pooling_operation(
+_max_pool_scatter = _pooling_operation(
     "max_pool_scatter",
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     (
         lambda g, out, x, y, v, **window: zeros_of(x),
         None,
-        lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
+        lambda g, out, x, y, v, **window: _max_pool_gather(x, y, g, **window),
     ),
     lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
 )
-_max_gather: Operation = _pooling_operation(
+_max_pool_gather: Operation = _pooling_operation(
     "max_pool_gather",
-    (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
+    (None, None, lambda g, out, x, y, v, **window: _max_pool_scatter(x, y, g, **window)),
     lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
 _max_operation = _pooling_operation(
-    "max_pool", lambda g, y, x, **window: _max_scatter(x, y, g, **window), _pool_result, _MAX_POOL_DTYPES
+    "max_pool", lambda g, y, x, **window: _max_pool_scatter(x, y, g, **window), _pool_result, _MAX_POOL_DTYPES
 )
 _avg_gradient = _pooling_operation(
     "avg_pool_gradient",
@@ -258,10 +258,10 @@ class MaxPoolWithArgmax(NamedTuple):
     argmax: Tensor
 
 
-def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
+def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: BatchArg, with_batch: bool, **attributes: Any) -> Any:
     if with_batch:
         raise NotBatched
-    return rows_as_examples_rule(name, rows, *inputs, with_batch=False, **attributes)
+    return rows_into_batch_rule(name, rows, *inputs, with_batch=False, **attributes)
 
 
 _argmax_operation = _pooling_operation(

@@ -12,7 +12,7 @@ from fastgrad import dtypes
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
 from fastgrad.core.placement import through_host
-from fastgrad.core.recording import hidden_from_recorders, is_rehearsal, recorders
+from fastgrad.core.recording import hidden_from_recorders, in_trial_run, recorders
 from fastgrad.core.tape import GradientTape, record
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, TraceError
@@ -50,7 +50,7 @@ def py_function(
     if not callable(func):
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
     inputs = tuple([convert_to_tensor(x) for x in inp])
-    if not any(recorder.follows_state for recorder in recorders.active):
+    if not any(recorder.records_state for recorder in recorders.active):
         return _result_tensors("py_function", func(*inputs), Tout)
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -139,7 +139,7 @@ def _call_on_host(
     name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it."""
-    if is_rehearsal():
+    if in_trial_run():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with hidden_from_recorders():
         arrays = through_host(lambda given: run(*given), [x._array for x in inputs])

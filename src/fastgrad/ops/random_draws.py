@@ -37,7 +37,7 @@ def _float_draw_operation(name: str) -> Any:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _FLOAT32
         out = np.empty(shape, kernel_dtype)
-        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.units(out.size))
+        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.unit_count(out.size))
         if kernel_dtype is result_dtype:
             return out
         if name == "uniform":
@@ -61,7 +61,9 @@ def _float_draw_operation(name: str) -> Any:
 
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
     size = element_count(shape)
-    return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT_ELEMENTS * 4.0),))
+    return Launches(
+        (Launch(kernel, (Output(0), size, Input(0)), kernels.unit_count(size), kernels.UNIT_ELEMENTS * 4.0),)
+    )
 
 
 uniform = _float_draw_operation("uniform")
@@ -76,7 +78,7 @@ truncated_normal = _float_draw_operation("truncated_normal")
 
 def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _UINT64) -> np.ndarray:
     out = np.empty(shape, dtype)
-    kernels.bits[dtype](out, out.size, words, 0, kernels.units(out.size))
+    kernels.bits[dtype](out, out.size, words, 0, kernels.unit_count(out.size))
     return out
 
 
@@ -93,7 +95,7 @@ def _bits_operation(name: str, dtype: np.dtype) -> Operation:
 bits = _bits_operation("random_bits", _UINT64)
 """Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
-bits_of_dropout = _bits_operation("random_bits_of_dropout", _UINT32)
+dropout_bits_operation = _bits_operation("random_bits_of_dropout", _UINT32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
@@ -101,21 +103,20 @@ def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     if x.dtype.itemsize == 2:
         return _run_dropout(x.astype(np.float32), words, rate).astype(x.dtype)
     out = np.empty(x.shape, x.dtype)
-    kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.units(x.size))
+    kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.unit_count(x.size))
     return out
 
 
-def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
+def _decomposed_dropout(builder: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
     """Decomposes dropout into a draw, shared by forward and backward, and element-wise operations that fuse."""
     least_kept = math.ceil(rate * 2.0**32)
     if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
         return None
-    random_bits = parts.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
-    keep_mask = parts.of(
-        "greater_equal", random_bits, parts.constant(np.array(least_kept, np.uint32)), shape=x.shape, to=np.dtype(bool)
-    )
-    scaled = parts.of("multiply", x, parts.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
-    return (parts.of("where", keep_mask, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
+    random_bits = builder.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
+    threshold = builder.constant(np.array(least_kept, np.uint32))
+    keep_mask = builder.add("greater_equal", random_bits, threshold, shape=x.shape, out_dtype=np.dtype(bool))
+    scaled = builder.add("multiply", x, builder.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
+    return (builder.add("where", keep_mask, scaled, builder.number(0.0, x.dtype), shape=x.shape, out_dtype=x.dtype),)
 
 
 dropout: Operation = operation(
@@ -148,18 +149,15 @@ def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
 
-def _run_integers_between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _check_bounds(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> None:
     if element_count(shape):
         check_range("random.uniform", low, high)
-    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
-    width = high.astype(np.uint64) - low.astype(np.uint64)
-    return np.asarray((low.astype(np.uint64) + _run_bits(words, shape) % width).astype(low.dtype))
 
 
-integers_between = operation(
+integers_between = kernel_operation(
     "random_integers_between",
     Form.RANDOM,
-    run=_run_integers_between,
+    raise_error=_check_bounds,
     launches=launches_from("random.draws", "integers_between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
@@ -179,27 +177,9 @@ random_order = operation(
 """The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
 
 
-def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
-    rows, classes = logits.shape
-    wide = logits.astype(np.float64)
-    draws = np.empty((rows, count))
-    kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.units(draws.size))
-    out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
-    is_finite = np.isfinite(wide)
-    if not is_finite.all():
-        wide = np.where(is_finite, wide, -np.inf)  # as in TensorFlow, other logits have no weight
-    cumulative = np.cumsum(np.exp(wide - wide.max(axis=1, keepdims=True, initial=-np.inf)), axis=1)
-    for row in range(rows if count else 0):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
-    has_finite = is_finite.any(axis=1, keepdims=True)
-    last_classes = classes - 1 - np.argmax(is_finite[:, ::-1], axis=1, keepdims=True) if classes else 0
-    return np.where(has_finite, np.minimum(out, last_classes), classes).astype(out.dtype)
-
-
-categories = operation(
+categories = kernel_operation(
     "random_categories",
     Form.RANDOM,
-    run=_run_categories,
     launches=launches_from("random.draws", "categories_launches"),
     result=lambda logits, words, count, dtype: ArraySpec((logits.shape[0], count), dtypes.as_dtype(dtype).numpy),
 )
@@ -222,7 +202,7 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
 
-_IN_PYTHON_BECAUSE_OF_REJECTION = "drawn by rejection, by NumPy's generator"
+_REJECTION_SAMPLING_REASON = "drawn by rejection, by NumPy's generator"
 
 
 def _run_gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -235,7 +215,7 @@ gamma = operation(
     "random_gamma",
     Form.RANDOM,
     run=_run_gamma,
-    in_python=_IN_PYTHON_BECAUSE_OF_REJECTION,
+    in_python=_REJECTION_SAMPLING_REASON,
     result=lambda words, alpha, beta, shape: ArraySpec(shape, alpha.dtype),
 )
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
@@ -261,7 +241,7 @@ def _run_poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dt
 _LARGE_POISSON_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
 poisson = operation(
-    "random_poisson", Form.RANDOM, run=_run_poisson, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
+    "random_poisson", Form.RANDOM, run=_run_poisson, in_python=_REJECTION_SAMPLING_REASON, result=_draw_result
 )
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
@@ -281,7 +261,7 @@ def _run_binomial(
 
 
 binomial = operation(
-    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_IN_PYTHON_BECAUSE_OF_REJECTION, result=_draw_result
+    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_REJECTION_SAMPLING_REASON, result=_draw_result
 )
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
@@ -295,7 +275,7 @@ def as_int64(word: int) -> int:
     return word - _VALUES_PER_64_BIT_WORD if word >= _VALUES_PER_64_BIT_WORD // 2 else word
 
 
-def hash_of_words(*words: int) -> int:
+def splitmix_hash(*words: int) -> int:
     """A 64-bit hash of integers; close integers give unrelated keys (SplitMix64, Steele et al. 2014)."""
     state = 0
     for word in words:
@@ -324,19 +304,19 @@ advance_generator = operation(
 """The state of a generator after a draw of ``count`` elements: ``advance_generator(state, count=)``."""
 
 
-seed_words = kernel_operation(
+philox_words = kernel_operation(
     "seed_words",
     Form.EXTERN,
     launches=launches_from("random.draws", "seed_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
-"""The words of a stateless draw: ``seed_words(seed)``; ``seed`` is two integers."""
+"""The words of a stateless draw: ``philox_words(seed)``; ``seed`` is two integers."""
 
 
 def _run_fold_in(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     first, second = (int(word) for word in seed)
     number = int(data.reshape(()))
-    return np.array([hash_of_words(first, second, number), hash_of_words(second, number, 1)], np.int64)
+    return np.array([splitmix_hash(first, second, number), splitmix_hash(second, number, 1)], np.int64)
 
 
 fold_in_seed = operation(

@@ -11,6 +11,6 @@ from fastgrad.ops.random_stateless import stateless_shuffle as stateless_shuffle
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.random.experimental", name, globals())
+    raise missing_name_error("tf.random.experimental", name, globals())

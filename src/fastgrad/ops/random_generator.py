@@ -13,14 +13,14 @@ from fastgrad import dtypes
 from fastgrad.core.operand_errors import shapes_error
 from fastgrad.core.operation import FLOATING, REAL, TABLE
 from fastgrad.core.placement import on_host_scope
-from fastgrad.core.recording import recorders, state_is_followed
+from fastgrad.core.recording import recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
-from fastgrad.ops.random_draws import as_int64, hash_of_words
+from fastgrad.ops.random_draws import as_int64, splitmix_hash
 
 
 class Algorithm(enum.Enum):
@@ -54,7 +54,7 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
 
 
 def check_shape_suffix(what: str, shape: tuple[int, ...], suffix: tuple[int, ...]) -> None:
-    """Raises InvalidArgumentError unless the shape ``shape`` suffix in ``suffix``."""
+    """Raises InvalidArgumentError unless ``shape`` ends with ``suffix``."""
     if shape[len(shape) - len(suffix) :] != suffix:
         raise InvalidArgumentError(
             f"{what}: Shape passed in must end with broadcasted shape {list(suffix)}, got {list(shape)}."
@@ -135,12 +135,12 @@ class Generator:
     def take(self, count: int) -> Tensor:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         with self._lock:
-            if recorders.active and state_is_followed():
+            if recorders.active and state_is_recorded():
                 words = self._state._read()
                 words._unplaced = True
                 self._state.assign(draws.advance_generator(words, count=count))
                 return words
-            state = self._state._writable()
+            state = self._state._memory_for_write()
             words = Tensor(state.copy())
             words._unplaced = True
             low = int(state[0])
@@ -228,7 +228,7 @@ def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     if seed_array.dtype.kind not in "biuf" or not seed_array.size:
         raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
     words = [int(word) for word in seed_array.reshape(-1)]
-    return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else hash_of_words(*words)], np.int64))
+    return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else splitmix_hash(*words)], np.int64))
 
 
 def unpredictable_state() -> list[int]:

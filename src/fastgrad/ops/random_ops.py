@@ -18,7 +18,8 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import as_python_int, broadcasts_to, check_dtype
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.casting import cast
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
 
@@ -45,7 +46,7 @@ def uniform(
         ValueError: another dtype, or no ``maxval`` for integers.
         InvalidArgumentError: the range of integers is empty, or a dimension is negative. TensorFlow: tf.random.uniform.
     """
-    return uniform_from(default_draw_words(seed), "random.uniform", shape, minval, maxval, dtype)
+    return uniform_from(default_philox_words(seed), "random.uniform", shape, minval, maxval, dtype)
 
 
 def normal(
@@ -67,7 +68,7 @@ def normal(
     Raises:
         InvalidArgumentError: the shapes do not broadcast, or a dimension is negative. TensorFlow: tf.random.normal.
     """
-    return normal_from(default_draw_words(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
+    return normal_from(default_philox_words(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
 
 
 def truncated_normal(
@@ -83,7 +84,7 @@ def truncated_normal(
     TensorFlow: tf.random.truncated_normal.
     """
     return normal_from(
-        default_draw_words(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype
+        default_philox_words(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype
     )
 
 
@@ -97,7 +98,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     x = convert_to_tensor(value)
     if not x.ndim:
         return x
-    return shuffled(default_draw_words(seed), x)
+    return shuffled(default_philox_words(seed), x)
 
 
 def shuffled(draw_words: Any, x: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
     Raises:
         InvalidArgumentError: ``logits`` is no matrix, or has no classes. TensorFlow: tf.random.categorical.
     """
-    return categorical_from(default_draw_words(seed), "random.categorical", logits, num_samples, dtype)
+    return categorical_from(default_philox_words(seed), "random.categorical", logits, num_samples, dtype)
 
 
 def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
@@ -137,7 +138,9 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
         raise InvalidArgumentError(
             f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
         )
-    return draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=result_dtype.name)
+    kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
+    classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
+    return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)
 
 
 def gamma(
@@ -157,7 +160,7 @@ def gamma(
     b = convert_to_tensor(1.0 if beta is None else beta, result_dtype)
     sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
-    return draws.gamma(default_draw_words(seed)(sizes), a, b, shape=sizes)
+    return draws.gamma(default_philox_words(seed)(sizes), a, b, shape=sizes)
 
 
 def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
@@ -171,7 +174,7 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
     """
     rate = convert_to_tensor(lam)
     sizes = shape_of("random.poisson", shape) + rate._array.shape
-    return poisson_from(default_draw_words(seed), "random.poisson", sizes, rate, dtype)
+    return poisson_from(default_philox_words(seed), "random.poisson", sizes, rate, dtype)
 
 
 def poisson_from(draw_words: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
@@ -200,7 +203,7 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
         ValueError: ``rate`` is outside [0, 1), or ``x`` is not floating.
         InvalidArgumentError: ``noise_shape`` does not broadcast with ``x``. TensorFlow: tf.nn.dropout.
     """
-    return dropout_from(default_draw_words(seed), x, rate, noise_shape)
+    return dropout_from(default_philox_words(seed), x, rate, noise_shape)
 
 
 def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:

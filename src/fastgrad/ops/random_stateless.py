@@ -36,7 +36,7 @@ def _draw_words_of_seed(what: str, seed: Any, alg: Any = None) -> Any:
             f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
         )
     seed_words = words if words.dtype in (dtypes.int32, dtypes.int64) else cast(words, dtypes.int64)
-    return lambda shape: draws.seed_words(seed_words)
+    return lambda shape: draws.philox_words(seed_words)
 
 
 def stateless_uniform(
@@ -196,4 +196,4 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
     """
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
     _draw_words_of_seed("random.fold_in", words, alg)  # checks the seed and the algorithm
-    return draws.integers(draws.seed_words(draws.fold_in_seed(words, number)), shape=(2,), dtype=number.dtype.name)
+    return draws.integers(draws.philox_words(draws.fold_in_seed(words, number)), shape=(2,), dtype=number.dtype.name)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, JointGradient, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
+from fastgrad.ops.batching import BatchArg, BatchingRule, NotBatched, broadcast_rows, call_operation, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
@@ -56,7 +56,7 @@ def _recurrent_operation(
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
-        batched=_batched_sequences(*shared),
+        batched=_sequence_batching_rule(*shared),
         result=result,
     )
 
@@ -74,7 +74,7 @@ def _cotangents_by_tape(
     return tuple([next(input_cotangents) if need else None for need in needs])
 
 
-def _gradient_of_steps(steps: Callable[..., Any]) -> Joint:
+def _gradient_of_steps(steps: Callable[..., Any]) -> JointGradient:
     """The gradient rule of an operation that computes ``steps``, which are composed of operations."""
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -208,16 +208,16 @@ def _lstm_gradient_rule(
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
 
 
-def _split_rows(y: Tensor, rows: int) -> Tensor:
-    """Splits the sequences of the rows, and puts an axis of rows in front."""
+def _unmerge_rows(y: Tensor, rows: int) -> Tensor:
+    """Returns ``y``, whose batch axis merges rows and sequences, with a separate axis of rows in front."""
     *steps, count, width = y._array.shape
     return move_rows_to_front(call_operation("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
-def _batched_sequences(*shared: int) -> BatchingRule:
+def _sequence_batching_rule(*shared: int) -> BatchingRule:
     """Makes a batching rule that treats rows as more sequences; the inputs at positions ``shared`` have no rows."""
 
-    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+    def rule(name: str, rows: int, /, *inputs: BatchArg, **attributes: Any) -> Any:
         operands = []
         for position, x in enumerate(inputs):
             if position in shared:
@@ -233,7 +233,7 @@ def _batched_sequences(*shared: int) -> BatchingRule:
             else:
                 operands.append(call_operation("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
         outputs = call_operation(name, *operands, **attributes)
-        return tuple([_split_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
+        return tuple([_unmerge_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
 

@@ -15,17 +15,29 @@ from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import BOOLEAN, FLOATING, HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.operation import (
+    BOOLEAN,
+    FLOATING,
+    HALVES,
+    INTEGER,
+    NUMERIC,
+    REAL,
+    TABLE,
+    Form,
+    Operation,
+    Reducer,
+    operation,
+)
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import reduced, reduced_shape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement.layout import Layout, broadcast
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
-from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
+from fastgrad.ops.batching import extend_sizes_rule, shift_axes_rule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
@@ -77,7 +89,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 _ALL_AXES_BY_RANK = [tuple(range(rank)) for rank in range(8)]
 
 
-_BATCHING_RULE = axes_after_rows("axes")
+_BATCHING_RULE = shift_axes_rule("axes")
 
 
 class Reduction(Operation):
@@ -91,6 +103,7 @@ class Reduction(Operation):
         *,
         dtypes: frozenset[np.dtype],
         launches: str | None = None,
+        reducer: Reducer | None = None,
         decomposition: Callable[..., Any] | None = None,
     ) -> None:
         kernels = None if launches is None else launches_from("reduction.general", f"{launches}_launches")
@@ -102,6 +115,7 @@ class Reduction(Operation):
             dtypes=dtypes,
             launches=kernels,
             batched=_BATCHING_RULE,
+            reducer=reducer,
             decomposition=decomposition,
             result=reduced,
         )
@@ -143,30 +157,32 @@ def _elements_per_result(whole: np.ndarray, reduced: Any) -> int:
     return whole.size // (reduced.size or 1)
 
 
-def _run_spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+def _run_rebroadcast(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     if g.ndim != len(shape):
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
     return broadcast_or_copy(g, shape)
 
 
-def _spread_views(
-    layout: Layout, given: tuple[int, ...], results: Any, shape: tuple[int, ...], axes: tuple[int, ...]
+def _rebroadcast_views(
+    layout: Layout, input_shape: tuple[int, ...], results: Any, shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> list[Layout] | None:
-    if len(given) != len(shape):
-        given = tuple([1 if axis in axes else size for axis, size in enumerate(shape)])
-    return views_of_one_result(broadcast(layout, given, shape))
+    if len(input_shape) != len(shape):
+        input_shape = tuple([1 if axis in axes else size for axis, size in enumerate(shape)])
+    return single_result_layouts(broadcast(layout, input_shape, shape))
 
 
-spread = operation(
+rebroadcast = operation(
     "spread",
     Form.INDEX_MAP,
-    run=_run_spread,
+    run=_run_rebroadcast,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
-    views=_spread_views,
+    views=_rebroadcast_views,
     dtypes=NUMERIC,
-    batched=sizes_after_rows("shape"),
+    batched=extend_sizes_rule("shape"),
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
-spread.__doc__ = (
+rebroadcast.is_broadcast = True
+rebroadcast.__doc__ = (
     "The result of a reduction at all the elements of ``shape`` that were reduced to it: a part of gradients."
 )
 
@@ -180,9 +196,10 @@ def _run_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 _sum: Reduction = Reduction(
     "reduce_sum",
     _run_sum,
-    lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
+    lambda g, y, x, axes, keepdims: rebroadcast(g, shape=x._array.shape, axes=axes),
     dtypes=NUMERIC,
     launches="sum",
+    reducer=Reducer("sum", REAL),
 )
 
 
@@ -219,7 +236,7 @@ def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 def _mean_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     count = _elements_per_result(x._array, y._array)
-    return spread(multiply(g, 1.0 / count) if count else g, shape=x._array.shape, axes=axes)
+    return rebroadcast(multiply(g, 1.0 / count) if count else g, shape=x._array.shape, axes=axes)
 
 
 _mean = Reduction(
@@ -228,6 +245,7 @@ _mean = Reduction(
     _mean_gradient,
     dtypes=NUMERIC,
     launches="mean",
+    reducer=Reducer("sum", FLOATING, after="({0} / {number}(reduced))"),
 )
 
 
@@ -270,7 +288,7 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     )
     inverse_order = tuple([order.index(axis) for axis in range(len(order))])
     return multiply(
-        spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](products_of_others, perm=inverse_order))
+        rebroadcast(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](products_of_others, perm=inverse_order))
     )
 
 
@@ -280,6 +298,7 @@ _prod = Reduction(
     _prod_gradient,
     dtypes=NUMERIC,
     launches="prod",
+    reducer=Reducer("product", REAL),
 )
 
 
@@ -330,13 +349,27 @@ def _dtype_limit(dtype: np.dtype, sign: int) -> Any:
 
 def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     shape = x._array.shape
-    is_extreme = cast(equal(x, spread(y, shape=shape, axes=axes)), x.dtype)
+    is_extreme = cast(equal(x, rebroadcast(y, shape=shape, axes=axes)), x.dtype)
     share = realdiv(g, _sum(is_extreme, axes=axes, keepdims=keepdims))
-    return multiply(is_extreme, spread(share, shape=shape, axes=axes))
+    return multiply(is_extreme, rebroadcast(share, shape=shape, axes=axes))
 
 
-_max = Reduction("reduce_max", _make_extreme_run(_maximum_reduce, 1), _extreme_gradient, dtypes=REAL, launches="max")
-_min = Reduction("reduce_min", _make_extreme_run(_minimum_reduce, -1), _extreme_gradient, dtypes=REAL, launches="min")
+_max = Reduction(
+    "reduce_max",
+    _make_extreme_run(_maximum_reduce, 1),
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="max",
+    reducer=Reducer("greatest", REAL),
+)
+_min = Reduction(
+    "reduce_min",
+    _make_extreme_run(_minimum_reduce, -1),
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="min",
+    reducer=Reducer("least", REAL),
+)
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -371,8 +404,18 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction("reduce_any", lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
-_all = Reduction("reduce_all", lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_any = Reduction(
+    "reduce_any",
+    lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+    reducer=Reducer("greatest", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+)
+_all = Reduction(
+    "reduce_all",
+    lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+    reducer=Reducer("least", BOOLEAN, "(1 if {0} else 0)", "({0} != 0)"),
+)
 
 
 def _as_booleans(x: Any) -> Any:
@@ -425,20 +468,20 @@ def _run_finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 # Reduction kernels take rows. Along other axes programs reduce by strided loops, because rows would need a copy.
 
 
-def reduces_rows(x: Any, axes: tuple[int, ...]) -> bool:
+def reduces_trailing_axes(x: Any, axes: tuple[int, ...]) -> bool:
     """True if ``axes`` are the last axes of ``x``, apart from axes of size 1, so that no copy is needed."""
     long_axes = [axis for axis, size in enumerate(x.shape) if size != 1]
     reduced_axes = [axis for axis in long_axes if axis in axes]
     return 0 in x.shape or reduced_axes == long_axes[len(long_axes) - len(reduced_axes) :]
 
 
-def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any] | None:
-    if reduces_rows(x, axes) or x.dtype in HALVES:
+def _decomposed_finite_maximum(builder: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any] | None:
+    if reduces_trailing_axes(x, axes) or x.dtype in HALVES:
         return None
     shape = reduced_shape(x.shape, axes, True)
-    high = parts.of("reduce_max", x, shape=shape, axes=axes, keepdims=True)
-    finite = parts.of("is_finite", high, shape=shape, to=np.dtype(bool))
-    return (parts.of("where", finite, high, parts.number(0.0, x.dtype), shape=shape, to=x.dtype),)
+    high = builder.add("reduce_max", x, shape=shape, axes=axes, keepdims=True)
+    finite = builder.add("is_finite", high, shape=shape, out_dtype=np.dtype(bool))
+    return (builder.add("where", finite, high, builder.number(0.0, x.dtype), shape=shape, out_dtype=x.dtype),)
 
 
 # The offset of the exponents. It cancels out of every derivative, so it needs no gradient.
@@ -448,7 +491,13 @@ _finite_maximum_operation = operation(
     run=_run_finite_maximum,
     dtypes=FLOATING,
     launches=launches_from("reduction.general", "finite_maximum_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
+    reducer=Reducer(
+        "greatest",
+        FLOATING,
+        after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))",
+        keeps_single_elements=False,
+    ),
     decomposition=_decomposed_finite_maximum,
     result=reduced,
 )
@@ -471,18 +520,18 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
     shape = x._array.shape
     weights = exp(subtract(x, _finite_maximum_operation(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
-    return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
+    return multiply(weights, rebroadcast(realdiv(g, total), shape=shape, axes=axes))
 
 
-def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
-    maxima = _decomposed_finite_maximum(parts, x, axes)
+def _decomposed_logsumexp(builder: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
+    maxima = _decomposed_finite_maximum(builder, x, axes)
     if maxima is None:
         return None
     (high,) = maxima
-    exponentials = parts.of("exp", parts.of("subtract", x, high, shape=x.shape), shape=x.shape)
-    total = parts.of("reduce_sum", exponentials, shape=high.shape, axes=axes, keepdims=True)
-    total = parts.of("add", parts.of("log", total, shape=high.shape), high, shape=high.shape)
-    return (total if keepdims else parts.reshaped(total, reduced_shape(x.shape, axes, False)),)
+    exponentials = builder.add("exp", builder.add("subtract", x, high, shape=x.shape), shape=x.shape)
+    total = builder.add("reduce_sum", exponentials, shape=high.shape, axes=axes, keepdims=True)
+    total = builder.add("add", builder.add("log", total, shape=high.shape), high, shape=high.shape)
+    return (total if keepdims else builder.reshaped(total, reduced_shape(x.shape, axes, False)),)
 
 
 _logsumexp_operation = Reduction(
@@ -521,9 +570,10 @@ def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) ->
 _norm = Reduction(
     "reduce_euclidean_norm",
     _run_euclidean_norm,
-    lambda g, y, x, axes, keepdims: multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes)),
+    lambda g, y, x, axes, keepdims: multiply(x, rebroadcast(realdiv(g, y), shape=x._array.shape, axes=axes)),
     dtypes=NUMERIC,
     launches="norm",
+    reducer=Reducer("sum", KERNEL_FLOATS, "({0} * {0})", "math.sqrt({0})", keeps_single_elements=False),
 )
 
 

@@ -13,10 +13,10 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, check_dtype, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_operation
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, shift_axes_rule
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _LENGTH_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -30,8 +30,9 @@ _reverse_operation: Operation = operation(
     Form.INDEX_MAP,
     run=_run_reverse,
     gradient=lambda g, y, x, axes: _reverse_operation(g, axes=axes),
-    views=lambda layout, given, results, axes: views_of_one_result(layouts.reversed_layout(layout, given, axes)),
-    batched=axes_after_rows("axis", "axes"),
+    views=lambda layout, given, results, axes: single_result_layouts(layouts.reversed_layout(layout, given, axes)),
+    batched=shift_axes_rule("axis", "axes"),
+    simplifications=lambda rules: (rules.compose_reverses, rules.remove_empty_reverse),
 )
 
 
@@ -64,13 +65,13 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     return _reverse_operation(x, axes=tuple(sorted(axes)))
 
 
-_roll_operation: Operation = operation(
+_roll_operation: Operation = kernel_operation(
     "roll",
     Form.INDEX_MAP,
-    run=np.roll,
+    moves_elements=True,
     gradient=lambda g, y, x, shift, axis: _roll_operation(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -116,28 +117,19 @@ def _check_lengths(array: np.ndarray, size: int) -> None:
         )
 
 
-def _run_reverse_sequence(x: np.ndarray, lengths: np.ndarray, seq_axis: int, batch_axis: int) -> np.ndarray:
-    length = x.shape[seq_axis]
-    _check_lengths(lengths, length)
-    positions = np.arange(length)
-    ends = lengths.astype(np.int64)[:, None]
-    source_positions = np.where(positions < ends, ends - 1 - positions, positions)
-    rows = np.moveaxis(x, (batch_axis, seq_axis), (0, 1))[np.arange(len(lengths))[:, None], source_positions]
-    return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
-
-
 def _batched_reverse_sequence(
-    name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int
+    name: str, rows: int, /, x: BatchArg, lengths: BatchArg, seq_axis: int, batch_axis: int
 ) -> Any:
     if lengths.has_rows:
         raise NotBatched  # only the lengths of the first row were checked
     return call_operation(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
 
 
-_reverse_sequence_operation: Operation = operation(
+_reverse_sequence_operation: Operation = kernel_operation(
     "reverse_sequence",
     Form.GATHER,
-    run=_run_reverse_sequence,
+    moves_elements=True,
+    raise_error=lambda x, lengths, seq_axis, batch_axis: _check_lengths(lengths, x.shape[seq_axis]),
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence_operation(g, lengths, **axes), None),
     launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,

@@ -13,9 +13,9 @@ from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, tensor_of
-from fastgrad.ops.batching import sizes_after_rows
+from fastgrad.ops.batching import extend_sizes_rule
 
 # ---- tile ------------------------------------------------------------------------------------------
 
@@ -38,11 +38,12 @@ _tile_operation = operation(
     Form.INDEX_MAP,
     run=_run_tile,
     gradient=_tile_gradient,
-    views=lambda layout, given, results, multiples: views_of_one_result(layouts.tiled(layout, given, multiples)),
-    batched=sizes_after_rows("multiples", before=1),
+    views=lambda layout, given, results, multiples: single_result_layouts(layouts.tiled(layout, given, multiples)),
+    batched=extend_sizes_rule("multiples", row_entry=1),
     result=lambda x, multiples: ArraySpec(
         tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype
     ),
+    simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
 
 

@@ -12,6 +12,7 @@ floor = elementwise(
     run=np.floor,
     code="floor({0})",
     dtypes=FLOATING,
+    simplifications=lambda rules: (rules.remove_repeated,),
 )
 ceil = elementwise(
     "ceil",
@@ -19,6 +20,7 @@ ceil = elementwise(
     run=np.ceil,
     code="ceil({0})",
     dtypes=FLOATING,
+    simplifications=lambda rules: (rules.remove_repeated,),
 )
 rint = elementwise(
     "rint",
@@ -26,6 +28,7 @@ rint = elementwise(
     run=np.rint,
     code="rint({0})",
     dtypes=FLOATING,
+    simplifications=lambda rules: (rules.remove_repeated,),
 )
 round = elementwise(
     "round",
@@ -33,4 +36,5 @@ round = elementwise(
     run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
     code="rint({0})",
     dtypes=FLOATING | SIGNED,
+    simplifications=lambda rules: (rules.remove_repeated,),
 )

@@ -11,6 +11,6 @@ def row_sum(x: Tensor, keepdims: bool = False) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=keepdims)
 
 
-def column(x: Tensor) -> Tensor:
+def as_column(x: Tensor) -> Tensor:
     """``x``, one number per row, with a new last axis of size 1, so that it broadcasts over the rows."""
     return TABLE["reshape"](x, shape=(*x._array.shape, 1))

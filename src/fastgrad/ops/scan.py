@@ -12,7 +12,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
-from fastgrad.ops.batching import axes_after_rows
+from fastgrad.ops.batching import shift_axes_rule
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
@@ -40,18 +40,13 @@ def _shifted_by_one(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     return y
 
 
-def _run_shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    return np.flip(_shifted_by_one(np.flip(x, axis), axis, 0), axis) if reverse else _shifted_by_one(x, axis, 0)
-
-
-shifted: Operation = operation(
+shifted: Operation = kernel_operation(
     "shifted",
     Form.INDEX_MAP,
-    run=_run_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("movement.boxes", "shifted_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    launches=launches_from("movement.boxes", "shift_by_one_launches"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
@@ -84,7 +79,7 @@ linear_recurrence: Operation = operation(
     ),
     dtypes=INEXACT,
     launches=launches_from("reduction.scanning", "recurrence_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=lambda a, b, axis, reverse: same(b),
 )
 linear_recurrence.__doc__ = (
@@ -108,11 +103,10 @@ def _call_scan(operation: Operation, x: Any, axis: Any, exclusive: Any, reverse:
 _cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
-    by_numpy=lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumsum_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -153,7 +147,7 @@ _cumprod = operation(
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumprod_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -194,7 +188,7 @@ _cumulative_logsumexp = operation(
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
     launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,7 @@ from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, tensor_of, tensors_of
-from fastgrad.ops.batching import Batched, broadcast_rows, call_operation
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import (
@@ -27,40 +26,8 @@ from fastgrad.ops.indexing import (
     scatter_nd_operation,
     with_row_numbers,
 )
-from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.ops.segments import add_rows_into, reduce_rows
-
-# ---- on arrays -------------------------------------------------------------------------------------
-
-
-def _rows_to_update(
-    name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Returns the number of rows that ``shape`` has, the row number of each position (-1 if outside), and the updates."""
-    depth = ids.shape[-1]
-    numbers = checked_row_numbers(name, ids, shape, strict)
-    return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
-
-
-def _make_scatter_run(
-    name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
-) -> Callable[..., np.ndarray]:
-    """Makes a ``run`` that copies a tensor and calls ``change(rows of the copy, row numbers, updates)``."""
-
-    def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
-        count, numbers, rows = _rows_to_update(name, x.shape, ids, updates, strict)
-        out = np.array(x, order="C")
-        change(out.reshape(count, *rows.shape[1:]), numbers, rows)
-        return out
-
-    return run
-
-
-def _write_rows(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
-    in_range = numbers >= 0
-    # NumPy keeps the last update of a repeated position.
-    out[numbers[in_range]] = rows[in_range]
-
+from fastgrad.ops.kernel_launches import launches_from, make_kernel_run
+from fastgrad.ops.segments import add_rows_into
 
 # ---- rows of the table -----------------------------------------------------------------------------
 
@@ -81,56 +48,68 @@ def _extreme_gradient(
     )
 
 
-def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any) -> Any:
+def _batched_scatter(name: str, rows: int, /, x: BatchArg, ids: BatchArg, updates: BatchArg, **attributes: Any) -> Any:
     return call_operation(
         name, broadcast_rows(x, rows), with_row_numbers(ids, rows), broadcast_rows(updates, rows), **attributes
     )
 
 
 def _scatter_operation(
-    kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY
+    kind: str,
+    gradient: Any,
+    dtypes: frozenset[np.dtype] = ANY,
+    run: Callable[..., np.ndarray] | None = None,
+    **options: Any,
 ) -> Operation:
+    """Declares a row that combines ``updates`` with a tensor; without ``run``, its kernels run."""
     name = f"tensor_scatter_nd_{kind}"
+    launches = launches_from("movement.scattering", f"scatter_{kind}_launches")
+
+    def raise_error(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> None:
+        checked_row_numbers(name, ids, x.shape, strict)
+
     return operation(
         name,
         Form.SCATTER,
-        run=_make_scatter_run(name, change),
+        partial_update="positions",
+        run=run or make_kernel_run(launches, same, raise_error=raise_error, **options),
         gradient=gradient,
         dtypes=dtypes,
-        launches=launches_from("movement.scattering", f"scatter_{kind}_launches"),
+        launches=launches,
         batched=_batched_scatter,
         result=same,
     )
 
 
+def _run_add(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
+    depth = ids.shape[-1]
+    numbers = checked_row_numbers("tensor_scatter_nd_add", ids, x.shape, strict)
+    out = np.array(x, order="C")
+    rows = updates.reshape(numbers.size, *x.shape[depth:])
+    add_rows_into(out.reshape(math.prod(x.shape[:depth]), *rows.shape[1:]), numbers.reshape(-1), rows)
+    return out
+
+
 _update: Operation = _scatter_operation(
     "update",
-    _write_rows,
     (
         lambda g, y, x, ids, updates, strict: _update(g, ids, zeros_of(updates), strict=False),
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
+    moves_elements=True,
 )
 _add: Operation = _scatter_operation(
     "add",
-    add_rows_into,
     (
         lambda g, y, x, ids, updates, strict: g,
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     NUMERIC,
+    _run_add,
 )
-_max, _min = [
-    _scatter_operation(
-        kind,
-        functools.partial(reduce_rows, ufunc, into=ufunc),
-        joint(_extreme_gradient),
-        REAL,
-    )
-    for kind, ufunc in (("max", np.maximum), ("min", np.minimum))
-]
+_max, _min = [_scatter_operation(kind, joint(_extreme_gradient), REAL) for kind in ("max", "min")]
 
 
 # ---- public functions ------------------------------------------------------------------------------

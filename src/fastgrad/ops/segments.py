@@ -19,7 +19,7 @@ from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
-from fastgrad.ops.batching import Batched, NotBatched, call_operation, move_rows_to_front
+from fastgrad.ops.batching import BatchArg, NotBatched, call_operation, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
 KERNEL_INDEX_DTYPES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
@@ -131,7 +131,7 @@ def _make_extreme_run(name: str, ufunc: Any) -> Any:
 # ---- rows of the table -----------------------------------------------------------------------------
 
 
-def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **attributes: Any) -> Any:
+def _batched_segments(name: str, rows: int, /, data: BatchArg, ids: BatchArg, **attributes: Any) -> Any:
     if ids.has_rows:
         raise NotBatched
     rows_axis = data.rank  # moves the batched rows to the last axis, so that segments are summed once

@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, con
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import complex_launches, launches_from
 
 
 def _zero_like(x: Tensor) -> Tensor:
@@ -34,6 +34,8 @@ _where_operation: Operation = Operation(
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
     result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
+    simplifications=lambda rules: (rules.select_by_constant, rules.merge_equal_inputs),
+    complex_launches=complex_launches("where"),
 )
 _true_positions = operation(
     "true_positions",  # tf.where of one argument

@@ -15,9 +15,9 @@ from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import views_of_one_result
+from fastgrad.kernels.movement.strided import single_result_layouts
 from fastgrad.ops.arguments import as_python_ints, as_single_python_int, check_dtype, tensor_of
-from fastgrad.ops.batching import align_rows, call_operation, leading_axes_rule, sizes_after_rows
+from fastgrad.ops.batching import call_operation, extend_sizes_rule, leading_axes_rule, pad_rank
 from fastgrad.ops.kernel_launches import launches_from
 
 # ---- reshape ---------------------------------------------------------------------------------------
@@ -27,8 +27,10 @@ _reshape_operation: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, shape: x.reshape(shape),
     gradient=lambda g, y, x, shape: _reshape_operation(g, shape=x._array.shape),
+    keeps_order=True,
     views=lambda layout, given, results, shape: [layout],
-    batched=sizes_after_rows("shape"),
+    batched=extend_sizes_rule("shape"),
+    simplifications=lambda rules: (rules.drop_inner_operation("reshape"), rules.remove_if_type_unchanged),
 )
 
 
@@ -206,20 +208,27 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
 # ---- transpose -------------------------------------------------------------------------------------
 
 
-def _inverse_permutation(perm: tuple[int, ...]) -> tuple[int, ...]:
+def inverse_permutation(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the permutation that undoes ``perm``."""
     inverse = [0] * len(perm)
     for position, axis in enumerate(perm):
         inverse[axis] = position
     return tuple(inverse)
 
 
+def permuted_back(items: tuple[Any, ...], perm: tuple[int, ...]) -> tuple[Any, ...]:
+    """Returns items, one for each dimension after a transpose, in the order of the dimensions before it."""
+    return tuple([items[axis] for axis in inverse_permutation(perm)])
+
+
 _transpose_operation: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
-    gradient=lambda g, y, x, perm: _transpose_operation(g, perm=_inverse_permutation(perm)),
-    views=lambda layout, given, results, perm: views_of_one_result(layouts.transposed(layout, given, perm)),
+    gradient=lambda g, y, x, perm: _transpose_operation(g, perm=inverse_permutation(perm)),
+    views=lambda layout, given, results, perm: single_result_layouts(layouts.transposed(layout, given, perm)),
     batched=lambda name, rows, x, perm: call_operation(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
+    simplifications=lambda rules: (rules.compose_transposes, rules.drop_identity_transpose),
 )
 
 
@@ -273,9 +282,12 @@ _broadcast_to_operation = operation(
     Form.INDEX_MAP,
     run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
-    views=lambda layout, given, results, shape: views_of_one_result(layouts.broadcast(layout, given, shape)),
-    batched=lambda name, rows, x, shape: call_operation(name, align_rows(x, len(shape)), shape=(rows, *shape)),
+    views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
+    batched=lambda name, rows, x, shape: call_operation(name, pad_rank(x, len(shape)), shape=(rows, *shape)),
+    simplifications=lambda rules: (rules.drop_inner_operation("broadcast_to"), rules.remove_if_type_unchanged),
+    transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,
 )
+_broadcast_to_operation.is_broadcast = True
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:

@@ -10,16 +10,17 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE, Form, Operation, operation
-from fastgrad.core.recording import control_flow_handler, hidden_from_recorders, is_rehearsal, recorders
+from fastgrad.core.recording import control_flow_handler, hidden_from_recorders, in_trial_run, recorders
 from fastgrad.core.result_rules import of_shape, same
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.core.variable import Variable, writing
+from fastgrad.core.variable import Variable, writer_lock
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
-from fastgrad.kernels.movement.strided import clear_launch, views_of_one_result, write_parts_launches
+from fastgrad.kernels.movement.strided import clear_launch, placed_inputs_launches, single_result_layouts
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import as_python_ints, broadcasts_to, tensor_of
-from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_operation
+from fastgrad.ops.batching import BatchArg, broadcast_rows, call_operation, pad_rank
+from fastgrad.ops.shaping import permuted_back
 
 SliceKey = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.
@@ -43,9 +44,14 @@ def _whole_axis(rows: int) -> tuple[int, int, int]:
     return 0, rows, 1
 
 
-def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
+def _batched_slice_assign(name: str, rows: int, /, x: BatchArg, part: BatchArg, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
-    return call_operation(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
+    return call_operation(name, broadcast_rows(x, rows), pad_rank(part, rank), key=(_whole_axis(rows), *key))
+
+
+def _transposed_slice(perm: tuple[int, ...], given: tuple[int, ...], key: tuple[Any, ...]) -> dict[str, Any] | None:
+    has_all_axes = len(key) == len(given) and all(type(item) is tuple for item in key)
+    return {"key": permuted_back(key, perm)} if has_all_axes else None
 
 
 _strided_slice: Operation = operation(
@@ -53,15 +59,17 @@ _strided_slice: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
-    views=lambda layout, given, results, key: views_of_one_result(layouts.sliced(layout, given, key)),
+    views=lambda layout, given, results, key: single_result_layouts(layouts.sliced(layout, given, key)),
     batched=lambda name, rows, x, key: call_operation(name, x.tensor, key=(_whole_axis(rows), *key)),
+    simplifications=lambda rules: (rules.remove_whole_slice,),
+    transposed=_transposed_slice,
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
     Form.INDEX_MAP,
     run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
-    launches=lambda inputs, outputs, key, shape: write_parts_launches(
+    launches=lambda inputs, outputs, key, shape: placed_inputs_launches(
         outputs[0],
         [clear_launch(Output(0), outputs[0])],
         [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))],
@@ -96,14 +104,14 @@ def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
         from fastgrad.ops.selection import boolean_mask
 
         return boolean_mask(x, key)
-    elif recorders.active and (part := _gather_at_recorded_indices(x, key)) is not None:
+    elif recorders.active and (part := _gather_at_varying_indices(x, key)) is not None:
         return part
     return _strided_slice(x, key=_resolved_key(key, x._array.shape))
 
 
-def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
+def _gather_at_varying_indices(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
-    tracer = control_flow_handler() if is_rehearsal() else None
+    tracer = control_flow_handler() if in_trial_run() else None
     if tracer is None:
         return None
     items = list(key) if isinstance(key, tuple) else [key]
@@ -333,7 +341,7 @@ _assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
     run=_copy_with_slice,
-    launches=lambda inputs, outputs, key: write_parts_launches(
+    launches=lambda inputs, outputs, key: placed_inputs_launches(
         outputs[0],
         [],
         [
@@ -383,22 +391,22 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        tensor = variable._checked(what, value)
+        tensor = variable._converted(what, value)
         array, shape = tensor._array, self._array.shape
         if not broadcasts_to(array.shape, shape):
             raise InvalidArgumentError(
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
             )
-        if variable._changes_by_operations():
+        if variable._must_change_by_operations():
             x = variable._read_as_stored()
             if ufunc is None:
                 part = TABLE["broadcast_to"](tensor, shape=shape)
             else:
                 part = TABLE["add" if ufunc is np.add else "subtract"](_strided_slice(x, key=self._key), tensor)
             return variable.assign(_assign_slice(x, part, key=self._key))
-        with writing.lock, np.errstate(all="ignore"):
-            part = variable._writable()[_numpy_key(self._key)]
+        with writer_lock.lock, np.errstate(all="ignore"):
+            part = variable._memory_for_write()[_numpy_key(self._key)]
             if ufunc is None:
                 np.copyto(part, array)
             else:
@@ -418,13 +426,13 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     """
     if _is_mask(key):
         return _tensor_getitem(variable._read(), key)
-    if recorders.active and (gathered := _gather_at_recorded_indices(variable._read(), key)) is not None:
+    if recorders.active and (gathered := _gather_at_varying_indices(variable._read(), key)) is not None:
         return gathered
     resolved = _resolved_key(key, variable._array.shape)
     x = variable._read()
     if type(x._array) is np.ndarray:
         part = VariableSlice(x._array[_numpy_key(resolved)])
-        variable._share(part)
+        variable._register_view(part)
     else:
         with hidden_from_recorders():
             part = VariableSlice(_strided_slice(x, key=resolved)._array)

@@ -16,7 +16,7 @@ from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.kernels.runtime.eager_launch import call_eagerly
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import as_python_int
-from fastgrad.ops.batching import BatchingRule, axes_after_rows, leading_axes_rule
+from fastgrad.ops.batching import BatchingRule, leading_axes_rule, shift_axes_rule
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kernel_run
 
 # ---- kernels -------------------------------------------------------------------------------------------
@@ -38,17 +38,10 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
     return {"run": run, "launches": launches_from("reduction.softmax", f"{name}_launches")}
 
 
-def _kernels_across(name: str) -> dict[str, Any]:
+def _strided_kernels(name: str) -> dict[str, Any]:
     """Returns the ``run`` and ``launches`` of softmax or a related operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    by_kernel = make_kernel_run(launches, same)
-
-    def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
-        if arrays[0].dtype not in KERNEL_FLOATS:
-            return through_float32(run, arrays, axis=axis)
-        return by_kernel(*arrays, axis=axis)
-
-    return {"run": run, "launches": launches}
+    return {"run": make_kernel_run(launches, same), "launches": launches}
 
 
 # ---- rows of the table ---------------------------------------------------------------------------------
@@ -108,7 +101,7 @@ def _declare_softmax(
 
 
 _softmax, softmax_gradient, _log_softmax = _declare_softmax("", _kernels_over_rows, leading_axes_rule)
-_softmax_across, _, _log_softmax_across = _declare_softmax("_across", _kernels_across, axes_after_rows("axis", "axes"))
+_softmax_across, _, _log_softmax_across = _declare_softmax("_across", _strided_kernels, shift_axes_rule("axis", "axes"))
 
 
 # ---- the public functions ---------------------------------------------------------------------------------

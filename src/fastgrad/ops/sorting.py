@@ -17,12 +17,12 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int, axis_of, check_dtype, tensor_of
 from fastgrad.ops.batching import (
-    Batched,
+    BatchArg,
     NotBatched,
-    axes_after_rows,
     call_operation,
     leading_axes_rule,
-    rows_as_examples_rule,
+    rows_into_batch_rule,
+    shift_axes_rule,
 )
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from, make_kernel_run
 
@@ -32,7 +32,7 @@ _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def _widened(x: np.ndarray) -> np.ndarray:
+def _halves_as_float32(x: np.ndarray) -> np.ndarray:
     """``x`` with half-width floats as float32, which NumPy sorts quickly and with NaN last."""
     return x.astype(np.float32) if x.dtype.kind in "fV" and x.dtype.itemsize == 2 else x
 
@@ -43,20 +43,14 @@ def _order_reversing_keys(x: np.ndarray) -> np.ndarray:
 
 
 def _run_sort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _widened(x)
+    keys = _halves_as_float32(x)
     keys = _order_reversing_keys(np.sort(_order_reversing_keys(keys), axis)) if descending else np.sort(keys, axis)
     return keys.astype(x.dtype, copy=False)
 
 
 def _run_argsort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _widened(x)
+    keys = _halves_as_float32(x)
     return np.argsort(_order_reversing_keys(keys) if descending else keys, axis, kind="stable").astype(np.int32)
-
-
-def _run_put_along_axis(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
-    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    np.put_along_axis(out, ids, g, axis)
-    return out
 
 
 # ---- sort and argsort --------------------------------------------------------------------------------
@@ -76,16 +70,15 @@ _take_along_axis: Operation = operation(
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
     launches=launches_from("movement.gathering", "take_along_axis_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=_take_along_axis_result,
 )
-_put_along_axis: Operation = operation(
+_put_along_axis: Operation = kernel_operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
-    run=_run_put_along_axis,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("movement.gathering", "put_along_axis_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=lambda g, ids, axis, size: ArraySpec((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype),
 )
 _argsort_operation = operation(
@@ -94,7 +87,7 @@ _argsort_operation = operation(
     run=_run_argsort,
     dtypes=REAL,
     launches=launches_from("movement.ordering", "argsort_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
 )
 _sort_operation = operation(
@@ -106,7 +99,7 @@ _sort_operation = operation(
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "sort_launches"),
-    batched=axes_after_rows("axis", "axes"),
+    batched=shift_axes_rule("axis", "axes"),
     result=same,
 )
 
@@ -277,7 +270,7 @@ _in_top_k_operation = kernel_operation(
     "in_top_k",
     Form.EXTERN,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
-    batched=rows_as_examples_rule,
+    batched=rows_into_batch_rule,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
@@ -307,7 +300,7 @@ def _unique_result(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
 
 def _run_unique(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     _, first_positions, inverse, counts = np.unique(
-        _widened(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        _halves_as_float32(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
     # Reorders the distinct values by their first position.
     order = np.argsort(first_positions)
@@ -374,18 +367,25 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
 # ---- searchsorted and permutations -------------------------------------------------------------------
 
 
+def _searchsorted_result(sequence: Any, values: Any, right: bool, out_type: str) -> ArraySpec:
+    return ArraySpec(values.shape, np.dtype(out_type))
+
+
+_searchsorted_launches = launches_from("movement.ordering", "searchsorted_launches")
+_search_rows = make_kernel_run(_searchsorted_launches, _searchsorted_result)
+
+
 def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
-    side: Any = "right" if right else "left"
-    rows, queries = _widened(sequence), _widened(values)
-    if sequence.ndim == 1:
-        return rows.searchsorted(queries, side).astype(out_type)
-    out = np.empty(values.shape, out_type)
-    for row in np.ndindex(values.shape[:-1]):
-        out[row] = rows[row].searchsorted(queries[row], side)
-    return out
+    if sequence.ndim > 1:
+        return _search_rows(sequence, values, right=right, out_type=out_type)
+    return (
+        _halves_as_float32(sequence)
+        .searchsorted(_halves_as_float32(values), "right" if right else "left")
+        .astype(out_type)
+    )
 
 
-def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
+def _batched_searchsorted(name: str, rows: int, /, sequence: BatchArg, values: BatchArg, **attributes: Any) -> Any:
     if sequence.rank == 1 and not sequence.has_rows:
         return call_operation(name, sequence.tensor, values.tensor, **attributes)
     if sequence.rank != values.rank:
@@ -397,9 +397,9 @@ _searchsorted_operation = operation(
     "searchsorted",
     Form.EXTERN,
     run=_run_searchsorted,
-    launches=launches_from("movement.ordering", "searchsorted_launches"),
+    launches=_searchsorted_launches,
     batched=_batched_searchsorted,
-    result=lambda sequence, values, right, out_type: ArraySpec(values.shape, np.dtype(out_type)),
+    result=_searchsorted_result,
 )
 
 
@@ -441,22 +441,20 @@ def searchsorted(
     return _searchsorted_operation(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
-def _run_invert_permutation(x: np.ndarray) -> np.ndarray:
+def _check_permutation(x: np.ndarray) -> None:
+    """Raises InvalidArgumentError unless each number below the length of ``x`` is in ``x`` once."""
     invalid = x[(x < 0) | (x >= len(x))]
     if len(invalid):
         raise InvalidArgumentError(f"invert_permutation: {invalid[0]} is not between 0 and {len(x)}.")
     counts = np.bincount(x, minlength=len(x))
     if len(x) and counts.max() > 1:
         raise InvalidArgumentError(f"invert_permutation: {counts.argmax()} is duplicated in the input.")
-    out = np.empty_like(x)
-    out[x] = np.arange(len(x), dtype=x.dtype)
-    return out
 
 
-_invert_permutation_operation = operation(
+_invert_permutation_operation = kernel_operation(
     "invert_permutation",
     Form.EXTERN,
-    run=_run_invert_permutation,
+    raise_error=_check_permutation,
     launches=launches_from("movement.ordering", "invert_permutation_launches"),
     result=same,
 )

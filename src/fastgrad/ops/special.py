@@ -52,7 +52,7 @@ def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 
 def _piecewise(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Callable[[Tensor], Tensor]) -> Tensor:
-    """``near(x)`` where ``inside`` is true, else ``far(x)``; each formula is accurate there, with all derivatives."""
+    """``near(x)`` where ``inside`` is True, ``far(x)`` elsewhere, with derivatives of all orders."""
     outside = logical_not(inside)
     # Each formula gets 1 in place of elements of the other: both formulas have a value and derivatives at 1.
     near_argument, far_argument = (add(masked(x, mask), cast(logical_not(mask), x.dtype)) for mask in (inside, outside))

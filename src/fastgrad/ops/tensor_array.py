@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import control_flow_handler, rehearsal
+from fastgrad.core.recording import control_flow_handler, trial_recorder
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
@@ -60,19 +60,19 @@ class TensorArray:
         self._infer_shape = infer_shape
         self._element_shape = TensorShape(element_shape)
         self._elements: list[Any] = [None] * count
-        self._whole: Tensor | None = None
+        self._stacked: Tensor | None = None
         self._cleared: set[int] = set()
-        self._rehearsal = rehearsal()
+        self._trial = trial_recorder()
 
-    # The elements are the list `_elements`, or the rows of the tensor `_whole` until the next write.
+    # The elements are the list `_elements`, or the rows of the tensor `_stacked` until the next write.
 
     def _copy_state_of(self, array: TensorArray) -> None:
         """Makes this array a copy of ``array``."""
         vars(self).update(vars(array))
-        self._elements, self._cleared, self._rehearsal = list(array._elements), set(array._cleared), rehearsal()
+        self._elements, self._cleared, self._trial = list(array._elements), set(array._cleared), trial_recorder()
 
     def _length(self) -> int:
-        return len(self._elements) if self._whole is None else self._whole._array.shape[0]
+        return len(self._elements) if self._stacked is None else self._stacked._array.shape[0]
 
     def _element_list(self) -> list[Any]:
         """The elements as a list that the caller may change.
@@ -80,21 +80,21 @@ class TensorArray:
         Raises:
             TraceError: a function that is recorded as a part of a program changes an array from outside the function.
         """
-        if rehearsal() is not self._rehearsal:
+        if trial_recorder() is not self._trial:
             raise TraceError(
                 "TensorArray: a function that is written down as a part of a program changes an array of its surroundings; "
                 "pass the array among the variables of the loop."
             )
-        if self._whole is not None:
-            self._elements, self._whole = list(unstack(self._whole)), None
+        if self._stacked is not None:
+            self._elements, self._stacked = list(unstack(self._stacked)), None
         return self._elements
 
-    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
-        """Replaces the elements, by a list or by the rows of the tensor ``whole``."""
+    def _replace_elements(self, elements: list[Any], stacked: Tensor | None = None) -> None:
+        """Replaces the elements, by a list or by the rows of the tensor ``stacked``."""
         self._element_list()
-        self._elements, self._whole, self._cleared = elements, whole, set()
-        if whole is not None and self._infer_shape:
-            self._element_shape = self._element_shape.merge_with(whole.shape[1:])
+        self._elements, self._stacked, self._cleared = elements, stacked, set()
+        if stacked is not None and self._infer_shape:
+            self._element_shape = self._element_shape.merge_with(stacked.shape[1:])
 
     @property
     def dtype(self) -> dtypes.DType:
@@ -137,7 +137,7 @@ class TensorArray:
 
     def close(self, name: str | None = None) -> None:
         """Empties the array."""
-        self._replace([])
+        self._replace_elements([])
 
     # ---- writing -----------------------------------------------------------------------------------
 
@@ -189,10 +189,10 @@ class TensorArray:
                 f"{self._length()}; pass dynamic_size=True."
             )
         if not count:
-            self._replace([])
+            self._replace_elements([])
             return self
         self._check_shape("unstack", x.shape[1:])
-        self._replace([], x)
+        self._replace_elements([], x)
         return self
 
     def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
@@ -232,7 +232,7 @@ class TensorArray:
         for piece in pieces:
             if not self._infer_shape:
                 self._check_shape("split", piece.shape)
-        self._replace(list(pieces))
+        self._replace_elements(list(pieces))
         return self
 
     def _checked_tensor(self, what: str, value: Any) -> Tensor:
@@ -284,12 +284,12 @@ class TensorArray:
             InvalidArgumentError: the element was read before.
             ValueError: the element was never written, and its shape is not known.
         """
-        if self._whole is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
+        if self._stacked is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
             tracer = control_flow_handler()
             if tracer is not None and tracer.varies(index):
                 # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
                 scalar_index = TABLE["reshape"](index, shape=())
-                return TABLE["gather"](self._whole, scalar_index, axis=0, batch_dims=0)
+                return TABLE["gather"](self._stacked, scalar_index, axis=0, batch_dims=0)
         position = as_python_int(index, "TensorArray.read: index")
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
@@ -303,7 +303,7 @@ class TensorArray:
                 "(perhaps try setting clear_after_read = false?)"
             )
         element = self._element_or_zeros(position)
-        if self._clear_after_read and rehearsal() is self._rehearsal:
+        if self._clear_after_read and trial_recorder() is self._trial:
             self._cleared.add(position)
         return element
 
@@ -314,8 +314,8 @@ class TensorArray:
             InvalidArgumentError: the elements have different shapes.
             ValueError: an element was never written, and its shape is not known.
         """
-        if self._whole is not None and not self._cleared:
-            return self._whole
+        if self._stacked is not None and not self._cleared:
+            return self._stacked
         if not self._length():
             return self._empty_tensor()
         return stack([self._element_or_zeros(position) for position in range(self._length())])
@@ -350,13 +350,13 @@ class TensorArray:
 
     def _is_written(self, position: int) -> bool:
         """True if the element at ``position`` was written and not cleared."""
-        return position not in self._cleared and (self._whole is not None or self._elements[position] is not None)
+        return position not in self._cleared and (self._stacked is not None or self._elements[position] is not None)
 
     def _element_or_zeros(self, position: int) -> Tensor:
         if not self._is_written(position):
             return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
-        if self._whole is not None:
-            return TABLE["strided_slice"](self._whole, key=(position,))
+        if self._stacked is not None:
+            return TABLE["strided_slice"](self._stacked, key=(position,))
         return self._elements[position]
 
     def _known_shape(self) -> tuple[int, ...]:

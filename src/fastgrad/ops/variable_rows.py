@@ -16,7 +16,7 @@ from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.core.variable import Variable, writing
+from fastgrad.core.variable import Variable, writer_lock
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
@@ -25,18 +25,18 @@ from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 
 
-def _scatter_slices(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: Any) -> Variable:
+def _scatter_slices(variable: Variable, what: str, sparse_delta: Any, into: np.ufunc | None) -> Variable:
     if not isinstance(sparse_delta, IndexedSlices):
         raise TypeError(
             f"{what}: Argument `sparse_delta` must be a `tf.IndexedSlices`. Received: {type(sparse_delta).__name__}."
         )
     if not variable._array.ndim:
         raise InvalidArgumentError(f"{what}: variable '{variable.name}' is a scalar and has no rows.")
-    return _scatter_into(variable, what, "rows", sparse_delta.indices, sparse_delta.values, reduce, into)
+    return _scatter_into(variable, what, "rows", sparse_delta.indices, sparse_delta.values, into)
 
 
 def _scatter_into(
-    variable: Variable, what: str, kind: str, indices: Any, updates: Any, reduce: Any, into: Any
+    variable: Variable, what: str, kind: str, indices: Any, updates: Any, into: np.ufunc | None
 ) -> Variable:
     """Updates ``variable`` at ``indices`` and returns it.
 
@@ -45,17 +45,16 @@ def _scatter_into(
         what: the operation, for errors.
         kind: the meaning of the indices: "rows", "positions" in several dimensions, or rows of each element of a "batch".
         indices, updates: tensors, or values that convert to tensors.
-        reduce: the name of the ufunc that reduces updates of a repeated position; None takes the last update.
-        into: the name of the ufunc that combines the result with the variable; None overwrites.
+        into: the ufunc that combines updates with the variable. None overwrites; the last update of a position wins.
     """
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
-    names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
-    if variable._changes_by_operations():
+    names: dict[str, Any] = {"what": what, "kind": kind, "into": None if into is None else into.__name__}
+    if variable._must_change_by_operations():
         variable.assign(_scatter_into_operation(variable._read_as_stored(), ids, values, **names))
         return variable
     change = _make_row_update(variable._array.shape, ids._array, values._array, **names)
-    with writing.lock, np.errstate(all="ignore"):
-        change(variable._writable())
+    with writer_lock.lock, np.errstate(all="ignore"):
+        change(variable._memory_for_write())
     return variable
 
 
@@ -65,7 +64,6 @@ def _make_row_update(
     values: np.ndarray,
     what: str,
     kind: str,
-    reduce: str | None,
     into: str | None,
 ) -> Callable[[np.ndarray], Any]:
     """Checks the arguments, and returns a function that updates an array of ``shape`` in place."""
@@ -88,12 +86,17 @@ def _make_row_update(
 
     def change(array: np.ndarray) -> None:
         target = array.reshape(math.prod(shape[:depth]), *shape[depth:])
-        if reduce is None:
+        if into is None:
             target[numbers] = rows
         else:
-            reduce_rows(getattr(np, reduce), target, numbers, rows, into and getattr(np, into))
+            ufunc = getattr(np, into)
+            reduce_rows(_REDUCING_UFUNCS.get(ufunc, ufunc), target, numbers, rows, ufunc)
 
     return change
+
+
+_REDUCING_UFUNCS = {np.subtract: np.add, np.divide: np.multiply}
+"""By a ufunc that is not associative: the ufunc that reduces the updates of a repeated position before it."""
 
 
 def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **names: Any) -> np.ndarray:
@@ -105,6 +108,7 @@ def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **na
 _scatter_into_operation = operation(
     "scatter_into_variable",
     Form.SCATTER,
+    partial_update="positions",
     run=_run_row_update,
     launches=launches_from("movement.scattering", "variable_launches"),
     result=same,
@@ -114,61 +118,57 @@ _scatter_into_operation = operation(
 # ---- methods ---------------------------------------------------------------------------------------
 
 
-def _make_slices_method(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+def _indexed_slices_method(apply_ufunc: np.ufunc | None) -> Callable[..., Variable]:
     def scatter(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-        return _scatter_slices(self, scatter.__name__, sparse_delta, reduce, into)
+        return _scatter_slices(self, scatter.__name__, sparse_delta, apply_ufunc)
 
     return scatter
 
 
-def _make_positions_method(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+def _nd_indices_method(apply_ufunc: np.ufunc | None) -> Callable[..., Variable]:
     def scatter(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-        return _scatter_into(self, scatter.__name__, "positions", indices, updates, reduce, into)
+        return _scatter_into(self, scatter.__name__, "positions", indices, updates, apply_ufunc)
 
     return scatter
 
 
-_SLICES_METHODS = (
-    ("scatter_add", "add", "add", "Adds the rows of an ``IndexedSlices``."),
-    ("scatter_sub", "add", "subtract", "Subtracts the rows of an ``IndexedSlices``."),
-    ("scatter_mul", "multiply", "multiply", "Multiplies rows by those of an ``IndexedSlices``."),
-    ("scatter_div", "multiply", "divide", "Divides rows by those of an ``IndexedSlices``."),
+_INDEXED_SLICES_METHODS = (
+    ("scatter_add", np.add, "Adds the rows of an ``IndexedSlices``."),
+    ("scatter_sub", np.subtract, "Subtracts the rows of an ``IndexedSlices``."),
+    ("scatter_mul", np.multiply, "Multiplies rows by those of an ``IndexedSlices``."),
+    ("scatter_div", np.divide, "Divides rows by those of an ``IndexedSlices``."),
     (
         "scatter_max",
-        "maximum",
-        "maximum",
+        np.maximum,
         "Replaces rows by the element-wise maximum with those of an ``IndexedSlices``.",
     ),
     (
         "scatter_min",
-        "minimum",
-        "minimum",
+        np.minimum,
         "Replaces rows by the element-wise minimum with those of an ``IndexedSlices``.",
     ),
-    ("scatter_update", None, None, "Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."),
+    ("scatter_update", None, "Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."),
 )
-_POSITIONS_METHODS = (
-    ("scatter_nd_add", "add", "add", "Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."),
-    ("scatter_nd_sub", "add", "subtract", "Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."),
+_ND_INDICES_METHODS = (
+    ("scatter_nd_add", np.add, "Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."),
+    ("scatter_nd_sub", np.subtract, "Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."),
     (
         "scatter_nd_max",
-        "maximum",
-        "maximum",
+        np.maximum,
         "Takes the maximum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_max``.",
     ),
     (
         "scatter_nd_min",
-        "minimum",
-        "minimum",
+        np.minimum,
         "Takes the minimum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_min``.",
     ),
-    ("scatter_nd_update", None, None, "Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."),
+    ("scatter_nd_update", None, "Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."),
 )
-"""Tuples (method name, ufunc that reduces repeated updates, ufunc that applies them, docstring)."""
+"""Tuples (method name, ufunc that combines updates with the variable, docstring)."""
 
-for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions_method, _POSITIONS_METHODS)):
-    for _name, _reduce, _into, _doc in _methods:
-        _method = _make(_reduce, _into)
+for _make, _methods in ((_indexed_slices_method, _INDEXED_SLICES_METHODS), (_nd_indices_method, _ND_INDICES_METHODS)):
+    for _name, _into, _doc in _methods:
+        _method = _make(_into)
         _method.__name__, _method.__qualname__, _method.__module__ = _name, f"Variable.{_name}", Variable.__module__
         _method.__doc__ = _doc
         setattr(Variable, _name, _method)
@@ -177,8 +177,8 @@ for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions
 def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
-    """Replaces slices by those of an ``IndexedSlices``; its indices, shape (batch ..., n), count per batch element."""
-    return _scatter_into(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
+    """Replaces slices by the values of an ``IndexedSlices``, whose indices (batch ..., n) count in each batch."""
+    return _scatter_into(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None)
 
 
 # ---- reading -----------------------------------------------------------------------------------------

@@ -14,6 +14,6 @@ from fastgrad.ragged.spec import RaggedTensorSpec as RaggedTensorSpec
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.ragged", name, sorted(globals()))
+    raise missing_name_error("tf.ragged", name, sorted(globals()))

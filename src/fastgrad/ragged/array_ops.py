@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.composite import overrides
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
@@ -42,6 +43,7 @@ def checked_axis(axis: Any, rank: int, name: str) -> int:
     return axis_number % rank
 
 
+@overrides(joining.concat)
 def concat(values: Any, axis: Any) -> Any:
     """``tf.concat`` of ``values``, at least one of which is ragged.
 
@@ -87,13 +89,14 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
 
 
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
-    """Joins row i of each of the ``parts`` that ``whole`` concatenates into one row."""
+    """Joins row i of each part to row i of the result; ``whole`` holds the rows of all ``parts`` one after another."""
     rows = (len(whole.row_splits) - 1) // parts
     row_order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
     reordered = rows_at(whole, constant_tensor(np.ascontiguousarray(row_order.reshape(-1))))
     return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
+@overrides(joining.stack)
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     """Stacks tensors of one rank along a new axis; their sizes may differ.
 
@@ -146,6 +149,7 @@ def _stack_along(xs: list[Any], axis: int) -> Any:
     return _concat_along([expand_dims(x, axis) for x in xs], axis)
 
 
+@overrides(expand_dims_of_tensor)
 def expand_dims(x: Any, axis: Any) -> Any:
     """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
@@ -209,6 +213,7 @@ def _apply_mask(x: Any, mask: Any) -> Any:
     return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
 
 
+@overrides(tile_of_tensor)
 def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
     """``tf.tile`` of a ragged tensor: repeats the sequence of rows, and the values of each row.
 
@@ -238,6 +243,7 @@ def _tile_along_axes(x: Any, counts: tuple[int, ...]) -> Any:
     return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
 
+@overrides(reverse_of_tensor)
 def reverse(x: Any, axis: Any) -> Any:
     """``tf.reverse`` of a ragged tensor along the axes ``axis``.
 
@@ -266,6 +272,7 @@ def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
     return x
 
 
+@overrides(squeeze_of_tensor)
 def squeeze(x: Any, axis: Any) -> Any:
     """``tf.squeeze`` of a ragged tensor: removes the dimensions ``axis`` of size 1.
 
@@ -293,6 +300,7 @@ def _squeeze_axis(x: Any, axis: int) -> Any:
     return x.values
 
 
+@overrides(joining.split)
 def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     """``tf.split`` of a ragged tensor along axis 0 or along a dimension that is not ragged.
 
@@ -314,6 +322,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
+@overrides(partitioned)
 def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
     """``tf.dynamic_partition`` of the rows of a ragged tensor.
 

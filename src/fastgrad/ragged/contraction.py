@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.composite import overrides
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import contraction, joining
@@ -11,6 +12,7 @@ from fastgrad.ragged.array_ops import as_tensor_or_ragged, cut_into_rows, stack
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 
+@overrides(contraction.matmul)
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     """``tf.matmul`` of ``a`` and ``b``, at least one of which is ragged; ``options`` are its other arguments.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.composite import overrides
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -200,6 +201,7 @@ def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
     return from_tensor(x, None, None, ragged_rank, dtype)
 
 
+@overrides(cast)
 def cast_values(ragged: RaggedTensor, dtype: Any) -> Any:
     """Returns ``ragged`` with its values cast to ``dtype``."""
     return ragged._with_flat_values(cast(ragged.flat_values, dtype))

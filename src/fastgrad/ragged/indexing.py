@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.composite import overrides
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int
@@ -165,10 +166,10 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     lengths = x.row_lengths()
     lowest, highest = (0, lengths) if step > 0 else (-1, lengths - 1)
 
-    def bound(given: int | None, default: Any) -> Any:
-        if given is None:
+    def bound(limit: int | None, default: Any) -> Any:
+        if limit is None:
             return default
-        return minimum(maximum(lengths + given if given < 0 else lengths * 0 + given, lowest), highest)
+        return minimum(maximum(lengths + limit if limit < 0 else lengths * 0 + limit, lowest), highest)
 
     start = bound(key.start, lengths * 0 if step > 0 else highest)
     stop = bound(key.stop, highest if step > 0 else lengths * 0 - 1)
@@ -200,6 +201,7 @@ def gather_rows(params: Any, indices: Any) -> Any:
     return result
 
 
+@overrides(gather)
 def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     """``tf.gather`` with ``axis`` and ``batch_dims``, where ``params``, ``indices`` or both are ragged.
 
@@ -272,6 +274,7 @@ def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
     return gather(x.row_splits, rows) + places
 
 
+@overrides(gather_nd_of_tensor)
 def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     """``tf.gather_nd`` where ``params``, ``indices`` or both are ragged.
 
@@ -300,11 +303,12 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     return gather_nd(params.values, concat([flat_positions, cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
 
 
+@overrides(where)
 def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)
     coordinates, position = [inner[:, 1:]], inner[:, 0]
-    for level in reversed(condition._levels()):
+    for level in reversed(condition._list_of_levels()):
         rows = cast(gather(level.value_rowids(), position), "int64")
         coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
         position = rows

@@ -24,7 +24,7 @@ from fastgrad.ops.sorting import searchsorted
 ROW_SPLITS_DTYPES = (dtypes.int32, dtypes.int64)
 
 
-def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
+def as_partition(value: Any, argument_name: str, dtype: Any = None) -> Tensor:
     """Returns a partition (splits, lengths, limits ...) as a vector of int32 or int64; Python numbers become int64.
 
     Raises:
@@ -35,13 +35,13 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     if dtype is not None:
         tensor = cast(tensor, dtype)
     if tensor.dtype not in ROW_SPLITS_DTYPES:
-        raise ValueError(f"{what} must have dtype int32 or int64, got {tensor.dtype.name}.")
+        raise ValueError(f"{argument_name} must have dtype int32 or int64, got {tensor.dtype.name}.")
     if tensor.ndim != 1:
-        raise ValueError(f"{what}: Shape {tensor.shape} must have rank 1.")
+        raise ValueError(f"{argument_name}: Shape {tensor.shape} must have rank 1.")
     return tensor
 
 
-def checked_count(value: Any, what: str) -> int:
+def checked_count(value: Any, argument_name: str) -> int:
     """Returns ``value``, a count of rows or values or an axis, as a Python integer.
 
     Raises:
@@ -51,8 +51,8 @@ def checked_count(value: Any, what: str) -> int:
     """
     rank = np.ndim(value._array if isinstance(value, Tensor) else value)
     if rank:
-        raise ValueError(f"{what}: Shape of rank {rank} must have rank 0, got {value!r}.")
-    return as_python_int(value, what)
+        raise ValueError(f"{argument_name}: Shape of rank {rank} must have rank 0, got {value!r}.")
+    return as_python_int(value, argument_name)
 
 
 def index_range(count: int, dtype: dtypes.DType) -> Tensor:
@@ -60,13 +60,13 @@ def index_range(count: int, dtype: dtypes.DType) -> Tensor:
     return constant_tensor(np.arange(count, dtype=dtype.numpy))
 
 
-def check_splits(splits: Tensor, count: int, what: str) -> None:
+def check_splits(splits: Tensor, count: int, caller_name: str) -> None:
     """Raises InvalidArgumentError unless ``splits`` are valid row splits of ``count`` values.
 
     Raises:
         InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
     """
-    error_prefix = f"Arguments to {what} do not form a valid RaggedTensor"
+    error_prefix = f"Arguments to {caller_name} do not form a valid RaggedTensor"
     assert_equal(splits[0], 0, f"{error_prefix}: the first of row_splits must be 0")
     assert_non_negative(lengths_of(splits), f"{error_prefix}: row_splits must not fall")
     assert_equal(splits[-1], count, f"{error_prefix}: the last of row_splits must be the number of values, {count}")
@@ -122,7 +122,7 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
     return row_count
 
 
-def check_equal_splits(splits: list[Tensor], what: str) -> None:
+def check_equal_splits(splits: list[Tensor], caller_name: str) -> None:
     """Raises InvalidArgumentError unless ragged operands have equal row splits.
 
     Raises:
@@ -134,11 +134,11 @@ def check_equal_splits(splits: list[Tensor], what: str) -> None:
             continue
         if len(other) != len(first):
             raise InvalidArgumentError(
-                f"{what}: ragged operands have {len(first) - 1} and {len(other) - 1} rows. Incompatible row_splits."
+                f"{caller_name}: ragged operands have {len(first) - 1} and {len(other) - 1} rows. Incompatible row_splits."
             )
         if other.dtype is not first.dtype:
-            raise InvalidArgumentError(f"{what}: row_splits of {first.dtype.name} and of {other.dtype.name}.")
-        assert_equal(first, other, f"{what}: Incompatible row_splits")
+            raise InvalidArgumentError(f"{caller_name}: row_splits of {first.dtype.name} and of {other.dtype.name}.")
+        assert_equal(first, other, f"{caller_name}: Incompatible row_splits")
 
 
 def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: Any = None) -> Tensor:

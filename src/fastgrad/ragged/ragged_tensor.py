@@ -78,7 +78,7 @@ class RaggedTensor(Composite):
         splits = as_partition(row_splits, "row_splits")
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
-        return cls._of_valid_splits(values, splits, "from_row_splits", validate)
+        return cls._of_splits(values, splits, "from_row_splits", validate)
 
     @classmethod
     def from_row_lengths(
@@ -86,7 +86,7 @@ class RaggedTensor(Composite):
     ) -> RaggedTensor:
         """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
-        return cls._of_valid_splits(
+        return cls._of_splits(
             _checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate
         )
 
@@ -98,7 +98,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
-        return cls._of_valid_splits(values, concat([starts, end], 0), "from_row_starts", validate)
+        return cls._of_splits(values, concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
     def from_row_limits(
@@ -107,7 +107,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._of_valid_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+        return cls._of_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -128,7 +128,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         ids = as_partition(value_rowids, "value_rowids")
         count = partition.checked_row_numbers(ids, nrows, row_count(values))
-        return cls._of_equal_index_dtypes(values, partition.splits_of_row_numbers(ids, count))
+        return cls._with_checked_index_dtypes(values, partition.splits_of_row_numbers(ids, count))
 
     @classmethod
     def from_uniform_row_length(
@@ -234,13 +234,13 @@ class RaggedTensor(Composite):
         return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
 
     @classmethod
-    def _of_valid_splits(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
+    def _of_splits(cls, values: Any, splits: Tensor, caller_name: str, validate: bool) -> RaggedTensor:
         if validate:
-            partition.check_splits(splits, row_count(values), what)
-        return cls._of_equal_index_dtypes(values, splits)
+            partition.check_splits(splits, row_count(values), caller_name)
+        return cls._with_checked_index_dtypes(values, splits)
 
     @classmethod
-    def _of_equal_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
+    def _with_checked_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
         if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
             raise ValueError(
                 f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name} beside {values.row_splits.dtype.name} of the values; "
@@ -271,7 +271,7 @@ class RaggedTensor(Composite):
     @property
     def nested_row_splits(self) -> tuple[Tensor, ...]:
         """The ``row_splits`` of all ragged dimensions, outermost first."""
-        return tuple([level._row_splits for level in self._levels()])
+        return tuple([level._row_splits for level in self._list_of_levels()])
 
     @property
     def uniform_row_length(self) -> Tensor | None:
@@ -283,7 +283,7 @@ class RaggedTensor(Composite):
     @property
     def ragged_rank(self) -> int:
         """The number of dimensions with row splits."""
-        return len(self._levels())
+        return len(self._list_of_levels())
 
     @property
     def dtype(self) -> DType:
@@ -338,11 +338,11 @@ class RaggedTensor(Composite):
 
     def nested_row_lengths(self, name: str | None = None) -> tuple[Tensor, ...]:
         """Returns the ``row_lengths`` of all ragged dimensions, outermost first."""
-        return tuple([level.row_lengths() for level in self._levels()])
+        return tuple([level.row_lengths() for level in self._list_of_levels()])
 
     def nested_value_rowids(self, name: str | None = None) -> tuple[Tensor, ...]:
         """Returns the ``value_rowids`` of all ragged dimensions, outermost first."""
-        return tuple([level.value_rowids() for level in self._levels()])
+        return tuple([level.value_rowids() for level in self._list_of_levels()])
 
     def bounding_shape(self, axis: Any = None, name: str | None = None, out_type: Any = None) -> Tensor:
         """Returns the shape of the smallest dense tensor that can hold all elements.
@@ -475,7 +475,7 @@ class RaggedTensor(Composite):
 
     # ---- composite protocol ------------------------------------------------------------------------------
 
-    def _levels(self) -> list[RaggedTensor]:
+    def _list_of_levels(self) -> list[RaggedTensor]:
         """Returns this ragged tensor, its values, their values and so on, while these are ragged."""
         levels: list[RaggedTensor] = []
         level: Any = self
@@ -485,7 +485,7 @@ class RaggedTensor(Composite):
         return levels
 
     def _to_components(self) -> tuple[Any, list[Any]]:
-        levels = self._levels()
+        levels = self._list_of_levels()
         return tuple([level._uniform for level in levels]), [
             levels[-1]._values,
             *[level._row_splits for level in levels],
@@ -531,9 +531,9 @@ def row_count(values: Any) -> int:
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 
 
-def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
+def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, caller_name: str, validate: bool) -> Any:
     if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
-        raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
+        raise TypeError(f"{caller_name} must be a list of tensors, got {nested!r}.")
     values = flat_values
     for row_partition in reversed(nested):
         values = make(values, row_partition, validate=validate)

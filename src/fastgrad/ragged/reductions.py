@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from fastgrad.core.composite import overrides
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import reduction, segments
@@ -45,35 +47,36 @@ def _segment_logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
     return log(segments.unsorted_segment_sum(exp(data - gather(largest, ids)), ids, count)) + largest
 
 
-SEGMENTS: dict[str, Segments] = {
-    "reduce_sum": segments.unsorted_segment_sum,
-    "reduce_prod": segments.unsorted_segment_prod,
-    "reduce_max": segments.unsorted_segment_max,
-    "reduce_min": segments.unsorted_segment_min,
-    "reduce_any": _segment_any,
-    "reduce_all": _segment_all,
-    "reduce_logsumexp": _segment_logsumexp,
+_SEGMENT_REDUCTIONS: dict[Callable[..., Any], Segments] = {
+    reduction.reduce_sum: segments.unsorted_segment_sum,
+    reduction.reduce_prod: segments.unsorted_segment_prod,
+    reduction.reduce_max: segments.unsorted_segment_max,
+    reduction.reduce_min: segments.unsorted_segment_min,
+    reduction.reduce_any: _segment_any,
+    reduction.reduce_all: _segment_all,
+    reduction.reduce_logsumexp: _segment_logsumexp,
 }
+"""By a public reduction: the reduction of segments."""
 
 
-def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
-    """Returns the reduction ``name`` of the ragged tensor ``x``.
+def reduced(function: Callable[..., Any], x: Any, axis: Any, keepdims: Any) -> Any:
+    """Returns the reduction of the ragged tensor ``x`` by a public function, such as ``reduce_sum``.
 
     Raises:
         ValueError: ``axis`` is out of range.
     """
     if axis is None:
-        result = _mean_of_values(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
+        result = (_mean_of_values if function is reduction.reduce_mean else function)(x.flat_values)
         for _ in range(x.shape.rank if keepdims else 0):
             result = expand_dims(result, 0)
         return result
-    rank = x.shape.rank
+    rank, name = x.shape.rank, function.__name__
     axes = sorted({checked_axis(one, rank, name) for one in as_python_ints(axis, f"{name}: axis")}, reverse=True)
-    if name == "reduce_mean" and len(axes) > 1:
+    if function is reduction.reduce_mean and len(axes) > 1:
         ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
-        return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
+        return reduced(reduction.reduce_sum, x, axes, keepdims) / reduced(reduction.reduce_sum, ones, axes, keepdims)
     for axis_number in axes:
-        x = _reduce_axis(name, x, axis_number)
+        x = _reduce_axis(function, x, axis_number)
         if keepdims:
             x = expand_dims(x, axis_number)
     return x
@@ -85,26 +88,26 @@ def _mean_of_values(values: Tensor) -> Tensor:
     return reduction.reduce_sum(values) / count
 
 
-def _reduce_axis(name: str, x: Any, axis: int) -> Any:
+def _reduce_axis(function: Callable[..., Any], x: Any, axis: int) -> Any:
     if isinstance(x, Tensor):
-        return getattr(reduction, name)(x, axis)
+        return function(x, axis)
     if axis > 1:
-        return x._with(_reduce_axis(name, x.values, axis - 1))
+        return x._with(_reduce_axis(function, x.values, axis - 1))
     if axis == 1:
-        return _reduce_by_row_id(name, x.values, x.value_rowids(), len(x.row_splits) - 1)
+        return _reduce_by_row_id(function, x.values, x.value_rowids(), len(x.row_splits) - 1)
     rows = len(x.row_splits) - 1
     zero_ids = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
-    return _reduce_by_row_id(name, x, zero_ids, 1).values
+    return _reduce_by_row_id(function, x, zero_ids, 1).values
 
 
-def _reduce_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
-    if name == "reduce_mean":
+def _reduce_by_row_id(function: Callable[..., Any], data: Any, ids: Tensor, count: int) -> Any:
+    if function is reduction.reduce_mean:
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
         ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
-        total = _reduce_segments(SEGMENTS["reduce_sum"], data, ids, count)
-        return total / _reduce_segments(SEGMENTS["reduce_sum"], ones, ids, count)
-    return _reduce_segments(SEGMENTS[name], data, ids, count)
+        total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
+        return total / _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
+    return _reduce_segments(_SEGMENT_REDUCTIONS[function], data, ids, count)
 
 
 def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
@@ -119,46 +122,47 @@ def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> An
     return RaggedTensor._of(_reduce_segments(reduce, data.values, target, int(splits[-1])), splits)
 
 
-def unsorted_segment(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    """``tf.math.unsorted_segment_{name}`` of the rows of a ragged tensor: reduces rows position by position.
+def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, num_segments: Any) -> Any:
+    """Reduces the rows of a ragged tensor position by position by a function such as ``unsorted_segment_sum``.
 
     Raises:
         ValueError: ``segment_ids`` is ragged and ``data`` is not.
         InvalidArgumentError: an id is out of range, or the shape of ``segment_ids`` is no prefix of that of ``data``.
     """
-    count = as_python_int(num_segments, f"unsorted_segment_{name}: num_segments")
+    name = function.__name__
+    count = as_python_int(num_segments, f"{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
         if not isinstance(data, RaggedTensor):
             raise ValueError(
-                f"unsorted_segment_{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and "
-                "data is not."
+                f"{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and data is not."
             )
         _check_shape_prefix(name, data, segment_ids)
         if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
-            return unsorted_segment(name, data.values, segment_ids.values, count)
-        return getattr(segments, f"unsorted_segment_{name}")(data.values, segment_ids.values, count)
+            return unsorted_segment(function, data.values, segment_ids.values, count)
+        return function(data.values, segment_ids.values, count)
     ids = convert_to_tensor(segment_ids)
     if len(ids) != len(data.row_splits) - 1:
-        raise InvalidArgumentError(
-            f"unsorted_segment_{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows."
-        )
-    if name not in {"mean", "sqrt_n"}:
-        return _reduce_segments(getattr(segments, f"unsorted_segment_{name}"), data, ids, count)
+        raise InvalidArgumentError(f"{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows.")
+    if function not in (segments.unsorted_segment_mean, segments.unsorted_segment_sqrt_n):
+        return _reduce_segments(function, data, ids, count)
     ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
     counts = _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
     total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
-    return total / (counts if name == "mean" else counts._with_flat_values(sqrt(counts.flat_values)))
+    return total / (
+        counts if function is segments.unsorted_segment_mean else counts._with_flat_values(sqrt(counts.flat_values))
+    )
 
 
 def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
     lengths = [x.row_lengths().numpy().tolist() for x in (data, ids)]
     if lengths[0] != lengths[1]:
         raise InvalidArgumentError(
-            f"unsorted_segment_{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for "
+            f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for "
             f"{lengths[0]} elements."
         )
 
 
+@overrides(variance_of_tensor)
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
@@ -168,11 +172,14 @@ def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
             variance = expand_dims(variance, 0)
         return variance
     wide_x = x._with_flat_values(cast(x.flat_values, "float64"))
-    mean_of_squares = reduced("reduce_mean", wide_x._with_flat_values(square(wide_x.flat_values)), axis, keepdims)
-    variance = maximum(mean_of_squares - square(reduced("reduce_mean", wide_x, axis, keepdims)), 0.0)
+    mean_of_squares = reduced(
+        reduction.reduce_mean, wide_x._with_flat_values(square(wide_x.flat_values)), axis, keepdims
+    )
+    variance = maximum(mean_of_squares - square(reduced(reduction.reduce_mean, wide_x, axis, keepdims)), 0.0)
     return variance if x.dtype.is_integer else cast(variance, x.dtype)
 
 
+@overrides(softmax_of_tensor)
 def softmax(x: Any, axis: Any) -> Any:
     """``tf.nn.softmax`` of a ragged tensor along its last axis.
 
@@ -184,13 +191,14 @@ def softmax(x: Any, axis: Any) -> Any:
         raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
     if x.flat_values.ndim > 1:
         return x._with_flat_values(softmax_of_tensor(x.flat_values))
-    level = x._levels()[-1]
+    level = x._list_of_levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
     largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
     exponentials = exp(x.flat_values - largest)
     return x._with_flat_values(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
+@overrides(bincount_of_tensor)
 def bincount(
     x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
 ) -> Any:
@@ -214,3 +222,17 @@ def bincount(
     bin_numbers = cast(row_ids, "int64") * size + cast(values, "int64")
     counts = bincount_of_tensor(bin_numbers, weights, rows * size, rows * size, **options)
     return reshape(counts, [rows, size])
+
+
+_function: Callable[..., Any]
+for _function in (*_SEGMENT_REDUCTIONS, reduction.reduce_mean):
+    overrides(_function)(functools.partial(reduced, _function))
+for _function in (
+    segments.unsorted_segment_sum,
+    segments.unsorted_segment_prod,
+    segments.unsorted_segment_max,
+    segments.unsorted_segment_min,
+    segments.unsorted_segment_mean,
+    segments.unsorted_segment_sqrt_n,
+):
+    overrides(_function)(functools.partial(unsorted_segment, _function))

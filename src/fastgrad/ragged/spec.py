@@ -11,12 +11,12 @@ from fastgrad import dtypes
 from fastgrad.core.composite import CompositeSpec
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor, tensor_of_data
-from fastgrad.core.tensor_spec import common_shape
+from fastgrad.core.tensor_spec import ShapedSpec, common_shape
 from fastgrad.dtypes import DType
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 
-class RaggedTensorSpec(CompositeSpec):
+class RaggedTensorSpec(ShapedSpec, CompositeSpec):
     """The shape, dtype and ragged rank of a dataset element or of an argument.
 
     Args:
@@ -31,7 +31,7 @@ class RaggedTensorSpec(CompositeSpec):
         ValueError: ``ragged_rank`` is not below the rank, or neither is known; ``dtype`` is None.
     """
 
-    __slots__ = ("_dtype", "_ragged_rank", "_row_splits_dtype", "_shape")
+    __slots__ = ("_ragged_rank", "_row_splits_dtype")
 
     def __init__(
         self,
@@ -56,16 +56,6 @@ class RaggedTensorSpec(CompositeSpec):
         if rank is not None and ragged_rank >= rank:
             raise ValueError(f"Argument `ragged_rank` ({ragged_rank}) must be less than rank ({rank}).")
         self._ragged_rank = ragged_rank
-
-    @property
-    def shape(self) -> TensorShape:
-        """The sizes of the dimensions, None for an unknown size."""
-        return self._shape
-
-    @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return self._dtype
 
     @property
     def ragged_rank(self) -> int:
@@ -129,14 +119,14 @@ class RaggedTensorSpec(CompositeSpec):
         """Returns the spec of a row of a value of this spec."""
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
 
-    def placeholder(self, unknown: int, value: Any) -> Any:
-        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
+    def placeholder(self, unknown_size: int, fill_value: Any) -> Any:
+        """Returns a value of this spec filled with ``fill_value``; unknown sizes become ``unknown_size``."""
         rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
         static_sizes = [None] * rank if self._shape.rank is None else list(self._shape)
-        sizes = [unknown if size is None else size for size in static_sizes]
+        sizes = [unknown_size if size is None else size for size in static_sizes]
         levels = self._ragged_rank
         values: Any = tensor_of_data(
-            np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), value, self._dtype.numpy)
+            np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), fill_value, self._dtype.numpy)
         )
         for level in range(levels, 0, -1):
             rows = int(np.prod(sizes[:level]))

@@ -13,7 +13,7 @@ _MAX_REASON_CHARACTERS = 500
 
 
 @contextlib.contextmanager
-def parser_errors_as_one(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
+def parser_errors_as_one(path: Any, file_kind: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
     """Converts all errors of a parser, for damaged or hostile contents, to ``error_class`` with the file's name.
 
     These are zip, zlib, struct, lookup, recursion and other errors. Errors of the operating system and MemoryError pass
@@ -21,7 +21,7 @@ def parser_errors_as_one(path: Any, what: str, error_class: type[Exception] = Va
 
     Args:
         path: the path of the file.
-        what: the expected kind of file, without article: ``".keras file"``.
+        file_kind: the expected kind of file, without article: ``".keras file"``.
         error_class: the class of the raised error.
     """
     try:
@@ -32,7 +32,7 @@ def parser_errors_as_one(path: Any, what: str, error_class: type[Exception] = Va
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # EINVAL means a seek before the beginning of the file, caused by damaged contents
         name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
-        raise error_class(f"{name!r} is no intact {what}: {reason(error)}") from error
+        raise error_class(f"{name!r} is no intact {file_kind}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:

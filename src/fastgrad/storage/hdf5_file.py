@@ -111,11 +111,11 @@ def _attributes_checksum(attributes: dict[str, dict[str, Any]]) -> int:
     return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
 
 
-def _verify_checksum(root: Any, part: str, computed: int) -> None:
+def _verify_checksum(root_group: Any, part: str, computed: int) -> None:
     """Raises ValueError if the file has a checksum of ``part``, arrays or texts, that differs from ``computed``."""
     text = (
-        _attribute_text(root, _CHECKSUM_ATTRIBUTE, root.file.id.get_filesize())
-        if _CHECKSUM_ATTRIBUTE in root.attrs
+        _attribute_text(root_group, _CHECKSUM_ATTRIBUTE, root_group.file.id.get_filesize())
+        if _CHECKSUM_ATTRIBUTE in root_group.attrs
         else None
     )
     if text is not None and parse_json(text)[part] != computed:
@@ -147,10 +147,10 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
     return attributes
 
 
-def _attributes_of_groups(root: Any) -> dict[str, dict[str, Any]]:
-    groups, _ = _groups_and_datasets(root)
+def _attributes_of_groups(root_group: Any) -> dict[str, dict[str, Any]]:
+    groups, _ = _groups_and_datasets(root_group)
     attributes_by_path = {}
-    size = root.file.id.get_filesize()
+    size = root_group.file.id.get_filesize()
     text_length = 0
     for path, group in groups.items():
         values = {}
@@ -187,15 +187,15 @@ def _attribute_text(item: Any, name: str, size: int) -> Any:
     return _decoded_texts(item.attrs[name])
 
 
-def _groups_and_datasets(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _groups_and_datasets(root_group: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns groups and datasets by path.
 
     Raises:
         ValueError: links outside of the file, cyclic groups, or more group levels than a model has.
     """
     h5py = h5py_module()
-    groups, datasets, group_addresses = {"": root}, {}, {h5py.h5o.get_info(root.id).addr}
-    group_queue = [("", root)]
+    groups, datasets, group_addresses = {"": root_group}, {}, {h5py.h5o.get_info(root_group.id).addr}
+    group_queue = [("", root_group)]
     for prefix, group in group_queue:  # the loop extends the list
         if prefix.count("/") > _MAX_GROUP_LEVELS:
             raise ValueError(f"its groups have more than {_MAX_GROUP_LEVELS} levels")

@@ -1,7 +1,7 @@
 """The object graph: the variables that objects hold, named by their path: ``model/layers/dense/kernel``.
 
 Layers, metrics and modules have the methods ``_saved_variables()`` and ``_saved_children()``, which return dicts by
-name. ``_saved_in_checkpoints()`` returns objects that only checkpoints save. The variables of an optimizer are
+name. ``_checkpointed_attributes()`` returns objects that only checkpoints save. The variables of an optimizer are
 numbered. An item of a list, tuple or dict is named by the attribute and the position or key: ``blocks/0``.
 
 Checkpoints also save the state of objects with ``saves_state = True``: iterators and the random state. Their method
@@ -66,7 +66,7 @@ def own_variables(obj: Any) -> dict[str, Variable]:
     return {}
 
 
-def own_children(obj: Any) -> dict[str, Any]:
+def children_with_variables(obj: Any) -> dict[str, Any]:
     """Returns the child objects of ``obj`` that may hold variables, by name."""
     if hasattr(obj, "_saved_children"):
         return obj._saved_children()
@@ -77,8 +77,8 @@ def own_children(obj: Any) -> dict[str, Any]:
 def saved_children(obj: Any) -> dict[str, Any]:
     """Returns the children of ``obj`` that checkpoints save, by their names in the object graph."""
     children: dict[str, Any] = {}
-    checkpoint_children = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
-    for named_children in (own_variables(obj), own_children(obj), checkpoint_children):
+    checkpoint_children = obj._checkpointed_attributes() if hasattr(obj, "_checkpointed_attributes") else {}
+    for named_children in (own_variables(obj), children_with_variables(obj), checkpoint_children):
         for name, child in named_children.items():
             edge = name
             while edge in children:  # a weight and a layer may have the same name
@@ -87,8 +87,8 @@ def saved_children(obj: Any) -> dict[str, Any]:
     return children
 
 
-def named_variables(root: Any) -> dict[str, Variable]:
-    """Returns all variables reachable from ``root`` by path; a variable with several paths has the first one."""
+def named_variables(root_object: Any) -> dict[str, Variable]:
+    """Returns all variables reachable from ``root_object`` by path; a variable with several paths has the first one."""
     variables: dict[str, Variable] = {}
     seen_ids: set[int] = set()
 
@@ -100,10 +100,10 @@ def named_variables(root: Any) -> dict[str, Variable]:
             if id(variable) not in seen_ids:
                 seen_ids.add(id(variable))
                 variables[prefix + name] = variable
-        for name, child in own_children(obj).items():
+        for name, child in children_with_variables(obj).items():
             walk(child, f"{prefix}{name}/")
 
-    walk(root, "")
+    walk(root_object, "")
     return variables
 
 
@@ -127,15 +127,15 @@ class ObjectGraph(NamedTuple):
     names: list[str]
 
 
-def object_graph(root: Any, extra_children: dict[str, Any]) -> ObjectGraph:
-    """Returns the object graph of ``root``: all reachable objects; ``extra_children`` are more children, by name."""
-    graph = ObjectGraph([], [root], [""])
-    node_numbers = {id(root): 0}
+def object_graph(root_object: Any, extra_children: dict[str, Any]) -> ObjectGraph:
+    """Returns the object graph of ``root_object``: all reachable objects; ``extra_children`` adds children by name."""
+    graph = ObjectGraph([], [root_object], [""])
+    node_numbers = {id(root_object): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
             for edge, child in (
-                {**saved_children(obj), **extra_children} if obj is root else saved_children(obj)
+                {**saved_children(obj), **extra_children} if obj is root_object else saved_children(obj)
             ).items():
                 if id(child) not in node_numbers:
                     node_numbers[id(child)] = len(graph.objects)

@@ -62,12 +62,12 @@ class Restoration:
         """True if ``obj`` is matched to a node."""
         return any(reference() is obj for reference in self._bound.values())
 
-    def bind(self, root: Any, extra_children: dict[str, Any]) -> None:
-        """Restores ``root`` and all objects reachable from it.
+    def bind(self, root_object: Any, extra_children: dict[str, Any]) -> None:
+        """Restores ``root_object`` and all objects reachable from it.
 
         Args:
-            root: the object for the root node of the graph.
-            extra_children: extra children of the root node that ``root`` itself does not hold, by name.
+            root_object: the object for the root node of the graph.
+            extra_children: extra children of the root node that ``root_object`` itself does not hold, by name.
 
         Raises:
             ValueError: shapes of a value and its variable differ, or an object rejects its state; nothing is changed.
@@ -76,7 +76,7 @@ class Restoration:
         children = self._nodes[0].children
         self._match_nodes(
             [
-                (root, 0, ""),
+                (root_object, 0, ""),
                 *((extra_children[name], children[name], name) for name in extra_children if name in children),
             ]
         )
@@ -296,7 +296,7 @@ _INHERITED_METHODS = frozenset(
 
 
 def _forwarding_method(method: Any, changes: bool) -> Any:
-    """Returns a version of the list or dict ``method`` that acts on the viewed container."""
+    """Returns a list or dict method for ``_WatchedContainer``: ``method`` of the original container, then an update."""
 
     @wraps(method)
     def forwarded(self: _WatchedContainer, *args: Any, **kwargs: Any) -> Any:

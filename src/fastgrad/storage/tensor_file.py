@@ -43,7 +43,7 @@ _SAFETENSORS_DTYPE_NAMES = {np.dtype(kind): name for name, kind in _SAFETENSORS_
 _MAX_SAFETENSORS_HEADER_BYTES = 100_000_000
 _METADATA_KEY = "__metadata__"
 _CHECKSUM_KEY = "fastgrad.crc32"
-_HAS_CHECKSUM_ENTRY = (
+_CHECKSUM_METADATA_ITEM = (
     "fastgrad.form",
     "checked",
 )  # marks a file with a checksum, in case the checksum's name is damaged
@@ -112,7 +112,7 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    metadata = {**metadata, _HAS_CHECKSUM_ENTRY[0]: _HAS_CHECKSUM_ENTRY[1]}
+    metadata = {**metadata, _CHECKSUM_METADATA_ITEM[0]: _CHECKSUM_METADATA_ITEM[1]}
     header: dict[str, Any] = {_METADATA_KEY: metadata}
     offset = 0
     for name, array in arrays.items():
@@ -155,7 +155,7 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise ValueError("its metadata are no texts")
     checksum = metadata.pop(_CHECKSUM_KEY, None)
-    if checksum is None and metadata.get(_HAS_CHECKSUM_ENTRY[0]) == _HAS_CHECKSUM_ENTRY[1]:
+    if checksum is None and metadata.get(_CHECKSUM_METADATA_ITEM[0]) == _CHECKSUM_METADATA_ITEM[1]:
         raise ValueError("its checksum is missing")
     entries = {name: _checked_array_entry(name, entry) for name, entry in header.items() if name != _METADATA_KEY}
     entries_by_offset = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
@@ -173,7 +173,7 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
         header, [a.reshape(-1).view(np.uint8).data for a in arrays.values()]
     ):
         raise ValueError("its checksum is not that of its contents")
-    metadata.pop(_HAS_CHECKSUM_ENTRY[0], None)
+    metadata.pop(_CHECKSUM_METADATA_ITEM[0], None)
     return arrays, metadata
 
 
@@ -262,7 +262,7 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
 
 
 def _read_into(target: memoryview, name: str, stream: Any) -> None:
-    """Reads the rest of ``stream`` into ``target`` of the same length; in pieces: zip streams copy each read."""
+    """Reads the rest of ``stream`` into ``target`` piece by piece, because streams of zip archives copy each read."""
     position = 0
     while count := stream.readinto(target[position : position + _BYTES_PER_READ]):
         position += count

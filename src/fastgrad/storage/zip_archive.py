@@ -23,20 +23,20 @@ _COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 @contextlib.contextmanager
 def open_zip(
-    file: Any, path: Any, what: str, methods: tuple[int, ...] = _COMPRESSION_METHODS
+    file: Any, path: Any, file_kind: str, methods: tuple[int, ...] = _COMPRESSION_METHODS
 ) -> Iterator[zipfile.ZipFile]:
     """Opens a zip archive for reading and checks that member names are unique and declared sizes are plausible.
 
     Args:
         file: an open file.
         path: the file name for error messages.
-        what: the expected kind of file, for error messages.
+        file_kind: the expected kind of file, for error messages.
         methods: the compression methods that members may have; default: stored and deflated.
 
     Raises:
         ValueError: a check fails, or the file is not an archive; also for parser errors inside of the context.
     """
-    with parser_errors_as_one(path, what), zipfile.ZipFile(file) as archive:
+    with parser_errors_as_one(path, file_kind), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if members:
             check_names(member.filename for member in members)

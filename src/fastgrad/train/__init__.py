@@ -31,9 +31,9 @@ _LAZY_OPTIMIZER_NAMES = frozenset(
 def __getattr__(name: str) -> _Any:
     if name in _LAZY_OPTIMIZER_NAMES:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
-    from fastgrad.core.names import missing
+    from fastgrad.core.names import missing_name_error
 
-    raise missing("tf.train", name, __dir__())
+    raise missing_name_error("tf.train", name, __dir__())
 
 
 def __dir__() -> list[str]:

@@ -306,6 +306,19 @@ def test_results_on_the_way_are_kept_only_for_who_watches():
     assert not any(r() is not None for r in residuals)
 
 
+@pytest.mark.parametrize(
+    ("function", "kept"), [(tf.square, 0), (tf.floor, 0), (tf.negative, 0), (tf.exp, 1), (lambda x: 1.0 / x, 1)]
+)
+def test_values_of_cheap_rows_are_computed_again(function, kept):
+    call = call_of(lambda x: tf.sin(function(x)) + tf.cos(x), A)
+    x = tf.constant(A)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        call(x)
+    ((_, _, outputs, _),) = tape._entries
+    assert len(outputs) == 1 + kept
+
+
 def test_variants_are_bounded():
     count = MOST_VARIANTS_PER_OPERATION + 4
     call = call_of(lambda *xs: tf.exp(tf.add_n([x * x for x in xs])), *[np.float64(1)] * count)

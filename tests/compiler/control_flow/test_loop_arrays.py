@@ -187,7 +187,7 @@ def test_what_is_no_part_of_a_loop_goes_by_guards(function):
         np.testing.assert_array_equal(step(tf.constant(n)), function(tf.constant(n)))
 
 
-def test_an_array_is_read_once_by_python_that_is_also_rehearsed():
+def test_an_array_is_read_once_by_python_that_also_runs_in_a_trial():
     a = tf.TensorArray("float32", 2).unstack([1.0, 2.0])
 
     @tf.function

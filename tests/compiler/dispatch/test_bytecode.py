@@ -1,22 +1,22 @@
 """Which names a function reads, found in its bytecode: the same for every version of Python."""
 
-from fastgrad.compiler.dispatch.bytecode import Path, paths_of
+from fastgrad.compiler.dispatch.bytecode import NamePath, name_paths_of
 
 
 def found(function):
-    return {(path.kind, ".".join((path.name, *path.attributes))) for path in paths_of(function.__code__)}
+    return {(path.kind, ".".join((path.name, *path.attributes))) for path in name_paths_of(function.__code__)}
 
 
 def test_globals_cells_and_arguments_with_their_attributes():
-    captured = Path("global", "x", ())
+    captured = NamePath("global", "x", ())
 
     def function(self, other, *rest, key=None, **options):
-        print(captured.name.upper, Path.kind)
+        print(captured.name.upper, NamePath.kind)
         return self.model.dense(other.rate), rest, key.size, options
 
     assert {
         ("free", "captured.name.upper"),
-        ("global", "Path.kind"),
+        ("global", "NamePath.kind"),
         ("local", "self.model.dense"),
         ("local", "other.rate"),
         ("local", "key.size"),

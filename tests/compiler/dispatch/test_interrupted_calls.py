@@ -7,7 +7,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
 from fastgrad.compiler.dispatch.captures import CALL_CHANGED
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 
 
 class Interrupted:
@@ -55,14 +55,14 @@ def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
     assert is_unplaced(lock)
-    assert locking.entry_gate == [0]
+    assert locking.fast_path_block_count == [0]
     assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
 
 
 def test_an_entry_leaves_the_lock_of_writers(monkeypatch):
-    step, lock = called(4), writing.lock
+    step, lock = called(4), writer_lock.lock
     with monkeypatch.context() as context:
-        context.setattr(writing, "lock", Interrupted(lock))
+        context.setattr(writer_lock, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))
     assert is_unplaced(lock)
@@ -70,10 +70,10 @@ def test_an_entry_leaves_the_lock_of_writers(monkeypatch):
 
 
 def test_an_entry_within_a_writer_gives_back_its_own_hold_alone(monkeypatch):
-    step, lock = called(4), writing.lock
+    step, lock = called(4), writer_lock.lock
     with lock:
         with monkeypatch.context() as context:
-            context.setattr(writing, "lock", Interrupted(lock))
+            context.setattr(writer_lock, "lock", Interrupted(lock))
             with pytest.raises(KeyboardInterrupt):
                 step(tf.constant(1.0))
         assert not is_unplaced(lock)

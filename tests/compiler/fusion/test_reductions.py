@@ -281,7 +281,7 @@ def test_a_new_size_finds_its_kernel():
 
 
 def test_small_reductions_are_one_launch():
-    assert emit_reduction.MANY_ELEMENTS > 64 * 1024
+    assert emit_reduction.LEAST_SPLIT_ELEMENTS > 64 * 1024
     graph = fuse(record(lambda x: tf.reduce_mean(x * x), numbers(64, 1024))[0])
     (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
     assert len(launches_of_group(node.payload).launches) == 1

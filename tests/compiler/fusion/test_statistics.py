@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.program import Program
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.batch_moments import batch_moments
 from tests.compiler.test_replay import record
 
@@ -80,7 +80,7 @@ def test_the_number_of_threads_changes_no_bit():
     def layer(x, w):
         return batch_moments(tf.nn.conv2d(x, w, 1, "SAME"), 3)
 
-    before, found = team.threads, []
+    before, found = compute_pool.threads, []
     try:
         for threads in (1, 2, 3):
             tf.config.set_num_threads(threads)

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.passes.decompose import decompose
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.test_replay import record
 
@@ -64,4 +64,4 @@ def test_different_draws_stay_different():
     one, other, again = Program(graph)([x])
     assert (one == again).all()
     assert (one != other).any()
-    assert 2 <= sum(row_name(node) == "random_bits_of_dropout" for node in graph.nodes) <= 3
+    assert 2 <= sum(op_name(node) == "random_bits_of_dropout" for node in graph.nodes) <= 3

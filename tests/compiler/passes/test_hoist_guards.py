@@ -45,6 +45,12 @@ def test_a_question_about_what_is_computed_stays():
     assert hoist_guards(graph) is graph
 
 
+def test_a_question_after_a_division_that_may_fail_stays():
+    count, divisor = tf.Variable(5), tf.Variable(3)
+    graph = record(lambda x: x * 2.0 if count % divisor < 4 else x, X)
+    assert hoist_guards(graph) is graph
+
+
 def test_two_optimizers_change_their_variables_in_place():
     variables = [tf.Variable(X), tf.Variable(X)]
     optimizers = [tf.optimizers.Adam(0.1), tf.optimizers.SGD(0.1, momentum=0.9)]

@@ -217,8 +217,8 @@ def test_programs_by_chance(choices, seed):
     replays = [[rng.choice(test_pipeline.SPECIAL, shape) for shape in shapes] for _ in range(2)]
     graph = record(test_pipeline.gradients_of(program), *replays[0])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("LEAST_PEAK_BYTES", 0), ("LEAST_WAIT_IN_OWN_BYTES", 0), ("SCARCE_SHARE_OF_PEAK", 0.0)):
-            patch.setattr(rematerialize, name, value)
+        for name in ("LEAST_PEAK_BYTES", "LEAST_REUSE_DISTANCE_IN_VALUE_SIZES", "SCARCE_MEMORY_SHARE_OF_PEAK"):
+            patch.setattr(rematerialize, name, 0)
         before, after = before_and_after(graph)
     state = program.variables, [program.generator]
     assert history(after, replays, *state) == history(before, replays, *state)

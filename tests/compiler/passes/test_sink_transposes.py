@@ -10,10 +10,11 @@ from fastgrad.compiler.graph.graph import validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.merge_common import merge_common
-from fastgrad.compiler.passes.sink_transposes import _perm_below_reshape, _permuted_back, sink_transposes
+from fastgrad.compiler.passes.sink_transposes import _perm_below_reshape, sink_transposes
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
 from fastgrad.core.operation import TABLE
+from fastgrad.ops.shaping import permuted_back
 from tests.compiler.passes.programs import operations, record
 
 FIRST = (0, 3, 1, 2)
@@ -218,8 +219,8 @@ def test_transposes_behind_reshapes(data):
     parts.append(left)
     found = _perm_below_reshape(shape, tuple(parts), perm)
     if found is not None:
-        base = np.arange(np.prod(shape)).reshape(_permuted_back(shape, perm))
-        after = base.reshape(_permuted_back(tuple(parts), found)).transpose(found)
+        base = np.arange(np.prod(shape)).reshape(permuted_back(shape, perm))
+        after = base.reshape(permuted_back(tuple(parts), found)).transpose(found)
         np.testing.assert_array_equal(after, base.transpose(perm).reshape(parts))
     elif parts == list(shape):
         raise AssertionError("a reshape that changes nothing")

@@ -104,3 +104,18 @@ def test_what_a_variable_is_assigned():
         assert bits(compiled([x])) == bits(results)
         np.testing.assert_array_equal(row, first)
         np.testing.assert_array_equal(all_rows, second)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_result_without_readers_gives_its_memory_back_after_all_have_theirs(dtype):
+    """Both results of the map may take the product's memory, and the second product reads the first of them."""
+    v = tf.Variable(np.array([0.5, 2.0], dtype))
+
+    def step(a):
+        squares = tf.tanh(tf.matmul(a, a, transpose_b=True) * 0.33)
+        v.assign(tf.zeros_like(v) + tf.tanh(tf.reduce_mean(squares)))
+        return tf.matmul(squares, a)
+
+    a = np.array([[0.3, -0.7]], dtype)
+    (result,) = Program(record(step, a)[0])([a])
+    np.testing.assert_allclose(result, np.tanh((a @ a.T) * 0.33) @ a, rtol=1e-6)

@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.chains import ArrayAccess
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.compiler.test_replay import record
 
 
@@ -45,16 +45,16 @@ def chains_in(program):
 def results(step, x, threads):
     graph, _ = record(step, x)
     program = Program(graph)
-    before = team.threads
-    team.resize(threads)
+    before = compute_pool.threads
+    compute_pool.resize(threads)
     try:
         found = []
         for _ in range(3):
-            team._alone_until = 0  # whatever else the machine has to do
+            compute_pool._alone_until = 0  # whatever else the machine has to do
             found.append([np.asarray(y).tobytes() for y in program([x])])
         return program, found
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
 
 
 @pytest.mark.parametrize(("rows", "width"), [(64, 128), (128, 64), (256, 32), (40, 96), (48, 200), (50, 64)])
@@ -79,7 +79,7 @@ def test_rows_go_through_all_layers_and_bits_stay(rows, width, monkeypatch):
 
 def test_a_program_is_not_left_within_a_chain(monkeypatch):
     x = np.random.default_rng(1).normal(size=(64, 128)).astype(np.float32)
-    monkeypatch.setattr(driver, "NANOSECONDS_BETWEEN_PAUSES", 1000)
+    monkeypatch.setattr(driver, "LOOP_PAUSE_INTERVAL_NANOSECONDS", 1000)
     program, found = results(network(128, 4), x, 2)
     assert len({str(bits) for bits in found}) == 1
     starts = [int(start) for start in re.findall(r"go_on\(words, (\d+), \d+\)", program.source)]

@@ -7,7 +7,7 @@ from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.programs.replay_writer import drivers_of
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
+from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
 from tests.compiler.test_replay import record
 
 
@@ -26,4 +26,4 @@ def test_steps_and_their_time():
 
 def test_the_driver_is_chosen_by_the_work():
     assert drivers_of(plan_of(8)) == (driver.begin[()], driver.continue_program[()])
-    assert drivers_of(plan_of(512)) == (begin_shared, continue_shared)
+    assert drivers_of(plan_of(512)) == (begin_on_free_pool, continue_on_free_pool)

@@ -49,7 +49,7 @@ def with_a_loop_in_its_condition(x, n):
     "function", [while_trips, within_one_another, in_a_branch_of_a_trip, with_a_loop_in_its_condition]
 )
 def test_loops_that_pause_before_every_trip(function, monkeypatch):
-    monkeypatch.setattr(native_loops, "cost_without_loops", lambda plan: 2 * driver.NANOSECONDS_BETWEEN_PAUSES)
+    monkeypatch.setattr(native_loops, "cost_without_loops", lambda plan: 2 * driver.LOOP_PAUSE_INTERVAL_NANOSECONDS)
 
     def step(x, n):
         with tf.GradientTape() as tape:

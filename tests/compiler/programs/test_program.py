@@ -15,7 +15,6 @@ from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.codegen.bounds import checks_bounds
 from tests.compiler.passes.programs import bits, names, state_kept
 from tests.compiler.test_replay import record, step_and_state, with_gradient
 from tests.ops.samples import SAMPLES
@@ -267,8 +266,7 @@ def test_buffers_are_shared_by_values_that_are_not_needed_together():
     graph, there = record(program, x)
     program = Program(graph)
     assert_close(program([x]), there)
-    # A product's own memory has the rows of its first matrix, but where each access is checked.
-    assert program.arena_bytes == (3 if checks_bounds() else 2) * x.nbytes
+    assert program.arena_bytes == 3 * x.nbytes
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (0,), (0, 3), (1, 5), (5, 1)])

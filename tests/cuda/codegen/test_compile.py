@@ -7,7 +7,7 @@ import pytest
 
 from fastgrad.cuda.codegen.compile import NotForGpus
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
-from fastgrad.kernels.codegen.body import call_real
+from fastgrad.kernels.codegen.body import call_c_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import tanh
 from fastgrad.kernels.random import random as draws
@@ -90,9 +90,9 @@ def test_what_calls_the_host_is_refused_by_name():
     @device_kernel("x: inout[T], address: int, first: int, last: int", T=FLOATS)
     def calls(x, address, first, last):
         for unit in range(first, last):
-            x[unit] = call_real(address, x[unit])
+            x[unit] = call_c_function(address, x[unit])
 
-    with pytest.raises(NotForGpus, match="call_real is for a CPU"):
+    with pytest.raises(NotForGpus, match="call_c_function is for a CPU"):
         ptx_of(calls, {"T": "float32"}, 90)
 
 

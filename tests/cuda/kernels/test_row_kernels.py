@@ -82,7 +82,7 @@ def test_layer_normalization(shape):
 
 
 def test_sums_over_many_rows(monkeypatch):
-    monkeypatch.setattr(normalization, "MOST_ELEMENTS_FOR_OWN_ROWS", 0)
+    monkeypatch.setattr(normalization, "MOST_ELEMENTS_TO_SUM_BY_SHARE", 0)
     x, g = (numbers(20, 35, seed=seed).astype(F32) for seed in (0, 1))
     arrays = g, x, np.ones(35, F32), x.mean(1), 1 / x.std(1)
     assert_the_same("layer_normalization_gradient", *arrays, rtol=1e-4)

@@ -81,7 +81,7 @@ def plain(function, types):
 
 class _ByDtype:
     def __init__(self, choice, types):
-        self._choices = {name: plain(function, types) for name, function in choice.choices.items()}
+        self._choices = {name: plain(function, types) for name, function in choice.functions_by_dtype.items()}
 
     def __call__(self, x, *more):
         return self._choices[np.result_type(x).name](x, *more)

@@ -50,8 +50,8 @@ def test_the_number_of_blocks_does_not_matter():
 def test_random_numbers_are_the_cpus_to_the_bit(kernel):
     words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT_ELEMENTS + 5
     on_cpu, on_gpu = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.units(size))
-    simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.units(size))
+    kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.unit_count(size))
+    simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.unit_count(size))
     assert len(np.unique(on_cpu)) > 4000
     np.testing.assert_array_equal(on_gpu, on_cpu)
 

@@ -183,7 +183,7 @@ def test_too_little_memory_for_rows_changes_no_variable(monkeypatch):
         raise MemoryError
 
     with monkeypatch.context() as context:
-        context.setattr(type(optimizer), "_live_rows", refuse)
+        context.setattr(type(optimizer), "_nonzero_slot_flags", refuse)
         with pytest.raises(MemoryError):
             optimizer.apply_gradients(zip(gradients, [dense, table], strict=True))
     for variable, value in zip((dense, table, *optimizer.variables), before, strict=True):

@@ -7,9 +7,9 @@ from numpy import int64
 from fastgrad.kernels.codegen.body import (
     atomic_add,
     local_array,
-    multiply_lanes,
     multiply_rows,
     multiply_windows,
+    multiply_windows_depthwise,
     pack_panel,
     panel_array,
     panel_columns,
@@ -17,7 +17,7 @@ from fastgrad.kernels.codegen.body import (
     transpose_rows,
 )
 from fastgrad.kernels.codegen.bounds import NO_BOUND, OutOfBoundsError, OverlapError, checks_bounds
-from fastgrad.kernels.codegen.build import kernel, step_address, variant_for_aliases
+from fastgrad.kernels.codegen.build import in_place_variant, kernel, step_address
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, run_launches
 from tests.kernels.process import run_python
@@ -119,7 +119,7 @@ def test_arrays_that_a_kernel_takes_for_distinct_are_compared():
 @checked
 def test_an_array_that_a_kernel_is_compiled_to_write_over_may_be_that_array_alone():
     x, y = np.arange(8.0), np.ones(8)
-    add = variant_for_aliases(sum_of_distinct_arrays[x.dtype], ((2, 0),))
+    add = in_place_variant(sum_of_distinct_arrays[x.dtype], ((2, 0),))
     add(x, y, x, 8)
     assert (x == np.arange(8.0) + 1).all()
     with pytest.raises(OverlapError, match="y and out"):
@@ -177,7 +177,7 @@ def test_tiles_of_products(pack):
 @kernel("a: in[T], b: in[T], c: out[T], places: in[int64], by_lane: int", T=("float32",))
 def windows(a, b, c, places, by_lane):
     if by_lane:
-        multiply_lanes(a, 0, b, 0, c, 0, 0, places, 0, 2, 4, 3, 5)
+        multiply_windows_depthwise(a, 0, b, 0, c, 0, 0, places, 0, 2, 4, 3, 5)
     else:
         multiply_windows(a, 0, b, 0, c, 0, 0, places, 0, 2, 4, 3, 5)
 
@@ -231,7 +231,7 @@ def test_a_step_of_a_program_ends_it():
         return header, steps, words
 
     header, *_kept = frame(NO_BOUND)
-    assert driver.begin[()]((), header, 2) == driver.NOT_STOPPED
+    assert driver.begin[()]((), header, 2) == driver.RAN_TO_END
     assert (after == 2).all()
     after[:] = 0
     header, *_kept = frame(5)

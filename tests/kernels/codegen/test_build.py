@@ -14,7 +14,7 @@ import pytest
 from fastgrad.kernels.codegen import build
 from fastgrad.kernels.codegen.body import Special, fingerprint, from_bits, local_array, scalar_function
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import full_name, inspect_llvm, kernel, step_address, variant_for_aliases
+from fastgrad.kernels.codegen.build import full_name, in_place_variant, inspect_llvm, kernel, step_address
 from fastgrad.kernels.codegen.signature import parse_signature
 from tests.kernels.process import run_python
 
@@ -277,14 +277,14 @@ def test_a_result_may_be_written_over_an_array_that_another_result_is_made_of():
     for n in (1, 7, 64, 1000):
         x, y = r.normal(size=n), r.normal(size=n)
         over, second = x.copy(), np.empty(n)
-        variant_for_aliases(first_without_x[F8], ((2, 0),))(over, y, over, second, n)
+        in_place_variant(first_without_x[F8], ((2, 0),))(over, y, over, second, n)
         np.testing.assert_array_equal(over, y + y)
         np.testing.assert_array_equal(second, x * y)
 
 
 @pytest.mark.skipif(checks_bounds(), reason="checked builds compare arrays, and promise nothing")
 def test_a_kernel_for_one_array_has_one_pointer_and_is_vectorised():
-    native = variant_for_aliases(first_without_x[F8], ((2, 0),))
+    native = in_place_variant(first_without_x[F8], ((2, 0),))
     step = inspect_llvm(native).split("_step(")[1]
     assert re.search(r"load <\d+ x double>", step)
     assert not re.search("memcheck|vector.memcheck", step)
@@ -297,13 +297,13 @@ def test_a_kernel_without_a_promise_is_the_same_for_all_arrays():
         for i in range(n):
             out[i] = x[i]
 
-    assert variant_for_aliases(copy[F8], ((1, 0),)) is copy[F8]
+    assert in_place_variant(copy[F8], ((1, 0),)) is copy[F8]
 
 
 def test_a_kernel_for_arrays_is_built_once_and_goes_with_its_last_user():
-    native = variant_for_aliases(first_without_x[F4], ((2, 0),))
-    assert variant_for_aliases(first_without_x[F4], ((2, 0),)) is native
-    assert variant_for_aliases(first_without_x[F4], ((3, 1),)) is not native
+    native = in_place_variant(first_without_x[F4], ((2, 0),))
+    assert in_place_variant(first_without_x[F4], ((2, 0),)) is native
+    assert in_place_variant(first_without_x[F4], ((3, 1),)) is not native
     gone = weakref.ref(native)
     del native
     gc.collect()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.codegen.locks import new_lock, new_rlock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -43,7 +43,7 @@ def test_a_fork_waits_for_who_writes_a_variable():
     v, held = tf.Variable(np.zeros(2)), threading.Event()
 
     def write():
-        with writing.lock:
+        with writer_lock.lock:
             v._array[0] = 1.0
             held.set()
             held.clear()
@@ -55,5 +55,5 @@ def test_a_fork_waits_for_who_writes_a_variable():
     held.wait(0.05)
     assert in_child(lambda: v._array[0] == v._array[1])
     thread.join()
-    assert writing.lock.acquire(timeout=0)
-    writing.lock.release()
+    assert writer_lock.lock.acquire(timeout=0)
+    writer_lock.lock.release()

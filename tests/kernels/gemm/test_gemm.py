@@ -11,18 +11,15 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.kernels.elementwise.activation import sigmoid
 from fastgrad.kernels.gemm import dense
 from fastgrad.kernels.gemm import eager as eager_products
 from fastgrad.kernels.gemm.form import form_of
 from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS, gemm
-from fastgrad.kernels.gemm.prologue import needs_no_row_memory, product_with_prologue, takes_prologue
-from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, matmul_launches, product_launches
+from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, matmul_launches, product_launches
 from fastgrad.kernels.reduction.normalization import layer_norm
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.launch import Input, Launch, Output, run_launches
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
@@ -99,7 +96,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
     following = Launch(dense.BIAS_KERNELS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
-    run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
+    run_launches(product_launches([a, b], epilogue=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
 
@@ -276,7 +273,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
         form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
-        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+        gemm[a.dtype](x, b, wanted, *form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
@@ -318,31 +315,6 @@ def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
     np.testing.assert_array_equal(c, wanted + bias)
 
 
-WITH_PROLOGUES = [
-    ((5, 7, 3), False), ((200, 33, 10), False), ((1000, 33, 10), False), ((130, 64, 200), False), ((300, 40, 17), True),
-    ((900, 700, 9), False), ((600, 800, 9), False),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(("shape", "transpose_b"), WITH_PROLOGUES, ids=str)
-def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose_b, dtype):
-    m, k, n = shape
-    a, b = matrices(m, k, n, dtype)
-    y = np.ascontiguousarray(b.T) if transpose_b else b
-    bias = np.linspace(-1, 1, k, dtype=dtype)
-    wanted = multiplied(a + bias, b)
-    preceding = Launch(dense.BIAS_KERNELS["linear"][a.dtype], (Input(0), Input(2), k), a.size)
-    assert takes_prologue([a, y], False, transpose_b)
-    (product,) = product_launches([a, y], False, transpose_b).launches
-    found = Launches((product_with_prologue(product, preceding, m),))
-    for shares in (1, 2, 3, 8):
-        c, x = np.full_like(wanted, 7), a.copy()
-        run_launches(found, [x, y, bias], [c], shares)
-        assert c.tobytes() == wanted.tobytes()
-        np.testing.assert_array_equal(x, a + bias)
-
-
 @pytest.mark.parametrize("rows", [1, 9, 64])
 def test_a_kernel_over_rows_follows_with_its_numbers(rows):
     a, b = matrices(rows, 12, 20, np.float32)
@@ -352,7 +324,7 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
     wanted = np.empty_like(product)
     of_rows(product, gamma, beta, wanted, mean, inverse, 20, 0.5, 0, rows)
     operands = Output(0), Input(2), Input(3), Output(1), Output(2), Output(3), 20, 0.5
-    found = product_launches([a, b], following=Launch(of_rows, operands, rows))
+    found = product_launches([a, b], epilogue=Launch(of_rows, operands, rows))
     assert len(found.launches) == 1
     for shares in (1, 2, 3):
         outputs = [np.empty_like(product), np.empty_like(product), np.empty_like(mean), np.empty_like(mean)]
@@ -361,46 +333,11 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
             assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.skipif(checks_bounds(), reason="checked kernels leave rows in memory, where accesses can be checked")
-@pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(("shape", "transpose_b"), WITH_PROLOGUES, ids=str)
-def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, transpose_b, dtype):
-    m, k, n = shape
-    a, b = matrices(m, k, n, dtype)
-    y = np.ascontiguousarray(b.T) if transpose_b else b
-    x = np.empty_like(a)
-    sigmoid[a.dtype](a, x, 0, a.size)
-    wanted = multiplied(x, b)
-    (product,) = product_launches([a, y], False, transpose_b).launches
-    preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
-    assert needs_no_row_memory(product, preceding)
-    inside = Launches((product_with_prologue(product, preceding, m, private_operand=1),))
-    for shares in (1, 2, 3, 8):
-        c, given = np.full_like(wanted, 7), a.copy()
-        run_launches(inside, [given, y], [c], shares)
-        assert c.tobytes() == wanted.tobytes()
-        np.testing.assert_array_equal(given, a)
-
-
-@pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(
-    ("a_shape", "b_shape", "transposed"),
-    [
-        ((40, 8), (40, 8), True), ((1, 300), (300, 200), False), ((30, 40), (40, 1), False),
-        ((1, 30, 40), (7, 40, 9), False), ((400, 1100), (1100, 1100), False), ((32, 784), (784, 64), False),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_products_of_which_units_share_rows_of_a_take_nothing_before(a_shape, b_shape, transposed, dtype):
-    a, b = np.zeros(a_shape, dtype), np.zeros(b_shape, dtype)
-    assert not takes_prologue([a, b], transposed)
-
-
 def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
-    gemm[a.dtype](a, b, c, *form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 1, 2)
+    gemm[a.dtype](a, b, c, *form.gemm_args, *NO_ROW_EPILOGUE, 1, 2)
     wanted = multiplied(a, b)
     rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0
@@ -439,8 +376,8 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
     a, b = r.normal(size=left).astype(dtype), r.normal(size=right).astype(dtype)
     wanted = a.astype(np.float64) @ b.astype(np.float64)
     precision = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
-    before = team.threads
-    team.resize(threads)
+    before = compute_pool.threads
+    compute_pool.resize(threads)
     try:
         for x in (a, np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2), np.repeat(a, 2, -1)[..., ::2]):
             product = eager_products.product if a.ndim == b.ndim == 2 else eager_products.batch_product
@@ -449,7 +386,7 @@ def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
             turned = product(np.swapaxes(x, -1, -2), np.swapaxes(b, -1, -2).copy(), True, True)
             assert turned.tobytes() == found.tobytes()
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
 
 
 def test_dtypes_that_differ_and_integers_are_left_to_numpy():

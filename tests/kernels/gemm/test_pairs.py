@@ -15,7 +15,7 @@ from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
 from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS
 from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.gemm.test_gemm import digest_elsewhere, laid_out
 
 SHAPES = [
@@ -94,13 +94,13 @@ def test_any_layout(layout):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_large_eager_products_go_to_the_team(threads):
     a, b = matrices(300, 131, 170)
-    before = team.threads
-    team.resize(threads)
+    before = compute_pool.threads
+    compute_pool.resize(threads)
     try:
         found = tf.matmul(a, b).numpy()
         turned = tf.matmul(a.T.copy(), b.T.copy(), transpose_a=True, transpose_b=True).numpy()
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
     assert_product(found, a, b)
     assert turned.tobytes() == found.tobytes()
 

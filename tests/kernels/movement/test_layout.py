@@ -69,8 +69,8 @@ def test_dimensions_split_where_sizes_divide():
     [((), (4,), (4,)), ((12,), (4,), (4, 12)), ((4, 12), (12,), (4, 12)), ((4,), (6,), None), ((2,), (3, 6), None)],
 )
 def test_cuts_go_together_if_each_divides_the_next(first, second, both):
-    assert layouts.joined_cuts(first, second) == both
-    assert layouts.joined_cuts(second, first) == both
+    assert layouts.union_of_cuts(first, second) == both
+    assert layouts.union_of_cuts(second, first) == both
 
 
 def test_sizes_and_cuts():

@@ -137,14 +137,13 @@ def counts(places: np.ndarray, *weights: np.ndarray, size: int, dtype: str, bina
     return np.asarray(total != 0 if binary else total, dtype)
 
 
-def into_variable(kind: str, reduce: str | None, into: str | None) -> Property:
+def into_variable(kind: str, into: str | None) -> Property:
     def make(r: np.random.Generator, dtype: str, a: int, b: int, n: int) -> Made:
-        places = np.argsort(r.random(a + 1))[:n] if reduce is None else index(r, a + 1, n)
+        places = np.argsort(r.random(a + 1))[:n] if into is None else index(r, a + 1, n)
         x = 1 + ints(r, dtype, a + 1, b + 1)
         return [x, places, 1 + ints(r, dtype, len(places), b + 1) % 2], {
             "what": "scatter",
             "kind": kind,
-            "reduce": reduce,
             "into": into,
         }
 
@@ -213,16 +212,7 @@ PROPERTIES = [
     Property("tensor_scatter_nd_min", 4, updates(numbers), at(np.minimum.at), dtypes=SIMPLE),
     Property("unsorted_segment_prod", 3, segments, segment_products, dtypes=("float64", "int64")),
     Property("bincount", 2, counted, counts, dtypes=("float32", "float64", "int32")),
-    *[
-        into_variable("rows", reduce, into)
-        for reduce, into in (
-            ("add", "add"),
-            ("add", "subtract"),
-            ("multiply", "multiply"),
-            ("maximum", "maximum"),
-            (None, None),
-        )
-    ],
+    *[into_variable("rows", into) for into in ("add", "subtract", "multiply", "maximum", None)],
     Property("top_k", 3, largest, None, dtypes=REAL),
     Property(
         "in_top_k",

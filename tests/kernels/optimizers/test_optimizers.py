@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.optimizers import norms, optimizers
-from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, units
+from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 RATE, DECAY = 0.1, 0.004
@@ -151,7 +151,7 @@ def test_one_call_updates_all_variables(name, dtype):
     exact, exact_held = _wide(weights), [_wide(h) for h in held]
     function = getattr(optimizers, name).variables[dtype]
     for _ in range(5):
-        function(weights, *held, gradients, 0, units(weights), *hyper)
+        function(weights, *held, gradients, 0, unit_count(weights), *hyper)
         for k, g in enumerate(gradients):
             exact[k] = step(exact[k], [h[k] for h in exact_held], g.astype(np.float64), *hyper)
     tolerance = 3e-5 if dtype == F4 else 1e-12
@@ -199,7 +199,7 @@ def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
 def test_work_can_be_cut_anywhere(cuts):
     slots, hyper, _ = RULES["adam"]
     whole, parts = (_state([(4096,), (3,), (5000, 2), (0,), (4097,)], slots, F4) for _ in range(2))
-    assert units(whole[0]) == 5
+    assert unit_count(whole[0]) == 5
     function = optimizers.adam.variables[F4]
     function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
     for first, last in itertools.pairwise(cuts):

@@ -28,7 +28,7 @@ def _words(key, low, high, blocks):
 
 def _draw(name, dtype, n, key=1, low=0, high=0):
     out = np.empty(n, dtype)
-    getattr(random, name)[dtype](out, n, np.array([low, high, key]), 0, random.units(n))
+    getattr(random, name)[dtype](out, n, np.array([low, high, key]), 0, random.unit_count(n))
     return out
 
 
@@ -136,7 +136,7 @@ def test_a_counter_moves_on_modulo_2_to_the_128(start, count):
 @pytest.mark.parametrize("n", [4095, 4096, 4097, 8192, 12301])
 @pytest.mark.parametrize("name", ["uniform", "normal", "truncated_normal", "bits", "dropout"])
 def test_draws_can_be_cut_anywhere(name, n):
-    words, units = np.array([5, 0, 3]), random.units(n)
+    words, units = np.array([5, 0, 3]), random.unit_count(n)
     x = np.random.default_rng(0).normal(size=n)
     dtype = np.dtype(np.uint64) if name == "bits" else F8
     kernel = getattr(random, name)[dtype]

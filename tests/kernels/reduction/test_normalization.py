@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgrad.kernels.codegen.build import variant_for_aliases
+from fastgrad.kernels.codegen.build import in_place_variant
 from fastgrad.kernels.reduction import normalization
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
@@ -65,8 +65,8 @@ def test_rows_have_the_same_bits_in_any_share_and_in_place(shape, dtype):
     x, g = r.normal(size=shape).astype(dtype), r.normal(size=shape).astype(dtype)
     gamma, beta = r.normal(size=columns).astype(dtype), r.normal(size=columns).astype(dtype)
     found = []
-    forwards = variant_for_aliases(normalization.layer_norm[dtype], ((3, 0),))
-    backwards = variant_for_aliases(normalization.layer_norm_gradient[dtype], ((5, 0),))
+    forwards = in_place_variant(normalization.layer_norm[dtype], ((3, 0),))
+    backwards = in_place_variant(normalization.layer_norm_gradient[dtype], ((5, 0),))
     for cuts in ([0, rows], [0, 1, 18, rows], [0, 16, 17, 33, rows]):
         y, mean, inverse = x.copy(), np.empty(rows, dtype), np.empty(rows, dtype)
         dx = g.copy()

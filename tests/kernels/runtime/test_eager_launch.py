@@ -1,4 +1,4 @@
-"""Work of eager operations on all threads of the team: the same bits as on one."""
+"""Work of eager operations on all threads of the compute_pool: the same bits as on one."""
 
 import gc
 import weakref
@@ -7,20 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from fastgrad.kernels.movement.gathering import gather_launches
 from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.runtime import eager_launch
 from fastgrad.kernels.runtime.eager_launch import Frame, run_eagerly
 from fastgrad.kernels.runtime.launch import Launch, Launches
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.summation import sum_over
 
 
 @pytest.fixture
 def threads():
-    """The team, whose number of threads is set back."""
-    before = team.threads
-    yield team.resize
-    team.resize(before)
+    """The compute_pool, whose number of threads is set back."""
+    before = compute_pool.threads
+    yield compute_pool.resize
+    compute_pool.resize(before)
 
 
 def arrays(steps, batch, units):
@@ -61,7 +62,7 @@ def test_arrays_go_with_their_last_name(threads, count):
 
 def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     threads(2)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     launch = lstm_launches(arrays(2, 2, 2), [])
     odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
@@ -83,6 +84,7 @@ def test_the_program_of_launches_is_kept_for_other_arrays_and_made_anew_for_othe
     wanted = [run_lstm(lstm_launches(x, []), x) for x in (inputs, others)]
     found = lstm_launches(inputs, [])
     made = []
+    monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", 0)
     monkeypatch.setattr(eager_launch, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
     for count in (2, 1, 3):
         threads(count)
@@ -116,6 +118,37 @@ def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
 
 
 @pytest.mark.parametrize("count", [1, 2])
+def test_a_run_says_whether_a_kernel_stopped(threads, count, monkeypatch):
+    threads(count)
+    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", count)
+    x, y, ids = np.arange(8.0).reshape(4, 2), np.empty((3, 2)), np.array([3, 0, 1])
+    found = gather_launches([x, ids], [y], axis=0, batch_dims=0)
+    for last, is_complete in ((1, True), (4, False), (-1, False), (2, True)):
+        ids[2] = last
+        assert run_eagerly(found, (x, ids), (y,)) is is_complete
+        if is_complete:
+            np.testing.assert_array_equal(y, x[ids])
+
+
+def test_the_first_runs_make_no_program(threads, monkeypatch):
+    """Building a program takes longer than some runs of little work, and the shapes may not come again."""
+    threads(1)
+    monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", 2)
+    made = []
+    monkeypatch.setattr(eager_launch, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
+    x, ids = np.arange(8.0).reshape(4, 2), np.array([3, 0, 1])
+    unaligned = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float64).reshape(x.shape)
+    unaligned[...] = x
+    found = gather_launches([x, ids], [np.empty((3, 2))], axis=0, batch_dims=0)
+    for programs in (0, 0, 1, 1):
+        y = np.empty((3, 2))
+        assert run_eagerly(found, (unaligned if programs == 0 else x, ids), (y,))
+        np.testing.assert_array_equal(y, x[ids])
+        assert len(made) == programs
+
+
+@pytest.mark.parametrize("count", [1, 2])
 def test_results_that_start_as_an_input_do(threads, count):
     threads(count)
     x, out = np.arange(3.0), np.zeros(3)
@@ -126,7 +159,7 @@ def test_results_that_start_as_an_input_do(threads, count):
 def test_a_kernel_called_again_makes_nothing_anew(threads, monkeypatch):
     """For arrays of the same shapes; for others it makes a program of their own."""
     threads(2)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     made = []
 
     class Counted(Frame):

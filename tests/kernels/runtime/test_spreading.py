@@ -11,7 +11,7 @@ import pytest
 from fastgrad.kernels.runtime import spreading
 from fastgrad.kernels.runtime import thread_pool as team_module
 from fastgrad.kernels.runtime.spreading import ThreadSpreader
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.kernels.runtime.test_driver import Program, add_to, address
 
 pytestmark = pytest.mark.skipif(
@@ -62,7 +62,7 @@ def moved_within(seconds, spread, thread, processor, allowed):
     while time.monotonic() < deadline:
         os.sched_setaffinity(thread, {processor})
         os.sched_setaffinity(thread, allowed)
-        if spread.move_apart():
+        if spread.separate_threads():
             return True
     return False
 
@@ -78,7 +78,7 @@ def test_a_thread_that_may_run_nowhere_else_stays(here, busy):
     (thread, spread), (processor, _) = busy, here
     os.sched_setaffinity(thread, {processor})
     for _ in range(20):
-        assert spread.move_apart() == 0
+        assert spread.separate_threads() == 0
     assert os.sched_getaffinity(thread) == {processor}
 
 
@@ -88,10 +88,10 @@ def test_a_thread_that_sleeps_is_not_moved(here):
     thread.start()
     spread = ThreadSpreader([thread.native_id])
     time.sleep(0.05)
-    assert spread.move_apart() == 0
+    assert spread.separate_threads() == 0
     ends.set()
     thread.join()
-    assert spread.move_apart() == 0  # it is no more
+    assert spread.separate_threads() == 0  # it is no more
     spread.close()
 
 
@@ -106,23 +106,23 @@ def test_where_threads_cannot_be_moved_they_are_left(here, busy, monkeypatch):
     monkeypatch.setattr(spreading.os, "sched_setaffinity", refuse)
     deadline = time.monotonic() + 20
     while spread._files and time.monotonic() < deadline:
-        assert spread.move_apart() == 0
+        assert spread.separate_threads() == 0
     assert not spread._files  # it has tried, and does not try again
 
 
 def test_a_team_looks_now_and_then(monkeypatch):
     looks = []
-    monkeypatch.setattr(ThreadSpreader, "move_apart", lambda self: looks.append(time.monotonic()))
-    before = team.threads
-    team.resize(2)
+    monkeypatch.setattr(ThreadSpreader, "separate_threads", lambda self: looks.append(time.monotonic()))
+    before = compute_pool.threads
+    compute_pool.resize(2)
     try:
         x, y = np.ones(1000), np.zeros(1000)
         program = Program([(add_to[x.dtype], [address(x), address(y)], 1000, 10)])
         deadline = time.monotonic() + 0.2
         while time.monotonic() < deadline:
-            team._alone_until = 0
-            team_module.begin_shared((), program.frame, 1)
+            compute_pool._alone_until = 0
+            team_module.begin_on_free_pool((), program.frame, 1)
     finally:
-        team.resize(before)
+        compute_pool.resize(before)
     assert len(looks) > 2
     assert np.diff(looks).min() > 0.9 * team_module.SECONDS_BETWEEN_SPREADING

@@ -58,7 +58,7 @@ def main() -> None:
     table: dict[str, Any] = {}
     for key, got in answers.items():
         kind, name, dtype, part = key.split("/")
-        worst = distances(name, referee.row_of(kind, name), dtype, got, arguments[key]).max()
+        worst = distances(name, referee.operation_of(kind, name), dtype, got, arguments[key]).max()
         table.setdefault(name, {}).setdefault(dtype, {})[part] = written(worst)
     lines = (f" {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(table.items()))
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

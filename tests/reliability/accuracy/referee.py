@@ -14,7 +14,7 @@ from tests.reliability.accuracy.functions import COMPLEX, ROWS, Row
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
 
 
-def row_of(table: str, name: str) -> Row:
+def operation_of(table: str, name: str) -> Row:
     """A row of one of the tables."""
     return {"complex": COMPLEX}.get(table, ROWS)[name]
 
@@ -42,7 +42,7 @@ def main(questions: str, answers: str) -> None:
     for key, xs in calls.items():
         table, name, dtype, _ = key.split("/")
         try:
-            y = row_of(table, name).call(tf, *[tf.cast(xs[i], dtype) for i in range(len(xs))])
+            y = operation_of(table, name).call(tf, *[tf.cast(xs[i], dtype) for i in range(len(xs))])
         except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError, TypeError):
             continue  # not for this dtype
         found[key] = tf.cast(y, tf.float32).numpy() if dtype in ("float16", "bfloat16") else y.numpy()

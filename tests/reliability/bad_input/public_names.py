@@ -26,7 +26,7 @@ def exported(module: ModuleType) -> set[str]:
     """Names without an underscore that a module defines, re-exports or imports when first used."""
     found: set[str] = {
         *getattr(module, "_LAZY", ()),
-        *getattr(module, "_LATER", ()),
+        *getattr(module, "_MODULE_OF_LAZY_NAME", ()),
         *getattr(module, "_OF_VERSION_1", ()),
     }
     for node in ast.parse(inspect.getsource(module)).body:

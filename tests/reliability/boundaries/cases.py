@@ -108,7 +108,7 @@ def small_work_is_shared(threads: int) -> Iterator[None]:
     """Sets the number of threads, shares work of any size among them, and fills scratch memory with NaNs."""
     before = tf.config.get_num_threads()
     kept = [
-        (eager_launch, "LEAST_SHARED_NANOSECONDS"),
+        (eager_launch, "LEAST_POOL_NANOSECONDS"),
         (frame, "LEAST_SHARED_STEP_NANOSECONDS"),
         (frame, "LEAST_SHARE_NANOSECONDS"),
         (launch, "np"),

@@ -20,7 +20,6 @@ import fastgrad.kernels
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.epilogues import launches_of_product
 from fastgrad.compiler.fusion.product_updates import launches_with_update
-from fastgrad.compiler.fusion.prologues import launches_with_prologue
 from fastgrad.compiler.fusion.statistics import launches_of_convolution_with_moments
 from fastgrad.core.operation import TABLE, Operation
 from fastgrad.kernels.codegen.build import Kernel
@@ -35,14 +34,13 @@ NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""
 
 NO_SIZES = {
-    "attention.gradient": "QUERY_COTANGENT KEY_AND_VALUE_COTANGENTS",
+    "attention.gradient": "DQ_FLAG DK_DV_FLAG",
     "random.random": "PHILOX_MULTIPLIER_0 PHILOX_MULTIPLIER_1 PHILOX_WEYL_0 PHILOX_WEYL_1 LOW_32_BITS",
     "gemm.eager": "NDARRAY_ALIGNED_FLAG MOST_KEPT_CALLS",
-    "gemm.gemm": "MOST_PROLOGUE_WORDS",
-    "gemm.form": "COPY_GAP_ELEMENTS",
-    "gemm.pairs": "COPY_GAP_ELEMENTS",
-    "recurrent.walk": "GATES HAS_SECOND_STATE",
-    "convolution.patches": "SOURCE_FOLLOWS_COLUMNS",
+    "gemm.form": "COPY_PADDING_ELEMENTS",
+    "gemm.pairs": "COPY_PADDING_ELEMENTS",
+    "recurrent.walk": "GATE_COUNT HAS_SECOND_STATE",
+    "convolution.patches": "IS_DEPTHWISE",
     "movement.strided": "MOVE_RANK",
 }
 """Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""
@@ -77,9 +75,8 @@ def all_constants() -> set[tuple[str, str]]:
 
 ROOTS: dict[str, tuple[Any, ...]] = {
     "attention": (attention,),
-    "gather": (launches_with_prologue,),
-    "matmul": (launches_of_product, launches_with_update, launches_with_prologue),
-    "dense": (launches_of_product, launches_with_update, launches_with_prologue),
+    "matmul": (launches_of_product, launches_with_update),
+    "dense": (launches_of_product, launches_with_update),
     "reduce_sum": (launches_of_group, launches_of_convolution_with_moments),
 }
 """What decides beside a row's own functions: public functions on top of it, and what makes one step of several rows."""

@@ -43,14 +43,13 @@ def in_top_k(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
     )
 
 
-def into_variable(
-    x: np.ndarray, at: np.ndarray, values: np.ndarray, reduce: str | None, into: str | None, **_: Any
-) -> np.ndarray:
+def into_variable(x: np.ndarray, at: np.ndarray, values: np.ndarray, into: str | None, **_: Any) -> np.ndarray:
     """Rows of an array after updates, one by one; numbers that repeat are reduced first."""
     y = x.copy()
+    reduce = {"subtract": "add", "divide": "multiply"}.get(str(into), str(into))
     for row in np.unique(at):
         updates = values[at == row]
-        y[row] = updates[-1] if reduce is None else getattr(np, str(into))(y[row], getattr(np, reduce).reduce(updates))
+        y[row] = updates[-1] if into is None else getattr(np, into)(y[row], getattr(np, reduce).reduce(updates))
     return y
 
 

@@ -47,7 +47,7 @@ LARGEST = {"products of matrices": 450, "products": 70, "running products": 70, 
 """Of an axis; products of more numbers than these are mostly rounding."""
 
 
-def row_of(name: str) -> str:
+def operation_of(name: str) -> str:
     return ROWS[name if name in ROWS else name.partition(" ")[0]]
 
 
@@ -56,7 +56,7 @@ def test_gradients_around_blocks(known, full, figure):
     seed = 0 if full else fresh_seed()
     print(f"again with FASTGRAD_RANDOM_SEED={seed}")
     r = np.random.default_rng([seed, zlib.crc32(known.name.encode())])
-    row = row_of(known.name)
+    row = operation_of(known.name)
     assert row in TABLE
     most = LARGEST.get(known.name, 520)
     every = list(borders(known.sizes, tuple([b for b in blocks_of(row, 8) if b <= most]), most))

@@ -54,7 +54,7 @@ NOT_USED = {
         "branches and loops that depend on values: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
-        ["runtime.driver.clock_after", "runtime.driver.continue_released", "runtime.driver.continue_with_pool"],
+        ["runtime.driver.clock_after", "runtime.driver.continue_without_gil", "runtime.driver.continue_on_pool"],
         "how long programs wait for threads",
     ),
     **dict.fromkeys(

@@ -220,7 +220,7 @@ def exhaust(kind: str, most: int) -> tuple[int, int]:
             failed += 1
         check_whole(training, kind == "eager", before, after)
         assert recorders.active == ()
-        assert locking.entry_gate == [0]
+        assert locking.fast_path_block_count == [0]
         training.restore(before)
         assert in_thread(lambda call=call: float(call(*arguments))) == loss, (kind, number)
         assert not differing(training.values(), after), (kind, number)
@@ -267,9 +267,9 @@ def exhaust_workers() -> None:
 
     wakes = 40
     for number in range(wakes):
-        team = ThreadPool()
-        team.resize(2)
-        ready, sleep, words = team.start_or_wake_workers, time.sleep, team.start_or_wake_workers()
+        compute_pool = ThreadPool()
+        compute_pool.resize(2)
+        ready, sleep, words = compute_pool.start_or_wake_workers, time.sleep, compute_pool.start_or_wake_workers()
         sleep(0.01)  # the worker parks
         try:
             set_nomemory(number, 0)
@@ -282,9 +282,9 @@ def exhaust_workers() -> None:
         for _ in range(100):
             ready()
             sleep(0.01)
-            if words[driver.FIRST_PARKED_WORD]:
+            if words[driver.FIRST_PARKED_FLAG]:
                 break
         else:
             raise AssertionError(f"the worker is gone after allocation {number}")
-        team.resize(1)
+        compute_pool.resize(1)
     print(wakes)

@@ -251,8 +251,8 @@ def forks_while_a_thread_holds_a_lock() -> None:
         (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),
         (llvm.ffi.lib._lock, lambda: load.deferred_function(np.dtype(np.float32)).native_function() is not None),
     ]
-    if hasattr(type(rule).summed_rows, "lock"):  # Python before 3.12
-        cases.append((type(rule).summed_rows.lock, lambda: rule.summed_rows is not None))
+    if hasattr(type(rule).row_kernel, "lock"):  # Python before 3.12
+        cases.append((type(rule).row_kernel.lock, lambda: rule.row_kernel is not None))
     for lock, child in cases:
         has_it = threading.Event()
 

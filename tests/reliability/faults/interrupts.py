@@ -14,9 +14,9 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
 from fastgrad.core.recording import recorders
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.codegen import cache
-from fastgrad.kernels.runtime.thread_pool import team
+from fastgrad.kernels.runtime.thread_pool import compute_pool
 from tests.reliability.faults.allocations import Training, batch, in_thread
 from tests.reliability.faults.concurrency import Counter
 
@@ -48,11 +48,11 @@ def interrupted(work: Callable[[], Any], seconds: float) -> bool:
 def check_nothing_is_held() -> None:
     """No lock, no recorder, no gate is left from an interrupted call."""
     assert recorders.active == ()
-    assert locking.entry_gate == [0]
-    assert not team.lock.locked()
+    assert locking.fast_path_block_count == [0]
+    assert not compute_pool.lock.locked()
 
     def acquire() -> bool:
-        for lock in (locking.recording_lock.lock, writing.lock):
+        for lock in (locking.recording_lock.lock, writer_lock.lock):
             assert lock.acquire(timeout=5), lock
             lock.release()
         return True

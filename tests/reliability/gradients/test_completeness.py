@@ -11,7 +11,7 @@ from unittest import mock
 
 import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
-from fastgrad.core.operation import TABLE, Joint, Operation
+from fastgrad.core.operation import TABLE, JointGradient, Operation
 from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 
@@ -69,13 +69,13 @@ class Rows(Recorder):
     def noting(self, row: Operation) -> Any:
         """The row's gradient, which notes each of its rules that runs."""
         rule = row.gradient
-        if isinstance(rule, Joint):
+        if isinstance(rule, JointGradient):
 
             def joint(needs: tuple[bool, ...], *args: Any, **attributes: Any) -> Any:
                 self.slots |= {(row.name, position) for position, needed in enumerate(needs) if needed}
                 return rule.function(needs, *args, **attributes)
 
-            return Joint(joint, rule.zeros)
+            return JointGradient(joint, rule.zeros)
         if isinstance(rule, tuple):
             return tuple([each and self._noted(row.name, position, each) for position, each in enumerate(rule)])
         return self._noted(row.name, 0, rule)
@@ -137,7 +137,7 @@ def test_every_gradient_rule_of_a_row_runs_in_a_case(figure: Any) -> None:
     for name, row in TABLE.items():
         if isinstance(row.gradient, tuple):
             rules |= {(name, position) for position, rule in enumerate(row.gradient) if rule is not None}
-        elif isinstance(row.gradient, Joint):  # one function for all inputs, of any number
+        elif isinstance(row.gradient, JointGradient):  # one function for all inputs, of any number
             rules |= {(name, position) for position in rows.floats.get(name, {0})}
         elif row.gradient is not None:
             rules.add((name, 0))

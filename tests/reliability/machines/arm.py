@@ -92,7 +92,7 @@ def recorded(names: list[str]) -> tuple[list[Call], int]:
         before = [] if described is None else [x.copy() for x in described[1]]
         complete = iter(arguments)
         ends = {"first": 0, "last": units}
-        passed = signature_of(kernel).passed
+        passed = signature_of(kernel).passed_parameters
         answer = kernel(*[ends[p.name] if p.name in ends and p.kind == "int" else next(complete) for p in passed])
         if described is None:
             left_out += 1

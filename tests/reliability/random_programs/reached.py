@@ -14,6 +14,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes import simplify_algebra
 from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
 from fastgrad.compiler.programs.buffers import InArena, InCaller, InStatic
+from fastgrad.core.operation import TABLE, Operation
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
@@ -73,10 +74,10 @@ class Reached:
             for passes in ("SIMPLIFY", "HOST_PASSES"):
                 replace(pipeline, passes, tuple([self._pass(p.__name__, p) for p in getattr(pipeline, passes)]))
             rules = {
-                row: tuple([self._rule(rule_name(row, rule), rule) for rule in rules])
-                for row, rules in simplify_algebra.RULES.items()
+                row: tuple([self._rule(rule_name(row.name, rule), rule) for rule in rules])
+                for row, rules in algebra_rules().items()
             }
-            stack.enter_context(mock.patch.dict(simplify_algebra.RULES, rules))
+            replace(simplify_algebra, "rules_of", rules.__getitem__)
             replace(program, "plan", self._planned(program.plan))
             replace(emit, "_make_launches", self._group(emit._make_launches))
             replace(group.Group, "merged_with", self._joined(group.Group.merged_with))
@@ -258,6 +259,11 @@ def emit_phases(fused: Any) -> Any:
     return Schedule(fused).phases
 
 
+def algebra_rules() -> dict[Operation, tuple[Any, ...]]:
+    """The rules of algebra, by row of the operation table."""
+    return {row: simplify_algebra.rules_of(row) for row in TABLE.values() if row.simplifications is not None}
+
+
 def rule_name(row: str, rule: Any) -> str:
     """Of a rule of algebra: the operation that it begins at, and what it looks for."""
     return f"rule: {row}, {rule.__qualname__.partition('.')[0].strip('_').replace('_', ' ')}"
@@ -271,7 +277,7 @@ def statement_name(kind: str) -> str:
 def names() -> list[str]:
     """All that must be reached."""
     passes = [f"pass: {name}" for name in (*[p.__name__ for p in pipeline.HOST_PASSES], *CALLED)]
-    rules = [rule_name(row, rule) for row, rules in simplify_algebra.RULES.items() for rule in rules]
+    rules = [rule_name(row.name, rule) for row, rules in algebra_rules().items() for rule in rules]
     kinds = [f"node: {kind.name.lower()}" for kind in Kind if kind is not Kind.GIVEN]  # those are inside of passes
     return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS, *map(statement_name, KINDS)]))
 

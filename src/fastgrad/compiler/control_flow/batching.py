@@ -19,7 +19,7 @@ from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.recording import control_flow_handler
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.ops.batching import Batched, NotBatched, batching_rule_of, broadcast_rows
+from fastgrad.ops.batching import BatchArg, NotBatched, batching_rule_of, broadcast_rows
 
 
 def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
@@ -48,7 +48,7 @@ def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequen
 
 def _run_batched(graph: Graph, tensors: Sequence[Tensor], recorded_function: Any) -> list[Tensor]:
     rows = len(tensors[0]._array)
-    batched: dict[int, Batched] = {}
+    batched: dict[int, BatchArg] = {}
     if any(
         not _is_batchable(node, known_rows)
         for node, known_rows in _nodes_with_row_dependence(graph, recorded_function.given)
@@ -58,11 +58,11 @@ def _run_batched(graph: Graph, tensors: Sequence[Tensor], recorded_function: Any
         if node.kind is Kind.ARGUMENT:
             is_row = node.payload < recorded_function.given
             x = tensors[node.payload] if is_row else recorded_function.outside[node.payload - recorded_function.given]
-            batched[id(node.outputs[0])] = Batched(x, is_row)
+            batched[id(node.outputs[0])] = BatchArg(x, is_row)
         elif node.kind is Kind.CONSTANT:
-            batched[id(node.outputs[0])] = Batched(constant_tensor(node.payload), False)
+            batched[id(node.outputs[0])] = BatchArg(constant_tensor(node.payload), False)
         elif node.kind is Kind.READ:
-            batched[id(node.outputs[0])] = Batched(node.payload._read_as_stored(), False)
+            batched[id(node.outputs[0])] = BatchArg(node.payload._read_as_stored(), False)
         else:
             inputs = [batched[id(value)] for value in node.inputs]
             batched.update(_batched_results(node, inputs, rows))
@@ -89,10 +89,10 @@ def _is_batchable(node: Node, has_row_inputs: bool) -> bool:
     return batching_rule_of(node.payload) is not None
 
 
-def _batched_results(node: Node, inputs: list[Batched], rows: int) -> dict[int, Batched]:
+def _batched_results(node: Node, inputs: list[BatchArg], rows: int) -> dict[int, BatchArg]:
     if not any(x.has_rows for x in inputs):
         tensors = call_primitive(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
-        return {id(v): Batched(y, False) for v, y in zip(node.outputs, tensors, strict=False)}
+        return {id(v): BatchArg(y, False) for v, y in zip(node.outputs, tensors, strict=False)}
     rule = batching_rule_of(node.payload)
     if rule is None:
         raise NotBatched
@@ -101,4 +101,4 @@ def _batched_results(node: Node, inputs: list[Batched], rows: int) -> dict[int, 
     for value, y in zip(node.outputs, outputs, strict=True):
         if y._array.shape != (rows, *value.shape) or y._array.dtype != value.dtype:
             raise NotBatched
-    return {id(v): Batched(y, True) for v, y in zip(node.outputs, outputs, strict=True)}
+    return {id(v): BatchArg(y, True) for v, y in zip(node.outputs, outputs, strict=True)}

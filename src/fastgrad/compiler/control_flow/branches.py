@@ -13,6 +13,7 @@ from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
 from fastgrad.compiler.graph.graph import Graph
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -36,7 +37,7 @@ class Branches(ControlFlowOperation):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self.bounded_loops = [loop for branch in branches for loop in branch.bounded_loops]
+        self.loops_with_capacity = [loop for branch in branches for loop in branch.loops_with_capacity]
         self._reduced: dict[Flags, Branches] = {}
 
     @property
@@ -57,7 +58,11 @@ class Branches(ControlFlowOperation):
         """Returns the results of the selected branch, as arrays."""
         return self.branches[self.branch_number(index)].run(*arrays)
 
-    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the shapes and dtypes of the results of each branch."""
+        return self.branches[0].result()
+
+    def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results of the selected branch, computed by operations on tensors."""
         return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
@@ -84,6 +89,6 @@ class Branches(ControlFlowOperation):
             reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
         return reduced
 
-    def _results_reached(self, flags: Flags) -> Iterable[bool]:
-        reached = [gradient_reaches(branch.graph, flags[1:]) for branch in self.branches]
+    def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
+        reached = [gradient_reaches(branch.graph, input_flags[1:]) for branch in self.branches]
         return map(any, zip(*reached, strict=True))

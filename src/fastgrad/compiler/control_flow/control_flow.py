@@ -18,8 +18,8 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
-from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
+from fastgrad.compiler.control_flow.explicit_state import StateVariables, explicit_state, state_of
+from fastgrad.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
@@ -47,7 +47,7 @@ class _InnerRecording(Recording):
         drawn: states of generators after the draws for variables that it has made, which stay.
     """
 
-    rehearses = True
+    is_trial_run = True
 
     def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
         super().__init__(arguments)
@@ -113,7 +113,7 @@ class _RecordedFunction(NamedTuple):
 
     graph: Graph
     outside: list[Tensor]
-    state: State
+    state: StateVariables
     outer_guards: Graph
     given: int
 
@@ -192,7 +192,7 @@ class ControlFlow:
         parts: list[_RecordedFunction] = []
         for function in functions:
             part = self.record_function(flat(function), [])
-            if part is None or not _return_same_structure(structures[0], structures[-1], parts, part):
+            if part is None or not _have_same_result_structure(structures[0], structures[-1], parts, part):
                 return False, None
             parts.append(part)
         state = _union_of_states(part.state for part in parts)
@@ -263,8 +263,8 @@ class ControlFlow:
                     part, test, list(carried), list(rows), most_iterations, bool(reverse), least_capacity
                 )
             except GuardError:
-                previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
-                if not have_overflowed(bounded_loops(part.graph)) or capacities == previous_capacities:
+                previous_capacities, capacities = capacities, [loop.most for loop in loops_with_capacity(part.graph)]
+                if not have_overflowed(loops_with_capacity(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
@@ -290,16 +290,16 @@ class ControlFlow:
             if is_differentiable(v._array.dtype) and any(v is other for other in recorded_body.state.read)
         ]
         layout = _LoopLayout(len(carried), len(rows), len(outside), len(written))
-        state = State((*written, *fixed), written)
+        state = StateVariables((*written, *fixed), written)
         body = layout.iteration_graph(
-            explicit_state(_renumbered_graph(recorded_body, outside), layout.count_before_state, state, handles)
+            explicit_state(_renumbered_graph(recorded_body, outside), layout.variables_start, state, handles)
         )
         condition = None
         if recorded_condition is not None:
             shown = explicit_state(
                 _renumbered_graph(recorded_condition, outside),
-                layout.count_before_state,
-                State(state.read, ()),
+                layout.variables_start,
+                StateVariables(state.read, ()),
                 handles,
             )
             condition = layout.with_operation_arguments(shown)
@@ -391,8 +391,8 @@ class _LoopLayout(NamedTuple):
     written: int
 
     @property
-    def count_before_state(self) -> int:
-        """The number of a recorded loop's inputs before those for variables."""
+    def variables_start(self) -> int:
+        """The position of a recorded loop's first input for a variable."""
         return self.carried + self.rows + self.outside
 
     def with_operation_arguments(self, graph: Graph) -> Graph:
@@ -401,10 +401,10 @@ class _LoopLayout(NamedTuple):
         def new_position(position: int) -> int:
             if position < self.carried:
                 return position
-            if position < self.count_before_state:
+            if position < self.variables_start:
                 return position + self.written
-            if position < self.count_before_state + self.written:
-                return position - self.count_before_state + self.carried
+            if position < self.variables_start + self.written:
+                return position - self.variables_start + self.carried
             return position
 
         return with_argument_numbers(graph, new_position)
@@ -462,7 +462,7 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
         run_nodes(part.outer_guards, tensors)
         for node in part.outer_guards.nodes:
             if node.kind is Kind.GUARD:
-                tensors[id(node.inputs[0])]._looked_at(node.payload[0])
+                tensors[id(node.inputs[0])]._report_value_use(node.payload[0])
     return True
 
 
@@ -477,21 +477,21 @@ def _unique_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:
     return list({id(x): x for x in tensors}.values())
 
 
-def _union_of_states(states: Iterable[State]) -> State:
+def _union_of_states(states: Iterable[StateVariables]) -> StateVariables:
     """Returns all variables of several states. Written variables are also read, for parts that do not write them."""
     read: dict[int, Variable] = {}
     written: dict[int, Variable] = {}
     for state in states:
         read |= {id(v): v for v in (*state.read, *state.written)}
         written |= {id(v): v for v in state.written}
-    return State(tuple(read.values()), tuple(written.values()))
+    return StateVariables(tuple(read.values()), tuple(written.values()))
 
 
 def _match_carried_types(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
     return all((y.shape, y.dtype) == (x._array.shape, x._array.dtype) for y, x in zip(results, carried, strict=False))
 
 
-def _return_same_structure(
+def _have_same_result_structure(
     first_result: Any, last_result: Any, previous_branches: list[_RecordedFunction], last_branch: _RecordedFunction
 ) -> bool:
     """True if two branches return results of the same structure, shapes and dtypes."""

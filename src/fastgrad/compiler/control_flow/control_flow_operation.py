@@ -1,6 +1,6 @@
 """Operations made of several graphs, with Python code between them: branches and loops.
 
-Such an operation has two implementations: ``run`` on arrays, as directly as possible, and ``on_tensors`` by operations on
+Such an operation has two implementations: ``run`` on arrays, as directly as possible, and ``run_on_tensors`` by operations on
 tensors, which tapes can record. The second gives all derivatives that have no code of their own: ``TapeGradient``
 runs it under a tape at each of its own runs.
 """
@@ -8,17 +8,18 @@ runs it under a tape at each of its own runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_parts
+from fastgrad.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_args
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.record import hidden_from_recordings
 from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
+from fastgrad.core.result_rules import Specs, like_inputs
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 
@@ -32,7 +33,7 @@ class ControlFlowOperation(GraphBasedOperation):
 
     gives: int
 
-    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results of branches or a loop, computed by operations that tapes can record."""
         raise NotImplementedError
 
@@ -40,16 +41,16 @@ class ControlFlowOperation(GraphBasedOperation):
         """Returns flags of the inputs in ``needs`` from which a gradient flows to a result in ``have``."""
         flags = [False] * len(needs)
         for position in compress(range(len(needs)), needs):
-            reached = self._results_reached(tuple([other == position for other in range(len(needs))]))
+            reached = self._results_with_gradient_to(tuple([other == position for other in range(len(needs))]))
             flags[position] = any(h and r for h, r in zip(have, reached, strict=True))
         return tuple(flags)
 
-    def _results_reached(self, flags: Flags) -> Iterable[bool]:
-        """Returns for each result that gradients flow to whether one flows to a marked input."""
+    def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
+        """Returns for each result whether a gradient flows from the result to an input marked in ``input_flags``."""
         raise NotImplementedError
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, result_cotangents = differentiable_parts(needs, g, inputs)
+        needs, have, result_cotangents = differentiable_args(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
         return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
@@ -78,7 +79,7 @@ class ReturnsResiduals(ControlFlowOperation):
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         g, y = (g, y) if type(y) is tuple else ((g,), (y,))
-        needs, have, _ = differentiable_parts(needs, g, inputs)
+        needs, have, _ = differentiable_args(needs, g, inputs)
         have = have[: self.gives]
         needs = self.inputs_reaching_results(needs, have)
         if True not in needs:
@@ -104,7 +105,7 @@ class TapeGradient(ControlFlowOperation):
     def __init__(self, primal: ControlFlowOperation, needs: Flags, have: Flags) -> None:
         super().__init__(f"{primal.name}_gradient")
         self._primal, self._needs, self._have = primal, needs, have
-        self.checks, self.bounded_loops = primal.checks, primal.bounded_loops
+        self.checks, self.loops_with_capacity = primal.checks, primal.loops_with_capacity
 
     @property
     def result_count(self) -> int:
@@ -114,19 +115,26 @@ class TapeGradient(ControlFlowOperation):
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the cotangents of the inputs, as arrays."""
         with hidden_from_recordings():
-            return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
+            return tuple([y._array for y in self.run_on_tensors(*[Tensor(array) for array in arrays])])
 
-    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def result(self, *inputs: Any) -> Specs:
+        """The result rule: a cotangent has the shape and dtype of its input."""
+        return like_inputs(*compress(count(), self._needs))(*inputs)
+
+    def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the cotangents of the inputs, computed by operations on tensors."""
-        count = len(self._needs)
+        input_count = len(self._needs)
         # One tensor may be several inputs, and each input has its own cotangent.
-        xs = [TABLE["recomputed_input"](x) if need else x for x, need in zip(inputs[:count], self._needs, strict=True)]
+        xs = [
+            TABLE["recomputed_input"](x) if need else x
+            for x, need in zip(inputs[:input_count], self._needs, strict=True)
+        ]
         sources = [x for x, need in zip(xs, self._needs, strict=True) if need]
         with GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
-            results = self._primal.on_tensors(*xs)
+            results = self._primal.run_on_tensors(*xs)
         targets = [y for y, present in zip(results, self._have, strict=True) if present]
-        gradients = tape.gradient(targets, sources, list(inputs[count:]), unconnected_gradients="zero")
+        gradients = tape.gradient(targets, sources, list(inputs[input_count:]), unconnected_gradients="zero")
         return tuple(
             [cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent for cotangent in gradients]
         )

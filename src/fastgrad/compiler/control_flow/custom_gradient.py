@@ -9,7 +9,8 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
-from fastgrad.core.operation import Form, Joint
+from fastgrad.core.operation import Form, JointGradient
+from fastgrad.core.result_rules import Specs, like_inputs
 from fastgrad.core.tensor import Tensor
 
 
@@ -35,10 +36,14 @@ class CustomGradient(UnlistedOperation):
         """Returns the first inputs as the results, unchanged."""
         return arrays[: self.passes_on]
 
+    def result(self, *inputs: Any) -> Specs:
+        """The result rule: the shapes and dtypes of the first inputs."""
+        return like_inputs(*range(self.passes_on))(*inputs)
+
     @property
-    def gradient(self) -> Joint:
+    def gradient(self) -> JointGradient:
         """The gradient rule for tapes."""
-        return Joint(self._cotangents)
+        return JointGradient(self._cotangents)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         read = inputs[self.passes_on + len(self._there) :]

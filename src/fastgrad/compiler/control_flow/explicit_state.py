@@ -16,17 +16,18 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.record import TraceError
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form
+from fastgrad.core.result_rules import same
 from fastgrad.core.variable import Variable
 
 
-class State(NamedTuple):
+class StateVariables(NamedTuple):
     """The variables that a graph reads, and the variables that it assigns, each once, in order."""
 
     read: tuple[Variable, ...]
     written: tuple[Variable, ...]
 
 
-def state_of(graph: Graph) -> State:
+def state_of(graph: Graph) -> StateVariables:
     """Returns the variables that a graph reads and those that it assigns.
 
     Raises:
@@ -41,10 +42,10 @@ def state_of(graph: Graph) -> State:
             written[id(node.payload)] = node.payload
         elif node.kind not in {Kind.ARGUMENT, Kind.CONSTANT, Kind.OPERATION, Kind.GUARD}:
             raise TraceError(f"{node} changes state in a way that has no form as a function of values")
-    return State(tuple(read.values()), tuple(written.values()))
+    return StateVariables(tuple(read.values()), tuple(written.values()))
 
 
-def explicit_state(graph: Graph, argument_count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
+def explicit_state(graph: Graph, argument_count: int, state: StateVariables, handles: Sequence[Variable] = ()) -> Graph:
     """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:
@@ -65,7 +66,7 @@ def explicit_state(graph: Graph, argument_count: int, state: State, handles: Seq
 class _StateRewriter:
     """Rewrites a graph node by node, with variables as arguments and results."""
 
-    def __init__(self, graph: Graph, count: int, state: State, handles: Sequence[Variable]) -> None:
+    def __init__(self, graph: Graph, count: int, state: StateVariables, handles: Sequence[Variable]) -> None:
         numbers = [value.number for node in graph.nodes for value in node.outputs]
         self._numbers = itertools.count(max(numbers, default=-1) + 1)
         self._nodes: list[Node] = []
@@ -104,7 +105,7 @@ class _StateRewriter:
         if current is handle or not is_differentiable(current.dtype):
             return current
         value = self._new_value(current.shape, current.dtype)
-        self._nodes.append(Node(Kind.OPERATION, value_read, (current, handle), (value,)))
+        self._nodes.append(Node(Kind.OPERATION, value_read_operation, (current, handle), (value,)))
         return value
 
 
@@ -113,10 +114,11 @@ class _ValueRead(UnlistedOperation):
 
     gradient: Any = (None, lambda g, y, now, handle: g)
     passes_on = 1
+    result: Any = staticmethod(same)
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
         """Returns the variable's value now, after the assignment."""
         return now
 
 
-value_read = _ValueRead("value_read", Form.INDEX_MAP)
+value_read_operation = _ValueRead("value_read", Form.INDEX_MAP)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, are_watched, is_differentiable
-from fastgrad.core.operation import Joint
+from fastgrad.core.operation import JointGradient
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
@@ -30,10 +30,10 @@ class GraphBasedOperation(UnlistedOperation):
     """The base of operations that run graphs, and have variants with residuals.
 
     Attributes:
-        bounded_loops: loops in it, at any depth, that have a capacity.
+        loops_with_capacity: loops in it, at any depth, that have a capacity.
     """
 
-    bounded_loops: Sequence[Any] = ()
+    loops_with_capacity: Sequence[Any] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -45,9 +45,9 @@ class GraphBasedOperation(UnlistedOperation):
         raise NotImplementedError
 
     @property
-    def gradient(self) -> Joint:
+    def gradient(self) -> JointGradient:
         """The gradient rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
+        return JointGradient(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         """Returns the cotangents of the inputs in ``needs``, None for the others."""
@@ -68,7 +68,7 @@ class GraphBasedOperation(UnlistedOperation):
             return self
         forward_operation = self._forwards.get(flags)
         if forward_operation is None or (
-            have_overflowed(forward_operation.bounded_loops) and not have_overflowed(self.bounded_loops)
+            have_overflowed(forward_operation.loops_with_capacity) and not have_overflowed(self.loops_with_capacity)
         ):
             forward_operation = self.with_residuals(flags, inputs) or self
             cache_value(self._forwards, flags, forward_operation)
@@ -85,7 +85,7 @@ class GraphBasedOperation(UnlistedOperation):
             try:
                 return forward, run(forward)
             except GuardError:
-                if have_overflowed(self.bounded_loops) or not have_overflowed(forward.bounded_loops):
+                if have_overflowed(self.loops_with_capacity) or not have_overflowed(forward.loops_with_capacity):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -97,7 +97,7 @@ class GraphBasedOperation(UnlistedOperation):
         return super().__call__(*inputs)
 
 
-def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tuple[Flags, Flags, list[Tensor]]:
+def differentiable_args(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tuple[Flags, Flags, list[Tensor]]:
     """Returns the arguments of a gradient rule without those for inputs and results of integer dtypes.
 
     Args:
@@ -119,10 +119,10 @@ def have_overflowed(loops: Sequence[Any]) -> bool:
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 
 
-def bounded_loops(graph: Graph) -> tuple[Any, ...]:
+def loops_with_capacity(graph: Graph) -> tuple[Any, ...]:
     """Returns the loops in a graph, at any depth, that have a capacity, each once."""
     operations = [node.payload for node in graph.nodes if isinstance(node.payload, GraphBasedOperation)]
-    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.bounded_loops]))
+    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.loops_with_capacity]))
 
 
 def cache_value(cache: dict[Any, Any], key: Any, value: Any) -> None:

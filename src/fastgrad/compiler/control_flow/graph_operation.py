@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
+from fastgrad.compiler.control_flow.explicit_state import StateVariables, explicit_state, state_of
 from fastgrad.compiler.control_flow.graph_based_operation import (
     Flags,
     GraphBasedOperation,
-    bounded_loops,
     cache_value,
-    differentiable_parts,
+    differentiable_args,
+    loops_with_capacity,
 )
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
@@ -36,15 +36,9 @@ from fastgrad.core import recording
 from fastgrad.core.backward import TapeEntry, backward_pass
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import Form, Operation
+from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
-
-_CHEAP_ELEMENTWISE_ROWS = frozenset(
-    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"}
-)
-_CHEAP_ELEMENTWISE_ROWS |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
-_CHEAP_ELEMENTWISE_ROWS |= {"greater", "greater_equal", "less", "less_equal"}
-# Element-wise operations that cost less than a read of their result from memory.
 
 
 class GraphOperation(GraphBasedOperation):
@@ -76,17 +70,21 @@ class GraphOperation(GraphBasedOperation):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self.bounded_loops = bounded_loops(graph)
+        self.loops_with_capacity = loops_with_capacity(graph)
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the graph's results for given arrays, in new arrays."""
-        if any(recorder.follows_state for recorder in recording.recorders.active):
+        if any(recorder.records_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
                 self._optimized = simplified(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
+
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the shapes and dtypes of the graph's results."""
+        return tuple([same(value) for value in self.graph.results])
 
     def program(self) -> Program:
         """Returns the compiled program of the graph, compiled at the first call."""
@@ -106,7 +104,7 @@ class GraphOperation(GraphBasedOperation):
         return _variant_with_residuals(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, cotangents = differentiable_parts(needs, g, inputs)
+        needs, have, cotangents = differentiable_args(needs, g, inputs)
         tensors = [*inputs, *(y if type(y) is tuple else (y,)), *cotangents]
         pullback = self.pullback(needs, have, tensors)
         try:
@@ -286,9 +284,7 @@ def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
 
 
 def _is_cheap_to_recompute(node: Node) -> bool:
-    return node.kind is Kind.OPERATION and (
-        node.payload.form is Form.INDEX_MAP or node.payload.name in _CHEAP_ELEMENTWISE_ROWS
-    )
+    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.is_cheap)
 
 
 # ---- making pullbacks ---------------------------------------------------------------------------------------
@@ -423,7 +419,7 @@ class StatefulCall:
     """
 
     def __init__(self, graph: Graph, count: int, name: str = "graph") -> None:
-        self._state: State = state_of(graph)
+        self._state: StateVariables = state_of(graph)
         self._count = len(graph.results)
         self.operation = GraphOperation(explicit_state(graph, count, self._state), name)
 

@@ -20,6 +20,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -53,7 +54,7 @@ class Loop(ControlFlowOperation):
             loops are one object (shared_operations.py).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each option is a part of a loop's description
         self,
         body: GraphOperation,
         condition: GraphOperation | None,
@@ -86,7 +87,7 @@ class Loop(ControlFlowOperation):
         return {**condition, "trip": self.body.graph}
 
     @property
-    def options(self) -> dict[str, Any]:
+    def constructor_options(self) -> dict[str, Any]:
         """The keyword arguments of the loop besides its graphs, for an equal loop of other graphs."""
         names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
         return {name: getattr(self, name) for name in names}
@@ -99,22 +100,22 @@ class Loop(ControlFlowOperation):
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
     @property
-    def bounded_loops(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
+    def loops_with_capacity(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
         """The loops with a capacity: this one, and loops in its graphs."""
         operations = [self.body] if self.condition is None else [self.body, self.condition]
         return [
             *([] if self.most is None else [self]),
-            *[loop for operation in operations for loop in operation.bounded_loops],
+            *[loop for operation in operations for loop in operation.loops_with_capacity],
         ]
 
     def has_next_iteration(self, iterations_done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """True if another iteration follows ``iterations_done`` iterations, given arrays.
+        """True if another iteration follows after ``iterations_done`` iterations.
 
         Raises:
             GuardError: its number is beyond the capacity.
         """
         if self.condition is None:
-            return iterations_done < self.row_count(number)
+            return iterations_done < self.iteration_count_of_rows(number)
         if number is not None and iterations_done >= int(number):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
@@ -124,21 +125,21 @@ class Loop(ControlFlowOperation):
         return True
 
     def double_capacity(self) -> GuardError:
-        """Doubles the capacity that the origin notes; returns the error to raise for too many iterations."""
+        """Doubles ``origin.needed_capacity``; returns the ``GuardError`` to raise for too many iterations."""
         assert self.most is not None
         assert self.origin is not None
         self.origin.needed_capacity = max(self.origin.needed_capacity, 2 * self.most)
         return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
-    def row_count(self, number: Any) -> int:
+    def iteration_count_of_rows(self, count_input: Any) -> int:
         """Returns the number of iterations of a loop over rows."""
-        return int(number) if self.counted else (self.trips or 0)
+        return int(count_input) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the loop's results, as arrays."""
         carried, rows, captured, number = self.split_inputs(arrays)
-        stacks = self.empty_stacks()
-        total = self.row_count(number)
+        stacks = self.zero_filled_stacks()
+        total = self.iteration_count_of_rows(number)
         iteration = 0
         while self.has_next_iteration(iteration, carried, captured, number):
             row = self.row_number(iteration, total)
@@ -149,9 +150,15 @@ class Loop(ControlFlowOperation):
             iteration += 1
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
-    def empty_stacks(self) -> list[np.ndarray]:
+    def result(self, *inputs: Any) -> tuple[ArraySpec, ...]:
+        """The result rule: the carried values keep their shapes; a stack has a row for each iteration."""
+        results = self.body.result()
+        stacks = [ArraySpec((self.length, *y.shape), y.dtype) for y in results[self.carried :]]
+        return (*results[: self.carried], *stacks, *([ArraySpec((), np.dtype(np.int64))] if self.counts else []))
+
+    def zero_filled_stacks(self) -> list[np.ndarray]:
         """Returns zero-filled arrays for the loop's stacked results, a row for each iteration."""
-        return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
+        return [np.zeros(*stack) for stack in self.result()[self.carried : self.gives]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """Returns the kernel of a loop whose iterations are all native."""
@@ -161,15 +168,15 @@ class Loop(ControlFlowOperation):
         """Returns the number of the row of the next iteration, after ``iterations_done`` of ``iteration_count`` iterations."""
         return iteration_count - 1 - iterations_done if self.reverse else iterations_done
 
-    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def run_on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the loop's results, computed by operations on tensors."""
         carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
         sliced = [x if type(x) is tuple else (x,) for x in sliced]
-        columns = [[constant_tensor(row) for row in stack] for stack in self.empty_stacks()]
+        columns = [[constant_tensor(row) for row in stack] for stack in self.zero_filled_stacks()]
         fixed = [x._on_host() for x in captured]
-        total = self.row_count(number)
+        total = self.iteration_count_of_rows(number)
         iteration = 0
         while self.has_next_iteration(iteration, [x._on_host() for x in carried], fixed, number):
             row = self.row_number(iteration, total)
@@ -203,7 +210,7 @@ class Loop(ControlFlowOperation):
             graph = self.body.graph
             results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
-            options = self.options | {"most": self.most if len(results) > self.carried else None}
+            options = self.constructor_options | {"most": self.most if len(results) > self.carried else None}
             reduced = self._reduced[kept] = Loop(body, self.condition, **options)
         return reduced
 
@@ -220,8 +227,8 @@ class Loop(ControlFlowOperation):
                 return inputs, results
             carried = reached_carried
 
-    def _results_reached(self, flags: Flags) -> Iterable[bool]:
-        inputs, results = self.body_dependencies(flags)
+    def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:
+        inputs, results = self.body_dependencies(input_flags)
         # Without an iteration the carried inputs are the results.
         return [result or (i < self.carried and inputs[i]) for i, result in enumerate(results)]
 

@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
-from fastgrad.kernels.runtime.driver import LOOP_NANOSECONDS_ADDRESS
+from fastgrad.kernels.runtime.driver import NANOSECONDS_SINCE_PAUSE_ADDRESS
 from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
 BYTES: np.dtype = np.dtype(np.uint8)
@@ -34,7 +34,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     work = work_of(plan)
     if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
-    layout, buffers = _array_records_of_iteration(loop, plan)
+    layout, buffers = _iteration_descriptors(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
@@ -42,7 +42,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
-ArrayRecords = list[tuple[int, int, int]]
+ArrayDescriptors = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
@@ -51,7 +51,7 @@ def _launches_of_row_loop(
     outputs: Any,
     plan: Plan,
     work: NativeWork,
-    layout: ArrayRecords,
+    layout: ArrayDescriptors,
     carried: list[Any],
     buffers: list[int],
 ) -> Launches:
@@ -62,12 +62,12 @@ def _launches_of_row_loop(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        _word_table_operand(layout),
-        _word_table_operand([*carried, (0, 0)]),
+        _flat_int64_operand(layout),
+        _flat_int64_operand([*carried, (0, 0)]),
         loop.carried,
         trips,
         int(loop.reverse),
-        LOOP_NANOSECONDS_ADDRESS,
+        NANOSECONDS_SINCE_PAUSE_ADDRESS,
         int(50.0 + cost_without_loops(plan)),
         Scratch(0),
         Scratch(1),
@@ -82,7 +82,7 @@ def _launches_of_while(
     outputs: Any,
     plan: Plan,
     work: NativeWork,
-    layout: ArrayRecords,
+    layout: ArrayDescriptors,
     carried: list[Any],
     buffers: list[int],
 ) -> Launches | None:
@@ -96,7 +96,7 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: ArrayRecords = [_record_of_argument(loop, number, 0) for number, _ in test.arguments]
+    test_layout: ArrayDescriptors = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -107,15 +107,15 @@ def _launches_of_while(
         address_table([Input(i) for i in range(len(inputs))]),
         address_table([Output(i) for i in range(len(outputs))]),
         address_table([Scratch(2 + i) for i in range(2 * len(memory))]),
-        _word_table_operand(layout),
-        _word_table_operand(test_layout),
-        _word_table_operand([*carried, (0, 0)]),
+        _flat_int64_operand(layout),
+        _flat_int64_operand(test_layout),
+        _flat_int64_operand([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
         1 << 62 if loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
-        LOOP_NANOSECONDS_ADDRESS,
+        NANOSECONDS_SINCE_PAUSE_ADDRESS,
         int(100.0 + cost_without_loops(plan) + cost_without_loops(test)),
         Scratch(0),
         Scratch(1),
@@ -136,15 +136,15 @@ ASSUMED_WHILE_LOOP_ITERATIONS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
-def _word_table_operand(records: Sequence[tuple[int, ...]]) -> Constant:
-    return Constant(np.array(records, np.int64).reshape(-1))
+def _flat_int64_operand(tuples: Sequence[tuple[int, ...]]) -> Constant:
+    return Constant(np.array(tuples, np.int64).reshape(-1))
 
 
 def _scratch_arrays_of_loop(
-    record_count: int, loop: Any, buffer_sizes: Sequence[int]
+    descriptor_count: int, loop: Any, buffer_sizes: Sequence[int]
 ) -> tuple[tuple[np.dtype, int], ...]:
     return (
-        (WORDS, record_count),
+        (WORDS, descriptor_count),
         (WORDS, loop.carried + 1),
         *[(BYTES, size) for size in buffer_sizes for _ in range(2)],
     )
@@ -185,9 +185,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records_of_iteration(loop: Any, plan: Plan) -> tuple[ArrayRecords, list[int]]:
-    """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: ArrayRecords = [_record_of_argument(loop, number, size_of(value)) for number, value in plan.arguments]
+def _iteration_descriptors(loop: Any, plan: Plan) -> tuple[ArrayDescriptors, list[int]]:
+    """Returns a descriptor of each array of an iteration, and the sizes of the carried results that are not stacked."""
+    layout: ArrayDescriptors = [_argument_descriptor(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:
@@ -209,7 +209,7 @@ def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     return copies
 
 
-def _record_of_argument(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
+def _argument_descriptor(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
     if argument_number < loop.carried:
         return looping.CARRIED, argument_number, byte_count
     return (

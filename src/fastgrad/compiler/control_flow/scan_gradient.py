@@ -84,7 +84,7 @@ def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.n
 
 def _example_row(loop: Loop) -> int:
     """Returns the number of a row that all of the loop's row tensors have, as an example of all rows."""
-    return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.row_count(None))
+    return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.iteration_count_of_rows(None))
 
 
 class _ResidualLoop(ReturnsResiduals, Loop):
@@ -99,7 +99,7 @@ class _ResidualLoop(ReturnsResiduals, Loop):
 
     def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
         changes = {"most": most, "origin": loop.origin or loop, "counts": loop.condition is not None}
-        super().__init__(loop, body, loop.condition, **loop.options | changes)
+        super().__init__(loop, body, loop.condition, **loop.constructor_options | changes)
         self._before = {j: loop.gives + position for position, j in enumerate(before)}
 
     def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
@@ -184,7 +184,7 @@ class _BackwardLoop:
         )
 
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
-        """Returns the graph of a backward iteration: from cotangents, sums, rows of inputs, results and cotangents."""
+        """Returns the graph of a backward iteration, which updates the cotangents of carried and captured values."""
         loop = self._loop
         trip, results, cotangents, stacked_cotangents = self._example_iteration(inputs, y, g)
         ends = loop.carried, loop.carried + loop.rows

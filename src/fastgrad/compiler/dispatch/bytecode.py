@@ -11,7 +11,7 @@ _SKIPPED_OPCODES = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PREC
 _ATTRIBUTE_OPCODES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
 
 
-class Path(NamedTuple):
+class NamePath(NamedTuple):
     """A name, and the attributes read from it.
 
     Attributes:
@@ -27,17 +27,17 @@ class Path(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def paths_of(code: CodeType) -> tuple[Path, ...]:
-    """Returns all paths that a function and its inner functions read, each once, in order."""
-    paths: dict[Path, None] = {}
+def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
+    """Returns the attribute paths that a function and its inner functions read, each once, in order."""
+    paths: dict[NamePath, None] = {}
     stored = _assignment_counts(code)
     arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    local_paths: dict[str, Path] = {
-        name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
+    local_paths: dict[str, NamePath] = {
+        name: NamePath("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
     }
-    current: Path | None = None
+    current: NamePath | None = None
     getattr_positions: list[int] = []  # positions of `getattr` reads that wait for an attribute name
-    getattr_path: Path | None = None  # the path of the result of its call
+    getattr_path: NamePath | None = None  # the path of the result of its call
     for position, instruction in enumerate(dis.get_instructions(code)):
         name = instruction.opname
         if name in _SKIPPED_OPCODES:
@@ -46,19 +46,19 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
         if name in _ATTRIBUTE_OPCODES or (
             name == "LOAD_CONST" and isinstance(value, str) and _is_getattr_name(getattr_positions, position)
         ):
-            current = current or Path("held", "", ())
-            current = Path(current.kind, current.name, (*current.attributes, value))
+            current = current or NamePath("held", "", ())
+            current = NamePath(current.kind, current.name, (*current.attributes, value))
             if name == "LOAD_CONST":
                 getattr_positions.pop()
                 getattr_path = current
         elif name.startswith("CALL") and getattr_path is not None:
             current, getattr_path = getattr_path, None
         elif name in ("LOAD_GLOBAL", "LOAD_NAME"):
-            current = Path("global", value, ())
+            current = NamePath("global", value, ())
             if value == "getattr":
                 getattr_positions.append(position)
         elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-            current = Path("free", value, ()) if value in code.co_freevars else local_paths.get(value)
+            current = NamePath("free", value, ()) if value in code.co_freevars else local_paths.get(value)
         elif name.startswith("LOAD_FAST") or name == "STORE_FAST_LOAD_FAST":
             current = local_paths.get(value[-1] if isinstance(value, tuple) else value)
         else:
@@ -69,17 +69,17 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
             paths[current] = None
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            for path in paths_of(constant):
+            for path in name_paths_of(constant):
                 if path.kind in {"global", "held"} or (path.kind == "free" and path.name in code.co_freevars):
                     paths[path] = None
                 elif path.kind == "free" and path.name in local_paths:
                     outer_path = local_paths[path.name]
-                    paths[Path(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))] = None
+                    paths[NamePath(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))] = None
     return tuple(paths)
 
 
 def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:
-    """True if a string is the second argument of ``getattr``: at least one other value has been read since."""
+    """True if the constant at ``position`` may be the second argument of the last ``getattr``, not the first."""
     return bool(getattr_positions) and position - getattr_positions[-1] > 1
 
 

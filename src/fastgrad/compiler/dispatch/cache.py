@@ -52,15 +52,15 @@ class Key:
         self.watches: list[Any] = []
         self.changed: tuple[str, str, str] | None = None
 
-    def version(self, objects: list[Any]) -> Version | None:
+    def find_version(self, call_objects: list[Any]) -> Version | None:
         """Returns the version whose captured values are unchanged, and moves it to the front; None if there is none."""
         for version in list(self.versions):
-            if version.captures.are_unchanged(objects):
+            if version.captures.are_unchanged(call_objects):
                 if version is not self.versions[0]:
                     self.versions.remove(version)
                     self.versions.insert(0, version)
                 return version
-        gone = [version for version in self.versions if version.captures.keeps_unused_variable()]
+        gone = [version for version in self.versions if version.captures.keeps_replaced_variable_alive()]
         if gone:
             self.versions = [version for version in self.versions if version not in gone]
             self.changed, gone = gone[0].captures.first_change(), []

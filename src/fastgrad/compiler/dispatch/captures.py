@@ -18,7 +18,7 @@ from weakref import ref
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.bytecode import Path, paths_of
+from fastgrad.compiler.dispatch.bytecode import NamePath, name_paths_of
 from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
 from fastgrad.core.array_conversion import short_repr
@@ -91,7 +91,7 @@ class Captures:
         self.scope: dict[str, Any] = {
             "CALL_CHANGED": CALL_CHANGED,
             "differs": has_changed,
-            "mutations": settings_version.count,
+            "mutations": settings_version.change_count,
         }
         self._found: list[Capture] = []
         self._names: dict[int, str] = {}  # by object: its name in the generated code
@@ -141,7 +141,7 @@ class Captures:
                 changes[capture.label] = current
         return changes
 
-    def keeps_unused_variable(self) -> bool:
+    def keeps_replaced_variable_alive(self) -> bool:
         """True if a captured variable is kept alive although its name now refers to another object."""
         changes = self.changed_values()
         return any(capture.held and capture.label in changes for capture in self._found)
@@ -176,18 +176,18 @@ class Captures:
         self._analysed_functions.add(key)
         self._alive += [function, *bound.values()]
         containers: list[Any] = []
-        for path in paths_of(code):
+        for path in name_paths_of(code):
             if path.kind != "held":
                 containers += [
                     value for value in self._capture_path(path, function, code, bound) if _is_filled_container(value)
                 ]
-        held_paths = [path for path in paths_of(code) if path.kind == "held"]
+        held_paths = [path for path in name_paths_of(code) if path.kind == "held"]
         if held_paths:
             for item in _contained_objects(containers):
                 for path in held_paths:
                     self._capture_attributes(item, path.attributes, f"a held {type(item).__name__}")
 
-    def _capture_path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+    def _capture_path(self, path: NamePath, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":
@@ -316,11 +316,11 @@ class Captures:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: weak()._trainable)
             return
-        settings = getattr(kind, "_recorded_settings", None)
+        settings = getattr(kind, "_guarded_settings", None)
         if settings is not None:
             weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
-            for part in value._recorded_parts():
+            for part in value._layers_with_user_code():
                 self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
             return
         for name in ("__call__", "call"):
@@ -344,7 +344,7 @@ class Captures:
     def _add_settings_check(self) -> None:
         settings = self._settings
         recorded = [get() for get in settings], dict(settings_version.settings)
-        count_now = settings_version.count[0]
+        count_now = settings_version.change_count[0]
 
         def settled() -> bool:
             """True if these settings are unchanged, although some setting has changed."""
@@ -353,7 +353,7 @@ class Captures:
             except AttributeError:
                 return False
             if same:
-                last_count[0] = settings_version.count[0]
+                last_count[0] = settings_version.change_count[0]
             return same
 
         last_count = self.scope["seen"] = [count_now]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.compiler.dispatch.locking import entry_gate, runs_eagerly
+from fastgrad.compiler.dispatch.locking import eager_mode, fast_path_block_count
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
@@ -13,14 +13,14 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
             TensorFlow: tf.config.run_functions_eagerly.
     """
     is_eager = bool(run_eagerly)
-    if is_eager is not runs_eagerly[0]:
-        runs_eagerly[0] = is_eager
-        entry_gate[0] += 1 if is_eager else -1
+    if is_eager is not eager_mode[0]:
+        eager_mode[0] = is_eager
+        fast_path_block_count[0] += 1 if is_eager else -1
 
 
 def functions_run_eagerly() -> bool:
     """Returns whether ``run_functions_eagerly`` is on. TensorFlow: tf.config.functions_run_eagerly."""
-    return runs_eagerly[0]
+    return eager_mode[0]
 
 
 _op_determinism = [False]

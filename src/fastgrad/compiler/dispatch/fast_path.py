@@ -27,7 +27,7 @@ from fastgrad.core.composite import Composite
 from fastgrad.core.placement import placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import sharing, writing
+from fastgrad.core.variable import memory_sharing, writer_lock
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.codegen.locks import release_if_held
 
@@ -59,20 +59,21 @@ class _EntryWriter:
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
-        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnreadableLayout}
+        self.scope["sharing"], self.scope["shared"] = memory_sharing, tree.shared
+        self.scope |= {"release": program.release, "Unfit": UnreadableLayout}
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
         self.scope |= {
             "recorders": recorders,
-            "gate": locking.entry_gate,
-            "writing": writing,
+            "gate": locking.fast_path_block_count,
+            "writer_lock": writer_lock,
             "release_if_held": release_if_held,
         }
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []
-        self.given: list[str] = []
+        self._leaf_names: list[str] = []
         self.objects: list[str] = []
         self._leaf = 0
         self._tensors: dict[int, str] = {}
@@ -152,7 +153,7 @@ class _EntryWriter:
                 array = f"x{len(self.arrays)}"
                 self.lines += [f"if type({name}) is not float: return CALL_CHANGED", f"{array} = array({name})"]
                 self.arrays.append(array)
-                self.given.append(name)
+                self._leaf_names.append(name)
             case "object":
                 self.scope[f"w{name}"] = weak_or_strong_reference(value)
                 self.lines.append(f"if {name} is not w{name}(): return CALL_CHANGED")
@@ -182,7 +183,7 @@ class _EntryWriter:
         else:
             raise _NoEntry
         self.arrays.append(f"x{number}")
-        self.given.append(name)
+        self._leaf_names.append(name)
         if number in self._looked_at:
             return
         unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
@@ -231,9 +232,9 @@ class _EntryWriter:
         lines: list[str] = []
         for number, trace in enumerate(tree.ways):
             expression = self.result_expression(trace.results.plan)
-            statements = [f"r{i} = Tensor(found[{i}])" for i in range(trace.results.count)]
+            statements = [f"r{i} = Tensor(outputs[{i}])" for i in range(trace.results.count)]
             if expression == "r0":
-                statements, expression = [], "Tensor(found[0])"
+                statements, expression = [], "Tensor(outputs[0])"
             statements.append(f"return {expression}")
             if len(tree.ways) > 1:
                 statements = [f"if way == {number}:", *[f"    {line}" for line in statements]]
@@ -241,12 +242,12 @@ class _EntryWriter:
         return lines
 
     def result_expression(self, plan: Any) -> str:
-        """Returns an expression that builds the result from the arrays ``found``."""
+        """Returns an expression of a call's result, from the program's output tensors ``r0``, ``r1`` and so on."""
         kind = plan[0]
         if kind is COMPUTED:
             return f"r{plan[1]}"
         if kind is ARGUMENT:
-            name = self.given[plan[1]]
+            name = self._leaf_names[plan[1]]
             if not any(name == tensor for tensor in self._tensors.values()):
                 raise _NoEntry
             return name
@@ -318,12 +319,12 @@ def make_entry(
     else:
         opening.append("if kwargs: return CALL_CHANGED")
     arrays = "".join(f"{name}, " for name in writer.arrays)
-    run = [f"way, found = run({arrays if writer.is_single else f'({arrays})'})"]
+    run = [f"way, outputs = run({arrays if writer.is_single else f'({arrays})'})"]
     inlined = tree.program.inlined if writer.is_single else None
     if inlined is not None:
         run, results, scope = inlined
         run = [re.sub(r"\ba(\d+)\b", r"x\1", line) for line in run]
-        returns = [re.sub(r"found\[(\d+)\]", lambda match: results[int(match[1])], line) for line in returns]
+        returns = [re.sub(r"outputs\[(\d+)\]", lambda match: results[int(match[1])], line) for line in returns]
         writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
     if placement.active:
         writer.scope |= {"placement": placement, "chosen": placement.chosen}
@@ -338,7 +339,7 @@ def make_entry(
             "    try:",
             *[f"        {line}" for line in checks],
             "    except (AttributeError, KeyError, TypeError, ValueError): return CALL_CHANGED",
-            "    lock = writing.lock",
+            "    lock = writer_lock.lock",
             "    taken = False",
             "    try:",
             "        taken = lock.acquire()",  # half the cost of a with statement

@@ -79,7 +79,7 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
 
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    """True if a syntax tree compiles to the function's bytecode: it was not edited since, nor that of a wrapped function."""
+    """True if ``definition`` compiles to the bytecode of ``function``: the source is unedited since the import."""
     code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 
@@ -110,7 +110,7 @@ _FUTURE_FLAGS = functools.reduce(
 def _compiled_codes(
     definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType
 ) -> dict[str, CodeType]:
-    """Returns the code objects of function trees, by name, compiled with the function's closure and further ``names``."""
+    """Returns compiled code by function name; free variables are those of ``function``, and ``names``."""
     for definition in definitions:
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
@@ -182,7 +182,7 @@ class NameScan(ast.NodeVisitor):
         extended: names that an augmented assignment changes; a mutable object changes in place.
         compares_objects: whether ``is`` compares two objects of which neither is a constant.
         ends: whether a ``break`` in them ends an enclosing loop.
-        refused: whether they contain another statement that a separate function could not contain.
+        has_unsupported_node: whether they contain another statement that a separate function could not contain.
     """
 
     def __init__(self, statements: Iterable[ast.AST]) -> None:
@@ -192,7 +192,7 @@ class NameScan(ast.NodeVisitor):
         self.changes: set[str] = set()
         self.extended: set[str] = set()
         self.compares_objects = False
-        self.ends = self.refused = False
+        self.ends = self.has_unsupported_node = False
         self._loops = 0
         for statement in statements:
             self.visit(statement)
@@ -203,7 +203,7 @@ class NameScan(ast.NodeVisitor):
             self.loads[node.id] += 1
         else:
             self.stores.add(node.id)
-            self.refused |= isinstance(node.ctx, ast.Del)
+            self.has_unsupported_node |= isinstance(node.ctx, ast.Del)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         """Notes that ``x += y`` also reads x, and may change it."""
@@ -247,21 +247,21 @@ class NameScan(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _visit_scope
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_scope
 
-    def _visit_refused(self, node: Any) -> None:
-        self.refused = True
+    def _visit_unsupported(self, node: Any) -> None:
+        self.has_unsupported_node = True
         self.generic_visit(node)
 
     visit_ExceptHandler = visit_Return = visit_Yield = visit_YieldFrom = visit_Await = visit_AsyncFor = (
         visit_AsyncWith
-    ) = _visit_refused
-    visit_Match = visit_TryStar = visit_ImportFrom = _visit_refused
+    ) = _visit_unsupported
+    visit_Match = visit_TryStar = visit_ImportFrom = _visit_unsupported
 
     def visit_Import(self, node: ast.Import) -> None:
         """Notes the names that an import assigns."""
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
     def _visit_loop(self, node: Any) -> None:
-        self.refused |= has_jump(node.orelse)  # jumps in `else` belong to the enclosing loop
+        self.has_unsupported_node |= has_jump(node.orelse)  # jumps in `else` belong to the enclosing loop
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
@@ -269,7 +269,7 @@ class NameScan(ast.NodeVisitor):
     visit_For = visit_While = _visit_loop
 
     def visit_Break(self, node: ast.Break) -> None:
-        """Notes the end of an enclosing loop."""
+        """Notes a ``break`` that ends a loop around the analysed statements."""
         self.ends |= not self._loops
 
 
@@ -322,7 +322,7 @@ class LoopRewriter:
         """
         captured = self._captured - enclosing_scan.captured
         changes = any(name not in objects_made and not self._is_module(name) for name in scan.changes)
-        return scan.refused or changes or any(captured[name] for name in enclosing_scan.stores)
+        return scan.has_unsupported_node or changes or any(captured[name] for name in enclosing_scan.stores)
 
     def _is_module(self, name: str) -> bool:
         return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.codegen.locks import new_rlock, release_if_held
 
-entry_gate = [0]
+fast_path_block_count = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
 
-runs_eagerly = [False]
+eager_mode = [False]
 """Whether functions run eagerly."""
 
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -33,26 +33,26 @@ class _RecordingLock:
 recording_lock = _RecordingLock()
 
 
-def _reset_gate() -> None:
+def _reset_fast_path_block_count() -> None:
     """Resets the gate in a forked child, which has no other thread that records."""
-    entry_gate[0] = int(runs_eagerly[0])
+    fast_path_block_count[0] = int(eager_mode[0])
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_gate)
+    os.register_at_fork(after_in_child=_reset_fast_path_block_count)
 
 
 def run_as_recording(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def record() -> Any:
-        entry_gate[0] += 1
+        fast_path_block_count[0] += 1
         try:
-            with writing.lock:
+            with writer_lock.lock:
                 pass  # waits for the end of running replays
             return work()
         finally:
-            entry_gate[0] -= 1
+            fast_path_block_count[0] -= 1
 
     return _run_locked(record)
 
@@ -61,7 +61,7 @@ def run_as_replay(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def replay() -> Any:
-        with writing.lock:
+        with writer_lock.lock:
             return work()
 
     return _run_locked(replay)

@@ -139,7 +139,7 @@ def _negated(value: Any) -> Any:
 
 
 def _are_numbers(values: Any) -> bool:
-    """True if values are numbers and arrays; False for variables, whose number changes when they are assigned."""
+    """True if all leaves of ``values`` are numbers, tensors or arrays, not variables, which assignments change."""
     return all(isinstance(leaf, (*_NUMERIC_TYPES, TensorArray)) for leaf in nest.flatten(values))
 
 

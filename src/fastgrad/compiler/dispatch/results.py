@@ -90,7 +90,7 @@ class Results:
         self._recording = None
         self.is_single = self.plan == (COMPUTED, 0)
 
-    def take_tensors(self) -> list[Tensor]:
+    def pop_tensors(self) -> list[Tensor]:
         """Returns ``tensors`` and forgets them, so that they can be deleted once the graph is made."""
         taken_tensors, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
@@ -119,28 +119,28 @@ class Results:
             )
         return SAME, value
 
-    def build(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
+    def build(self, arrays: Sequence[np.ndarray], call_values: Sequence[Any]) -> Any:
         """Returns the result of a replayed call, with the original structure.
 
         Args:
             arrays: the results of the program.
-            given: the call's tensors, arrays and floats.
+            call_values: the call's tensors, arrays and floats.
         """
         if self.is_single:
             return Tensor(arrays[0])
-        return _build_result(self.plan, [Tensor(array) for array in arrays], given)
+        return _build_result(self.plan, [Tensor(array) for array in arrays], call_values)
 
-    def build_first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+    def build_from_recording(self, tensors: list[Tensor], call_values: Sequence[Any]) -> Any:
         """Returns the result of the recorded call, made of the recording's tensors."""
-        return _build_result(self.plan, tensors, given)
+        return _build_result(self.plan, tensors, call_values)
 
 
-def _build_result(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+def _build_result(plan: Any, tensors: list[Tensor], call_values: Sequence[Any]) -> Any:
     kind = plan[0]
     if kind is COMPUTED:
         return tensors[plan[1]]
     if kind is ARGUMENT:
-        value = given[plan[1]]
+        value = call_values[plan[1]]
         return value if isinstance(value, Tensor) else convert_to_tensor(value)
     if kind is SAME:
         return plan[1]
@@ -149,5 +149,5 @@ def _build_result(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any
         return Tensor(plan[2]) if constant is None else constant
     if kind is Composite:
         composite_type: Any = plan[2]
-        return composite_type._from_components(plan[3], [_build_result(part, tensors, given) for part in plan[1]])
-    return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, given) for part in plan[2]])
+        return composite_type._from_components(plan[3], [_build_result(part, tensors, call_values) for part in plan[1]])
+    return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, call_values) for part in plan[2]])

@@ -339,7 +339,7 @@ class Signature:
 
 
 def traced_arguments(call: Call, on_float_read: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
-    """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
+    """Returns input tensors for the arrays of a call, and the leaves of the arguments that the recorded function gets.
 
     They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
     an argument watch its stand-in.

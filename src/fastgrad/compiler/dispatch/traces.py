@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, have_overflowed
+from fastgrad.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
@@ -19,7 +19,7 @@ from fastgrad.compiler.programs.program import Program, UnreadableLayout
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import sharing
+from fastgrad.core.variable import memory_sharing
 from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
@@ -46,16 +46,16 @@ class Trace:
     Attributes:
         graph: the recorded graph.
         results: how the results are put together.
-        bounded_loops: loops in it that are made for a limited number of iterations.
+        loops_with_capacity: loops in it that are made for a limited number of iterations.
         device: the GPU that it ran on; None for the host.
     """
 
     def __init__(
         self, recording: Recording, results: Results, count: int, by_value: Mapping[int, np.ndarray] | None = None
     ) -> None:
-        self.graph = with_constants(recording.graph(results.take_tensors()), by_value or {})
+        self.graph = with_constants(recording.graph(results.pop_tensors()), by_value or {})
         self.results = results
-        self.bounded_loops = bounded_loops(self.graph)
+        self.loops_with_capacity = loops_with_capacity(self.graph)
         self.device = recording.device
         self._count = count
         self._has_custom_gradients = recording.has_custom_gradients
@@ -72,8 +72,8 @@ class Trace:
             self._call = StatefulCall(self.graph, self._count, "function")
         return self._call(*tensors)
 
-    def hides_gradients(self) -> bool:
-        """True if a gradient of the function, computed outside it, would differ from that of its Python.
+    def needs_python_gradients(self) -> bool:
+        """True if a gradient through this trace would differ from a gradient through the Python function.
 
         This is so if the function computes gradients itself, or if a tape watches a tensor that it captures.
         """
@@ -105,7 +105,7 @@ class CompiledTree:
         ways: the traces, by their numbers in the program.
         program: compiled.
         single: the program as a function of arrays, if it is one native call.
-        shared: the value of ``sharing.last`` when no tensor shared memory that the program writes.
+        shared: the value of ``memory_sharing.last`` when no tensor shared memory that the program writes.
     """
 
     def __init__(self, ways: Sequence[Trace]) -> None:
@@ -125,8 +125,8 @@ class CompiledTree:
         try:
             if self.single is None:
                 raise UnreadableLayout
-            if self.shared[0] != sharing.last:
-                self.shared[0] = sharing.last
+            if self.shared[0] != memory_sharing.last:
+                self.shared[0] = memory_sharing.last
                 self.program.release()
             number, results = self.single(*arrays)
         except UnreadableLayout:
@@ -151,13 +151,13 @@ class Traces:
     def add(self, new_trace: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not have_overflowed(trace.bounded_loops)]
+            usable = [trace for trace in self if not have_overflowed(trace.loops_with_capacity)]
             usable = usable if len(usable) < MOST_TRACES_PER_KEY else usable[-MOST_TRACES_PER_KEY // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable
             self._waiting.append(new_trace)
 
-    def prepare(self) -> None:
+    def compile_first_traces(self) -> None:
         """Compiles waiting first traces, before the lock that other threads wait for is taken."""
         if not self.trees:
             with self._lock:
@@ -204,7 +204,7 @@ class Traces:
         return [*self.trees, *[CompiledTree([trace]) for trace in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Trace, list[Tensor]] | None:
-        """Runs the trace that the values select on tensors, under tapes; None if it was never recorded."""
+        """Returns the trace whose guards pass for ``tensors``, and its results; None if no recorded trace passes."""
         for trace in self:
             try:
                 return trace, trace.call(tensors)
@@ -212,6 +212,6 @@ class Traces:
                 continue
         return None
 
-    def hide_gradients(self) -> bool:
-        """True if only the Python function gives the right gradients under tapes."""
-        return any(trace.hides_gradients() for trace in self)
+    def need_python_gradients(self) -> bool:
+        """True if tapes must run the Python function, as gradients through a trace would differ."""
+        return any(trace.needs_python_gradients() for trace in self)

@@ -16,10 +16,10 @@ from fastgrad.compiler.fusion.emit_reduction import reduction_launches
 from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS_PER_NUMBER, add_blocks
 from fastgrad.kernels.gemm.epilogue import row_unit_launch
-from fastgrad.kernels.gemm.form import rows_of_unit
+from fastgrad.kernels.gemm.form import epilogue_block_rows
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 
 MOST_BLOCK_ROWS = 128
@@ -68,9 +68,9 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
         or fused.count < LEAST_ELEMENTS_OF_ONE_BLOCK
     ):
         return False
-    if row_name(product) not in ("matmul", "wide_product"):
+    if not is_matrix_product(product):
         return False
-    unit = rows_of_unit(product.inputs, **product.attributes)
+    unit = epilogue_block_rows(product.inputs, **product.attributes)
     if unit is None or (
         fused.count_of("r") > _row_count_of_block(unit) and fused.count < LEAST_ELEMENTS_OF_SEVERAL_BLOCKS
     ):
@@ -81,13 +81,13 @@ def sums_columns(fused: Any, product_input_number: int, product: Node) -> bool:
     if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
         return False
     sums = [(number, step) for number, step in enumerate(fused.steps, len(fused.inputs)) if step.kept]
-    are_sums = all(step.row.name == "reduce_sum" and step.output.name in FLOATS for _, step in sums)
+    are_sums = all(step.is_sum and step.output.name in FLOATS for _, step in sums)
     return are_sums and all(number in fused.outputs for number, _ in sums) and len(Schedule(fused).phases) == 1
 
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     """Returns the kernels of a group with column sums of a product."""
-    unit = rows_of_unit(product.inputs, **product.attributes)
+    unit = epilogue_block_rows(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])
     block = _row_count_of_block(unit)

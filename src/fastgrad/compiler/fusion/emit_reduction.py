@@ -18,10 +18,17 @@ import numpy as np
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter
 from fastgrad.compiler.fusion.phases import Phase, Schedule
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_dtype, neutral_element, reduction_result, total_dtype
+from fastgrad.compiler.fusion.reductions import lane_dtype, neutral_element, reduction_result, total_dtype
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import ElementLoops, is_costly_function
-from fastgrad.kernels.reduction.lanes import ENOUGH_UNITS, FEW_ELEMENTS, LANE_DEPTH, LANES, MANY_ELEMENTS, PART_ELEMENTS
+from fastgrad.kernels.reduction.lanes import (
+    ENOUGH_UNITS,
+    LANE_DEPTH,
+    LANES,
+    LEAST_SPLIT_ELEMENTS,
+    PART_ELEMENTS,
+    SHORT_ROW_ELEMENTS,
+)
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 LEAST_LONG_ROW_ELEMENTS = 1024
@@ -57,7 +64,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
 
 def combine_of(step: Step) -> str:
     """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
-    return REDUCTIONS[step.row.name].combine
+    return step.reducer.combine
 
 
 def lane_dtype_of(step: Step) -> str:
@@ -105,7 +112,7 @@ class ReductionEmitter:
 
     def has_uncut_reductions(self) -> bool:
         """True if no reduction is cut into parts that several threads compute."""
-        return self.pieces >= ENOUGH_UNITS or self.count < MANY_ELEMENTS or len(self.schedule.phases) > 1
+        return self.pieces >= ENOUGH_UNITS or self.count < LEAST_SPLIT_ELEMENTS or len(self.schedule.phases) > 1
 
     def total_dtype_of(self, step: Step) -> str:
         """Returns the dtype in which a reduction combines the totals of blocks of elements."""
@@ -161,7 +168,7 @@ class ReductionEmitter:
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands
-                operand_text = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+                operand_text = step.reducer.before.format(f"v{operand}")
                 target = lane.format(number)
                 writer.line(
                     f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
@@ -192,9 +199,9 @@ class ReductionEmitter:
         """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
-            if "reduced" in REDUCTIONS[step.row.name].after:
+            if "reduced" in step.reducer.after:
                 writer.integer_parameter("reduced", self.reduced_count)
-            writer.line(f"v{number} = {reduction_result(step.row.name, f'total{number}', step.output)}")
+            writer.line(f"v{number} = {reduction_result(step.reducer, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
         for number in phase.kept:
@@ -247,7 +254,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
-        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW_ELEMENTS
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= SHORT_ROW_ELEMENTS
 
     def _piece_count(self) -> int:
         return self.kept_count
@@ -325,7 +332,7 @@ class _InnermostReductionEmitter(ReductionEmitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), FEW_ELEMENTS)
+                        row = writer.stack_array(f"row{number}", lane_dtype_of(self.step(number)), SHORT_ROW_ELEMENTS)
                         writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")

@@ -11,11 +11,8 @@ from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
-from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
-from fastgrad.kernels.gemm.form import uses_bfloat16_pairs
-from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 MapLaunch = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
@@ -74,11 +71,7 @@ def add_epilogues(
     merged_ids: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
-        if (
-            row_name(node) in ("matmul", "wide_product", "convolution")
-            and uses[id(node.outputs[0])] == 1
-            and takes_epilogue(node)
-        ):
+        if has_epilogue(node) and uses[id(node.outputs[0])] == 1 and takes_epilogue(node):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last product of several: the others are computed before it.
@@ -93,9 +86,15 @@ def add_epilogues(
     return Graph([node for node in nodes if id(node) not in merged_ids], graph.results)
 
 
+def has_epilogue(node: Node) -> bool:
+    """True if a node is a product or convolution by itself whose row has launches with an epilogue."""
+    row = operation_of(node)
+    return row is not None and row.launches_with_epilogue is not None
+
+
 def can_take_epilogue(product: Node) -> bool:
     """True if the CPU kernel of a product can apply an element-wise epilogue to its result."""
-    candidate = _launches(product)
+    candidate = launches_with_epilogue(product, None)
     return candidate is not None and candidate.launches[0].kernel.__name__ in (
         "gemm",
         "gemm_pairs",
@@ -104,14 +103,12 @@ def can_take_epilogue(product: Node) -> bool:
     )
 
 
-def _launches(product: Node, following: Launch | None = None) -> Launches | None:
+def launches_with_epilogue(product: Node, following: Launch | None) -> Launches | None:
     """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
-    if row_name(product) == "wide_product" and not uses_bfloat16_pairs(product.inputs, **product.attributes):
-        return None
-    if row_name(product) != "convolution":
-        return product_launches(product.inputs, **product.attributes, following=following)
-    followed = convolution_with_epilogue(product.inputs, product.outputs, following, **product.attributes)
-    return None if followed is None or followed.scratch else followed
+    launches: Launches | None = product.payload.launches_with_epilogue(
+        product.inputs, product.outputs, following=following, **product.attributes
+    )
+    return launches
 
 
 def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Node) -> bool:
@@ -179,7 +176,7 @@ def launches_of_product(
         ]
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
-    plain_launches = _launches(
+    plain_launches = launches_with_epilogue(
         node, None if epilogue_afterwards else following if blocks is None else blocks.over_rows(following)
     )
     assert plain_launches is not None
@@ -212,7 +209,7 @@ def launches_of_product(
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    product_form = _launches(
+    product_form = launches_with_epilogue(
         node,
         None
         if epilogue_afterwards

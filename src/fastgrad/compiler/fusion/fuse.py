@@ -14,11 +14,10 @@ from math import prod
 import numpy as np
 
 from fastgrad.compiler.fusion.group import Group, element_count, fusible_dtype, is_reduction
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, only_drops_unit_dimensions
+from fastgrad.compiler.fusion.reductions import only_drops_unit_dimensions, reducer_of
 from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, keeps_order, view_layouts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.movement.layout import Layout, contiguous
 
@@ -234,7 +233,7 @@ class _Fusion:
 
     def _defer_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns whether it did."""
-        if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
+        if node.kind is not Kind.OPERATION or (node.payload.views is None and reducer_of(node) is None):
             return False
         x = node.inputs[0]
         if not element_count(x) or (node.payload.views is None and not only_drops_unit_dimensions(node)):
@@ -290,7 +289,7 @@ class _Fusion:
 
     def _empty_reduction(self, node: Node) -> Node | None:
         """Returns the constant result of a reduction of no elements; None for other nodes."""
-        if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
+        if reducer_of(node) is None or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
             return None
         x, y = node.inputs[0], node.outputs[0]
         with np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.core.operation import Operation
+from fastgrad.core.operation import Operation, Reducer
 
 
 class Source(NamedTuple):
@@ -51,6 +51,18 @@ class Step(NamedTuple):
     output: np.dtype
     kept: bool
     reduces: bool
+
+    @property
+    def is_sum(self) -> bool:
+        """True if the step runs the row that sums elements."""
+        return self.row.reducer is not None and self.row.reducer.is_sum
+
+    @property
+    def reducer(self) -> Reducer:
+        """How the loop computes the step, which runs a reduction."""
+        reducer = self.row.reducer
+        assert reducer is not None, f"{self.row.name} is no reduction"
+        return reducer
 
 
 class Payload:

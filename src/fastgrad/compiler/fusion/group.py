@@ -17,22 +17,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, drops_unit_dimensions
+from fastgrad.compiler.fusion.reductions import drops_unit_dimensions, reducer_of
 from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.movement.layout import (
     Cuts,
     Layout,
     broadcast,
     cuts_of,
-    joined_cuts,
     merged_dimensions,
     sizes_between_cuts,
     split_dimensions,
     strides_after_split,
+    union_of_cuts,
 )
 from fastgrad.kernels.reduction.lanes import LANES
 
@@ -62,21 +62,21 @@ def element_count(value: Value) -> int:
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
     """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
-    name = row_name(node)
-    if name is None or len(node.outputs) != 1:
+    row = operation_of(node)
+    if row is None or len(node.outputs) != 1:
         return False
     output = node.outputs[0]
     if not element_count(output):
         return False
-    if name in REDUCTIONS:
+    if row.reducer is not None:
         x = node.inputs[0]
-        return x.dtype in REDUCTIONS[name].dtypes and element_count(x) > 0
-    if node.payload.form is not Form.ELEMENTWISE:
+        return x.dtype in row.reducer.dtypes and element_count(x) > 0
+    if row.form is not Form.ELEMENTWISE:
         return False
     inputs = tuple([value.dtype for value in node.inputs])
     if node.attributes:
-        return _compute_dtype(name, inputs, output.dtype, node.attributes)
-    return _compute_dtype_without_attributes(name, inputs, output.dtype)
+        return _compute_dtype(row.name, inputs, output.dtype, node.attributes)
+    return _compute_dtype_without_attributes(row.name, inputs, output.dtype)
 
 
 def _compute_dtype(
@@ -96,9 +96,7 @@ def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], o
 
 def is_reduction(node: Node) -> bool:
     """True if a node is a reduction of at least one dimension of size above 1."""
-    if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
-        return False
-    return row_name(node) is not None and not drops_unit_dimensions(node)
+    return reducer_of(node) is not None and not drops_unit_dimensions(node)
 
 
 def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedRuns]:
@@ -206,7 +204,7 @@ class Group:
             if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_GROUP_REDUCTIONS:
                 return None
             reduced = reduced_dims
-            cuts = joined_cuts(self.cuts, reduction_cuts)
+            cuts = union_of_cuts(self.cuts, reduction_cuts)
         reads: list[Any] = []
         fresh = 0
         for value, home in zip(node.inputs, homes, strict=True):
@@ -227,7 +225,7 @@ class Group:
                 if split_dimensions(layout.dims, self._kept_sizes()) is None:
                     return None
             else:
-                cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
+                cuts = union_of_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
             fresh += (id(view.base), layout, kept) not in self._inputs
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_GROUP_DIMENSIONS or len(self._values) + fresh > MOST_GROUP_INPUTS:

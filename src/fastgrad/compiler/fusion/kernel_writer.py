@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.reductions import REDUCTIONS, reduction_of_one_element
+from fastgrad.compiler.fusion.reductions import reduction_of_one_element
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
 from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, row_code
-from fastgrad.core.operation import Form
+from fastgrad.core.operation import Binary, Form, Operation
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -210,8 +210,8 @@ class KernelWriter:
     def step(self, number: int, step: Step) -> None:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
-        if step.row.name in REDUCTIONS:
-            self.line(f"v{number} = {reduction_of_one_element(step.row.name, operands[0], step.output)}")
+        if step.row.reducer is not None:
+            self.line(f"v{number} = {reduction_of_one_element(step.row.reducer, operands[0], step.output)}")
             return
         translation = row_code(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
@@ -310,14 +310,22 @@ def nanoseconds_of(fused: Fused) -> float:
 
 def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
-    if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
-        return False
+    if step.row.form is not Form.ELEMENTWISE or callable(step.row.kernel_code):
+        return False  # a function writes such an expression, of casts, arithmetic or an optimizer's update
     translation = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
 
 
 def have_common_function(step: Step, other: Step) -> bool:
     """True if two steps, such as gelu and its slope, share a costly function of one value."""
-    activation, gradient = sorted((step.row.name, other.row.name))
-    is_pair = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
-    return is_pair and step.operands[-1] == other.operands[-1]
+    if step.operands[-1] != other.operands[-1]:
+        return False
+    return _is_derivative(step.row, other.row) or _is_derivative(other.row, step.row)
+
+
+def _is_derivative(row: Operation, function: Operation) -> bool:
+    """True if a row is the slope of a function of one input, or a product with this slope."""
+    slope = function.slope
+    if slope is None or isinstance(function, Binary) or row is function:
+        return False
+    return row is slope or row.slope is slope

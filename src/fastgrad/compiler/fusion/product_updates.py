@@ -9,7 +9,7 @@ from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import split_updates
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product, op_name
 from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -48,7 +48,7 @@ def add_product_updates(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed.
     """
-    if not any(row_name(node) == "apply_update" for node in graph.nodes):
+    if not any(op_name(node) == "apply_update" for node in graph.nodes):
         return graph
     uses = uses_of(graph)
     products = {
@@ -73,8 +73,13 @@ def _is_single_product(node: Node) -> bool:
     """True if a node is a product of matrices, alone or with an element-wise group of one result."""
     if isinstance(node.payload, ProductWithEpilogue):
         is_map = "r" not in node.payload.fused.roles
-        return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
-    return row_name(node) == "matmul"
+        return is_map and len(node.outputs) == 1 and _keeps_dtype(node.payload.node)
+    return _keeps_dtype(node)
+
+
+def _keeps_dtype(node: Node) -> bool:
+    """True if a node is a product of matrices by itself, of the dtype of its inputs."""
+    return is_matrix_product(node) and node.inputs[0].dtype == node.outputs[0].dtype
 
 
 def _is_large(node: Node) -> bool:
@@ -105,7 +110,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
     def update(place: Scratch) -> Launch:
         numbers = [Input(input_count + state_count + i) for i in range(len(rule.numbers))]
         operands = *[Output(i) for i in range(state_count)], place, *numbers
-        return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
+        return Launch(rule.element_kernel[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, ProductWithEpilogue):
         product_form = launches_of_product(product.payload, make_following_launch=update)
@@ -114,7 +119,7 @@ def launches_with_update(payload: UpdatedProduct) -> Launches:
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
     def followed_by(following: Launch) -> Launches:
-        return product_launches(product.inputs, **product.attributes, following=following)
+        return product_launches(product.inputs, **product.attributes, epilogue=following)
 
     place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
     product_form = followed_by(update(place))

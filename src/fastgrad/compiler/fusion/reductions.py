@@ -1,53 +1,19 @@
-"""Reductions in kernels of groups: the combination of elements, and the operations before and after it."""
+"""Reductions in kernels of groups: dtypes of totals, neutral elements, and expressions of results."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTEGER_DTYPES, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.core.operation import HALVES
-
-_FLOAT32_AND_FLOAT64: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
-_FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT32_AND_FLOAT64, *HALVES})
-_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTEGER_DTYPES})
+from fastgrad.compiler.passes.rewriting import operation_of
+from fastgrad.core.operation import FLOATING, HALVES, Reducer
 
 
-class Reduction(NamedTuple):
-    """How kernels compute a reducing row: its combination, and expressions before and after.
-
-    Attributes:
-        combine: "sum", "product", "greatest" or "least".
-        dtypes: of its input.
-        before: the expression of an element before it is combined.
-        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
-    """
-
-    combine: str
-    dtypes: frozenset[np.dtype]
-    before: str = "{0}"
-    after: str = "{0}"
-
-
-REDUCTIONS = {
-    "reduce_sum": Reduction("sum", _NUMERIC_DTYPES),
-    "reduce_mean": Reduction("sum", _FLOAT_DTYPES, after="({0} / {number}(reduced))"),
-    "reduce_euclidean_norm": Reduction("sum", _FLOAT32_AND_FLOAT64, "({0} * {0})", "math.sqrt({0})"),
-    "reduce_prod": Reduction("product", _NUMERIC_DTYPES),
-    "reduce_max": Reduction("greatest", _NUMERIC_DTYPES),
-    "reduce_min": Reduction("least", _NUMERIC_DTYPES),
-    "finite_maximum": Reduction(
-        "greatest", _FLOAT_DTYPES, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
-    ),
-    "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
-    "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
-}
-"""The reductions, by name of the row of the operation table."""
-
-_CHANGES_SINGLE_ELEMENTS = frozenset({"reduce_euclidean_norm", "finite_maximum"})
+def reducer_of(node: Node) -> Reducer | None:
+    """Returns how the loop of a group computes a node that is a reduction; None for other nodes."""
+    row = operation_of(node)
+    return None if row is None else row.reducer
 
 
 def drops_unit_dimensions(node: Node) -> bool:
@@ -58,26 +24,26 @@ def drops_unit_dimensions(node: Node) -> bool:
 
 def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
-    name = row_name(node)
-    return name in REDUCTIONS and name not in _CHANGES_SINGLE_ELEMENTS and drops_unit_dimensions(node)
+    reducer = reducer_of(node)
+    return reducer is not None and reducer.keeps_single_elements and drops_unit_dimensions(node)
 
 
-def reduction_result(name: str, total: str, dtype: np.dtype) -> str:
+def reduction_result(reducer: Reducer, total: str, dtype: np.dtype) -> str:
     """Returns the expression of the result of a reduction.
 
     Args:
-        name: of the row.
+        reducer: of the row.
         total: the name of the total.
         dtype: of the result.
     """
-    reduction, number = REDUCTIONS[name], body_type(dtype)
-    text = reduction.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
-    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reduction.combine in {"sum", "product"} else text
+    number = body_type(dtype)
+    text = reducer.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reducer.combine in {"sum", "product"} else text
 
 
-def reduction_of_one_element(name: str, operand: str, dtype: np.dtype) -> str:
+def reduction_of_one_element(reducer: Reducer, operand: str, dtype: np.dtype) -> str:
     """Returns the expression of the result of a reduction of one element."""
-    return reduction_result(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
+    return reduction_result(reducer, f"({reducer.before.format(operand)})", dtype)
 
 
 def lane_dtype(dtype: np.dtype) -> str:
@@ -87,7 +53,7 @@ def lane_dtype(dtype: np.dtype) -> str:
 
 def total_dtype(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_dtype(dtype)
+    return "float64" if combine == "sum" and dtype in FLOATING else lane_dtype(dtype)
 
 
 def neutral_element(combine: str, dtype_name: str) -> str:

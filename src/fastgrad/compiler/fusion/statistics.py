@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
+from fastgrad.compiler.fusion.epilogues import (
+    ProductWithEpilogue,
+    has_epilogue,
+    launches_of_product,
+    launches_with_epilogue,
+)
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
+from fastgrad.core.operation import Form
 from fastgrad.kernels.convolution.block_moments import launches_with_moments
-from fastgrad.kernels.convolution.convolution import convolution_with_epilogue
 from fastgrad.kernels.reduction.batch_moments import FLOATS
 from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
@@ -43,7 +48,7 @@ def add_statistics(graph: Graph) -> Graph:
     Args:
         graph: fused, with its epilogues; it is not changed.
     """
-    if not any(row_name(node) == "batch_moments" for node in graph.nodes):
+    if not any(op_name(node) == "batch_moments" for node in graph.nodes):
         return graph
     convolutions: dict[int, tuple[Node, int]] = {}  # by value: its node, and the number of the node's result
     reshaped: dict[int, Node] = {}
@@ -52,12 +57,12 @@ def add_statistics(graph: Graph) -> Graph:
     for node in graph.nodes:
         if _is_convolution(node):
             convolutions.update({id(value): (node, position) for position, value in enumerate(node.outputs)})
-        elif row_name(node) == "reshape":
+        elif op_name(node) == "reshape":
             source = node.inputs[0]
             if id(source) in convolutions and node.outputs[0].shape[-1:] == source.shape[-1:]:
                 convolutions[id(node.outputs[0])] = convolutions[id(source)]
                 reshaped[id(node.outputs[0])] = node
-        elif row_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
+        elif op_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
             convolution, position = convolutions[id(node.inputs[0])]
             if id(convolution) in measured or not _has_convolution_layout(convolution, convolution.outputs[position]):
                 continue
@@ -70,15 +75,12 @@ def add_statistics(graph: Graph) -> Graph:
 def _is_convolution(node: Node) -> bool:
     """True if a node is a convolution whose kernel calls the operation that follows it."""
     if isinstance(node.payload, ProductWithEpilogue):
-        return row_name(node.payload.node) == "convolution"
-    if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
+        node = node.payload.node
+        return node.payload.form is Form.CONVOLVE
+    if not has_epilogue(node) or node.payload.form is not Form.CONVOLVE or 0 in node.outputs[0].shape:
         return False
-    followed = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
-    return (
-        followed is not None
-        and not followed.scratch
-        and followed.launches[0].kernel.__name__ in ("slide", "slide_lanes")
-    )
+    launches = launches_with_epilogue(node, None)
+    return launches is not None and launches.launches[0].kernel.__name__ in ("slide", "slide_lanes")
 
 
 def _has_convolution_layout(convolution: Node, value: Value) -> bool:
@@ -102,7 +104,7 @@ def launches_of_convolution_with_moments(payload: ConvolutionWithMoments) -> Lau
     if isinstance(node.payload, ProductWithEpilogue):
         form = launches_of_product(node.payload)
     else:
-        plain_launches = convolution_with_epilogue(node.inputs, node.outputs, None, **node.attributes)
+        plain_launches = launches_with_epilogue(node, None)
         assert plain_launches is not None
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))

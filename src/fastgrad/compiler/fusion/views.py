@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, graph_of
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.movement.layout import Layout, contiguous, strides_after_split
 from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Output
@@ -42,7 +42,7 @@ def view_layouts(node: Node, layout: Layout) -> list[Layout] | None:
     Returns:
         A layout for each result; None if one of them is no view.
     """
-    if node.payload.views is None or row_name(node) is None:
+    if node.payload.views is None or operation_of(node) is None:
         return None
     results = [value.shape for value in node.outputs]
     if any(0 in shape for shape in results):
@@ -52,8 +52,9 @@ def view_layouts(node: Node, layout: Layout) -> list[Layout] | None:
 
 
 def keeps_order(node: Node) -> bool:
-    """True if an index map returns the elements of its input in their order."""
-    return row_name(node) in {"reshape", "stop_gradient"}
+    """True if the result of a node has the elements of its input in their order."""
+    row = operation_of(node)
+    return row is not None and row.keeps_order
 
 
 def has_copy_kernel(layout: Layout, value: Value) -> bool:

@@ -53,11 +53,11 @@ class Value:
     @property
     def type_text(self) -> str:
         """The dtype and shape, as in ``float32[32, 10]``."""
-        return f"{dtypes.OF_NUMPY[self.dtype].name}{list(self.shape)}"
+        return f"{dtypes.DTYPE_OF_NUMPY[self.dtype].name}{list(self.shape)}"
 
 
 def size_of(value: Value) -> int:
-    """Returns the bytes of a value."""
+    """Returns the number of bytes of a value."""
     return prod(value.shape) * value.dtype.itemsize
 
 

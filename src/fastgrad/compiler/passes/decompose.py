@@ -15,7 +15,7 @@ from fastgrad.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad.core.operation import TABLE
 
 
-class Parts:
+class OperationBuilder:
     """A builder of the nodes that an operation is decomposed into.
 
     Args:
@@ -28,11 +28,11 @@ class Parts:
         self._number = number
         self._draws = {} if draws is None else draws
 
-    def of(
-        self, name: str, *inputs: Value, shape: tuple[int, ...], to: np.dtype | None = None, **attributes: Any
+    def add(
+        self, name: str, *inputs: Value, shape: tuple[int, ...], out_dtype: np.dtype | None = None, **attributes: Any
     ) -> Value:
-        """Adds a row of the table and returns its value, of the dtype ``to``, or of that of its first input."""
-        value = Value(shape, inputs[0].dtype if to is None else to, self._number)
+        """Adds the operation ``name`` and returns its result; the dtype defaults to the dtype of the first input."""
+        value = Value(shape, inputs[0].dtype if out_dtype is None else out_dtype, self._number)
         self.nodes.append(Node(Kind.OPERATION, TABLE[name], inputs, (value,), attributes))
         return value
 
@@ -73,8 +73,8 @@ def decompose(graph: Graph) -> Graph:
         rule = getattr(node.payload, "decomposition", None) if node.kind is Kind.OPERATION else None
         if rule is None:
             return node
-        parts = Parts(node.outputs[0].number, draws)
-        values = rule(parts, *node.inputs, **node.attributes)
-        return node if values is None else Replacement(parts.nodes, values)
+        builder = OperationBuilder(node.outputs[0].number, draws)
+        values = rule(builder, *node.inputs, **node.attributes)
+        return node if values is None else Replacement(builder.nodes, values)
 
     return rewritten(graph, decomposed)

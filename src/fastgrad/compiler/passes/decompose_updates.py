@@ -10,10 +10,10 @@ from collections.abc import Callable
 from math import prod
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.core.operation import Form
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
-from fastgrad.ops.optimizer_updates import update_result
+from fastgrad.ops.optimizer_updates import update_output_by_element
 
 LEAST_UPDATE_BYTES = 1 << 20
 """The least bytes of a gradient for which this is faster."""
@@ -50,7 +50,7 @@ def split_updates(graph: Graph, replacement_of: Callable[[Node, Value], list[Nod
     """
     nodes: list[Node] = []
     for node in graph.nodes:
-        if row_name(node) != "apply_update" or node.attributes.get("scaled"):
+        if op_name(node) != "apply_update" or node.attributes.get("scaled"):
             nodes.append(node)
             continue
         count, state_count = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
@@ -84,6 +84,6 @@ def _elementwise_update(node: Node) -> list[Node]:
     """Returns one operation for each result of one variable's update; a loop computes their common parts once."""
     rule = node.attributes["rule"]
     return [
-        Node(Kind.OPERATION, update_result, node.inputs, (value,), {"rule": rule, "result": number})
+        Node(Kind.OPERATION, update_output_by_element, node.inputs, (value,), {"rule": rule, "result": number})
         for number, value in enumerate(node.outputs)
     ]

@@ -13,7 +13,7 @@ from fastgrad.core.operation import TABLE
 
 
 def expand_formulas(graph: Graph) -> Graph:
-    """Returns the graph with the rows of formulas in place of the operations that have a formula.
+    """Returns the graph with users' element-wise operations replaced by the operations of their formulas.
 
     Args:
         graph: the graph; it is not changed.

@@ -11,13 +11,10 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
-from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
+from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, rewritten
 
 MOST_FOLDED_BYTES = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
-
-_BROADCAST_ROWS = frozenset({"broadcast_to", "spread"})
-# They stay at any size: a broadcast that its reader evaluates costs no memory. Folding sees through them.
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -44,8 +41,9 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         (output,) = node.outputs
         inputs = [constants[id(value)]() for value in node.inputs]
-        if row_name(node) in _BROADCAST_ROWS:
-            constants[id(output)] = partial(_folded_node, node, inputs)  # computed at each use, not stored
+        if is_broadcast(node):
+            # It stays at any size: its reader evaluates it, so that it costs no memory. It is computed at each use.
+            constants[id(output)] = partial(_folded_node, node, inputs)
             return node
         if not _is_small(output, inputs):
             return node

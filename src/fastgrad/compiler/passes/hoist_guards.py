@@ -5,13 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.compiler.passes.rewriting import row_name
-
-_NEVER_FAILING_ROWS = frozenset(
-    {"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"}
-)
-_NEVER_FAILING_ROWS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
-# Operations that never fail.
+from fastgrad.compiler.passes.rewriting import operation_of
 
 
 def hoist_guards(graph: Graph) -> Graph:
@@ -47,7 +41,8 @@ def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> 
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
         return True
-    return row_name(node) in _NEVER_FAILING_ROWS and all(id(value) in maker for value in node.inputs)
+    operation = operation_of(node)
+    return operation is not None and operation.is_cheap and all(id(value) in maker for value in node.inputs)
 
 
 def _collect_dependencies(guard: Node, maker: dict[int, Node], collected: set[int]) -> None:

@@ -7,15 +7,8 @@ probabilities, which only the gradient reads, are not stored.
 from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.passes.rewriting import is_pure, row_name
-from fastgrad.core.operation import TABLE
-
-_LOSS_WITH_GRADIENT_ROW = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
-# Rows of logits and labels whose second result the gradient's row reads, and the rows that compute both.
-
-_LOSS_AND_GRADIENT_ROWS = frozenset(
-    {*_LOSS_WITH_GRADIENT_ROW, *[f"{name}_gradient" for name in _LOSS_WITH_GRADIENT_ROW]}
-)
+from fastgrad.compiler.passes.rewriting import is_pure, operation_of
+from fastgrad.core.operation import Operation
 
 _MOST_MOVED_NODES = 8
 # The most operations that are moved up, for the cotangent.
@@ -27,26 +20,27 @@ def join_losses(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _LOSS_WITH_GRADIENT_ROW}
+    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if _with_gradient(node) is not None}
     if not losses:
         return graph
+    gradient_operations = {graph.nodes[i].payload.with_gradient[0] for i in losses.values()}
     uses = uses_of(graph)
     makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     gone: set[int] = set()
     for node in graph.nodes:
-        if row_name(node) not in _LOSS_AND_GRADIENT_ROWS or len(node.inputs) != 3:
+        if operation_of(node) not in gradient_operations:
             continue
         g, probabilities, labels = node.inputs
         at = losses.get(id(probabilities))
         if at is None or uses[id(probabilities)] > 1 or at in nodes_at:
             continue
         loss = graph.nodes[at]
-        earlier_nodes = _movable_makers(graph, makers, g, at)
-        if row_name(node) != f"{row_name(loss)}_gradient" or labels is not loss.inputs[1] or earlier_nodes is None:
+        gradient_operation, joint_operation = loss.payload.with_gradient
+        earlier_nodes = _movable_makers(graph, makers, g, at, gradient_operations)
+        if node.payload is not gradient_operation or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
-        row = TABLE[_LOSS_WITH_GRADIENT_ROW[loss.payload.name]]
-        joint = Node(Kind.OPERATION, row, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
+        joint = Node(Kind.OPERATION, joint_operation, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
         nodes_at[at] = [*earlier_nodes, joint]
         gone.update(map(id, (loss, node, *earlier_nodes)))
     nodes: list[Node] = []
@@ -61,7 +55,15 @@ def join_losses(graph: Graph) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _movable_makers(graph: Graph, made_at: dict[int, int], value: Value, first_position: int) -> list[Node] | None:
+def _with_gradient(node: Node) -> tuple[Operation, Operation] | None:
+    """Returns the ``with_gradient`` of the operation of a loss; None for other nodes."""
+    operation = operation_of(node)
+    return None if operation is None else operation.with_gradient
+
+
+def _movable_makers(
+    graph: Graph, made_at: dict[int, int], value: Value, first_position: int, gradient_operations: set[Operation]
+) -> list[Node] | None:
     """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
     positions: set[int] = set()
     waiting = [value]
@@ -72,7 +74,8 @@ def _movable_makers(graph: Graph, made_at: dict[int, int], value: Value, first_p
         node = graph.nodes[position]
         if (
             len(positions) == _MOST_MOVED_NODES
-            or row_name(node) in _LOSS_AND_GRADIENT_ROWS
+            or _with_gradient(node) is not None
+            or operation_of(node) in gradient_operations
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):
             return None

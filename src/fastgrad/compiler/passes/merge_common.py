@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name, same_type
-
-_NEVER_MERGED_ROWS = frozenset({"recomputed_input"})
-# recompute_grad puts it before the second computation, so that the results of the first need not be kept.
+from fastgrad.compiler.passes.rewriting import is_pure, rewritten, same_type
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -55,7 +52,7 @@ def _computation_key(node: Node) -> Hashable:
             return (Kind.CONSTANT, array_key(node.payload))
         case Kind.GUARD:
             return (Kind.GUARD, node.payload, id(node.inputs[0]))
-        case Kind.OPERATION if is_pure(node) and row_name(node) not in _NEVER_MERGED_ROWS:
+        case Kind.OPERATION if is_pure(node) and node.payload.merges:
             attributes = plain_key(node.attributes)
             return None if attributes is None else (id(node.payload), tuple(map(id, node.inputs)), attributes)
     return None

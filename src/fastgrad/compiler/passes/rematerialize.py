@@ -12,27 +12,26 @@ One file, because the choice of values and the rewriting of the graph share one 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Hashable
 from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, size_of
-from fastgrad.compiler.passes.decompose import Parts
+from fastgrad.compiler.passes.decompose import OperationBuilder
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.rewriting import is_pure, row_name
+from fastgrad.compiler.passes.rewriting import is_pure, op_name
 from fastgrad.compiler.passes.structure import structure_of
 from fastgrad.core.operation import Form
 
 LEAST_PEAK_BYTES = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
-SCARCE_SHARE_OF_PEAK = 0.5
-"""A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
+SCARCE_MEMORY_SHARE_OF_PEAK = 0.5
+"""A value is recomputed only if this share of the peak bytes is live at one time between two of its uses."""
 
-LEAST_WAIT_IN_OWN_BYTES = 3
-"""A value is recomputed only if this multiple of its own bytes is made while it waits."""
+LEAST_REUSE_DISTANCE_IN_VALUE_SIZES = 3
+"""A value is recomputed only if this multiple of its bytes is made between two of its uses."""
 
 LEAST_VALUE_SHARE_OF_PEAK = 1e-3
 """Values smaller than this share of the peak are kept."""
@@ -43,20 +42,16 @@ MOST_REPEATED_OPERATIONS_PER_BYTE = 8.0
 _FUNCTION_COST_IN_SIMPLE_OPERATIONS = 20
 # The cost of exp, erf and the like, in simple operations.
 
-_SIMPLE_FUNCTIONS = frozenset(
-    ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
-)
-
 MOST_REUSE_SIZE_RATIO = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
-_MOST_DELAY_NODES = 8
+_PRODUCT_DELAY_NODES = 8
 # The most nodes by which a product is delayed, so that it reads a value that a map computes anyway.
 
 _MOST_REPEATED_CHAIN_OPERATIONS = 8
 # The longest chain of operations that is repeated for one value.
 
-_SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
+_UNCOMPUTED_NODE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 
 def is_scarce(planned: Graph) -> bool:
@@ -156,7 +151,7 @@ class MemoryTimeline:
             for value in node.inputs:
                 if id(value) in self.uses:
                     self.uses[id(value)].append(position)
-            if node.kind not in _SOURCE_KINDS:
+            if node.kind not in _UNCOMPUTED_NODE_KINDS:
                 for value in node.outputs:
                     self.made[id(value)], self.uses[id(value)] = position, []
                     sizes[id(value)] = size_of(value)
@@ -173,7 +168,7 @@ class MemoryTimeline:
         alive = list(accumulate(change))
         self.peak = max(alive)
         self._born_bytes = [0, *accumulate(born)]
-        self._high_counts = [0, *accumulate([int(size >= SCARCE_SHARE_OF_PEAK * self.peak) for size in alive])]
+        self._high_counts = [0, *accumulate([int(size >= SCARCE_MEMORY_SHARE_OF_PEAK * self.peak) for size in alive])]
 
     def last_reader(self, value: Value) -> int:
         """Returns the last position that reads a value; -1 if it is not in memory."""
@@ -184,16 +179,16 @@ class MemoryTimeline:
         """Returns how many bytes are made between two positions."""
         return max(self._born_bytes[max(first, last)] - self._born_bytes[min(first, last) + 1], 0)
 
-    def late_reader(self, value: Value) -> int | None:
-        """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
+    def reader_after_longest_gap(self, value: Value) -> int | None:
+        """Returns the position of the reader after the longest reuse distance at scarce memory; None if it is short."""
         if id(value) not in self.made or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
             return None
         last_use = self.made[id(value)]
-        longest, reader = LEAST_WAIT_IN_OWN_BYTES * size_of(value), None
+        longest_distance, reader = LEAST_REUSE_DISTANCE_IN_VALUE_SIZES * size_of(value), None
         for use in self.uses[id(value)]:
-            waiting = self.bytes_made_between(last_use, use)
-            if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
-                longest, reader = waiting, use
+            distance = self.bytes_made_between(last_use, use)
+            if distance >= longest_distance and self._high_counts[use] > self._high_counts[last_use + 1]:
+                longest_distance, reader = distance, use
             last_use = use
         return reader
 
@@ -227,7 +222,7 @@ class _RecomputedValues:
         if id(value) in self._kept:
             return False
         maker = self._makers[id(value)]
-        if row_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
+        if op_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
             return False  # only a view of a recomputed value must be made again
         return _can_repeat(maker, value) and self.is_recomputed_for(maker.inputs[0], position)
 
@@ -236,7 +231,7 @@ class _RecomputedValues:
         if id(value) not in self.again and id(value) in self._kept:
             return None
         maker = self._makers[id(value)]
-        return None if maker.kind in _SOURCE_KINDS else (maker, _inputs_of_recomputation(maker))
+        return None if maker.kind in _UNCOMPUTED_NODE_KINDS else (maker, _inputs_of_recomputation(maker))
 
 
 class _RecomputationSearch(_RecomputedValues):
@@ -252,7 +247,7 @@ class _RecomputationSearch(_RecomputedValues):
         self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
         for node in graph.nodes:
             for value in node.outputs:
-                reader = memory.late_reader(value) if _can_repeat(node, value) else None
+                reader = memory.reader_after_longest_gap(value) if _can_repeat(node, value) else None
                 if reader is not None and self._pays_off(value, reader):
                     self.wanted[id(value)] = reader
 
@@ -287,17 +282,17 @@ class _RecomputationSearch(_RecomputedValues):
         """
         if id(value) in already_needed:
             return already_needed
-        if id(value) in self.again:  # its second computation must be near, else that one would wait
+        if id(value) in self.again:  # its second computation must be near, else it would stay in memory
             near = self._memory.bytes_made_between(
                 reader_position, self.again[id(value)]
-            ) <= LEAST_WAIT_IN_OWN_BYTES * size_of(value)
+            ) <= LEAST_REUSE_DISTANCE_IN_VALUE_SIZES * size_of(value)
             return {**already_needed, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
         if depth > _MOST_REPEATED_CHAIN_OPERATIONS or not _can_repeat(node, value):
             return None
         values = {**already_needed, id(value): (value, True)}
         for x in _inputs_of_recomputation(node):
-            if self._makers[id(x)].kind in _SOURCE_KINDS:
+            if self._makers[id(x)].kind in _UNCOMPUTED_NODE_KINDS:
                 continue
             is_stored = id(x) in self._memory.made
             if (
@@ -392,7 +387,7 @@ class _GraphRewriter:
             if parts is not None and id(value) not in needed:
                 needed.add(id(value))
                 recomputed += parts[1]
-        until = min(position + _MOST_DELAY_NODES, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
+        until = min(position + _PRODUCT_DELAY_NODES, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
         for later_position, later_node in enumerate(self._old_graph.nodes[position + 1 : until + 1], position + 1):
             if later_node.has_effect:
                 return None
@@ -413,11 +408,11 @@ def _can_repeat(node: Node, value: Value) -> bool:
     """True if a node computes a value element by element, or could."""
     if not is_pure(node) or value.dtype.kind == "O":
         return False
-    if row_name(node) == "layer_normalization":
+    row = node.payload
+    if row.recomputation is not None:
         return value is node.outputs[0]
     if len(node.outputs) != 1:
         return False
-    row = node.payload
     return (row.form is Form.ELEMENTWISE and row.code is not None) or (
         row.form is Form.INDEX_MAP and row.views is not None
     )
@@ -425,32 +420,22 @@ def _can_repeat(node: Node, value: Value) -> bool:
 
 def _operations_per_element(node: Node) -> int:
     """Returns about how many simple operations an element takes."""
-    if row_name(node) == "layer_normalization":
-        return 4
-    if node.payload.form is Form.INDEX_MAP:
-        return 1
-    functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
-    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * len(functions)
+    if node.payload.recomputation is not None:
+        nodes = _recomputation_nodes(node, node.outputs[0], _inputs_of_recomputation(node))
+        return sum([_operations_per_element(part) for part in nodes if _is_elementwise(part)])
+    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * node.payload.function_calls
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
     """Returns the inputs that the second computation of a node's value reads."""
-    if row_name(node) != "layer_normalization":
-        return node.inputs
-    x, gamma, beta = node.inputs
-    return x, gamma, beta, *node.outputs[1:]
+    return node.inputs if node.payload.recomputation is None else (*node.inputs, *node.outputs[1:])
 
 
 def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
     """Returns the nodes that compute a node's value a second time; the last one makes the value."""
-    if row_name(node) != "layer_normalization":
+    rule = node.payload.recomputation
+    if rule is None:
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
-    # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).
-    x, gamma, beta, mean, inverse = inputs
-    parts = Parts(value.number)
-    rows = x.shape[0], 1
-    y = parts.of("subtract", x, parts.reshaped(mean, rows), shape=x.shape)
-    y = parts.of("multiply", y, parts.reshaped(inverse, rows), shape=x.shape)
-    y = parts.of("multiply", y, gamma, shape=x.shape)
-    parts.of("add", y, beta, shape=x.shape)
-    return parts.nodes
+    builder, count = OperationBuilder(value.number), len(node.inputs)
+    rule(builder, inputs[count:], *inputs[:count], **node.attributes)
+    return builder.nodes

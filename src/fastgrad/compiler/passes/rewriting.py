@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.core.operation import row_named
+from fastgrad.core.operation import Form, Operation, operation_named
 
 
 class Replacement(NamedTuple):
@@ -63,14 +63,32 @@ def same_type(x: Value, y: Value) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype
 
 
-def row_name(node: Node) -> str | None:
-    """Returns the name of the row that a node runs, of the operation table or a user's; None if it runs none."""
+def operation_of(node: Node) -> Operation | None:
+    """Returns the table's or a user's operation that a node runs; None if the node runs no such operation."""
     if node.kind is not Kind.OPERATION:
         return None
-    name: str = node.payload.name
-    return name if row_named(name) is node.payload else None
+    operation: Operation = node.payload
+    return operation if operation_named(operation.name) is operation else None
+
+
+def op_name(node: Node) -> str | None:
+    """Returns the name of the operation that a node runs, or None; see ``operation_of``."""
+    operation = operation_of(node)
+    return None if operation is None else operation.name
+
+
+def is_broadcast(node: Node) -> bool:
+    """True if a node broadcasts its input to the shape of its result."""
+    operation = operation_of(node)
+    return operation is not None and operation.is_broadcast
+
+
+def is_matrix_product(node: Node) -> bool:
+    """True if a node runs an operation that multiplies matrices."""
+    operation = operation_of(node)
+    return operation is not None and operation.form is Form.CONTRACT
 
 
 def is_pure(node: Node) -> bool:
     """True if a node only computes values, and they depend only on its inputs and attributes."""
-    return row_name(node) is not None and not node.has_effect
+    return operation_of(node) is not None and not node.has_effect

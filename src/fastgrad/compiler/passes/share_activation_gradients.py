@@ -1,4 +1,4 @@
-"""Computes slopes of gelu beside gelu, if memory is not scarce.
+"""Computes slopes of activations beside the activations, if memory is not scarce.
 
 The gradient of gelu computes the same function of the same argument as gelu: most of the work of a loop over elements, twice
 a step. One loop with both computes it once. The backward pass then reads the slope instead of the argument.
@@ -11,18 +11,17 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.core.operation import TABLE
-
-_SLOPE_ROW_OF_ACTIVATION = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
-_SLOPE_ROW_OF_GRADIENT_ROW = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
+from fastgrad.compiler.passes.rewriting import operation_of
+from fastgrad.core.operation import TABLE, Operation
 
 _FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 # Narrower floats would round the slope; their gradient does not round it.
 
 
 def share_activation_gradients(graph: Graph) -> Graph:
-    """Returns the graph with gradients of gelu as products with a slope computed beside gelu; bit for bit the same.
+    """Returns the graph with gradients of activations as products with slopes, with the same bits.
+
+    The slope is computed beside the activation.
 
     Args:
         graph: the graph; it is not changed.
@@ -31,22 +30,28 @@ def share_activation_gradients(graph: Graph) -> Graph:
         ``graph`` itself if there is no such gradient.
     """
     needed_slopes = {
-        (_SLOPE_ROW_OF_GRADIENT_ROW[node.payload.name], id(node.inputs[1]))
+        (slope_operation, id(node.inputs[1]))
         for node in graph.nodes
-        if row_name(node) in _SLOPE_ROW_OF_GRADIENT_ROW
+        if (slope_operation := _slope_operation(node)) is not None and len(node.inputs) == 2
     }
-    slopes: dict[tuple[str, int], Value] = {}
+    slopes: dict[tuple[Operation, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        name = row_name(node) or ""
-        x = node.inputs[-1] if name in _SLOPE_ROW_OF_ACTIVATION or name in _SLOPE_ROW_OF_GRADIENT_ROW else None
-        if x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
-            key = _SLOPE_ROW_OF_ACTIVATION.get(name) or _SLOPE_ROW_OF_GRADIENT_ROW[name], id(x)
-            if name in _SLOPE_ROW_OF_GRADIENT_ROW and key in slopes and node.inputs[0].shape == x.shape:
-                node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
-            elif name in _SLOPE_ROW_OF_ACTIVATION and key in needed_slopes and key not in slopes:
+        slope_operation, x = _slope_operation(node), node.inputs[-1] if node.inputs else None
+        if slope_operation is not None and x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
+            key = slope_operation, id(x)
+            if len(node.inputs) == 2:
+                if key in slopes and node.inputs[0].shape == x.shape:
+                    node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
+            elif key in needed_slopes and key not in slopes:
                 nodes.append(node)
                 slopes[key] = Value(x.shape, x.dtype, node.outputs[0].number)
-                node = Node(Kind.OPERATION, TABLE[key[0]], (x,), (slopes[key],))
+                node = Node(Kind.OPERATION, slope_operation, (x,), (slopes[key],))
         nodes.append(node)
     return Graph(nodes, graph.results) if slopes else graph
+
+
+def _slope_operation(node: Node) -> Operation | None:
+    """Returns the operation of the slope of an activation, or of its gradient; None for other nodes."""
+    operation = operation_of(node)
+    return None if operation is None else operation.slope

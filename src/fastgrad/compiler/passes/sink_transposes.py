@@ -19,14 +19,12 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.rewriting import is_pure, row_name
+from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, op_name
 from fastgrad.core.operation import TABLE, Form
+from fastgrad.ops.shaping import inverse_permutation, permuted_back
 
 Perm = tuple[int, ...]
 Shape = tuple[int, ...]
-
-_ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
-_BROADCAST_ROWS = frozenset({"spread", "broadcast_to"})
 
 
 class DeferredTranspose(NamedTuple):
@@ -51,7 +49,7 @@ def sink_transposes(graph: Graph) -> Graph:
         ``graph`` itself if more elements would be moved than before.
     """
     if not any(_is_convolution_or_pool(node) for node in graph.nodes) or not any(
-        row_name(node) == "transpose" for node in graph.nodes
+        op_name(node) == "transpose" for node in graph.nodes
     ):
         return graph
     sinker = _TransposeSinker(graph)
@@ -63,11 +61,11 @@ def sink_transposes(graph: Graph) -> Graph:
 
 
 def _transposed_element_count(graph: Graph) -> int:
-    return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
+    return sum([prod(node.outputs[0].shape) for node in graph.nodes if op_name(node) == "transpose"])
 
 
 def _is_convolution_or_pool(node: Node) -> bool:
-    return row_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
+    return op_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
 
 
 def _keeps_layout(node: Node) -> bool:
@@ -86,7 +84,7 @@ class _TransposeSinker:
         self._uses = uses_of(graph)
         self._transposed_later = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
-        self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
+        self._channels_last_ids: set[int] = set()  # results of windows, and values computed in their layout
         self._deferred: dict[int, DeferredTranspose] = {}
         self._makers: dict[int, Node] = {}
         self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
@@ -99,9 +97,9 @@ class _TransposeSinker:
             return
         inputs = tuple(map(self.new_value, inputs))
         self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
-        if _is_convolution_or_pool(node) or (_keeps_layout(node) and self._has_window_layout(inputs, node.outputs[0])):
-            self._window_layout_ids.update(map(id, node.outputs))
-        elif row_name(node) == "transpose":
+        if _is_convolution_or_pool(node) or (_keeps_layout(node) and self._is_channels_last(inputs, node.outputs[0])):
+            self._channels_last_ids.update(map(id, node.outputs))
+        elif op_name(node) == "transpose":
             self._known_transposes[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
 
     def new_value(self, value: Value) -> Value:
@@ -112,26 +110,23 @@ class _TransposeSinker:
             self._add(_operation_node("transpose", (base,), (value,), perm=perm))
         return value
 
-    def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
-        return any(id(x) in self._window_layout_ids and prod(x.shape) == prod(result.shape) for x in inputs)
+    def _is_channels_last(self, inputs: tuple[Value, ...], result: Value) -> bool:
+        return any(id(x) in self._channels_last_ids and prod(x.shape) == prod(result.shape) for x in inputs)
 
     def _sinking_rule(self, node: Node) -> Callable[[Node], bool] | None:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
-        name = row_name(node) or ""
-        form = node.payload.form
-        if form is Form.ELEMENTWISE or name in _ELEMENTWISE_ROWS:
+        row, name, form = node.payload, op_name(node), node.payload.form
+        if form is Form.ELEMENTWISE:
             return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._sink_below_reduction
-        if name in _ATTRIBUTES_BEFORE:
+        if row.transposed is not None:
             return self._sink_below_index_map
-        return {
-            "transpose": self._merge_transpose,
-            "concat": self._sink_below_concat,
-            "reshape": self._sink_below_reshape,
-        }.get(name)
+        if name == "transpose":
+            return self._merge_transpose
+        return self._sink_below_reshape if name == "reshape" else None
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -146,11 +141,11 @@ class _TransposeSinker:
             perm: of the transpose.
             **attributes: the new attributes.
         """
-        outputs = tuple([Value(_permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
+        outputs = tuple([Value(permuted_back(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
             self._deferred[id(value)] = DeferredTranspose(base, perm)
-            self._window_layout_ids.add(id(base))
+            self._channels_last_ids.add(id(base))
         return True
 
     # ---- rules -------------------------------------------------------------------------------------------
@@ -158,7 +153,7 @@ class _TransposeSinker:
     def _merge_transpose(self, node: Node) -> bool:
         (x,), (y,), perm = node.inputs, node.outputs, node.attributes["perm"]
         base, earlier_perm = self._deferred.get(id(x), (x, None))
-        if earlier_perm is None and id(x) not in self._window_layout_ids:
+        if earlier_perm is None and id(x) not in self._channels_last_ids:
             return False
         perm = perm if earlier_perm is None else tuple([earlier_perm[axis] for axis in perm])
         if perm == tuple(range(len(perm))):
@@ -175,8 +170,8 @@ class _TransposeSinker:
         if perm is None:
             return False
         other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._deferred]
-        turns = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
-        inputs = self._operands_before_transpose(node.inputs, perm, shape, turns)
+        may_transpose = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
+        inputs = self._operands_before_transpose(node.inputs, perm, shape, may_transpose)
         return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm)
 
     def _sink_below_reduction(self, node: Node) -> bool:
@@ -195,14 +190,17 @@ class _TransposeSinker:
             self._add(_operation_node("reshape", (result,), (y,), shape=y.shape))
         return True
 
-    def _sink_below_concat(self, node: Node) -> bool:
+    def _sink_below_index_map(self, node: Node) -> bool:
+        """Applies the rule ``transposed`` of a node's row, if all inputs are transposed in the same way."""
         perms = {self._deferred[id(x)].perm for x in node.inputs if id(x) in self._deferred}
         if len(perms) != 1:
             return False
         (perm,) = perms
+        attributes = node.payload.transposed(perm, node.inputs[0].shape, **node.attributes)
+        if attributes is None:
+            return False
         inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
-        axis = perm[node.attributes["axis"]]
-        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, axis=axis)
+        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, **attributes)
 
     def _sink_below_reshape(self, node: Node) -> bool:
         transposed, shape = self._deferred.get(id(node.inputs[0])), node.outputs[0].shape
@@ -210,18 +208,7 @@ class _TransposeSinker:
         if transposed is None or perm is None:
             return False
         return self._add_before_transpose(
-            replace(node, inputs=(transposed.base,)), perm, shape=_permuted_back(shape, perm)
-        )
-
-    def _sink_below_index_map(self, node: Node) -> bool:
-        """Applies the rule of a node that moves elements of its first input, by ``_ATTRIBUTES_BEFORE``."""
-        transposed = self._deferred.get(id(node.inputs[0]))
-        attributes = None if transposed is None else _ATTRIBUTES_BEFORE[node.payload.name](node, transposed.perm)
-        if transposed is None or attributes is None:
-            return False
-        other_inputs = tuple(map(self.new_value, node.inputs[1:]))
-        return self._add_before_transpose(
-            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes
+            replace(node, inputs=(transposed.base,)), perm, shape=permuted_back(shape, perm)
         )
 
     # ---- values before a transpose -------------------------------------------------------------------------
@@ -229,7 +216,7 @@ class _TransposeSinker:
     def _operands_before_transpose(
         self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, may_transpose: bool
     ) -> tuple[Value, ...] | None:
-        """Returns for each operand after a transpose the value to use before it; None if one of them has none.
+        """Returns the untransposed operands of an operation; None if an operand has no untransposed value.
 
         Args:
             values: the operands.
@@ -261,16 +248,16 @@ class _TransposeSinker:
         """
         if not value.shape:
             return self.new_value(value)
-        put_off = self._deferred.get(id(value))
-        if put_off is not None and put_off.perm == perm:
-            return put_off.base
+        deferred = self._deferred.get(id(value))
+        if deferred is not None and deferred.perm == perm:
+            return deferred.base
         maker = self._makers.get(id(value))
-        if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
+        if maker is not None and op_name(maker) == "transpose" and maker.attributes["perm"] == perm:
             return maker.inputs[0]
-        transposed = self._known_transposes.get((id(value), _inverse_perm(perm)))
+        transposed = self._known_transposes.get((id(value), inverse_permutation(perm)))
         if transposed is not None:
             return transposed
-        if put_off is None and value.shape == shape:
+        if deferred is None and value.shape == shape:
             repeated = self._transposed_copy(value, perm, may_transpose)
             return self._transposed_value(value, perm) if repeated is None and may_transpose else repeated
         return self._reshape_for_transpose(self.new_value(value), perm)
@@ -279,11 +266,11 @@ class _TransposeSinker:
         """Returns a reshape in place of the transpose, if ``perm`` only moves axes of size 1; else None."""
         padded = (1,) * (len(perm) - len(value.shape)) + value.shape
         order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
-        return self._reshape_value(value, _permuted_back(padded, perm)) if order == sorted(order) else None
+        return self._reshape_value(value, permuted_back(padded, perm)) if order == sorted(order) else None
 
     def _reshape_value(self, value: Value, shape: Shape) -> Value:
         maker = self._makers.get(id(value))
-        while maker is not None and row_name(maker) == "reshape":
+        while maker is not None and op_name(maker) == "reshape":
             (value,) = maker.inputs
             maker = self._makers.get(id(value))
         trimmed = shape
@@ -296,9 +283,9 @@ class _TransposeSinker:
         return result
 
     def _transposed_value(self, value: Value, perm: Perm) -> Value:
-        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
-        self._add(_operation_node("transpose", (value,), (result,), perm=_inverse_perm(perm)))
-        self._known_transposes[id(value), _inverse_perm(perm)] = result
+        result = Value(permuted_back(value.shape, perm), value.dtype, value.number)
+        self._add(_operation_node("transpose", (value,), (result,), perm=inverse_permutation(perm)))
+        self._known_transposes[id(value), inverse_permutation(perm)] = result
         return result
 
     def _transposed_copy(self, value: Value, perm: Perm, may_transpose: bool) -> Value | None:
@@ -306,12 +293,12 @@ class _TransposeSinker:
         maker = self._makers.get(id(value))
         if maker is None:
             return None
-        result = Value(_permuted_back(value.shape, perm), value.dtype, value.number)
+        result = Value(permuted_back(value.shape, perm), value.dtype, value.number)
         if maker.kind is Kind.CONSTANT:
-            array = np.ascontiguousarray(maker.payload.transpose(_inverse_perm(perm)))
+            array = np.ascontiguousarray(maker.payload.transpose(inverse_permutation(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if row_name(maker) in _BROADCAST_ROWS:
+        if is_broadcast(maker):
             source = maker.inputs[0]
             shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
@@ -368,14 +355,14 @@ def _perm_below_reshape(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
         anchors += [axes[0]] * count
     anchors += anchors[-1:] * (len(parts) - len(anchors))
     order = sorted(range(len(parts)), key=anchors.__getitem__)
-    return _inverse_perm(tuple(order))
+    return inverse_permutation(tuple(order))
 
 
 def _values_transposed_later(graph: Graph) -> set[int]:
-    """Returns the values that element-wise operations lead to a transpose."""
+    """Returns the ids of values that reach a transpose through element-wise operations only."""
     values: set[int] = set()
     for node in reversed(graph.nodes):
-        if row_name(node) == "transpose" or (
+        if op_name(node) == "transpose" or (
             is_pure(node) and node.payload.form is Form.ELEMENTWISE and id(node.outputs[0]) in values
         ):
             values.update(map(id, node.inputs))
@@ -384,32 +371,3 @@ def _values_transposed_later(graph: Graph) -> set[int]:
 
 def _operation_node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:
     return Node(Kind.OPERATION, TABLE[name], inputs, outputs, attributes)
-
-
-def _inverse_perm(perm: Perm) -> Perm:
-    return tuple(sorted(range(len(perm)), key=perm.__getitem__))
-
-
-def _permuted_back(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
-    """Returns items, one for each dimension after a transpose, in the order of the dimensions before it."""
-    return tuple([numbers[axis] for axis in _inverse_perm(perm)])
-
-
-def _slice_key_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
-    key = node.attributes["key"]
-    has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
-    return {"key": _permuted_back(key, perm)} if has_all_axes else None
-
-
-def _broadcast_shape_before_transpose(node: Node, perm: Perm) -> dict[str, Any] | None:
-    shape = node.outputs[0].shape
-    return {"shape": _permuted_back(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
-
-
-_ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
-    "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
-    "pad": lambda node, perm: {"paddings": _permuted_back(node.attributes["paddings"], perm)},
-    "strided_slice": _slice_key_before_transpose,
-    "broadcast_to": _broadcast_shape_before_transpose,
-}
-"""By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from fastgrad.compiler.graph.graph import Graph, Kind
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name
 
 
 def structure_of(graph: Graph) -> Hashable:
-    """Returns a key that graphs share if the same rows read the same values in order, for any shapes and attributes.
+    """Returns a key that graphs share if equal operations read equal values in order, at any shapes and attributes.
 
     Args:
         graph: any.
@@ -20,7 +20,7 @@ def structure_of(graph: Graph) -> Hashable:
     number: dict[int, int] = {}
     node_keys = []
     for node in graph.nodes:
-        name = row_name(node)
+        name = op_name(node)
         if name is None and node.kind is Kind.OPERATION:
             return None
         inputs = tuple([number[id(value)] for value in node.inputs])

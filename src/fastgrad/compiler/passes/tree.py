@@ -97,7 +97,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
         if part.guard is None:
             return Part(Graph(nodes, results), leaf=part.leaf)
         below = stands_for | {id(old): new for old, new in zip(exports, results, strict=True)}
-        ways = {answer: optimized_part(successor, below) for answer, successor in part.ways.items()}
+        ways = {outcome: optimized_part(successor, below) for outcome, successor in part.ways.items()}
         return Part(Graph(nodes, results), with_inputs(part.guard, below), ways)
 
     return optimized_part(root, {})
@@ -134,10 +134,10 @@ def _insert_recording(tree: Part, chain: Part) -> None:
             raise NotOneTree  # the same trace twice
         if tree.guard.payload[0] != chain.guard.payload[0] or not _have_equal_inputs(tree.guard, chain.guard, same):
             raise NotOneTree
-        ((answer, rest_chain),) = chain.ways.items()
-        successor = tree.ways.get(answer)
+        ((outcome, rest_chain),) = chain.ways.items()
+        successor = tree.ways.get(outcome)
         if successor is None:
-            tree.ways[answer] = _chain_with_values(rest_chain, same)
+            tree.ways[outcome] = _chain_with_values(rest_chain, same)
             return
         tree, chain = successor, rest_chain
 
@@ -187,7 +187,7 @@ def _merge_single_successors(part: Part) -> None:
 
 
 def _values_for_later_parts(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
-    """Returns for each part with successors its values that these, or its guard, read; constants excluded."""
+    """Returns, by the id of a part, the values that its guard or later parts read, without constants."""
     makers: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}
     for part in root.parts():

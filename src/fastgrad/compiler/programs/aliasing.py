@@ -1,7 +1,7 @@
 """Arrays of a program that share memory; a kernel that promises LLVM distinct arrays gets no arrays that overlap.
 
 A result may take the memory of an operand (`Launches.in_place`). A kernel that promises LLVM distinct arrays is then
-compiled with a single pointer for both (`build.variant_for_aliases`). A plan is refused if other arrays overlap and one of them
+compiled with a single pointer for both (`build.in_place_variant`). A plan is refused if other arrays overlap and one of them
 is written.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from fastgrad.compiler.graph.graph import Node, Value, size_of
 from fastgrad.compiler.programs.buffers import Action, ByteExtent, InArena, Place, extent_of, operands_of
 from fastgrad.errors import InternalError
-from fastgrad.kernels.codegen.build import signature_of, source_of, variant_for_aliases
+from fastgrad.kernels.codegen.build import in_place_variant, signature_of, source_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.runtime.launch import KernelEntry, Launch, Launches
 
@@ -39,7 +39,7 @@ def _is_noalias(native: Any) -> bool:
     return source is not None and source.noalias
 
 
-HOST_KERNEL_COMPILER = KernelCompiler(signature_of, _is_noalias, variant_for_aliases)
+HOST_KERNEL_COMPILER = KernelCompiler(signature_of, _is_noalias, in_place_variant)
 
 
 class _KernelArray(NamedTuple):

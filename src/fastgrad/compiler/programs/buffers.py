@@ -73,7 +73,7 @@ def extent_of(place: Place, size: int) -> ByteExtent:
 
 def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Parameter, Any]]:
     """Yields each parameter of a kernel for which a launch has an operand: its number, the parameter, the operand."""
-    passed = [(i, p) for i, p in enumerate(signature.parameters) if p.passed and not p.is_share]
+    passed = [(i, p) for i, p in enumerate(signature.parameters) if p.passed and not p.is_share_bound]
     for (number, parameter), operand in zip(passed, launch.operands, strict=True):
         yield number, parameter, operand
 

@@ -17,7 +17,7 @@ from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStat
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature, checked_words
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature, array_size_words
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import InnerFrame, Input, KernelEntry, Launch, check_itemsize
 
@@ -99,7 +99,7 @@ class Frame:
     def _write_step(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
         signature = signature_of(launch.kernel)
-        parameters = [p for p in signature.parameters if not p.is_share]
+        parameters = [p for p in signature.parameters if not p.is_share_bound]
         operands = {parameter.name: operand for _, parameter, operand in operands_of(launch, signature)}
         listed = next((operands[p.name] for p in parameters if p.kind in LIST_KINDS and operands[p.name]), ())
         at = len(self._words)
@@ -168,8 +168,8 @@ class Frame:
         dtypes: Mapping[str, np.dtype],
         at: int,
     ) -> None:
-        """Writes the sizes that checked builds read, as words after the parameters' words; see ``signature.checked_words``."""
-        positions = checked_words(signature)
+        """Writes the sizes that checked builds read after the parameters' words; see ``signature.array_size_words``."""
+        positions = array_size_words(signature)
         self._words += [0] * sum(len(words) for words in positions.values())
 
         def count(operand: Any) -> int:

@@ -10,13 +10,12 @@ import numpy as np
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.epilogues import ProductWithEpilogue, launches_of_product
 from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_with_update
-from fastgrad.compiler.fusion.prologues import ProductWithPrologue, launches_with_prologue
 from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches_of_convolution_with_moments
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.core.operation import Form, Operation
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.runtime import moving
-from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Scratch, Spec
 
 NO_LAUNCHES = Launches(())
 
@@ -27,8 +26,6 @@ def launches_of_fused(payload: Any) -> Launches | None:
         return launches_with_update(payload)
     if isinstance(payload, ConvolutionWithMoments):
         return launches_of_convolution_with_moments(payload)
-    if isinstance(payload, ProductWithPrologue):
-        return launches_with_prologue(payload, launches_of)
     return launches_of_product(payload) if isinstance(payload, ProductWithEpilogue) else launches_of_group(payload)
 
 
@@ -56,17 +53,19 @@ def launches_of_row(
 ) -> Launches | None:
     """Returns the kernels of an operation of the table outside a group; None if there are none for these inputs."""
     result = None if row.launches is None else row.launches(inputs, outputs, **attributes)
-    if result is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
-        from fastgrad.kernels.elementwise.complex_numbers import complex_launches  # few programs have complex numbers
-
-        result = complex_launches(row.name, inputs, outputs, attributes)
+    if (
+        result is None
+        and row.form is Form.ELEMENTWISE
+        and row.complex_launches is not None
+        and any(x.dtype.kind == "c" for x in (*inputs, *outputs))
+    ):
+        result = row.complex_launches(inputs, outputs, **attributes)
     return result
 
 
 def copy_launches(value: Value) -> Launches:
     """Returns the launch that copies a value's array."""
-    size = size_of(value)
-    return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
+    return moving.copy_launches(size_of(value))
 
 
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})

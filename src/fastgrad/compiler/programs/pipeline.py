@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fastgrad.compiler.fusion import prologues
 from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
@@ -17,29 +16,22 @@ from fastgrad.compiler.graph.graph import Graph, validate
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.decompose_updates import decompose_updates
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.drop_gradients import drop_gradients
-from fastgrad.compiler.passes.drop_results import drop_results
+from fastgrad.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
+from fastgrad.compiler.passes.drop_unused_results import drop_unused_results
 from fastgrad.compiler.passes.expand_formulas import expand_formulas
 from fastgrad.compiler.passes.fold_constants import fold_constants
 from fastgrad.compiler.passes.hoist_guards import hoist_guards
 from fastgrad.compiler.passes.join_losses import join_losses
 from fastgrad.compiler.passes.merge_common import merge_common
-from fastgrad.compiler.passes.scale_in_updates import scale_in_updates
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
-from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.order import move_frees_up
 
 Pass = Callable[[Graph], Graph]
 
 
-def add_prologues(graph: Graph) -> Graph:
-    """Returns the graph with prologues (`fusion/prologues.py`) of nodes that have CPU kernels."""
-    return prologues.add_prologues(graph, launches_of)
-
-
 SIMPLIFY: tuple[Pass, ...] = (
-    drop_gradients,
+    drop_gradient_modifiers,
     drop_dead,  # early, so that no pass works on dead nodes
     expand_formulas,  # before merge_common, which merges common parts of formulas
     fold_constants,
@@ -47,7 +39,7 @@ SIMPLIFY: tuple[Pass, ...] = (
     merge_common,
     simplify_algebra,  # merged values may cancel
     drop_dead,
-    drop_results,
+    drop_unused_results,
     hoist_guards,
 )
 """Passes that keep results bit for bit and add no nodes; also for graphs whose nodes run in Python."""
@@ -64,12 +56,10 @@ DECOMPOSE: tuple[Pass, ...] = (
 HOST_PASSES: tuple[Pass, ...] = (
     *SIMPLIFY,
     *DECOMPOSE,
-    scale_in_updates,
     fuse_to_fit,
     add_epilogues,
     add_statistics,
     add_product_updates,
-    add_prologues,
     move_frees_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""

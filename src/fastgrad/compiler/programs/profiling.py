@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.graph.graph import Kind, Node, size_of
 from fastgrad.compiler.graph.interpret import run_node
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import op_name, operation_of
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
-from fastgrad.core.variable import writing
+from fastgrad.core.variable import writer_lock
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_RESTS
 from fastgrad.kernels.runtime import driver
 
@@ -183,12 +183,12 @@ def profile(program: Any, title: str) -> ProfileReport:
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
     objects = tuple(arrays)
     rows: list[ProfileRow] = []
-    with writing.lock:
+    with writer_lock.lock:
         try:
             for variable in variables.values():
-                variable._release()
+                variable._detach_views()
             timed = (
-                driver.begin[()](objects, frame.words, 0) == driver.NOT_STOPPED
+                driver.begin[()](objects, frame.words, 0) == driver.RAN_TO_END
             )  # False if it takes objects that are not arrays
             for action, steps in zip(plan.actions, frame.steps, strict=True):
                 rows += _rows_of(action, steps, frame, timed)
@@ -201,10 +201,10 @@ def profile(program: Any, title: str) -> ProfileReport:
 def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[ProfileRow]:
     node = action.node
     # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
-    timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
+    timed &= node.kind is not Kind.OPERATION or node.payload is None or op_name(node) is not None
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
-        computes = timed and row_name(node) is not None and not node.has_effect
+        computes = timed and op_name(node) is not None and not node.has_effect
         time = _time_of_node(node, arrays) if computes else 0.0
         yield ProfileRow(_node_name(node), _node_text(node), False, flops_of(node), bytes_of(node), time)
         return
@@ -248,22 +248,18 @@ def _shortest_time(work: Callable[[], Any]) -> float:
     return min(times) * 1e6
 
 
-_NON_TABLE_RESULTS_OF_ROW_UPDATES = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
-"""Operations that change the rows of tables that an input lists, with the number of their results that are not tables.
-
-Their inputs: the tables and the other results, then values, indices and the number of indices that count.
-"""
+def _partial_update(node: Node) -> str | None:
+    """Returns the ``partial_update`` of the node's row; None for other nodes."""
+    row = None if node.payload is None else operation_of(node)
+    return None if row is None else row.partial_update
 
 
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
-    name = _node_name(node)
-    if (
-        name not in _NON_TABLE_RESULTS_OF_ROW_UPDATES
-        or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS
-    ):
+    if _partial_update(node) != "rows" or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS:
         return 0
-    return len(node.outputs) - _NON_TABLE_RESULTS_OF_ROW_UPDATES[name]
+    # All tables have the dtype of the first; the flags of rows are words.
+    return sum(value.dtype == node.outputs[0].dtype for value in node.outputs)
 
 
 def _changed_row_count(action: Action, frame: Frame) -> int | None:
@@ -297,37 +293,14 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
             total += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
         for value in (*node.inputs[:tables], *node.outputs[:tables]):
             values.pop(id(value), None)
-    elif _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
+    elif _partial_update(node) == "positions":
         total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
-    else:
-        for value, read in _gathered_inputs(node):
-            total += min(size_of(value), read)
-            values.pop(id(value), None)
+    elif node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
+        total += min(size_of(node.inputs[0]), sum(map(size_of, node.outputs)))
+        values.pop(id(node.inputs[0]), None)
     return total + sum(map(size_of, values.values()))
-
-
-def _gathered_inputs(node: Node) -> list[tuple[Value, int]]:
-    """Returns pairs of the inputs from which a node only gathers elements, and the bytes gathered."""
-    if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
-        return [(node.inputs[0], sum(map(size_of, node.outputs)))]
-    if node.kind is not Kind.FUSED:
-        return []
-    inner_nodes = node.payload.graph.nodes
-    gathered = []
-    for argument in inner_nodes:
-        if argument.kind is Kind.ARGUMENT:
-            readers = [other for other in inner_nodes if argument.outputs[0] in other.inputs]
-            reads = [
-                size_of(reader.outputs[0])
-                for reader in readers
-                if [value for value, _ in _gathered_inputs(reader)] == [argument.outputs[0]]
-                and argument.outputs[0] not in reader.inputs[1:]
-            ]
-            if readers and len(reads) == len(readers):
-                gathered.append((node.inputs[argument.payload], sum(reads)))
-    return gathered
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:
@@ -339,8 +312,11 @@ def flops_of(node: Node, changed: int | None = None) -> int:
     if _changed_table_count(node):
         share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
-    if _node_name(node).startswith("tensor_scatter_nd_") or _node_name(node) == "scatter_into_variable":
+    if _partial_update(node) == "positions":
         return prod(node.inputs[2].shape)
+    row = operation_of(node)
+    if row is not None and row.flops is not None:
+        return row.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
@@ -349,13 +325,6 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         shared = prod([x_size for x_size, y_size in zip(x.shape[:-2], y.shape[:-2], strict=False) if x_size == y_size])
         a, b, c = [prod(value.shape) for value in (x, y, z)]
         return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
-    if node.payload.form is Form.CONVOLVE:
-        # One product with all filters for each window; the result may be the input, the windows or the filters.
-        first, second = node.inputs[:2]
-        of_filters = node.payload.name == "convolution_backprop_filter"
-        of_input = node.payload.name == "convolution_backprop_input"
-        windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
-        return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
     result_size = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
     return max(largest, result_size) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
 

@@ -20,7 +20,7 @@ from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import ReplayWriter, drivers_of, unrecorded_outcome
-from fastgrad.core.variable import sharing
+from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
@@ -76,7 +76,7 @@ class Program:
             GuardError: a guard has an outcome that is in none of the graphs; nothing has changed.
             InvalidArgumentError: an array has another shape or dtype than in the recording.
         """
-        if self._shared != sharing.last:
+        if self._shared != memory_sharing.last:
             self.release()
         try:
             run = self._idle.pop()  # atomic: another thread may do the same
@@ -99,9 +99,9 @@ class Program:
 
     def release(self) -> None:
         """Copies all tensors that share memory of variables that the program changes, so that they keep their values."""
-        last_shared = sharing.last
+        last_shared = memory_sharing.last
         for variable in self.plan.written:
-            variable._release()
+            variable._detach_views()
         self._shared = last_shared
 
     @staticmethod
@@ -116,7 +116,7 @@ class Program:
         """
         begin, go_on = drivers_of(frame.plan)
         while status == driver.STOPPED:
-            answer = int(frame.words[driver.ANSWER])
+            answer = int(frame.words[driver.STATUS])
             if answer == driver.PAUSED:
                 status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
             elif answer == driver.ABANDONED:

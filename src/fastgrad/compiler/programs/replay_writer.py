@@ -20,7 +20,7 @@ from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.thread_pool import begin_shared, continue_shared
+from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
 
 _program_numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.
@@ -30,9 +30,9 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
     if work.shared > MOST_NANOSECONDS_ON_ONE_THREAD:
-        return begin_shared, continue_shared
+        return begin_on_free_pool, continue_on_free_pool
     if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
-        return driver.begin_released[()], driver.continue_released[()]
+        return driver.begin_without_gil[()], driver.continue_without_gil[()]
     return driver.begin[()], driver.continue_program[()]
 
 
@@ -140,7 +140,7 @@ class ReplayWriter:
         memory = {id(variable._array) for variable in self.plan.written}
         pauses, spent = [], 0.0
         for action, steps in zip(self.plan.actions, frame.steps, strict=True):
-            if spent > driver.NANOSECONDS_BETWEEN_PAUSES and steps.start and steps.start not in frame.inside:
+            if spent > driver.LOOP_PAUSE_INTERVAL_NANOSECONDS and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
             if any(isinstance(place, InStatic) and id(place.array) in memory for place in action.outputs):

@@ -59,7 +59,7 @@ class Recording(recording.Recorder):
         numbers: the numbers on which Python's control flow depended, with the user's lines.
     """
 
-    follows_state = True
+    records_state = True
 
     def __init__(self, arguments: Sequence[Tensor]) -> None:
         self._nodes: list[Node] = []
@@ -69,10 +69,10 @@ class Recording(recording.Recorder):
         self._alive: dict[int, _ReferenceWithId] = {}
         self._made_here: set[int] = set()
         self._announced: set[int] = set()
-        self._forget = _IdRemoval(self._values, self._announced, self._alive)
+        self._forget = _DeletedTensorCallback(self._values, self._announced, self._alive)
         self._fixed: set[int] = set()  # ids of values that depend only on constants
         self._count = 0
-        self._unexplained_variables: list[Variable] = []
+        self._unrecorded_writes: list[Variable] = []
         self._outer_made_here: set[int] | None = None
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
@@ -95,7 +95,7 @@ class Recording(recording.Recorder):
             TraceError: an event can't be replayed.
         """
         values = [self._value_of(tensor) for tensor in results]
-        self._refuse_unexplained_changes()
+        self._refuse_unrecorded_writes()
         if self.failure is not None:
             raise TraceError(self.failure)
         return Graph(_with_effects_last(self._nodes), values)
@@ -115,7 +115,7 @@ class Recording(recording.Recorder):
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
 
     @property
-    def control_flow(self) -> Any:
+    def control_flow_recorder(self) -> Any:
         """The recorder of branches and loops as operations."""
         from fastgrad.compiler.control_flow.control_flow import ControlFlow
 
@@ -150,7 +150,7 @@ class Recording(recording.Recorder):
 
     def _record_custom_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Records a user-defined gradient as a graph, for later gradients; the forward run is recorded already."""
-        gradient = self.control_flow.record_custom_gradient(operation, inputs, outputs)
+        gradient = self.control_flow_recorder.record_custom_gradient(operation, inputs, outputs)
         if gradient is None:
             self.has_custom_gradients = True
             return
@@ -178,11 +178,11 @@ class Recording(recording.Recorder):
     def on_write(self, variable: Variable) -> None:
         """Saves a variable before a change; ``on_assign`` must follow before any other event."""
         self.saved.save(variable)
-        self._unexplained_variables.append(variable)
+        self._unrecorded_writes.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
         """Records an assignment as a node."""
-        self._unexplained_variables = [other for other in self._unexplained_variables if other is not variable]
+        self._unrecorded_writes = [other for other in self._unrecorded_writes if other is not variable]
         self._add_node(Kind.ASSIGN, variable, (self._value_of(tensor),))
 
     def on_effect(self, what: str) -> None:
@@ -193,7 +193,7 @@ class Recording(recording.Recorder):
             "tf.config.run_functions_eagerly(True)."
         )
 
-    def on_element(self) -> None:
+    def on_dataset_element(self) -> None:
         """Stops the recording at a loop over a dataset, which has an unknown number of elements."""
         if not self.may_give_up:
             self._set_failure(
@@ -212,12 +212,12 @@ class Recording(recording.Recorder):
         call = HostCall(name, function, acts, not outputs)
         values = tuple([self._value_of(x) for x in inputs])
         if not outputs:
-            self._add_node_without_tensor(Kind.OPERATION, call, values, np.ones((), bool))
+            self._add_internal_node(Kind.OPERATION, call, values, np.ones((), bool))
             return
         node = self._add_node(Kind.OPERATION, call, values, outputs)
         self._lines[id(node)] = user_line()
 
-    def on_value(self, tensor: Tensor, kind: str) -> None:
+    def on_value_use(self, tensor: Tensor, use: str) -> None:
         """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
 
         Raises:
@@ -228,8 +228,8 @@ class Recording(recording.Recorder):
         value = self._value_of(tensor)
         if id(value) in self._fixed:
             return
-        if kind in {"bool", "int", "index"}:
-            self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._on_host().reshape(())), kind)
+        if use in {"bool", "int", "index"}:
+            self._guard(value, {"bool": bool}.get(use, int)(tensor._on_host().reshape(())), use)
         elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _package_reads_value():
             self._guard(value, int(tensor._on_host().reshape(())), "int")
         elif (
@@ -239,7 +239,7 @@ class Recording(recording.Recorder):
         ):
             self._guard_elements(value, tensor._on_host())
         elif self.refuses:
-            self._refuse_read(tensor, value, kind)
+            self._refuse_read(tensor, value, use)
         else:
             self._stop_recording()
 
@@ -254,18 +254,18 @@ class Recording(recording.Recorder):
             f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
         )
         counting.launches = operation.count_launches
-        count = self._add_node_without_tensor(Kind.OPERATION, counting, inputs, np.array(found), attributes)
+        count = self._add_internal_node(Kind.OPERATION, counting, inputs, np.array(found), attributes)
         self._guard(count, found, "int")
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
         """Adds a guard on all elements of a value: their comparison with a constant."""
-        constant = self._add_node_without_tensor(Kind.CONSTANT, np.array(found), (), found)
-        is_equal = self._add_node_without_tensor(
+        constant = self._add_internal_node(Kind.CONSTANT, np.array(found), (), found)
+        is_equal = self._add_internal_node(
             Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool)
         )
         if found.ndim:
             axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
-            is_equal = self._add_node_without_tensor(
+            is_equal = self._add_internal_node(
                 Kind.OPERATION, TABLE["reduce_all"], (is_equal,), np.ones((), bool), axes
             )
         self._add_node(Kind.GUARD, Comparison("bool", True), (is_equal,))
@@ -303,7 +303,7 @@ class Recording(recording.Recorder):
         attributes: dict[str, Any] | None = None,
     ) -> Node:
         """Adds a node whose results are the values of these tensors."""
-        self._refuse_unexplained_changes()
+        self._refuse_unrecorded_writes()
         values = []
         for tensor in outputs:
             value = Value(tensor._array.shape, tensor._array.dtype, self._count)
@@ -314,24 +314,24 @@ class Recording(recording.Recorder):
         self._nodes.append(node)
         return node
 
-    def _add_node_without_tensor(
+    def _add_internal_node(
         self,
         kind: Kind,
         payload: Any,
         inputs: tuple[Value, ...],
-        like: np.ndarray,
+        result_array: np.ndarray,
         attributes: dict[str, Any] | None = None,
     ) -> Value:
         """Adds a node whose result is no tensor of the program; returns its value."""
-        self._refuse_unexplained_changes()
-        value = Value(like.shape, like.dtype, self._count)
+        self._refuse_unrecorded_writes()
+        value = Value(result_array.shape, result_array.dtype, self._count)
         self._count += 1
         self._nodes.append(Node(kind, payload, inputs, (value,), attributes or {}))
         return value
 
-    def _refuse_unexplained_changes(self) -> None:
-        if self._unexplained_variables and self.failure is None:
-            names = ", ".join(variable.name for variable in self._unexplained_variables)
+    def _refuse_unrecorded_writes(self) -> None:
+        if self._unrecorded_writes and self.failure is None:
+            names = ", ".join(variable.name for variable in self._unrecorded_writes)
             self._set_failure(f"the variables {names} were changed in a way that can't be replayed")
 
     def _set_value(self, tensor: Tensor, value: Value) -> None:
@@ -372,48 +372,48 @@ class Recording(recording.Recorder):
 
     def __enter__(self) -> Recording:
         recording.start(self)
-        listeners.append(_tensor_births.note)
-        self._outer_made_here, _tensor_births.made_here = _tensor_births.made_here, self._made_here
+        listeners.append(_new_tensor_listener.note)
+        self._outer_made_here, _new_tensor_listener.made_here = _new_tensor_listener.made_here, self._made_here
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        _tensor_births.made_here = self._outer_made_here
-        listeners.remove(_tensor_births.note)
+        _new_tensor_listener.made_here = self._outer_made_here
+        listeners.remove(_new_tensor_listener.note)
         recording.stop(self)
 
 
-class _TensorBirths(threading.local):
-    """Notes each tensor that a thread makes during a recording, so that it can be told from those that existed before."""
+class _NewTensorListener(threading.local):
+    """A listener that notes the id of each tensor that a thread makes during a recording."""
 
     made_here: set[int] | None = None
-    apart: set[int] | None = None
+    hidden_ids: set[int] | None = None
 
     def note(self, tensor: Tensor) -> None:
         """Notes a new tensor."""
         if self.made_here is not None:
             self.made_here.add(id(tensor))
-        if self.apart is not None:
-            self.apart.add(id(tensor))
+        if self.hidden_ids is not None:
+            self.hidden_ids.add(id(tensor))
 
 
-_tensor_births = _TensorBirths()
+_new_tensor_listener = _NewTensorListener()
 
 
 @contextmanager
 def hidden_from_recordings() -> Iterator[None]:
     """A context hidden from outer recordings: they do not see this thread's operations and new tensors, which stay on the host."""
-    outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
-    _tensor_births.made_here, _tensor_births.apart = None, set()
+    outer_made_here, outer_hidden_ids = _new_tensor_listener.made_here, _new_tensor_listener.hidden_ids
+    _new_tensor_listener.made_here, _new_tensor_listener.hidden_ids = None, set()
     try:
-        with recording.hidden_from_recorders(), placement.inside(None) if placement.active else nullcontext():
+        with recording.hidden_from_recorders(), placement.device_scope(None) if placement.active else nullcontext():
             yield
     finally:
-        made_ids = _tensor_births.apart
+        made_ids = _new_tensor_listener.hidden_ids
         if outer_made_here is not None:
             outer_made_here -= made_ids  # some have the ids of deleted tensors
-        if before_apart is not None:
-            before_apart |= made_ids
-        _tensor_births.made_here, _tensor_births.apart = outer_made_here, before_apart
+        if outer_hidden_ids is not None:
+            outer_hidden_ids |= made_ids
+        _new_tensor_listener.made_here, _new_tensor_listener.hidden_ids = outer_made_here, outer_hidden_ids
 
 
 class _ReferenceWithId(weakref.ref):
@@ -424,8 +424,8 @@ class _ReferenceWithId(weakref.ref):
     key: int
 
 
-class _IdRemoval:
-    """Removes the id of a deleted tensor from a recording."""
+class _DeletedTensorCallback:
+    """A callback of deleted tensors that removes the id of the tensor from a recording."""
 
     __slots__ = ("_alive", "_announced", "_values")
 

@@ -73,7 +73,7 @@ class Scalar:
         return getattr(float(self), name)
 
 
-def _arithmetic_method(name: str, row_name: str, operands_swapped: bool) -> Callable[[Scalar, Any], Any]:
+def _arithmetic_method(name: str, operands_swapped: bool) -> Callable[[Scalar, Any], Any]:
     """Returns an arithmetic method of ``Scalar``: float64 with Python numbers, the tensor's operator with tensors."""
     plain: Any = getattr(operator, name)
 
@@ -93,9 +93,14 @@ def _arithmetic_method(name: str, row_name: str, operands_swapped: bool) -> Call
                 if type(scalar) is Scalar:
                     scalar._asked()
 
-        return Scalar(TABLE[row_name](x, y), note_asked)
+        return Scalar(plain(x, y), note_asked)
 
     return method
+
+
+def _sign_method(name: str) -> Callable[[Scalar], Scalar]:
+    plain: Any = getattr(operator, name)
+    return lambda self: Scalar(plain(self._tensor), self._asked)
 
 
 def _value_method(name: str, operands_swapped: bool = False) -> Callable[[Scalar, Any], Any]:
@@ -110,9 +115,9 @@ def _value_method(name: str, operands_swapped: bool = False) -> Callable[[Scalar
     return method
 
 
-for _name, _row in (("add", "add"), ("sub", "subtract"), ("mul", "multiply")):
-    setattr(Scalar, f"__{_name}__", _arithmetic_method(_name, _row, False))
-    setattr(Scalar, f"__r{_name}__", _arithmetic_method(_name, _row, True))
+for _name in ("add", "sub", "mul"):
+    setattr(Scalar, f"__{_name}__", _arithmetic_method(_name, False))
+    setattr(Scalar, f"__r{_name}__", _arithmetic_method(_name, True))
 for _name in ("truediv", "floordiv", "mod", "pow"):
     # Division by zero and roots of negative numbers are errors in Python: its own rules need the value.
     setattr(Scalar, f"__{_name}__", _value_method(_name))
@@ -120,5 +125,4 @@ for _name in ("truediv", "floordiv", "mod", "pow"):
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Scalar, f"__{_name}__", _value_method(_name))
 for _name in ("neg", "abs"):
-    _row = {"neg": "negative", "abs": "abs"}[_name]
-    setattr(Scalar, f"__{_name}__", lambda self, row=_row: Scalar(TABLE[row](self._tensor), self._asked))
+    setattr(Scalar, f"__{_name}__", _sign_method(_name))

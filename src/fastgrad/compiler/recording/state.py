@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
-from fastgrad.core.variable import Variable, write, writing
+from fastgrad.core.variable import Variable, write, writer_lock
 
 
 class SavedVariables:
@@ -30,9 +30,9 @@ class SavedVariables:
 
     def restore(self) -> None:
         """Restores all saved values."""
-        with hidden_from_recorders(), writing.lock:
+        with hidden_from_recorders(), writer_lock.lock:
             for variable, value in self._values.values():
-                write(variable._writable(), value._array)
+                write(variable._memory_for_write(), value._array)
 
     def current_values(self) -> SavedVariables:
         """Returns the present values of the variables whose values are saved."""

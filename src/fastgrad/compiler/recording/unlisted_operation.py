@@ -28,6 +28,7 @@ class UnlistedOperation(Operation):
 
     gradient: Any = None
     launches: Any = None
+    in_python: str | None = None
     passes_on = 0
 
     def __init__(self, name: str, form: Form = Form.EXTERN) -> None:

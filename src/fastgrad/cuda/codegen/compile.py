@@ -82,7 +82,7 @@ def _compiler_versions() -> str:
     functions = [
         fingerprint(function)
         for value in GPU_REPLACEMENTS.values()
-        for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
+        for function in (value.functions_by_dtype.values() if isinstance(value, ByDtype) else [value])
     ]
     versions = [f"{package} {metadata.version(package)}" for package in COMPILER_PACKAGES]
     return "\n".join([f"builder {own_digest}", *functions, *versions])
@@ -118,7 +118,7 @@ def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -
         return value.values[dict(variables)["T"]]
     if isinstance(value, ByDtype):
         return FunctionByDtype(
-            {name: _replacement_of_global(choice, variables) for name, choice in value.choices.items()}
+            {name: _replacement_of_global(choice, variables) for name, choice in value.functions_by_dtype.items()}
         )
     if not isinstance(value, Special):
         return _device_function(value, variables)

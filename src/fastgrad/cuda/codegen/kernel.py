@@ -98,7 +98,7 @@ def device_kernel(
 def on_device(kernel: Kernel) -> DeviceKernel:
     """Converts a CPU kernel to a GPU kernel whose units go to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
-    return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias and not kernel.same)
+    return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias and not kernel.aliases)
 
 
 class OnDevice(NamedTuple):

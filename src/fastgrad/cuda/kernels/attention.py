@@ -17,7 +17,7 @@ from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
 from fastgrad.kernels.attention.forward import FLOATS
-from fastgrad.kernels.attention.tiles import HIDDEN_SCORE
+from fastgrad.kernels.attention.tiles import MASKED_SCORE
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import exp, greatest, least
@@ -69,7 +69,7 @@ def dropout_factor(words, row, key, keys, least_kept, growth):
 @scalar_function
 def weight_and_slope(q, q_at, g, g_at, k, k_at, v, v_at, depth, width, scale, hidden, factor, peak, share, delta):
     """Returns a weight times its dropout factor, and the cotangent of its score times `scale`."""
-    score = T(HIDDEN_SCORE) if hidden else scaled_dot(q, q_at, k, k_at, depth, scale)
+    score = T(MASKED_SCORE) if hidden else scaled_dot(q, q_at, k, k_at, depth, scale)
     weight = exp(score - peak) * share
     slope = weight * (scaled_dot(g, g_at, v, v_at, width, T(1)) * factor - delta) * scale
     return weight * factor, T(0) if hidden else slope
@@ -105,7 +105,7 @@ def attention(
         for key in range(least(keys, query + 1) if causal != 0 and masked == 0 else keys):
             key_row = (batch * keys + key) * groups + head // shared
             if is_hidden(query, key, mask, mask_at, causal, masked, mask_row, mask_key):
-                score = T(HIDDEN_SCORE)
+                score = T(MASKED_SCORE)
             else:
                 score = scaled_dot(q, row * depth, k, key_row * depth, depth, T(scale))
             highest = greatest(score, peak)
@@ -114,7 +114,7 @@ def attention(
             peak, total = highest, total * growing + weight
             weight *= dropout_factor(words, unit, key, keys, least_kept, T(growth))
             add_scaled_row(out, out_at, v, key_row * width, width, weight, growing)
-        share = T(0) if blank != 0 and peak == T(HIDDEN_SCORE) else T(1) / total
+        share = T(0) if blank != 0 and peak == T(MASKED_SCORE) else T(1) / total
         for i in range(width):
             out[out_at + i] *= share
         peaks[unit] = peak
@@ -210,15 +210,15 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
     arrays, (dq, dk, dv), (*cpu_numbers, wanted) = operands[:9], operands[9:12], operands[12:]
     queries, keys, _, shared, *_ = cpu_numbers
     blocks = {
-        gradient_on_cpu.QUERY_COTANGENT: -(-queries // on_cpu.TILE_QUERIES),
-        gradient_on_cpu.KEY_AND_VALUE_COTANGENTS: -(-keys // on_cpu.TILE_KEYS),
+        gradient_on_cpu.DQ_FLAG: -(-queries // on_cpu.TILE_QUERIES),
+        gradient_on_cpu.DK_DV_FLAG: -(-keys // on_cpu.TILE_KEYS),
     }
     places, numbers = launch.units // blocks.get(wanted, 1), _numbers_of_gpu_kernel(cpu_numbers)
     launches = []
-    if wanted & gradient_on_cpu.QUERY_COTANGENT:
+    if wanted & gradient_on_cpu.DQ_FLAG:
         units = places * shared * queries
         launches.append(device_launch(_query_cotangents, dtypes, (*arrays, dq, *numbers), units))
-    if wanted & gradient_on_cpu.KEY_AND_VALUE_COTANGENTS:
+    if wanted & gradient_on_cpu.DK_DV_FLAG:
         given = (*arrays, dk, dv, *numbers)
         launches.append(device_launch(_key_and_value_cotangents, dtypes, given, places * keys))
     return launches

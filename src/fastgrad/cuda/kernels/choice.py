@@ -28,7 +28,7 @@ from fastgrad.cuda.kernels.replacement import (
     same_operands_replacement,
     with_kernel,
 )
-from fastgrad.kernels.codegen.body import call_pair, call_real, call_step
+from fastgrad.kernels.codegen.body import call_c_function, call_pair, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
 from fastgrad.kernels.movement import strided
@@ -117,7 +117,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
 def _calls_host(function: Any) -> bool:
     """True if a body calls functions by address, such as SciPy's, which only the host has."""
     used = [function.__globals__.get(name) for name in function.__code__.co_names]
-    return any(one is call for one in used for call in (call_pair, call_real, call_step))
+    return any(one is call for one in used for call in (call_pair, call_c_function, call_step))
 
 
 def _with_numbers_in_memory(launch: Launch) -> Launch:

@@ -21,15 +21,12 @@ import numpy as np
 from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fused import Fused, Source
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALVES
 from fastgrad.cuda.codegen.kernel import OnDevice
 from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
-
-_ACTIVATION_EPILOGUES = {"relu": "RELU", "gelu_tanh": "GELU"}
-_GRADIENT_EPILOGUES = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def with_blas_products(graph: Graph, blas: Blas) -> Graph:
 
 def product_spec_of(product: Node) -> ProductSpec | None:
     """Returns the spec of a matrix product; None for other nodes, or if strides can't express the batches."""
-    if row_name(product) not in ("matmul", "wide_product"):
+    if not is_matrix_product(product):
         return None
     (a, b), (d,) = product.inputs, product.outputs
     transpose_a, transpose_b = product.attributes["transpose_a"], product.attributes["transpose_b"]
@@ -176,7 +173,7 @@ class _ProductReplacement:
         if sums is not None:
             spec, other = sums
             match = _EpilogueMatch(spec, None, None, ("d", "bias"))
-            name = f"{node.payload.name}+reduce_sum"
+            name = f"{node.payload.name}+{other.payload.name}"
             found = self._product_node(name, match, node.inputs, (*node.outputs, *other.outputs))
             assert found is not None, spec
             return found
@@ -235,7 +232,7 @@ def _is_row_sum(node: Node) -> bool:
     if not isinstance(fused, Fused) or fused.roles != "rk" or len(fused.steps) != 1 or len(node.inputs) != 1:
         return False
     return (
-        fused.steps[0].row.name == "reduce_sum"
+        fused.steps[0].is_sum
         and node.inputs[0].shape == fused.sizes
         and node.inputs[0].dtype == node.outputs[0].dtype
         and _is_contiguous(fused.inputs[0], fused)
@@ -275,20 +272,26 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
             return None
         taken()
     argument, beside = current, None
-    names = [step.row.name for step in steps]
-    if names and steps[0].operands == (current,) and names[0] in _ACTIVATION_EPILOGUES:
+    epilogue = steps[0].row.library_epilogue if steps else None
+    if epilogue is not None and steps[0].operands == (current,):
         taken()
-        spec = spec._replace(epilogue=_ACTIVATION_EPILOGUES[names[0]] + ("_BIAS" if bias is not None else ""))
+        spec = spec._replace(epilogue=epilogue + ("_BIAS" if bias is not None else ""))
     elif bias is not None:
         spec = spec._replace(epilogue="BIAS")
-    elif names and names[0] in _GRADIENT_EPILOGUES and steps[0].operands[0] == current and spec.k > 1:
+    elif epilogue is not None and steps[0].operands[0] == current and spec.k > 1:
         beside = steps[0].operands[1]
         if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
             return None
         taken()
-        spec = spec._replace(epilogue=_GRADIENT_EPILOGUES[names[0]])
+        spec = spec._replace(epilogue=epilogue)
     result = {current: "d"}
-    if beside is not None and names[1:] == ["reduce_sum"] and fused.roles == "rk" and fused.sizes == (spec.m, spec.n):
+    if (
+        beside is not None
+        and len(steps) == 1
+        and steps[0].is_sum
+        and fused.roles == "rk"
+        and fused.sizes == (spec.m, spec.n)
+    ):
         if steps[0].operands != (current,) or steps[0].output.name != spec.out:
             return None
         taken()

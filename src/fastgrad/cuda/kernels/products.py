@@ -19,7 +19,6 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.elementwise.half import WIDENING_KERNELS
 from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
-from fastgrad.kernels.gemm.form import NO_PRIVATE_ROWS
 from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
 from fastgrad.kernels.movement.strided import strided_copy_launch
@@ -142,7 +141,7 @@ def _pairs_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratc
     sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
     launches = widening_launches(memory, (a, sizes[0]), (b, sizes[1]))
     wide = [launch.operands[1] for launch in launches]
-    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NO_PRIVATE_ROWS, *step
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 

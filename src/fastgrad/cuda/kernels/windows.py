@@ -28,7 +28,7 @@ from fastgrad.kernels.convolution.patches import (
     IMAGES_WORD,
     MOST_CHAIN_TERMS,
     MOVE_WORD,
-    PLACES_WORD,
+    POSITIONS_WORD,
     SOURCE_CHANNELS_WORD,
     SOURCE_GROUP_WORD,
     SOURCE_WORD,
@@ -102,7 +102,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
         line = unit // columns
         number = line // groups
         group = line - number * groups
-        image, a, b, c = image_and_place(number, places, phase + PLACES_WORD)
+        image, a, b, c = image_and_place(number, places, phase + POSITIONS_WORD)
         filter_at = group * places[FILTER_GROUP_WORD] + unit - line * columns
         total = T(0)
         for chain in range(chains):
@@ -177,7 +177,7 @@ def _depthwise_table(words: np.ndarray) -> np.ndarray:
 
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
     """Returns the launch of `slide` for one phase of a convolution's table."""
-    places = int(words[IMAGES_WORD] * words[phase + PLACES_WORD : phase + PLACES_WORD + 3].prod())
+    places = int(words[IMAGES_WORD] * words[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
     units = places * int(words[GROUPS_WORD] * words[COLUMNS_WORD])
     return device_launch(_slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), units)
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.compiler.function import forget_entries
 from fastgrad.core.dispatch import Dispatcher, dispatchers
 from fastgrad.core.operation import Operation
-from fastgrad.core.placement import common_device, is_unplaced, moved, placement
+from fastgrad.core.placement import common_device, has_no_fixed_device, moved, placement
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.runtime.eager import run_on
 
@@ -34,7 +34,7 @@ class _DeviceDispatcher(Dispatcher):
 
     def on_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Lets results on the host go to any device if all inputs may."""
-        if not placement.is_scoped and all(map(is_unplaced, inputs)):
+        if not placement.is_scoped and all(map(has_no_fixed_device, inputs)):
             for y in outputs:
                 if isinstance(y._array, np.ndarray):
                     y._unplaced = True
@@ -52,7 +52,7 @@ def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, li
         device = placement.device
         return device, [moved(x._array, device) for x in inputs]
     device, arrays = common_device(name, inputs)
-    if device is None and placement.default is not None and all(map(is_unplaced, inputs)):
+    if device is None and placement.default is not None and all(map(has_no_fixed_device, inputs)):
         device = placement.default
         arrays = [moved(array, device) for array in arrays]
     return device, arrays

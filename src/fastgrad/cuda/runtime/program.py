@@ -28,7 +28,7 @@ from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, trans
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
 from fastgrad.core.operation import reason_to_run_in_python
-from fastgrad.core.variable import sharing
+from fastgrad.core.variable import memory_sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import GPU_PLANNING
@@ -117,7 +117,7 @@ class DeviceProgram:
             InvalidArgumentError: an array has another shape or dtype than in the recording.
         """
         with self._lock:
-            if self._shared != sharing.last:
+            if self._shared != memory_sharing.last:
                 self.release()
             run = _ProgramRun(self, self._frame)
             self._bind(arguments, run)
@@ -149,9 +149,9 @@ class DeviceProgram:
 
     def release(self) -> None:
         """Gives tensors that share the memory of variables to be changed their own copies."""
-        last = sharing.last
+        last = memory_sharing.last
         for variable in self.plan.written:
-            variable._release()
+            variable._detach_views()
         self._shared = last
 
     # ---- memory ------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def run_structured(device: Device, operation: ControlFlowOperation, arrays: Sequ
 def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
     carried, rows, captured, trip_limit = loop.split_inputs(arrays)
     trip_limit = None if trip_limit is None else moved(trip_limit, None)
-    stacks = [device.put(stack) for stack in loop.empty_stacks()]
-    total = loop.row_count(trip_limit)
+    stacks = [device.put(stack) for stack in loop.zero_filled_stacks()]
+    total = loop.iteration_count_of_rows(trip_limit)
     trips_done = 0
     while _has_next_trip(device, loop, trips_done, carried, captured, trip_limit):
         row = loop.row_number(trips_done, total)
@@ -58,7 +58,7 @@ def _has_next_trip(
 ) -> bool:
     """True if the loop has a further trip, as ``Loop.has_next_iteration``."""
     if loop.condition is None:
-        return done < loop.row_count(number)
+        return done < loop.iteration_count_of_rows(number)
     if number is not None and done >= int(number):
         return False
     (outcome,) = run_graph(device, loop.condition, [*carried, *captured])

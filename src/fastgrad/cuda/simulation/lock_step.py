@@ -315,7 +315,7 @@ def _word_type(parameter: Parameter) -> str:
 def _words_entry_ir(kernel: DeviceKernel) -> str:
     """Returns LLVM IR of a function that calls a kernel's entry with the words at an address.
 
-    The words are those of the entry's parameters, then `signature.checked_words`, then the number of units.
+    The words are those of the entry's parameters, then `signature.array_size_words`, then the number of units.
     """
     parameters = _entry_parameters(kernel)
     words = itertools.count(len(parameters))

@@ -1,6 +1,6 @@
 """``keras.callbacks``."""
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from fastgrad.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback as Callback

@@ -30,7 +30,7 @@ class ProgbarLogger(Callback):
     def follows_batches(self) -> bool:
         """True if batches are counted, for a progress bar or for the number of steps."""
         verbose = self.params.get("verbose")
-        return (verbose == 1 and is_shown()) or (verbose == 2 and not self.params.get("steps"))
+        return (verbose == 1 and are_progress_bars_shown()) or (verbose == 2 and not self.params.get("steps"))
 
     def _summary_line(self, logs: Logs | None) -> str:
         steps = self.params.get("steps") or self._seen
@@ -42,7 +42,7 @@ class ProgbarLogger(Callback):
     def _open_bar(self, title: str, steps: int | None = None) -> None:
         self._began = self._shown = time.perf_counter()
         self._seen = 0
-        is_visible = self.params.get("verbose") == 1 and is_shown()
+        is_visible = self.params.get("verbose") == 1 and are_progress_bars_shown()
         self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if is_visible else None
 
     def _advance_bar(self, batch: int, logs: Logs | None) -> None:
@@ -153,7 +153,7 @@ def in_notebook() -> bool:
     return "ipykernel" in sys.modules
 
 
-def is_shown() -> bool:
+def are_progress_bars_shown() -> bool:
     """True if progress bars are shown: the output goes to a terminal or a notebook."""
     if in_notebook():
         return True

@@ -49,7 +49,7 @@ class _PickledArray:
         self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _empty_array(*_: Any) -> _PickledArray:
+def _new_pickled_array(*_: Any) -> _PickledArray:
     return _PickledArray()
 
 
@@ -68,8 +68,8 @@ _ALLOWED_NAMES: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encoded_text,
     ("numpy", "dtype"): _PickledDType,
     ("numpy", "ndarray"): _PickledArray,
-    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): _new_pickled_array,
+    ("numpy.core.multiarray", "_reconstruct"): _new_pickled_array,
 }
 
 
@@ -83,14 +83,14 @@ class _RestrictedUnpickler(pickle.Unpickler):
 def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
     """Reads a pickle of arrays, lists, dicts, texts and numbers; ValueError if it names anything else."""
     try:
-        return _plain_value(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
+        return _without_pickled_arrays(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
     except MemoryError:
         raise ValueError("a file of data announces more bytes than there is memory") from None
 
 
-def _plain_value(value: Any) -> Any:
+def _without_pickled_arrays(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain_value(item) for name, item in value.items()}
+        return {name: _without_pickled_arrays(item) for name, item in value.items()}
     return value.value if isinstance(value, _PickledArray) else value
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.layers.activation import ELU as ELU
 from fastgrad.keras.layers.activation import Activation as Activation
 from fastgrad.keras.layers.activation import ActivityRegularization as ActivityRegularization

@@ -133,7 +133,7 @@ class Softmax(_Elementwise):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Tensor:
-        """The softmax of ``inputs``; 0 where ``mask`` is False or, if it holds numbers, at most 0.5.
+        """The softmax of ``inputs``; 0 where a boolean ``mask`` is False or a numeric ``mask`` is at most 0.5.
 
         Raises:
             ValueError: the mask does not broadcast to the shape of ``inputs``.

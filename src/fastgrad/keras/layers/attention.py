@@ -12,7 +12,7 @@ from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.exponential import tanh
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout_from
@@ -99,7 +99,7 @@ class Attention(Layer):
     def _attend_by_kernel(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float
     ) -> Tensor:
-        """Returns the results of the attention kernel with one head; of operations for ranks below 3 and empty operands."""
+        """Returns attention by the kernel for one head, or by operations for ranks below 3 and empty operands."""
         if self.scale is not None:
             query = query * self.scale._read()
         if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):
@@ -107,7 +107,7 @@ class Attention(Layer):
         q, k, v = (reshape(x, (-1, x._array.shape[-2], 1, x._array.shape[-1])) for x in (query, key, value))
         if mask is not None:
             mask = reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
-        drawn = self._draw_words_function() if rate else None
+        drawn = self._random_word_function() if rate else None
         results = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
         return reshape(results, (*query._array.shape[:-1], value._array.shape[-1]))
 
@@ -124,7 +124,7 @@ class Attention(Layer):
             scores = where(visible, scores, scores + masked_offset)
         weights = softmax(scores)
         if rate:
-            weights = dropout_from(self._draw_words_function(), weights, rate, None)
+            weights = dropout_from(self._random_word_function(), weights, rate, None)
         return matmul(weights, value), weights
 
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
@@ -136,8 +136,8 @@ class Attention(Layer):
             sums = sums * self.scale._read()
         return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
 
-    def _draw_words_function(self) -> Any:
-        return default_draw_words(None) if self._generator is None else self._generator._draw_words
+    def _random_word_function(self) -> Any:
+        return default_philox_words(None) if self._generator is None else self._generator._draw_words
 
     def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__

@@ -17,7 +17,7 @@ from fastgrad.keras.weight import Weight
 from fastgrad.ops.activation import relu
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.batch_moments import batch_moments, normalized
-from fastgrad.ops.casting import cast, wide_float
+from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.clipping import clip_by_value
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import sqrt, square
@@ -143,7 +143,7 @@ class BatchNormalization(SameShape):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalises ``inputs``; with ``training``, also updates the moving statistics from the batch."""
-        x = wide_float(inputs)
+        x = cast_narrow_to_float32(inputs)
         axis = self.axis % x.ndim
         gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
         if training and self.trainable:

@@ -29,7 +29,7 @@ class LayerConfiguration(Configured):
         Raises:
             NotImplementedError: an argument is not plain.
         """
-        graph_config = self._graph_config()
+        graph_config = self._config_of_layer_graph()
         if graph_config is not None:
             return graph_config
         kind = type(self)
@@ -42,7 +42,7 @@ class LayerConfiguration(Configured):
             base_config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if kind.get_config is not LayerConfiguration.get_config or _same_arguments_as_base(kind):
             return base_config
-        plain_arguments = self._plain_arguments()
+        plain_arguments = self._serializable_arguments()
         return {
             **{name: value for name, value in base_config.items() if _accepts_argument(kind, name)},
             **plain_arguments,
@@ -52,11 +52,11 @@ class LayerConfiguration(Configured):
         """The attributes ``names``, with activations, initializers, regularizers and constraints as plain values."""
         return {name: _serialized_argument(name, getattr(self, name)) for name in names}
 
-    def _graph_config(self) -> dict[str, Any] | None:
-        """The whole configuration of an object that its arguments do not describe; None for other objects."""
+    def _config_of_layer_graph(self) -> dict[str, Any] | None:
+        """Returns the configuration of a model made from layers; None for objects defined by their arguments."""
         return None
 
-    def _plain_arguments(self) -> dict[str, Any]:
+    def _serializable_arguments(self) -> dict[str, Any]:
         """The arguments given to ``__init__``; NotImplementedError if some are not plain."""
         args, kwargs = self._arguments
         signature = inspect.signature(type(self).__init__)
@@ -97,8 +97,8 @@ class LayerConfiguration(Configured):
             return cls(**config)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"Error when deserializing class '{cls.__name__}' using config={_shortened(config)}.\n\n"
-                f"Exception encountered: {_shortened(error)}"
+                f"Error when deserializing class '{cls.__name__}' using config={_shortened_text(config)}.\n\n"
+                f"Exception encountered: {_shortened_text(error)}"
             ) from error
 
 
@@ -108,7 +108,7 @@ def _serialized_argument(name: str, value: Any) -> Any:
     return serialize_keras_object(value) if name.endswith(("_initializer", "_regularizer", "_constraint")) else value
 
 
-def _shortened(value: Any) -> str:
+def _shortened_text(value: Any) -> str:
     """The text of ``value``; for a very long text, such as that of nested layers, its start and end."""
     text = str(value)
     return text if len(text) <= 2000 else f"{text[:1000]} … {text[-1000:]}"

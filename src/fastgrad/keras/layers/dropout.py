@@ -11,7 +11,7 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
@@ -77,7 +77,7 @@ class _SpatialDropout(Dropout):
         """``inputs``, with random channels zeroed if ``training``."""
         if not training or not self.rate:
             return inputs
-        drawn = default_draw_words(None) if self._generator is None else self._generator._draw_words
+        drawn = default_philox_words(None) if self._generator is None else self._generator._draw_words
         return dropout_from(drawn, inputs, self.rate, joined_shape(None, (1,) * self.rank, None, self.data_format))
 
     def get_config(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Embedding(Layer):
         self.input_dim, self.output_dim = input_dim, output_dim
         set_weight_arguments(self, locals(), "embeddings")
         self.mask_zero = self.supports_masking = bool(mask_zero)
-        masks.masks_in_use.begun |= self.mask_zero
+        masks.any_mask_flag.is_set |= self.mask_zero
         self.autocast = False
         if weights is not None:
             self.build()

@@ -9,7 +9,7 @@ from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
-from fastgrad.ops.casting import cast, wide_float
+from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
@@ -87,7 +87,7 @@ class GroupNormalization(SameShape):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
-        x = wide_float(inputs)
+        x = cast_narrow_to_float32(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
         grouped = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.multi_head_attention import ATTENTION_ARGUMENTS, HeadsAttention, check_positive
+from fastgrad.keras.layers.multi_head_attention import ATTENTION_ARGUMENT_NAMES, HeadsAttention, check_positive
 
 
 class GroupedQueryAttention(HeadsAttention):
@@ -29,7 +29,7 @@ class GroupedQueryAttention(HeadsAttention):
 
     _output_sizes = None
     _axes = (1,)
-    _config_names = ("head_dim", "num_query_heads", "num_key_value_heads", *ATTENTION_ARGUMENTS)
+    _config_names = ("head_dim", "num_query_heads", "num_key_value_heads", *ATTENTION_ARGUMENT_NAMES)
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class Lambda(Layer):
             return self._output_shape(input_shape)
         return (input_shape[0], *self._output_shape)
 
-    def _has_output_rule(self) -> bool:
+    def _overrides_shape(self) -> bool:
         return self._output_shape is not None
 
     def get_config(self) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from fastgrad.core.names import suggestions
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import LayerConfiguration
-from fastgrad.keras.layers.layer_call import LayerCaller, added_losses
-from fastgrad.keras.layers.shapes import common_shapes, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import FirstCallAttribute, output_spec, variables_restored_at_exit
+from fastgrad.keras.layers.layer_call import LayerCaller, added_loss_counter
+from fastgrad.keras.layers.shapes import has_unknown, shapes_of, shapes_with_common_sizes, zeros_of
+from fastgrad.keras.layers.symbolic import FirstCallDescriptor, output_spec, variables_restored_at_exit
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.storage.restoration import restore_deferred_values
@@ -172,10 +172,10 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     def _lock_state(self) -> None:
         self._locked = True
 
-    def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
-        """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
+    def _run_on_zeros(self, input_shape: Any, unknown_size: int) -> Any:
+        """Calls the layer on zeros, with ``unknown_size`` for None, hidden from tapes; returns the result's shapes."""
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(self):
-            output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown)))
+            output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown_size)))
         self._clear_losses()
         return output_shapes
 
@@ -197,12 +197,12 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         """
         output_shape = self._run_on_zeros(input_shape, 2)
         return (
-            common_shapes(output_shape, self._run_on_zeros(input_shape, 3))
+            shapes_with_common_sizes(output_shape, self._run_on_zeros(input_shape, 3))
             if has_unknown(input_shape)
             else output_shape
         )
 
-    def _has_spec_rule(self) -> bool:
+    def _overrides_spec(self) -> bool:
         """True if the class overrides ``compute_output_spec``."""
         return type(self).compute_output_spec is not Layer.compute_output_spec
 
@@ -210,14 +210,14 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         """True if a call makes weights: the class overrides ``build`` or has sublayers."""
         return type(self).build is not Layer.build or len(self._flatten_layers()) > 1
 
-    def _has_output_rule(self) -> bool:
+    def _overrides_shape(self) -> bool:
         """True if the class overrides ``compute_output_shape``."""
         return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _builds_from_shape(self) -> bool:
         """True if ``build`` needs only the shape of one input, or if there are no weights to make."""
         if type(self).build is Layer.build:
-            return self._has_output_rule() and all(layer.built for layer in self._flatten_layers()[1:])
+            return self._overrides_shape() and all(layer.built for layer in self._flatten_layers()[1:])
         parameters = list(inspect.signature(self.build).parameters.values())
         return bool(parameters) and all(parameter.default is not parameter.empty for parameter in parameters[1:])
 
@@ -284,7 +284,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
         initializer = initializers.get(initializer)
         needs_cast = autocast and weight_dtype.is_floating and weight_dtype is not self._layer_dtype
-        with naming.running(self):
+        with naming.RunningLayerScope(self):
             weight = (CastWeight if needs_cast else Weight)(
                 initializer, () if shape is None else shape, weight_dtype, trainable, autocast, name=name
             )
@@ -293,9 +293,9 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             weight.overwrite_with_gradient = True
         if not self._trainable:
             weight._trainable = False
-        self._own(weight, trainable)
+        self._track_object(weight, trainable)
         if not weight.auto_named:
-            self._restore_placed()
+            self._restore_added_objects()
         return weight
 
     def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:
@@ -332,7 +332,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._set_policy(_policy_from_identifier(value))
-        settings_version.changed()
+        settings_version.count_change()
 
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute
@@ -368,12 +368,12 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                     f"Received invalid value: {item}"
                 )
             self._added_losses.append(item)
-            added_losses.count += 1
+            added_loss_counter.count += 1
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
             layer._added_losses.clear()
-        self.__dict__["_losses_seen"] = added_losses.count
+        self.__dict__["_losses_seen"] = added_loss_counter.count
 
     @property
     def losses(self) -> list[Any]:
@@ -385,8 +385,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
                 loss_values.append(regularizer(variable))
         return loss_values
 
-    input: Any = FirstCallAttribute("the KerasTensors that the layer was called on first, in their structure")
-    output: Any = FirstCallAttribute("the KerasTensors that it gave for them")
+    input: Any = FirstCallDescriptor("the KerasTensors that the layer was called on first, in their structure")
+    output: Any = FirstCallDescriptor("the KerasTensors that it gave for them")
 
     # ---- computing -----------------------------------------------------------------------------
 
@@ -427,7 +427,7 @@ def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
             return
         self.__dict__["_building"] = True
         try:
-            with naming.running(self):
+            with naming.RunningLayerScope(self):
                 build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False

@@ -19,8 +19,8 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
-from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbolic_call
-from fastgrad.keras.naming import running_calls
+from fastgrad.keras.layers.symbolic import keras_tensors, save_new_variables, symbolic_call
+from fastgrad.keras.naming import running_layers
 from fastgrad.ops.casting import cast
 
 _MAX_REMEMBERED_INPUT_SHAPES = 64
@@ -53,19 +53,19 @@ class CallSignature:
         self.training_default = None if default is inspect.Parameter.empty else default
 
 
-class AddedLosses:
+class AddedLossCounter:
     """Counts the losses that layers have added, so that calls clear old losses only if the count has changed."""
 
     count = 1
 
 
-added_losses = AddedLosses()
+added_loss_counter = AddedLossCounter()
 
 
 class LayerCaller:
     """The part of ``Layer`` that runs calls."""
 
-    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_calls``. Only fastgrad's own classes
+    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_layers``. Only fastgrad's own classes
     # inherit it.
     _leaf = False
 
@@ -86,7 +86,7 @@ class LayerCaller:
     _seen_dtype: np.dtype | None
     _signature: CallSignature
     _input_spec: Any
-    _losses_seen: int  # ``added_losses.count`` at the last ``_clear_losses``
+    _losses_seen: int  # ``added_loss_counter.count`` at the last ``_clear_losses``
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -95,7 +95,7 @@ class LayerCaller:
             if "_leaf" not in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
-            masks.masks_in_use.begun = True  # a user's layer may make a mask
+            masks.any_mask_flag.is_set = True  # a user's layer may make a mask
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
@@ -111,7 +111,7 @@ class LayerCaller:
         Raises:
             ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
-        if masks.masks_in_use.begun or (kwargs and "mask" in kwargs):
+        if masks.any_mask_flag.is_set or (kwargs and "mask" in kwargs):
             return self._call_with_masks(args, kwargs)
         if len(args) == 1:
             x = args[0]
@@ -121,18 +121,18 @@ class LayerCaller:
                     if not kwargs:
                         if not self._leaf:
                             return self._run(args, kwargs)
-                        if not self._signature.takes_training or running_calls.now.training is None:
+                        if not self._signature.takes_training or running_layers.now.training is None:
                             return self.call(x)
-                        return self.call(x, training=running_calls.now.training)
+                        return self.call(x, training=running_layers.now.training)
                     if len(kwargs) == 1 and "training" in kwargs:
                         return self._run(args, kwargs)
         return self._call_with_checks(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs ``call`` with the resolved ``training`` argument, and with this layer on the stack of running layers."""
-        now = running_calls.now
+        now = running_layers.now
         stack, outer_training = now.stack, now.training
-        if self._losses_seen != added_losses.count and not stack:
+        if self._losses_seen != added_loss_counter.count and not stack:
             self._clear_losses()
         signature = self._signature
         training = kwargs.pop("training", None)
@@ -207,7 +207,7 @@ class LayerCaller:
             check_inputs(self._input_spec, first_input, self.name)
         if not self.built:
             self._build_for(converted, kwargs)
-            keep_new_state(self)
+            save_new_variables(self)
             if self._input_spec is not None:
                 check_inputs(self._input_spec, first_input, self.name)
         outputs = self._run(converted, kwargs)

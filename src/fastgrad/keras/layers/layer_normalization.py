@@ -13,7 +13,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
-from fastgrad.ops.casting import cast, wide_float
+from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.normalization import layer_normalization
 from fastgrad.ops.power import rsqrt
 from fastgrad.ops.shaping import reshape, transpose
@@ -103,7 +103,7 @@ class LayerNormalization(SameShape):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
-        x = wide_float(inputs)
+        x = cast_narrow_to_float32(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
         gamma, beta = (

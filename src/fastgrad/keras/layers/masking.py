@@ -7,7 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.keras.masks import give_mask, masks_in_use
+from fastgrad.keras.masks import any_mask_flag, give_mask
 
 
 class Masking(SameShape):
@@ -25,7 +25,7 @@ class Masking(SameShape):
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
-        self.supports_masking = masks_in_use.begun = True
+        self.supports_masking = any_mask_flag.is_set = True
         self._build_at_init()
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:

@@ -92,21 +92,21 @@ def _is_list_of_shapes(shapes: Any) -> bool:
     return isinstance(shapes, (list, tuple)) and bool(shapes) and isinstance(shapes[0], (tuple, list))
 
 
-def checked_masks(inputs: Any, given: Any) -> list[Any]:
-    """Returns the masks ``given`` for ``inputs`` as a list; an input without a mask has None.
+def checked_masks(inputs: Any, masks: Any) -> list[Any]:
+    """Returns ``masks`` for ``inputs`` as a list; an input without a mask has None.
 
     Raises:
-        ValueError: ``given`` or ``inputs`` is not a list, or their lengths differ.
+        ValueError: ``masks`` or ``inputs`` is not a list, or their lengths differ.
     """
-    if not isinstance(given, (list, tuple)):
-        raise ValueError(f"`mask` should be a list. Received mask={given}")
+    if not isinstance(masks, (list, tuple)):
+        raise ValueError(f"`mask` should be a list. Received mask={masks}")
     if not isinstance(inputs, (list, tuple)):
         raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
-    if len(given) != len(inputs):
+    if len(masks) != len(inputs):
         raise ValueError(
-            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(given)} masks."
+            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(masks)} masks."
         )
-    return list(given)
+    return list(masks)
 
 
 def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
@@ -154,7 +154,7 @@ class Multiply(Merge):
     """A layer that multiplies its inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.masks_in_use.begun:
+        if not masks.any_mask_flag.is_set:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -178,7 +178,7 @@ class _Extreme(Merge):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         function = type(self)._function
-        if not masks.masks_in_use.begun:
+        if not masks.any_mask_flag.is_set:
             return reduce(function, inputs)
         output, *other_inputs = inputs
         visible, *other_masks = _broadcast_masks(inputs)
@@ -373,17 +373,17 @@ class Dot(Layer):
         return None
 
 
-def _as_function(kind: type[Merge]) -> Callable[..., Any]:
+def _functional_form(layer_class: type[Merge]) -> Callable[..., Any]:
     def merged(inputs: Any, **kwargs: Any) -> Any:
-        return kind(**kwargs)(inputs)
+        return layer_class(**kwargs)(inputs)
 
-    merged.__name__ = merged.__qualname__ = kind.__name__.lower()
-    merged.__doc__ = f"``{kind.__name__}(**kwargs)(inputs)``."
+    merged.__name__ = merged.__qualname__ = layer_class.__name__.lower()
+    merged.__doc__ = f"``{layer_class.__name__}(**kwargs)(inputs)``."
     return merged
 
 
-add, subtract, multiply = map(_as_function, (Add, Subtract, Multiply))
-average, maximum, minimum = map(_as_function, (Average, Maximum, Minimum))
+add, subtract, multiply = map(_functional_form, (Add, Subtract, Multiply))
+average, maximum, minimum = map(_functional_form, (Average, Maximum, Minimum))
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:

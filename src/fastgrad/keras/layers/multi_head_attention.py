@@ -16,12 +16,12 @@ from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
-ATTENTION_ARGUMENTS = (
+ATTENTION_ARGUMENT_NAMES = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
     *("activity_regularizer", "seed"),
 )
@@ -167,7 +167,7 @@ class HeadsAttention(Layer):
         rate = self.dropout if training else 0.0
         options: dict[str, Any] = {"scale": self._depth**-0.5, "causal": bool(use_causal_mask), "rate": rate}
         if rate:
-            options["drawn"] = default_draw_words(None) if self._generator is None else self._generator._draw_words
+            options["drawn"] = default_philox_words(None) if self._generator is None else self._generator._draw_words
         options["blank"] = bool(self.dropout > 0 or return_attention_scores or rank != 3)
         weights = None
         if return_attention_scores:
@@ -274,7 +274,7 @@ class MultiHeadAttention(HeadsAttention):
             **self._config_of(("num_heads", "key_dim", "value_dim")),
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
-            **self._config_of(ATTENTION_ARGUMENTS),
+            **self._config_of(ATTENTION_ARGUMENT_NAMES),
         }
 
 

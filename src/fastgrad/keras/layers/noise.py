@@ -9,7 +9,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
-from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.default_generators import default_philox_words
 from fastgrad.ops.random_generator import Generator, normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
@@ -47,7 +47,7 @@ class _Noise(SameShape):
         if not training or not self._amount:
             return inputs
         return self._add_noise(
-            inputs, default_draw_words(None) if self._generator is None else self._generator._draw_words
+            inputs, default_philox_words(None) if self._generator is None else self._generator._draw_words
         )
 
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:

@@ -104,13 +104,13 @@ class Normalization(SameShape):
             self.adapt_variance = self.add_weight(shape=sizes, initializer="ones", trainable=False, name="variance")
             self.count = self.add_weight(shape=(), initializer="zeros", dtype="int64", trainable=False, name="count")
 
-    def _broadcast_statistic(self, given: Any, weight: str) -> Tensor | None:
+    def _broadcast_statistic(self, statistic: Any, weight: str) -> Tensor | None:
         if not self.built:
             return None
-        if given is None:
+        if statistic is None:
             value = getattr(self, weight)._read()
         else:
-            value = tf.broadcast_to(convert_to_tensor(given, self.compute_dtype), self._kept_sizes)
+            value = tf.broadcast_to(convert_to_tensor(statistic, self.compute_dtype), self._kept_sizes)
         return tf.cast(tf.reshape(value, self._broadcast_sizes), self.compute_dtype)
 
     @property
@@ -260,7 +260,7 @@ class CategoryEncoding(Layer):
         return tf.reduce_max(rows, axis) if self.output_mode == "multi_hot" else tf.reduce_sum(rows, axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the rows."""
+        """Returns the shape of the encoded inputs, whose last dimension is ``num_tokens``."""
         shape = tuple(input_shape)
         if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
             return (*shape, self.num_tokens)

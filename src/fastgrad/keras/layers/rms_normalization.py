@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
-from fastgrad.ops.casting import cast, wide_float
+from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 
@@ -45,7 +45,7 @@ class RMSNormalization(SameShape):
 
     def call(self, x: Tensor) -> Tensor:
         """Normalises ``x``."""
-        inputs, x = x, wide_float(x)
+        inputs, x = x, cast_narrow_to_float32(x)
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
         outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
         return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)

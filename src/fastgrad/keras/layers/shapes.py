@@ -38,10 +38,10 @@ def shapes_of(value: Any) -> Any:
     return tuple(value._array.shape)
 
 
-def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
-    """Tensors of zeros of nested ``shapes``; ``unknown`` replaces sizes of None."""
+def zeros_of(shapes: Any, dtype: np.dtype, unknown_size: int) -> Any:
+    """Tensors of zeros of nested ``shapes``; ``unknown_size`` replaces sizes of None."""
     return map_shapes(
-        lambda shape: constant_tensor(deferral.zeros(tuple([unknown if n is None else n for n in shape]), dtype)),
+        lambda shape: constant_tensor(deferral.zeros(tuple([unknown_size if n is None else n for n in shape]), dtype)),
         shapes,
     )
 
@@ -53,6 +53,6 @@ def has_unknown(shapes: Any) -> bool:
     return any(unknown_flags)
 
 
-def common_shapes(first: Any, second: Any) -> Any:
+def shapes_with_common_sizes(first: Any, second: Any) -> Any:
     """The shapes ``first``, with None for each size that differs in ``second``."""
     return map_shapes(lambda a, b: tuple(x if x == y else None for x, y in zip(a, b, strict=True)), first, second)

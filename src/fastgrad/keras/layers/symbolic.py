@@ -16,34 +16,34 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
-from fastgrad.keras.layers.shapes import common_shapes, has_unknown, is_shape, map_shapes
+from fastgrad.keras.layers.shapes import has_unknown, is_shape, map_shapes, shapes_with_common_sizes
 
 
-class _ThreadRestoredVariables(threading.local):
-    """The values of layers' variables before each active run on zeros; one object per thread."""
+class _ThreadSavedVariables(threading.local):
+    """The values of variables before each active shape inference of the thread, which calls a layer on zeros."""
 
     def __init__(self) -> None:
-        self.runs: list[SavedVariables] = []
+        self.inferences: list[SavedVariables] = []
 
 
-_restored_variables = _ThreadRestoredVariables()
+_saved_variables = _ThreadSavedVariables()
 
 
 @contextlib.contextmanager
 def variables_restored_at_exit(layer: Any) -> Iterator[None]:
     """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
     saved = SavedVariables(layer.variables)
-    _restored_variables.runs.append(saved)
+    _saved_variables.inferences.append(saved)
     try:
         yield
     finally:
-        _restored_variables.runs.pop()
+        _saved_variables.inferences.pop()
         saved.restore()
 
 
-def keep_new_state(layer: Any) -> None:
-    """Adds the variables of a layer built in a run on zeros to the variables that the run restores."""
-    for saved in _restored_variables.runs:
+def save_new_variables(layer: Any) -> None:
+    """Saves the variables of a layer built during shape inference, which restores all saved variables."""
+    for saved in _saved_variables.inferences:
         for variable in layer.variables:
             saved.save(variable)
 
@@ -154,18 +154,18 @@ class KerasTensor:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
-class FirstCallAttribute:
+class FirstCallDescriptor:
     """A layer attribute derived from the first call on KerasTensors, unless the layer sets an attribute of that name.
 
     Args:
-        what: the documentation of the attribute.
+        description: the documentation of the attribute.
 
     Raises:
         AttributeError: the layer was never called on KerasTensors.
     """
 
-    def __init__(self, what: str) -> None:
-        self.__doc__ = what
+    def __init__(self, description: str) -> None:
+        self.__doc__ = description
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -211,7 +211,7 @@ def map_keras_tensors(structure: Any, function: Callable[[KerasTensor], Any]) ->
 
 def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a layer on KerasTensors: builds the layer, records a node and returns KerasTensors for the results."""
-    if layer._has_spec_rule():
+    if layer._overrides_spec():
         if not layer.built:
             _build(layer, args, kwargs)
         outputs = layer.compute_output_spec(*args, **kwargs)
@@ -253,8 +253,8 @@ def _shapes_as_lists(shapes: Any) -> Any:
 
 
 def _outputs_by_shape_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The outputs by an overridden ``compute_output_shape`` for one input of the float compute dtype; else None."""
-    if not layer._has_output_rule() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
+    """Returns outputs by an overridden ``compute_output_shape``, for one input of the compute dtype; else None."""
+    if not layer._overrides_shape() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
         return None
     if "float" not in args[0].dtype or args[0].dtype != layer.compute_dtype:
         return None
@@ -268,9 +268,9 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     Operations on the zeros are deferred, so that a run computes only what the layer looks at.
     """
 
-    def run(unknown: int) -> Any:
+    def run(unknown_size: int) -> Any:
         def zeros(x: KerasTensor) -> Tensor:
-            shape = tuple([unknown if size is None else size for size in x.shape])
+            shape = tuple([unknown_size if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):
@@ -282,6 +282,6 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     outputs, specs = run(2)
     shapes = [shape for shape, _ in specs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
-        shapes = common_shapes(shapes, [shape for shape, _ in run(3)[1]])
+        shapes = shapes_with_common_sizes(shapes, [shape for shape, _ in run(3)[1]])
     output_tensors = [KerasTensor(shape, dtype) for shape, (_, dtype) in zip(shapes, specs, strict=True)]
     return nest.pack_sequence_as(outputs, output_tensors)

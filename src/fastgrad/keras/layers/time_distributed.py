@@ -58,9 +58,9 @@ class TimeDistributed(Wrapper):
             if self.layer._signature.takes_mask:
                 rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
 
-        def run_step(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-            mask_option = {"mask": row[1]} if len(row) > 1 else {}
-            return [], [self.layer._run((self.layer._converted_inputs(row[0]),), {**mask_option, **options})]
+        def run_step(carry: list[Tensor], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            mask_option = {"mask": step_inputs[1]} if len(step_inputs) > 1 else {}
+            return [], [self.layer._run((self.layer._converted_inputs(step_inputs[0]),), {**mask_option, **options})]
 
         outputs = loop_over_rows(run_step, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:

@@ -10,7 +10,7 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape, spatial_integers, split_shape
 from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.casting import cast, saturate_cast, wide_float
+from fastgrad.ops.casting import cast, cast_narrow_to_float32, saturate_cast
 from fastgrad.ops.repeating import repeat
 from fastgrad.ops.rounding import round
 
@@ -37,7 +37,7 @@ class _UpSampling(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
         first_axis = 2 if self.data_format == "channels_first" else 1
-        x = inputs if self.interpolation == "nearest" else wide_float(inputs)
+        x = inputs if self.interpolation == "nearest" else cast_narrow_to_float32(inputs)
         for axis, times in enumerate(self._times, first_axis):
             x = self._enlarge_axis(x, times, axis)
         if x.dtype is inputs.dtype:

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core import settings_version
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.core.variable import Variable
-from fastgrad.keras.structure import PLAIN_TYPES, Owner, count_ownership_change, ownership_change_count
+from fastgrad.keras.structure import UNTRACKED_TYPES, ObjectTracker, count_ownership_change, ownership_change_count
 from fastgrad.keras.weight import Weight, assign_all
 from fastgrad.storage.object_graph import dict_of_unique_names, is_saved, nested_items
 
@@ -18,7 +18,7 @@ _UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_ar
 """Attributes whose lists and dicts the layer neither owns nor replaces."""
 
 
-class WeightOwner(Owner):
+class WeightOwner(ObjectTracker):
     """The part of ``Layer`` that tracks weights and sublayers."""
 
     name: str
@@ -32,7 +32,7 @@ class WeightOwner(Owner):
     _submetrics: list[Any]
     _cached_lists: dict[str, tuple[int, list[Any]]]
 
-    def _own(self, value: Any, trainable: bool | None = None) -> None:
+    def _track_object(self, value: Any, trainable: bool | None = None) -> None:
         if isinstance(value, WeightOwner):
             store = self._sublayers
         elif isinstance(value, Variable):
@@ -53,22 +53,22 @@ class WeightOwner(Owner):
         store.append(value)
         count_ownership_change()
 
-    def _disown(self, value: Any) -> None:
+    def _untrack_object(self, value: Any) -> None:
         for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
             store[:] = [item for item in store if item is not value]
         count_ownership_change()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) in PLAIN_TYPES or name in _UNOWNED_ATTRIBUTES:
+        if type(value) in UNTRACKED_TYPES or name in _UNOWNED_ATTRIBUTES:
             object.__setattr__(self, name, value)
-            settings_version.changed()
+            settings_version.count_change()
         else:
-            Owner.__setattr__(self, name, value)
-            self._restore_placed()
+            ObjectTracker.__setattr__(self, name, value)
+            self._restore_added_objects()
 
-    def _restore_placed(self) -> None:
+    def _restore_added_objects(self) -> None:
         if not self._building:  # ``_finish_build`` does it once, after ``build``
-            Owner._restore_placed(self)
+            ObjectTracker._restore_added_objects(self)
 
     @property
     def trainable(self) -> bool:
@@ -134,7 +134,7 @@ class WeightOwner(Owner):
         """The variables of ``metrics``."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
-    def _recorded_settings(self) -> list[Any]:
+    def _guarded_settings(self) -> list[Any]:
         """The guarded settings of a recorded program: plain attributes, dtypes, and which weights are trained.
 
         Plain attributes of a user's subclass are not listed: the recording guards each attribute that the code reads.
@@ -142,12 +142,12 @@ class WeightOwner(Owner):
         settings: list[Any] = []
         for layer in self._flatten_layers():
             attributes = vars(layer) if type(layer).__module__.startswith("fastgrad.") else {}
-            plain_attributes = {k: v for k, v in attributes.items() if type(v) in PLAIN_TYPES and k[0] != "_"}
+            plain_attributes = {k: v for k, v in attributes.items() if type(v) in UNTRACKED_TYPES and k[0] != "_"}
             settings.append((id(layer), layer._trainable, layer._layer_dtype.name, plain_attributes))
         settings.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
         return settings
 
-    def _recorded_parts(self) -> list[Any]:
+    def _layers_with_user_code(self) -> list[Any]:
         """The layers whose ``call`` may be user code."""
         return self._flatten_layers()
 
@@ -227,7 +227,7 @@ class WeightOwner(Owner):
     def _saved_variables(self) -> dict[str, Variable]:
         """The layer's own variables by name in files: a weight's given name, the attribute path, or the position."""
         attributes = {
-            id(value): name for name, value in self._nested_attribute_items(lambda value: isinstance(value, Variable))
+            id(value): name for name, value in self._attribute_objects(lambda value: isinstance(value, Variable))
         }
         variables: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
@@ -248,16 +248,16 @@ class WeightOwner(Owner):
                 children[f"layers/{position}"] = layer
         return children
 
-    def _saved_in_checkpoints(self) -> dict[str, Any]:
+    def _checkpointed_attributes(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
         return dict_of_unique_names(
-            (name.lstrip("_"), value) for name, value in self._nested_attribute_items(_is_saved_non_weight)
+            (name.lstrip("_"), value) for name, value in self._attribute_objects(_is_saved_non_weight)
         )
 
-    def _nested_attribute_items(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    def _attribute_objects(self, is_selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
-                yield from nested_items(name, value, selected)
+                yield from nested_items(name, value, is_selected)
 
 
 def _is_saved_non_weight(value: Any) -> bool:

@@ -22,12 +22,12 @@ def weight_arguments(*weights: str) -> tuple[str, ...]:
     return tuple(f"{weight}_{kind}" for kind in _MODULE_OF_ARGUMENT_KIND for weight in weights)
 
 
-def set_weight_arguments(layer: Layer, given: dict[str, Any], *weights: str) -> None:
-    """Sets the attributes ``weight_arguments(*weights)`` of ``layer`` to the objects of the identifiers in ``given``."""
+def set_weight_arguments(layer: Layer, identifiers: dict[str, Any], *weights: str) -> None:
+    """Sets the initializer, regularizer and constraint attributes of ``weights`` on ``layer`` from the identifiers."""
     for kind, module in _MODULE_OF_ARGUMENT_KIND.items():
         for weight in weights:
             name = f"{weight}_{kind}"
-            setattr(layer, name, module.get(given[name]))
+            setattr(layer, name, module.get(identifiers[name]))
 
 
 def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:

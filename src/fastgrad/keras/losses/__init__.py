@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.losses import regression as _regression
 from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy

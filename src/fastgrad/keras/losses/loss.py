@@ -205,14 +205,14 @@ class LossFunctionWrapper(Loss):
 
 
 class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
-    """The base of the built-in losses: their configuration has their own arguments, not the function.
+    """The base of the built-in losses; ``get_config`` returns the arguments of the subclass, without ``fn``.
 
     The arguments are also attributes.
     """
 
-    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **self._keep_options(given))
+    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
+        """Makes the loss of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, args["reduction"], args["name"], args["dtype"], **self._keep_options(args))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -220,7 +220,7 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
 
 
 class FunctionLoss(NamedLoss):
-    """The base of the built-in losses whose function has no options, which is a class keyword."""
+    """The base of the built-in losses without options; the class keyword ``function`` sets the function."""
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None

@@ -81,7 +81,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
 
 class Accuracy(FunctionMetric, function=accuracy):
-    """The mean of ``accuracy``; arguments of ``Metric`` and of the function, also below."""
+    """The mean of ``accuracy``; the classes of this file take the arguments of ``Metric`` and of the function."""
 
     _direction = "up"
 

@@ -159,7 +159,7 @@ class ConfusionMetric(Metric):
         return [tf.einsum("tnl,nl->tl", is_above, weights) for weights in (positive, negative)]
 
     def _sums_by_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """Returns the sums of ``_sums_by_comparison`` for even thresholds, by sorting predictions into buckets."""
+        """Returns the sums of positives and negatives above each of the evenly spaced thresholds, by buckets."""
         count, columns = len(self.thresholds), predictions.shape[-1]
         bucket = tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 1)) - 1
         if self.thresholds[0] < 0.0:

@@ -9,7 +9,7 @@ from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 
 
 class BinaryCrossentropy(NamedMetric):
-    """The mean of ``keras.losses.binary_crossentropy``; arguments of the loss and of ``Metric``, also below."""
+    """The mean of ``keras.losses.binary_crossentropy``; takes arguments of the loss and of ``Metric``."""
 
     def __init__(
         self,

@@ -137,14 +137,14 @@ class AUC(_AllFourCounts):
         elif self.curve == "PR":
             x, y = self._ratio(*RECALL_COUNT_NAMES), self._ratio(*PRECISION_COUNT_NAMES)
         else:
-            x, y = self._precision_recall_gains()
+            x, y = self._recall_and_precision_gains()
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         else:
             heights = (tf.minimum if self.summation_method == "minoring" else tf.maximum)(y[:-1], y[1:])
         return (x[:-1] - x[1:]) * heights
 
-    def _precision_recall_gains(self) -> tuple[Tensor, Tensor]:
+    def _recall_and_precision_gains(self) -> tuple[Tensor, Tensor]:
         """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
         hits = self.true_positives.value
         positives = hits + self.false_negatives.value

@@ -13,11 +13,11 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
-from fastgrad.keras.structure import Owner, count_ownership_change
+from fastgrad.keras.structure import ObjectTracker, count_ownership_change
 from fastgrad.keras.weight import Weight
 
 
-class Metric(Configured, Owner):
+class Metric(Configured, ObjectTracker):
     """The base of metrics: subclasses make variables in ``__init__`` and define ``update_state`` and ``result``.
 
     Args:
@@ -42,13 +42,13 @@ class Metric(Configured, Owner):
         self.name = name or auto_name(type(self).__name__)
         self._dtype = dtype_policy.get(dtype or settings.floatx()).compute
 
-    def _own(self, value: Any) -> None:
+    def _track_object(self, value: Any) -> None:
         store = self._submetrics if isinstance(value, Metric) else self._own_variables
         if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
             store.append(value)
             count_ownership_change()
 
-    def _disown(self, value: Any) -> None:
+    def _untrack_object(self, value: Any) -> None:
         for store in (self._submetrics, self._own_variables):
             store[:] = [item for item in store if item is not value]
         count_ownership_change()
@@ -77,8 +77,8 @@ class Metric(Configured, Owner):
         start = initializers.get("zeros" if initializer is None else initializer)
         with naming.name_scope(self.name.replace("/", ">")):
             variable = Weight(start, shape, dtype, trainable=False, name=name)
-        self._own(variable)
-        self._restore_placed()
+        self._track_object(variable)
+        self._restore_added_objects()
         return variable
 
     def add_weight(
@@ -109,24 +109,24 @@ class Metric(Configured, Owner):
         Raises:
             ValueError: another number of values.
         """
-        with self._with_variable_values(metric_variables):
+        with self._temporary_variable_values(metric_variables):
             self.update_state(*args, **kwargs)
             return [Variable.value(variable) for variable in self.variables]
 
     def stateless_result(self, metric_variables: Any) -> Any:
         """Returns ``result`` for these values of the variables; ValueError for another number of values."""
-        with self._with_variable_values(metric_variables):
+        with self._temporary_variable_values(metric_variables):
             result = self.result()
             return Variable.value(result) if isinstance(result, Variable) else result
 
     def stateless_reset_state(self) -> list[Any]:
         """Returns the values that ``reset_state`` would assign to the variables, without changing the variables."""
-        with self._with_variable_values(self.variables):
+        with self._temporary_variable_values(self.variables):
             self.reset_state()
             return [Variable.value(variable) for variable in self.variables]
 
     @contextmanager
-    def _with_variable_values(self, values: Any) -> Iterator[None]:
+    def _temporary_variable_values(self, values: Any) -> Iterator[None]:
         """Sets the variables to ``values`` within a ``with`` block."""
         targets, new_values = self.variables, list(values)
         if len(targets) != len(new_values):

@@ -137,16 +137,16 @@ class MeanMetricWrapper(Mean):
 
 
 class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
-    """The base of the built-in means: their configuration has their own arguments, not the function.
+    """The base of the built-in means; ``get_config`` returns the arguments of the subclass, without ``fn``.
 
     The arguments are also attributes.
     """
 
     _direction = "down"
 
-    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, given["name"], given["dtype"], **self._keep_options(given))
+    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
+        """Makes the metric of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, args["name"], args["dtype"], **self._keep_options(args))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -154,7 +154,7 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
 
 class FunctionMetric(NamedMetric):
-    """The base of the built-in means whose function has no options, which is a class keyword."""
+    """The base of the built-in means without options; the class keyword ``function`` sets the function."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(self._function, locals())

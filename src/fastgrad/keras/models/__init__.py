@@ -1,6 +1,6 @@
 """``keras.models``."""
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.models.cloning import clone_model as clone_model
 from fastgrad.keras.models.functional import Functional as Functional
 from fastgrad.keras.models.model import Model as Model

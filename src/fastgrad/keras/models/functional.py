@@ -113,7 +113,7 @@ class CallGraph:
         ], sorted_layers
 
     def run(self, values: Sequence[Any]) -> Any:
-        """Returns the model's outputs for input values, in the outputs' structure; an only output without its list."""
+        """Returns the outputs for input values, in the structure of ``outputs``, but no list of one output."""
         values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
@@ -257,24 +257,24 @@ class Functional(Model):
                 raise ValueError(f"The configuration of {config.get('name')!r} has calls whose inputs are not there.")
             pending_calls = deferred_calls
         inputs, outputs = (
-            _map_tensor_histories(config["input_layers"], tensor_at),
-            _map_tensor_histories(config["output_layers"], tensor_at),
+            _replace_tensor_references(config["input_layers"], tensor_at),
+            _replace_tensor_references(config["output_layers"], tensor_at),
         )
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
-def _is_history(value: Any) -> bool:
+def _is_tensor_reference(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)
     )
 
 
-def _map_tensor_histories(value: Any, tensor_at: Any) -> Any:
-    if _is_history(value):
-        return tensor_at(value)
+def _replace_tensor_references(value: Any, tensor_of_reference: Any) -> Any:
+    if _is_tensor_reference(value):
+        return tensor_of_reference(value)
     if isinstance(value, dict):
-        return {key: _map_tensor_histories(item, tensor_at) for key, item in value.items()}
-    items = [_map_tensor_histories(item, tensor_at) for item in value]
+        return {key: _replace_tensor_references(item, tensor_of_reference) for key, item in value.items()}
+    items = [_replace_tensor_references(item, tensor_of_reference) for item in value]
     return tuple(items) if isinstance(value, tuple) else items
 
 

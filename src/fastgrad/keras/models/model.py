@@ -60,7 +60,7 @@ class Model(Trainer, Layer):
             return Functional.from_config.__func__(model_class, config, custom_objects)  # type: ignore[attr-defined]
         return super().from_config(config)
 
-    def _graph_config(self) -> dict[str, Any] | None:
+    def _config_of_layer_graph(self) -> dict[str, Any] | None:
         """Returns layers and calls of a functional model with the constructor of ``Model``, else None."""
         if self._graph is None or type(self).__init__ is not Model.__init__:
             return None
@@ -109,9 +109,9 @@ class Model(Trainer, Layer):
             return nest.map_structure(lambda x: x.shape, graph.outputs)
         return super().compute_output_shape(input_shape)
 
-    def _graph_or_error(self, what: str) -> Any:
+    def _graph_or_error(self, attribute_name: str) -> Any:
         if self._graph is None:
-            raise AttributeError(f"Model '{self.name}' has no `{what}`: it is no functional model.")
+            raise AttributeError(f"Model '{self.name}' has no `{attribute_name}`: it is no functional model.")
         return self._graph
 
     @property

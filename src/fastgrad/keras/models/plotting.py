@@ -96,7 +96,7 @@ def model_to_dot(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
 ) -> str:
-    """Returns the model in Graphviz's language; arguments as ``plot_model``. ``subgraph``: as part of a text.
+    """Returns the Graphviz source of ``model``, with the options of ``plot_model``; ``subgraph`` makes a cluster.
 
     Raises:
         ValueError: the model is not built.
@@ -169,7 +169,7 @@ def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
 
 
 def _inner_layer_at_end(layer: Any, index: int, end: str) -> Any:
-    """Returns the layer inside of a model that an arrow to or from the model belongs to."""
+    """Returns the layer inside a model where an arrow ends: at ``index`` of the model's inputs or outputs."""
     while _is_drawn_inside(layer):
         if isinstance(layer, Sequential):
             layer, index = layer.layers[0 if end == "inputs" else -1], 0

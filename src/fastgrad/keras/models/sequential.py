@@ -67,7 +67,7 @@ class Sequential(Model):
             raise IndexError("pop from an empty Sequential model: there is no layer.")
         layer = self._layers.pop()
         if all(other is not layer for other in self._layers):
-            self._disown(layer)
+            self._untrack_object(layer)
         structure.count_ownership_change()
         del self._tensors[len(self._layers) + 1 :]
         self._seen_shapes.clear()
@@ -110,11 +110,11 @@ class Sequential(Model):
                 "Update the `name` argument to pass a unique name."
             )
         self._layers.append(layer)
-        self._own(layer)
+        self._track_object(layer)
         structure.count_ownership_change()
         self.built = False
         self._seen_shapes.clear()
-        self._restore_placed()
+        self._restore_added_objects()
 
     def _set_bottom(self, layer: InputLayer) -> None:
         self.__dict__["_bottom"] = layer
@@ -150,7 +150,7 @@ class Sequential(Model):
 
     def _build_by_symbolic_calls(self) -> None:
         """Builds the layers that were not called yet by calls on KerasTensors."""
-        with naming.running(self):
+        with naming.RunningLayerScope(self):
             for layer in self._layers[len(self._tensors) - 1 :]:
                 try:
                     self._tensors.append(layer(self._tensors[-1]))
@@ -160,7 +160,7 @@ class Sequential(Model):
             self._build_shapes = {"input_shape": self._tensors[0].shape}
             self._finish_build()
 
-    def _symbolic_tensor(self, what: str) -> Any:
+    def _symbolic_input_or_output(self, attribute_name: str) -> Any:
         """Returns the KerasTensor of the input or of the top layer's output.
 
         Raises:
@@ -169,8 +169,8 @@ class Sequential(Model):
         if self._bottom is not None and self.built:
             self._build_by_symbolic_calls()  # a call on data built the model, but not its KerasTensors
         if len(self._tensors) < 2 or len(self._tensors) <= len(self._layers):
-            raise AttributeError(f"Sequential model '{self.name}' has no defined {what} yet.")
-        return self._tensors[0 if what.startswith("input") else -1]
+            raise AttributeError(f"Sequential model '{self.name}' has no defined {attribute_name} yet.")
+        return self._tensors[0 if attribute_name.startswith("input") else -1]
 
     def call(  # type: ignore[override]
         self, inputs: Any, training: bool | None = None, mask: Any = None
@@ -253,17 +253,17 @@ class Sequential(Model):
     @property
     def output_shape(self) -> Any:
         """The shape of the output, with the batch, or a list of several; AttributeError before it is known."""
-        return shapes_of(self._symbolic_tensor("output shape"))
+        return shapes_of(self._symbolic_input_or_output("output shape"))
 
     @property
     def inputs(self) -> list[Any]:
         """The input KerasTensor of the bottom layer, in a list; AttributeError before it is known."""
-        return [self._symbolic_tensor("inputs")]
+        return [self._symbolic_input_or_output("inputs")]
 
     @property
     def outputs(self) -> list[Any]:
         """The output KerasTensors of the top layer; AttributeError before they are known."""
-        return nest.flatten(self._symbolic_tensor("outputs"))
+        return nest.flatten(self._symbolic_input_or_output("outputs"))
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the layers by class and number within the class, so that layers without weights do not count."""

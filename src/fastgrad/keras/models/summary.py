@@ -40,10 +40,10 @@ def summary_text(
     widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
     number = headings.index("Param #")
 
-    def line(row: list[str]) -> str:
+    def line(texts: list[str]) -> str:
         cells = [
             text.rjust(column_width) if i == number else text.ljust(column_width)
-            for i, (text, column_width) in enumerate(zip(row, widths, strict=True))
+            for i, (text, column_width) in enumerate(zip(texts, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
 

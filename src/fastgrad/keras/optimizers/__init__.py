@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.names import suggestions as _near
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta

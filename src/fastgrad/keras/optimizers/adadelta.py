@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -51,6 +51,6 @@ class Adadelta(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         self.rho = checked_number(rho, "Adadelta: rho", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "Adadelta: epsilon", low=0.0)

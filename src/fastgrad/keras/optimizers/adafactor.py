@@ -13,7 +13,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.gradients import RowGradient, scaled_gradient
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
 from fastgrad.keras.optimizers.recorded_attributes import minimum
 from fastgrad.keras.optimizers.step import assign_all
@@ -66,7 +66,7 @@ class Adafactor(KernelOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         if not (math.isfinite(beta_2_decay) and beta_2_decay <= 0):
             raise ValueError(f"Adafactor: beta_2_decay must be a finite number, at most 0. Received: {beta_2_decay}")
         self.beta_2_decay = beta_2_decay
@@ -97,7 +97,7 @@ class Adafactor(KernelOptimizer):
         self._slots = [self._r, self._c, self._v]
 
     @property
-    def _zero_gradient_code(self) -> int:
+    def _zero_gradient_mode(self) -> int:
         return ZERO_GRADIENT_MOVES
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
@@ -47,13 +47,13 @@ class Adagrad(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         argument_name = "Adagrad: initial_accumulator_value"
         self.initial_accumulator_value = checked_number(initial_accumulator_value, argument_name, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
 
     @property
-    def _zero_gradient_code(self) -> int:
+    def _zero_gradient_mode(self) -> int:
         return ZERO_GRADIENT_RESTS if self.initial_accumulator_value + self.epsilon > 0 else ZERO_GRADIENT_MOVES
 
     def initial_value(self, slot: str) -> Any:

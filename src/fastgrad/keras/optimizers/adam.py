@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.recorded_attributes import square_root
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
@@ -59,7 +59,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **options_of(locals()))
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **optimizer_args(locals()))
         self.amsgrad = amsgrad
 
     @property
@@ -110,6 +110,6 @@ class AdamW(Adam):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, **options_of(locals()))
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, **optimizer_args(locals()))
         if weight_decay is None:
             raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")

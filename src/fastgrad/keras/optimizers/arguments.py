@@ -9,12 +9,12 @@ from typing import Any
 from fastgrad.core.tensor import as_tensor_or_none
 
 
-def checked_rate(value: Any, what: str) -> float:
+def checked_rate(value: Any, argument: str) -> float:
     """Returns a learning rate as a float; it must be finite and not negative.
 
     Args:
         value: the number, or a scalar tensor or variable, whose current value is taken.
-        what: the class and the argument, for the error.
+        argument: the class and the name of the argument, for the error.
 
     Raises:
         ValueError: ``value`` is something else.
@@ -22,10 +22,10 @@ def checked_rate(value: Any, what: str) -> float:
     tensor = as_tensor_or_none(value)
     if tensor is not None and not tensor.ndim:
         value = tensor._on_host().item()
-    return checked_number(value, what, low=0.0)
+    return checked_number(value, argument, low=0.0)
 
 
-def checked_number(value: Any, what: str, low: float, high: float = math.inf, below_high: bool = False) -> Any:
+def checked_number(value: Any, argument: str, low: float, high: float = math.inf, below_high: bool = False) -> Any:
     """Returns ``value``, a finite number from ``low`` to ``high`` (below ``high`` if ``below_high``).
 
     Raises:
@@ -34,10 +34,10 @@ def checked_number(value: Any, what: str, low: float, high: float = math.inf, be
     is_in_range = isinstance(value, Real) and math.isfinite(value) and low <= float(value) <= high
     if not is_in_range or (below_high and value == high):
         upper_limit_text = "" if high == math.inf else f" and {'below' if below_high else 'at most'} {high:g}"
-        raise ValueError(f"{what} must be a finite number, at least {low:g}{upper_limit_text}. Received: {value!r}")
+        raise ValueError(f"{argument} must be a finite number, at least {low:g}{upper_limit_text}. Received: {value!r}")
     return value
 
 
-def checked_option(value: Any, what: str) -> Any:
+def checked_option(value: Any, argument: str) -> Any:
     """Returns ``value``, a finite number that is not negative, or None; raises as ``checked_number`` does."""
-    return None if value is None else checked_number(value, what, low=0.0)
+    return None if value is None else checked_number(value, argument, low=0.0)

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import options_of
-from fastgrad.keras.optimizers.recorded_attributes import quotient
+from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.recorded_attributes import quotient_or_zero
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -63,7 +63,7 @@ class Ftrl(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
             raise ValueError(
                 f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."
@@ -89,6 +89,6 @@ class Ftrl(RuleOptimizer):
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
-        l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * learning_rate)
+        l2 = self.l2_regularization_strength + quotient_or_zero(self.beta, 2.0 * learning_rate)
         shrinkage = self.l2_shrinkage_regularization_strength
         return learning_rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage

@@ -15,7 +15,7 @@ from fastgrad.core.placement import moved
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.optimizer_updates import squares, summed_rows
+from fastgrad.ops.optimizer_updates import array_square_sums, summed_rows
 
 
 class RowGradient(NamedTuple):
@@ -150,5 +150,5 @@ def _sums_of_squares(gradients: list[Gradient]) -> np.ndarray:
     sums = np.empty(len(arrays))
     for dtype in {a.dtype for a in arrays}:
         positions = [i for i, a in enumerate(arrays) if a.dtype == dtype]
-        sums[positions] = squares(*[arrays[i] for i in positions])
+        sums[positions] = array_square_sums(*[arrays[i] for i in positions])
     return sums

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.placement import moved, on_device_of
-from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.gradients import (
@@ -27,14 +27,14 @@ from fastgrad.kernels.optimizers.update_rule import (
     ZERO_GRADIENT_MOVES,
     ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
     UpdateRule,
-    units,
+    unit_count,
 )
-from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
+from fastgrad.ops.optimizer_updates import update_nonzero_rows, update_rows, update_variables
 
-_ALL_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
+_EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
 
-_ROWS_PER_SCAN = 65536
+_ROWS_PER_NONZERO_TEST = 65536
 """The number of rows per scan: a mask of a whole table would be a quarter of its size."""
 
 
@@ -64,16 +64,16 @@ class KernelOptimizer(Optimizer):
         raise NotImplementedError
 
     @property
-    def _zero_gradient_code(self) -> int:
-        """The code of the effect that a zero gradient has on a row: ``ZERO_GRADIENT_MOVES``, ``ZERO_GRADIENT_RESTS`` or ``ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS``."""
+    def _zero_gradient_mode(self) -> int:
+        """The effect of a zero gradient on a row of a variable, one of the constants ``ZERO_GRADIENT_...``."""
         return self.rule.zero_gradient
 
     def _begin_step(self, step: Any) -> None:
         """Updates state that belongs to no single variable, before each step; ``step`` is a float or a tensor."""
 
-    def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+    def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
-        if plan is None or not plan.is_for(variables) or not self._is_plain():
+        if plan is None or not plan.is_for(variables) or not self._has_only_kernel_options():
             return False
         rate = self._rate()
         plan.make_writable()
@@ -86,7 +86,7 @@ class KernelOptimizer(Optimizer):
         counter[()] = count + 1
         return True
 
-    def _is_plain(self) -> bool:
+    def _has_only_kernel_options(self) -> bool:
         """True if no option is set that the update kernel does not compute."""
         return not (
             self.clipnorm
@@ -136,7 +136,7 @@ class KernelOptimizer(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
-        if recorders.active and state_is_followed():
+        if recorders.active and state_is_recorded():
             step = Step(self, learning_rate)
             self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
             return
@@ -177,18 +177,18 @@ class KernelOptimizer(Optimizer):
         if self._live:
             for variable in plan.variables:
                 if self._positions[id(variable)] in self._live:
-                    self._live[self._positions[id(variable)]]._array.fill(_ALL_ROW_FLAGS_SET)
+                    self._live[self._positions[id(variable)]]._array.fill(_EIGHT_ROW_FLAGS_SET)
         rule = self.rule
         kernel, scale = (rule.variables, ()) if gradient_factor == 1.0 else (rule.scaled_variables, (gradient_factor,))
         for group in plan.groups:
             lists = group.parameters, *group.slots, plan.of(gradients, group)
             decay = decay_amount if group.decays else 0.0
             if group.half:
-                self._run_in_float32(*lists, 0, group.units, *hyperparameters, decay)
+                self._run_kernel_in_float32(*lists, 0, group.units, *hyperparameters, decay)
             else:
                 kernel[group.dtype](*lists, 0, group.units, *scale, *hyperparameters, decay)
 
-    def _run_in_float32(self, *arguments: Any) -> None:
+    def _run_kernel_in_float32(self, *arguments: Any) -> None:
         """Runs the update kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
         float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in lists]
@@ -243,29 +243,29 @@ class KernelOptimizer(Optimizer):
     ) -> None:
         flat_state = [variable for state_list in variables_and_slots for variable in state_list]
         arrays = [variable._read() for variable in flat_state]
-        new = update(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
+        new = update_variables(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
         assign_all(flat_state, new)
         for variable in variables_and_slots[0]:
-            live_rows = self._live.get(self._positions[id(variable)])
-            if live_rows is not None:
-                live_rows.assign(np.full(live_rows._array.shape, _ALL_ROW_FLAGS_SET))
+            slot_flags = self._live.get(self._positions[id(variable)])
+            if slot_flags is not None:
+                slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
 
     def _assign_row_updates(
         self, variables_and_slots: list[list[Any]], rows: Any, hyperparameters: Sequence[Tensor]
     ) -> None:
-        flat_state, rule, moves = (
+        flat_state, rule, zero_gradient_mode = (
             [state_list[0] for state_list in variables_and_slots],
             self.rule.key,
-            self._zero_gradient_effect(),
+            self._zero_gradient_mode_for_epsilon(),
         )
-        if moves != ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
+        if zero_gradient_mode != ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             arrays = [variable._read() for variable in flat_state]
-            assign_all(flat_state, update_rows(*arrays, *rows, *hyperparameters, rule=rule, moves=moves))
+            assign_all(flat_state, update_rows(*arrays, *rows, *hyperparameters, rule=rule, moves=zero_gradient_mode))
             return
-        self._prepare_live_rows(flat_state[:1])
+        self._update_slot_flags(flat_state[:1])
         flat_state.append(self._live[self._positions[id(flat_state[0])]])
         arrays = [variable._read() for variable in flat_state]
-        assign_all(flat_state, update_live_rows(*arrays, *rows, *hyperparameters, rule=rule))
+        assign_all(flat_state, update_nonzero_rows(*arrays, *rows, *hyperparameters, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
@@ -278,64 +278,64 @@ class KernelOptimizer(Optimizer):
         step_count: Any = None,
     ) -> None:
         """Updates a variable by a gradient of some rows, with decay; the result is that of the dense gradient."""
-        variable, slots, live = self._writable_state(variable_position)
+        variable, slots, slot_flags = self._writable_state(variable_position)
         if decay_amount and self._use_weight_decay(variable):
             decay_variables([variable], decay_amount)
         numbers, rule = self.hyperparameters(learning_rate, self._update_count() + 1.0), self.rule
-        moves = self._zero_gradient_effect()
+        zero_gradient_mode = self._zero_gradient_mode_for_epsilon()
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
-            self._update_rows_in_float32(arrays, rows, numbers, moves, live)
+            self._update_rows_in_float32(arrays, rows, numbers, zero_gradient_mode, slot_flags)
             return
-        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live, step_count)
+        rule.update_rows(zero_gradient_mode, arrays, rows.values, rows.ids, (*numbers, 0.0), slot_flags, step_count)
 
     def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
-        """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
+        """Makes a variable and its slots writable; returns both, and the flags of nonzero slots or None."""
         variable = self._trainable_variables[position]
         slots = [slot_list[position] for slot_list in self._slots]
-        live = (
-            self._live_rows(position, slots)
-            if self._zero_gradient_effect() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+        slot_flags = (
+            self._nonzero_slot_flags(position, slots)
+            if self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
             else None
         )
         make_writable((variable, *slots))
-        return variable, slots, live
+        return variable, slots, slot_flags
 
-    def _zero_gradient_effect(self) -> int:
-        moves = self._zero_gradient_code
+    def _zero_gradient_mode_for_epsilon(self) -> int:
+        zero_gradient_mode = self._zero_gradient_mode
         # 0 / 0 is NaN, in the dense update too.
         return (
             ZERO_GRADIENT_MOVES
-            if moves == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
-            else moves
+            if zero_gradient_mode == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS and not getattr(self, "epsilon", 1.0)
+            else zero_gradient_mode
         )
 
     def _update_rows_in_float32(
         self,
         arrays: list[np.ndarray],
-        rows: RowGradient,
-        numbers: tuple[float, ...],
-        moves: int,
-        live: np.ndarray | None,
+        row_gradient: RowGradient,
+        hyperparameters: tuple[float, ...],
+        zero_gradient_mode: int,
+        slot_flags: np.ndarray | None,
     ) -> None:
         """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
-        row_ids = rows.ids
-        if live is not None:
-            flags = live.view(np.uint8)
-            flags[rows.ids] = 1
+        row_ids = row_gradient.ids
+        if slot_flags is not None:
+            flags = slot_flags.view(np.uint8)
+            flags[row_gradient.ids] = 1
             row_ids = np.flatnonzero(flags)
-        elif moves == ZERO_GRADIENT_MOVES:
+        elif zero_gradient_mode == ZERO_GRADIENT_MOVES:
             row_ids = np.arange(len(arrays[0]))
         float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
         gradient = np.zeros_like(float32_rows[0])
-        gradient[np.searchsorted(row_ids, rows.ids)] = rows.values
+        gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.values
         lists = [[array] for array in (*float32_rows, gradient)]
-        self.rule.variables[gradient.dtype](*lists, 0, units([gradient]), *numbers, 0.0)
+        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *hyperparameters, 0.0)
         for array, new in zip(arrays, float32_rows, strict=True):
             array[row_ids] = new
 
-    def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
-        """Returns one byte per row, set if a slot is not zero; the kernel sets it for rows with a gradient."""
+    def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> np.ndarray:
+        """Returns one byte per row, set if a slot is not zero; the kernel also sets bytes of rows with gradients."""
         variable = self._live.get(position)
         if variable is not None and not any(slot.rewritten for slot in slots):
             return variable._array
@@ -348,23 +348,23 @@ class KernelOptimizer(Optimizer):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
-            self._changed()  # existing programs do not set the flags of rows that they update
+            self._invalidate_programs()  # existing programs do not set the flags of rows that they update
         if not is_untrained or any(slot.rewritten for slot in slots):
             words = np.zeros(variable._array.shape, np.uint64)
             flags = words.view(np.uint8)
             for slot in slots:
                 table = moved(slot._array, None).reshape(rows, -1)
-                for start in range(0, rows, _ROWS_PER_SCAN):
-                    flags[start : min(start + _ROWS_PER_SCAN, rows)] |= (
-                        table[start : start + _ROWS_PER_SCAN] != 0
+                for start in range(0, rows, _ROWS_PER_NONZERO_TEST):
+                    flags[start : min(start + _ROWS_PER_NONZERO_TEST, rows)] |= (
+                        table[start : start + _ROWS_PER_NONZERO_TEST] != 0
                     ).any(axis=1)
                 slot.rewritten = False
             with hidden_from_recorders():
                 variable.assign(words)
         return variable._array
 
-    def _prepare_live_rows(self, variables: Sequence[Variable]) -> None:
-        if self._zero_gradient_effect() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
+        if self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
             for variable in variables:
                 position = self._positions[id(variable)]
-                self._live_rows(position, [slot_list[position] for slot_list in self._slots])
+                self._nonzero_slot_flags(position, [slot_list[position] for slot_list in self._slots])

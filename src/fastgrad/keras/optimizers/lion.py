@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -50,7 +50,7 @@ class Lion(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         if not 0 < beta_1 <= 1:
             raise ValueError(
                 f"Argument `beta_1` must be in the (0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "

@@ -9,12 +9,12 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import hidden_from_tapes, state_is_followed
+from fastgrad.core.recording import hidden_from_tapes, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
-from fastgrad.keras.optimizers.recorded_attributes import live_or_self
+from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_gradient
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
@@ -121,9 +121,9 @@ class LossScaleOptimizer(Optimizer):
         variables = self._checked_variables(grads, trainable_variables)
         if not self.built:
             with np.errstate(all="ignore"):
-                self._read(grads, variables)
+                self._gradient_pairs(grads, variables)
             build_unrecorded(self, variables)
-        if state_is_followed():
+        if state_is_recorded():
             self._apply_as_operations(grads, variables)
             return
         scale = float(self.dynamic_scale)
@@ -141,7 +141,7 @@ class LossScaleOptimizer(Optimizer):
 
     def _apply_as_operations(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         with hidden_from_tapes():
-            live_or_self(self)
+            proxy_if_recorded(self)
             scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
             finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
             if bool(TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)):
@@ -157,8 +157,8 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
-        if state_is_followed():
-            live_or_self(self)  # building makes another state, so programs depend on it
+        if state_is_recorded():
+            proxy_if_recorded(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)
                 return loss * cast(self.dynamic_scale, loss.dtype)

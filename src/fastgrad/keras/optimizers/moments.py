@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer, options_of
+from fastgrad.keras.optimizers.optimizer import Optimizer, optimizer_args
 
 
 class MomentOptimizer(Optimizer):
@@ -43,7 +43,7 @@ class MomentOptimizer(Optimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         class_name = type(self).__name__
         self.beta_1 = checked_number(beta_1, f"{class_name}: beta_1", low=0.0, high=1.0, below_high=True)
         self.beta_2 = checked_number(beta_2, f"{class_name}: beta_2", low=0.0, high=1.0, below_high=True)

@@ -10,7 +10,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer, options_of
+from fastgrad.keras.optimizers.optimizer import Optimizer, optimizer_args
 
 
 class Muon(Optimizer):
@@ -76,7 +76,7 @@ class Muon(Optimizer):
         rms_rate: float | None = 0.2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         self.adam_beta_1 = checked_number(adam_beta_1, "Muon: adam_beta_1", low=0.0, high=1.0, below_high=True)
         self.adam_beta_2 = checked_number(adam_beta_2, "Muon: adam_beta_2", low=0.0, high=1.0, below_high=True)
         self.epsilon = checked_number(epsilon, "Muon: epsilon", low=0.0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.recording import following_state, recorders, state_is_followed
+from fastgrad.core.recording import recorders, recording_state, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
@@ -29,7 +29,7 @@ from fastgrad.keras.optimizers.gradients import (
     scaled_gradient,
 )
 from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
-from fastgrad.keras.optimizers.recorded_attributes import live_or_self
+from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.state import OptimizerState
 from fastgrad.keras.optimizers.step import (
     Step,
@@ -38,9 +38,9 @@ from fastgrad.keras.optimizers.step import (
     assign_overwriting_gradients,
     is_overwritten_by_gradient,
 )
-from fastgrad.keras.weight import overwrites_in_use
+from fastgrad.keras.weight import any_overwrite_flag
 from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
 
@@ -188,20 +188,20 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
-        if overwrites_in_use.begun and any(map(is_overwritten_by_gradient, variables)):
+        if any_overwrite_flag.is_set and any(map(is_overwritten_by_gradient, variables)):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return
-        if recorders.active and state_is_followed():
+        if recorders.active and state_is_recorded():
             apply_as_operations(self, grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with following_state():
+            with recording_state():
                 apply_as_operations(self, grads, variables)
-        elif not self._apply_fast(grads, variables):
+        elif not self._try_planned_update(grads, variables):
             self._apply_checked(grads, variables)
 
-    def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        """Updates by a fast path without clipping, averages and accumulation; returns False if it does not apply."""
+    def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        """Runs the planned update kernel; returns False if an option such as clipping or averages is set."""
         return False
 
     def _checked_variables(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
@@ -219,7 +219,7 @@ class Optimizer(OptimizerState):
             )
         return variables
 
-    def _read(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:
+    def _gradient_pairs(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:
         """Returns pairs of a variable and its checked gradient, for variables that have a gradient."""
         name = type(self).__name__
         for variable in variables:
@@ -241,7 +241,7 @@ class Optimizer(OptimizerState):
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Updates with any options. Everything that can fail runs before the first write."""
         with np.errstate(all="ignore"):
-            self._apply_checked_pairs(self._read(grads, variables), grads, variables)
+            self._apply_checked_pairs(self._gradient_pairs(grads, variables), grads, variables)
 
     def _apply_checked_pairs(
         self, pairs: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
@@ -293,13 +293,13 @@ class Optimizer(OptimizerState):
         for variable, gradient in zip(variables, gradients, strict=True):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
 
-    def _prepare_live_rows(self, variables: Sequence[Variable]) -> None:
-        """Prepares the optimizer for sparse gradients of ``variables``, before a recorded program checks its state."""
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
+        """Computes the flags of nonzero slots for ``variables``, before a program checks the optimizer's state."""
 
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
     ) -> None:
-        """Runs ``_update`` as operations, for recorders that follow state."""
+        """Runs ``_update`` as operations, because recorders of state see no kernel that writes in place."""
         if self.weight_decay is not None:
             step.decay([v for v in variables if self._use_weight_decay(v)])
         learning_rate = self.learning_rate
@@ -356,7 +356,7 @@ class Optimizer(OptimizerState):
                 )
                 average._array[...] = new_average
             elif weights.dtype.kind == "f":
-                moving_average.variables[weights.dtype]([average._array], [weights], 0, units([weights]), momentum)
+                moving_average.variables[weights.dtype]([average._array], [weights], 0, unit_count([weights]), momentum)
             else:
                 average._array[...] = weights
         if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
@@ -385,10 +385,10 @@ class Optimizer(OptimizerState):
         """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
-        if not state_is_followed():
+        if not state_is_recorded():
             return loss * self.loss_scale_factor
         loss = convert_to_tensor(loss)
-        return loss * cast(live_or_self(self).loss_scale_factor, loss.dtype)
+        return loss * cast(proxy_if_recorded(self).loss_scale_factor, loss.dtype)
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -401,7 +401,7 @@ class Optimizer(OptimizerState):
         """
         self._undecayed = list(var_list or ())
         self._plans, self._plan = {}, None
-        self._changed()
+        self._invalidate_programs()
         names = set(var_names or ())
         self._undecayed_names = re.compile("|".join(sorted(names))) if names else None
 
@@ -428,24 +428,24 @@ class Optimizer(OptimizerState):
         self,
         variable: Variable,
         value: Any,
-        dense: Callable[[Any], Any],
-        sparse: Callable[..., Any],
-        scattered: Callable[..., Tensor],
+        assign_dense: Callable[[Any], Any],
+        update_rows: Callable[..., Any],
+        scatter: Callable[..., Tensor],
     ) -> None:
         if not isinstance(value, IndexedSlices):
-            dense(cast(convert_to_tensor(value), variable.dtype))
+            assign_dense(cast(convert_to_tensor(value), variable.dtype))
             return
         rows: Any = read_gradient(value, variable, type(self).__name__)
-        if variable._changes_by_operations():
+        if variable._must_change_by_operations():
             slices = Step(self).summed_slices(value, variable)
-            variable.assign(scattered(variable._read(), slices.indices[:, None], slices.values))
+            variable.assign(scatter(variable._read(), slices.indices[:, None], slices.values))
         else:
-            sparse(variable._writable(), rows.ids, rows.values)
+            update_rows(variable._memory_for_write(), rows.ids, rows.values)
 
 
-def options_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns those local variables of a subclass's ``__init__`` that are arguments of ``Optimizer``."""
-    return {name: given[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | given["kwargs"]
+def optimizer_args(init_args: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of ``Optimizer`` among ``init_args``, the local variables of a subclass's ``__init__``."""
+    return {name: init_args[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | init_args["kwargs"]
 
 
 def _short_description(value: Any) -> str:

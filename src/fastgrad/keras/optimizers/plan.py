@@ -11,8 +11,8 @@ import numpy as np
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.variable import LastRead, OptimizerVariable
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.keras.optimizers.variable import LastReadNumber, OptimizerVariable
+from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.optimizer_updates import is_half
 
 
@@ -36,7 +36,7 @@ class Group:
         self.slots = [tuple([slot_list[i]._array for i in positions]) for slot_list in slots]
         self.dtype = self.parameters[0].dtype
         self.half = is_half(self.dtype)
-        self.units = units(self.parameters)
+        self.units = unit_count(self.parameters)
         self.decays = decays
 
 
@@ -85,9 +85,9 @@ class UpdatePlan:
     def make_writable(self) -> None:
         """Prepares all memory of the plan for writing; tensors that share it get copies."""
         make_writable(self.variables)
-        if self._last_read_at_release != LastRead.last or recorders.active:
+        if self._last_read_at_release != LastReadNumber.last or recorders.active:
             make_writable(self._state)
-            self._last_read_at_release = LastRead.last
+            self._last_read_at_release = LastReadNumber.last
 
     def of(self, gradients: Sequence[Any], group: Group) -> Any:
         """Returns the members of ``gradients`` whose variables belong to ``group``."""
@@ -95,10 +95,10 @@ class UpdatePlan:
 
 
 def make_writable(variables: Iterable[Variable]) -> None:
-    """Prepares the variables' memory for writing, as ``Variable._writable`` does; the usual case is fast."""
+    """Prepares the variables' memory for writing, as ``Variable._memory_for_write`` does; the usual case is fast."""
     if recorders.active:
         for variable in variables:
-            Variable._writable(variable)
+            Variable._memory_for_write(variable)
         return
     for variable in variables:
         snapshot = variable._snapshot
@@ -106,6 +106,6 @@ def make_writable(variables: Iterable[Variable]) -> None:
             if snapshot() is None and not variable._views:
                 variable._snapshot = None
             else:
-                Variable._writable(variable)
+                Variable._memory_for_write(variable)
         elif variable._views:
-            Variable._writable(variable)
+            Variable._memory_for_write(variable)

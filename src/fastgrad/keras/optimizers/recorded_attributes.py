@@ -17,16 +17,16 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import hidden_from_recorders, state_is_followed
+from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
 
-_MIRROR_ATTRIBUTES = frozenset({"_followed", "_changes"})
-_PLAIN_TYPES = (bool, int, float, str)
+_RECORDING_ATTRIBUTES = frozenset({"_followed", "_changes"})
+_TYPES_COMPARED_BY_VALUE = (bool, int, float, str)
 
 
-class RecordedAttributes:
+class RecordedAttributesBase:
     """The base of objects whose attributes are inputs of recorded programs.
 
     A program reads numeric attributes from variables. Programs are recorded again if an attribute of another kind is set (None to a
@@ -41,10 +41,10 @@ class RecordedAttributes:
         followed_variables = self.__dict__.get("_followed")
         old_value = self.__dict__.get(name)
         object.__setattr__(self, name, value)
-        if followed_variables is None or name not in self.__dict__ or name in _MIRROR_ATTRIBUTES:
+        if followed_variables is None or name not in self.__dict__ or name in _RECORDING_ATTRIBUTES:
             return  # no program reads this object yet, or a property has set another attribute
         if type(old_value) is type(value) and (
-            old_value is value or (isinstance(value, _PLAIN_TYPES) and old_value == value)
+            old_value is value or (isinstance(value, _TYPES_COMPARED_BY_VALUE) and old_value == value)
         ):
             return
         variable = followed_variables.get(name)
@@ -54,19 +54,19 @@ class RecordedAttributes:
                 return
         elif name in self._aside:
             return
-        self._changed()
+        self._invalidate_programs()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in _MIRROR_ATTRIBUTES}
+        return {name: value for name, value in self.__dict__.items() if name not in _RECORDING_ATTRIBUTES}
 
-    def _changed(self) -> None:
+    def _invalidate_programs(self) -> None:
         """Invalidates the programs that depend on this object, so that they are recorded again."""
         if "_changes" in self.__dict__:
             with hidden_from_recorders():
                 self._changes.assign_add(1)
 
     def _variable_of(self, name: str) -> Variable:
-        """Returns the variable that mirrors the numeric attribute ``name``."""
+        """Returns the variable that recorded programs read in place of the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
             with hidden_from_recorders():
@@ -76,12 +76,12 @@ class RecordedAttributes:
         return variable
 
 
-class LiveProxy:
+class TensorAttributeProxy:
     """A proxy of an object for formulas in a recording: numeric attributes read as tensors."""
 
     __slots__ = ("_owner",)
 
-    def __init__(self, owner: RecordedAttributes) -> None:
+    def __init__(self, owner: RecordedAttributesBase) -> None:
         self._owner = owner
 
     def __getattr__(self, name: str) -> Any:
@@ -92,19 +92,19 @@ class LiveProxy:
         return MethodType(method, self) if isinstance(method, FunctionType) else getattr(owner, name)
 
 
-def live_or_self(owner: Any) -> Any:
-    """Returns the object that formulas of ``owner`` use: ``owner`` itself in eager steps, else a ``LiveProxy`` proxy.
+def proxy_if_recorded(owner: Any) -> Any:
+    """Returns the object for formulas of ``owner``: ``owner`` in eager steps, else a ``TensorAttributeProxy``.
 
     From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
-    if not state_is_followed():
+    if not state_is_recorded():
         return owner
     if "_changes" not in owner.__dict__:
         with hidden_from_recorders():
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._followed = {}
     int(owner._changes)
-    return LiveProxy(owner)
+    return TensorAttributeProxy(owner)
 
 
 def _is_number(value: Any) -> bool:
@@ -141,7 +141,7 @@ square_root = _float_or_tensor_function("sqrt", math.sqrt)
 minimum, maximum = _float_or_tensor_function("minimum", np.minimum), _float_or_tensor_function("maximum", np.maximum)
 floor, ceil = _float_or_tensor_function("floor", np.floor), _float_or_tensor_function("ceil", np.ceil)
 cos, log = _float_or_tensor_function("cos", np.cos), _float_or_tensor_function("log", np.log)
-where = _float_or_tensor_function("where", np.where)
+select = _float_or_tensor_function("where", np.where)
 
 
 def scale_variable(variable: Variable, factor: Any) -> None:
@@ -149,11 +149,11 @@ def scale_variable(variable: Variable, factor: Any) -> None:
     if isinstance(factor, Tensor):
         variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))
     else:
-        array = variable._writable()
+        array = variable._memory_for_write()
         array *= array.dtype.type(factor)
 
 
-def quotient(x: Any, y: Any) -> Any:
+def quotient_or_zero(x: Any, y: Any) -> Any:
     """Returns ``x / y``, and 0 where x is 0, of floats or tensors."""
     if isinstance(x, Tensor):
         return TABLE["where"](TABLE["not_equal"](x, 0.0), x / y, as_float64_scalar(0.0))

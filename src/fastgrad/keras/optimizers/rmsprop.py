@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.optimizer import optimizer_args
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -66,7 +66,7 @@ class RMSprop(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**options_of(locals()))
+        super().__init__(**optimizer_args(locals()))
         self.rho = checked_number(rho, "RMSprop: rho", low=0.0, high=1.0)
         self.momentum = checked_number(momentum, "RMSprop: momentum", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "RMSprop: epsilon", low=0.0)

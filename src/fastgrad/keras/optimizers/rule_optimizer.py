@@ -71,7 +71,7 @@ class RuleOptimizer(KernelOptimizer):
         return "zeros"
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """Returns the values of the rule's hyper-parameters, in their order; for ``one_minus_x``, the value of ``x``.
+        """Returns the values of the rule's hyper-parameters in order; ``one_minus_x`` gets the value of ``x``.
 
         By default these are ``learning_rate``, ``step``, and for each other name the attribute of that name. A subclass may
         compute them, with operators only. While a compiled step is recorded, the arguments and the numeric attributes of ``self``
@@ -81,7 +81,7 @@ class RuleOptimizer(KernelOptimizer):
             learning_rate: the rate of this update.
             step: the number of this update, counted from 1.
         """
-        values: tuple[Any, ...] = self.rule.values(self, learning_rate, step)
+        values: tuple[Any, ...] = self.rule.hyper_values_function(self, learning_rate, step)
         return values
 
     def slot(self, name: str) -> list[OptimizerVariable]:

@@ -11,23 +11,23 @@ import numpy as np
 
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_is_followed
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributesBase
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
-from fastgrad.ops.optimizer_updates import completed_round_count
+from fastgrad.ops.optimizer_updates import completed_period_count
 from fastgrad.storage.restoration import restore_deferred_values
 
 
-class OptimizerState(RecordedAttributes, Configured):
+class OptimizerState(RecordedAttributesBase, Configured):
     """The variables of an optimizer.
 
     Args:
@@ -69,7 +69,7 @@ class OptimizerState(RecordedAttributes, Configured):
     def iterations(self) -> Any:
         """The number of updates, int64: a variable, or a tensor if gradients are accumulated."""
         if self.gradient_accumulation_steps:
-            return completed_round_count(self._iterations._read(), every=self.gradient_accumulation_steps)
+            return completed_period_count(self._iterations._read(), every=self.gradient_accumulation_steps)
         return self._iterations
 
     def _update_count(self) -> int:
@@ -101,7 +101,7 @@ class OptimizerState(RecordedAttributes, Configured):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_followed():
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_is_recorded():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         old_rate.assign(learning_rate)
 
@@ -199,7 +199,7 @@ class OptimizerState(RecordedAttributes, Configured):
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
             )
         values = [
-            variable._checked("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
+            variable._converted("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
         ]
         if len(weights) != len(values) or len(values) != len(self.variables):
             raise ValueError(f"set_weights: got {len(weights)} weights for {len(self.variables)} optimizer variables.")

@@ -18,16 +18,16 @@ from fastgrad.core.placement import on_device_of
 from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, live_or_self
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import (
     add_rows,
     is_half,
-    is_last_step_of_round,
+    is_last_step_of_period,
     sum_rows,
     sums_of_squares_of_arrays,
-    update,
+    update_variables,
 )
 
 
@@ -50,17 +50,17 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
     """
     with hidden_from_tapes():
         with np.errstate(all="ignore"):
-            targets = [variable for variable, _ in optimizer._read(grads, variables)]
+            targets = [variable for variable, _ in optimizer._gradient_pairs(grads, variables)]
         optimizer._warn_of_missing(grads, variables)
         if not optimizer.built:
             build_unrecorded(optimizer, variables)
-        optimizer._prepare_live_rows([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
+        optimizer._update_slot_flags([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
         step = Step(optimizer)
         step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
 
 
 def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
-    """Makes an optimizer's slots without recording their initial values; recorders get a notice of each variable."""
+    """Builds an optimizer hidden from recorders, then reports its variables by ``Recorder.on_create``."""
     with hidden_from_recorders(), on_device_of(variables[0]._array):
         optimizer._build_or_undo(list(variables))
     for recorder in recorders.active:
@@ -88,7 +88,7 @@ def assign_overwriting_gradients(
     """
     with hidden_from_tapes():
         with np.errstate(all="ignore"):
-            optimizer._read(grads, variables)
+            optimizer._gradient_pairs(grads, variables)
         if not optimizer.built:
             build_unrecorded(optimizer, variables)
         steps = optimizer.gradient_accumulation_steps
@@ -118,7 +118,7 @@ class Step:
         rate: the learning rate; the optimizer's rate if None.
 
     Attributes:
-        live: the optimizer as its formulas use it (see ``live_or_self``).
+        live: the optimizer as its formulas use it (see ``proxy_if_recorded``).
         rate: the learning rate, a float64 scalar.
         count: the number of updates so far, an int64 scalar.
         number: the number of this update, counted from 1, a float64 scalar.
@@ -126,7 +126,7 @@ class Step:
 
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
-        self.live = live_or_self(optimizer)
+        self.live = proxy_if_recorded(optimizer)
         self.rate = as_float64_scalar(self._rate() if rate is None else rate)
         self.count = convert_to_tensor(optimizer.iterations)
         self.number = as_float64_scalar(self.count + 1)
@@ -134,7 +134,7 @@ class Step:
     def _rate(self) -> Any:
         rate = self.optimizer._learning_rate
         if isinstance(rate, LearningRateSchedule):
-            live_or_self(rate)
+            proxy_if_recorded(rate)
         if isinstance(rate, Variable):
             return rate
         rate_or_variable = self.optimizer.learning_rate
@@ -169,7 +169,7 @@ class Step:
     @staticmethod
     def _is_period_end(count: Any, every: int | None) -> bool:
         """True if ``count`` is the last of a period of ``every`` counts."""
-        return bool(every) and bool(is_last_step_of_round(convert_to_tensor(count), every=every))
+        return bool(every) and bool(is_last_step_of_period(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Step:
         for positions in positions_by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in positions]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
-            assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(positions)))
+            assign_all(state, update_variables(*arrays, momentum, rule="moving_average", count=len(positions)))
         if overwrites_weights:
             optimizer._overwrite_by_averages(weights)
 

@@ -26,13 +26,13 @@ from fastgrad.kernels.optimizers.update_rule import (
     UpdateRule,
 )
 
-_ZERO_GRADIENT_CODES = {
+_ZERO_GRADIENT_MODES = {
     "moves": ZERO_GRADIENT_MOVES,
     "rests": ZERO_GRADIENT_RESTS,
     "rests_at_zero": ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
 }
-_RESERVED_DECAY_NAMES = frozenset({"decay", "weight_decay"})
-_OPTIMIZER_OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
+_REFUSED_PARAMETER_NAMES = frozenset({"decay", "weight_decay"})
+_OPTIMIZER_ARGUMENT_NAMES = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
 
 
 def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
@@ -72,15 +72,15 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     if function is None:
         return lambda given: update_rule(given, zero_gradient=zero_gradient)
     owner = f"update rule {getattr(function, '__name__', function)!r}"
-    if zero_gradient not in _ZERO_GRADIENT_CODES:
-        raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT_CODES]}, got {zero_gradient!r}.")
+    if zero_gradient not in _ZERO_GRADIENT_MODES:
+        raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT_MODES]}, got {zero_gradient!r}.")
     given = python_function(function)
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
     _check_parameters(given, owner)
-    called, evaluated, computation_hash = _compilable(given, owner)
+    called, evaluated, computation_hash = _kernel_and_python_versions(given, owner)
     key = f"{given.__name__} {computation_hash}"
-    rule = UpdateRule(given, _ZERO_GRADIENT_CODES[zero_gradient], key=key, called=called)
+    rule = UpdateRule(given, _ZERO_GRADIENT_MODES[zero_gradient], key=key, called=called)
     _check_results(rule, evaluated, owner)
     _check_zero_gradient(rule, evaluated, owner, zero_gradient)
     return rule
@@ -122,7 +122,7 @@ def from_rule(
             "each a default, x for one that is named one_minus_x."
         )
     reserved_names = [
-        number for number in hyper_names if number in _OPTIMIZER_OPTIONS or hasattr(RuleOptimizer, number)
+        number for number in hyper_names if number in _OPTIMIZER_ARGUMENT_NAMES or hasattr(RuleOptimizer, number)
     ]
     if reserved_names:
         raise ValueError(
@@ -179,7 +179,7 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
             f"after the first is named {', '.join(GRADIENT_PARAMETER_NAMES[:-1])} or {GRADIENT_PARAMETER_NAMES[-1]}."
         )
-    reserved_names = sorted(_RESERVED_DECAY_NAMES.intersection(names))
+    reserved_names = sorted(_REFUSED_PARAMETER_NAMES.intersection(names))
     if reserved_names:
         raise TypeError(
             f"{owner}: it has the parameter {reserved_names[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
@@ -187,7 +187,7 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
         )
 
 
-def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
+def _kernel_and_python_versions(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
     """Returns a rule's function for kernels, its version for Python numbers, and a hash of its computation."""
     from fastgrad.custom.formula_function import formula_function, formulas_of  # slow to import: only if it is needed
 
@@ -196,7 +196,7 @@ def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., 
     if formulas is None or choice is None:
         kernel_copy = kernel_function(function, owner)
         return kernel_copy, kernel_copy, fingerprint(kernel_copy)
-    fingerprints = "".join(map(fingerprint, choice.choices.values()))
+    fingerprints = "".join(map(fingerprint, choice.functions_by_dtype.values()))
     return choice, _formula_evaluator(formulas["float64"]), digest(fingerprints.encode())
 
 
@@ -211,7 +211,7 @@ def _formula_evaluator(formulas: Sequence[Any]) -> Callable[..., tuple[float, ..
 
 
 def _check_results(rule: UpdateRule, evaluated: Callable[..., Any], owner: str) -> None:
-    results = _results(rule, evaluated, owner, 0.75, 0.25, 0.5)
+    results = _results_for_numbers(rule, evaluated, owner, 0.75, 0.25, 0.5)
     if results is None:
         return
     expected = ", ".join(("variable", *rule.slots))
@@ -231,7 +231,7 @@ def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner:
         return
     slot = 0.0 if rule.zero_gradient == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS else 0.25
     for weight in (0.75, -1.25):
-        results = _results(rule, evaluated, owner, weight, slot, 0.0)
+        results = _results_for_numbers(rule, evaluated, owner, weight, slot, 0.0)
         old_values = (weight, *[slot] * len(rule.slots))
         if results is not None and results != old_values:
             raise ValueError(
@@ -240,12 +240,12 @@ def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner:
             )
 
 
-def _results(
-    rule: UpdateRule, evaluated: Callable[..., Any], owner: str, weight: float, slot: float, gradient: float
+def _results_for_numbers(
+    rule: UpdateRule, evaluate: Callable[..., Any], owner: str, weight: float, slot: float, gradient: float
 ) -> tuple[Any, ...] | None:
     """Returns the rule's results for some numbers; None if the rule is not defined for them."""
     try:
-        results = evaluated(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
+        results = evaluate(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
     except (ArithmeticError, ValueError):
         return None
     except Exception as error:

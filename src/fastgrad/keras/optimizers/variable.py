@@ -6,18 +6,18 @@ import itertools
 
 import numpy as np
 
-from fastgrad.core.placement import placed, placement
+from fastgrad.core.placement import on_selected_device, placement
 from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
 
-_read_times = itertools.count()
-_ALL_BYTE_FLAGS_SET = 0x0101010101010101
+_read_numbers = itertools.count()
+_EIGHT_ROW_FLAGS_SET = 0x0101010101010101
 
 
-class LastRead:
-    """The time of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
+class LastReadNumber:
+    """The number of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
 
     last = 0
 
@@ -40,22 +40,22 @@ class OptimizerVariable(Weight):
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = (
-            placed(array) if placement.active else array
+            on_selected_device(array) if placement.active else array
         )  # not copied: a large table's slot must not be in memory twice
         self.rewritten = False
         self.live: Variable | None = None
 
     def _read(self) -> Tensor:
-        LastRead.last = next(_read_times)
+        LastReadNumber.last = next(_read_numbers)
         return super()._read()
 
-    def _share(self, tensor: Tensor) -> None:
-        LastRead.last = next(_read_times)
-        super()._share(tensor)
+    def _register_view(self, tensor: Tensor) -> None:
+        LastReadNumber.last = next(_read_numbers)
+        super()._register_view(tensor)
 
-    def _writable(self) -> np.ndarray:
+    def _memory_for_write(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
             with hidden_from_recorders():
-                write(self.live._writable(), np.full(self.live._array.shape, _ALL_BYTE_FLAGS_SET, np.uint64))
-        return super()._writable()
+                write(self.live._memory_for_write(), np.full(self.live._array.shape, _EIGHT_ROW_FLAGS_SET, np.uint64))
+        return super()._memory_for_write()

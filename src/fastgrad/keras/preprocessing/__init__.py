@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.preprocessing import image as image
 from fastgrad.keras.preprocessing import sequence as sequence
 from fastgrad.keras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import resizing

@@ -20,8 +20,8 @@ from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG_MEMBER, _METADATA_MEMBER, _WEIGHTS_MEMBER = "config.json", "metadata.json", "model.weights.h5"
-_PICKLED_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
-_KERAS_VERSION = "3.15.1"  # the Keras version of this format
+_NPZ_WEIGHTS_MEMBER = "model.weights.npz"  # an option of Keras writes weights in this form
+_WRITTEN_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 
 
 def write_keras_file(
@@ -44,9 +44,9 @@ def write_keras_file(
 
     def write_archive(file: BinaryIO) -> None:
         weights = io.BytesIO()
-        write_hdf5(weights, arrays, _group_attributes(groups))
+        write_hdf5(weights, arrays, _name_attributes_of_groups(groups))
         metadata = {
-            "keras_version": _KERAS_VERSION,
+            "keras_version": _WRITTEN_KERAS_VERSION,
             "fastgrad_version": VERSION,
             "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
         }
@@ -58,10 +58,10 @@ def write_keras_file(
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
     else:
-        write_atomically(path, lambda file: write_hdf5(file, arrays, _group_attributes(groups)), overwrite)
+        write_atomically(path, lambda file: write_hdf5(file, arrays, _name_attributes_of_groups(groups)), overwrite)
 
 
-def _group_attributes(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _name_attributes_of_groups(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {path: {"name": name} for path, name in groups.items()}
 
 
@@ -79,8 +79,8 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
             return read_hdf5(file, source), None
         with open_zip(file, path, ".keras file") as archive:
             names = archive.namelist()
-            if _PICKLED_WEIGHTS_MEMBER in names:
-                raise ValueError(f"{_PICKLED_WEIGHTS_MEMBER} holds pickled objects, which are never loaded")
+            if _NPZ_WEIGHTS_MEMBER in names:
+                raise ValueError(f"{_NPZ_WEIGHTS_MEMBER} holds pickled objects, which are never loaded")
             if _CONFIG_MEMBER not in names or _WEIGHTS_MEMBER not in names:
                 raise ValueError(f"{_CONFIG_MEMBER} and {_WEIGHTS_MEMBER} are wanted, it has {names!r:.200}")
             config = parse_json(read_json_member(archive, _CONFIG_MEMBER))
@@ -89,21 +89,21 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
                 raise ValueError("its weights are compressed, as Keras never writes them")
             weights = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
             if "fastgrad_version" not in metadata:
-                config = without_masks(config)
+                config = without_keras_only_arguments(config)
     return read_hdf5(weights, source), config
 
 
-def without_masks(config: Any) -> Any:
+def without_keras_only_arguments(config: Any) -> Any:
     """Returns a Keras configuration without the call arguments that only Keras writes.
 
     In functional models these are masks, together with the operations that make them (fastgrad's layers pass masks on
     automatically), and ``training=False``, which the model's own argument overrides.
     """
     if isinstance(config, list):
-        return [without_masks(item) for item in config]
+        return [without_keras_only_arguments(item) for item in config]
     if not isinstance(config, dict):
         return config
-    cleaned_config = {name: without_masks(value) for name, value in config.items()}
+    cleaned_config = {name: without_keras_only_arguments(value) for name, value in config.items()}
     if cleaned_config.keys() >= {"layers", "input_layers", "output_layers"}:
         operations = {
             layer["name"] for layer in cleaned_config["layers"] if str(layer.get("module")).startswith("keras.src.ops")

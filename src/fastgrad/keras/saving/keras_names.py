@@ -54,11 +54,11 @@ class _VariableWalk:
         if id(layer) in self._seen:
             return
         self._seen.add(id(layer))
-        if _saves_itself(layer):
+        if _overrides_save_or_load(layer):
             self.stores[f"{prefix}vars/"] = layer
         else:
             self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
-        for name, value in _attributes(layer):
+        for name, value in _attributes_in_keras_order(layer):
             if _holds_weights(value):
                 self.visit(value, f"{prefix}{name}/")
             elif isinstance(value, (list, tuple, dict)):
@@ -89,14 +89,14 @@ def _holds_weights(value: Any) -> bool:
     return hasattr(value, "_trainable_own")
 
 
-def _saves_itself(layer: Any) -> bool:
+def _overrides_save_or_load(layer: Any) -> bool:
     from fastgrad.keras.layers.variable_tracking import WeightOwner
 
     methods = ("save_own_variables", "load_own_variables")
     return any(getattr(type(layer), name) is not getattr(WeightOwner, name) for name in methods)
 
 
-def _attributes(layer: Any) -> list[tuple[str, Any]]:
+def _attributes_in_keras_order(layer: Any) -> list[tuple[str, Any]]:
     """Returns the attributes that Keras visits, in its order."""
     from fastgrad.keras.models.model import Model
     from fastgrad.keras.models.sequential import Sequential
@@ -106,7 +106,7 @@ def _attributes(layer: Any) -> list[tuple[str, Any]]:
     attributes = {
         name.lstrip("_") if is_fastgrad_layer else name: value
         for name, value in vars(layer).items()
-        if name not in _unvisited_attributes()
+        if name not in _names_skipped_by_keras()
     }
     for base in type(layer).__mro__:
         if not base.__module__.startswith("fastgrad."):
@@ -130,7 +130,7 @@ def _property_value(layer: Any, name: str) -> Any:
 
 
 @lru_cache
-def _unvisited_attributes() -> frozenset[str]:
+def _names_skipped_by_keras() -> frozenset[str]:
     from fastgrad.keras.layers.layer import Layer
 
     return frozenset(dir(Layer(name="layer")))

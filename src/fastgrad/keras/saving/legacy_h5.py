@@ -19,7 +19,7 @@ from fastgrad.storage.json_text import parse_json
 OPTIMIZER_PREFIX = "optimizer_weights/"
 _WEIGHTS_GROUP = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
-_KERAS_VERSION = "3.15.1"  # the Keras version of this format
+_WRITTEN_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
     *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
     *("initializers", "regularizers", "constraints"),
@@ -47,7 +47,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     """
     h5py_module()
     model_config = serialize_keras_object(model)
-    root_attributes = {"backend": "tensorflow", "keras_version": _KERAS_VERSION}
+    root_attributes = {"backend": "tensorflow", "keras_version": _WRITTEN_KERAS_VERSION}
     root_attributes["model_config"] = json.dumps(
         {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
@@ -60,7 +60,7 @@ def write_legacy_h5(model: Any, path: Any, overwrite: bool) -> None:
     attributes[_WEIGHTS_GROUP] = {
         "layer_names": layers,
         "backend": root_attributes["backend"],
-        "keras_version": _KERAS_VERSION,
+        "keras_version": _WRITTEN_KERAS_VERSION,
     }
     arrays: dict[str, np.ndarray] = {}
     for group, variables in _variables_by_group(model):
@@ -102,10 +102,10 @@ def read_legacy_h5(path: Any) -> LegacyModelContents:
         file.seek(0)
         values = read_hdf5(file, source)
     with parser_errors_as_one(path, "HDF5 file of a model"):
-        return _decoded_file(attributes, values)
+        return _model_contents(attributes, values)
 
 
-def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> LegacyModelContents:
+def _model_contents(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> LegacyModelContents:
     root = _WEIGHTS_GROUP if _WEIGHTS_GROUP in attributes else ""
     prefix = f"{root}/" if root else ""
     layers = [*_text_list_attribute(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
@@ -136,14 +136,14 @@ def _text_list_attribute(attributes: dict[str, Any], name: str) -> list[str]:
     return [text for number in part_numbers for text in attributes[f"{name}{number}"]]
 
 
-def paired_variables(model: Any, saved: LegacyModelContents) -> dict[str, Variable]:
+def variables_by_file_name(model: Any, contents: LegacyModelContents) -> dict[str, Variable]:
     """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
     groups = [(group, variables) for group, variables in _variables_by_group(model) if variables]
     optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER_PREFIX[:-1] else []
-    variables_by_name = dict(zip(saved.optimizer_names, optimizer, strict=False))
-    counts_match = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
+    variables_by_name = dict(zip(contents.optimizer_names, optimizer, strict=False))
+    counts_match = [len(variables) for _, variables in groups] == [len(names) for names in contents.names]
     for position, (group, variables) in enumerate(groups):
-        names = saved.names[position] if counts_match else [f"{group}/{variable.path}" for variable in variables]
+        names = contents.names[position] if counts_match else [f"{group}/{variable.path}" for variable in variables]
         variables_by_name.update(zip(names, variables, strict=True))
     return variables_by_name
 

@@ -94,7 +94,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
-    contents = _values_by_file_name(model, is_keras)
+    contents = _variables_by_stored_name(model, is_keras)
     values = {name: moved(variable._array, None) for name, variable in contents.variables.items()}
     for prefix, layer in contents.stores.items():
         store: dict[str, Any] = {}
@@ -106,9 +106,9 @@ def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None,
         save_tensors(path, values, {} if config is None else {_CONFIG_KEY: config}, overwrite)
 
 
-def _values_by_file_name(model: Any, is_keras: bool) -> VariablesByKerasName:
+def _variables_by_stored_name(model: Any, is_keras_format: bool) -> VariablesByKerasName:
     """Returns the contents of a model and its optimizer by their names in files."""
-    if is_keras:
+    if is_keras_format:
         return keras_variables(model)
     contents = named_variables(model)
     optimizer = model.__dict__.get("optimizer")
@@ -152,7 +152,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
 
 def _assign_legacy(model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str) -> None:
     _check_built(model, saved.values, (legacy_h5.OPTIMIZER_PREFIX,))
-    variables = legacy_h5.paired_variables(model, saved)
+    variables = legacy_h5.variables_by_file_name(model, saved)
     values = {name: _cast_to_variable(value, variables.get(name)) for name, value in saved.values.items()}
     _assign_named(model, variables, values, (legacy_h5.OPTIMIZER_PREFIX,), skip_mismatch, source)
 
@@ -167,7 +167,7 @@ def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[st
 
 
 def _assign_values(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
-    variables, _, optimizers, layers = _values_by_file_name(model, is_keras)
+    variables, _, optimizers, layers = _variables_by_stored_name(model, is_keras)
     stores = {
         prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
         for prefix in layers
@@ -326,7 +326,7 @@ def load_model(
 
 @contextlib.contextmanager
 def _creation_context(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterator[None]:
-    """Sets a context to make a file's model: errors name the file, weights are not much larger than its values."""
+    """A context that makes a file's model: errors name the file; in safe mode the size of weights is limited."""
     limit = MemoryLimit(sum(value.nbytes for value in values.values())) if safe_mode else None
     limit_token = memory_limit.set(limit)
     try:
@@ -353,7 +353,7 @@ def model_to_json(model: Any, **options: Any) -> str:
     sharing = LayerSharing()
     with sharing:
         config = serialize_keras_object(model)
-    return json.dumps(sharing.keep_shared_numbers(config), **options)
+    return json.dumps(sharing.without_unshared_layer_numbers(config), **options)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

@@ -206,7 +206,7 @@ def deserialize_keras_object(
             return _deserialized(config, options.get("module_objects"))
         except (AttributeError, LookupError, RecursionError) as error:
             raise ValueError(
-                f"No object can be made of this configuration ({reason(error)}): {_shortened(config)}"
+                f"No object can be made of this configuration ({reason(error)}): {_config_text_for_error(config)}"
             ) from error
 
 
@@ -214,7 +214,7 @@ _SHORT_REPR = reprlib.Repr()
 _SHORT_REPR.maxdict, _SHORT_REPR.maxlist, _SHORT_REPR.maxstring, _SHORT_REPR.maxother = 20, 20, 100, 100
 
 
-def _shortened(config: Any) -> str:
+def _config_text_for_error(config: Any) -> str:
     """Returns the start of the text of a configuration, for an error; the rest is not made."""
     return _SHORT_REPR.repr(config)[:500]
 
@@ -299,7 +299,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
             if registered and registered != name:
                 raise ValueError(
                     f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
-                    f"registered name. Remove the `registered_name` field from the config. Full object config: {_shortened(config)}"
+                    f"registered name. Remove the `registered_name` field from the config. Full object config: {_config_text_for_error(config)}"
                 )
             return class_object
         hint = suggestions(
@@ -308,7 +308,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
     raise TypeError(
         f"Could not locate class '{name}'.{hint} Make sure custom classes are decorated with "
         "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
-        f"Full object config: {_shortened(config)}"
+        f"Full object config: {_config_text_for_error(config)}"
     )
 
 
@@ -320,10 +320,10 @@ def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
         )
     if not isinstance(inner, dict | None):
         raise TypeError(
-            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {_shortened(config)}"
+            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {_config_text_for_error(config)}"
         )
     inner = dict(inner or {})
-    obj = kind.from_config(_without_idle_settings(kind, inner) if public_module(kind) else inner)
+    obj = kind.from_config(_without_unset_keras_settings(kind, inner) if public_module(kind) else inner)
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(_shapes_as_tuples(build_config))
@@ -335,7 +335,7 @@ def _object_of_config(kind: Any, config: dict[str, Any]) -> Any:
 _IGNORED_KERAS_SETTINGS = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 
-def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
+def _without_unset_keras_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
     """Returns a configuration without settings that only Keras has, if they are switched off."""
     init_parameters = inspect.signature(kind.__init__).parameters.values()
     parameter_names = {parameter.name for parameter in init_parameters}
@@ -362,13 +362,13 @@ def _shapes_as_tuples(value: Any) -> Any:
     return value
 
 
-def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any:
+def resolve_identifier(identifier: Any, known: dict[str, Any], kind_name: str) -> Any:
     """Returns the callable of an identifier: a callable, a class to instantiate, a name or a configuration.
 
     Args:
         identifier: as in ``keras.initializers.get`` and similar functions.
         known: classes and functions by name.
-        what: the kind of object, for the error.
+        kind_name: the kind of object, for the error.
 
     Raises:
         ValueError: ``identifier`` means nothing that can be called.
@@ -380,5 +380,5 @@ def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any
         result = result()
     if not callable(result):
         hint = suggestions(identifier, known) if isinstance(identifier, str) else ""
-        raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
+        raise ValueError(f"Could not interpret {kind_name} identifier: {identifier}.{hint}")
     return result

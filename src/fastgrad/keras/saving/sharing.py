@@ -32,7 +32,7 @@ class LayerSharing:
         """Adds a layer's number to its configuration."""
         config[_LAYER_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
-    def keep_shared_numbers(self, config: Any) -> Any:
+    def without_unshared_layer_numbers(self, config: Any) -> Any:
         """Returns a configuration in which only layers that occur more than once have numbers."""
         counts: Counter[int] = Counter()
 

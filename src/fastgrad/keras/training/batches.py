@@ -131,8 +131,8 @@ def as_arrays(structure: Any) -> Any:
     return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
 
 
-def array_leaves(*structures: Any) -> list[np.ndarray]:
-    """Returns the arrays in some structures."""
+def flat_arrays(*structures: Any) -> list[np.ndarray]:
+    """Returns the leaves of all ``structures`` as one list, without None."""
     return [
         array
         for structure in structures
@@ -148,7 +148,7 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     Raises:
         ValueError: the arrays have different lengths, or no samples.
     """
-    arrays = array_leaves(x, y, sample_weight)
+    arrays = flat_arrays(x, y, sample_weight)
     for array in arrays:
         if array.ndim == 0:
             raise ValueError(
@@ -161,7 +161,7 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     if len(sizes) != 1:
         arguments = [("x", x), ("y", y), ("sample_weight", sample_weight)]
         text = "\n".join(
-            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in array_leaves(argument))}"
+            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in flat_arrays(argument))}"
             for name, argument in arguments
             if argument is not None
         )
@@ -289,7 +289,7 @@ class Batches:
                     self.size = None
 
     def _of_arrays(self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
-        """Returns a dataset of batches: inputs, labels, weights (None if missing), or the leaves of nested parts."""
+        """Returns a dataset of batches of inputs, labels and weights or None; nested structures are flattened."""
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
         self.labels = y if isinstance(y, np.ndarray) else None
@@ -310,10 +310,10 @@ class Batches:
 
     def _all_batches(self) -> Iterator[Any]:
         """Returns an iterator over all batches, from the restored position or from the start."""
-        self._position, self._restored_iterator = self._restored_iterator or self._source_items(), None
+        self._position, self._restored_iterator = self._restored_iterator or self._source_iterator(), None
         return self._converted_batches(self._position)
 
-    def _source_items(self) -> Any:
+    def _source_iterator(self) -> Any:
         """Returns an iterator over the source that knows its position."""
         if isinstance(self._source, Dataset):
             return iter(self._source)
@@ -364,13 +364,13 @@ class Batches:
             raise ValueError("fit: the data has no batch.")
         return self._converted_batch(first)
 
-    def state(self, within: bool) -> dict[str, np.ndarray]:
+    def state(self, in_epoch: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data: the number of batches so far, and the random state of shuffles.
 
         Args:
-            within: whether an epoch has begun and has not ended.
+            in_epoch: whether an epoch has begun and has not ended.
         """
-        if self._position is not None and (within if self.steps is None else self._current_batches is not None):
+        if self._position is not None and (in_epoch if self.steps is None else self._current_batches is not None):
             position: dict[str, np.ndarray] = self._position.state()
             return position
         random_states = self._source._node.random_state() if isinstance(self._source, Dataset) else []
@@ -378,7 +378,7 @@ class Batches:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Makes the next ``epoch`` continue from the result of ``state``; ValueError if it is for other data."""
-        items = self._source_items()
+        items = self._source_iterator()
         items.restore(state)
         if int(state["position"]):
             self._restored_iterator = items
@@ -411,13 +411,13 @@ class _GeneratorBatches:
     """
 
     def __init__(self, items: Iterator[Any]) -> None:
-        self._source_items = items
+        self._source_iterator = items
         self._first: list[Any] = []
         self._ended = False
 
     def peek(self) -> Any:
         """Returns the first batch, None if there is none."""
-        self._first = self._first or list(itertools.islice(self._source_items, 2))
+        self._first = self._first or list(itertools.islice(self._source_iterator, 2))
         return self._first[0] if self._first else None
 
     def __iter__(self) -> Iterator[Any]:
@@ -425,7 +425,7 @@ class _GeneratorBatches:
         if self._ended:
             _warn_out_of_data()
         yield from self._first
-        yield from self._source_items
+        yield from self._source_iterator
         self._ended = True
 
 
@@ -433,14 +433,14 @@ class _CountingIterator:
     """An iterator that counts its items."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self._source_items = iter(items)
+        self._source_iterator = iter(items)
         self._count = 0
 
     def __iter__(self) -> _CountingIterator:
         return self
 
     def __next__(self) -> Any:
-        item = next(self._source_items)
+        item = next(self._source_iterator)
         self._count += 1
         return item
 

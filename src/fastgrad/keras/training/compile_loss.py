@@ -108,9 +108,9 @@ class _WeightedLoss:
     factor: Any
 
 
-def _items_by_key(structure: Any) -> dict[Any, Any]:
+def _as_dict(list_or_dict: Any) -> dict[Any, Any]:
     """Returns the parts of a list, tuple or dict by their keys."""
-    return dict(structure) if isinstance(structure, dict) else dict(enumerate(structure))
+    return dict(list_or_dict) if isinstance(list_or_dict, dict) else dict(enumerate(list_or_dict))
 
 
 def _part_at_path(path: tuple[Any, ...], structure: Any) -> Any:
@@ -217,9 +217,9 @@ class CompileLoss:
             return [term for item_loss in loss for term in self._loss_terms(item_loss, y_true, y_pred, names, path)]
         if not isinstance(loss, type(y_pred)):
             raise KeyError(f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).")
-        outputs, labels = _items_by_key(y_pred), _items_by_key(y_true)
+        outputs, labels = _as_dict(y_pred), _as_dict(y_true)
         terms = []
-        for key, item_loss in _items_by_key(loss).items():
+        for key, item_loss in _as_dict(loss).items():
             if item_loss is not None and key not in outputs:
                 raise KeyError(
                     f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
@@ -229,7 +229,7 @@ class CompileLoss:
                 terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))
         return terms
 
-    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
+    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], argument_name: str) -> Any:
         """Returns labels or weights in the structure of the outputs."""
         if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
             # Labels may omit the outputs without a loss.
@@ -237,7 +237,7 @@ class CompileLoss:
             if len(value) == count < len(self._given) == len(names):
                 items = iter(value)
                 value = [None if loss is None else next(items) for loss in self._given]
-        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, what))
+        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, argument_name))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor | None:
         """Returns the loss of a batch, a scalar; None if no output has a label."""

@@ -32,28 +32,28 @@ def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Metric | 
     return metric
 
 
-def _items_by_output(y_pred: Any, given: Any, what: str) -> list[Any]:
-    """Returns the item of ``given`` for each output; ``given`` has the structure of the outputs.
+def _items_by_output(y_pred: Any, metrics: Any, argument: str) -> list[Any]:
+    """Returns the item of ``metrics`` for each output; ``metrics`` has the structure of the outputs.
 
     Raises:
-        ValueError: ``given`` has another structure.
+        ValueError: ``metrics`` has another structure.
     """
     if not tf.nest.is_nested(y_pred):
-        return [given]
-    if given is None:
+        return [metrics]
+    if metrics is None:
         return [None] * len(tf.nest.flatten(y_pred))
     if isinstance(y_pred, dict):
-        matches = isinstance(given, dict) and set(given) <= set(y_pred)
-        pairs = [(y_pred[key], given.get(key)) for key in sorted(y_pred)] if matches else []
+        matches = isinstance(metrics, dict) and set(metrics) <= set(y_pred)
+        pairs = [(y_pred[key], metrics.get(key)) for key in sorted(y_pred)] if matches else []
     else:
-        matches = isinstance(given, (list, tuple)) and len(given) == len(y_pred)
-        pairs = list(zip(y_pred, given, strict=True)) if matches else []
+        matches = isinstance(metrics, (list, tuple)) and len(metrics) == len(y_pred)
+        pairs = list(zip(y_pred, metrics, strict=True)) if matches else []
     if not matches:
         structure = tf.nest.map_structure(lambda _: "X", y_pred)
         raise ValueError(
-            f"Invalid `{what}`: it does not match the output structure {structure}. Received: {what}={given}"
+            f"Invalid `{argument}`: it does not match the output structure {structure}. Received: {argument}={metrics}"
         )
-    return [item for output, item_structure in pairs for item in _items_by_output(output, item_structure, what)]
+    return [item for output, item_structure in pairs for item in _items_by_output(output, item_structure, argument)]
 
 
 class CompileMetrics:
@@ -121,16 +121,16 @@ class CompileMetrics:
             metric_lists.append(output_metrics)
         self._metrics = metric_lists[0], metric_lists[1]
 
-    def _metric_lists(self, given: Any, y_pred: Any, what: str) -> list[list[Any]]:
+    def _metric_lists(self, metrics: Any, y_pred: Any, argument: str) -> list[list[Any]]:
         """Returns a list of metrics for each output."""
-        if not given:
+        if not metrics:
             return [[] for _ in self._names]
         if not is_flat(y_pred):
-            lists = _items_by_output(y_pred, given, what)
-        elif isinstance(given, dict) or len(self._names) > 1:
-            lists = by_output(given, y_pred, self._names, what)
+            lists = _items_by_output(y_pred, metrics, argument)
+        elif isinstance(metrics, dict) or len(self._names) > 1:
+            lists = by_output(metrics, y_pred, self._names, argument)
         else:
-            lists = [list(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else list(given)]
+            lists = [list(metrics[0]) if len(metrics) == 1 and isinstance(metrics[0], (list, tuple)) else list(metrics)]
         return [list(item) if isinstance(item, (list, tuple)) else [] if item is None else [item] for item in lists]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

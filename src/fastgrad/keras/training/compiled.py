@@ -137,7 +137,7 @@ class Compiled:
         return metric_list + [metric for layer in inner_layers for metric in layer._submetrics]
 
     def single_metrics(self) -> list[Metric]:
-        """Returns ``metrics``, with the metrics of ``compile`` one by one."""
+        """Returns ``metrics`` with the combined metric of ``compile`` replaced by its parts."""
         return [
             single_metric
             for metric in self.metrics
@@ -146,7 +146,7 @@ class Compiled:
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the metrics, one by one."""
+        """The names of all metrics; each metric of ``compile`` counts separately."""
         return [metric.name for metric in self.single_metrics()]
 
     def reset_metrics(self) -> None:

@@ -38,7 +38,7 @@ class RunningFit:
         self._callbacks = callbacks
 
     def prepare(self, steps: Sequence[Any]) -> None:
-        """Makes all variables, and makes the first calls of steps give the same bits as later calls.
+        """Builds all variables, and lets each step replay at its first call, so that all calls give equal bits.
 
         Args:
             steps: the functions of training and evaluation.

@@ -24,7 +24,7 @@ def output_names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str
     return [f"output_{number}" for number in range(1, count + 1)]
 
 
-def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str) -> list[Any]:
     """Returns the items of ``value``, one for each output.
 
     Args:
@@ -32,7 +32,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
             some. None for no items.
         y_pred: the outputs.
         names: the names of the outputs.
-        what: the name of ``value``, for errors.
+        argument_name: the name of ``value``, for errors.
 
     Raises:
         ValueError: unknown names, or another number of items.
@@ -40,17 +40,17 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     if value is None:
         return [None] * len(names)
     if not is_flat(y_pred):
-        return _by_nested_output(value, names, what)
+        return _items_of_nested_outputs(value, names, argument_name)
     if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
             raise ValueError(
-                f"In the dict argument `{what}`, key {unknown[0]!r} does not correspond to any model output. "
+                f"In the dict argument `{argument_name}`, key {unknown[0]!r} does not correspond to any model output. "
                 f"Received the keys {list(value)}. The outputs are {list(names)}."
             )
         return [value.get(name) for name in names]
     if len(names) == 1 and not isinstance(y_pred, dict) and not isinstance(y_pred, (list, tuple)):
-        if what == "loss" and isinstance(value, (list, tuple)) and len(value) != 1:
+        if argument_name == "loss" and isinstance(value, (list, tuple)) and len(value) != 1:
             raise ValueError(
                 f"For a model with a single output, `loss` is one loss, or a list of one. Received: loss={value} of length "
                 f"{len(value)}. (Keras takes the first and trains by nothing else; add several up in a function of your own.)"
@@ -61,24 +61,24 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     if isinstance(value, (list, tuple)):
         if len(value) != len(names):
             raise ValueError(
-                f"For a model with multiple outputs, when providing the `{what}` argument as a list, it should have as many "
-                f"entries as the model has outputs. Received: {what}={value} of length {len(value)} while the model has "
+                f"For a model with multiple outputs, when providing the `{argument_name}` argument as a list, it should have as many "
+                f"entries as the model has outputs. Received: {argument_name}={value} of length {len(value)} while the model has "
                 f"{len(names)} outputs ({list(names)})."
             )
         return list(value)
     return [value] * len(names)
 
 
-def _by_nested_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    """Returns the items of ``value`` for outputs that are nested lists, tuples or dicts."""
+def _items_of_nested_outputs(value: Any, output_names: Sequence[str], argument_name: str) -> list[Any]:
+    """Returns one item of ``value`` for each output of a model whose outputs are nested lists, tuples or dicts."""
     if not nest.is_nested(value):
-        return [value] * len(names)
-    if isinstance(value, dict) and set(value) == set(names):
-        return [value[name] for name in names]
+        return [value] * len(output_names)
+    if isinstance(value, dict) and set(value) == set(output_names):
+        return [value[name] for name in output_names]
     items = nest.flatten(value)
-    if len(items) != len(names):
+    if len(items) != len(output_names):
         raise ValueError(
-            f"`{what}` and the model's outputs have different structures: {what} has {len(items)} items, the model has "
-            f"{len(names)} outputs ({list(names)})."
+            f"`{argument_name}` and the model's outputs have different structures: {argument_name} has {len(items)} items, the model has "
+            f"{len(output_names)} outputs ({list(output_names)})."
         )
     return items

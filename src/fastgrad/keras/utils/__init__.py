@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import missing_name_getattr as _refusal_of
 from fastgrad.keras.backend import clear_session as clear_session
 from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
 from fastgrad.keras.models.plotting import plot_model as plot_model

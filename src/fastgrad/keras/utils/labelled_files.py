@@ -29,18 +29,18 @@ class FilesRequest(NamedTuple):
     verbose: bool
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> FilesRequest:
-        """Returns the request made from ``given``, the local variables of a function that has these arguments."""
-        return cls(**{name: given[name] for name in cls._fields})
+    def of(cls, function_locals: dict[str, Any]) -> FilesRequest:
+        """Returns the arguments of a public function, which has them among its local variables ``function_locals``."""
+        return cls(**{name: function_locals[name] for name in cls._fields})
 
 
-def check_request(request: FilesRequest, what: str) -> None:
-    """Raises ValueError for arguments that are never valid; ``what`` is the kind of the files."""
+def check_request(request: FilesRequest, file_kind: str) -> None:
+    """Raises ValueError for arguments that are never valid; ``file_kind`` is the kind of the files."""
     labels, split, subset = request.labels, request.validation_split, request.subset
     if labels not in ("inferred", None):
         if not isinstance(labels, (list, tuple)):
             raise ValueError(
-                f"`labels` argument should be a list/tuple of integer labels, of the same size as the number of {what} files in "
+                f"`labels` argument should be a list/tuple of integer labels, of the same size as the number of {file_kind} files in "
                 'the target directory, "inferred" for the names of its subdirectories, or None for no labels. Received: '
                 f"labels={labels}"
             )
@@ -72,13 +72,13 @@ def check_request(request: FilesRequest, what: str) -> None:
 
 
 def labelled_datasets(
-    request: FilesRequest, what: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
+    request: FilesRequest, file_kind: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
 ) -> Any:
     """Returns a dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
 
     Args:
         request: the arguments, already checked.
-        what: the kind of the files, for messages.
+        file_kind: the kind of the files, for messages.
         endings: the endings of the files, in lower case.
         load: returns the value of a file.
         dtype: the dtype of that value.
@@ -117,7 +117,7 @@ def labelled_datasets(
         if not subset_paths:
             subset_text = f"{subset} " if subset else ""
             raise ValueError(
-                f"No {subset_text}{what} files found in directory {request.directory}. Allowed formats: {endings}"
+                f"No {subset_text}{file_kind} files found in directory {request.directory}. Allowed formats: {endings}"
             )
         shuffled = request.shuffle and not (request.subset == "both" and subset == "validation")
         return _dataset_of_files(

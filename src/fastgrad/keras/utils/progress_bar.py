@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_integer, checked_number
-from fastgrad.keras.callbacks.progress import is_shown, new_bar, summary_line
+from fastgrad.keras.callbacks.progress import are_progress_bars_shown, new_bar, summary_line
 
 
 class Progbar:
@@ -77,7 +77,7 @@ class Progbar:
             averaged = name not in self._stateful_names if self._averaged is None else name in self._averaged
             total, count = self._values.get(name, (0.0, 0.0)) if averaged and not finalize else (0.0, 0.0)
             self._values[name] = total + float(np.mean(value)) * weight, count + weight
-        if self.verbose == 1 and is_shown():
+        if self.verbose == 1 and are_progress_bars_shown():
             if self._bar is None:
                 self._bar = new_bar(self.target, "", self.unit_name, self.interval)
             self._bar.set_postfix_str(self._text(), refresh=False)

@@ -7,7 +7,7 @@ import math
 
 from fastgrad.kernels.attention.tiles import (
     CHUNK_QUERIES,
-    HIDDEN_SCORE,
+    MASKED_SCORE,
     TILE_KEYS,
     TILE_QUERIES,
     apply_dropout,
@@ -25,8 +25,8 @@ from fastgrad.kernels.math.vector_math import exp, greatest, least
 
 FLOATS = ("float32", "float64")
 SIZE_PARAMETERS = (
-    "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
-    "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float, blank: int"
+    "queries: int, keys: int, heads: int, group_heads: int, depth: int, width: int, scale: float, causal: int, "
+    "masked: int, mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float, zero_if_unseen: int"
 )
 
 
@@ -63,29 +63,29 @@ def score_exponentials(scores, rows, count, peaks, totals, factors):
 
 
 @kernel(
-    "q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], out: out[T], peaks: out[T], shares: out[T], "
-    f"{SIZE_PARAMETERS}, first: int, last: int",
+    "q: in[T], k: in[T], v: in[T], mask: in[bool], dropout_words: in[int64], out: out[T], peaks: out[T], "
+    f"shares: out[T], {SIZE_PARAMETERS}, first: int, last: int",
     noalias=True,
     T=FLOATS,
 )
 def attention(
-    q, k, v, mask, words, out, peaks, shares, queries, keys, heads, shared, depth, width, scale, causal, masked,
-    mask_batch, mask_head, mask_row, mask_key, rate, blank, first, last,
+    q, k, v, mask, dropout_words, out, peaks, shares, queries, keys, heads, group_heads, depth, width, scale, causal,
+    masked, mask_batch, mask_head, mask_row, mask_key, rate, zero_if_unseen, first, last,
 ):  # fmt: skip
     """Computes the results of queries, and for each its greatest score and the inverse of the sum of its weights.
 
     Args:
-        q, k, v: (batch, queries, heads, depth), (batch, keys, heads // shared, depth), (batch, keys, heads // shared,
-            width).
+        q, k, v: (batch, queries, heads, depth), (batch, keys, heads // group_heads, depth), (batch, keys, heads //
+            group_heads, width).
         mask: the visible keys, with strides for batch, head, query and key; read if `masked`.
-        words: the state of the generator that draws the dropped weights; read if rate > 0.
+        dropout_words: the state of the generator that draws the dropped weights; read if rate > 0.
         out: (batch, queries, heads, width).
         peaks, shares: (batch, heads, queries).
         queries, keys, heads, depth, width: sizes, none of them 0, the last two at most 256.
-        shared: the number of query heads for each key head.
+        group_heads: the number of query heads for each key head.
         scale: the factor of the scores.
         causal: whether query i sees only the keys up to i.
-        blank: whether the result of a query that sees no key is 0, not the mean of all values.
+        zero_if_unseen: whether the result of a query that sees no key is 0, not the mean of all values.
         first, last: the units to do; each is `TILE_QUERIES` queries of a head.
     """
     turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
@@ -94,15 +94,15 @@ def attention(
     clear_tile(scores, queries)
     found_row = padded_stride(width)
     blocks = (queries + TILE_QUERIES - 1) // TILE_QUERIES
-    key_row, value_row, out_row = heads // shared * depth, heads // shared * width, heads * width
+    key_row, value_row, out_row = heads // group_heads * depth, heads // group_heads * width, heads * width
     for unit in range(first, last):
         place = unit // blocks
         batch = place // heads
         head = place - batch * heads
         top = (unit - place * blocks) * TILE_QUERIES
         rows = least(TILE_QUERIES, queries - top)
-        key_at = batch * keys * key_row + head // shared * depth
-        value_at = batch * keys * value_row + head // shared * width
+        key_at = batch * keys * key_row + head // group_heads * depth
+        value_at = batch * keys * value_row + head // group_heads * width
         out_at = (batch * queries + top) * out_row + head * width
         transpose_rows_of_tile(
             q, ((batch * queries + top) * heads + head) * depth, heads * depth, depth, rows, T(scale), turned
@@ -123,13 +123,13 @@ def attention(
             if moved and left > 0:
                 scale_rows(found, found_row, rows, width, factors)
             if rate > 0:
-                apply_dropout(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
+                apply_dropout(scores, dropout_words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
             multiply_tile(
                 scores, 0, 1, TILE_QUERIES, v, value_at + left * value_row, value_row, found, 0, found_row, left, count,
                 rows, width, room,
             )  # fmt: skip
         for i in range(rows):
-            factors[i] = T(0) if blank != 0 and highest[i] == T(HIDDEN_SCORE) else T(1) / totals[i]
+            factors[i] = T(0) if zero_if_unseen != 0 and highest[i] == T(MASKED_SCORE) else T(1) / totals[i]
             peaks[place * queries + top + i] = highest[i]
             shares[place * queries + top + i] = factors[i]
         scale_rows(found, found_row, rows, width, factors)

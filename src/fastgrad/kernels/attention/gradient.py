@@ -5,7 +5,7 @@ from numpy import float64
 from fastgrad.kernels.attention.forward import FLOATS, SIZE_PARAMETERS
 from fastgrad.kernels.attention.tiles import (
     CHUNK_QUERIES,
-    HIDDEN_SCORE,
+    MASKED_SCORE,
     TILE_KEYS,
     TILE_QUERIES,
     apply_dropout,
@@ -21,12 +21,12 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import exp, least
 from fastgrad.kernels.reduction.row_blocks import row_product_sums, rows_together
 
-QUERY_COTANGENT = 1
-KEY_AND_VALUE_COTANGENTS = 2
+DQ_FLAG = 1  # bits of `cotangent_flags`
+DK_DV_FLAG = 2
 
 
-@kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
-def row_products(g, y, out, queries, heads, width, first, last):
+@kernel("g: in[T], y: in[T], deltas: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
+def row_products(g, y, deltas, queries, heads, width, first, last):
     """Computes the sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
@@ -38,34 +38,36 @@ def row_products(g, y, out, queries, heads, width, first, last):
             place = (top + r) // heads
             head = top + r - place * heads
             batch = place // queries
-            out[(batch * heads + head) * queries + place - batch * queries] = T(totals[r])
+            deltas[(batch * heads + head) * queries + place - batch * queries] = T(totals[r])
 
 
 @scalar_function
-def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
-    """Replaces scores by weights, and `slopes`, dP, by the cotangents of scores, which are 0 for hidden keys."""
-    hidden = T(HIDDEN_SCORE)
-    wide = padded_stride(rows)
-    for key in range(count):
+def score_cotangents(scores, weight_cotangents, dropout, query_count, key_count, maxima, inverse_sums, deltas, scale):
+    """Replaces scores by weights and `weight_cotangents` by the scores' cotangents, which are 0 for hidden keys."""
+    hidden = T(MASKED_SCORE)
+    wide = padded_stride(query_count)
+    for key in range(key_count):
         for left in range(0, wide, CHUNK_QUERIES):
             for i in range(CHUNK_QUERIES):
                 at, query = TILE_QUERIES * key + left + i, left + i
-                score, factor = scores[at], kept[at]
-                weight = exp(score - peaks[query]) * shares[query]
-                slope = weight * (slopes[at] * factor - deltas[query]) * scale
-                slopes[at] = T(0) if score == hidden else slope
+                score, factor = scores[at], dropout[at]
+                weight = exp(score - maxima[query]) * inverse_sums[query]
+                slope = weight * (weight_cotangents[at] * factor - deltas[query]) * scale
+                weight_cotangents[at] = T(0) if score == hidden else slope
                 scores[at] = weight * factor
 
 
 @kernel(
-    "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
-    f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZE_PARAMETERS}, wanted: int, first: int, last: int",
+    "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], dropout_words: in[int64], peaks: in[T], shares: in[T], "
+    f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZE_PARAMETERS}, cotangent_flags: int, "
+    "first: int, last: int",
     noalias=True,
     T=FLOATS,
 )
-def attention_gradient(
-    g, q, k, v, mask, words, peaks, shares, deltas, dq, dk, dv, queries, keys, heads, shared, depth, width, scale,
-    causal, masked, mask_batch, mask_head, mask_row, mask_key, rate, blank, wanted, first, last,
+def attention_gradient(  # noqa: PLR0915  # one kernel
+    g, q, k, v, mask, dropout_words, peaks, shares, deltas, dq, dk, dv, queries, keys, heads, group_heads, depth, width,
+    scale, causal, masked, mask_batch, mask_head, mask_row, mask_key, rate, zero_if_unseen, cotangent_flags,
+    first, last,
 ):  # fmt: skip
     """Computes the cotangents of q, k and v from the result's, g; other arguments as of `forward.attention`.
 
@@ -75,8 +77,8 @@ def attention_gradient(
     Args:
         peaks, shares: results of `forward.attention`.
         deltas: the result of `row_products` of g and the result.
-        wanted: `QUERY_COTANGENT` for dq, whose units are blocks of queries of a head of keys;
-            `KEY_AND_VALUE_COTANGENTS` for dk and dv, whose units are blocks of keys; or both, with a unit for each head
+        cotangent_flags: `DQ_FLAG` for dq, whose units are blocks of queries of a head of keys;
+            `DK_DV_FLAG` for dk and dv, whose units are blocks of keys; or both, with a unit for each head
             of keys.
     """
     turned, turned_g, room = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
@@ -87,9 +89,9 @@ def attention_gradient(
         kept[i] = T(1)
     clear_tile(scores, queries)
     clear_tile(slopes, queries)
-    groups = heads // shared
+    groups = heads // group_heads
     query_row, result_row, key_row, value_row = heads * depth, heads * width, groups * depth, groups * width
-    for_queries, for_keys = wanted & QUERY_COTANGENT != 0, wanted & KEY_AND_VALUE_COTANGENTS != 0
+    for_queries, for_keys = cotangent_flags & DQ_FLAG != 0, cotangent_flags & DK_DV_FLAG != 0
     blocks = 1
     if not for_keys:
         blocks = (queries + TILE_QUERIES - 1) // TILE_QUERIES
@@ -109,7 +111,7 @@ def attention_gradient(
             key_at = (batch * keys + left) * key_row + group * depth
             value_at = (batch * keys + left) * value_row + group * width
             begun = 0
-            for head in range(group * shared, (group + 1) * shared):
+            for head in range(group * group_heads, (group + 1) * group_heads):
                 for top in range(from_query, to_query, TILE_QUERIES):
                     rows = least(TILE_QUERIES, to_query - top)
                     if causal != 0 and masked == 0 and left > top + rows - 1:
@@ -136,8 +138,8 @@ def attention_gradient(
                     if rate > 0:
                         for i in range(TILE_KEYS * TILE_QUERIES):
                             kept[i] = T(1)
-                        apply_dropout(kept, words, statistics, (keys + 3) // 4, left, rows, count, rate)
-                    weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
+                        apply_dropout(kept, dropout_words, statistics, (keys + 3) // 4, left, rows, count, rate)
+                    score_cotangents(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
                         multiply_tile(
                             scores, 0, TILE_QUERIES, 1, g, g_at, result_row, for_v, 0, padded_stride(width), begun, rows,

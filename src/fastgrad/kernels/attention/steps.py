@@ -10,8 +10,8 @@ import numpy as np
 
 from fastgrad.kernels.attention.forward import attention
 from fastgrad.kernels.attention.gradient import (
-    KEY_AND_VALUE_COTANGENTS,
-    QUERY_COTANGENT,
+    DK_DV_FLAG,
+    DQ_FLAG,
     attention_gradient,
     row_products,
 )
@@ -23,7 +23,7 @@ SCORE_EXPONENTIAL_NANOSECONDS = 0.4
 LEAST_HEADS_TO_SHARE_AMONG_THREADS = 4  # heads, enough for threads to share
 
 NO_MASK = Constant(np.ones(1, bool))
-NO_DROPOUT_WORDS = Constant(np.zeros(3, np.int64))
+UNUSED_DROPOUT_WORDS = Constant(np.zeros(3, np.int64))
 
 
 class _AttentionOperands:
@@ -45,7 +45,7 @@ class _AttentionOperands:
         self.batch, self.queries, self.heads, self.depth = q.shape
         _, self.keys, self.groups, self.width = v.shape
         self.mask: Operand = Input(at) if masked else NO_MASK
-        self.words: Operand = Input(at + int(masked)) if rate > 0 else NO_DROPOUT_WORDS
+        self.words: Operand = Input(at + int(masked)) if rate > 0 else UNUSED_DROPOUT_WORDS
         strides = _broadcast_strides(more[0].shape) if masked else (0, 0, 0, 0)
         sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
@@ -62,7 +62,7 @@ def _broadcast_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Returns attention's launches: from q, k, v, mask and dropout words to result, and each query's peak and share."""
+    """Returns attention's launches: for the result and each query's greatest score and 1 / sum of exponentials."""
     q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 3, **attributes)
     arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
@@ -72,7 +72,7 @@ def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attrib
 
 
 def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Returns the launches for the cotangents of q, k, v, from the result's, the result, peaks, shares and inputs."""
+    """Returns the launches for the cotangents of q, k and v, from the result's cotangent and residuals of attention."""
     _, _, _, _, q, k, v, *more = inputs
     sizes = _AttentionOperands(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads
@@ -83,9 +83,9 @@ def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec],
     heads = sizes.batch * sizes.groups
     blocks = -(-sizes.queries // TILE_QUERIES), -(-sizes.keys // TILE_KEYS)
     ways = (
-        [(QUERY_COTANGENT | KEY_AND_VALUE_COTANGENTS, 1, 5)]
+        [(DQ_FLAG | DK_DV_FLAG, 1, 5)]
         if heads >= LEAST_HEADS_TO_SHARE_AMONG_THREADS
-        else [(QUERY_COTANGENT, blocks[0], 3), (KEY_AND_VALUE_COTANGENTS, blocks[1], 4)]
+        else [(DQ_FLAG, blocks[0], 3), (DK_DV_FLAG, blocks[1], 4)]
     )
     launches = [
         Launch(

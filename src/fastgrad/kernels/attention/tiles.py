@@ -10,7 +10,7 @@ from numpy import uint64
 
 from fastgrad.kernels.codegen.body import (
     constant_by_dtype,
-    masked_loads,
+    fast_masked_loads,
     multiply_rows,
     pack_panel,
     panel_columns,
@@ -25,7 +25,7 @@ TILE_KEYS = 64
 CHUNK_QUERIES = 16  # queries that are processed at a time
 
 
-HIDDEN_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
+MASKED_SCORE = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
 """The score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
 
 
@@ -43,7 +43,7 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
     each other from the first cache, from which every few rows of a read them again.
     """
     width = panel_columns(T)
-    if b_k > padded_stride(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
+    if b_k > padded_stride(columns) or (fast_masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
         stride = padded_stride(columns)
         pack_panel(b, b_at, b_k, 1, scratch, stride, depth, columns)
         for column in range(0, columns, width):
@@ -73,8 +73,8 @@ def transpose_rows_of_tile(x, at, row_stride, depth, rows, scale, transposed):
 
 @scalar_function
 def hide_scores(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
-    """Sets scores of hidden keys to `HIDDEN_SCORE`: keys after the query, and keys for which the mask is False."""
-    hidden = T(HIDDEN_SCORE)
+    """Sets scores of hidden keys to `MASKED_SCORE`: keys after the query, and keys for which the mask is False."""
+    hidden = T(MASKED_SCORE)
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
             behind = left + key - top

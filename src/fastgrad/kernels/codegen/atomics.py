@@ -16,7 +16,7 @@ from fastgrad.kernels.codegen.body import (
     atomic_load,
     atomic_min,
     atomic_store,
-    relax,
+    spin_loop_hint,
     yield_processor,
 )
 from fastgrad.kernels.codegen.native import target_machine
@@ -46,7 +46,7 @@ def _lower_atomic_min(builder: Any, args: Any) -> Any:
     return builder.atomic_rmw("min", _word_pointer(builder, args), args[2], MEMORY_ORDER)
 
 
-def _lower_relax(builder: Any, args: Any) -> Any:
+def _lower_spin_loop_hint(builder: Any, args: Any) -> Any:
     """Emits the hint that the thread waits, if the processor has one."""
     machine = target_machine().triple.split("-")[0]
     if machine in ("x86_64", "i686"):
@@ -79,6 +79,6 @@ WORD_LOWERINGS: dict[Special, Callable[..., Any]] = {
 }
 VOID_LOWERINGS: dict[Special, Callable[..., Any]] = {
     atomic_store: _lower_atomic_store,
-    relax: _lower_relax,
+    spin_loop_hint: _lower_spin_loop_hint,
     yield_processor: _lower_yield_processor,
 }

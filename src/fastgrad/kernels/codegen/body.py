@@ -111,11 +111,11 @@ address_of = Special("address_of")
 unchecked."""
 
 call_step = Special("call_step")
-"""`call_step(step, words, first, last)`: calls the step of a program at an address, returns its answer; see
+"""`call_step(step, words, first, last)`: calls the step of a program at an address, returns its code; see
 `wrapper.step_ir`."""
 
-call_real = Special("call_real")
-"""`call_real(address, x, ...)`: calls a C function of float64 numbers and a last int, which is 0; returns its
+call_c_function = Special("call_c_function")
+"""`call_c_function(address, x, ...)`: calls a C function of float64 numbers and a last int, which is 0; returns its
 result."""
 
 call_pair = Special("call_pair")
@@ -125,7 +125,7 @@ multiply_rows = Special("multiply_rows")
 """`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c
 += a b. The matrices begin at the elements `_at`. Their strides are `_row` between rows and `_k` between the `depth` >=
 1 terms. Rows of b and c are contiguous and have at most `panel_columns(T)` `columns`. Each sum is one chain of fused
-multiply-adds in the order of the terms, from 0. If `masked_loads()` is 0, whole vectors of b are read."""
+multiply-adds in the order of the terms, from 0. If `fast_masked_loads()` is 0, whole vectors of b are read."""
 
 multiply_windows = Special("multiply_windows")
 """`multiply_windows(a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns)`: c = a b,
@@ -134,17 +134,17 @@ or c += a b, for rows and terms at byte offsets that the words of `places` give.
 `rows` has two words: its offset in a, and its offset in c. Rows of b and c are contiguous and have at most
 `panel_columns(T)` `columns`. Each sum is one chain of fused multiply-adds in the order of the terms, from 0."""
 
-multiply_lanes = Special("multiply_lanes")
-"""`multiply_lanes(...)`: `multiply_windows` for a depthwise product: a row of `columns` takes the place of an element
-of a, and each of its numbers is multiplied with b's number of its column."""
+multiply_windows_depthwise = Special("multiply_windows_depthwise")
+"""`multiply_windows_depthwise(...)`: `multiply_windows` for a depthwise product: a row of `columns` takes the place of
+an element of a, and each of its numbers is multiplied with b's number of its column."""
 
 multiply_pairs = Special("multiply_pairs")
 """`multiply_pairs(...)`: `multiply_rows` for adjacent pairs of bfloat16 numbers, 32 bits a pair. c is float32, b is
 int32, a is int32 or uint16; the strides of a uint16 a count halves of pairs. Terms are pairs. Of a pair the second
 product is added first, each rounded once."""
 
-masked_loads = Special("masked_loads", takes_type=True)
-"""`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
+fast_masked_loads = Special("fast_masked_loads", takes_type=True)
+"""`fast_masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
 
 pack_panel = Special("pack_panel")
 """`pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns)`: copies a panel of b, `depth` rows of
@@ -182,8 +182,8 @@ atomic_add = Special("atomic_add")
 atomic_min = Special("atomic_min")
 """`atomic_min(words, i, value)`: sets the word i to the smaller of the two; returns its old value."""
 
-relax = Special("relax")
-"""`relax()`: the processor's hint for a loop that waits for another thread."""
+spin_loop_hint = Special("spin_loop_hint")
+"""`spin_loop_hint()`: the processor's hint for a loop that waits for another thread."""
 
 cycle_counter = Special("cycle_counter")
 """`cycle_counter()`: the processor's clock, in its own ticks, for comparing times."""
@@ -193,18 +193,18 @@ yield_processor = Special("yield_processor")
 
 # For kernels that read rows at random: how many rows ahead they prefetch, and the elements between two prefetches.
 PREFETCH_DISTANCE = 16
-PREFETCH_STEP = 16
+PREFETCH_ELEMENTS = 16
 
 
 class ByDtype:
     """A scalar function with an implementation for each dtype of its first argument."""
 
-    def __init__(self, choices: dict[str, Any]) -> None:
-        self.choices = choices
+    def __init__(self, functions_by_dtype: dict[str, Any]) -> None:
+        self.functions_by_dtype = functions_by_dtype
 
     def __call__(self, first: Any, *args: Any) -> Any:
         """Calls the implementation for the dtype of the first argument, in plain Python."""
-        return self.choices[np.result_type(first).name](first, *args)
+        return self.functions_by_dtype[np.result_type(first).name](first, *args)
 
 
 def by_dtype(**choices: Any) -> ByDtype:
@@ -221,14 +221,14 @@ class Polynomial(ByDtype):
 
     def __init__(self, coefficients: dict[str, Sequence[float]]) -> None:
         self.coefficients = coefficients
-        self._choices: dict[str, Any] = {}
+        self._functions_by_dtype: dict[str, Any] = {}
 
     @property
-    def choices(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
+    def functions_by_dtype(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
         """The function that computes the polynomial, for each dtype that has coefficients."""
-        for name in self.coefficients.keys() - self._choices.keys():
-            self._choices[name] = scalar_function(_horner_function(name, self.coefficients[name]))
-        return self._choices
+        for name in self.coefficients.keys() - self._functions_by_dtype.keys():
+            self._functions_by_dtype[name] = scalar_function(_horner_function(name, self.coefficients[name]))
+        return self._functions_by_dtype
 
 
 def polynomial(**coefficients: Sequence[float]) -> Polynomial:
@@ -293,7 +293,7 @@ def fingerprint(function: types.FunctionType) -> str:
                 if is_scalar_function(value):
                     visit(value)
                 elif isinstance(value, ByDtype) and not isinstance(value, Polynomial):
-                    for choice in value.choices.values():
+                    for choice in value.functions_by_dtype.values():
                         visit(choice)
 
     visit(function)
@@ -322,7 +322,7 @@ def _global_text(name: str, value: Any) -> str:
     if isinstance(value, DtypeConstant):
         return f"one of {value.values}"
     if isinstance(value, ByDtype):
-        return f"one of {[(dtype, choice.__qualname__) for dtype, choice in value.choices.items()]}"
+        return f"one of {[(dtype, choice.__qualname__) for dtype, choice in value.functions_by_dtype.items()]}"
     if isinstance(value, Special):
         return value.name
     if isinstance(value, type) and issubclass(value, np.number):

@@ -29,7 +29,7 @@ RECORDER_SYMBOL = "fastgrad_out_of_bounds"
 CHECKED_BUILD_SYMBOLS = frozenset([RECORD_SYMBOL, REPORT_SYMBOL])
 """The additional names that object code of checked builds needs."""
 
-OUT_OF_BOUNDS_ANSWER = 1 << 30
+OUT_OF_BOUNDS_CODE = 1 << 30
 """The answer of a step that an access outside has ended; it stops a program."""
 
 NO_BOUND = -1

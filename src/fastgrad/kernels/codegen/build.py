@@ -78,7 +78,7 @@ _compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a 
 
 
 def set_compile_messages(enabled: bool) -> None:
-    """Switches the line that says once on a terminal that kernels are being compiled."""
+    """Turns the message on a terminal, one line, that kernels are being compiled, on or off."""
     _compilation.announce = bool(enabled)
 
 
@@ -95,7 +95,7 @@ def kernel(
     release_gil: bool = False,
     noalias: bool = False,
     in_place: InPlaceOperands = NOT_IN_PLACE,
-    same: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_NAMES,
     **variables: tuple[str, ...],
 ) -> Any:
     """Returns a decorator that makes a Python function over pointers and scalars a kernel.
@@ -108,15 +108,15 @@ def kernel(
         noalias: promises that no two arrays overlap, except those of `in_place`.
         in_place: for results, the operands whose memory each may use, as programs choose. The kernel must read an
             element for the last time before it writes there. With `noalias`, the kernel is compiled once more for such
-            arrays; see `variant_for_aliases`.
-        same: parameters that are always the same array as another one, an earlier parameter.
+            arrays; see `in_place_variant`.
+        aliases: parameters that are always the same array as another one, an earlier parameter.
         variables: the dtypes of each type variable.
 
     Returns:
         A decorator that makes a `Kernel` of a function.
     """
     parsed = parse_signature(signature)
-    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place, same)
+    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place, aliases)
 
 
 class Kernel(dict):
@@ -126,7 +126,7 @@ class Kernel(dict):
         __name__: the function's name.
         signature: its parameters.
         in_place: pairs (result, operand) of parameter numbers that may be the same array.
-        same: pairs of parameter numbers that are always the same array.
+        aliases: pairs of parameter numbers that are always the same array.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Kernel(dict):
         release_gil: bool,
         noalias: bool,
         in_place: InPlaceOperands = NOT_IN_PLACE,
-        same: Mapping[str, str] = NO_NAMES,
+        aliases: Mapping[str, str] = NO_NAMES,
     ) -> None:
         super().__init__()
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -153,7 +153,7 @@ class Kernel(dict):
         self.in_place = tuple(
             [(names.index(result), names.index(operand)) for result, given in in_place.items() for operand in given]
         )
-        self.same = tuple(sorted([(names.index(one), names.index(other)) for one, other in same.items()]))
+        self.aliases = tuple(sorted([(names.index(one), names.index(other)) for one, other in aliases.items()]))
 
     def __missing__(self, key: Any) -> Callable:
         dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
@@ -208,19 +208,19 @@ class Kernel(dict):
     def compile_variants(self, variables: dict[str, str]) -> None:
         """Compiles the kernel for distinct arrays, and for each pair (result, operand) that may share memory."""
         self.code(variables)
-        first = dict(self.same)
+        first = dict(self.aliases)
         for result, operand in self.in_place if self.noalias else ():
             root = first.get(result, result)
-            one_array = {result, root, *[one for one, other in self.same if other == root]}
-            others = [pair for pair in self.same if pair[0] not in one_array]
+            one_array = {result, root, *[one for one, other in self.aliases if other == root]}
+            others = [pair for pair in self.aliases if pair[0] not in one_array]
             pairs = sorted([*others, *[(one, operand) for one in one_array]])
             _object_code(self._source(variables)._replace(in_place=tuple(pairs)))
 
     def _source(self, variables: dict[str, str]) -> KernelSource:
-        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias, self.same)
+        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias, self.aliases)
 
     def _build(self, variables: dict[str, str]) -> Callable:
-        return _native_function(_ArgumentConverter(self._source(variables), self.in_place))
+        return _native_function(_NativeFunctionSelf(self._source(variables), self.in_place))
 
 
 class DeferredFunction:
@@ -233,7 +233,7 @@ class DeferredFunction:
     __slots__ = ("__name__", "__self__", "__weakref__", "_native")
 
     def __init__(self, source: KernelSource) -> None:
-        self.__self__ = _ArgumentConverter(source)
+        self.__self__ = _NativeFunctionSelf(source)
         self.__name__ = source.function.__name__
         self._native: Any = None
 
@@ -252,16 +252,16 @@ class DeferredFunction:
         return self._native
 
 
-def _native_function(conversion: _ArgumentConverter) -> Callable:
-    """Returns the native function of a conversion; compiles only if no cache has its code."""
-    source = conversion.source
+def _native_function(function_self: _NativeFunctionSelf) -> Callable:
+    """Returns the native function that has this `__self__`; compiles only if no cache has its code."""
+    source = function_self.source
     if jit_is_disabled():
         from fastgrad.kernels.codegen.interpreted_kernel import PythonKernel
 
-        return PythonKernel(conversion, source.function, source.signature, source.variables)
+        return PythonKernel(function_self, source.function, source.signature, source.variables)
     symbol, entry = _object_code(source)
-    native = load_function(entry.code, symbol, entry.symbols, conversion.name, conversion)
-    conversion.native = weakref.ref(native)
+    native = load_function(entry.code, symbol, entry.symbols, function_self.name, function_self)
+    function_self.native = weakref.ref(native)
     return native
 
 
@@ -282,7 +282,7 @@ def _object_code(source: KernelSource) -> tuple[str, cache.Entry]:
     return symbol, entry
 
 
-class _ArgumentConverter:
+class _NativeFunctionSelf:
     """The fallback of a native function for arguments that do not fit: converts them and calls again, or raises.
 
     Attributes:
@@ -290,7 +290,7 @@ class _ArgumentConverter:
         memory: the memory that must live as long as the function.
         step: the address of its entry for programs; see `step_address`.
         in_place: as of the `Kernel`.
-        variants: the variants for arrays of which some are the same; see `variant_for_aliases`.
+        variants: the variants for arrays of which some are the same; see `in_place_variant`.
         original: the function that this is a variant of.
         signature: all its parameters.
         source: the source that it is compiled from.
@@ -305,7 +305,7 @@ class _ArgumentConverter:
         self.signature = source.signature
         self.source = source
         self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
-        self.places = tuple([(_share_end_index(p), d, p.kind == "float") for p, d in self.parameters])
+        self.places = tuple([(_share_bound_index(p), d, p.kind == "float") for p, d in self.parameters])
         self.native: Callable[[], Any]
         self.memory: Any
         self.step: int
@@ -329,13 +329,13 @@ class _ArgumentConverter:
         self._check_lists(converted)
         return converted
 
-    def code_text(self, assembly: bool) -> str:
+    def inspect_code(self, as_assembly: bool) -> str:
         """Returns the code of the native function as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         compiler = run_uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
         with _compilation.lock:
             module = compiler.optimised_module(self.source, self.name)
-            return compiler.assembly(module) if assembly else str(module)
+            return compiler.assembly(module) if as_assembly else str(module)
 
     def _convert_argument(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
         if parameter.kind in ARRAY_KINDS:
@@ -393,8 +393,8 @@ class _ArgumentConverter:
                 )
 
 
-def _share_end_index(parameter: Parameter) -> int:
-    return SHARE_PARAMETERS.index(parameter.name) if parameter.is_share else -1
+def _share_bound_index(parameter: Parameter) -> int:
+    return SHARE_PARAMETERS.index(parameter.name) if parameter.is_share_bound else -1
 
 
 def step_address(native: Any) -> int:
@@ -416,12 +416,12 @@ def signature_of(native: Any) -> Signature:
 
 
 def source_of(native: Any) -> KernelSource | None:
-    """Returns the source that a native function was compiled from; None if the function is for the host alone."""
+    """Returns the source that a native function was compiled from; None for a function that only a CPU can run."""
     source: KernelSource | None = native.__self__.source
     return source
 
 
-def variant_for_aliases(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+def in_place_variant(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     """Returns a variant of a native function for arrays of which some are the same.
 
     Args:
@@ -452,13 +452,13 @@ def full_name(native: Any) -> str:
 
 def inspect_llvm(native: Any) -> str:
     """Returns the optimised LLVM IR of a native function of a `Kernel`; compiles it again."""
-    text: str = native.__self__.code_text(assembly=False)
+    text: str = native.__self__.inspect_code(as_assembly=False)
     return text
 
 
 def inspect_asm(native: Any) -> str:
     """Returns the assembly of a native function of a `Kernel`; compiles it again."""
-    text: str = native.__self__.code_text(assembly=True)
+    text: str = native.__self__.inspect_code(as_assembly=True)
     return text
 
 

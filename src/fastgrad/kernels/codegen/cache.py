@@ -94,7 +94,7 @@ _databases: dict[tuple[str, int], Any] = {}
 
 
 def _database(path: str, process: int) -> Any:
-    """Returns a connection to a file of entries, one a process as SQLite requires; None if it is no plain table."""
+    """Returns this process's SQLite connection to a file of entries; None if the file is no table of entries."""
     if (path, process) not in _databases:
         _databases[path, process] = _open_database(path)
     return _databases[path, process]

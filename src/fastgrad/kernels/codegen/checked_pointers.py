@@ -54,7 +54,7 @@ def _type_in_memory(kind: Any) -> Any:
 
 
 def pointer_value(context: Any, builder: Any, kind: Any, start: Any, size: Any, name: Any) -> Any:
-    """Returns a pointer to some elements; its name is a text, or an LLVM value."""
+    """Returns a checked pointer to `size` elements from `start` on; `name` is a text or an LLVM value."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder)
     pointer.data, pointer.size = start, size
     pointer.name = context.insert_const_string(builder.module, name) if isinstance(name, str) else name
@@ -97,22 +97,22 @@ def emit_tile_check(context: Any, builder: Any, special: Special, kinds: Any, ar
     context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_I64, numbers)])
 
 
-def _is_access(pointer: Any, index: Any) -> bool:
-    return isinstance(pointer, CheckedPointer) and isinstance(index, (types.Integer, types.Boolean))
+def _are_access_types(pointer_type: Any, index_type: Any) -> bool:
+    return isinstance(pointer_type, CheckedPointer) and isinstance(index_type, (types.Integer, types.Boolean))
 
 
 @type_callable(operator.getitem)
-def _type_getitem(_: Any) -> Any:
+def _type_getitem(_typing_context: Any) -> Any:
     def signature(pointer: Any, index: Any) -> Any:
-        return pointer.dtype(pointer, types.intp) if _is_access(pointer, index) else None
+        return pointer.dtype(pointer, types.intp) if _are_access_types(pointer, index) else None
 
     return signature
 
 
 @type_callable(operator.setitem)
-def _type_setitem(_: Any) -> Any:
+def _type_setitem(_typing_context: Any) -> Any:
     def signature(pointer: Any, index: Any, value: Any) -> Any:
-        return types.none(pointer, types.intp, pointer.dtype) if _is_access(pointer, index) else None
+        return types.none(pointer, types.intp, pointer.dtype) if _are_access_types(pointer, index) else None
 
     return signature
 

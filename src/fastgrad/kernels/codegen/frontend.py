@@ -136,7 +136,7 @@ class Frontend:
         given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
         if isinstance(given, Special):
             raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
-        return self.scalar_function(given, variables) if _is_scalar_function_or_choice(given) else given
+        return self.scalar_function(given, variables) if _is_scalar_or_dtype_function(given) else given
 
     def scalar_function(self, function: Any, variables: Mapping[str, TypeName]) -> ScalarFunction:
         """Returns a scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
@@ -165,12 +165,12 @@ class ScalarFunction:
 
     def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, TypeName]) -> None:
         self.__name__ = (
-            "/".join(f.__name__ for f in function.choices.values())
+            "/".join(f.__name__ for f in function.functions_by_dtype.values())
             if isinstance(function, ByDtype)
             else function.__name__
         )
         self._frontend = frontend
-        chosen: Mapping[Any, Any] = function.choices if isinstance(function, ByDtype) else {None: function}
+        chosen: Mapping[Any, Any] = function.functions_by_dtype if isinstance(function, ByDtype) else {None: function}
         self._choices = chosen
         self._variables = variables
         self._compiled: dict[tuple, tuple[object, _CompiledFunction]] = {}
@@ -224,7 +224,7 @@ class ScalarFunction:
         return outcome
 
     def _cache_key(self, function: FunctionType, arguments: tuple) -> str | None:
-        """Returns all that the function's IR depends on; None if it is short, or depends on objects of this process."""
+        """Returns the cache key of a function's IR; None if the function is short or reads objects without a text."""
         if bytecode_size(function) < LEAST_CACHED_BYTECODE:
             return None
         try:
@@ -278,7 +278,7 @@ def _source_location(function: FunctionType) -> str:
     return f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})"
 
 
-def _is_scalar_function_or_choice(value: Any) -> bool:
+def _is_scalar_or_dtype_function(value: Any) -> bool:
     return is_scalar_function(value) or isinstance(value, ByDtype)
 
 
@@ -289,7 +289,7 @@ ms."""
 
 @functools.cache
 def globals_used(function: Any) -> frozenset[str]:
-    """Returns the names of globals that a scalar function, or a function that it calls, reads; T if a constant does."""
+    """Returns the names of globals that a scalar function and its callees read, and T if one is a dtype constant."""
     names: set[str] = set()
     for called in _transitive_callees(function):
         names.update(called.__code__.co_names)
@@ -299,7 +299,7 @@ def globals_used(function: Any) -> frozenset[str]:
 
 
 def bytecode_size(function: Any) -> int:
-    """Returns the bytes of bytecode of a scalar function and of all functions that it calls."""
+    """Returns the number of bytes of bytecode of a scalar function and of all functions that it calls."""
     return sum(len(called.__code__.co_code) for called in _transitive_callees(function))
 
 
@@ -311,7 +311,7 @@ def _transitive_callees(function: Any) -> frozenset[FunctionType]:
     while waiting:
         next_function = waiting.pop()
         if isinstance(next_function, ByDtype):
-            waiting.extend(next_function.choices.values())
+            waiting.extend(next_function.functions_by_dtype.values())
         elif is_scalar_function(next_function) and next_function not in seen:
             seen.add(next_function)
             scope = next_function.__globals__

@@ -25,7 +25,7 @@ def without_collections() -> Iterator[None]:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Disables garbage collection here; later collections of young objects skip the objects created here, too."""
+    """Disables garbage collection in the block, and then moves all objects to the oldest generation."""
     with without_collections():
         yield
         if not gc.get_freeze_count():  # else the application has frozen objects, which must stay frozen

@@ -104,7 +104,7 @@ def panel_columns(element: Any) -> Any:
     return np.int64(host_isa().panel_bytes // number_type(element).dtype.itemsize)
 
 
-def masked_loads(element: Any) -> Any:
+def fast_masked_loads(element: Any) -> Any:
     """Returns whether loads of the first lanes of a vector are quick."""
     return np.int64(host_isa().masks)
 
@@ -144,7 +144,7 @@ def atomic_min(words: Any, i: Any, value: Any) -> Any:
 
 
 class StepTable:
-    """The kernels that run as plain Python, by the numbers that replace addresses in programs."""
+    """A table of kernels that run as plain Python; programs hold their numbers in place of addresses."""
 
     def __init__(self) -> None:
         self._steps: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -152,14 +152,14 @@ class StepTable:
         self._count = 0
 
     def add(self, kernel: Any) -> int:
-        """Returns the number of a kernel, an object with a method `step`; the entry lives as long as the kernel."""
+        """Adds an object with a method `step`, weakly referenced, to the table; returns its number."""
         with self._lock:
             self._count += 1
             self._steps[self._count] = kernel
             return self._count
 
     def call(self, number: Any, words: Any, first: Any, last: Any) -> Any:
-        """Runs the step of the kernel with a number that `add` returned; returns the step's answer.
+        """Runs the step of the kernel with this number in the table; returns the step's code.
 
         Raises:
             RuntimeError: no kernel has this number.
@@ -173,7 +173,7 @@ class StepTable:
 STEP_TABLE = StepTable()
 
 
-def call_real(address: Any, *numbers: Any) -> Any:
+def call_c_function(address: Any, *numbers: Any) -> Any:
     """Calls a C function of float64 numbers and a last int; returns its result."""
     kinds = [ctypes.c_double] * len(numbers)
     function = ctypes.CFUNCTYPE(ctypes.c_double, *kinds, ctypes.c_int)(int(address))
@@ -205,7 +205,7 @@ def _multiply_rows(
     a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
     accumulate: Any, depth: Any, rows: Any, columns: Any, *, term: Callable[..., Any],
 ) -> None:  # fmt: skip
-    """Computes the matrix product c = a b, or c += a b; `term` adds an element of a times one of b to a sum."""
+    """Computes the matrix product c = a b, or c += a b; `term` returns a sum plus the product of two elements."""
     a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
     for row in range(rows):
         for column in range(columns):
@@ -221,9 +221,9 @@ def _add_product(a: Any, i: int, b: Any, j: int, total: Any) -> Any:
 
 def multiply_windows(
     a: Any, a_at: Any, b: Any, b_at: Any, c: Any, c_at: Any, accumulate: Any, places: Any, terms_at: Any, depth: Any,
-    rows_at: Any, rows: Any, columns: Any, *, by_lane: bool = False,
+    rows_at: Any, rows: Any, columns: Any, *, depthwise: bool = False,
 ) -> None:  # fmt: skip
-    """Computes the matrix product c = a b, or c += a b, of rows and terms whose offsets are in the table `places`."""
+    """Computes the matrix product c = a b, or c += a b; the table `places` has the offsets of rows and terms."""
     size = c.kind.dtype.itemsize
     a_at, b_at, c_at = int(a_at), int(b_at), int(c_at)
 
@@ -235,12 +235,12 @@ def multiply_windows(
         for column in range(columns):
             total = c.kind(0)
             for a_term, b_term in terms:
-                x = a[a_at + a_row + a_term + (column if by_lane else 0)]
+                x = a[a_at + a_row + a_term + (column if depthwise else 0)]
                 total = _multiply_add(x, b[b_at + b_term + column], total)
             _store_total(c, c_at + c_row + column, total, accumulate)
 
 
-multiply_lanes = functools.partial(multiply_windows, by_lane=True)
+multiply_windows_depthwise = functools.partial(multiply_windows, depthwise=True)
 """`multiply_windows` where a row takes the place of an element of a."""
 
 
@@ -296,9 +296,9 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
 
 
 _NAMED_AS_IN_BODY: tuple[Callable[..., Any], ...] = (
-    address_of, atomic_add, atomic_min, call_pair, call_real, cycle_counter, float_bits, from_bits, fused_multiply_add,
-    local_array, masked_loads, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns, pointer, prefetch,
-    scale_by_power_of_two, transpose_rows, vector_lanes,
+    address_of, atomic_add, atomic_min, call_c_function, call_pair, cycle_counter, fast_masked_loads, float_bits,
+    from_bits, fused_multiply_add, local_array, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns,
+    pointer, prefetch, scale_by_power_of_two, transpose_rows, vector_lanes,
 )  # fmt: skip
 
 MEANINGS: dict[body.Special, Callable[..., Any]] = {
@@ -307,10 +307,10 @@ MEANINGS: dict[body.Special, Callable[..., Any]] = {
     body.atomic_load: operator.getitem,
     body.atomic_store: operator.setitem,
     body.call_step: STEP_TABLE.call,
-    body.multiply_lanes: multiply_lanes,
+    body.multiply_windows_depthwise: multiply_windows_depthwise,
     body.multiply_pairs: functools.partial(_multiply_rows, term=_add_products_of_pair),
     body.multiply_rows: functools.partial(_multiply_rows, term=_add_product),
-    body.relax: yield_thread,
+    body.spin_loop_hint: yield_thread,
     body.round_down: _rounding_function(np.floor),
     body.round_to_even: _rounding_function(np.rint),
     body.round_to_zero: _rounding_function(np.trunc),

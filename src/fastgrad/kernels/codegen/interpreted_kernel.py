@@ -34,7 +34,7 @@ from fastgrad.kernels.codegen.signature import (
     SHARE_PARAMETERS,
     Parameter,
     Signature,
-    checked_words,
+    array_size_words,
 )
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
@@ -57,53 +57,52 @@ class PythonKernel:
     """A kernel for given dtypes that is called like its native function, and runs as plain Python.
 
     Args:
-        conversion: the converter of arguments, as for native functions.
+        function_self: the converter of arguments, as for native functions.
         function: the body.
         signature: its parameters.
         variables: the dtype name of each type variable.
     """
 
-    def __init__(self, conversion: Any, function: Any, signature: Signature, variables: Mapping[str, str]) -> None:
-        self.__self__ = conversion
+    def __init__(self, function_self: Any, function: Any, signature: Signature, variables: Mapping[str, str]) -> None:
+        self.__self__ = function_self
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.function = python_function(function, variables)
         self._title = f"{self.__name__}[{', '.join(variables.values())}]" if variables else self.__name__
         self._signature = signature
         self._elements = [p.element and number_type(variables.get(p.element, p.element)) for p in signature.parameters]
-        self._words = checked_words(signature)
-        conversion.step = STEP_TABLE.add(self)
+        self._words = array_size_words(signature)
+        function_self.step = STEP_TABLE.add(self)
         _kernels[self._title] = self
 
     def __repr__(self) -> str:
         return f"<kernel {self._title} as plain Python>"
 
     def __call__(self, *args: Any) -> int | None:
-        """Converts the arguments and runs the body; returns its answer, if it has one."""
-        values = dict(
-            zip([p.name for p in self._signature.passed], self.__self__.converted_arguments(args), strict=True)
-        )
+        """Converts the arguments and runs the body; returns its status, if it has one."""
+        names = [p.name for p in self._signature.passed_parameters]
+        values = dict(zip(names, self.__self__.converted_arguments(args), strict=True))
         arguments = [self._argument(p, values) for p in self._signature.parameters]
         with np.errstate(all="ignore"):
             return self._status(self.function(*arguments))
 
     def step(self, address: int, first: Any, last: Any) -> int:
-        """Runs the kernel with the words at an address; returns the answer of a step (see `wrapper.step_ir`)."""
+        """Runs the kernel with operands in the words at an address; returns 0, or the kernel's status + 1."""
         words = AddressPointer(_INT64, address)
         shares = dict(zip(SHARE_PARAMETERS, (first, last), strict=True))
         place, arguments = 0, []
         for parameter, kind in zip(self._signature.parameters, self._elements, strict=True):
-            if parameter.is_share:
+            if parameter.is_share_bound:
                 arguments.append(_INT64(shares[parameter.name]))
                 continue
             sizes = [words[i] for i in self._words.get(parameter.name, ())]
             arguments.append(_argument_of_word(parameter, kind, words[place], sizes))
             place += 1
-        answer = self._status(self.function(*arguments))
-        return 0 if answer is None else answer + 1
+        status = self._status(self.function(*arguments))
+        return 0 if status is None else status + 1
 
-    def _status(self, answer: Any) -> int | None:
-        return int(_INT64(answer)) if self._signature.returns_status else None
+    def _status(self, status: Any) -> int | None:
+        return int(_INT64(status)) if self._signature.returns_status else None
 
     def _argument(self, parameter: Parameter, values: Mapping[str, Any]) -> Any:
         name, kind = parameter.name, parameter.kind
@@ -168,7 +167,10 @@ def _interpretable_global(value: Any, types_of_names: Mapping[str, NumberType], 
     if isinstance(value, DtypeConstant):
         return typed_literal(value.values[types_of_names["T"].name])
     if isinstance(value, ByDtype):
-        choices = {name: _interpretable_copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
+        choices = {
+            name: _interpretable_copy(choice, types_of_names, copies)
+            for name, choice in value.functions_by_dtype.items()
+        }
         return lambda *args: choices[_dtype_name(args[0])](*args)
     value = getattr(value, "py_func", value)  # the Python function, if Numba has compiled it
     if isinstance(value, types.FunctionType):

@@ -97,8 +97,8 @@ def _as_float(value: Any, other: Any) -> Any:
     return value if isinstance(value, _FLOAT_CLASSES) else np.float64(_value_and_signedness(value)[0])
 
 
-def _operator_pair(
-    function: Callable[[Any, Any], Any], gives_float: bool = False, is_shift: bool = False, takes_floats: bool = True
+def _operator_methods(
+    function: Callable[[Any, Any], Any], gives_float: bool = False, is_shift: bool = False, accepts_floats: bool = True
 ) -> tuple[Any, Any]:
     """Returns the methods of a binary operator, such as `__add__` and `__radd__`, of integers.
 
@@ -106,11 +106,11 @@ def _operator_pair(
         function: the operation on Python integers, or on floats.
         gives_float: whether integers become floats.
         is_shift: whether the result has the type of the left operand.
-        takes_floats: whether an operand may be a float; otherwise that is a TypeError.
+        accepts_floats: whether an operand may be a float; otherwise that is a TypeError.
     """
 
     def apply(a: Any, b: Any) -> Any:
-        if takes_floats and (gives_float or isinstance(a, _FLOAT_CLASSES) or isinstance(b, _FLOAT_CLASSES)):
+        if accepts_floats and (gives_float or isinstance(a, _FLOAT_CLASSES) or isinstance(b, _FLOAT_CLASSES)):
             return function(_as_float(a, b), _as_float(b, a))
         (x, is_x_unsigned), (y, is_y_unsigned) = _value_and_signedness(a), _value_and_signedness(b)
         return integer_of_64_bits(function(x, y), is_x_unsigned and (is_y_unsigned or is_shift))
@@ -119,14 +119,14 @@ def _operator_pair(
 
 
 def _shift(function: Callable[[int, int], int]) -> tuple[Any, Any]:
-    return _operator_pair(
-        lambda value, count: function(value, count) if 0 <= count < 64 else 0, is_shift=True, takes_floats=False
+    return _operator_methods(
+        lambda value, count: function(value, count) if 0 <= count < 64 else 0, is_shift=True, accepts_floats=False
     )
 
 
 def _division(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     """Returns the methods of a division that gives 0 for an integer divided by 0."""
-    return _operator_pair(lambda x, y: function(x, y) if y != 0 or isinstance(x, _FLOAT_CLASSES) else 0)
+    return _operator_methods(lambda x, y: function(x, y) if y != 0 or isinstance(x, _FLOAT_CLASSES) else 0)
 
 
 def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any], bool]:
@@ -140,9 +140,11 @@ def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any],
 for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
     setattr(Integer, f"__{_name}__", _comparison(getattr(operator, _name)))
 for _name, _pair in {
-    **{name: _operator_pair(getattr(operator, name)) for name in ("add", "sub", "mul")},
-    **{name: _operator_pair(getattr(operator, f"__{name}__"), takes_floats=False) for name in ("and", "or", "xor")},
-    "truediv": _operator_pair(operator.truediv, gives_float=True),
+    **{name: _operator_methods(getattr(operator, name)) for name in ("add", "sub", "mul")},
+    **{
+        name: _operator_methods(getattr(operator, f"__{name}__"), accepts_floats=False) for name in ("and", "or", "xor")
+    },
+    "truediv": _operator_methods(operator.truediv, gives_float=True),
     "floordiv": _division(operator.floordiv),
     "mod": _division(operator.mod),
     "lshift": _shift(operator.lshift),
@@ -198,7 +200,7 @@ NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_INTEGER_WIDTHS_IN
 
 
 def number_type(element: Any) -> NumberType:
-    """Returns the type in a body of a NumPy type, a dtype or its name; bools are bytes there."""
+    """Returns the number type that bodies have for a NumPy type, a dtype or its name; bool becomes uint8."""
     if isinstance(element, NumberType):
         return element
     name = np.dtype(element).name

@@ -100,13 +100,13 @@ def _arithmetic_definition(special: body.Special) -> Callable[..., Any]:
 # ---- memory ------------------------------------------------------------------------------------------------------
 
 
-def _local_array_definition(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]:
-    """Returns the definition of an array on the stack; `rows_of` returns the elements of a row for a type."""
+def _local_array_definition(name: str, row_elements: Callable[[Any], int]) -> Callable[..., Any]:
+    """Returns the definition of an array on the stack; `row_elements` maps a type to a row's number of elements."""
 
     def definition(element: Any, length: Any) -> Any:
         if not isinstance(length, types.IntegerLiteral):
             raise CompileError(f"a local array's length must be a literal, got {length}")
-        kind, count = element.dtype, length.literal_value * rows_of(element.dtype)
+        kind, count = element.dtype, length.literal_value * row_elements(element.dtype)
         pointer = host_pointer(kind)
 
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -122,7 +122,7 @@ def _local_array_definition(name: str, rows_of: Callable[[Any], int]) -> Callabl
 
 
 def host_pointer(kind: Any) -> Any:
-    """Returns the type of a pointer to elements of a type in this process."""
+    """Returns the Numba type of a pointer to elements of type `kind`; in checked builds, of a checked pointer."""
     if checks_bounds():
         from fastgrad.kernels.codegen.checked_pointers import CheckedPointer
 
@@ -215,7 +215,7 @@ def _call_step_definition(*kinds: Any) -> Any:
     return types.int64(*kinds), lower
 
 
-def _call_real_definition(*kinds: Any) -> Any:
+def _call_c_function_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, *numbers = _cast_arguments(
             context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)]
@@ -288,7 +288,7 @@ def _tile_function_definition(special: body.Special) -> Callable[..., Any]:
 
 
 _TILE_FUNCTIONS = (
-    body.multiply_lanes,
+    body.multiply_windows_depthwise,
     body.multiply_pairs,
     body.multiply_rows,
     body.multiply_windows,
@@ -307,14 +307,14 @@ INTRINSICS: dict[body.Special, Any] = {
     **{special: define_intrinsic(special, _tile_function_definition(special)) for special in _TILE_FUNCTIONS},
     body.address_of: define_intrinsic(body.address_of, _address_of_definition),
     body.call_pair: define_intrinsic(body.call_pair, _call_pair_definition),
-    body.call_real: define_intrinsic(body.call_real, _call_real_definition),
+    body.call_c_function: define_intrinsic(body.call_c_function, _call_c_function_definition),
     body.call_step: define_intrinsic(body.call_step, _call_step_definition),
     body.cycle_counter: define_intrinsic(body.cycle_counter, _cycle_counter_definition),
     body.local_array: define_intrinsic(
         body.local_array, _local_array_definition("local_array", lambda kind: 1), literal=True
     ),
-    body.masked_loads: define_intrinsic(
-        body.masked_loads, _machine_constant_definition(lambda size: int(host_isa().masks))
+    body.fast_masked_loads: define_intrinsic(
+        body.fast_masked_loads, _machine_constant_definition(lambda size: int(host_isa().masks))
     ),
     body.panel_array: define_intrinsic(
         body.panel_array,

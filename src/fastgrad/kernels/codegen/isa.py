@@ -51,7 +51,7 @@ LEVELS: dict[str, tuple[str, str]] = {
 
 
 def level_machine(level: str) -> Machine:
-    """Returns a processor of a level, with this process's operating system."""
+    """Returns the machine to compile for: any processor of a level, with this process's operating system."""
     return Machine(target_machine().triple, *LEVELS[level])
 
 

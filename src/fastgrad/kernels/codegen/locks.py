@@ -49,7 +49,7 @@ def free_properties_at_fork(owner: type) -> type:
 
 
 def release_if_held(lock: Any) -> None:
-    """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and storing its result.
+    """Releases an RLock if this thread holds it, for the case that a signal came right after `lock.acquire()`.
 
     A caller that has recorded its lock releases the lock itself. A signal may also come while the thread waits: then
     another thread holds the lock.

@@ -146,7 +146,7 @@ and memory; with many kernels, one used kernel keeps the code of all."""
 
 
 class _Engines:
-    """JIT engines: the functions whose code an engine has hold it, and free it."""
+    """JIT engines; each is freed with the last function whose code it holds."""
 
     def __init__(self) -> None:
         self._engine: Any = None

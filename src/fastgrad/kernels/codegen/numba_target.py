@@ -4,7 +4,7 @@ Three differences from `numba.njit` make a compilation several times as fast:
 
 - Only the typing and lowering rules of numbers and pointers are loaded: no arrays, strings, containers or run-time
   system.
-- Functions return only their values, without a status (`_ValueReturns`), since a body must not raise. So LLVM has less
+- Functions return only their values, without a status (`_ReturnByValue`), since a body must not raise. So LLVM has less
   code to clean up.
 - A function becomes only IR. LLVM optimises a kernel once, with all the functions it calls.
 
@@ -71,7 +71,7 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
         return known
 
 
-class _ValueReturns(callconv.BaseCallConv):  # type: ignore[misc]  # Numba has no types
+class _ReturnByValue(callconv.BaseCallConv):  # type: ignore[misc]  # Numba has no types
     """A calling convention in which functions return only their value.
 
     Where Numba would raise, functions call a function that does not exist. LLVM removes the call if it is unreachable;
@@ -121,14 +121,14 @@ class _StatusReturns(callconv.MinimalCallConv):  # type: ignore[misc]  # Numba h
         if exc is IndexError:
             self._return_errcode_raw(builder, callconv.RETCODE_USEREXC)
         else:
-            _ValueReturns.return_user_exc(self, builder)
+            _ReturnByValue.return_user_exc(self, builder)
 
 
 class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
     """Numba's CPU target without its run-time system and without containers."""
 
     def __init__(self, typing: ScalarTyping, name: str, leaves: bool) -> None:
-        self._convention = (_StatusReturns if leaves else _ValueReturns)(self)
+        self._convention = (_StatusReturns if leaves else _ReturnByValue)(self)
         super().__init__(typing, name)
 
     @property
@@ -198,7 +198,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         self._own.append(module)
 
     def add_bitcode(self, code: bytes) -> None:
-        """Adds bitcode that `bitcode` returned."""
+        """Adds a module as bitcode, a result of `bitcode`, to the library."""
         self._own.append(llvm.parse_bitcode(code))
 
     def bitcode(self, symbol: str) -> bytes:
@@ -213,7 +213,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         return code
 
     def finalize(self) -> None:
-        """Ends the collection; nothing is optimised here."""
+        """Declares the library's modules complete, as Numba requires; optimises nothing."""
         self._finalized = True
 
     def modules(self) -> Iterator[Any]:
@@ -256,7 +256,7 @@ class KernelPipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has 
     )
 
     def define_pipelines(self) -> list[PassManager]:
-        """Returns the only list of passes."""
+        """Returns the pipelines of a compilation: one, with the passes above."""
         manager = PassManager("kernel")
         for step, purpose in self._PASSES:
             manager.add_pass(step, purpose)

@@ -39,8 +39,8 @@ class Parameter(NamedTuple):
         return self.kind not in DERIVED_KINDS
 
     @property
-    def is_share(self) -> bool:
-        """True if it is an end of the share of the work, which no launch has an operand for."""
+    def is_share_bound(self) -> bool:
+        """True for `first` and `last`, the bounds of a share of the units, for which launches have no operands."""
         return self.kind == "int" and self.name in SHARE_PARAMETERS
 
     @property
@@ -57,7 +57,7 @@ class Signature(NamedTuple):
     returns_status: bool
 
     @property
-    def passed(self) -> tuple[Parameter, ...]:
+    def passed_parameters(self) -> tuple[Parameter, ...]:
         """The parameters that a caller passes, in order."""
         return tuple(p for p in self.parameters if p.passed)
 
@@ -119,13 +119,13 @@ def parse_signature(text: str) -> Signature:
     return Signature(" ".join(text.split()), tuple(parameters), bool(arrow))
 
 
-def checked_words(signature: Signature) -> dict[str, tuple[int, ...]]:
+def array_size_words(signature: Signature) -> dict[str, tuple[int, ...]]:
     """Returns the words of a step that give the size of each pointer's memory, for checked builds; see `bounds`.
 
     They come after the words of all parameters. An array has one word, its number of elements. A list has two: the
     address of its arrays' numbers of elements, and the number of arrays. `sizes` has one: how many sizes there are.
     """
-    place = sum(1 for p in signature.parameters if not p.is_share)
+    place = sum(1 for p in signature.parameters if not p.is_share_bound)
     words = {}
     for parameter in signature.parameters:
         count = 2 if parameter.kind in LIST_KINDS else 1 if parameter.kind in (*ARRAY_KINDS, "sizes") else 0

@@ -34,7 +34,7 @@ def compile_for_wheel(level: str, folder: str) -> None:
 
 
 def load(content: str) -> cache.Entry | None:
-    """Returns the code for some content, compiled on this machine or for a level of its processor, or None."""
+    """Returns the code for a kernel's content, compiled on this machine or for a level of its processor, or None."""
     if _wheel_builds:
         key, folder = _wheel_builds[-1]
         return cache.read(folder, f"{content}\n{key}")
@@ -57,7 +57,7 @@ def save(content: str, entry: cache.Entry) -> None:
 
 @functools.cache
 def platform_key() -> str:
-    """Returns the text that all code of this machine depends on."""
+    """Returns the part of cache keys that all kernels of this machine have: LLVM, Numba and processor."""
     initialize_llvm()
     import llvmlite
 

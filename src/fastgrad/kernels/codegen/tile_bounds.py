@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.body import scalar_function
 
 @scalar_function
 def _read_two_elements(x, first, last):
-    """Reads two elements of a checked pointer, which records one that does not exist; True if they are equal."""
+    """Reads x[first] and x[last], so that the pointer's checks see them; True if they are equal."""
     return x[first] == x[last]
 
 
@@ -121,7 +121,7 @@ def _check_multiply_windows(
 
 
 @scalar_function
-def _check_multiply_lanes(
+def _check_multiply_windows_depthwise(
     a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
 ):  # fmt: skip
     _check_tabulated_product(
@@ -130,7 +130,7 @@ def _check_multiply_lanes(
 
 
 CHECKS = {
-    body.multiply_lanes: _check_multiply_lanes,
+    body.multiply_windows_depthwise: _check_multiply_windows_depthwise,
     body.multiply_pairs: _check_multiply_pairs,
     body.multiply_rows: _check_multiply_rows,
     body.multiply_windows: _check_multiply_windows,

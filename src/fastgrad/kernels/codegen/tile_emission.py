@@ -155,33 +155,33 @@ class Tiles:
             self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
             return [a_rows[height], c_rows[height]]
 
-        self._emit_loops_by_height(builder, width, rows, [a, c], tile)
+        self._emit_row_loops_by_tile_height(builder, width, rows, [a, c], tile)
         return function
 
-    def _emit_loops_by_height(
+    def _emit_row_loops_by_tile_height(
         self,
         builder: ir.IRBuilder,
-        width: int,
+        tile_vectors: int,
         rows: ir.Value,
-        places: list[ir.Value],
+        tile_addresses: list[ir.Value],
         emit_tile: Callable[..., list[ir.Value]],
     ) -> None:
         """Emits the loops over the rows of C, one for each height of a tile, and the function's end.
 
         Args:
             builder: at the end of the function's entry.
-            width: vectors of a tile.
+            tile_vectors: vectors of a tile.
             rows: the number of rows.
-            places: values that depend on the first row of a tile.
-            emit_tile: emits a tile for its height and its places; returns those of the next tile.
+            tile_addresses: values that depend on the first row of a tile.
+            emit_tile: emits a tile for its height and its addresses; returns those of the next tile.
         """
-        state = []  # the number of rows that are left, and the places
-        for value in (rows, *places):
+        state = []  # the number of rows that are left, and the addresses
+        for value in (rows, *tile_addresses):
             slot = builder.alloca(value.type)
             builder.store(value, slot)
             state.append(slot)
         most_left = None
-        for height in self.machine.heights[width - 1]:
+        for height in self.machine.heights[tile_vectors - 1]:
             test, body, after = (builder.append_basic_block(n) for n in ("test", "tile", "after"))
             builder.branch(test)
             builder.position_at_end(test)
@@ -373,7 +373,7 @@ class Tiles:
     def _full_and_masked_branches(
         self, builder: ir.IRBuilder, counts_and_limits: list[tuple[ir.Value, int]]
     ) -> Iterator[bool]:
-        """Emits a `for` block twice: for counts that reach their limits, and with masks; yields whether masked."""
+        """Emits the body of a `for` loop twice, for full tiles and with masks; yields True for the copy with masks."""
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
         fits = ir.Constant(ir.IntType(1), 1)
         for count, most in counts_and_limits:

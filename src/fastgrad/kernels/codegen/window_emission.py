@@ -18,18 +18,18 @@ ROW_WORDS = 2  # of a row: the byte offsets of A's row and of C's row
 
 
 class WindowTiles(Tiles):
-    """An emitter of tile functions of products at tabulated offsets, for one element type, into one LLVM module."""
+    """An emitter of tile functions for products whose rows and terms lie at offsets in tables: convolutions."""
 
-    def _multiply_windows_function(self, width: int, by_lane: bool) -> ir.Function:
+    def _multiply_windows_function(self, width: int, depthwise: bool) -> ir.Function:
         """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
         Its parameters: a, b, c; whether to add to C; the terms' offsets and their number, at least 1; the rows' offsets
-        and their number; the columns. With `by_lane` a row of numbers, one for each column of C, takes the place of an
-        element of A.
+        and their number; the columns. With `depthwise` a row of numbers, one for each column of C, takes the place of
+        an element of A.
         """
         memory, table = I8.as_pointer(), I64.as_pointer()
         parameters = [memory, memory, memory, ir.IntType(1), table, I64, table, I64, I64]
-        kind = "lanes" if by_lane else "windows"
+        kind = "lanes" if depthwise else "windows"
         function, new = self._function_and_is_new(f"fastgrad_{kind}_{self.suffix}_{width}", parameters)
         if not new:
             return function
@@ -46,7 +46,7 @@ class WindowTiles(Tiles):
                 a_at, b_row = self._load_word(builder, place, 0), builder.gep(b, [self._load_word(builder, place, 1)])
 
                 def row_of_a(r: int) -> list[ir.Value]:
-                    if by_lane:
+                    if depthwise:
                         return self._load_vectors(builder, builder.gep(a_rows[r], [a_at]), masks)
                     return [self._load_splat(builder, a_rows[r], a_at)] * width
 
@@ -58,25 +58,25 @@ class WindowTiles(Tiles):
             self._store_tile(builder, sums, c_rows, accumulate, mask)
             return [builder.gep(here, [I64(ROW_WORDS * height)])]
 
-        self._emit_loops_by_height(builder, width, rows, [places], tile)
+        self._emit_row_loops_by_tile_height(builder, width, rows, [places], tile)
         return function
 
     def _load_word(self, builder: ir.IRBuilder, table: ir.Value, number: int) -> ir.Value:
         return builder.load(builder.gep(table, [I64(number)]))
 
-    def _emit_call(self, builder: ir.IRBuilder, arguments: list[ir.Value], by_lane: bool) -> None:
+    def _emit_call(self, builder: ir.IRBuilder, arguments: list[ir.Value], depthwise: bool) -> None:
         a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns = arguments
         values = [self._byte_pointer(builder, array, at) for array, at in ((a, a_at), (b, b_at), (c, c_at))]
         values.append(builder.icmp_signed("!=", accumulate, accumulate.type(0)))
         values += [builder.gep(places, [terms_at]), depth, builder.gep(places, [rows_at]), rows, columns]
         self._emit_call_by_width(
-            builder, columns, lambda width: self._multiply_windows_function(width, by_lane), values
+            builder, columns, lambda width: self._multiply_windows_function(width, depthwise), values
         )
 
     def multiply_windows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """Emits the call of a product of windows, with tiles as wide as needed; arguments: `body.multiply_windows`."""
         self._emit_call(builder, arguments, False)
 
-    def multiply_lanes(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """Emits the call of the product of windows that loads A lane by lane; arguments as of `body.multiply_lanes`."""
+    def multiply_windows_depthwise(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """Emits the call of the product that `body.multiply_windows_depthwise` describes, with its arguments."""
         self._emit_call(builder, arguments, True)

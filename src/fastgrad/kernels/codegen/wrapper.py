@@ -29,7 +29,7 @@ from fastgrad.kernels.codegen.signature import (
     KernelSource,
     Parameter,
     Signature,
-    checked_words,
+    array_size_words,
 )
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
@@ -221,15 +221,15 @@ def step_ir(source: KernelSource, symbol: str) -> str:
     are the share that the caller wants done. The step returns 0 if the body returns nothing, or -1; else it returns the
     body's result plus 1.
 
-    In checked builds more words follow (`checked_words`): for each array its number of elements, for each list the
+    In checked builds more words follow (`array_size_words`): for each array its number of elements, for each list the
     address of such numbers and their count.
     """
     lines, values, place = [], [], 0
     extents: dict[str, list[str]] = {}
-    sizes = checked_words(source.signature) if bounds.checks_bounds() else {}
+    sizes = array_size_words(source.signature) if bounds.checks_bounds() else {}
     for parameter in source.signature.parameters:
         name, kind = parameter.name, _llvm_type(parameter)
-        if parameter.is_share:
+        if parameter.is_share_bound:
             values.append(f"i64 %.{name}")
             continue
         lines.append(f"  %.at_{name} = getelementptr i64, ptr %.words, i64 {place}")
@@ -255,7 +255,7 @@ def step_ir(source: KernelSource, symbol: str) -> str:
     if bounds.checks_bounds():
         lines += [f"  %.flag = load i64, ptr @{bounds.RECORD_SYMBOL}", "  %.inside = icmp eq i64 %.flag, 0"]
         lines += [
-            f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.OUT_OF_BOUNDS_ANSWER}",
+            f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.OUT_OF_BOUNDS_CODE}",
             "  ret i64 %.final",
         ]
     else:
@@ -280,12 +280,12 @@ def llvm_fields(parameter: Parameter) -> list[tuple[str, str]]:
     return [first]
 
 
-def body_arguments(parameter: Parameter, given: Sequence[str]) -> str:
-    """Returns the values for a parameter as arguments of the body: the given values, and the parameter's name."""
+def body_arguments(parameter: Parameter, values: Sequence[str]) -> str:
+    """Returns the values for a parameter as arguments of the body: the `values`, and the parameter's name."""
     fields = llvm_fields(parameter)
     if parameter.kind == "objects":  # Python's objects, whose number is not known
-        given = [*given, str(bounds.NO_BOUND)]
-    named = [*given, f"@.name_{parameter.name}"][: len(fields)]
+        values = [*values, str(bounds.NO_BOUND)]
+    named = [*values, f"@.name_{parameter.name}"][: len(fields)]
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
 
@@ -339,7 +339,7 @@ class _Wrapper:
         self.lines.append(f"b{self.blocks}:")
 
     def function_ir(self) -> str:
-        source, passed = self.source, self.source.signature.passed
+        source, passed = self.source, self.source.signature.passed_parameters
         self.emit(f"%.arity = icmp eq i64 %nargs, {len(passed)}")
         self.emit_branch("%.arity", "slow")
         values: dict[str, list[str]] = {}

@@ -19,7 +19,7 @@ from fastgrad.kernels.convolution.patches import (
     BLOCKS_WORD,
     HEADER_WORDS,
     IMAGES_WORD,
-    PLACES_WORD,
+    POSITIONS_WORD,
     TARGET_IMAGE_WORD,
     TARGET_WORD,
 )
@@ -31,7 +31,7 @@ from fastgrad.kernels.runtime.launch import Constant, KernelEntry, Launch, Opera
 
 @scalar_function
 def block_of_element(table, element):
-    """Returns the number of the block whose result begins with this element."""
+    """Returns the number of the block of positions whose results begin at `element` of the convolution's result."""
     image = element // table[TARGET_IMAGE_WORD]
     rest = element - image * table[TARGET_IMAGE_WORD]
     a = rest // table[TARGET_WORD]
@@ -43,14 +43,14 @@ def block_of_element(table, element):
     return number * table[BLOCKS_WORD + 2] + c // table[BLOCK_WORD + 2]
 
 
-@kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
-def block_moments(x, moments, places, columns, first, last):
+@kernel("x: in[T], moments: out[float64], table: in[int64], columns: int, first: int, last: int", T=FLOATS)
+def block_moments(x, moments, table, columns, first, last):
     """Computes the mean of x's rows in a block, and the sum of squares around it, for each column.
 
     Args:
         x: the result of a convolution.
         moments: two rows of `columns` numbers for each block.
-        places: the convolution's table.
+        table: the convolution's table.
         columns: the channels.
         first, last: the elements of the block.
     """
@@ -58,7 +58,7 @@ def block_moments(x, moments, places, columns, first, last):
     square = local_array(T, 16)
     rest = local_array(T, 16)
     rows = (last - first) // columns
-    mean_at = 2 * block_of_element(places, first) * columns
+    mean_at = 2 * block_of_element(table, first) * columns
     square_at = mean_at + columns
     for c in range(2 * columns):
         moments[mean_at + c] = 0.0
@@ -118,7 +118,7 @@ def moments_of_blocks(moments, counts, mean, variance, blocks, columns, first, l
 
 def launches_with_moments(
     convolution: Launch,
-    measured: Operand,
+    moments_source: Operand,
     dtype: np.dtype,
     columns: int,
     scratch: Operand,
@@ -128,7 +128,7 @@ def launches_with_moments(
 
     Args:
         convolution: a launch of `slide` or `slide_lanes`, perhaps with an epilogue.
-        measured: the array whose moments are computed: the convolution's result, or the epilogue's.
+        moments_source: the array whose moments are computed: the convolution's result, or the epilogue's.
         dtype, columns: of that array.
         scratch: float64.
         results: mean and variance.
@@ -138,11 +138,11 @@ def launches_with_moments(
     """
     array, filters, target, table, _, following = convolution.operands
     assert isinstance(table, Constant)
-    places = table.array
-    counts = _rows_of_blocks(places)
+    words = table.array
+    counts = _rows_of_blocks(words)
     size = int(counts.sum()) * columns
     work = ELEMENT_NANOSECONDS * size / convolution.units
-    moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
+    moments = Launch(block_moments[dtype], (moments_source, scratch, table, columns), convolution.units, work)
     after = maps_in_sequence(following, moments) if isinstance(following, Launch) else moments
     operands = array, filters, target, table, KernelEntry(after.kernel), after
     first = Launch(convolution.kernel, operands, convolution.units, convolution.unit_cost + work)
@@ -156,7 +156,7 @@ def launches_with_moments(
 def _rows_of_blocks(table: np.ndarray) -> np.ndarray:
     """Returns how many rows of the result each block of a table has."""
     images = int(table[IMAGES_WORD])
-    sizes = [images, *table[HEADER_WORDS + PLACES_WORD : HEADER_WORDS + PLACES_WORD + 3].tolist()]
+    sizes = [images, *table[HEADER_WORDS + POSITIONS_WORD : HEADER_WORDS + POSITIONS_WORD + 3].tolist()]
     steps = [int(table[BLOCK_IMAGES_WORD]), *table[BLOCK_WORD : BLOCK_WORD + 3].tolist()]
     found = [
         np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))

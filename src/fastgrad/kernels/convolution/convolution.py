@@ -12,12 +12,12 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.geometry import (
     Block,
-    Phase,
     Sizes,
+    StridePhase,
     Windows,
     are_windows_inside,
     element_offsets,
-    input_gradient_phases,
+    input_gradient_stride_phases,
     largest_block,
     strides_of,
     window_cells,
@@ -47,7 +47,7 @@ from fastgrad.kernels.runtime.launch import (
 )
 
 PRODUCT_NANOSECONDS = 0.02  # nanoseconds for a multiplication and an addition, about
-MOST_BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
+MOST_BLOCK_POSITIONS = 256  # positions of a block: enough for each block to read the filters from a far cache
 MOST_PARTIAL_SUMS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
 MOST_PARTIAL_SUM_ELEMENTS = 1 << 18  # most elements of the partial sums
 
@@ -57,14 +57,14 @@ def _table_header(
     source: Sizes,
     channels: int,
     block: Block,
-    place_counts: Sizes,
-    place_stride: Sizes,
+    position_counts: Sizes,
+    position_stride: Sizes,
     patch_start: Sizes,
 ) -> list[int]:
-    """Returns the first words of a convolution's table: blocks, source, and patches, up to `TARGET_IMAGE_WORD`."""
-    blocks = [-(-count // size) if size else 0 for count, size in zip(place_counts, block.places, strict=True)]
-    numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
-    return [*numbers, *place_stride, *patch_start, *block.extent, int(block.copied)]
+    """Returns the words before `TARGET_IMAGE_WORD` of the table that `patches` describes: blocks, source, patches."""
+    blocks = [-(-count // size) if size else 0 for count, size in zip(position_counts, block.positions, strict=True)]
+    numbers = [*blocks, *block.positions, block.images, windows.images, *source, channels]
+    return [*numbers, *position_stride, *patch_start, *block.extent, int(block.copied)]
 
 
 # ---- results of windows ----------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def _window_launches(
     filters: tuple[Operand, Sizes],
     target: tuple[Sizes, int, Sizes],
     patch_geometry: tuple[Sizes, Sizes, Sizes],
-    phases: list[Phase],
+    phases: list[StridePhase],
     epilogue: Launch | None = None,
 ) -> Launches:
     """Returns the launches that multiply windows of an array by filters and write the products to the first output.
@@ -86,42 +86,42 @@ def _window_launches(
         dtype, windows: of the convolution.
         source: the array that is read, its sizes and its channels in a group.
         filters: the array, and its strides in elements between cells, terms and groups.
-        target: the sizes of the result, its channels in a group, and the stride between places of a phase.
-        patch_geometry: for the array that is read: the stride between places, the start of the first place's patch, and
-            its extent.
+        target: the sizes of the result, its channels in a group, and the stride between positions of a phase.
+        patch_geometry: for the array that is read: the stride between positions, the start of the first position's
+            patch, and its extent.
         phases: the phases that share the patches.
         epilogue: a map over the elements of the result.
     """
     array, sizes, depth = source
     move = patch_geometry[0]
-    by_lane, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
+    depthwise, groups, bytes_ = windows.is_depthwise, windows.groups, dtype.itemsize
     channels, outs = depth * groups, target[1] * groups
-    counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
+    counts = tuple(map(max, zip(*[phase.positions for phase in phases], strict=True)))
     array, sizes, start, block, before, scratch = _source_blocks(
-        dtype, array, windows.images, sizes, channels, counts, patch_geometry, MOST_BLOCK_PLACES
+        dtype, array, windows.images, sizes, channels, counts, patch_geometry, MOST_BLOCK_POSITIONS
     )
     patch = strides_of(block.extent if block.copied else sizes, channels)
     result = strides_of(target[0], outs)
     steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
-    lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
+    lanes = (1, 0, 0, outs, outs) if depthwise else (groups, depth, filters[1][2], target[1], target[1])
     head = [*_table_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
     tables: list[np.ndarray] = []
     at = patches.HEADER_WORDS + len(phases) * patches.PHASE_WORDS
     for phase in phases:
-        size = (block.images, *map(min, block.places, phase.places))
+        size = (block.images, *map(min, block.positions, phase.positions))
         moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
         rows = np.stack([element_offsets(size, moved), element_offsets(size, steps)], -1)
-        terms = _term_offsets(phase, patch[1:], filters[1], 1 if by_lane else depth)
+        terms = _term_offsets(phase, patch[1:], filters[1], 1 if depthwise else depth)
         home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
-        head += [*phase.places, at, at + rows.size, len(terms), home]
+        head += [*phase.positions, at, at + rows.size, len(terms), home]
         at += rows.size + terms.size
         tables += [rows.reshape(-1) * bytes_, terms.reshape(-1) * bytes_]
     table = np.concatenate([np.array(head, np.int64), *tables])
     units = -(-windows.images // block.images) * prod(head[:3])
-    work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
+    work = sum(len(phase.cells) * prod(phase.positions) for phase in phases) * windows.images * depth * outs
     cost = PRODUCT_NANOSECONDS * bytes_ / 4 * work + (0.0 if epilogue is None else epilogue.unit_cost * epilogue.units)
     step = (0, 0) if epilogue is None else (KernelEntry(epilogue.kernel), epilogue)
-    function = (slide_lanes if by_lane else slide)[dtype]
+    function = (slide_lanes if depthwise else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)
 
@@ -133,7 +133,7 @@ def _few_channel_launches(
     strides: tuple[int, int],
     target: tuple[Sizes, int, Sizes],
     patch_geometry: tuple[Sizes, Sizes, Sizes],
-    phases: list[Phase],
+    phases: list[StridePhase],
 ) -> Launches | None:
     """Returns a convolution's launches by the method for few output channels (`few_channels`), or None.
 
@@ -156,9 +156,9 @@ def _few_channel_launches(
         or min(cells, depth) < few_channels.LEAST_WINDOW_CELLS
     ):
         return None
-    counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
+    counts: Sizes = tuple(map(max, zip(*[phase.positions for phase in phases], strict=True)))
     room = max(depth, width * (MOST_PATCH_ELEMENTS // few_channels.MOST_BLOCK_PRODUCTS))
-    block = largest_block(windows.images, counts, move, spans, room, MOST_BLOCK_PLACES, True)
+    block = largest_block(windows.images, counts, move, spans, room, MOST_BLOCK_POSITIONS, True)
     if block is None:
         return None
     result, bytes_ = strides_of(target[0], outs), dtype.itemsize
@@ -174,14 +174,14 @@ def _few_channel_launches(
     tables = [rows.reshape(-1), terms.reshape(-1)]
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
     for phase in phases:
-        size = (block.images, *map(min, block.places, phase.places))
+        size = (block.images, *map(min, block.positions, phase.positions))
         pairs = np.stack([element_offsets(size, moved) * width, element_offsets(size, steps)], -1)
         inside = [
-            sum(n * stride for n, stride in zip(place, patch[1:], strict=True)) * width + number * outs
-            for number, place in phase.cells
+            sum(n * stride for n, stride in zip(position, patch[1:], strict=True)) * width + number * outs
+            for number, position in phase.cells
         ]
         home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
-        head += [*phase.places, at, at + pairs.size, len(inside), home]
+        head += [*phase.positions, at, at + pairs.size, len(inside), home]
         at += pairs.size + len(inside)
         tables += [pairs.reshape(-1), np.array(inside, np.int64)]
     table = Constant(np.concatenate([np.array(head, np.int64), *tables]))
@@ -196,12 +196,12 @@ def _few_channel_launches(
     return Launches((turn, launch), ((dtype, depth * width),))
 
 
-def _term_offsets(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
-    """Returns the offset of each term of a window's sum from the window's start, and of its row of filters."""
+def _term_offsets(phase: StridePhase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
+    """Returns a pair for each term of a window's sum: its offset in the window, and its filter row's offset."""
     cells = np.array([number for number, _ in phase.cells], np.int64)
-    places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
+    positions = np.array([position for _, position in phase.cells], np.int64).reshape(-1, 3)
     deep = np.arange(depth)
-    inside = (places * np.array(patch)).sum(-1)[:, None] + deep
+    inside = (positions * np.array(patch)).sum(-1)[:, None] + deep
     return np.stack([inside.reshape(-1), (cells[:, None] * filters[0] + deep * filters[1]).reshape(-1)], -1)
 
 
@@ -211,30 +211,30 @@ def _source_blocks(
     images: int,
     sizes: Sizes,
     channels: int,
-    place_counts: Sizes,
+    position_counts: Sizes,
     patch_geometry: tuple[Sizes, Sizes, Sizes],
-    most_places: int,
+    most_positions: int,
 ) -> tuple[Operand, Sizes, Sizes, Block, tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """Returns the array that windows slide over, or a padded copy if one window's patch is too large, and its blocks.
+    """Returns the array that windows slide over, or its padded copy if even one patch is too large, and the blocks.
 
     Args:
         dtype, array, images, sizes, channels: of the array that is read.
-        place_counts: the numbers of places.
+        position_counts: the numbers of positions.
         patch_geometry: as in `_window_launches`.
-        most_places: the most places of a block.
+        most_positions: the most positions of a block.
 
     Returns:
-        The array, its sizes, the start of the first place's patch, the blocks, and the launches that copy the array
+        The array, its sizes, the start of the first position's patch, the blocks, and the launches that copy the array
         with the scratch memory for it.
     """
     move, start, spans = patch_geometry
-    copied = not are_windows_inside(place_counts, move, start, spans, sizes)
-    block = largest_block(images, place_counts, move, spans, channels, most_places, copied)
+    copied = not are_windows_inside(position_counts, move, start, spans, sizes)
+    block = largest_block(images, position_counts, move, spans, channels, most_positions, copied)
     if block is not None:
         return array, sizes, start, block, (), ()
-    ends = tuple([(n - 1) * m + span for n, m, span in zip(place_counts, move, spans, strict=True)])
+    ends = tuple([(n - 1) * m + span for n, m, span in zip(position_counts, move, spans, strict=True)])
     copy = Launch(pad[dtype], (array, Scratch(0), *sizes, channels, *start, *ends), images * prod(ends))
-    block = largest_block(images, place_counts, move, spans, channels, most_places, False)
+    block = largest_block(images, position_counts, move, spans, channels, most_positions, False)
     assert block is not None
     return Scratch(0), ends, (0, 0, 0), block, (copy,), ((dtype, images * prod(ends) * channels),)
 
@@ -246,7 +246,7 @@ def _source_blocks(
     noalias=True,
 )
 def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width, first, last):
-    """y = x padded with zeros; y begins at the place (start_d, start_h, start_w) of x. A unit is a place of y."""
+    """y = x padded with zeros; y begins at the position (start_d, start_h, start_w) of x. A unit is a position of y."""
     for unit in range(first, last):
         c = unit % width + start_w
         b = unit // width % height + start_h
@@ -264,10 +264,10 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
-    return convolution_with_epilogue(inputs, outputs, None, **window)
+    return _direct_launches(inputs, outputs, None, **window)
 
 
-def convolution_with_epilogue(
+def _direct_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], epilogue: Launch | None, **window: Any
 ) -> Launches | None:
     """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
@@ -275,7 +275,7 @@ def convolution_with_epilogue(
     windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
-    phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
+    phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
     target = windows.outputs, windows.filters_per_group, (1, 1, 1)
     reading = windows.strides, start, window_extent(windows)
@@ -289,30 +289,38 @@ def convolution_with_epilogue(
     return _window_launches(x.dtype, windows, source, read_filters, target, reading, [phase], epilogue)
 
 
+def convolution_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
+) -> Launches | None:
+    """Returns the launches of a convolution with an epilogue; None if its kernels need scratch memory."""
+    launches = _direct_launches(inputs, outputs, following, **window)
+    return None if launches is None or launches.scratch else launches
+
+
 @kernel(
-    "filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int",
+    "filters: in[T], transposed: out[T], cells: int, ins: int, groups: int, outs: int, first: int, last: int",
     T=SUM_DTYPES,
 )
-def transpose_filters(filters, turned, cells, group, groups, each, first, last):
-    """turned[cell, part, o, q] = filters[cell, q, part, o]."""
+def transpose_filters(filters, transposed, cells, ins, groups, outs, first, last):
+    """transposed[cell, part, o, q] = filters[cell, q, part, o]; a group has `ins` and `outs` channels."""
     for unit in range(first, last):
         cell = unit // groups
         part = unit - cell * groups
-        for o in range(each):
-            for q in range(group):
-                turned[(unit * each + o) * group + q] = filters[((cell * group + q) * groups + part) * each + o]
+        for o in range(outs):
+            for q in range(ins):
+                transposed[(unit * outs + o) * ins + q] = filters[((cell * ins + q) * groups + part) * outs + o]
 
 
 @through_float32
 def convolution_input_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: Sizes, **window: Any
 ) -> Launches | None:
-    """Returns launches for the input's cotangent, from the result's and the filters, by phase of the strides."""
+    """Returns launches for the input's cotangent: products of the result's with filters, by phase of the strides."""
     g, filters = inputs
     windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
     if windows is None or g.dtype.name not in SUM_DTYPES:
         return None
-    start, spans, phases = input_gradient_phases(windows)
+    start, spans, phases = input_gradient_stride_phases(windows)
     each, group = windows.filters_per_group, windows.group
     target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
     few = _few_channel_launches(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
@@ -347,25 +355,25 @@ def convolution_filter_launches(
         patches.MOST_CHAIN_TERMS,
     )  # fmt: skip
     scratch = scratch or ((x.dtype, 0),)
-    by_lane, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
+    depthwise, outs, size = windows.is_depthwise, windows.outs, prod(filter_shape)
     head = _table_header(windows, sizes, windows.channels, block, windows.outputs, move, start)
     blocks = -(-windows.images // block.images) * prod(head[:3])
     chunks = max(1, min(MOST_PARTIAL_SUMS, blocks, MOST_PARTIAL_SUM_ELEMENTS // size))
     patch = strides_of(block.extent if block.copied else sizes, windows.channels)
     result = strides_of(windows.outputs, outs)
-    phase = Phase(windows.outputs, (0, 0, 0), window_cells(windows))
+    phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
     rows = _term_offsets(phase, patch[1:], (windows.group * outs, outs), windows.group)
-    shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
-    lanes = (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
+    shares = 1 if chunks > 1 or depthwise or not blocks else min(len(rows), max(1, len(rows) // 32))
+    lanes = (1, 0, 0, outs, outs) if depthwise else (windows.groups, windows.group, *[windows.filters_per_group] * 3)
     head += [*result, *lanes, chunks, size, shares, len(rows), outs]
-    inner = (block.images, *block.places)
+    inner = (block.images, *block.positions)
     moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
     terms = np.stack([element_offsets(inner, moved), element_offsets(inner, result)], -1)
-    places = np.concatenate([rows.reshape(-1), terms.reshape(-1)]) * x.dtype.itemsize
-    table = Constant(np.concatenate([np.array(head, np.int64), places]))
+    positions = np.concatenate([rows.reshape(-1), terms.reshape(-1)]) * x.dtype.itemsize
+    table = Constant(np.concatenate([np.array(head, np.int64), positions]))
     total = Output(0) if chunks == 1 else Scratch(1)
     cost = PRODUCT_NANOSECONDS * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)
-    function = (gather_lanes if by_lane else gather_filters)[x.dtype]
+    function = (gather_lanes if depthwise else gather_filters)[x.dtype]
     gather = Launch(function, (array, Input(1), total, table), chunks * shares, cost / (chunks * shares))
     if chunks == 1:
         return Launches((*before, gather), scratch)

@@ -1,4 +1,4 @@
-"""Geometry of windows: their number, the blocks of places that are computed at a time, the cells of a place."""
+"""Geometry of windows: their number, the blocks of positions that are computed at a time, the cells of a position."""
 
 from __future__ import annotations
 
@@ -53,30 +53,30 @@ class Windows(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block of places of a convolution's result that are computed at a time, from one patch of the input.
+    """A block of positions of a convolution's result that are computed at a time, from one patch of the input.
 
     Attributes:
-        images, places: their numbers.
+        images, positions: their numbers.
         extent: the extent of the patch that their windows touch.
         copied: whether the patch is copied; else all windows are inside of the array that is read.
     """
 
     images: int
-    places: Sizes
+    positions: Sizes
     extent: Sizes
     copied: bool
 
 
-class Phase(NamedTuple):
-    """The places of a convolution's result that read the same cells of filters; strides make several phases.
+class StridePhase(NamedTuple):
+    """The positions of an input's gradient that read the same cells of filters, in one phase of the strides.
 
     Attributes:
-        places: their numbers.
-        first: the position of the first place in the result.
+        positions: their numbers.
+        first: the first position in the result.
         cells: the number of each cell, and its position in the patch.
     """
 
-    places: Sizes
+    positions: Sizes
     first: Sizes
     cells: list[tuple[int, Sizes]]
 
@@ -96,23 +96,21 @@ def windows_of(
 
 
 def largest_block(
-    images: int, places: Sizes, place_strides: Sizes, patch_sizes: Sizes, channels: int, most_places: int, copied: bool
+    images: int, positions: Sizes, strides: Sizes, patch_sizes: Sizes, channels: int, most_positions: int, copied: bool
 ) -> Block | None:
-    """Returns the largest block of neighbouring places whose patch fits; None if even one place's patch is too large.
+    """Returns the largest block of neighbouring positions whose patch fits; None if a patch of one position does not.
 
     Args:
-        images, places: the numbers of all images and places.
-        place_strides, patch_sizes: the stride between places, and the extent of one place.
+        images, positions: the numbers of all images and positions.
+        strides, patch_sizes: the stride between positions, and the extent of one position.
         channels: of the patch.
-        most_places: most places of a block.
+        most_positions: most positions of a block.
         copied: whether there is a patch.
     """
-    sizes = (images, *places)
+    sizes = (images, *positions)
 
     def extent(block: Sequence[int]) -> Sizes:
-        return tuple(
-            [(n - 1) * move + span for n, move, span in zip(block[1:], place_strides, patch_sizes, strict=True)]
-        )
+        return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], strides, patch_sizes, strict=True)])
 
     def fits(block: Sequence[int]) -> bool:
         return not copied or block[0] * prod(extent(block)) * channels <= MOST_PATCH_ELEMENTS
@@ -124,7 +122,7 @@ def largest_block(
         best = 1
         while best < sizes[axis]:
             block[axis] = best + 1
-            if prod(block) > most_places or not fits(block):
+            if prod(block) > most_positions or not fits(block):
                 break
             best += 1
         block[axis] = -(-sizes[axis] // -(-sizes[axis] // best)) if sizes[axis] else 1  # all of about one size
@@ -142,7 +140,7 @@ def element_offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
 
 
 def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
-    """Returns the strides in elements between images, planes, lines and places of an array of places of these sizes."""
+    """Returns the strides in elements between images, planes, lines and positions of an array of these sizes."""
     found = [channels]
     for size in reversed(sizes):
         found.append(found[-1] * size)
@@ -150,12 +148,12 @@ def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
 
 
 def are_windows_inside(
-    place_counts: Sizes, place_strides: Sizes, start: Sizes, patch_sizes: Sizes, sizes: Sizes
+    position_counts: Sizes, position_strides: Sizes, start: Sizes, patch_sizes: Sizes, sizes: Sizes
 ) -> bool:
     """True if all windows are inside the array that is read."""
     ends = [
         (count - 1) * move + at + span
-        for count, move, at, span in zip(place_counts, place_strides, start, patch_sizes, strict=True)
+        for count, move, at, span in zip(position_counts, position_strides, start, patch_sizes, strict=True)
     ]
     return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
 
@@ -163,8 +161,8 @@ def are_windows_inside(
 def window_cells(windows: Windows) -> list[tuple[int, Sizes]]:
     """Returns (number, offset from the window's start) of each cell of a dilated window."""
     numbers = [range(n) for n in windows.kernel]
-    places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
-    return list(enumerate(places))
+    offsets = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
+    return list(enumerate(offsets))
 
 
 def window_extent(windows: Windows) -> Sizes:
@@ -172,8 +170,8 @@ def window_extent(windows: Windows) -> Sizes:
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 
 
-def input_gradient_phases(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
-    """Returns what an input's gradient reads: the start of patches of the result's cotangent, extent, and phases."""
+def input_gradient_stride_phases(windows: Windows) -> tuple[Sizes, Sizes, list[StridePhase]]:
+    """Returns the start and extent of the patches that an input's gradient reads, and its stride phases."""
     start: list[int] = []
     spans: list[int] = []
     choices = []
@@ -182,16 +180,16 @@ def input_gradient_phases(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
     ):
         found = []
         for first in range(max(1, min(stride, size))):
-            # `at` is the offset of the window that has cell k at the phase's first place.
+            # `at` is the offset of the window that has cell k at the phase's first position.
             hits = [
                 (k, (first + before - k * rate) // stride)
                 for k in range(cells)
                 if not (first + before - k * rate) % stride
             ]
             found.append((first, -(-(size - first) // stride), hits))
-        places = [at for _, _, hits in found for _, at in hits] or [0]
-        start.append(min(places))
-        spans.append(max(places) - min(places) + 1)
+        positions = [at for _, _, hits in found for _, at in hits] or [0]
+        start.append(min(positions))
+        spans.append(max(positions) - min(positions) + 1)
         choices.append(found)
     phases = []
     for parts in product(*choices):
@@ -202,5 +200,5 @@ def input_gradient_phases(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
             for (k, _), count in zip(chosen, windows.kernel, strict=True):
                 number = number * count + k
             cells_.append((number, tuple([at - low for (_, at), low in zip(chosen, start, strict=True)])))
-        phases.append(Phase(counts, firsts, cells_))
+        phases.append(StridePhase(counts, firsts, cells_))
     return tuple(start), tuple(spans), phases

@@ -1,8 +1,8 @@
 """Convolutions as matrix products of windows that are never unfolded in memory.
 
-For a block of places, the part of the input that their windows touch is copied to the stack (a patch), with zeros
-outside of the input. If all windows are inside, nothing is copied. Tables give the offsets of each place's row and of
-each cell's term (`multiply_windows`). A table begins with the numbers below. Blocks, chains and the order of sums
+For a block of positions, the part of the input that their windows touch is copied to the stack (a patch), with zeros
+outside of the input. If all windows are inside, nothing is copied. Tables give the offsets of each position's row and
+of each cell's term (`multiply_windows`). A table begins with the numbers below. Blocks, chains and the order of sums
 follow from shapes alone.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from fastgrad.kernels.codegen.body import (
     call_step,
     local_array,
-    multiply_lanes,
     multiply_windows,
+    multiply_windows_depthwise,
     panel_columns,
     scalar_function,
     specialized,
@@ -26,28 +26,28 @@ SUM_DTYPES = ("float32", "float64", "int32")
 MOST_PATCH_ELEMENTS = 32768  # most elements of a patch: the literal in the bodies below
 MOST_CHAIN_TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
 
-# Words of a table, most of them three for depth, height and width: numbers of blocks; places and images of a block.
+# Words of a table, most of them three for depth, height and width: numbers of blocks; positions and images of a block.
 BLOCKS_WORD, BLOCK_WORD, BLOCK_IMAGES_WORD = 0, 3, 6
-# The images; sizes and channels of the source; the stride between places; the first patch's start; its extent; copied.
+# Images; sizes and channels of the source; the stride between positions; the first patch's start, its extent; copied.
 (
     IMAGES_WORD, SOURCE_WORD, SOURCE_CHANNELS_WORD, MOVE_WORD,
     START_WORD, EXTENT_WORD, COPIED_WORD,
 ) = 7, 8, 11, 12, 15, 18, 21  # fmt: skip
-# The strides of the result in elements, between images, planes, lines and places.
+# The strides of the result in elements, between images, planes, lines and positions.
 TARGET_IMAGE_WORD, TARGET_WORD = 22, 23
 # The number of groups; the strides between groups in the source, the filters and the result; columns of a group.
 GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WORD = 26, 27, 28, 29, 30
-# The phases, which have filters of their own. Each has: places, offsets of rows, offsets of terms, their number, start.
+# The phases, each with its filters. Each has: positions, offsets of rows, offsets of terms, their number, start.
 PHASES_WORD, ITEM_BYTES_WORD, HEADER_WORDS = 31, 32, 33
-PLACES_WORD, ROWS_AT_WORD, TERMS_AT_WORD, DEPTH_WORD, TARGET_AT_WORD, PHASE_WORDS = 0, 3, 4, 5, 6, 7
-# For gradients of filters, in the place of phases.
+POSITIONS_WORD, ROWS_AT_WORD, TERMS_AT_WORD, DEPTH_WORD, TARGET_AT_WORD, PHASE_WORDS = 0, 3, 4, 5, 6, 7
+# For gradients of filters, instead of phases.
 (
     CHUNKS_WORD, CHUNK_SIZE_WORD, ROW_SHARES_WORD,
-    ROWS_WORD, GIVEN_CHANNELS_WORD, GRADIENT_HEADER_WORDS,
+    ROWS_WORD, COTANGENT_CHANNELS_WORD, GRADIENT_HEADER_WORDS,
 ) = 31, 32, 33, 34, 35, 36  # fmt: skip
 
 multiply = multiply_windows  # the bodies below call it; each kernel is compiled with its own
-SOURCE_FOLLOWS_COLUMNS = 0  # whether the source advances with the columns
+IS_DEPTHWISE = 0  # 1 if each column of filters reads its own channel of the source
 
 
 @scalar_function
@@ -81,7 +81,7 @@ def copy_patch(source, patch, table, image, images, a, b, c):
 
 @scalar_function
 def block_position(table, block_number):
-    """Returns the first image of the block with this number, its number of images, and its first place."""
+    """Returns a block's first image, its number of images, and its first position (a, b, c)."""
     in_a, in_b, in_c = table[BLOCKS_WORD], table[BLOCKS_WORD + 1], table[BLOCKS_WORD + 2]
     c = block_number % in_c * table[BLOCK_WORD + 2]
     b = block_number // in_c % in_b * table[BLOCK_WORD + 1]
@@ -91,8 +91,8 @@ def block_position(table, block_number):
 
 
 @scalar_function
-def block_place_count(table, sizes_at, a, b, c):
-    """Returns how many places the block at (a, b, c) has, in a phase with sizes from the table's word `sizes_at` on."""
+def block_position_count(table, sizes_at, a, b, c):
+    """Returns the number of positions of the block at (a, b, c); the phase has its sizes at word `sizes_at`."""
     rows = greatest(least(table[BLOCK_WORD], table[sizes_at] - a), 0)
     rows *= greatest(least(table[BLOCK_WORD + 1], table[sizes_at + 1] - b), 0)
     return rows * greatest(least(table[BLOCK_WORD + 2], table[sizes_at + 2] - c), 0)
@@ -106,110 +106,110 @@ def source_offset(table, image, a, b, c):
     return (y * table[SOURCE_WORD + 2] + c * table[MOVE_WORD + 2] + table[START_WORD + 2]) * table[SOURCE_CHANNELS_WORD]
 
 
-def _slide_windows(source, filters, target, places, step, words, first, last):
-    """target = a convolution: windows of the source times filters. A unit of work is a block of places.
+def _slide_windows(source, filters, target, table, epilogue_step, epilogue_words, first, last):
+    """target = a convolution: windows of the source times filters. A unit of work is a block of positions.
 
     Args:
         source, filters, target: arrays; every element of target is written.
-        places: the table.
-        step, words: an epilogue, a map over the elements of target, or 0, as in `gemm`.
+        table: the words above.
+        epilogue_step, epilogue_words: an epilogue, a map over the elements of target, or 0, as in `gemm`.
         first, last: the units to do.
     """
     patch = local_array(T, 32768)
     panel = panel_columns(T)
     for unit in range(first, last):
-        image, images, a, b, c = block_position(places, unit)
-        x, x_at = source, source_offset(places, image, a, b, c)
-        if places[COPIED_WORD] != 0:
-            copy_patch(source, patch, places, image, images, a, b, c)
+        image, images, a, b, c = block_position(table, unit)
+        x, x_at = source, source_offset(table, image, a, b, c)
+        if table[COPIED_WORD] != 0:
+            copy_patch(source, patch, table, image, images, a, b, c)
             x, x_at = patch, 0
         home = (
-            image * places[TARGET_IMAGE_WORD]
-            + a * places[TARGET_WORD]
-            + b * places[TARGET_WORD + 1]
-            + c * places[TARGET_WORD + 2]
+            image * table[TARGET_IMAGE_WORD]
+            + a * table[TARGET_WORD]
+            + b * table[TARGET_WORD + 1]
+            + c * table[TARGET_WORD + 2]
         )
         rows = 0
-        for number in range(places[PHASES_WORD]):
+        for number in range(table[PHASES_WORD]):
             phase = HEADER_WORDS + number * PHASE_WORDS
-            rows = images * block_place_count(places, phase + PLACES_WORD, a, b, c)
+            rows = images * block_position_count(table, phase + POSITIONS_WORD, a, b, c)
             depth, rows_at, terms_at = (
-                places[phase + DEPTH_WORD],
-                places[phase + ROWS_AT_WORD],
-                places[phase + TERMS_AT_WORD],
+                table[phase + DEPTH_WORD],
+                table[phase + ROWS_AT_WORD],
+                table[phase + TERMS_AT_WORD],
             )
-            to = home + places[phase + TARGET_AT_WORD]
+            to = home + table[phase + TARGET_AT_WORD]
             if depth == 0:
                 for r in range(rows):
-                    row = to + places[rows_at + 2 * r + 1] // places[ITEM_BYTES_WORD]
-                    for q in range(places[GROUPS_WORD] * places[TARGET_GROUP_WORD]):
+                    row = to + table[rows_at + 2 * r + 1] // table[ITEM_BYTES_WORD]
+                    for q in range(table[GROUPS_WORD] * table[TARGET_GROUP_WORD]):
                         target[row + q] = T(0)
                 continue
             chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
             length = (depth + chains - 1) // chains
-            for group in range(places[GROUPS_WORD]):
-                for column in range(0, places[COLUMNS_WORD], panel):
-                    columns = least(panel, places[COLUMNS_WORD] - column)
-                    at = x_at + group * places[SOURCE_GROUP_WORD] + column * SOURCE_FOLLOWS_COLUMNS
-                    filters_at = group * places[FILTER_GROUP_WORD] + column
-                    target_at = to + group * places[TARGET_GROUP_WORD] + column
+            for group in range(table[GROUPS_WORD]):
+                for column in range(0, table[COLUMNS_WORD], panel):
+                    columns = least(panel, table[COLUMNS_WORD] - column)
+                    at = x_at + group * table[SOURCE_GROUP_WORD] + column * IS_DEPTHWISE
+                    filters_at = group * table[FILTER_GROUP_WORD] + column
+                    target_at = to + group * table[TARGET_GROUP_WORD] + column
                     for chain in range(chains):
                         term = chain * length
                         multiply(
-                            x, at, filters, filters_at, target, target_at, term, places, terms_at + 2 * term,
+                            x, at, filters, filters_at, target, target_at, term, table, terms_at + 2 * term,
                             least(length, depth - term), rows_at, rows, columns,
                         )  # fmt: skip
-        if step != 0:
-            call_step(step, words, home, home + rows * places[TARGET_WORD + 2])
+        if epilogue_step != 0:
+            call_step(epilogue_step, epilogue_words, home, home + rows * table[TARGET_WORD + 2])
 
 
-def _gather_windows(source, given, target, places, first, last):
-    """target = a filter gradient's partial sums: windows of the source times cotangents `given`, by chunk of blocks.
+def _gather_windows(source, cotangents, target, table, first, last):
+    """target = partial sums of a filter gradient, by chunk of blocks: windows of the source times `cotangents`.
 
     A unit of work is a share of the rows for a chunk.
     """
     patch = local_array(T, 32768)
     panel = panel_columns(T)
-    blocks = (places[IMAGES_WORD] + places[BLOCK_IMAGES_WORD] - 1) // places[BLOCK_IMAGES_WORD]
-    blocks *= places[BLOCKS_WORD] * places[BLOCKS_WORD + 1] * places[BLOCKS_WORD + 2]
-    terms_at = GRADIENT_HEADER_WORDS + 2 * places[ROWS_WORD]
+    blocks = (table[IMAGES_WORD] + table[BLOCK_IMAGES_WORD] - 1) // table[BLOCK_IMAGES_WORD]
+    blocks *= table[BLOCKS_WORD] * table[BLOCKS_WORD + 1] * table[BLOCKS_WORD + 2]
+    terms_at = GRADIENT_HEADER_WORDS + 2 * table[ROWS_WORD]
     if blocks == 0:  # an empty sum
-        for i in range(places[CHUNK_SIZE_WORD]):
+        for i in range(table[CHUNK_SIZE_WORD]):
             target[i] = T(0)
     for unit in range(first, last):
-        chunk = unit // places[ROW_SHARES_WORD]
-        share = unit - chunk * places[ROW_SHARES_WORD]
-        row = places[ROWS_WORD] * share // places[ROW_SHARES_WORD]
-        rows = places[ROWS_WORD] * (share + 1) // places[ROW_SHARES_WORD] - row
+        chunk = unit // table[ROW_SHARES_WORD]
+        share = unit - chunk * table[ROW_SHARES_WORD]
+        row = table[ROWS_WORD] * share // table[ROW_SHARES_WORD]
+        rows = table[ROWS_WORD] * (share + 1) // table[ROW_SHARES_WORD] - row
         rows_at = GRADIENT_HEADER_WORDS + 2 * row
-        first_block = blocks * chunk // places[CHUNKS_WORD]
-        for block in range(first_block, blocks * (chunk + 1) // places[CHUNKS_WORD]):
-            image, images, a, b, c = block_position(places, block)
-            x, x_at = source, source_offset(places, image, a, b, c)
-            if places[COPIED_WORD] != 0:
-                copy_patch(source, patch, places, image, images, a, b, c)
+        first_block = blocks * chunk // table[CHUNKS_WORD]
+        for block in range(first_block, blocks * (chunk + 1) // table[CHUNKS_WORD]):
+            image, images, a, b, c = block_position(table, block)
+            x, x_at = source, source_offset(table, image, a, b, c)
+            if table[COPIED_WORD] != 0:
+                copy_patch(source, patch, table, image, images, a, b, c)
                 x, x_at = patch, 0
             home = (
-                image * places[TARGET_IMAGE_WORD]
-                + a * places[TARGET_WORD]
-                + b * places[TARGET_WORD + 1]
-                + c * places[TARGET_WORD + 2]
+                image * table[TARGET_IMAGE_WORD]
+                + a * table[TARGET_WORD]
+                + b * table[TARGET_WORD + 1]
+                + c * table[TARGET_WORD + 2]
             )
-            depth = images * least(places[BLOCK_WORD], places[TARGET_IMAGE_WORD] // places[TARGET_WORD] - a)
-            depth *= least(places[BLOCK_WORD + 1], places[TARGET_WORD] // places[TARGET_WORD + 1] - b)
-            depth *= least(places[BLOCK_WORD + 2], places[TARGET_WORD + 1] // places[TARGET_WORD + 2] - c)
+            depth = images * least(table[BLOCK_WORD], table[TARGET_IMAGE_WORD] // table[TARGET_WORD] - a)
+            depth *= least(table[BLOCK_WORD + 1], table[TARGET_WORD] // table[TARGET_WORD + 1] - b)
+            depth *= least(table[BLOCK_WORD + 2], table[TARGET_WORD + 1] // table[TARGET_WORD + 2] - c)
             chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
             length = (depth + chains - 1) // chains
-            for group in range(places[GROUPS_WORD]):
-                for column in range(0, places[COLUMNS_WORD], panel):
-                    columns = least(panel, places[COLUMNS_WORD] - column)
-                    at = x_at + group * places[SOURCE_GROUP_WORD] + column * SOURCE_FOLLOWS_COLUMNS
-                    given_at = home + group * places[FILTER_GROUP_WORD] + column
-                    target_at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column
+            for group in range(table[GROUPS_WORD]):
+                for column in range(0, table[COLUMNS_WORD], panel):
+                    columns = least(panel, table[COLUMNS_WORD] - column)
+                    at = x_at + group * table[SOURCE_GROUP_WORD] + column * IS_DEPTHWISE
+                    cotangents_at = home + group * table[FILTER_GROUP_WORD] + column
+                    target_at = chunk * table[CHUNK_SIZE_WORD] + group * table[TARGET_GROUP_WORD] + column
                     for chain in range(chains):
                         term = chain * length
                         multiply(
-                            x, at, given, given_at, target, target_at, (block - first_block) + term, places,
+                            x, at, cotangents, cotangents_at, target, target_at, (block - first_block) + term, table,
                             terms_at + 2 * term, least(length, depth - term), rows_at, rows, columns,
                         )  # fmt: skip
 
@@ -224,15 +224,19 @@ def add_chunks(parts, total, count, size, first, last):
             total[i] += parts[part * size + i]
 
 
-def _patch_kernel(function: Any, name: str, signature: str, by_lane: bool) -> Kernel:
-    names = {"multiply": multiply_lanes if by_lane else multiply_windows, "SOURCE_FOLLOWS_COLUMNS": int(by_lane)}
+def _patch_kernel(function: Any, name: str, signature: str, depthwise: bool) -> Kernel:
+    names = {
+        "multiply": multiply_windows_depthwise if depthwise else multiply_windows,
+        "IS_DEPTHWISE": int(depthwise),
+    }
     return kernel(signature, T=SUM_DTYPES)(specialized(function, name, function.__doc__, **names))
 
 
 _SLIDE_SIGNATURE = (
-    "source: in[T], filters: in[T], target: out[T], places: in[int64], step: int, words: int, first: int, last: int"
+    "source: in[T], filters: in[T], target: out[T], table: in[int64], epilogue_step: int, epilogue_words: int, "
+    "first: int, last: int"
 )
-_GATHER_SIGNATURE = "source: in[T], given: in[T], target: out[T], places: in[int64], first: int, last: int"
+_GATHER_SIGNATURE = "source: in[T], cotangents: in[T], target: out[T], table: in[int64], first: int, last: int"
 slide = _patch_kernel(_slide_windows, "slide", _SLIDE_SIGNATURE, False)
 slide_lanes = _patch_kernel(_slide_windows, "slide_lanes", _SLIDE_SIGNATURE, True)
 gather_filters = _patch_kernel(_gather_windows, "gather_filters", _GATHER_SIGNATURE, False)

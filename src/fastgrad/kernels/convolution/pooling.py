@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.convolution.sliding import window_kernel, window_sizes
+from fastgrad.kernels.convolution.sliding import pooling_kernel, window_sizes
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import nan_greatest
 from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, single_launch
@@ -27,180 +27,180 @@ CELL_NANOSECONDS = 0.1  # nanoseconds for a channel of a cell, about
 
 
 @scalar_function
-def begin_with_lowest(x, y, v, out, work, at, lanes, lowest):
-    """Starts a maximum with the lowest number of the dtype."""
+def begin_with_lowest(x, y, values, out, acc, result_at, lanes, min_value):
+    """Sets the maxima of a window to the lowest number of the dtype."""
     for o in range(lanes):
-        work[o] = V(lowest)
+        acc[o] = V(min_value)
 
 
 @scalar_function
-def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
-    """Starts a sum with 0."""
+def begin_with_zero(x, y, values, out, acc, result_at, lanes, min_value):
+    """Sets the sums of a window to 0."""
     for o in range(lanes):
-        work[o] = V(0)
+        acc[o] = V(0)
 
 
 @scalar_function
-def begin_with_window_number(x, y, v, out, work, at, lanes, lowest):
-    """Starts a gradient with the number that the window gives to its cells."""
+def begin_with_window_value(x, y, values, out, acc, result_at, lanes, min_value):
+    """Sets the accumulators to the window's values, such as the cotangents of its results."""
     for o in range(lanes):
-        work[o] = v[at + o]
+        acc[o] = values[result_at + o]
 
 
 @scalar_function
-def begin_without_winner(x, y, v, out, work, at, lanes, lowest):
-    """Starts with no winning cell; the result of a window without a winning cell is 0."""
+def begin_without_argmax(x, y, values, out, acc, result_at, lanes, min_value):
+    """Sets accumulators, which tell whether the argmax cell is known, and results to 0."""
     for o in range(lanes):
-        work[o] = V(0)
-        out[at + o] = V(0)
+        acc[o] = V(0)
+        out[result_at + o] = V(0)
 
 
 @scalar_function
-def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
+def keep_largest(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
     """Replaces the maximum of each channel by the cell's element if that is larger."""
     for o in range(lanes):
-        work[o] = nan_greatest(work[o], x[cell + o])
+        acc[o] = nan_greatest(acc[o], x[cell_at + o])
 
 
 @scalar_function
-def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
+def add_cell(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
     """Adds the cell's element of each channel to the window's sum."""
     for o in range(lanes):
-        work[o] += x[cell + o]
+        acc[o] += x[cell_at + o]
 
 
 @scalar_function
-def is_result(p, q):
-    """True if a cell has the window's result. (`and` and `or` would add branches, which prevent vectorisation.)"""
-    return (p == q) | ((p != p) & (q != q))  # noqa: PLR0124 - of NaN
+def is_equal_or_both_nan(a, b):
+    """True if two numbers are equal or both NaN; without `and` and `or`, whose branches prevent vectorisation."""
+    return (a == b) | ((a != a) & (b != b))  # noqa: PLR0124 - of NaN
 
 
 @scalar_function
-def add_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """Adds the window's number to its first cell that has the window's result."""
+def add_to_argmax_cell(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Adds a window's value to `out` at the cell, if the cell is the argmax: the first that equals the maximum y."""
     for o in range(lanes):
-        won = is_result(x[cell + o], y[at + o])
-        out[cell + o] += work[o] if won else V(0)
-        work[o] = V(0) if won else work[o]
+        is_argmax = is_equal_or_both_nan(x[cell_at + o], y[result_at + o])
+        out[cell_at + o] += acc[o] if is_argmax else V(0)
+        acc[o] = V(0) if is_argmax else acc[o]
 
 
 @scalar_function
-def write_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """Writes the window's number to its first cell with the window's result, if no other window has the cell."""
+def write_to_argmax_cell(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Writes a window's value to `out` at the argmax cell, else 0, if no other window has the cell."""
     for o in range(lanes):
-        won = is_result(x[cell + o], y[at + o])
-        out[cell + o] = work[o] + V(0) if won else V(0)  # the sum, so that -0.0 becomes 0.0 as in `to_winners`
-        work[o] = V(0) if won else work[o]
+        is_argmax = is_equal_or_both_nan(x[cell_at + o], y[result_at + o])
+        out[cell_at + o] = acc[o] + V(0) if is_argmax else V(0)  # the sum, so that -0.0 becomes 0.0 as in `to_winners`
+        acc[o] = V(0) if is_argmax else acc[o]
 
 
 @scalar_function
-def read_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """Reads the number of the first cell that has the window's result; `work` is 1 from then on."""
+def read_from_argmax_cell(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Writes the value at the window's argmax cell to the result; the accumulator is 1 after that cell."""
     for o in range(lanes):
-        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
-        out[at + o] = v[cell + o] if won else out[at + o]
-        work[o] = V(1) if won else work[o]
+        is_argmax = is_equal_or_both_nan(x[cell_at + o], y[result_at + o]) & (acc[o] == V(0))
+        out[result_at + o] = values[cell_at + o] if is_argmax else out[result_at + o]
+        acc[o] = V(1) if is_argmax else acc[o]
 
 
 @scalar_function
-def write_winner_position(x, y, out, work, at, cell, place, lanes):
-    """Writes the position, if the cell is the first that has the window's result."""
+def write_argmax_position(x, y, out, acc, result_at, cell_at, position, lanes):
+    """Writes a cell's position to the result, if the cell is the window's argmax."""
     for o in range(lanes):
-        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
-        out[at + o] = V(place + o) if won else out[at + o]
-        work[o] = V(1) if won else work[o]
+        is_argmax = is_equal_or_both_nan(x[cell_at + o], y[result_at + o]) & (acc[o] == V(0))
+        out[result_at + o] = V(position + o) if is_argmax else out[result_at + o]
+        acc[o] = V(1) if is_argmax else acc[o]
 
 
 @scalar_function
-def winner_in_batch(x, y, v, out, work, at, cell, image, lanes, count):
-    """Writes the position in the batch of the first cell that has the window's result."""
-    write_winner_position(x, y, out, work, at, cell, cell, lanes)
+def argmax_in_batch(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Writes the position of the window's argmax cell in the batch."""
+    write_argmax_position(x, y, out, acc, result_at, cell_at, cell_at, lanes)
 
 
 @scalar_function
-def winner_in_image(x, y, v, out, work, at, cell, image, lanes, count):
-    """Writes the position in its image of the first cell that has the window's result."""
-    write_winner_position(x, y, out, work, at, cell, cell - image, lanes)
+def argmax_in_image(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Writes the position of the window's argmax cell in its image."""
+    write_argmax_position(x, y, out, acc, result_at, cell_at, cell_at - image_at, lanes)
 
 
 @scalar_function
-def add_equal_share(x, y, v, out, work, at, cell, image, lanes, count):
-    """Adds an equal share of the window's number to each cell."""
+def add_mean_cotangent(x, y, values, out, acc, result_at, cell_at, image_at, lanes, cell_count):
+    """Adds the cotangent of a window's mean, divided by the number of cells, to a cell of `out`."""
     for o in range(lanes):
-        out[cell + o] += work[o] / V(count)
+        out[cell_at + o] += acc[o] / V(cell_count)
 
 
 @scalar_function
-def write_result(x, y, v, out, work, at, lanes, count):
-    """Writes the numbers of a window's channels from `work` to the result."""
+def write_result(x, y, values, out, acc, result_at, lanes, cell_count):
+    """Writes the accumulators of a window's channels to the result."""
     for o in range(lanes):
-        out[at + o] = work[o]
+        out[result_at + o] = acc[o]
 
 
 @scalar_function
-def write_mean(x, y, v, out, work, at, lanes, count):
-    """Writes a window's means: the sums in `work`, divided by the number of cells."""
+def write_mean(x, y, values, out, acc, result_at, lanes, cell_count):
+    """Writes a window's means: the accumulated sums, divided by the number of cells."""
     for o in range(lanes):
-        out[at + o] = work[o] / V(count)
+        out[result_at + o] = acc[o] / V(cell_count)
 
 
-_ARRAY_PARAMETERS = "x: in[T], y: in[T], v: in[V], out: out[V]"
-largest_in_windows = window_kernel(
+_ARRAY_PARAMETERS = "x: in[T], y: in[T], values: in[V], out: out[V]"
+largest_in_windows = pooling_kernel(
     "largest_in_windows",
-    "out = the largest element of each window of v; `lowest` where it has none.",
-    "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_lowest, "visit": keep_largest, "end": write_result},
+    "out = the largest element of each window of `values`; `min_value` for a window without cells.",
+    "x: in[V], y: in[V], values: in[V], out: out[V]",
+    {"begin_window": begin_with_lowest, "process_cell": keep_largest, "end_window": write_result},
     V=ORDERED_DTYPES,
 )
-mean_of_windows = window_kernel(
+mean_of_windows = pooling_kernel(
     "mean_of_windows",
     "out = the mean of each window's cells inside the input.",
-    "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_zero, "visit": add_cell, "end": write_mean},
+    "x: in[V], y: in[V], values: in[V], out: out[V]",
+    {"begin_window": begin_with_zero, "process_cell": add_cell, "end_window": write_mean},
     V=FLOATS,
 )
-spread_means = window_kernel(
+spread_means = pooling_kernel(
     "spread_means",
-    "out = the cotangent of `mean_of_windows`' x from v, the result's.",
-    "x: in[V], y: in[V], v: in[V], out: out[V]",
-    {"begin": begin_with_window_number, "visit": add_equal_share},
+    "out = the cotangent of the input of `mean_of_windows`; `values` is the cotangent of the result.",
+    "x: in[V], y: in[V], values: in[V], out: out[V]",
+    {"begin_window": begin_with_window_value, "process_cell": add_mean_cotangent},
     V=FLOATS,
 )
-to_winners = window_kernel(
+to_winners = pooling_kernel(
     "to_winners",
-    "out = the numbers v of the windows, added up at the first cells of x that have their windows' results y.",
+    "out = the values of windows, added up at the argmax cells: the first cells of x that equal the maxima y.",
     _ARRAY_PARAMETERS,
-    {"begin": begin_with_window_number, "visit": add_to_winner},
+    {"begin_window": begin_with_window_value, "process_cell": add_to_argmax_cell},
     T=ORDERED_DTYPES,
     V=FLOATS,
 )
-to_winners_apart = window_kernel(
+to_winners_apart = pooling_kernel(
     "to_winners_apart",
-    "out = the numbers v of windows that share no cell, at the first cells of x that have their windows' results y.",
+    "out = the values of disjoint windows at their argmax cells, the first cells of x that equal the maxima y.",
     _ARRAY_PARAMETERS,
-    {"begin": begin_with_window_number, "visit": write_to_winner},
+    {"begin_window": begin_with_window_value, "process_cell": write_to_argmax_cell},
     T=ORDERED_DTYPES,
     V=FLOATS,
 )
-from_winners = window_kernel(
+from_winners = pooling_kernel(
     "from_winners",
-    "out = the numbers v of the first cells of x that have their windows' results y; 0 for a window without one.",
+    "out = the values at the windows' argmax cells, the first cells of x that equal the maxima y; else 0.",
     _ARRAY_PARAMETERS,
-    {"begin": begin_without_winner, "visit": read_from_winner},
+    {"begin_window": begin_without_argmax, "process_cell": read_from_argmax_cell},
     T=ORDERED_DTYPES,
     V=FLOATS,
 )
 winner_positions, winner_positions_of_image = [
-    window_kernel(
+    pooling_kernel(
         name,
-        "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
+        "out = the positions of the windows' argmax cells in the batch or in their image; y is the maxima.",
         _ARRAY_PARAMETERS,
-        {"begin": begin_without_winner, "visit": visit},
-        {"out": "v"},
+        {"begin_window": begin_without_argmax, "process_cell": process_cell},
+        {"out": "values"},
         T=ORDERED_DTYPES,
         V=POSITION_DTYPES,
     )
-    for name, visit in (("winner_positions", winner_in_batch), ("winner_positions_of_image", winner_in_image))
+    for name, process_cell in (("winner_positions", argmax_in_batch), ("winner_positions_of_image", argmax_in_image))
 ]
 
 
@@ -213,18 +213,18 @@ def _pooling_launches(
     x: Spec,
     y: Spec,
     window: dict[str, Any],
-    scatters: bool,
-    lowest: float = 0.0,
+    writes_cells: bool,
+    min_value: float = 0.0,
 ) -> Launches | None:
     """Returns the launches of a pooling kernel that visits the windows of x.
 
     Args:
         kernel: the kernel.
-        arrays: for x, y, v, out.
+        arrays: for x, y, `values`, `out`.
         x, y: an array of the input's shape, and one of the result's.
         window: the attributes of the operation.
-        scatters: whether the kernel writes the array of the input's shape.
-        lowest: see `sliding`.
+        writes_cells: whether the kernel writes the array of the input's shape.
+        min_value: see `sliding`.
     """
     kinds = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
     cells, strides, padding, dilations = kinds
@@ -232,15 +232,15 @@ def _pooling_launches(
     if sizes is None:
         return None
     *outer, width, channels = y.shape
-    lines = prod(outer[1:]) if scatters else 1
-    cleared = prod(x.shape[1:]) if scatters and kernel.__name__ != "to_winners_apart" else 0
-    units = outer[0] if scatters else prod(outer)
+    lines = prod(outer[1:]) if writes_cells else 1
+    cleared = prod(x.shape[1:]) if writes_cells and kernel.__name__ != "to_winners_apart" else 0
+    units = outer[0] if writes_cells else prod(outer)
     cost = CELL_NANOSECONDS * channels * width * lines * prod(sizes[3:6])
-    return single_launch(kernel, *arrays, channels, lines, cleared, lowest, *sizes, units=units, unit_cost=cost)
+    return single_launch(kernel, *arrays, channels, lines, cleared, min_value, *sizes, units=units, unit_cost=cost)
 
 
-def _windows_partition_input(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
-    """True if each place of the input is a cell of one window."""
+def _is_partition_into_windows(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
+    """True if each place of the input is a cell of exactly one window."""
     whole = window["strides"] == window["kernel"] and not any(map(any, window["padding"]))
     sizes = zip(x.shape[1:-1], y.shape[1:-1], window["kernel"], strict=True)
     return whole and max(window["dilations"]) == 1 and all(size == windows * cells for size, windows, cells in sizes)
@@ -259,17 +259,17 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
 
 @through_float32
 def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """Returns the launches that add numbers of windows to the cells that have the maxima."""
+    """Returns the launches that add the windows' values at the argmax cells: the gradient of max pooling."""
     x, y, v = inputs
     if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
         return None
-    kernel = to_winners_apart if _windows_partition_input(x, y, window) else to_winners
+    kernel = to_winners_apart if _is_partition_into_windows(x, y, window) else to_winners
     return _pooling_launches(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
 
 
 @through_float32
 def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """Returns the launches that read the numbers of the cells that have the windows' maxima."""
+    """Returns the launches that read values at the windows' argmax cells: the tangents of max pooling."""
     x, y, v = inputs
     if x.dtype.name not in ORDERED_DTYPES or v.dtype.name not in FLOATS:
         return None

@@ -85,7 +85,7 @@ def gelu_slope(x):
 
 @scalar_function
 def _tanh_parts(x):
-    """Returns a = min(|x|, end), exp(-u) as k and p, and u's error, for GELU's u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
+    """Returns a = |x|, cut off, k and p of exp(-u) = 2^k (1 + p), u's error; u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
     a = at_most(math.fabs(x), T(TANH_GELU_END))
     square = a * a
     square_low = fused_multiply_add(a, a, -square)

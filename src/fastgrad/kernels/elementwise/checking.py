@@ -128,7 +128,7 @@ def assert_launches(
         last = Launch(first_distant_element[dtype], (*places, Input(2), Input(3), Output(0)), size)
     else:
         last = Launch(first_mismatch[dtype], (*places, Output(0), RELATIONS[check]), size)
-    return copies.followed_by(last)
+    return copies.copies_then(last)
 
 
 def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summarize: int | None) -> Launches | None:

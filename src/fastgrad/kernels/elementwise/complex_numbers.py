@@ -6,7 +6,7 @@ Formulas of the inverse functions: Kahan 1987, Branch cuts for complex elementar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -24,15 +24,6 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spe
 FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
 """The dtype T of computations in kernels; elements in memory are of type E."""
-UNARY_OPERATIONS = [
-    "negative", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "sigmoid", "conj",
-    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-]  # fmt: skip
-REAL_VALUED_OPERATIONS = ["abs", "real", "imag", "angle"]
-BINARY_OPERATIONS = [
-    "add", "subtract", "multiply", "divide", "multiply_no_nan", "divide_no_nan", "xdivy", "squared_difference",
-    "sqrt_gradient", "xlogy", "xlog1py", "pow", "rsqrt_gradient", "reciprocal_gradient",
-]  # fmt: skip
 
 
 @scalar_function
@@ -162,7 +153,7 @@ def inverse_hyperbolic_tangent(a, b):
 
 @scalar_function
 def algebraic_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, up to "conj"."""
+    """Applies the operation with number `operation_number` of one number, up to the conjugate."""
     if operation_number == 0:
         return -a, -b
     if operation_number == 1:
@@ -193,7 +184,7 @@ def algebraic_function(operation_number, a, b):
 
 @scalar_function
 def circular_function(operation_number, a, b):
-    """Applies the operation with number `operation_number` in `UNARY_OPERATIONS`, from "sin" on."""
+    """Applies the operation with number `operation_number` of one number, from the sine on."""
     if operation_number == 12:
         return product_with_exact_zero(cosh(b), sin(a)), cos(a) * sinh(b)
     if operation_number == 13:
@@ -224,7 +215,7 @@ def circular_function(operation_number, a, b):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def unary_operation(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `UNARY_OPERATIONS` to x."""
+    """Applies the operation with number `mode` of one number to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         p, q = algebraic_function(mode, a, b) if mode < 12 else circular_function(mode, a, b)
@@ -234,7 +225,7 @@ def unary_operation(x, y, step, mode, first, last):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def to_real(x, y, step, mode, first, last):
-    """Applies the operation with number `mode` in `REAL_VALUED_OPERATIONS` to x."""
+    """Applies the operation with number `mode` of one number with a real result to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
@@ -258,7 +249,7 @@ def power(a, b, c, d):
 
 @scalar_function
 def binary_function(operation_number, a, b, c, d):
-    """Applies the operation with number `operation_number` in `BINARY_OPERATIONS`."""
+    """Applies the operation with number `operation_number` of two numbers."""
     if operation_number == 0:
         return a + c, b + d
     if operation_number == 1:
@@ -294,7 +285,7 @@ def binary_function(operation_number, a, b, c, d):
     T=("float64",),
 )
 def binary_operation(x, y, z, x_step, y_step, mode, first, last):
-    """Applies the operation with number `mode` in `BINARY_OPERATIONS` to x and y."""
+    """Applies the operation with number `mode` of two numbers to x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         p, q = binary_function(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
@@ -373,40 +364,73 @@ def is_nonzero(x, y, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def launches_of(name: str) -> Callable[..., Launches | None]:
-    """Returns the ``launches`` of an operation for complex numbers."""
-    return lambda inputs, outputs, **attributes: complex_launches(name, inputs, outputs, attributes)
+ComplexLaunches = Callable[..., Launches | None]
+"""The ``complex_launches`` of an operation: a function ``(inputs, outputs, **attributes)``, None for real numbers."""
 
 
-def complex_launches(
-    name: str, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: Mapping[str, Any]
-) -> Launches | None:
-    """Returns the launches of an element-wise operation on complex numbers; None for other dtypes."""
-    output = outputs[0]
-    if not any(x.dtype.kind == "c" for x in (*inputs, output)):
+def _is_complex(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> bool:
+    return any(x.dtype.kind == "c" for x in (*inputs, outputs[0]))
+
+
+def _operands_and_dtype(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> tuple[Operands, np.dtype] | None:
+    """Returns the operands of a loop over complex numbers and the dtype of their parts; None without such a loop."""
+    number = next((x.dtype for x in (*inputs, outputs[0]) if x.dtype.kind == "c"), None)
+    if number is None:
         return None
-    if name == "cast":
-        return _cast_launches(inputs[0], output)
-    found = Operands(inputs, output.shape)
-    if not found.known:
+    operands = Operands(inputs, outputs[0].shape)
+    return (operands, np.dtype(f"float{number.itemsize * 4}")) if operands.known else None
+
+
+def _launches_of(function: Any, *numbers: int) -> ComplexLaunches:
+    """Returns the ``complex_launches`` of a kernel; ``numbers`` are its arguments after the steps of the operands."""
+
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+        loop = _operands_and_dtype(inputs, outputs)
+        if loop is None:
+            return None
+        operands, dtype = loop
+        return operands.then(function[(dtype, WIDE) if "E" in function.variables else dtype], *numbers)
+
+    return launches
+
+
+# The numbers of operations count in these orders.
+(
+    negative_launches, sign_launches, square_launches, sqrt_launches, rsqrt_launches, reciprocal_launches, exp_launches,
+    expm1_launches, log_launches, log1p_launches, sigmoid_launches, conj_launches, sin_launches, cos_launches,
+    tan_launches, asin_launches, acos_launches, atan_launches, sinh_launches, cosh_launches, tanh_launches,
+    asinh_launches, acosh_launches, atanh_launches,
+) = [_launches_of(unary_operation, number) for number in range(24)]  # fmt: skip
+abs_launches, real_launches, imag_launches, angle_launches = [_launches_of(to_real, number) for number in range(4)]
+(
+    add_launches, subtract_launches, multiply_launches, divide_launches, multiply_no_nan_launches,
+    divide_no_nan_launches, xdivy_launches, squared_difference_launches, sqrt_gradient_launches, xlogy_launches,
+    xlog1py_launches, pow_launches, rsqrt_gradient_launches, reciprocal_gradient_launches,
+) = [_launches_of(binary_operation, number) for number in range(14)]  # fmt: skip
+not_equal_launches, equal_launches = [_launches_of(are_equal, wanted) for wanted in range(2)]
+where_launches, masked_launches, complex_launches = [
+    _launches_of(kernel) for kernel in (select, zero_where_false, join_parts)
+]
+
+
+def add_n_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    """Returns the launches of a sum of arrays; None for real numbers."""
+    loop = _operands_and_dtype(inputs, outputs)
+    if loop is None:
         return None
-    number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
-    dtype = np.dtype(f"float{number.itemsize * 4}")
-    if name in UNARY_OPERATIONS:
-        return found.then(unary_operation[dtype, WIDE], UNARY_OPERATIONS.index(name))
-    if name in REAL_VALUED_OPERATIONS:
-        return found.then(to_real[dtype, WIDE], REAL_VALUED_OPERATIONS.index(name))
-    if name in BINARY_OPERATIONS:
-        return found.then(binary_operation[dtype, WIDE], BINARY_OPERATIONS.index(name))
-    if name in {"equal", "not_equal"}:
-        return found.then(are_equal[dtype], int(name == "equal"))
-    if name == "add_n":
-        arrays = tuple([Input(i) for i in range(len(inputs))])
-        return Launches((Launch(sum_of_arrays[dtype], (arrays, Output(0)), found.size * 2),))
-    kernels = {"where": select, "masked": zero_where_false, "complex": join_parts}
-    if name in kernels:
-        return found.then(kernels[name][dtype])
-    return Launches((), alias=True) if name == "identity" else None
+    operands, dtype = loop
+    arrays = tuple([Input(i) for i in range(len(inputs))])
+    return Launches((Launch(sum_of_arrays[dtype], (arrays, Output(0)), operands.size * 2),))
+
+
+def identity_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    """Returns the launches of a result that is the input itself; None for real numbers."""
+    return None if _operands_and_dtype(inputs, outputs) is None else Launches((), alias=True)
+
+
+def cast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    """Returns the launches of a cast from or to complex numbers; None for real numbers."""
+    return _cast_launches(inputs[0], outputs[0]) if _is_complex(inputs, outputs) else None
 
 
 def _cast_launches(x: Spec, y: Spec) -> Launches | None:

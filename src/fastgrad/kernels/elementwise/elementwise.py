@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
-from fastgrad.kernels.codegen.body import call_pair, call_real, local_array, round_down, scalar_function
+from fastgrad.kernels.codegen.body import call_c_function, call_pair, local_array, round_down, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.elementwise.special import dawsn, digamma, expint, spence
@@ -55,7 +55,7 @@ class Operands(ScratchCopies):
     def then(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
-        return self.followed_by(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
+        return self.copies_then(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
 
 
 # ---- integers ------------------------------------------------------------------------------------------
@@ -139,14 +139,14 @@ pow_launches = _operand_launches(power_of_integers, SIGNED_INTEGERS)
 def call_unary(x, y, x_step, function, first, last):
     """y = function(x)."""
     for i in range(first, last):
-        y[i] = T(call_real(function, float64(x[i * x_step])))
+        y[i] = T(call_c_function(function, float64(x[i * x_step])))
 
 
 @kernel("a: in[T], x: in[T], y: out[T], a_step: int, x_step: int, function: int, first: int, last: int", T=FLOATS)
 def call_binary(a, x, y, a_step, x_step, function, first, last):
     """y = function(a, x)."""
     for i in range(first, last):
-        y[i] = T(call_real(function, float64(a[i * a_step]), float64(x[i * x_step])))
+        y[i] = T(call_c_function(function, float64(a[i * a_step]), float64(x[i * x_step])))
 
 
 @kernel(
@@ -157,7 +157,7 @@ def call_binary(a, x, y, a_step, x_step, function, first, last):
 def call_ternary(a, b, x, y, a_step, b_step, x_step, function, first, last):
     """y = function(a, b, x)."""
     for i in range(first, last):
-        y[i] = T(call_real(function, float64(a[i * a_step]), float64(b[i * b_step]), float64(x[i * x_step])))
+        y[i] = T(call_c_function(function, float64(a[i * a_step]), float64(b[i * b_step]), float64(x[i * x_step])))
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, which: int, first: int, last: int", T=FLOATS)
@@ -174,7 +174,7 @@ def call_unary_if_finite(x, y, x_step, function, first, last):
     """y = function(x), NaN at infinities."""
     for i in range(first, last):
         value = float64(x[i * x_step])
-        y[i] = T(math.nan) if abs(value) == math.inf else T(call_real(function, value))
+        y[i] = T(math.nan) if abs(value) == math.inf else T(call_c_function(function, value))
 
 
 @kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
@@ -182,7 +182,7 @@ def log_gamma(x, y, x_step, gammaln, first, last):
     """y = log |gamma(x)|; inf at -inf."""
     for i in range(first, last):
         value = T(x[i * x_step])
-        y[i] = call_real(gammaln, math.inf if value == -math.inf else value)
+        y[i] = call_c_function(gammaln, math.inf if value == -math.inf else value)
 
 
 @scalar_function
@@ -244,9 +244,9 @@ def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
         found = math.nan
         if order == 0:
             if value > 0 or value != round_down(value):
-                found = call_real(psi, value)
+                found = call_c_function(psi, value)
         elif order > 0 and order == round_down(order):
-            found = call_real(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
+            found = call_c_function(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
             found = -found if order == 2.0 * round_down(0.5 * order) else found
         y[i] = found
 
@@ -276,8 +276,8 @@ def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
             if n > 2 and not (change > 1e-17 * abs(slope) and term > 1e-17 * total):
                 break
         logarithm = log(value)
-        front = exp(order * logarithm - value - call_real(gammaln, order + 1.0))
-        y[i] = front * (slope + total * (logarithm - call_real(psi, order + 1.0)))
+        front = exp(order * logarithm - value - call_c_function(gammaln, order + 1.0))
+        y[i] = front * (slope + total * (logarithm - call_c_function(psi, order + 1.0)))
 
 
 @functools.cache

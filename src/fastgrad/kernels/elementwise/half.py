@@ -135,7 +135,7 @@ def _float32_spec(x: Spec) -> Spec:
 
 
 def _converting_launches(float32_launches: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Returns launches for float32 arrays extended by conversions of half-width inputs and results."""
+    """Returns `float32_launches` between launches that convert half-width inputs and results."""
     scratch = list(float32_launches.scratch)
     places: dict[tuple[Any, int], Scratch] = {}
     before, after = [], []

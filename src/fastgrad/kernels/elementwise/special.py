@@ -5,7 +5,7 @@ SciPy's versions lose digits near poles, near 0, far from 0, and by cancellation
 
 import math
 
-from fastgrad.kernels.codegen.body import call_real, round_down, round_to_even, scalar_function
+from fastgrad.kernels.codegen.body import call_c_function, round_down, round_to_even, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.circular import tan
 from fastgrad.kernels.math.vector_math import exp, log, log1p
@@ -21,11 +21,11 @@ def digamma(x, y, x_step, psi, first, last):
     for i in range(first, last):
         value = T(x[i * x_step])
         if value > 0 or value != value:  # noqa: PLR0124 - true of NaN
-            y[i] = call_real(psi, value)
+            y[i] = call_c_function(psi, value)
         elif value == round_down(value):
             y[i] = math.nan
         else:
-            y[i] = call_real(psi, 1.0 - value) - math.pi / tan(math.pi * (value - round_to_even(value)))
+            y[i] = call_c_function(psi, 1.0 - value) - math.pi / tan(math.pi * (value - round_to_even(value)))
 
 
 @kernel("x: in[E], y: out[E], x_step: int, function: int, first: int, last: int", E=FLOATS, T=("float64",))
@@ -44,7 +44,7 @@ def dawsn(x, y, x_step, function, first, last):
             y[i] = 0.5 / value * q
             continue
         if not abs(value) < 0.4:
-            y[i] = call_real(function, value)
+            y[i] = call_c_function(function, value)
             continue
         z = value * value
         q = -3.8377564713691727e-11
@@ -75,7 +75,7 @@ def expint(x, y, x_step, function, first, last):
             # In two factors, since e^x alone may overflow.
             y[i] = (exp(value) / value * q) if value < 700.0 else (exp(value - 64.0) / value * q) * exp(T(64.0))
         else:
-            y[i] = math.nan if value < 0 else call_real(function, value)
+            y[i] = math.nan if value < 0 else call_c_function(function, value)
 
 
 @scalar_function

@@ -1,9 +1,9 @@
 """The epilogue of a dense layer's product: bias and activation in place; and their gradients in one pass.
 
-`BIAS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z + bias); its
-last two arguments are the range of z's elements to do. `GRADIENT_BIAS["relu"][dtype](g, y, dz, db, rows, columns)`
-computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the column sums of
-dz). There are such kernels for linear, tanh and sigmoid, too.
+`BIAS_KERNELS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z +
+bias); its last two arguments are the range of z's elements to do. `DENSE_GRADIENT_KERNELS["relu"][dtype](g, y, dz, db,
+rows, columns)` computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the
+column sums of dz). There are such kernels for linear, tanh and sigmoid, too.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spe
 FLOATS = ("float32", "float64")
 
 # The functions that the two bodies below call; each kernel is compiled with its own.
-activation = linear_of
-slope_of_result = linear_slope_of_result
+apply_activation = linear_of
+preactivation_cotangent = linear_slope_of_result
 
 
 def _add_bias_and_activate(z, bias, columns, first, last):
     for r in range(first // columns, (last + columns - 1) // columns):
         start = r * columns
         for c in range(greatest(first - start, 0), least(last - start, columns)):
-            z[start + c] = activation(z[start + c] + bias[c])
+            z[start + c] = apply_activation(z[start + c] + bias[c])
 
 
 def _gradient_bias(g, y, dz, db, rows, columns):
@@ -50,9 +50,9 @@ def _gradient_bias(g, y, dz, db, rows, columns):
             for r in range(start, least(start + BLOCK_ROWS, rows)):
                 at = r * columns + first
                 for c in range(width):
-                    slope = slope_of_result(g[at + c], y[at + c])
-                    dz[at + c] = slope
-                    block[c] += slope
+                    cotangent = preactivation_cotangent(g[at + c], y[at + c])
+                    dz[at + c] = cotangent
+                    block[c] += cotangent
             for c in range(width):
                 total[c] += block[c]
         for c in range(width):
@@ -60,12 +60,12 @@ def _gradient_bias(g, y, dz, db, rows, columns):
 
 
 def _bias_kernel(name: str, activation: object) -> Kernel:
-    function = specialized(_add_bias_and_activate, f"bias_{name}", activation=activation)
+    function = specialized(_add_bias_and_activate, f"bias_{name}", apply_activation=activation)
     return kernel("z: inout[T], bias: in[T], columns: int, first: int, last: int", T=FLOATS)(function)
 
 
 def _gradient_kernel(name: str, slope: object) -> Kernel:
-    function = specialized(_gradient_bias, f"{name}_gradient_bias", slope_of_result=slope)
+    function = specialized(_gradient_bias, f"{name}_gradient_bias", preactivation_cotangent=slope)
     signature = "g: in[T], y: in[T], dz: out[T], db: out[T], rows: int, columns: int"
     return kernel(signature, in_place={"dz": ("g",)}, T=FLOATS)(function)
 
@@ -77,8 +77,8 @@ _ACTIVATIONS = {
     "sigmoid": (sigmoid, sigmoid_slope_of_result),
 }
 BIAS_KERNELS = {name: _bias_kernel(name, function) for name, (function, _) in _ACTIVATIONS.items()}
-GRADIENT_BIAS_KERNELS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}
-"""The kernels by the name of the activation."""
+DENSE_GRADIENT_KERNELS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}
+"""The kernels of a dense layer's gradients by the name of the activation."""
 
 
 def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
@@ -86,12 +86,12 @@ def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: 
     (y,) = outputs
     rows, columns = y.shape
     finish = Launch(BIAS_KERNELS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
-    return product_launches(inputs[:2], following=finish)
+    return product_launches(inputs[:2], epilogue=finish)
 
 
 def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
     """Returns the launch of a dense layer's gradients: those of the product's result and of the bias."""
     g, _ = inputs
     rows, columns = g.shape
-    finish = GRADIENT_BIAS_KERNELS[activation][g.dtype]
+    finish = DENSE_GRADIENT_KERNELS[activation][g.dtype]
     return single_launch(finish, Input(0), Input(1), Output(0), Output(1), rows, columns)

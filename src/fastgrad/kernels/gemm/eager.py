@@ -34,7 +34,7 @@ from fastgrad.kernels.elementwise.half import BFLOAT16, ArraySpec
 from fastgrad.kernels.gemm.form import MOST_ROWS_TOGETHER, SECOND_CACHE_BYTES, form_of, pair_form_of
 from fastgrad.kernels.gemm.gemm import gemm
 from fastgrad.kernels.gemm.pairs import gemm_pairs
-from fastgrad.kernels.gemm.steps import NO_PROLOGUE_NO_EPILOGUE, product_launches
+from fastgrad.kernels.gemm.steps import NO_ROW_EPILOGUE, product_launches
 from fastgrad.kernels.runtime.eager_launch import run_eagerly
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -78,16 +78,16 @@ def stride_at(array, axis, itemsize):
     return pointer(int64, pointer(int64, array + STRIDES_AT)[0])[axis] // itemsize
 
 
-@kernel("objects: objects, words: inout[int64], transpose_a: int, transpose_b: int -> int")
-def multiply_matrices(objects, words, transpose_a, transpose_b):
+@kernel("arrays: objects, gemm_words: inout[int64], transpose_a: int, transpose_b: int -> int")
+def multiply_matrices(arrays, gemm_words, transpose_a, transpose_b):
     """c = op(a) op(b) for the arrays a, b, c of a tuple; c is contiguous and has the right shape and dtype.
 
     Returns `DONE`, `UNSUPPORTED` if the product is not supported (nothing is done), `NO_KERNEL` if the kernel's address is
     missing.
     """
-    a, b, c = objects[0], objects[1], objects[2]
-    dtype = matrix_dtype_number(a, words[ARRAY_TYPE])
-    dtype_of_b = matrix_dtype_number(b, words[ARRAY_TYPE])
+    a, b, c = arrays[0], arrays[1], arrays[2]
+    dtype = matrix_dtype_number(a, gemm_words[ARRAY_TYPE])
+    dtype_of_b = matrix_dtype_number(b, gemm_words[ARRAY_TYPE])
     if (dtype != FLOAT32 and dtype != FLOAT64) or dtype_of_b != dtype:  # noqa: PLR1714 - a body has no tuples
         return UNSUPPORTED
     itemsize = 4 if dtype == FLOAT32 else 8
@@ -105,27 +105,27 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
         or (b_k != 1 and b_column != 1)
     ):
         return UNSUPPORTED
-    step = words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
+    step = gemm_words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
     if step == 0:
         return NO_KERNEL
-    words[A], words[B], words[C] = (
+    gemm_words[A], gemm_words[B], gemm_words[C] = (
         pointer(int64, a + DATA_AT)[0],
         pointer(int64, b + DATA_AT)[0],
         pointer(int64, c + DATA_AT)[0],
     )
-    words[M], words[N], words[K] = m, n, k
-    words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
-    units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
-    words[UNIT], words[TOGETHER], words[MOST] = m, 1, 1
+    gemm_words[M], gemm_words[N], gemm_words[K] = m, n, k
+    gemm_words[A_ROW], gemm_words[A_K], gemm_words[B_K], gemm_words[B_COLUMN] = a_row, a_k, b_k, b_column
+    units = (n * itemsize + gemm_words[PANEL_BYTES] - 1) // gemm_words[PANEL_BYTES]
+    gemm_words[UNIT], gemm_words[TOGETHER], gemm_words[MOST] = m, 1, 1
     if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE_BYTES:
-        words[UNIT], words[TOGETHER] = MOST_ROWS_TOGETHER, units
+        gemm_words[UNIT], gemm_words[TOGETHER] = MOST_ROWS_TOGETHER, units
         units = (m + MOST_ROWS_TOGETHER - 1) // MOST_ROWS_TOGETHER
-    call_step(step, words[WORDS], 0, units)
+    call_step(step, gemm_words[WORDS], 0, units)
     return DONE
 
 
 class _NativeProduct:
-    """The native function, loaded at its first call, and its memory, which the GIL guards."""
+    """The native function `multiply_matrices`, loaded at its first call, and its words, which the GIL guards."""
 
     def __init__(self) -> None:
         self.words = np.zeros(WORDS + 1, np.int64)
@@ -136,8 +136,8 @@ class _NativeProduct:
         machine, words = host_isa(), self.words
         words[PANEL_BYTES], words[ARRAY_TYPE], words[WORDS] = machine.panel_bytes, id(np.ndarray), words.ctypes.data
         self.multiply = multiply_matrices[()] if machine.fused else _unsupported
-        answer: int = self.multiply(*args)
-        return answer
+        status: int = self.multiply(*args)
+        return status
 
 
 def _unsupported(*args: Any) -> int:
@@ -156,10 +156,10 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
         transpose_a, transpose_b: whether a and b are transposed.
     """
     c = np.empty((a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]), a.dtype)
-    answer = _native_product.multiply((a, b, c), _native_product.words, transpose_a, transpose_b)
-    if answer == DONE:
+    status = _native_product.multiply((a, b, c), _native_product.words, transpose_a, transpose_b)
+    if status == DONE:
         return c
-    if answer == NO_KERNEL:
+    if status == NO_KERNEL:
         _native_product.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
     return _product_of_launches(a, b, transpose_a, transpose_b)
@@ -212,13 +212,11 @@ def _small_product_call(
         or work * form.batches > MOST_DIRECT_MULTIPLY_ADDS
     ):
         return None
-    return _SmallProductCall(
-        gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
-    )
+    return _SmallProductCall(gemm[dtype], form.swapped, form.shape, (*form.gemm_args, *NO_ROW_EPILOGUE, 0, form.units))
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
-    """Returns a large product, with contiguous copies of other operands; None if NumPy should compute it."""
+    """Returns a large product; copies operands that are not contiguous; None if NumPy should compute it."""
     x, transpose_x = _contiguous_view(a, transpose_a)
     y, transpose_y = _contiguous_view(b, transpose_b)
     if y.dtype != x.dtype:
@@ -263,7 +261,7 @@ def _pair_product_call(
         launches = product_launches((ArraySpec(a, BFLOAT16), ArraySpec(b, BFLOAT16)), transpose_a, transpose_b)
         return _LargeProductCall(form.shape, launches)
     return _SmallProductCall(
-        gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_PROLOGUE_NO_EPILOGUE, 0, form.units)
+        gemm_pairs[()], form.swapped, form.shape, (*form.gemm_pairs_args, *NO_ROW_EPILOGUE, 0, form.units)
     )
 
 

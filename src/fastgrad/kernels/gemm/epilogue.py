@@ -9,7 +9,7 @@ from fastgrad.kernels.runtime.launch import NO_PARTS, KernelEntry, Launch
 
 @kernel("first_step: int, first_words: int, second_step: int, second_words: int, first: int, last: int")
 def run_two_maps(first_step, first_words, second_step, second_words, first, last):
-    """Runs two maps over the same elements, one after the other. Their answers are ignored.
+    """Runs two maps over the same elements, one after the other, and ignores their statuses.
 
     Args:
         first_step, first_words: the address of the first map's step, and of its words.
@@ -28,20 +28,20 @@ def maps_in_sequence(first: Launch, *others: Launch) -> Launch:
     return first
 
 
-@kernel("step: int, words: int, block_rows: int, block_units: int, first: int, last: int")
-def run_row_blocks(step, words, block_rows, block_units, first, last):
-    """Runs a kernel over blocks of rows. Its answer is ignored.
+@kernel("step: int, step_words: int, block_rows: int, block_units: int, first: int, last: int")
+def run_row_blocks(step, step_words, block_rows, block_units, first, last):
+    """Runs a kernel, whose units are blocks of rows, for the rows from `first` to `last`; ignores the status.
 
     Args:
-        step, words: the address of the kernel's step, and of its words.
+        step, step_words: the address of the kernel's step, and of its step_words.
         block_rows, block_units: the rows of a block, and the number of the kernel's units for a block.
         first, last: the rows; they begin with a block, and end with a block or with the last row of all.
     """
-    call_step(step, words, first // block_rows * block_units, (last + block_rows - 1) // block_rows * block_units)
+    call_step(step, step_words, first // block_rows * block_units, (last + block_rows - 1) // block_rows * block_units)
 
 
 def row_unit_launch(launch: Launch, rows: int, block: int) -> Launch:
-    """Returns a launch over rows that runs a launch over blocks of rows.
+    """Returns a launch whose units are rows, for use as an epilogue, from a launch whose units divide row blocks.
 
     Args:
         launch: the kernel.

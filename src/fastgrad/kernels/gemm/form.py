@@ -1,4 +1,4 @@
-"""The form of a product: the order of its operands, its units of work, its copies, its prologue and epilogue."""
+"""The form of a product: the order of its operands, its units of work, its copies."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from fastgrad.kernels.gemm.gemm import COPY_OF_A_PANEL_ROWS, MOST_CHAIN_TERMS, c
 from fastgrad.kernels.gemm.pairs import ROWS_COPIED_TOGETHER
 from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
 
-NO_PRIVATE_ROWS = (0,) * 3  # a prologue writes its rows to memory that others read
 TILE_ROWS = 8  # a multiple of the rows of all tiles
-FIRST_CACHES_BYTES_OF_C = 1 << 16  # bytes of C that stay in the first caches during the epilogue
+MOST_L1_EPILOGUE_BYTES = 1 << 16  # bytes of C that an epilogue finds in the first caches
 MOST_ROWS_TOGETHER = 64  # most rows that are worth computing together
 SECOND_CACHE_BYTES = 1 << 19  # bytes of the second cache that B may use
 ROWS_PER_PANEL_COPY = 128  # with so many rows, the copy of a panel is cheap compared to the product
 MOST_CHAIN_BYTES = 1 << 18  # most bytes of the sums of chains, which stay in the second cache
-LEAST_SHARED_NANOSECONDS = 8000.0  # least nanoseconds of a product that threads share
-MOST_UNSHARED_NANOSECONDS = 4000.0  # most nanoseconds of a product that threads do not share
+LEAST_PARALLEL_NANOSECONDS = 8000.0  # least nanoseconds of a product that threads share
+MOST_SERIAL_NANOSECONDS = 4000.0  # most nanoseconds of a product that threads do not share
 LARGE_A_BYTES = (
     1 << 21
 )  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
 LEAST_PANELS_FOR_COPY_OF_A = 8  # so many panels of B pay for a copy of rows of A
-COPY_GAP_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
-SECOND_CACHE_BYTES_OF_C = 1 << 18  # bytes of C that stay in the second cache during the epilogue
+COPY_PADDING_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
+MOST_L2_EPILOGUE_BYTES = 1 << 18  # bytes of C that an epilogue finds in the second cache
 LEAST_MULTIPLY_ADDS_FOR_TILES = 256  # multiplications of each matrix of a batch for which copies of A and B pay
 LEAST_UNITS_TO_SHARE = 4  # enough units for threads to share
 
@@ -65,14 +64,14 @@ class Form(NamedTuple):
     copied: int
 
     @property
-    def is_large_row(self) -> bool:
-        """True if this is the product of a row with so large a matrix that `gemv` is faster."""
+    def uses_gemv(self) -> bool:
+        """True if `gemv` is faster: for the product of one row with a large matrix."""
         rows_lie_together = self.strides[3] == 1
         return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
 
     @property
-    def parts(self) -> Mapping[int, int]:
-        """`Launch.parts`: C, and A if contiguous, if units are equal numbers of whole rows of one matrix; else none."""
+    def launch_parts(self) -> Mapping[int, int]:
+        """The launch's `parts`: C and a contiguous A, if units are equal blocks of whole rows of a matrix; or none."""
         rows = self.unit[0] * self.units
         if self.swapped or self.batches > 1 or self.m != rows:
             return NO_PARTS
@@ -87,34 +86,27 @@ class Form(NamedTuple):
     @property
     def can_call_row_epilogue(self) -> bool:
         """True if the kernel can call an epilogue on whole rows."""
-        return self.computes_whole_rows and not (self.swapped or self.is_large_row)
+        return self.computes_whole_rows and not (self.swapped or self.uses_gemv)
 
     @property
-    def reads_rows_of_a_once(self) -> bool:
-        """True if a unit reads contiguous rows of A from memory that no other unit reads."""
-        own = self.batches == 1 or self.strides[4] == self.m * self.k
-        together = self.strides[:2] == (self.k, 1)
-        return self.computes_whole_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
+    def gemm_args(self) -> tuple[int, ...]:
+        """The arguments of `gemm` between the arrays and the epilogue."""
+        return (*self.gemm_pairs_args, int(self.chains > 1), self.copied)
 
     @property
-    def numbers(self) -> tuple[int, ...]:
-        """The arguments of `gemm` between the arrays and the prologue."""
-        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NO_PRIVATE_ROWS)
-
-    @property
-    def numbers_of_pairs(self) -> tuple[int, ...]:
-        """The arguments of `gemm_pairs` between the arrays and the prologue."""
+    def gemm_pairs_args(self) -> tuple[int, ...]:
+        """The arguments of `gemm_pairs` between the arrays and the epilogue."""
         return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
-def form_of(
+def form_of(  # noqa: PLR0915  # one decision: each choice depends on those before
     itemsize: int,
     a: tuple[int, ...],
     b: tuple[int, ...],
     transpose_a: bool,
     transpose_b: bool,
-    followed: bool = False,
-    shared: bool = False,
+    has_epilogue: bool = False,
+    multithreaded: bool = False,
 ) -> Form | None:
     """Returns the form of a product of contiguous arrays of these matching shapes.
 
@@ -122,8 +114,8 @@ def form_of(
         itemsize: bytes of an element.
         a, b: the shapes.
         transpose_a, transpose_b: whether the last two axes are swapped.
-        followed: whether rows of the product go to another step.
-        shared: whether threads may share the product.
+        has_epilogue: whether rows of the product go to another step.
+        multithreaded: whether threads may share the product.
 
     Returns:
         None for a product without elements or without terms, and for batches that broadcast in a way that strides can't
@@ -147,7 +139,7 @@ def form_of(
         batches, m = 1, batches * m
     a_row, a_k = (1, m) if transpose_a else (k, 1)
     b_k, b_column = (1, k) if transpose_b else (n, 1)
-    may_turn = shared and not followed and batches == 1 and a_k == 1 != b_column
+    may_turn = multithreaded and not has_epilogue and batches == 1 and a_k == 1 != b_column
     turned = may_turn and _is_transpose_cheaper(m, n, k, host_isa().vector_bytes // itemsize)
     swapped = turned or (n == 1 and m > 1)
     if swapped:
@@ -157,17 +149,17 @@ def form_of(
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
     panels = -(-n * itemsize // host_isa().panel_bytes)
     chains = chains_of(k)
-    if not (shared and batches == 1 < m and b_column == 1 and _are_separate_chains_cheaper(itemsize, m, n, k, chains)):
+    if not (multithreaded and batches == 1 < m and b_column == 1 and _is_split_k_cheaper(itemsize, m, n, k, chains)):
         chains = 1
     is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE_BYTES
     is_far = a_k != 1 and m >= ROWS_PER_PANEL_COPY  # each term of a row is in a page of its own
     is_read_often = panels >= LEAST_PANELS_FOR_COPY_OF_A and not is_near and k * m * itemsize >= SECOND_CACHE_BYTES
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE_A_BYTES
     copies = is_far and (is_read_often or is_large) and _rows_in_copy_of_a(itemsize) > 0
-    whole_rows = (followed and chains == 1) or (is_near and panels > 1)
-    # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
+    whole_rows = (has_epilogue and chains == 1) or (is_near and panels > 1)
+    # Each unit then copies all of B. But a thread has its own rows, which an epilogue may need.
     whole_rows |= (
-        shared
+        multithreaded
         and batches == 1 < panels
         and b_column != 1
         and max(-(-m // ROWS_PER_PANEL_COPY), LEAST_UNITS_TO_SHARE // panels) > 1
@@ -179,12 +171,12 @@ def form_of(
     elif copies:
         rows = _rows_in_copy_of_a(itemsize)
         blocks = -(-m // (min(rows, ROWS_PER_PANEL_COPY) if whole_rows else rows))
-        together, most, copied = panels if whole_rows else LEAST_PANELS_FOR_COPY_OF_A, 1, rows + COPY_GAP_ELEMENTS
+        together, most, copied = panels if whole_rows else LEAST_PANELS_FOR_COPY_OF_A, 1, rows + COPY_PADDING_ELEMENTS
     elif whole_rows and is_near:
-        together, most = panels, max(min(MOST_ROWS_TOGETHER, FIRST_CACHES_BYTES_OF_C // (n * itemsize)) // TILE_ROWS, 1)
+        together, most = panels, max(min(MOST_ROWS_TOGETHER, MOST_L1_EPILOGUE_BYTES // (n * itemsize)) // TILE_ROWS, 1)
     else:
         if b_column != 1:  # each unit copies its panels of B
-            is_short = followed and MULTIPLY_ADD_NANOSECONDS * batches * m * n * k < MOST_UNSHARED_NANOSECONDS
+            is_short = has_epilogue and MULTIPLY_ADD_NANOSECONDS * batches * m * n * k < MOST_SERIAL_NANOSECONDS
             least_blocks = 1 if is_short else LEAST_UNITS_TO_SHARE // (batches * panels)
             blocks = min(blocks, max(-(-m // ROWS_PER_PANEL_COPY), least_blocks))
         if whole_rows:
@@ -201,15 +193,15 @@ def uses_bfloat16_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: 
 
 
 def pair_form_of(
-    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, has_epilogue: bool = False
 ) -> Form | None:
-    """Returns the form for `gemm_pairs`; None as `form_of`, for a row with a matrix, or without fused multiply-adds."""
+    """Returns the form for `gemm_pairs`; None if `form_of` has none, if m = 1, or without fused multiply-adds."""
     form = form_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
     if form is None or form.m == 1 or not host_isa().fused:
         return None
     is_copied = form.strides[1] != 1
     panels = -(-form.n * 4 // host_isa().panel_bytes)
-    together = panels if followed else min(panels, LEAST_PANELS_FOR_COPY_OF_A) if is_copied else 1
+    together = panels if has_epilogue else min(panels, LEAST_PANELS_FOR_COPY_OF_A) if is_copied else 1
     across = form.batches * -(-panels // together)
     # A unit copies its panels of B, which is cheap compared to so many rows.
     blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS_COPIED_TOGETHER), LEAST_UNITS_TO_SHARE // across))
@@ -217,16 +209,16 @@ def pair_form_of(
     rows = form.m
     if is_copied:
         rows = ROWS_COPIED_TOGETHER
-    elif followed:
-        rows = max(ROWS_COPIED_TOGETHER, SECOND_CACHE_BYTES_OF_C // (4 * form.n))
+    elif has_epilogue:
+        rows = max(ROWS_COPIED_TOGETHER, MOST_L2_EPILOGUE_BYTES // (4 * form.n))
     units = across * -(-form.m // unit)
     return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
 
 
 def _rows_in_copy_of_a(itemsize: int) -> int:
-    """Returns how many rows of A fit in the copy; none if vectors have two elements."""
+    """Returns how many rows of A fit in the kernel's packed copy of A; 0 if vectors have two elements."""
     rows = COPY_OF_A_PANEL_ROWS * (host_isa().panel_bytes // itemsize) // MOST_CHAIN_TERMS
-    return rows // COPY_GAP_ELEMENTS * COPY_GAP_ELEMENTS - COPY_GAP_ELEMENTS
+    return rows // COPY_PADDING_ELEMENTS * COPY_PADDING_ELEMENTS - COPY_PADDING_ELEMENTS
 
 
 def _is_transpose_cheaper(m: int, n: int, k: int, lanes: int) -> bool:
@@ -234,36 +226,36 @@ def _is_transpose_cheaper(m: int, n: int, k: int, lanes: int) -> bool:
     idle = -m % lanes
     return (
         2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k
-        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= 2 * LEAST_SHARED_NANOSECONDS
+        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= 2 * LEAST_PARALLEL_NANOSECONDS
     )
 
 
-def _are_separate_chains_cheaper(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
-    """True if adding up the chains costs little compared to the gain: each thread reads only a part of B."""
+def _is_split_k_cheaper(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
+    """True if split-k pays: threads then read only a part of B each, and adding the partial sums costs little."""
     sums = chains * m * n * itemsize
     return (
         chains > 1
         and sums <= MOST_CHAIN_BYTES
         and 2 * sums <= k * n * itemsize
-        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= LEAST_SHARED_NANOSECONDS
+        and MULTIPLY_ADD_NANOSECONDS * m * n * k >= LEAST_PARALLEL_NANOSECONDS
     )
 
 
 def form_for(
-    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, has_epilogue: bool
 ) -> Form | None:
-    """Returns the form of a product of matrices of a dtype; None if no kernel here supports it, as `form_of`."""
+    """Returns the form of a product of matrices of a dtype; None if neither `gemm` nor `gemm_pairs` supports it."""
     if dtype == BFLOAT16:
-        return pair_form_of(a, b, transpose_a, transpose_b, followed)
+        return pair_form_of(a, b, transpose_a, transpose_b, has_epilogue)
     if dtype not in gemm.variables["T"]:
         return None
-    return form_of(dtype.itemsize, a, b, transpose_a, transpose_b, followed, True)
+    return form_of(dtype.itemsize, a, b, transpose_a, transpose_b, has_epilogue, True)
 
 
-def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
-    """Returns the least number of rows, a multiple of 8, that `product_launches` gives to an epilogue on rows at once.
+def epilogue_block_rows(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
+    """Returns the rows of the blocks, a multiple of 8, for which `product_launches` calls an epilogue on rows.
 
-    All pieces but the last begin at a multiple of it.
+    Each block begins at a multiple of this number.
 
     Args:
         inputs, transpose_a, transpose_b: as for `product_launches`.
@@ -277,5 +269,5 @@ def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b:
     form, alone = form_for(*sizes, True), form_for(*sizes, False)
     if form is None or alone is None or not form.can_call_row_epilogue or alone.turned or form.batches > 1:
         return None
-    is_short = MULTIPLY_ADD_NANOSECONDS * form.m * form.n * form.k < MOST_UNSHARED_NANOSECONDS
+    is_short = MULTIPLY_ADD_NANOSECONDS * form.m * form.n * form.k < MOST_SERIAL_NANOSECONDS
     return form.unit[0] if is_short or form.units >= min(alone.units, LEAST_UNITS_TO_SHARE) else None

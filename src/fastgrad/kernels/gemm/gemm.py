@@ -1,4 +1,4 @@
-"""Matrix products C = op(A) op(B), in batches, with a prologue on rows of A and an epilogue on rows of C in the cache.
+"""Matrix products C = op(A) op(B), in batches, with an epilogue on rows of C in the cache.
 
 Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
 chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
@@ -7,18 +7,13 @@ column of B alone: not on tiles, shares, the other rows and columns, or the vect
 
 from __future__ import annotations
 
-from numpy import int64
-
 from fastgrad.kernels.codegen.body import (
-    address_of,
     call_step,
-    local_array,
-    masked_loads,
+    fast_masked_loads,
     multiply_rows,
     pack_panel,
     panel_array,
     panel_columns,
-    pointer,
     scalar_function,
     vector_lanes,
 )
@@ -28,13 +23,12 @@ from fastgrad.kernels.math.vector_math import least
 MOST_CHAIN_TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
 LEAST_ROWS_FOR_PACKING_B = 256  # with so many rows of A, a copy of a panel of B pays
 COPY_OF_A_PANEL_ROWS = 1768  # the length of a copy of A, in rows of a panel
-MOST_PROLOGUE_WORDS = 64  # most words of a prologue that writes such a copy
 CHAIN_SUM_BLOCK_ELEMENTS = 1024  # elements whose chains are added up at a time, within the first cache
 
 
 @scalar_function
 def chains_of(k):
-    """Returns the number of chains of a sum of k terms, a power of two: two or four threads get equal numbers."""
+    """Returns the number of chains of a sum of k terms, a power of two, so two or four threads get equally many."""
     chains = 1
     while chains * MOST_CHAIN_TERMS < k:
         chains *= 2
@@ -42,15 +36,15 @@ def chains_of(k):
 
 
 @kernel(
-    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, own_place: int, own_words: int, own_bytes: int, prologue: int, "
-    "prologue_words: int, prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
+    "a_batch: int, b_batch: int, unit_rows: int, unit_panels: int, most_merged_units: int, split_chains: int, "
+    "copy_row_elements: int, "
+    "epilogue_step: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied, own_place,
-    own_words, own_bytes, prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units, first,
-    last,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit_rows, unit_panels, most_merged_units,
+    split_chains, copy_row_elements, epilogue_step, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -60,67 +54,50 @@ def gemm(
         a_row, a_k: strides of A, in elements, of any value.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
-            Units are counted down the rows, then along the panels, then along the batch.
-        together: the panels of a unit. All panels are best while B fits the second cache.
-        most: how many units, one below the other, may be done as one.
-        apart: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of their
-            own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up. Threads
-            then read different rows of B.
-        copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
-            and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``. A copy
-            pays if A is read for many panels and each of its terms is in another page.
-        own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
-            writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
-            have at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel as elements.
-        own_words: the number of the prologue's words, at most ``MOST_PROLOGUE_WORDS``, if `own_place` is not 0.
-        own_bytes: the bytes of a row of A in the kernel's own memory.
-        prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
-            panels; else 0. Each row of the batch's A's is then read by one unit. The step's answer is ignored.
-        prologue_words: the address of that step's words.
-        prologue_units: how many of that kernel's units make a row of A.
-        epilogue, epilogue_words, epilogue_units: as for the prologue, for a kernel that gets rows of C as soon as they
-            are done.
+        unit_rows: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its
+            columns. Units are counted down the rows, then along the panels, then along the batch.
+        unit_panels: the panels of a unit. All panels are best while B fits the second cache.
+        most_merged_units: how many units, one below the other, may be done as one.
+        split_chains: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of
+            their own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up.
+            Threads then read different rows of B.
+        copy_row_elements: 0, or the number of elements for each term in a copy of the unit's part of A: more than a
+            unit has rows, and at most ``COPY_OF_A_PANEL_ROWS`` times the columns of a panel over ``MOST_CHAIN_TERMS``.
+            A copy pays if A is read for many panels and each of its terms is in another page.
+        epilogue_step: the address of the step of a kernel that gets rows of C as soon as they are done, if a unit has
+            all panels; else 0.
+        epilogue_words: the address of that step's words.
+        epilogue_units: how many of that kernel's units make a row of C.
         first, last: the units to do.
     """
-    packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
+    packed, copy = panel_array(T, 416), panel_array(T, 1768)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
-    across = (panels + together - 1) // together
-    blocks = (m + unit - 1) // unit
+    across = (panels + unit_panels - 1) // unit_panels
+    blocks = (m + unit_rows - 1) // unit_rows
     chains = chains_of(k)
     at = first
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(least(blocks - block, last - at), most)
+        count = least(least(blocks - block, last - at), most_merged_units)
         at += count
-        row, end = block * unit, least(m, (block + count) * unit)
+        row, end = block * unit_rows, least(m, (block + count) * unit_rows)
         matrix = place // across
-        first_panel = (place - matrix * across) * together
+        first_panel = (place - matrix * across) * unit_panels
         batch, begin_chain, end_chain = matrix, 0, chains
-        if apart != 0:
+        if split_chains != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
         top, bottom = batch * m + row, batch * m + end
-        rows = a
-        rows_at, rows_row = batch * a_batch + row * a_row, a_row
-        if own_place != 0:
-            for i in range(own_words):
-                words[i] = pointer(int64, prologue_words)[i]
-            words[own_place - 1] = address_of(copy) - top * own_bytes
-            call_step(prologue, address_of(words), top * prologue_units, bottom * prologue_units)
-            rows, rows_at, rows_row = copy, 0, k
-        elif prologue != 0:
-            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
-            there, there_at, there_row, there_k = rows, rows_at + term * a_k, rows_row, a_k
-            if copied != 0:
-                pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
-                there, there_at, there_row, there_k = copy, 0, 1, copied
-            for panel in range(first_panel, least(first_panel + together, panels)):
+            there, there_at, there_row, there_k = a, batch * a_batch + row * a_row + term * a_k, a_row, a_k
+            if copy_row_elements != 0:
+                pack_panel(a, there_at, a_k, a_row, copy, copy_row_elements, depth, end - row)
+                there, there_at, there_row, there_k = copy, 0, 1, copy_row_elements
+            for panel in range(first_panel, least(first_panel + unit_panels, panels)):
                 column = panel * width
                 columns = least(width, n - column)
                 stride = (columns + lanes - 1) // lanes * lanes
@@ -128,7 +105,7 @@ def gemm(
                 if (
                     b_column != 1
                     or (end - row >= LEAST_ROWS_FOR_PACKING_B and n > columns)
-                    or (masked_loads(T) == 0 and stride > columns)
+                    or (fast_masked_loads(T) == 0 and stride > columns)
                 ):
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
                     here, here_at, here_k = packed, 0, stride
@@ -137,8 +114,8 @@ def gemm(
                     there, there_at, there_row, there_k, here, here_at, here_k, c, at_c, n, more, depth, end - row,
                     columns,
                 )  # fmt: skip
-        if epilogue != 0:
-            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
+        if epilogue_step != 0:
+            call_step(epilogue_step, epilogue_words, top * epilogue_units, bottom * epilogue_units)
 
 
 @kernel(

@@ -24,7 +24,7 @@ from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.math.vector_math import least
 
 ROWS_COPIED_TOGETHER = 128  # of A that are copied together if the terms of a row are not adjacent
-COPY_GAP_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
+COPY_PADDING_ELEMENTS = 16  # elements between the terms of a copy, so that they do not compete for one cache set
 
 
 @scalar_function
@@ -44,19 +44,19 @@ def interleave(x, at, step, target, target_row, pairs, columns):
 
 @scalar_function
 def widen_with_zeros(x, at, step, target, start, count):
-    """Copies numbers with the stride `step` as pairs of each number with a zero."""
+    """Writes each of `count` strided bfloat16 numbers as a 32-bit pair: the number and a zero."""
     for i in range(count):
         target[start + i] = int32(x[at + i * step])
 
 
 @kernel(
-    "a: in[uint16], b: in[uint16], c: out[float32], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
-    "a_batch: int, b_batch: int, unit: int, together: int, most: int, prologue: int, prologue_words: int, prologue_units: int, "
-    "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
+    "a: in[uint16], b: in[uint16], c: out[float32], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, "
+    "b_column: int, a_batch: int, b_batch: int, unit_rows: int, unit_panels: int, most_merged_units: int, "
+    "epilogue_step: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
 )
-def gemm_pairs(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, prologue, prologue_words,
-    prologue_units, epilogue, epilogue_words, epilogue_units, first, last,
+def gemm_pairs(  # one kernel
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit_rows, unit_panels, most_merged_units,
+    epilogue_step, epilogue_words, epilogue_units, first, last,
 ):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -67,35 +67,33 @@ def gemm_pairs(
         a_row, a_k: strides of A, in elements; one of them is 1.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
-            Units are counted down the rows, then along the panels, then along the batch.
-        together: the panels of a unit.
-        most: how many units, one below the other, may be done as one: at most `ROWS_COPIED_TOGETHER` rows if a_k
-            is not 1.
-        prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
+        unit_rows: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its
+            columns. Units are counted down the rows, then along the panels, then along the batch.
+        unit_panels: the panels of a unit.
+        most_merged_units: how many units, one below the other, may be done as one: at most `ROWS_COPIED_TOGETHER` rows
+            if a_k is not 1.
+        epilogue_step, epilogue_words, epilogue_units: as in `gemm`.
         first, last: the units to do.
     """
     packed, copy, lasts = panel_array(int32, 416), local_array(int32, 59904), local_array(int32, 128)
     width = panel_columns(int32)
     lanes = vector_lanes(int32)
-    copy_row = ROWS_COPIED_TOGETHER + COPY_GAP_ELEMENTS
+    copy_row = ROWS_COPIED_TOGETHER + COPY_PADDING_ELEMENTS
     panels = (n + width - 1) // width
-    across = (panels + together - 1) // together
-    blocks = (m + unit - 1) // unit
+    across = (panels + unit_panels - 1) // unit_panels
+    blocks = (m + unit_rows - 1) // unit_rows
     pairs = (k + 1) // 2
     chains = chains_of(pairs)
     at = first
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(least(blocks - block, last - at), most)
+        count = least(least(blocks - block, last - at), most_merged_units)
         at += count
-        row, end = block * unit, least(m, (block + count) * unit)
+        row, end = block * unit_rows, least(m, (block + count) * unit_rows)
         batch = place // across
-        first_panel = (place - batch * across) * together
+        first_panel = (place - batch * across) * unit_panels
         top, bottom = batch * m + row, batch * m + end
-        if prologue != 0:
-            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(chains):
             pair = pairs * chain // chains
             depth = pairs * (chain + 1) // chains - pair
@@ -105,7 +103,7 @@ def gemm_pairs(
                 depth -= 1
             if a_k != 1:
                 interleave(a, a_at, a_k, copy, copy_row, depth, end - row)
-            for panel in range(first_panel, least(first_panel + together, panels)):
+            for panel in range(first_panel, least(first_panel + unit_panels, panels)):
                 column = panel * width
                 columns = least(width, n - column)
                 stride = (columns + lanes - 1) // lanes * lanes
@@ -132,5 +130,5 @@ def gemm_pairs(
                         multiply_pairs(
                             lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns
                         )
-        if epilogue != 0:
-            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
+        if epilogue_step != 0:
+            call_step(epilogue_step, epilogue_words, top * epilogue_units, bottom * epilogue_units)

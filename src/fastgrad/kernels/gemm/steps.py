@@ -38,10 +38,10 @@ from fastgrad.kernels.runtime.launch import (
 )
 
 NO_EPILOGUE = (0, 0)
-NO_PROLOGUE_NO_EPILOGUE = (0,) * 6  # no prologue, and no epilogue
+NO_ROW_EPILOGUE = (0, 0, 0)
 PAIR_MULTIPLY_ADD_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
 PLAIN_MULTIPLY_ADD_NANOSECONDS = 0.2
-CHAIN_ADDITION_NANOSECONDS = 0.03
+PARTIAL_SUM_NANOSECONDS = 0.03  # to add one of the partial sums of an element of C
 TRANSPOSE_NANOSECONDS_PER_ELEMENT = 0.2
 
 
@@ -62,8 +62,24 @@ def matmul_launches(
     return product_launches(inputs, transpose_a, transpose_b)
 
 
+def matmul_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, transpose_a: bool, transpose_b: bool
+) -> Launches:
+    """Returns the launches of a product with an epilogue; see `product_launches`."""
+    return product_launches(inputs, transpose_a, transpose_b, following)
+
+
+def wide_product_launches_with_epilogue(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, transpose_a: bool, transpose_b: bool
+) -> Launches | None:
+    """Returns the launches of a product of bfloat16 matrices with an epilogue; None if it has no kernel of pairs."""
+    if not uses_bfloat16_pairs(inputs, transpose_a, transpose_b):
+        return None
+    return product_launches(inputs, transpose_a, transpose_b, following)
+
+
 def product_launches(
-    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
+    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, epilogue: Launch | None = None
 ) -> Launches:
     """Returns the launches of the product of the first two inputs; that of bfloat16 matrices is float32.
 
@@ -71,12 +87,12 @@ def product_launches(
         inputs: matching arrays of one dtype: any dtype that `matmul` takes except float16; bfloat16 only where
             `uses_bfloat16_pairs`.
         transpose_a, transpose_b: whether the inputs are transposed.
-        following: a map over the elements of the product, or a kernel over its rows, whose units these are. If
+        epilogue: a map over the elements of the product, or a kernel over its rows, whose units these are. If
             possible, the product's kernel calls it on rows of the product as soon as they are done.
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
-    return _cached_launches(*sizes) if following is None else _product_launches(*sizes, following)
+    return _cached_launches(*sizes) if epilogue is None else _product_launches(*sizes, epilogue)
 
 
 @functools.lru_cache(maxsize=512)
@@ -92,70 +108,76 @@ def _product_launches(
     b: tuple[int, ...],
     transpose_a: bool,
     transpose_b: bool,
-    following: Launch | None,
+    epilogue: Launch | None,
 ) -> Launches:
     sizes = a, b, transpose_a, transpose_b
-    form = form_for(dtype, *sizes, following is not None)
-    inside = following if following is not None and form is not None and _can_call_epilogue(form, following) else None
+    form = form_for(dtype, *sizes, epilogue is not None)
+    inside = epilogue if epilogue is not None and form is not None and _can_call_epilogue(form, epilogue) else None
     if form is None:
-        found = _broadcast_launches(dtype, *sizes) or Launches((_plain_launch(dtype, *sizes),))
+        found = _broadcast_launches(dtype, *sizes) or Launches((_untiled_launch(dtype, *sizes),))
     elif dtype == BFLOAT16:
         found = _pair_launches(form, inside)
     else:
         found = _float_launches(dtype, form, inside)
-    if following is None or following is inside:
+    if epilogue is None or epilogue is inside:
         return found
-    return Launches((*found.launches, following), found.scratch)
+    return Launches((*found.launches, epilogue), found.scratch)
 
 
-def _can_call_epilogue(form: Form, following: Launch) -> bool:
+def _can_call_epilogue(form: Form, epilogue: Launch) -> bool:
     """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
-    return following.units == rows * form.n or (following.units % rows == 0 and form.can_call_row_epilogue)
+    return epilogue.units == rows * form.n or (epilogue.units % rows == 0 and form.can_call_row_epilogue)
 
 
-def _prologue_and_epilogue(form: Form, following: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
-    """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
-    if following is None:
-        return NO_PROLOGUE_NO_EPILOGUE
-    return 0, 0, 0, KernelEntry(following.kernel), following, following.units // (form.batches * form.m)
+def _epilogue_arguments(form: Form, epilogue: Launch | None) -> tuple[int | KernelEntry | Launch, ...]:
+    """Returns the last three arguments of `gemm` before the units: the epilogue, or none."""
+    if epilogue is None:
+        return NO_ROW_EPILOGUE
+    return KernelEntry(epilogue.kernel), epilogue, epilogue.units // (form.batches * form.m)
 
 
-def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
+def _float_launches(dtype: np.dtype, form: Form, epilogue: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = MULTIPLY_ADD_NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[Any, Any] = NO_EPILOGUE if following is None else (KernelEntry(following.kernel), following)
-    more = _nanoseconds_of(following)
-    if form.is_large_row:
+    step: tuple[Any, Any] = NO_EPILOGUE if epilogue is None else (KernelEntry(epilogue.kernel), epilogue)
+    more = _nanoseconds_of(epilogue)
+    if form.uses_gemv:
         units = -(-form.n // UNIT_COLUMNS)
         numbers = form.n, form.k, *form.strides[2:4]
         return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
     if form.chains > 1:
         size = form.m * form.n
         sums = Launch(
-            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+            gemm[dtype],
+            (*operands, Scratch(0), *form.gemm_args, *NO_ROW_EPILOGUE),
+            form.units,
+            cost / form.units,
         )
-        each = CHAIN_ADDITION_NANOSECONDS * form.chains + more / size
+        each = PARTIAL_SUM_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
     if form.turned:
         product = Launch(
-            gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_PROLOGUE_NO_EPILOGUE), form.units, cost / form.units
+            gemm[dtype],
+            (*operands, Scratch(0), *form.gemm_args, *NO_ROW_EPILOGUE),
+            form.units,
+            cost / form.units,
         )
         panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
         copied = TRANSPOSE_NANOSECONDS_PER_ELEMENT * form.m * form.n / panels
         back = Launch(transpose_matrix[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
-    operands = *operands, Output(0), *form.numbers, *_prologue_and_epilogue(form, following)
-    return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.parts),))
+    operands = *operands, Output(0), *form.gemm_args, *_epilogue_arguments(form, epilogue)
+    return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.launch_parts),))
 
 
-def _pair_launches(form: Form, following: Launch | None) -> Launches:
+def _pair_launches(form: Form, epilogue: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = PAIR_MULTIPLY_ADD_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
-    more = _nanoseconds_of(following)
-    operands = *operands, Output(0), *form.numbers_of_pairs, *_prologue_and_epilogue(form, following)
-    return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
+    more = _nanoseconds_of(epilogue)
+    operands = *operands, Output(0), *form.gemm_pairs_args, *_epilogue_arguments(form, epilogue)
+    return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.launch_parts),))
 
 
 def _nanoseconds_of(launch: Launch | None) -> float:
@@ -165,7 +187,7 @@ def _nanoseconds_of(launch: Launch | None) -> float:
 def _broadcast_launches(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """Returns launches that copy batches that broadcast both ways; a copy is cheap compared to a product by tiles."""
+    """Returns launches that copy batches to a common shape where both broadcast, and then multiply by tiles."""
     m, k = a[-2:][::-1] if transpose_a else a[-2:]
     outer, n = np.broadcast_shapes(a[:-2], b[:-2]), b[-2] if transpose_b else b[-1]
     if dtype not in gemm.variables["T"] or m * n * k < LEAST_MULTIPLY_ADDS_FOR_TILES or not prod(outer):
@@ -181,10 +203,10 @@ def _broadcast_launches(
         return None
     (product,) = _product_launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
     operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
-    return copies.followed_by(product.with_operands(tuple(operands)))
+    return copies.copies_then(product.with_operands(tuple(operands)))
 
 
-def _plain_launch(
+def _untiled_launch(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launch:
     m, k = a[-2:][::-1] if transpose_a else a[-2:]

@@ -59,7 +59,7 @@ def _nearest_whole(x):
 
 @scalar_function
 def _negative_if_odd(y, bits):
-    """Returns y, or -y if the lowest bit is set."""
+    """Returns y, or -y if the lowest bit of `bits` is set."""
     return from_bits(T_bits(float_bits(y) ^ T_bits(bits << SIGN_BIT)))
 
 

@@ -68,15 +68,15 @@ w = 1 / (1 + a / 4) - 1/2, for a <= 15 (39 in float64).
 
 
 @scalar_function
-def _normal_tail_over_density_parts(a, steep, steep_low, slow):
+def _normal_tail_over_density_parts(a, ratio_7_8, ratio_7_8_low, ratio_1_4):
     """Returns numerator and denominator, each in two parts, of the scaled normal tail, and 1 / the denominator.
 
     (n + n_low) / (d + d_low) is e^(b^2 / 2) times the normal distribution function at -b. The arguments after a >= 0
     are 7/8 b / a, in two parts, and 1/4 b / a. The result is accurate because n lies between 0.37 and 0.51.
     """
-    d = fused_multiply_add(steep, a, T(1))
-    d_low = fused_multiply_add(steep_low, a, fused_multiply_add(steep, a, T(1) - d))
-    e = fused_multiply_add(slow, a, T(1))
+    d = fused_multiply_add(ratio_7_8, a, T(1))
+    d_low = fused_multiply_add(ratio_7_8_low, a, fused_multiply_add(ratio_7_8, a, T(1) - d))
+    e = fused_multiply_add(ratio_1_4, a, T(1))
     both = T(1) / (d * e)
     t = d * both
     w = fused_multiply_add(t, fused_multiply_add(-t, e, T(1)), t - T(0.5))

@@ -29,15 +29,15 @@ def signum(x):
 
 
 @scalar_function
-def greater_or_first(a, b):
+def greater_or_first(first, second):
     """Returns the greater of two numbers, NaN if one is NaN; the first of equal ones, such as 0 and -0."""
-    return a if a >= b or a != a else b  # noqa: PLR0124 - true of NaN
+    return first if first >= second or first != first else second  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
-def less_or_first(a, b):
+def less_or_first(first, second):
     """Returns the smaller of two numbers, NaN if one is NaN; the first of equal ones, such as 0 and -0."""
-    return a if a <= b or a != a else b  # noqa: PLR0124 - true of NaN
+    return first if first <= second or first != first else second  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
@@ -49,7 +49,7 @@ def sign_of(x):
 # ---- quotients -------------------------------------------------------------------------------------------
 
 
-LARGEST_QUOTIENT_OF_ONE_STEP = constant_by_dtype(float32=4194304.0, float64=2251799813685248.0)
+LARGEST_QUOTIENT_FOR_FMA = constant_by_dtype(float32=4194304.0, float64=2251799813685248.0)
 """The whole parts of smaller quotients are exact, or wrong by at most one."""
 
 
@@ -60,7 +60,7 @@ def remainder_toward_zero(a, b):
     r = fused_multiply_add(-round_to_zero(q), b, a)
     # A quotient just below a whole number may have been rounded to it.
     r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
-    if not (math.fabs(q) < T(LARGEST_QUOTIENT_OF_ONE_STEP) and math.fabs(b) < T(math.inf)):
+    if not (math.fabs(q) < T(LARGEST_QUOTIENT_FOR_FMA) and math.fabs(b) < T(math.inf)):
         r = library_fmod(a, b)
     return r
 

@@ -264,7 +264,7 @@ def log(x):
 
 @scalar_function
 def _sum_with_one_parts(u):
-    """Returns e, m and 2^-e with u = 2^e m as in `logarithm_parts`, for u that is not subnormal."""
+    """Returns e, m in [sqrt(1/2), sqrt(2)) and 2^-e for a normal number u = 2^e m; see `logarithm_parts`."""
     bits = float_bits(u)
     e = T_bits(bits - float_bits(T(0.70710678118654752))) >> MANTISSA_BITS
     return T(e), from_bits(T_bits(bits - (e << MANTISSA_BITS))), _power_of_two(T_bits(-e if e < 64 else -64))

@@ -16,7 +16,7 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, O
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
-AxisPiece = tuple[int, int, int, int]
+AxisCopy = tuple[int, int, int, int]
 """Along one axis: the start of reading, the start of writing, the number of elements, and the step of reading, 1 or
 -1."""
 
@@ -31,10 +31,10 @@ def box_layout(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int]
     return Layout(offset, merged_dimensions(reversed(dims)))
 
 
-def piece_copies(x: Spec, y: Spec, axes: Sequence[Sequence[AxisPiece]]) -> list[Launch | None]:
+def box_copies(x: Spec, y: Spec, axis_copies: Sequence[Sequence[AxisCopy]]) -> list[Launch | None]:
     """Returns a copying launch for each combination of one piece of every axis."""
     found: list[Launch | None] = []
-    for pieces in product(*axes):
+    for pieces in product(*axis_copies):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
         if prod(sizes):
             source, target = (
@@ -63,16 +63,21 @@ def roll_launches(
     for number, size in enumerate(x.shape):
         by = sum(s for s, a in zip(shift, axis, strict=True) if a == number) % max(size, 1)
         axes.append([(0, by, size - by, 1), (size - by, 0, by, 1)])
-    return launches_in_order(piece_copies(x, y, axes))
+    return launches_in_order(box_copies(x, y, axes))
 
 
-def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
+def shift_by_one_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
     """Returns the launches that shift elements by one place along an axis, with 0 in the free place."""
     x, y = inputs[0], outputs[0]
     axes = [[(0, 0, size, 1)] for size in x.shape]
     size = x.shape[axis]
     axes[axis] = [(1, 0, size - 1, 1) if reverse else (0, 1, size - 1, 1)]
-    return launches_in_order([fill_launch(y, 0), *piece_copies(x, y, axes)])
+    starts, sizes = [0] * len(x.shape), list(x.shape)
+    starts[axis], sizes[axis] = size - 1 if reverse else 0, 1
+    free_place = box_layout(y.shape, starts, sizes, [1] * len(sizes))
+    zeros = Layout(0, merged_dimensions([(prod(sizes), 0)]))
+    fill = strided_copy_launch(Constant(np.zeros(1, y.dtype)), Output(0), y.dtype, zeros, free_place)
+    return launches_in_order([fill, *box_copies(x, y, axes)])
 
 
 def mirror_pad_launches(
@@ -84,7 +89,7 @@ def mirror_pad_launches(
         [(low - 1 + edge, 0, low, -1), (0, low, size, 1), (size - 1 - edge, low + size, high, -1)]
         for size, (low, high) in zip(x.shape, paddings, strict=True)
     ]
-    return launches_in_order(piece_copies(x, y, axes))
+    return launches_in_order(box_copies(x, y, axes))
 
 
 @kernel(
@@ -164,7 +169,7 @@ def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: i
 
 # ---- diagonals -----------------------------------------------------------------------------------------
 
-Diagonals = Sequence[tuple[int, int, int]]
+PackedDiagonals = Sequence[tuple[int, int, int]]
 """(diagonal, its start in its packed row, length), in the order of the packed rows."""
 
 
@@ -182,7 +187,7 @@ def _packed_diagonal_layout(packed: Sequence[int], batch: int, position: int, st
     return Layout(position * widest + start, merged_dimensions([(batch, whole), (length, 1)]))
 
 
-def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) -> Launches | None:
+def diag_part_launches(x: Spec, y: Spec, diagonals: PackedDiagonals, padding: object) -> Launches | None:
     """Returns the launches that pack diagonals of matrices."""
     batch, found = prod(x.shape[:-2]), []
     if len(diagonals) > 1:
@@ -197,7 +202,7 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
 
 
 def write_diagonals_launches(
-    d: Spec, y: Spec, diagonals: Diagonals, input_number: int, launches_before: Sequence[Launch | None]
+    d: Spec, y: Spec, diagonals: PackedDiagonals, input_number: int, launches_before: Sequence[Launch | None]
 ) -> Launches | None:
     """Returns the launches that write packed diagonals, input number `input_number`, into matrices."""
     batch, found = prod(y.shape[:-2]), list(launches_before)

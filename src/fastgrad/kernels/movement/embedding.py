@@ -2,7 +2,13 @@
 
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, local_array, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import (
+    PREFETCH_DISTANCE,
+    PREFETCH_ELEMENTS,
+    local_array,
+    prefetch,
+    scalar_function,
+)
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
@@ -26,13 +32,13 @@ def first_bad_index(ids, rows, limit):
     noalias=True,
 )
 def gather_rows(table, ids, out, rows, width, limit):
-    """out[k] = table[ids[k]]. Returns -1, or the position of the first bad index; then it has done nothing."""
+    """out[k] = table[ids[k]]. Returns -1; for a bad id, returns the position of the first one and writes nothing."""
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
         return bad
     for k in range(rows):
         ahead = ids[least(k + PREFETCH_DISTANCE, rows - 1)] * width
-        for j in range(0, width, PREFETCH_STEP):
+        for j in range(0, width, PREFETCH_ELEMENTS):
             prefetch(table, ahead + j)
         at = ids[k] * width
         for j in range(width):
@@ -44,7 +50,7 @@ def gather_rows(table, ids, out, rows, width, limit):
     "table: inout[T], ids: in[I], values: in[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDEX_DTYPES
 )
 def add_rows(table, ids, values, rows, width, limit):
-    """table[ids[k]] += values[k], in order. Returns -1, or the first bad index's position; then it has done nothing."""
+    """table[ids[k]] += values[k], in order. Returns -1; for a bad id, returns its position and writes nothing."""
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
         return bad
@@ -56,45 +62,45 @@ def add_rows(table, ids, values, rows, width, limit):
 
 
 @kernel(
-    "table: inout[T], sums: in[T], ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int",
+    "table: inout[T], sums: in[T], ids: in[I], id_count: in[int64], table_rows: int, width: int, first: int, last: int",
     T=FLOATS,
     I=INDEX_DTYPES,
     noalias=True,
 )
-def add_summed_rows(table, sums, ids, number, limit, width, first, last):
-    """table[ids[k]] += sums[k] for k in [first, last) below `number`, for arrays of `group_ids` and `sum_groups`."""
-    for k in range(first, least(last, number[0])):
-        if ids[k] >= 0 and ids[k] < limit:
+def add_summed_rows(table, sums, ids, id_count, table_rows, width, first, last):
+    """table[ids[k]] += sums[k] for k in [first, last) below `id_count`, for arrays of `group_ids` and `sum_groups`."""
+    for k in range(first, least(last, id_count[0])):
+        if ids[k] >= 0 and ids[k] < table_rows:
             at = ids[k] * width
             for j in range(width):
                 table[at + j] += sums[k * width + j]
 
 
 @scalar_function
-def sort_ids(ids, order, spare, rows, limit):
-    """Computes a stable argsort of ids in [0, limit), with the fewest digits of at most 11 bits, of equal length."""
+def sort_ids(ids, order, scratch, id_count, table_rows):
+    """Computes a stable argsort of ids below `table_rows`, with the fewest digits of equal length, at most 11 bits."""
     counts = local_array(int64, 2048)
     length = 1
-    while length < 63 and ((limit - 1) >> length) > 0:
+    while length < 63 and ((table_rows - 1) >> length) > 0:
         length += 1
     passes = (length + 10) // 11
     bits = (length + passes - 1) // passes
     digits = 1 << bits
-    source, target = spare, order
+    source, target = scratch, order
     if passes % 2 == 0:
-        source, target = order, spare
+        source, target = order, scratch
     for digit in range(passes):
         shift = bits * digit
         for d in range(digits):
             counts[d] = 0
-        for k in range(rows):
+        for k in range(id_count):
             counts[(ids[k] >> shift) & (digits - 1)] += 1
         start = 0
         for d in range(digits):
             here = counts[d]
             counts[d] = start
             start += here
-        for k in range(rows):
+        for k in range(id_count):
             at = k if digit == 0 else source[k]
             d = (ids[at] >> shift) & (digits - 1)
             target[counts[d]] = at
@@ -104,34 +110,34 @@ def sort_ids(ids, order, spare, rows, limit):
 
 
 @kernel(
-    "ids: in[I], order: out[int64], spare: out[int64], unique: out[I], starts: out[int64], number: out[int64], rows: int, "
-    "limit: int -> int",
+    "ids: in[I], order: out[int64], scratch: out[int64], distinct_ids: out[I], group_starts: out[int64], "
+    "distinct_count: out[int64], id_count: int, table_rows: int -> int",
     I=INDEX_DTYPES,
 )
-def group_ids(ids, order, spare, unique, starts, number, rows, limit):
+def group_ids(ids, order, scratch, distinct_ids, group_starts, distinct_count, id_count, table_rows):
     """Computes the positions by increasing id, in order for equal ids, and the start of each id's group.
 
-    `unique` gets the distinct ids in increasing order, then `limit`. `starts`, which is longer by one, gets the start
-    of each group in `order`, then `rows`. `number` gets the number of distinct ids. `spare` is scratch memory as long
-    as `order`.
+    `distinct_ids` gets the distinct ids in increasing order, then `table_rows`. `group_starts`, which is longer by one,
+    gets the start of each group in `order`, then `id_count`. `distinct_count` gets the number of distinct ids.
+    `scratch` is scratch memory as long as `order`.
 
-    Returns -1, or the position of the first index outside [0, limit); then it has done nothing.
+    Returns -1, or the position of the first id outside [0, table_rows), for which it writes nothing.
     """
-    bad = first_bad_index(ids, rows, limit)
+    bad = first_bad_index(ids, id_count, table_rows)
     if bad >= 0:
         return bad
-    sort_ids(ids, order, spare, rows, limit)
+    sort_ids(ids, order, scratch, id_count, table_rows)
     count = 0
-    for k in range(rows):
-        if k == 0 or ids[order[k]] != unique[count - 1]:
-            unique[count] = ids[order[k]]
-            starts[count] = k
+    for k in range(id_count):
+        if k == 0 or ids[order[k]] != distinct_ids[count - 1]:
+            distinct_ids[count] = ids[order[k]]
+            group_starts[count] = k
             count += 1
-    for k in range(count, rows):
-        unique[k] = limit
-    for k in range(count, rows + 1):
-        starts[k] = rows
-    number[0] = count
+    for k in range(count, id_count):
+        distinct_ids[k] = table_rows
+    for k in range(count, id_count + 1):
+        group_starts[k] = id_count
+    distinct_count[0] = count
     return -1
 
 
@@ -145,7 +151,7 @@ def sum_groups(values, order, starts, sums, rows, width, first, last):
     for k in range(first, last):
         start, end = starts[k], starts[k + 1]
         ahead = order[least(start + PREFETCH_DISTANCE, rows - 1)] * width
-        for j in range(0, width, PREFETCH_STEP):
+        for j in range(0, width, PREFETCH_ELEMENTS):
             prefetch(values, ahead + j)
         if start == end:
             for j in range(width):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, prefetch
+from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_ELEMENTS, prefetch
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec, single_launch
@@ -19,7 +19,7 @@ INDEX_DTYPES = ("int16", "int32", "int64")
 
 
 def unit_dtype_and_count(dtype: np.dtype) -> tuple[np.dtype, int]:
-    """Returns the unsigned integer dtype in which elements of a dtype are moved, and how many make an element."""
+    """Returns the unsigned dtype that kernels move elements of `dtype` as, and its number of integers per element."""
     size = dtype.itemsize
     return np.dtype(f"uint{min(size, 8) * 8}"), max(size // 8, 1)
 
@@ -53,7 +53,7 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
             continue
         for k in range(start, stop):
             ahead = (base + ids[row + least(k + PREFETCH_DISTANCE, count - 1)]) * width
-            for j in range(0, width, PREFETCH_STEP):
+            for j in range(0, width, PREFETCH_ELEMENTS):
                 prefetch(x, ahead + j)
             number = int64(ids[row + k])
             if 0 <= number < size:
@@ -140,7 +140,7 @@ def put_along(g, ids, out, size, count, width, units, first, last):
     I=INDEX_DTYPES,
 )
 def reverse_sequences(x, lengths, out, second, between, third, width, batch_first, first, last):
-    """Reverses rows of x, (outer, second, between, third, width), up to the lengths.
+    """Reverses the first lengths[b] steps of each sequence b of x, (outer, second, between, third, width).
 
     The second dimension is the sequence and the third the batch, or, with `batch_first`, the other way round.
     """
@@ -205,10 +205,10 @@ def first_id_outside(ids, size, first, last):
     return k - first
 
 
-def ids_check_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
-    """Returns a launch that stops if an index of ``tf.gather`` is out of range, for a gather inside another kernel."""
+def index_check_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
+    """Returns the launch that stops if an index of ``tf.gather`` is out of range: the ``index_check`` of the row."""
     x, ids = inputs
-    return Launch(first_id_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
+    return single_launch(first_id_outside[ids.dtype], Input(1), x.shape[axis], units=prod(ids.shape), unit_cost=0.5)
 
 
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:

@@ -70,7 +70,7 @@ def cuts_of(sizes: Sequence[int]) -> Cuts:
     return tuple(cuts)
 
 
-def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
+def union_of_cuts(first: Cuts, second: Cuts) -> Cuts | None:
     """Returns the sorted union of two sets of cuts; None if a cut does not divide the next one."""
     if first == second or not second:
         return first
@@ -113,7 +113,7 @@ def strides_after_split(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]
 def dimensions_of_axes(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
     """Returns, for each axis of a shape, the layout's dimensions inside the axis; None if one is in two axes."""
     sizes = tuple([size for size in shape if size != 1])
-    cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
+    cuts = union_of_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
     if cuts is None:
         return None
     fine = sizes_between_cuts(cuts, layout.total)
@@ -212,7 +212,7 @@ def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int
     """Returns the layouts of the pieces of these sizes along an axis."""
     front = [(0, size, 1) for size in shape[:axis]]
     ends = accumulate(sizes)
-    return _layouts_or_none(
+    return _layouts_if_all_exist(
         [sliced(layout, shape, [*front, (end - n, end, 1)]) for end, n in zip(ends, sizes, strict=True)]
     )
 
@@ -220,8 +220,8 @@ def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int
 def slices(layout: Layout, shape: Sequence[int], axis: int) -> list[Layout] | None:
     """Returns the layouts of the slices along an axis, without that axis."""
     front = [(0, size, 1) for size in shape[:axis]]
-    return _layouts_or_none([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
+    return _layouts_if_all_exist([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
 
 
-def _layouts_or_none(layouts: list[Layout | None]) -> list[Layout] | None:
+def _layouts_if_all_exist(layouts: list[Layout | None]) -> list[Layout] | None:
     return None if any(layout is None for layout in layouts) else layouts  # type: ignore[return-value]

@@ -222,7 +222,7 @@ def invert_permutation(x, out, used, size):
 def _ordering_launches(
     x: Spec, order: Operand, dtype: np.dtype, values: Operand | None, axis: int, kept: int, descending: bool
 ) -> Launches | None:
-    """Returns the launches that order lines: positions of a dtype to `order`, and elements to `values` if given."""
+    """Returns the launches that sort lines of x: positions go to `order`, and elements to `values` or nowhere."""
     size, inner, lines = x.shape[axis], prod(x.shape[axis + 1 :]), prod(x.shape[:axis]) * prod(x.shape[axis + 1 :])
     if x.dtype.name not in REAL_DTYPES or size >= 1 << 31:
         return None

@@ -15,11 +15,11 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.ordering import INTEGERS, POSITION_DTYPES, REAL_DTYPES
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, single_launch
 
-STRETCH_ELEMENTS = 1024  # elements of a stretch of a long row; only one stretch is searched for the position
+ROW_BLOCK_ELEMENTS = 1024  # elements of a block of a long row; the position is searched in one block only
 TILE_COLUMNS = 64
 
 
-def _float_without_nan(value, sign):
+def _float_nan_as_worst(value, sign):
     return value if value == value else T(-sign) * T(math.inf)  # noqa: PLR0124 - false of NaN
 
 
@@ -27,8 +27,8 @@ def _unchanged(value, sign):
     return value
 
 
-without_nan = by_dtype(
-    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _unchanged)
+nan_as_worst = by_dtype(
+    float32=_float_nan_as_worst, float64=_float_nan_as_worst, **dict.fromkeys(INTEGERS, _unchanged)
 )  # the replacement of a NaN is no better than any number
 
 
@@ -43,7 +43,7 @@ def better_of_halves(numbers, half_size, largest):
 
 @scalar_function
 def best_of_16(numbers, largest):
-    """Returns the largest (or smallest) of 16 numbers; overwrites them. (A loop with positions would not vectorise.)"""
+    """Returns the largest (or smallest) of 16 numbers, without its position, so that it vectorises; overwrites them."""
     better_of_halves(numbers, 8, largest)
     better_of_halves(numbers, 4, largest)
     better_of_halves(numbers, 2, largest)
@@ -55,7 +55,7 @@ def best_of_16(numbers, largest):
 def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, sign):
     """Returns the first position of the largest (or smallest) of `size` >= 16 contiguous elements, by 16 lanes."""
     for i in range(16):
-        lane_best[i] = without_nan(x[at + i], sign)
+        lane_best[i] = nan_as_worst(x[at + i], sign)
         lane_positions[i] = int32(i)
     for start in range(16, size, 16):
         begin = least(start, size - 16)  # the last elements overlap
@@ -73,15 +73,15 @@ def position_in_row(x, at, size, lane_best, scratch, lane_positions, largest, si
 
 
 @scalar_function
-def best_stretch(x, at, size, scratch, largest, sign):
-    """Returns the start of the first `STRETCH_ELEMENTS` elements that have the largest (or smallest) element."""
+def start_of_best_block(x, at, size, scratch, largest, sign):
+    """Returns the start of the first block of a row that contains the row's largest (or smallest) element."""
     found = 0
-    top = without_nan(x[at], sign)
-    for start in range(0, size, STRETCH_ELEMENTS):
-        begin = least(start, size - STRETCH_ELEMENTS)
+    top = nan_as_worst(x[at], sign)
+    for start in range(0, size, ROW_BLOCK_ELEMENTS):
+        begin = least(start, size - ROW_BLOCK_ELEMENTS)
         for i in range(64):
-            scratch[i] = without_nan(x[at + begin + i], sign)
-        for c in range(64, STRETCH_ELEMENTS, 64):
+            scratch[i] = nan_as_worst(x[at + begin + i], sign)
+        for c in range(64, ROW_BLOCK_ELEMENTS, 64):
             for i in range(64):
                 value, high = x[at + begin + c + i], scratch[i]
                 wins = value > high if largest else value < high
@@ -102,17 +102,17 @@ def positions_in_rows(x, out, size, first, last, scratch, largest, sign):
     for row in range(first, last):
         at = row * size
         if size < 16:
-            top, place = without_nan(x[at], sign), 0
+            top, place = nan_as_worst(x[at], sign), 0
             for i in range(1, size):
                 wins = x[at + i] > top if largest else x[at + i] < top
                 top = x[at + i] if wins else top
                 place = i if wins else place
             out[row] = place
-        elif size < 2 * STRETCH_ELEMENTS:
+        elif size < 2 * ROW_BLOCK_ELEMENTS:
             out[row] = position_in_row(x, at, size, scratch, kept, where, largest, sign)
         else:
-            begin = best_stretch(x, at, size, scratch, largest, sign)
-            out[row] = begin + position_in_row(x, at + begin, STRETCH_ELEMENTS, scratch, kept, where, largest, sign)
+            begin = start_of_best_block(x, at, size, scratch, largest, sign)
+            out[row] = begin + position_in_row(x, at + begin, ROW_BLOCK_ELEMENTS, scratch, kept, where, largest, sign)
 
 
 @kernel(
@@ -139,7 +139,7 @@ def extreme_positions(x, out, size, inner, sign, first, last):
         width = least(TILE_COLUMNS, inner - left)
         at = outer * size * inner + left
         for i in range(width):
-            best[i] = without_nan(x[at + i], sign)
+            best[i] = nan_as_worst(x[at + i], sign)
             where[i] = 0
         for k in range(1, size):
             at += inner

@@ -324,26 +324,27 @@ scatter_max_launches = through_float32(_tensor_scatter_launches(MAXIMUM))
 scatter_min_launches = through_float32(_tensor_scatter_launches(MINIMUM))
 
 
-_SCATTER_MODES = {
-    (None, None): SET,
-    ("add", "add"): ADD,
-    ("add", "subtract"): SUBTRACT,
-    ("multiply", "multiply"): MULTIPLY,
-    ("multiply", "divide"): DIVIDE,
-    ("maximum", "maximum"): MAXIMUM,
-    ("minimum", "minimum"): MINIMUM,
+_MODE_OF_UFUNC = {
+    np.add: ADD,
+    np.subtract: SUBTRACT,
+    np.multiply: MULTIPLY,
+    np.divide: DIVIDE,
+    np.maximum: MAXIMUM,
+    np.minimum: MINIMUM,
 }
-# By how repeated updates are combined, and how the result is combined with the old element.
 
 
 @through_float32
 def variable_launches(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, reduce: str | None, into: str | None
+    inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, into: str | None
 ) -> Launches | None:
-    """Updates a tensor at positions of the kind "rows", "positions", or "batch": rows of each element of a batch."""
+    """Updates a tensor at positions of the kind "rows", "positions", or "batch": rows of each element of a batch.
+
+    ``into`` is the name of NumPy's ufunc that combines updates with the tensor; None overwrites.
+    """
     x, ids, updates = inputs
-    mode = _SCATTER_MODES.get((reduce, into))
-    if mode is None or (mode == DIVIDE and x.dtype.kind != "f"):
+    mode = SET if into is None else _MODE_OF_UFUNC[getattr(np, into)]
+    if mode == DIVIDE and x.dtype.kind != "f":
         return None
     batch = len(ids.shape) - 1 if kind == "batch" else 0
     shape = x.shape[batch:]

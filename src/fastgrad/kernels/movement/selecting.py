@@ -46,33 +46,33 @@ def count_distinct(x, order, count, size):
 
 
 @kernel(
-    "x: in[T], order: in[int64], group: inout[int64], number: inout[int64], y: out[T], places: out[I], counts: out[I], "
-    "size: int, count: int -> int",
+    "x: in[T], order: in[int64], first_equal: inout[int64], scratch: inout[int64], distinct: out[T], indices: out[I], "
+    "counts: out[I], size: int, most_distinct: int -> int",
     T=REAL_DTYPES,
     I=("int32", "int64"),
 )
-def distinct_elements(x, order, group, number, y, places, counts, size, count):
-    """Writes distinct elements in order of first appearance, each element's number among them, and their counts.
+def distinct_elements(x, order, first_equal, scratch, distinct, indices, counts, size, most_distinct):
+    """Writes distinct elements in order of first appearance, each element's index among them, and their counts.
 
-    `group` and `number` are scratch memory of `size` elements; equal elements get the number of the first one. More
-    than `count` distinct elements stop the kernel.
+    `first_equal` and `scratch` are scratch memory of `size` elements. Equal elements get the number of the first one.
+    More than `most_distinct` distinct elements stop the kernel.
     """
     for k in range(size):
         same = k > 0 and x[order[k]] == x[order[k - 1]]
-        group[order[k]] = group[order[k - 1]] if same else order[k]
+        first_equal[order[k]] = first_equal[order[k - 1]] if same else order[k]
     found = 0
     for i in range(size):
-        if group[i] == i:
-            if found == count:
+        if first_equal[i] == i:
+            if found == most_distinct:
                 return i
-            number[i] = found
-            y[found] = x[i]
+            scratch[i] = found
+            distinct[found] = x[i]
             counts[found] = 0
             found += 1
-        place = number[group[i]]
-        places[i] = place
+        place = scratch[first_equal[i]]
+        indices[i] = place
         counts[place] += 1
-    return -1 if found == count else size
+    return -1 if found == most_distinct else size
 
 
 # ---- launches of the operations ------------------------------------------------------------------------

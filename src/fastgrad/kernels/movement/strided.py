@@ -18,9 +18,9 @@ from fastgrad.kernels.movement.layout import (
     Layout,
     contiguous,
     cuts_of,
-    joined_cuts,
     sizes_between_cuts,
     split_dimensions,
+    union_of_cuts,
 )
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
@@ -174,14 +174,14 @@ class ScratchCopies:
         self.scratch.append((dtype, size))
         return place
 
-    def followed_by(self, *launches: Launch) -> Launches | None:
-        """Returns the copies and the launches after them; None if a copy is not supported."""
+    def copies_then(self, *launches: Launch) -> Launches | None:
+        """Returns the launches of the copies followed by `launches`; None if a copy is not supported."""
         return Launches((*self.before, *launches), tuple(self.scratch)) if self.known else None
 
 
 def _common_dimensions(source: Layout, target: Layout) -> list[tuple[int, int, int]] | None:
     """Returns (size, stride read, stride written) of the fewest dimensions that express both layouts."""
-    cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
+    cuts = union_of_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
         return None
     sizes = sizes_between_cuts(cuts, target.total)
@@ -209,12 +209,12 @@ def clear_launch(y: Operand, spec: Spec) -> Launch:
     return Launch(clear_elements[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
 
 
-Views = Callable[..., "list[Layout] | None"]
+ViewLayouts = Callable[..., "list[Layout] | None"]
 """``(layout, shape, results, **attributes)``: the layouts of an index map's results, of shapes ``results``, when the
 input, of shape ``shape``, has the layout ``layout``; None if there are none."""
 
 
-def launches_of_views(views: Views) -> Callable[..., Launches | None]:
+def launches_of_views(views: ViewLayouts) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of an index map whose results are views of its input: copies."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
@@ -235,7 +235,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
     return launches
 
 
-def views_of_one_result(layout: Layout | None) -> list[Layout] | None:
+def single_result_layouts(layout: Layout | None) -> list[Layout] | None:
     """Returns the list of layouts of an index map with one result; None if it has no layout."""
     return None if layout is None else [layout]
 
@@ -250,18 +250,18 @@ def launches_in_order(launches: Iterable[Launch | None]) -> Launches | None:
     return Launches(tuple(found))
 
 
-def write_parts_launches(
-    result: Spec, launches_before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
+def placed_inputs_launches(
+    result: Spec, launches_before: Sequence[Launch | None], placements: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
     """Returns launches that write the inputs, in order, to parts of the only result.
 
     Args:
         result: the result.
         launches_before: the launches that run first.
-        parts: each input with the layout of its elements in the result; None makes the whole result None.
+        placements: each input with the layout of its elements in the result; None makes the whole result None.
     """
     found = list(launches_before)
-    for i, (x, place) in enumerate(parts):
+    for i, (x, place) in enumerate(placements):
         if prod(x.shape) or place is None:
             found.append(strided_copy_launch(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
     return launches_in_order(found)

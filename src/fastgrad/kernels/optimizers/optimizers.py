@@ -20,45 +20,45 @@ from fastgrad.kernels.optimizers.update_rule import (
     UpdateRule,
 )
 
-_zero_gradient_rests = functools.partial(UpdateRule, zero_gradient=ZERO_GRADIENT_RESTS)
-_zero_gradient_rests_at_zero_slots = functools.partial(UpdateRule, zero_gradient=ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS)
+_skips_zero_gradient = functools.partial(UpdateRule, zero_gradient=ZERO_GRADIENT_RESTS)
+_skips_zero_gradient_at_zero_slots = functools.partial(UpdateRule, zero_gradient=ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS)
 
 
-@_zero_gradient_rests
+@_skips_zero_gradient
 def sgd(p, g, learning_rate):
     """Keras: SGD."""
     return p - g * learning_rate
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def momentum(p, m, g, learning_rate, momentum):
     """Keras: SGD(momentum=...)."""
     m = m * momentum - g * learning_rate
     return p + m, m
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def nesterov(p, m, g, learning_rate, momentum):
     """Keras: SGD(momentum=..., nesterov=True)."""
     m = m * momentum - g * learning_rate
     return p + (m * momentum - g * learning_rate), m
 
 
-@_zero_gradient_rests
+@_skips_zero_gradient
 def accumulated_momentum(p, a, g, learning_rate, momentum):
-    """TensorFlow 1: tf.compat.v1.train.MomentumOptimizer, whose rate is outside of the sum."""
+    """TensorFlow 1: tf.compat.v1.train.MomentumOptimizer, whose accumulator sums gradients without the rate."""
     a = a * momentum + g
     return p - learning_rate * a, a
 
 
-@_zero_gradient_rests
+@_skips_zero_gradient
 def accumulated_nesterov(p, a, g, learning_rate, momentum):
     """TensorFlow 1: MomentumOptimizer(use_nesterov=True)."""
     a = a * momentum + g
     return p - learning_rate * (g + momentum * a), a
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon):
     """Keras: Adam, AdamW; `alpha` is learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t)."""
     m = m + (g - m) * one_minus_beta_1
@@ -66,7 +66,7 @@ def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon):
     return p - m * alpha / (math.sqrt(v) + epsilon), m, v
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon):
     """Keras: Adam(amsgrad=True), with the greatest second moment so far."""
     m = m + (g - m) * one_minus_beta_1
@@ -75,14 +75,14 @@ def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta
     return p - m * alpha / (math.sqrt(greatest_v) + epsilon), m, v, greatest_v
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def rmsprop(p, v, g, learning_rate, rho, one_minus_rho, epsilon):
     """Keras: RMSprop."""
     v = rho * v + one_minus_rho * (g * g)
     return p - learning_rate * g / math.sqrt(v + epsilon), v
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def rmsprop_momentum(p, v, m, g, learning_rate, rho, one_minus_rho, momentum, epsilon):
     """Keras: RMSprop(momentum=...)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -90,7 +90,7 @@ def rmsprop_momentum(p, v, m, g, learning_rate, rho, one_minus_rho, momentum, ep
     return p - m, v, m
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def rmsprop_centered(p, v, average, g, learning_rate, rho, one_minus_rho, epsilon):
     """Keras: RMSprop(centered=True)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -98,7 +98,7 @@ def rmsprop_centered(p, v, average, g, learning_rate, rho, one_minus_rho, epsilo
     return p - learning_rate * g / math.sqrt(v - average * average + epsilon), v, average
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def rmsprop_centered_momentum(p, v, m, average, g, learning_rate, rho, one_minus_rho, momentum, epsilon):
     """Keras: RMSprop(centered=True, momentum=...)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -107,14 +107,14 @@ def rmsprop_centered_momentum(p, v, m, average, g, learning_rate, rho, one_minus
     return p - m, v, m, average
 
 
-@_zero_gradient_rests
+@_skips_zero_gradient
 def adagrad(p, accumulator, g, learning_rate, epsilon):
     """Keras: Adagrad."""
     accumulator = accumulator + g * g
     return p - learning_rate * g / math.sqrt(accumulator + epsilon), accumulator
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def adadelta(p, accumulated_g, accumulated_step, g, learning_rate, rho, one_minus_rho, epsilon):
     """Keras: Adadelta."""
     accumulated_g = rho * accumulated_g + one_minus_rho * (g * g)
@@ -123,7 +123,7 @@ def adadelta(p, accumulated_g, accumulated_step, g, learning_rate, rho, one_minu
     return p + learning_rate * step, accumulated_g, accumulated_step
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def adamax(p, m, u, g, learning_rate, one_minus_beta_1, beta_2, one_minus_beta_1_power, epsilon):
     """Keras: Adamax; `beta_1_power` is beta_1^t."""
     m = m + (g - m) * one_minus_beta_1
@@ -131,7 +131,7 @@ def adamax(p, m, u, g, learning_rate, one_minus_beta_1, beta_2, one_minus_beta_1
     return p - learning_rate * m / (one_minus_beta_1_power * (u + epsilon)), m, u
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def nadam(
     p, m, v, g, learning_rate, one_minus_beta_1, one_minus_beta_2, m_weight, g_weight, one_minus_beta_2_power, epsilon
 ):
@@ -158,7 +158,7 @@ def ftrl(p, accumulator, linear, g, learning_rate, power, l1, l2, shrinkage):
     return (clipped - linear) / (root / learning_rate + T(2) * l2), grown, linear
 
 
-@_zero_gradient_rests_at_zero_slots
+@_skips_zero_gradient_at_zero_slots
 def lion(p, m, g, learning_rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2):
     """Keras: Lion."""
     direction = m * beta_1 + g * one_minus_beta_1

@@ -7,22 +7,22 @@ is computed in float64. `UpdateRule.step` does two things for every rule: it dec
 
 `rule.variables` updates all variables of a model in one call, in place: `adam.variables[dtype](parameters, m, v,
 gradients, first, last, *numbers)`, where each of the first four is a list of arrays. It does the units of work [first,
-last) of `units(arrays)`; results do not depend on how the work is cut.
+last) of `unit_count(arrays)`; results do not depend on how the work is cut.
 
 `rule.scaled_variables` does this for gradients times a factor, the first of the numbers: clipping by the global norm.
 
-`rule.elements` updates elements of one variable; it can follow the kernel that computes the variable's gradient.
+`rule.element_kernel` updates elements of one variable; it can follow the kernel that computes the variable's gradient.
 
-`rule.summed_rows` updates some rows of a table: `adam.summed_rows[dtype, index_dtype](parameter, m, v, values, ids,
-number, limit, width, first, last, *numbers)`. The first number[0] ids increase and lie in [0, limit), as after
+`rule.row_kernel` updates some rows of a table: `adam.row_kernel[dtype, index_dtype](parameter, m, v, values, ids,
+id_count, limit, width, first, last, *numbers)`. The first id_count[0] ids increase and lie in [0, limit), as after
 `embedding.group_ids`. The kernel does the ids [first, last).
 
-`rule.summed_table`, without `limit`, updates the rows [first, last) of the table. It equals `variables` with a dense
+`rule.table_kernel`, without `limit`, updates the rows [first, last) of the table. It equals `variables` with a dense
 gradient that has `values` in the rows `ids` and zeros in all other rows, but it does not make that gradient.
 
-`rule.summed_live` is `rule.summed_table` for rules that do not change a row whose gradient and slots are zero. It takes
-one more argument after `values`: `live`, a byte a row, as 64-bit words. It skips rows without a gradient whose byte is
-0, and sets the byte of each row with a gradient to 1. It does the rows of the words [first, last) of `live`.
+`rule.flagged_row_kernel` is `rule.table_kernel` for rules that do not change a row whose gradient and slots are zero.
+It takes one more argument after `values`: `row_flags`, a byte a row, as 64-bit words. It skips rows without a gradient
+whose byte is 0, and sets the byte of each row with a gradient to 1. It does the rows of the words [first, last).
 
 `rule.update_rows` calls the kernel for a rule, for all rows.
 """
@@ -37,7 +37,13 @@ from typing import Any
 import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import PREFETCH_DISTANCE, PREFETCH_STEP, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import (
+    PREFETCH_DISTANCE,
+    PREFETCH_ELEMENTS,
+    digest,
+    prefetch,
+    scalar_function,
+)
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
@@ -61,7 +67,7 @@ RULES_BY_FUNCTION: dict[Any, tuple[UpdateRule, str]] = {}
 """The rule of each kernel's function, and the name of its template."""
 
 _ONE_MINUS_PREFIX = "one_minus_"
-_ROW_PARAMETERS = "ids: in[I], number: in[int64], "
+_ROW_PARAMETERS = "ids: in[I], id_count: in[int64], "
 _RANGE_PARAMETERS = "first: int, last: int"
 
 _STEP_TEMPLATE = """
@@ -90,16 +96,16 @@ def {name}(p, {slots}g, count, sizes, first, last, {given}):
             {targets} = step({elements}, {hyper})
         start, stop = start - size, stop - size
 """,
-    "elements": """
+    "element_kernel": """
 def {name}(p, {slots}g, first, last, {given}):
     {constants}
     for i in range(first, last):
         {row} = step({row}, g[i], {hyper})
 """,
-    "summed_rows": """
-def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
+    "row_kernel": """
+def {name}(p, {slots}g, ids, id_count, limit, width, first, last, {given}):
     {constants}
-    rows = number[0]
+    rows = id_count[0]
     for k in range(first, least(last, rows)):
         if ids[k] >= 0 and ids[k] < limit:
             ahead = ids[least(k + {DISTANCE}, rows - 1)] * width
@@ -108,10 +114,10 @@ def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
             r = ids[k]
             {move}
 """,
-    "summed_table": """
-def {name}(p, {slots}g, ids, number, width, first, last, {given}):
+    "table_kernel": """
+def {name}(p, {slots}g, ids, id_count, width, first, last, {given}):
     {constants}
-    rows = number[0]
+    rows = id_count[0]
     k = 0
     while k < rows and ids[k] < first:
         k += 1
@@ -122,20 +128,20 @@ def {name}(p, {slots}g, ids, number, width, first, last, {given}):
         else:
             {rest}
 """,
-    "summed_live": """
-def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
+    "flagged_row_kernel": """
+def {name}(p, {slots}g, row_flags, ids, id_count, limit, width, first, last, {given}):
     {constants}
-    rows = number[0]
+    rows = id_count[0]
     k = 0
     while k < rows and ids[k] < 8 * first:
         k += 1
     w = first
     while w < last:
         stop = least(ids[k] >> 3, last) if k < rows else last
-        while w < stop and live[w] == 0:
+        while w < stop and row_flags[w] == 0:
             w += 1
         if w < last:
-            word = live[w]
+            word = row_flags[w]
             for r in range(8 * w, least(8 * w + 8, limit)):
                 at = uint64(8 * (r - 8 * w))
                 if k < rows and ids[k] == r:
@@ -144,7 +150,7 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
                     k += 1
                 elif (word >> at) & uint64(255) != 0:
                     {rest}
-            live[w] = word
+            row_flags[w] = word
             w += 1
 """,
 }
@@ -152,15 +158,16 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
 
 @scalar_function
 def decayed_weight(p, decay):
-    """Returns a weight after decay; without decay infinities stay."""
+    """Returns p - p * decay; without decay p itself, since p - p * 0 would make infinities NaN."""
     return p - p * decay if decay != 0 else p
 
 
 @scalar_function
 def subnormal_flushed(x):
-    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it.
+    """Returns 0 for a subnormal x, else x.
 
-    Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them, too.
+    A mean that decays by a factor would otherwise stay subnormal. Products with subnormal numbers take some processors
+    100 times as long; TensorFlow flushes them, too.
     """
     return T(0) if math.fabs(x) < T(SMALLEST_NORMAL) else x
 
@@ -177,7 +184,7 @@ _TEMPLATE_GLOBALS: dict[str, Any] = {
 
 @free_properties_at_fork
 class UpdateRule:
-    """The kernels of one optimizer, each made at its first use; see the module's text.
+    """The kernels of one optimizer's update rule, each made at its first use.
 
     Args:
         formula: the rule, a function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
@@ -238,7 +245,7 @@ class UpdateRule:
 
     @property
     def number_parameters(self) -> tuple[str, ...]:
-        """The names of the kernels' parameters that take the optimizer's `numbers`."""
+        """The names of the kernels' parameters for `numbers`, the values of hyper-parameters."""
         return tuple([f"with_{name}" for name in self.numbers])
 
     @property
@@ -256,8 +263,8 @@ class UpdateRule:
         return (*self.hyper, "decay") if self.decays else self.hyper
 
     @functools.cached_property
-    def values(self) -> Any:
-        """The function `(optimizer, learning_rate, step)` that returns `hyper_numbers` from the attributes."""
+    def hyper_values_function(self) -> Any:
+        """The function `(optimizer, learning_rate, step)` that returns the values of `hyper_numbers`."""
         known = "learning_rate", "step"
         values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
         return _update_function(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
@@ -277,11 +284,11 @@ class UpdateRule:
         )
         return scalar_function(_update_function(source, f"{self.__name__}_step", {"formula": self.called}))
 
-    def result(self, number: int) -> Any:
+    def result_function(self, index: int) -> Any:
         """Returns the scalar function of one of the step's results, whose arguments are the kernels' numbers."""
-        name = f"{self.__name__}_result_{number}"
+        name = f"{self.__name__}_result_{index}"
         return scalar_function(
-            self._function(_RESULT_TEMPLATE, name, result=self.state[number], row=", ".join(self.state))
+            self._function(_RESULT_TEMPLATE, name, result=self.state[index], row=", ".join(self.state))
         )
 
     @functools.cached_property
@@ -293,19 +300,19 @@ class UpdateRule:
     def scaled_variables(self) -> Kernel:
         """The kernel that updates all variables of a model by gradients times `factor`, the first of the numbers."""
         return self._kernel(
-            "variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS, scaled=True
+            "variables", "inouts", "ins", "count: count, sizes: sizes, " + _RANGE_PARAMETERS, with_factor=True
         )
 
     @functools.cached_property
-    def elements(self) -> Kernel:
+    def element_kernel(self) -> Kernel:
         """The kernel that updates the elements [first, last) of one variable."""
-        return self._kernel("elements", "inout", "in", _RANGE_PARAMETERS, noalias=True)
+        return self._kernel("element_kernel", "inout", "in", _RANGE_PARAMETERS, noalias=True)
 
     @functools.cached_property
-    def summed_rows(self) -> Kernel:
+    def row_kernel(self) -> Kernel:
         """The kernel that updates some rows of an embedding table."""
         return self._kernel(
-            "summed_rows",
+            "row_kernel",
             "inout",
             "in",
             f"{_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}",
@@ -314,91 +321,99 @@ class UpdateRule:
         )
 
     @functools.cached_property
-    def summed_table(self) -> Kernel:
+    def table_kernel(self) -> Kernel:
         """The kernel that updates all rows of an embedding table for a gradient that is zero in most rows."""
         return self._kernel(
-            "summed_table", "inout", "in", f"{_ROW_PARAMETERS}width: int, {_RANGE_PARAMETERS}", I=INDEX_DTYPES
+            "table_kernel", "inout", "in", f"{_ROW_PARAMETERS}width: int, {_RANGE_PARAMETERS}", I=INDEX_DTYPES
         )
 
     @functools.cached_property
-    def summed_live(self) -> Kernel:
-        """The kernel that updates the rows of an embedding table that are flagged as live or have a gradient."""
-        rest = f"live: inout[uint64], {_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}"
-        return self._kernel("summed_live", "inout", "in", rest, I=INDEX_DTYPES)
+    def flagged_row_kernel(self) -> Kernel:
+        """The kernel that updates the rows of an embedding table that `row_flags` flags or that have a gradient."""
+        more_parameters = f"row_flags: inout[uint64], {_ROW_PARAMETERS}limit: int, width: int, {_RANGE_PARAMETERS}"
+        return self._kernel("flagged_row_kernel", "inout", "in", more_parameters, I=INDEX_DTYPES)
 
     def update_rows(
         self,
-        moves: int,
-        arrays: Sequence[Any],
-        values: Any,
+        zero_gradient: int,
+        state: Sequence[Any],
+        gradient_rows: Any,
         ids: Any,
-        numbers: Sequence[float],
-        live: Any = None,
-        count: Any = None,
+        hyper_values: Sequence[float],
+        row_flags: Any = None,
+        id_count: Any = None,
     ) -> None:
         """Updates a table for a gradient that is zero except in some rows.
 
         Args:
-            moves: the effect of a zero gradient on a row.
-            arrays: the table and its slots.
-            values, ids: the rows of the gradient, and their numbers: increasing, and below the number of rows of the
-                table. The kernels do not check that.
-            numbers: the kernels' numbers.
-            live: the flags of live rows; None if all rows may change.
-            count: an array of the number of ids; with it, the call allocates no memory.
+            zero_gradient: the effect of a zero gradient on a row.
+            state: the table and its slots.
+            gradient_rows, ids: the rows of the gradient, and their numbers: increasing, and below the number of rows of
+                the table. The kernels do not check that.
+            hyper_values: the values of the kernels' hyper-parameters.
+            row_flags: flags of the rows that have had a gradient, in words of eight; None if all rows may change.
+            id_count: an array of the number of ids; with it, the call allocates no memory.
         """
-        limit, width, dtypes = len(arrays[0]), math.prod(arrays[0].shape[1:]), (arrays[0].dtype, ids.dtype)
-        rows = ids, np.array(len(ids)) if count is None else count
-        if moves == ZERO_GRADIENT_RESTS:
-            self.summed_rows[dtypes](*arrays, values, *rows, limit, width, 0, len(ids), *numbers)
-        elif live is None:
-            self.summed_table[dtypes](*arrays, values, *rows, width, 0, limit, *numbers)
+        limit, width, dtypes = len(state[0]), math.prod(state[0].shape[1:]), (state[0].dtype, ids.dtype)
+        rows = ids, np.array(len(ids)) if id_count is None else id_count
+        if zero_gradient == ZERO_GRADIENT_RESTS:
+            self.row_kernel[dtypes](*state, gradient_rows, *rows, limit, width, 0, len(ids), *hyper_values)
+        elif row_flags is None:
+            self.table_kernel[dtypes](*state, gradient_rows, *rows, width, 0, limit, *hyper_values)
         else:
-            self.summed_live[dtypes](*arrays, values, live, *rows, limit, width, 0, len(live), *numbers)
+            self.flagged_row_kernel[dtypes](
+                *state, gradient_rows, row_flags, *rows, limit, width, 0, len(row_flags), *hyper_values
+            )
 
     def _kernel(
         self,
         template: str,
-        arrays: str,
-        gradient: str,
-        rest: str,
-        scaled: bool = False,
+        state_kind: str,
+        gradient_kind: str,
+        more_parameters: str,
+        with_factor: bool = False,
         noalias: bool = False,
         **indices: tuple[str, ...],
     ) -> Kernel:
-        name = f"scaled_{self.__name__}" if scaled else self.__name__
-        function = self._function(_KERNEL_TEMPLATES[template], name, scaled)
-        if not scaled:
+        name = f"scaled_{self.__name__}" if with_factor else self.__name__
+        function = self._function(_KERNEL_TEMPLATES[template], name, with_factor)
+        if not with_factor:
             RULES_BY_FUNCTION[function] = self, template
-        parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
-        parameters += [f"{number}: float" for number in self._number_parameters(scaled)]
+        parameters = [f"{name}: {state_kind}[T]" for name in self.state] + [f"g: {gradient_kind}[T]", more_parameters]
+        parameters += [f"{number}: float" for number in self._kernel_number_parameters(with_factor)]
         return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
 
-    def _number_parameters(self, scaled: bool) -> tuple[str, ...]:
-        return ("factor", *self.number_parameters) if scaled else self.number_parameters
+    def _kernel_number_parameters(self, with_factor: bool) -> tuple[str, ...]:
+        return ("factor", *self.number_parameters) if with_factor else self.number_parameters
 
-    def _function(self, template: str, name: str, scaled: bool = False, **fields: str) -> Any:
+    def _function(self, template: str, name: str, with_factor: bool = False, **fields: str) -> Any:
         every = (*self.state, "g")
         row = ", ".join(f"{name}[i]" for name in self.state)
         in_row = "for j in range(width): i = r * width + j; {} = step({}, {}, {})"
-        constants = ["factor_ = T(factor)", *self.constant_statements] if scaled else self.constant_statements
+        constants = ["factor_ = T(factor)", *self.constant_statements] if with_factor else self.constant_statements
         values = {
             "name": name,
             "slots": "".join(f"{name}, " for name in self.state[1:]),
-            "given": ", ".join(self._number_parameters(scaled)),
+            "given": ", ".join(self._kernel_number_parameters(with_factor)),
             "constants": "\n    ".join(constants),
             "hyper": self.step_arguments,
             "pointers": ", ".join(f"{name}_" for name in every),
             "lists": ", ".join(f"{name}[k]" for name in every),
             "targets": ", ".join(f"{name}_[i]" for name in self.state),
-            "elements": ", ".join(f"{name}_[i]" for name in every) + (" * factor_" if scaled else ""),
+            "elements": ", ".join(f"{name}_[i]" for name in every) + (" * factor_" if with_factor else ""),
             "row": row,
             "move": in_row.format(row, row, "g[k * width + j]", self.step_arguments),
             "rest": in_row.format(row, row, "T(0)", self.step_arguments),
             "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
         }
         source = template.format_map(
-            {**values, "DISTANCE": PREFETCH_DISTANCE, "STEP": PREFETCH_STEP, "UNIT": UNIT_ELEMENTS, **fields}
+            {
+                **values,
+                "DISTANCE": PREFETCH_DISTANCE,
+                "STEP": PREFETCH_ELEMENTS,
+                "UNIT": UNIT_ELEMENTS,
+                **fields,
+            }
         )
         return _update_function(source, name, {"step": self.step})
 
@@ -441,6 +456,6 @@ def _rule_with_key(key: str) -> UpdateRule:
     return RULES[key]
 
 
-def units(arrays: Iterable[Any]) -> int:
+def unit_count(arrays: Iterable[Any]) -> int:
     """Returns how many units of `UNIT_ELEMENTS` elements the arrays of a call of `UpdateRule.variables` have."""
     return -(-sum(math.prod(array.shape) for array in arrays) // UNIT_ELEMENTS)

@@ -16,7 +16,7 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp
 from fastgrad.kernels.movement.ordering import order_lines
-from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, dropout, uniform, units
+from fastgrad.kernels.random.random import UNIT_ELEMENTS, bits, dropout, uniform, unit_count
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, single_launch
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -125,7 +125,7 @@ def round_down_to_steps(x, steps, first, last):
 
 
 def _bits_launch(words: Operand, result: Operand, size: int) -> Launch:
-    return Launch(bits[np.dtype(np.uint64)], (result, size, words), units(size), UNIT_ELEMENTS * 1.5)
+    return Launch(bits[np.dtype(np.uint64)], (result, size, words), unit_count(size), UNIT_ELEMENTS * 1.5)
 
 
 def integers_launches(
@@ -178,7 +178,7 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     wanted, wide = outputs[0].dtype, np.dtype(np.float64)
     if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
         return None
-    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT_ELEMENTS * 1.5)
+    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), unit_count(rows * count), UNIT_ELEMENTS * 1.5)
     operands = Input(0), Scratch(0), Scratch(1), Output(0), classes, count
     choose = Launch(choose_classes[logits.dtype, wide, wanted], operands, rows, 10.0 * (classes + count))
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
@@ -204,7 +204,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT_ELEMENTS * 4.0)
+        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), unit_count(size), UNIT_ELEMENTS * 4.0)
         return Launches((fill, Launch(round_down_to_steps[()], (Output(0), steps), size)) if steps else (fill,))
 
     return launches((), outputs)
@@ -214,5 +214,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
     """Returns the launches of dropout."""
     x, size = inputs[0], prod(inputs[0].shape)
-    launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT_ELEMENTS * 1.5)
+    launch = Launch(
+        dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), unit_count(size), UNIT_ELEMENTS * 1.5
+    )
     return Launches((launch,), in_place=((0, 0),))

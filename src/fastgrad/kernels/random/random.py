@@ -18,7 +18,7 @@ is the same for every dtype of the same width, every cut into pieces, and every 
 - `dropout`: element i is kept if its 32-bit element is at least rate 2^32, whatever the dtype.
 
 So a draw of n elements uses at most the n blocks from its counter on. Kernels that draw do the units of work [first,
-last) of `units(size)`.
+last) of `unit_count(size)`.
 """
 
 import math
@@ -46,7 +46,7 @@ NORMAL_MASS_WITHIN_TWO = 0.95449973610364158560
 QUANTILE_FIT_START = 1.17741002251547469101
 
 
-def units(size: int) -> int:
+def unit_count(size: int) -> int:
     """Returns the number of units of work of a draw of `size` elements."""
     return size // UNIT_ELEMENTS + 1
 

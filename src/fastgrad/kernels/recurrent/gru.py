@@ -39,8 +39,8 @@ def gru_step(x, work, bias, hs, inner, gates, gates_at, work_at, state_at, next_
 
 
 @scalar_function
-def gru_step_back(gates, inner, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a GRU's time step for one sequence; see `walk.step_back`."""
+def gru_step_gradient(gates, inner, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of a GRU's time step for one sequence; see `walk.step_gradient`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
@@ -57,11 +57,13 @@ def gru_step_back(gates, inner, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, st
             copy_elements(scratch, (q + q // 2) * BLOCK_STATE_UNITS, dx, gates_at + q * units + left, n)
 
 
-gru, gru_gradient = cell_kernels("gru", gru_step, gru_step_back, 3, same={"c": "h"}, same_back={"dc": "dh"})
+gru, gru_gradient = cell_kernels(
+    "gru", gru_step, gru_step_gradient, 3, aliases={"c": "h"}, gradient_aliases={"dc": "dh"}
+)
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Returns a GRU's launches: from x, recurrent kernel, biases, h, perhaps a mask to hs, `inner`, gates, last h."""
+    """Maps x, recurrent kernel, biases, h and an optional mask to hs, recurrent terms, gates, last h; see `walk`."""
     return forward_launches(gru, inputs, (0, 1, 2, 3, 3))
 
 

@@ -42,8 +42,8 @@ def lstm_step(x, work, bias, hs, cs, gates, gates_at, work_at, state_at, next_at
 
 
 @scalar_function
-def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of an LSTM's time step for one sequence; see `walk.step_back`. tanh(c) is recomputed."""
+def lstm_step_gradient(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of an LSTM's time step of one sequence, and tanh(c) again; see `walk.step_gradient`."""
     for left in range(0, units, BLOCK_STATE_UNITS):
         n = least(BLOCK_STATE_UNITS, units - left)
         for j in range(n):
@@ -63,7 +63,9 @@ def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, stat
             copy_elements(scratch, q * BLOCK_STATE_UNITS, dp, gates_at + q * units + left, n)
 
 
-lstm, lstm_gradient = cell_kernels("lstm", lstm_step, lstm_step_back, 4, has_second_state=True, same_back={"dp": "dx"})
+lstm, lstm_gradient = cell_kernels(
+    "lstm", lstm_step, lstm_step_gradient, 4, has_second_state=True, gradient_aliases={"dp": "dx"}
+)
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
@@ -74,5 +76,5 @@ def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
 def lstm_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool, bool]
 ) -> Launches:
-    """Maps gates, cs, the recurrent kernel and the inputs of `has` to the cotangents of x, h and c; see `walk`."""
+    """Maps gates, cs, recurrent kernel and the inputs that `has` flags to cotangents of x, h, c; see `walk`."""
     return gradient_launches(lstm_gradient, inputs, has, (0, 1, 1), (0, 0, 1, 2))

@@ -21,8 +21,8 @@ def simple_step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, nex
 
 
 @scalar_function
-def simple_step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.step_back`."""
+def simple_step_gradient(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes the cotangents of a simple recurrent layer's time step for one sequence; see `walk.step_gradient`."""
     for j in range(units):
         dp[gates_at + j] = dh[dh_at + j] * (T(1) - hs[next_at + j] * hs[next_at + j])
         dh[dh_at + j] = T(0)
@@ -31,10 +31,10 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, 
 simple_rnn, simple_rnn_gradient = cell_kernels(
     "simple_rnn",
     simple_step,
-    simple_step_back,
+    simple_step_gradient,
     1,
-    same={"kept": "hs", "gates": "hs", "c": "h"},
-    same_back={"dp": "dx", "dc": "dh"},
+    aliases={"kept": "hs", "gates": "hs", "c": "h"},
+    gradient_aliases={"dp": "dx", "dc": "dh"},
 )
 
 
@@ -46,5 +46,5 @@ def simple_rnn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
 def simple_rnn_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool]
 ) -> Launches:
-    """Maps hs, the recurrent kernel and the inputs of `has` to the cotangents of x and h; see `walk`."""
+    """Maps hs, recurrent kernel and the inputs that `has` flags to cotangents of x and h; see `walk`."""
     return gradient_launches(simple_rnn_gradient, inputs, has, (0, 0, 0), (0, 0, 1, 1))

@@ -22,7 +22,7 @@ MOST_SEQUENCES_TOGETHER = 32  # rows that go through a time step together: their
 BLOCK_STATE_UNITS = 128  # units of the state at a time, whose results wait on the stack
 
 # What the loops need to know of a cell; each kernel is compiled with its own values and functions.
-GATES = 1  # the number of products with the recurrent kernel for a unit of the state
+GATE_COUNT = 1  # gates of a state unit: the width of the product with the recurrent kernel, in states
 HAS_SECOND_STATE = 0  # whether there is a second state
 
 
@@ -36,8 +36,8 @@ def step(x, work, bias, hs, kept, gates, gates_at, work_at, state_at, next_at, u
 
 
 @scalar_function
-def step_back(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
-    """Computes a row's cotangents of product and inputs, and updates `dh` and `dc` to those of the previous state.
+def step_gradient(gates, kept, hs, dx, dp, dh, dc, scratch, gates_at, dh_at, state_at, next_at, units):
+    """Computes cotangents of a row's product and inputs; `dh` and `dc` become cotangents of the previous states.
 
     The cotangent through the recurrent kernel is added to `dh` later. `dh_at` is the start of the row in `dh` and `dc`.
     `scratch` has 6 `BLOCK_STATE_UNITS` elements of scratch memory.
@@ -61,13 +61,13 @@ def clear_elements(target, at, count):
 def _run_forwards(
     x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked, first, last
 ):  # fmt: skip
-    """Computes the states before and after all time steps, the residuals of the gradient, and the last states.
+    """Computes the initial states and those after each time step, the gradient's residuals, and the last states.
 
     `packed` is the recurrent kernel; `work` has the size of the gates of one time step. If `masked`, states do not
     change where the mask is 0. Each element is read before it is written, so `gates` may be `x`, and `h` and `c` may be
     `h0` and `c0`.
     """
-    size, width = batch * units, GATES * units
+    size, width = batch * units, GATE_COUNT * units
     end = least(batch, last * UNIT_SEQUENCES)
     for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
         rows = least(end - top, MOST_SEQUENCES_TOGETHER)
@@ -91,13 +91,13 @@ def _run_backwards(
     gates, kept, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     first, last,
 ):  # fmt: skip
-    """Computes the cotangents of the inputs, of the product, and of the first states.
+    """Computes cotangents of the inputs, of the products with the recurrent kernel, and of the initial states.
 
     They come from the cotangents of all states and of the last states, where those exist. `packed` is the transpose of
     the recurrent kernel. `dp` may be `gates`.
     """
     own = local_array(T, 768)
-    size, width = batch * units, GATES * units
+    size, width = batch * units, GATE_COUNT * units
     end = least(batch, last * UNIT_SEQUENCES)
     for top in range(first * UNIT_SEQUENCES, end, MOST_SEQUENCES_TOGETHER):
         rows = least(end - top, MOST_SEQUENCES_TOGETHER)
@@ -122,7 +122,7 @@ def _run_backwards(
                     clear_elements(dp, at, width)
                     clear_elements(dx, at, width)
                 else:
-                    step_back(gates, kept, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
+                    step_gradient(gates, kept, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
             multiply_packed(dp, start * width, width, packed, dh, top * units, 1, rows, width, units)
         if with_hs != 0:
             for at in range(top * units, (top + rows) * units):
@@ -143,30 +143,30 @@ _BACKWARD_SIGNATURE = (
 def cell_kernels(
     name: str,
     step: Any,
-    step_back: Any,
+    step_gradient: Any,
     gates: int,
     has_second_state: bool = False,
-    same: Mapping[str, str] = NO_NAMES,
-    same_back: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_NAMES,
+    gradient_aliases: Mapping[str, str] = NO_NAMES,
 ) -> tuple[Kernel, Kernel]:
     """Returns the forward and the backward kernel of a cell.
 
     Args:
         name: the cell's name.
-        step, step_back: the cell's functions of a row, forward and backward.
+        step, step_gradient: the cell's functions of a row, forward and backward.
         gates: the width of its product with the recurrent kernel, in widths of the state.
         has_second_state: whether the cell has a second state, which it keeps before and after all time steps.
-        same, same_back: for parameters of the two kernels, the parameter whose array they always are.
+        aliases, gradient_aliases: for parameters of the two kernels, the parameter whose array they always are.
     """
-    own = {"GATES": gates, "HAS_SECOND_STATE": int(has_second_state), "step": step, "step_back": step_back}
+    own = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(has_second_state), "step": step, "step_gradient": step_gradient}
     made: list[Kernel] = []
     states = {"h": ("h0",), "c": ("c0",)} if has_second_state else {"h": ("h0",)}
-    for walk, signature, title, in_place, one_array in (
-        (_run_forwards, _FORWARD_SIGNATURE, name, {"gates": ("x",), **states}, same),
-        (_run_backwards, _BACKWARD_SIGNATURE, f"{name}_gradient", {"dp": ("gates",)}, same_back),
+    for walk, signature, title, in_place, aliases_ in (
+        (_run_forwards, _FORWARD_SIGNATURE, name, {"gates": ("x",), **states}, aliases),
+        (_run_backwards, _BACKWARD_SIGNATURE, f"{name}_gradient", {"dp": ("gates",)}, gradient_aliases),
     ):
         function = specialized(walk, title, walk.__doc__, **own)
-        made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
+        made.append(kernel(signature, noalias=True, in_place=in_place, aliases=aliases_, T=FLOATS)(function))
     return made[0], made[1]
 
 
@@ -200,16 +200,16 @@ def forward_launches(
 def gradient_launches(
     kernel: Kernel,
     inputs: Sequence[Spec],
-    has: Sequence[bool],
+    has_optional: Sequence[bool],
     residual_numbers: Sequence[int],
     output_numbers: Sequence[int],
 ) -> Launches:
-    """Returns the launches of a cell's gradient, from residuals, recurrent kernel, and perhaps mask and cotangents.
+    """Returns the launches of a cell's gradient; mask and cotangents of the states are optional inputs.
 
     Args:
         kernel: the cell's backward kernel.
-        inputs: see above.
-        has: which of the optional inputs exist.
+        inputs: residuals, the recurrent kernel, and the optional inputs.
+        has_optional: which of the optional inputs exist.
         residual_numbers: the input numbers of gates, kept and hs; hs has the states before and after all time steps.
         output_numbers: the output numbers of dx, dp, dh and dc.
     """
@@ -218,9 +218,9 @@ def gradient_launches(
     before_and_after, batch, _ = inputs[residual_numbers[2]].shape
     steps, dtype = before_and_after - 1, inputs[0].dtype
     given = iter(range(number + 1, len(inputs)))
-    optional = [Input(next(given)) if there else Input(0) for there in has]
-    optional += [Input(0)] * (4 - len(has))
-    flags = [*map(int, has), *[0] * (4 - len(has))]
+    optional = [Input(next(given)) if there else Input(0) for there in has_optional]
+    optional += [Input(0)] * (4 - len(has_optional))
+    flags = [*map(int, has_optional), *[0] * (4 - len(has_optional))]
     arrays = (*map(Input, residual_numbers), Scratch(0), *optional, *map(Output, output_numbers))
     operands: tuple[Any, ...] = *arrays, batch, steps, units, *flags
     launch = Launch(kernel[dtype], operands, -(-batch // UNIT_SEQUENCES), _unit_nanoseconds(steps, units, width))

@@ -30,20 +30,20 @@ FLOATS = ("float32", "float64")
 SIGNED_INTEGERS = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED_INTEGERS, "uint8", "uint16", "uint32", "uint64")
 NUMBER_DTYPES = (*FLOATS, *INTEGERS)
-RUN_ELEMENTS = 64
+BLOCK_ELEMENTS = 64
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBER_DTYPES)
 def sum_rows(x, out, columns, parts, divisor, first, last):
-    """Sums rows, first runs of elements and then the runs' sums; divides by `divisor`, unless that is 0."""
+    """Sums rows by blocks of elements, and then the blocks' sums; divides by `divisor`, unless that is 0."""
     for r in range(first, last):
         for part in range(parts):
             total = T(0)
-            for start in range(0, columns, RUN_ELEMENTS):
-                run = T(0)
-                for c in range(start, least(start + RUN_ELEMENTS, columns)):
-                    run = T(run + x[(r * columns + c) * parts + part])
-                total = T(total + run)
+            for start in range(0, columns, BLOCK_ELEMENTS):
+                block = T(0)
+                for c in range(start, least(start + BLOCK_ELEMENTS, columns)):
+                    block = T(block + x[(r * columns + c) * parts + part])
+                total = T(total + block)
             out[r * parts + part] = T(total / T(divisor)) if divisor != 0 else total
 
 
@@ -80,14 +80,14 @@ def multiply_complex_rows(x, out, columns, first, last):
         out[2 * r + 1] = b
 
 
-@kernel("x: in[T], out: out[T], columns: int, sign: int, finite: int, first: int, last: int", T=NUMBER_DTYPES)
-def extremes_of_rows(x, out, columns, sign, finite, first, last):
-    """Writes the largest elements of rows (sign -1: smallest), NaN if any is NaN; if `finite`, 0 for non-finite."""
+@kernel("x: in[T], out: out[T], columns: int, sign: int, only_finite: int, first: int, last: int", T=NUMBER_DTYPES)
+def extremes_of_rows(x, out, columns, sign, only_finite, first, last):
+    """Writes the largest elements of rows (sign -1: smallest), NaN if any is NaN; `only_finite`: 0 for non-finite."""
     for r in range(first, last):
         best = x[r * columns]
         for c in range(r * columns + 1, (r + 1) * columns):
             best = nan_greatest(best, x[c]) if sign > 0 else nan_least(best, x[c])
-        out[r] = T(0) if finite != 0 and best - best != 0 else best
+        out[r] = T(0) if only_finite != 0 and best - best != 0 else best
 
 
 @kernel("x: in[T], out: out[int64], columns: int, parts: int, first: int, last: int", T=(*NUMBER_DTYPES, "bool"))
@@ -186,10 +186,10 @@ class _ReducedRows(ScratchCopies):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
             self.place = self.copied(self.place, x.dtype, layout, size)
 
-    def then(self, kernel: Any, *numbers: Any) -> Launches | None:
+    def apply(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that bring the input into rows and then run a kernel over them."""
         operands = self.place, Output(0), self.columns, *numbers
-        return self.followed_by(Launch(kernel, operands, self.rows, self.columns))
+        return self.copies_then(Launch(kernel, operands, self.rows, self.columns))
 
 
 KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
@@ -210,14 +210,14 @@ def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     if not x.columns or x.dtype == np.uint64:
         return None
     is_float = x.real.kind == "f"
-    return x.then(sum_rows[x.real], x.parts, x.columns) if is_float else x.then(whole_means[x.real])
+    return x.apply(sum_rows[x.real], x.parts, x.columns) if is_float else x.apply(whole_means[x.real])
 
 
-def _extreme_of_rows(sign: int, finite: bool) -> KernelChoice:
+def _extreme_of_rows(sign: int, only_finite: bool) -> KernelChoice:
     def choose(x: _ReducedRows, y: Spec) -> Launches | None:
         if x.columns:
-            return x.then(extremes_of_rows[x.dtype], sign, int(finite))
-        nothing: Any = 0 if finite else -sign * inf
+            return x.apply(extremes_of_rows[x.dtype], sign, int(only_finite))
+        nothing: Any = 0 if only_finite else -sign * inf
         if x.dtype.kind in "iu":
             nothing = np.iinfo(x.dtype).min if sign > 0 else np.iinfo(x.dtype).max
         fill = fill_launch(y, nothing)
@@ -230,27 +230,29 @@ def _logsumexp_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     if not x.columns:
         fill = fill_launch(y, -inf)
         return None if fill is None else Launches((fill,))
-    return x.then(logsumexp_rows[x.dtype])
+    return x.apply(logsumexp_rows[x.dtype])
 
 
 def _product_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
-    return x.then((multiply_complex_rows if x.parts == 2 else multiply_rows)[x.real])
+    return x.apply((multiply_complex_rows if x.parts == 2 else multiply_rows)[x.real])
 
 
 def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
     is_float = x.real.kind == "f"
-    return x.then(norms_of_rows[x.real], x.parts) if is_float else x.then(whole_norms_of_rows[x.real])
+    return x.apply(norms_of_rows[x.real], x.parts) if is_float else x.apply(whole_norms_of_rows[x.real])
 
 
 COMPLEX_DTYPES = ("complex64", "complex128")
-sum_launches = _reduction_launches(lambda x, y: x.then(sum_rows[x.real], x.parts, 0), (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+sum_launches = _reduction_launches(
+    lambda x, y: x.apply(sum_rows[x.real], x.parts, 0), (*NUMBER_DTYPES, *COMPLEX_DTYPES)
+)
 mean_launches = _reduction_launches(_mean_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 prod_launches = _reduction_launches(_product_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
-max_launches = _reduction_launches(_extreme_of_rows(1, finite=False), NUMBER_DTYPES)
-min_launches = _reduction_launches(_extreme_of_rows(-1, finite=False), NUMBER_DTYPES)
-finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, finite=True), FLOATS)
+max_launches = _reduction_launches(_extreme_of_rows(1, only_finite=False), NUMBER_DTYPES)
+min_launches = _reduction_launches(_extreme_of_rows(-1, only_finite=False), NUMBER_DTYPES)
+finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, only_finite=True), FLOATS)
 count_nonzero_launches = _reduction_launches(
-    lambda x, y: x.then(count_rows[x.real], x.parts), (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES)
+    lambda x, y: x.apply(count_rows[x.real], x.parts), (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES)
 )
 logsumexp_launches = _reduction_launches(_logsumexp_of_rows, FLOATS)
 norm_launches = _reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
@@ -273,4 +275,4 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     spread = rows.copied(norms, t.dtype, broadcast(contiguous(rows.rows), kept, t.shape), size)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
     limits = rows.copied(Input(1), t.dtype, wide, size)
-    return rows.followed_by(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))
+    return rows.copies_then(Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size))

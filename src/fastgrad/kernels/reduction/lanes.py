@@ -12,15 +12,15 @@ from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 
 LANES = 256
 LANE_DEPTH = 64  # elements that are added in a lane, one after the other
-FEW_ELEMENTS = 32  # most elements of rows that need no lanes
+SHORT_ROW_ELEMENTS = 32  # most elements of rows that need no lanes
 PART_ELEMENTS = 65536  # elements of a part of a long reduction
 ENOUGH_UNITS = 64  # least pieces of work that need no cut into parts
-MANY_ELEMENTS = 1 << 19  # least elements of a reduction that is cut into parts
+LEAST_SPLIT_ELEMENTS = 1 << 19  # least elements of a reduction that is cut into parts
 
 
 @scalar_function
 def padded_lane_count(used):
-    """Returns the number of lanes that combining reads, for `used` lanes."""
+    """Returns the number of lanes that `lanes_sum` and the like need for `used` lanes: a multiple of 16."""
     return (used + 15) // 16 * 16
 
 
@@ -46,21 +46,21 @@ def times(a, b):
 def _combined_lanes(lanes, count):
     for k in range(16, count, 16):
         for i in range(16):
-            lanes[i] = combine(lanes[i], lanes[k + i])
+            lanes[i] = combine_pair(lanes[i], lanes[k + i])
     total = lanes[0]
     for i in range(1, least(16, count)):
-        total = combine(total, lanes[i])
+        total = combine_pair(total, lanes[i])
     return total
 
 
-combine = plus  # each function is compiled with its own
-_OF_LANES_TEXT = "of the first `count` lanes, a multiple of 16"
+combine_pair = plus  # each function is compiled with its own
+_LANES_DOCSTRING = "of the first `count` lanes, a multiple of 16"
 lanes_sum, lanes_product, lanes_greatest, lanes_least = [
-    scalar_function(specialized(_combined_lanes, name, f"Returns the {what}; overwrites lanes.", combine=function))
+    scalar_function(specialized(_combined_lanes, name, f"Returns the {what}; overwrites lanes.", combine_pair=function))
     for name, what, function in (
-        ("lanes_sum", f"sum {_OF_LANES_TEXT}", plus),
-        ("lanes_product", f"product {_OF_LANES_TEXT}", times),
-        ("lanes_greatest", f"greatest {_OF_LANES_TEXT}, NaN if any is NaN", nan_greatest),
-        ("lanes_least", f"least {_OF_LANES_TEXT}, NaN if any is NaN", nan_least),
+        ("lanes_sum", f"sum {_LANES_DOCSTRING}", plus),
+        ("lanes_product", f"product {_LANES_DOCSTRING}", times),
+        ("lanes_greatest", f"greatest {_LANES_DOCSTRING}, NaN if any is NaN", nan_greatest),
+        ("lanes_least", f"least {_LANES_DOCSTRING}, NaN if any is NaN", nan_least),
     )
 ]

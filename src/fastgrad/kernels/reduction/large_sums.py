@@ -19,11 +19,11 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.reduction.lanes import (
     ENOUGH_UNITS,
-    FEW_ELEMENTS,
     LANE_DEPTH,
     LANES,
-    MANY_ELEMENTS,
+    LEAST_SPLIT_ELEMENTS,
     PART_ELEMENTS,
+    SHORT_ROW_ELEMENTS,
     lanes_sum,
     padded_lane_count,
 )
@@ -170,7 +170,7 @@ def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int)
             outer * -(-inner // LANES),
             max(LANE_DEPTH, PART_ELEMENTS // min(inner, LANES) // LANE_DEPTH * LANE_DEPTH),
         )
-    parts = 1 if units >= ENOUGH_UNITS or count < MANY_ELEMENTS else -(-terms // size)
+    parts = 1 if units >= ENOUGH_UNITS or count < LEAST_SPLIT_ELEMENTS else -(-terms // size)
     place, kind = (Output(0), dtype) if parts == 1 else (Scratch(0), wide)
     size = terms if parts == 1 else size
     cost = ELEMENT_NANOSECONDS * count / (units * parts)
@@ -178,7 +178,7 @@ def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int)
     if inner != 1:
         found: Any = sum_across[dtype, kind]
         launch = Launch(found, (*operands, terms, inner, size, parts, outer, divisor), units * parts, cost)
-    elif terms <= FEW_ELEMENTS:
+    elif terms <= SHORT_ROW_ELEMENTS:
         launch = Launch(sum_few[dtype], (*operands, terms, divisor), units, cost)
     else:
         launch = Launch(sum_along[dtype, kind], (*operands, terms, size, parts, divisor), units * parts, cost)

@@ -35,7 +35,7 @@ from fastgrad.kernels.runtime.launch import (
 
 FLOATS = ("float32", "float64")
 SUM_BLOCK_ROWS = 8  # of a block; the blocks' sums for gamma and beta are then added up
-MOST_ELEMENTS_FOR_OWN_ROWS = (
+MOST_ELEMENTS_TO_SUM_BY_SHARE = (
     1 << 16
 )  # most elements for which threads sum their own rows: other threads' results are in other caches
 
@@ -222,7 +222,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
     )
     in_place = in_place_operands(for_x.kernel, for_x.operands)
     blocks = -(-rows // SUM_BLOCK_ROWS)
-    if blocks == 1 or size > MOST_ELEMENTS_FOR_OWN_ROWS:
+    if blocks == 1 or size > MOST_ELEMENTS_TO_SUM_BY_SHARE:
         operands = g, x, mean, inverse, Output(1), Output(2), rows, columns
         tiles = -(-columns // LANES)
         for_parameters = Launch(layer_norm_parameters_gradient[dtype], operands, tiles, 0.1 * rows * LANES)

@@ -67,7 +67,7 @@ def plus_element(total, x, centre):
 
 
 @scalar_function
-def plus_distance(total, x, centre):
+def plus_difference(total, x, centre):
     """Returns total + (x - centre)."""
     return total + (x - centre)
 
@@ -92,29 +92,29 @@ def _row_term_sums(x, centres, top, rows, columns, parts, scratch, totals):
                 part[i] = T(0)
             for c in range(left, right, ROW_PARTS):
                 for i in range(ROW_PARTS):
-                    part[i] = plus_term(part[i], x[at + c + i], centre)
+                    part[i] = add_row_term(part[i], x[at + c + i], centre)
             if left + SEGMENT_COLUMNS >= columns:
                 for i in range(columns - whole):
-                    part[i] = plus_term(part[i], x[at + whole + i], centre)
+                    part[i] = add_row_term(part[i], x[at + whole + i], centre)
             for i in range(ROW_PARTS):
                 parts[ROW_PARTS * k + i] = part[i]
         add_parts_to_totals(parts, rows, scratch, totals)
 
 
-plus_term = plus_distance  # each function is compiled with its own
-row_sums = scalar_function(specialized(_row_term_sums, "row_sums", plus_term=plus_element))
+add_row_term = plus_difference  # each function is compiled with its own
+row_sums = scalar_function(specialized(_row_term_sums, "row_sums", add_row_term=plus_element))
 """Sets `totals` to the sums of the rows from `top` on; ignores the numbers `centres`."""
 
-row_distance_sums = scalar_function(specialized(_row_term_sums, "row_distance_sums", plus_term=plus_distance))
+row_distance_sums = scalar_function(specialized(_row_term_sums, "row_distance_sums", add_row_term=plus_difference))
 """Sets `totals` to the sums of x - centres[k] over row k, for the rows from `top` on."""
 
-row_square_sums = scalar_function(specialized(_row_term_sums, "row_square_sums", plus_term=plus_square))
+row_square_sums = scalar_function(specialized(_row_term_sums, "row_square_sums", add_row_term=plus_square))
 """Sets `totals` to the sums of (x - centres[k])^2 over row k, for the rows from `top` on."""
 
 
 @scalar_function
 def copy_last_columns(x, top, rows, columns, tails):
-    """Copies the columns after the last whole `ROW_PARTS` of some rows: those of row k begin at tails[ROW_PARTS k]."""
+    """Copies the last `columns % ROW_PARTS` columns of rows to `tails`; those of row k begin at tails[ROW_PARTS k]."""
     whole = columns // ROW_PARTS * ROW_PARTS
     if whole < columns:
         pack_panel(x, top * columns + whole, columns, 1, tails, ROW_PARTS, rows, columns - whole)

@@ -131,15 +131,15 @@ def _running_total(x, y, size, inner, exclusive, reverse, first, last):
 
 # Each kernel is compiled with its own values.
 join, NEUTRAL = times, 1
-_UP_TO_EACH_TEXT = "up to each element, without it if `exclusive`, from the end if `reverse`."
+_SCAN_DOCSTRING = "up to each element, without it if `exclusive`, from the end if `reverse`."
 running_product = kernel(_RUNNING_SIGNATURE, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
-    specialized(_running_total, "running_product", f"Multiplies the elements {_UP_TO_EACH_TEXT}")
+    specialized(_running_total, "running_product", f"Multiplies the elements {_SCAN_DOCSTRING}")
 )
 running_logsumexp = kernel(_RUNNING_SIGNATURE, T=FLOATS, in_place=_IN_PLACE)(
     specialized(
         _running_total,
         "running_logsumexp",
-        f"Computes log(sum(exp(x))) {_UP_TO_EACH_TEXT}",
+        f"Computes log(sum(exp(x))) {_SCAN_DOCSTRING}",
         join=log_add_exp,
         NEUTRAL=-math.inf,
     )

@@ -37,7 +37,7 @@ _GRADIENT_SIGNATURE = "g: in[T], y: in[T], out: out[T], columns: int, first: int
 
 @scalar_function
 def row_peaks(x, top, rows, columns, tails, parts, scratch, peaks):
-    """Writes the greatest element of each row, with `tails` of `copy_last_columns`; NaN may be ignored."""
+    """Writes the greatest element of each row, which may skip NaN; `tails` has the rows' last columns."""
     part = local_array(T, 16)
     whole = columns // ROW_PARTS * ROW_PARTS
     for k in range(rows):

@@ -2,7 +2,7 @@
 
 The launches are a program of their own. Its frame (see `driver.py`) is kept with them and reused: a call gives it the
 arrays, as a compiled function does, and does not build the table of steps again. A frame serves one call at a time; a
-call that finds no free frame makes one.
+call that finds no free frame makes one. The first runs of little work make none: their shapes may not come again.
 """
 
 from __future__ import annotations
@@ -29,17 +29,20 @@ from fastgrad.kernels.runtime.launch import (
     operand_value,
     run_launches,
 )
-from fastgrad.kernels.runtime.thread_pool import begin_shared, team
+from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_pool
 
-LEAST_SHARED_NANOSECONDS = 50_000.0
+LEAST_POOL_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
 
+RUNS_BEFORE_FRAME = 8
+"""The number of runs that cost as much more without a frame as the frame itself."""
 
-def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """Runs launches on the thread pool; their kernels never stop, and their parameters are arrays and numbers.
+
+def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
+    """Runs launches on the thread pool; returns False if a kernel stopped, so that the outputs are not complete.
 
     Args:
-        launches: the launches to run.
+        launches: the launches to run; the parameters of their kernels are arrays and numbers.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `launches` was made for.
     """
     frames = launches.frames
@@ -47,37 +50,43 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         frame = frames.pop()
     except IndexError:
         frame = None
-    if frame is None or frame.threads != team.threads:
-        if not has_plain_operands(launches) and not is_work_for_pool(launches):
-            run_launches(launches, inputs, outputs)
-            return
+    if frame is None or frame.threads != compute_pool.threads:
+        may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
+        if (may_be_last or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+            launches.runs_without_frame += 1
+            inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
+            return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)
     for output, source in launches.starts_as:
         if outputs[output] is not inputs[source]:
-            np.copyto(outputs[output], inputs[source])
-    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-    if not frame.run((*inputs, *outputs, *scratch)):
+            outputs[output][...] = inputs[source]
+    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
+    answer = frame.run((*inputs, *outputs, *scratch))
+    if answer >= 0 and answer != driver.STOPPED:
         # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
         frame = Frame(launches, inputs, outputs)
-        if not frame.run((*inputs, *outputs, *scratch)):
+        answer = frame.run((*inputs, *outputs, *scratch))
+        if answer >= 0 and answer != driver.STOPPED:
             raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
     frames.append(frame)
+    return answer < 0
 
 
 def is_work_for_pool(launches: Launches) -> bool:
     """True if there is so much work that the thread pool does it."""
     return (
-        team.threads > 1 and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_SHARED_NANOSECONDS
+        compute_pool.threads > 1
+        and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_POOL_NANOSECONDS
     )
 
 
 def has_plain_operands(launches: Launches) -> bool:
     """True if all operands are arrays and numbers, so that a frame can be made."""
-    return all(type(operand) in _PLAIN_OPERANDS for launch in launches.launches for operand in launch.operands)
+    return all(type(operand) in _ARRAY_OR_NUMBER_TYPES for launch in launches.launches for operand in launch.operands)
 
 
-_PLAIN_OPERANDS = (Input, Output, Scratch, Constant, int, float)
+_ARRAY_OR_NUMBER_TYPES = (Input, Output, Scratch, Constant, int, float)
 
 
 class Frame:
@@ -94,7 +103,7 @@ class Frame:
     __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
 
     def __init__(self, launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        self.threads = team.threads
+        self.threads = compute_pool.threads
         self._is_shared = is_work_for_pool(launches)
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
         arrays = (*inputs, *outputs, *scratch)
@@ -118,17 +127,15 @@ class Frame:
         # The frame does not keep this call's arrays: each call fills in the addresses.
         self._memory = [table, *kept, *memory[: len(memory) - len(scratch)]]
 
-    def run(self, arrays: tuple[np.ndarray, ...]) -> bool:
-        """Runs the launches; returns False, with nothing done, if the driver does not take the arrays.
+    def run(self, arrays: tuple[np.ndarray, ...]) -> int:
+        """Runs the launches; returns the driver's answer (see `driver.begin`): a negative number if all kernels ran.
 
         Args:
             arrays: inputs, outputs and scratch memory.
         """
         if self._is_shared:
-            answer = begin_shared(arrays, self._words, self._steps)
-        else:
-            answer = driver.begin(arrays, self._words, self._steps)
-        return answer < 0
+            return begin_on_free_pool(arrays, self._words, self._steps)
+        return driver.begin(arrays, self._words, self._steps)
 
 
 def call_eagerly(
@@ -142,7 +149,7 @@ def call_eagerly(
         numbers: its parameters between the result and `first` and `last`.
         units, unit_cost: as for `Launch`.
     """
-    if team.threads == 1 or units * unit_cost < LEAST_SHARED_NANOSECONDS:
+    if compute_pool.threads == 1 or units * unit_cost < LEAST_POOL_NANOSECONDS:
         kernel(*inputs, out, *numbers, 0, units)
         return
     shapes = (*[x.shape for x in inputs], out.shape)
@@ -154,7 +161,7 @@ def call_eagerly(
 def _launches_of_call(
     kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
 ) -> Launches:
-    """Returns the launch of a kernel on arrays of these shapes, the last the result's, with its kept frames."""
+    """Returns the launch of a kernel on arrays of `shapes`, the last one the result's; cached, with its frames."""
     places = [Input(number) for number in range(len(shapes) - 1)]
     return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
 
@@ -166,7 +173,7 @@ def step_table(
     shares: Callable[[Launch], tuple[int, int]],
     scratch: list[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Returns the table of steps of launches, and the memory other than the arrays whose addresses are in the table.
+    """Returns the table of steps of launches, and the memory that the table points to: words, numbers, scratch.
 
     Args:
         launches, inputs, outputs: as in `run_eagerly`.
@@ -196,7 +203,7 @@ def _step_words(
 ) -> np.ndarray:
     found: list[Any] = []
     for operand in launch.operands:
-        if not isinstance(operand, _PLAIN_OPERANDS):
+        if not isinstance(operand, _ARRAY_OR_NUMBER_TYPES):
             raise TypeError(
                 f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
             )
@@ -212,4 +219,4 @@ def _step_words(
 
 def _share_count(launch: Launch) -> int:
     """Returns how many parts a step is cut into: two for each thread, so that a late thread matters less."""
-    return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1
+    return max(1, min(launch.units, 2 * compute_pool.threads)) if signature_of(launch.kernel).takes_shares else 1

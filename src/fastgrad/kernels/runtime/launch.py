@@ -48,13 +48,13 @@ class Constant(NamedTuple):
 
 
 class InnerFrame(NamedTuple):
-    """The frame of another program, which the kernel runs; `make()` returns a frame, with its `words`."""
+    """An operand of a launch: the frame, which `make` returns, of another program that the kernel runs."""
 
     make: Callable[[], Any]
 
 
 class KernelEntry(NamedTuple):
-    """The address of a kernel's entry for programs, for a kernel that calls it; the next operand is its launch."""
+    """An operand of a launch: the step address of a kernel to call; the next operand is a launch of that kernel."""
 
     kernel: Callable[..., Any]
 
@@ -118,9 +118,10 @@ class Launches:
             change it. The caller copies the elements if the two do not share their memory.
         alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
+        runs_without_frame: the number of eager runs without such a program.
     """
 
-    __slots__ = ("alias", "frames", "in_place", "launches", "scratch", "starts_as")
+    __slots__ = ("alias", "frames", "in_place", "launches", "runs_without_frame", "scratch", "starts_as")
 
     def __init__(
         self,
@@ -136,6 +137,7 @@ class Launches:
         self.alias = alias
         self.starts_as = starts_as
         self.frames: list[Any] = []
+        self.runs_without_frame = 0
 
 
 def single_launch(
@@ -155,7 +157,7 @@ def single_launch(
 
 def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
-    names = [p.name for p in signature_of(kernel).passed if not p.is_share]
+    names = [p.name for p in signature_of(kernel).passed_parameters if not p.is_share_bound]
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
@@ -182,7 +184,7 @@ def run_launches(
             and the number of units.
 
     Returns:
-        None, or the answer of the kernel that stopped the run: a number >= 0.
+        None, or the status of the kernel that stopped the run: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
     for output, source in launches.starts_as:
@@ -209,13 +211,13 @@ def run_launches(
                 operand = operand.item()
             arguments.append(operand if kind is int else _viewed_as(operand, dtype, kernel))
         if call is not None:
-            answer = call(kernel, [one for i, one in enumerate(arguments) if i not in ends], launch.units)
+            status = call(kernel, [one for i, one in enumerate(arguments) if i not in ends], launch.units)
         elif ends and shares > 1:
-            answer = _call_in_parts(kernel, arguments, ends, launch.units, shares)
+            status = _call_in_shares(kernel, arguments, ends, launch.units, shares)
         else:
-            answer = _stopping_answer(kernel(*arguments))
-        if answer is not None:
-            return answer
+            status = _stopping_status(kernel(*arguments))
+        if status is not None:
+            return status
     return None
 
 
@@ -256,33 +258,33 @@ def operand_value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[
     return operand
 
 
-def _stopping_answer(answer: int | None) -> int | None:
-    """Returns a kernel's answer if it stops the program, else None."""
-    return None if answer is None or answer < 0 else int(answer)
+def _stopping_status(status: int | None) -> int | None:
+    """Returns a kernel's status if it stops the program, else None."""
+    return None if status is None or status < 0 else int(status)
 
 
-def _call_in_parts(
-    kernel: Any, arguments: list[Any], share_positions: Sequence[int], units: int, shares: int
+def _call_in_shares(
+    kernel: Any, arguments: list[Any], range_positions: Sequence[int], units: int, share_count: int
 ) -> int | None:
-    """Calls a kernel once for each part of its units of work, the last part first; returns the first answer >= 0."""
-    count = max(1, min(shares, units))
-    first, last = share_positions
+    """Calls a kernel once for each part of its units of work, the last part first; returns the first status >= 0."""
+    count = max(1, min(share_count, units))
+    first, last = range_positions
     for part in reversed(range(count)):
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
-        answer = _stopping_answer(kernel(*arguments))
-        if answer is not None:
-            return answer
+        status = _stopping_status(kernel(*arguments))
+        if status is not None:
+            return status
     return None
 
 
 def checked_sizes(kernel: Any, operands: Sequence[Any]) -> list[int]:
-    """Returns the sizes of arrays that a checked build reads after a step's words; see `signature.checked_words`."""
+    """Returns the array sizes that checked builds append to a step's words; see `signature.array_size_words`."""
     return [one.nbytes // dtype.itemsize for dtype, one in array_operands(kernel, operands)]
 
 
 def array_operands(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
     """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
-    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share]
+    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share_bound]
     pairs = zip(parameters, operands, strict=True)
     return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.runtime.driver import JUMP_ANSWER
-from fastgrad.kernels.runtime.launch import Launches, Spec
+from fastgrad.kernels.runtime.driver import FIRST_JUMP_CODE
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
@@ -14,6 +14,11 @@ def copy_bytes(x, y, size, first, last):
     stop = size if last * 64 > size else last * 64
     for i in range(first * 64, stop):
         y[i] = x[i]
+
+
+def copy_launches(size: int) -> Launches:
+    """Returns the launch that copies the first `size` bytes of the input."""
+    return Launches((Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
 def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
@@ -26,39 +31,39 @@ INTEGERS = NUMBERS[2:]
 
 
 @scalar_function
-def _jump_answer(answer, table, count):
-    """Returns the jump to the step that `table`, pairs (answer, step), has for `answer`; 0 if it has none."""
-    for i in range(count):
-        if table[2 * i] == answer:
-            return -JUMP_ANSWER - table[2 * i + 1] - 1
+def _jump_status(value, jump_table, pair_count):
+    """Returns the status of a jump to the step that `jump_table`, pairs (value, step), has for `value`; else 0."""
+    for i in range(pair_count):
+        if jump_table[2 * i] == value:
+            return -FIRST_JUMP_CODE - jump_table[2 * i + 1] - 1
     return 0
 
 
-@kernel("x: in[T], table: in[int64], count: int -> int", T=NUMBERS)
-def choose_by_truth(x, table, count):
-    """Jumps to the step that the table has for the truth of x, 1 or 0; answers 0 if it has none."""
-    return _jump_answer(1 if x[0] != 0 else 0, table, count)
+@kernel("x: in[T], jump_table: in[int64], pair_count: int -> int", T=NUMBERS)
+def choose_by_truth(x, jump_table, pair_count):
+    """Jumps to the step that `jump_table` has for x != 0, as 1 or 0; returns status 0 if the table lacks it."""
+    return _jump_status(1 if x[0] != 0 else 0, jump_table, pair_count)
 
 
-@kernel("x: in[T], table: in[int64], count: int -> int", T=INTEGERS)
-def choose_by_value(x, table, count):
-    """Jumps to the step that the table has for the number x; answers 0 if it has none."""
-    return _jump_answer(x[0], table, count)
+@kernel("x: in[T], jump_table: in[int64], pair_count: int -> int", T=INTEGERS)
+def choose_by_value(x, jump_table, pair_count):
+    """Jumps to the step that `jump_table` has for the number x; returns status 0 if the table lacks x."""
+    return _jump_status(x[0], jump_table, pair_count)
 
 
-@kernel("x: in[T], wanted: int -> int", T=NUMBERS)
-def has_truth(x, wanted):
-    """Returns -1 if x and `wanted` are both zero or both not, else 0."""
-    return -1 if (x[0] != 0) == (wanted != 0) else 0
+@kernel("x: in[T], expected: int -> int", T=NUMBERS)
+def has_truth(x, expected):
+    """Returns -1 if x and `expected` are both zero or both not, else 0."""
+    return -1 if (x[0] != 0) == (expected != 0) else 0
 
 
-@kernel("x: in[T], wanted: int -> int", T=INTEGERS)
-def has_value(x, wanted):
-    """Returns -1 if x equals `wanted`, else 0."""
-    return -1 if x[0] == wanted else 0
+@kernel("x: in[T], expected: int -> int", T=INTEGERS)
+def has_value(x, expected):
+    """Returns -1 if x equals `expected`, else 0."""
+    return -1 if x[0] == expected else 0
 
 
-@kernel("path_number: int -> int")
-def end_program(path_number):
-    """Ends the program at the end of path `path_number` of the trace tree."""
-    return -2 - path_number
+@kernel("trace_path: int -> int")
+def end_program(trace_path):
+    """Ends the program at the end of path `trace_path` of the trace tree."""
+    return -2 - trace_path

@@ -37,13 +37,13 @@ class ThreadSpreader:
             self.close()
 
     def close(self) -> None:
-        """Closes the files; from then on `move_apart` does nothing."""
+        """Closes the files; from then on `separate_threads` does nothing."""
         for file in self._files:
             os.close(file)
         self._files = []
 
-    def move_apart(self) -> int:
-        """Moves runnable threads off the processors of the caller and of earlier threads; returns how many it moved."""
+    def separate_threads(self) -> int:
+        """Moves runnable threads off processors that the caller or another thread uses; returns how many it moved."""
         moved = 0
         if not self._files:
             return moved

@@ -74,14 +74,14 @@ class ThreadPool:
             self._start_workers()
         words = self.words
         for number, waker in enumerate(self._wakers):
-            place = driver.FIRST_PARKED_WORD + driver.CACHE_LINE_WORDS * number
+            place = driver.FIRST_PARKED_FLAG + driver.CACHE_LINE_WORDS * number
             if words[place]:
                 words[place] = 0
                 waker.release()
         return words
 
     def is_worth_using(self) -> bool:
-        """True if a program should take the lock: there are workers, they are free, and running alone is not better."""
+        """True if a program should use the workers: there are some, they are free, and did not stall lately."""
         if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
@@ -91,22 +91,22 @@ class ThreadPool:
         return True
 
     def record_program_end(self) -> None:
-        """Records that the program that holds the lock has ended, and whether sharing its steps has paid."""
-        stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
-        self.words[driver.STALLED] = self.words[driver.SHARED] = 0
+        """Records the end of the program that used the workers, and how long it waited for their shares."""
+        stalled, shared = int(self.words[driver.STALLED_TICKS]), int(self.words[driver.SHARED_TICKS])
+        self.words[driver.STALLED_TICKS] = self.words[driver.SHARED_TICKS] = 0
         if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
             self._alone_until = _ticks_after_now(self._penalty * stalled)
             self._penalty = min(2 * self._penalty, MOST_ALONE_TIMES_WAIT)
         else:
             self._penalty = max(self._penalty // 2, LEAST_ALONE_TIMES_WAIT)
         if shared and time.monotonic() >= self._look_again:
-            self._spreading.move_apart()
+            self._spreading.separate_threads()
             self._look_again = time.monotonic() + SECONDS_BETWEEN_SPREADING
 
     def _start_workers(self) -> None:
         self._end_workers()
         count = self._threads - 1
-        lines = driver.FIRST_PARKED_WORD // driver.CACHE_LINE_WORDS + count + 1
+        lines = driver.FIRST_PARKED_FLAG // driver.CACHE_LINE_WORDS + count + 1
         self._memory = np.zeros(lines * driver.CACHE_LINE_WORDS, np.int64)
         start = -self._memory.__array_interface__["data"][0] // 8 % driver.CACHE_LINE_WORDS
         self.words = self._memory[start : start + (lines - 1) * driver.CACHE_LINE_WORDS]
@@ -142,7 +142,7 @@ class ThreadPool:
         """Releases the lock; the workers start again at the next use."""
         self.lock.release()
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """Ends the workers, at the interpreter's exit."""
         if self.lock.acquire(timeout=1.0):
             try:
@@ -162,31 +162,31 @@ def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:
         waker.acquire()
 
 
-def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
+def begin_on_free_pool(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
     """Begins a program on the thread pool, or on one thread without the GIL if another program uses the thread pool."""
-    if team.is_worth_using():
-        with team.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
+    if compute_pool.is_worth_using():
+        with compute_pool.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
             try:
-                return int(driver.begin_with_pool(objects, words, team.start_or_wake_workers(), stop))
+                return int(driver.begin_on_pool(objects, words, compute_pool.start_or_wake_workers(), stop))
             finally:
-                team.record_program_end()
-    return int(driver.begin_released(objects, words, stop))
+                compute_pool.record_program_end()
+    return int(driver.begin_without_gil(objects, words, stop))
 
 
-def continue_shared(words: np.ndarray, start: int, stop: int) -> int:
-    """Continues a program on the thread pool, or on one thread without the GIL; see `begin_shared`."""
-    if team.is_worth_using():
-        with team.lock:
+def continue_on_free_pool(words: np.ndarray, start: int, stop: int) -> int:
+    """Continues a program on the thread pool, or on one thread without the GIL; see `begin_on_free_pool`."""
+    if compute_pool.is_worth_using():
+        with compute_pool.lock:
             try:
-                return int(driver.continue_with_pool(words, team.start_or_wake_workers(), start, stop))
+                return int(driver.continue_on_pool(words, compute_pool.start_or_wake_workers(), start, stop))
             finally:
-                team.record_program_end()
-    return int(driver.continue_released(words, start, stop))
+                compute_pool.record_program_end()
+    return int(driver.continue_without_gil(words, start, stop))
 
 
-team = ThreadPool()
+compute_pool = ThreadPool()
 """The thread pool of the process."""
 
-atexit.register(team.end)
+atexit.register(compute_pool.shut_down)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=team.before_fork, after_in_parent=team.after_fork_in_parent)
+    os.register_at_fork(before=compute_pool.before_fork, after_in_parent=compute_pool.after_fork_in_parent)

@@ -34,15 +34,15 @@ class ConvolutionLayer(Layer):
     rank = 0
     weight_names: tuple[str, ...] = ("kernel",)
 
-    def __init__(self, settings: dict[str, Any], given: dict[str, Any], causal: bool = False) -> None:
+    def __init__(self, settings: dict[str, Any], layer_options: dict[str, Any], causal: bool = False) -> None:
         """Sets the attributes that all convolution layers have.
 
         Args:
             settings: the layer's arguments by name, of which it takes those that all of these layers have, and their weights'.
-            given: the arguments of ``Layer``.
+            layer_options: the arguments of ``Layer``.
             causal: whether padding may be ``"causal"``.
         """
-        super().__init__(activity_regularizer=settings["activity_regularizer"], **given)
+        super().__init__(activity_regularizer=settings["activity_regularizer"], **layer_options)
         rank = self.rank
         self.kernel_size = spatial_integers(settings["kernel_size"], rank, "kernel_size")
         self.strides = spatial_integers(settings["strides"], rank, "strides")

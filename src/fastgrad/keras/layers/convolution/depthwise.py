@@ -35,7 +35,7 @@ class _PerChannelConvolution(ConvolutionLayer):
 
 
 class _DepthwiseConvolution(_PerChannelConvolution):
-    """``activation(convolution(inputs, kernel) + bias)``, each channel with filters of its own.
+    """``activation(convolution(inputs, kernel) + bias)`` with separate filters for each channel.
 
     Args:
         kernel_size, strides, padding, data_format, dilation_rate: see ``Conv2D``.
@@ -167,24 +167,24 @@ class _SeparableConvolution(_PerChannelConvolution):
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):
-    """Convolution of each channel of sequences, (batch, steps, channels) on its own; the arguments are those of ``_DepthwiseConvolution``."""
+    """Convolution of each channel of sequences (batch, steps, channels); see ``_DepthwiseConvolution``."""
 
     rank = 1
 
 
 class DepthwiseConv2D(_DepthwiseConvolution):
-    """Convolution of each channel of images, (batch, height, width, channels) on its own; the arguments are those of ``_DepthwiseConvolution``."""
+    """Convolution of each channel of images (batch, height, width, channels); see ``_DepthwiseConvolution``."""
 
     rank = 2
 
 
 class SeparableConv1D(_SeparableConvolution):
-    """Convolution of each channel of sequences, (batch, steps, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
+    """Convolution of each channel of sequences, then one of size 1 over channels; see ``_SeparableConvolution``."""
 
     rank = 1
 
 
 class SeparableConv2D(_SeparableConvolution):
-    """Convolution of each channel of images, (batch, height, width, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
+    """Convolution of each channel of images, then a 1 x 1 one over channels; see ``_SeparableConvolution``."""
 
     rank = 2

@@ -107,7 +107,7 @@ class RecurrentCell(Layer):
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
-    def _has_kernel(self) -> bool:
+    def _has_time_loop_kernel(self) -> bool:
         """True if ``_all_steps`` can compute all time steps of a cell with these activations."""
         gate = getattr(self, "recurrent_activation", activations.sigmoid)  # SimpleRNN has no gates
         return self.activation is activations.tanh and gate is activations.sigmoid
@@ -141,7 +141,7 @@ class RecurrentCell(Layer):
         return factors[0] if self.implementation != 1 or self.gates == 1 else factors
 
     def get_dropout_mask(self, step_input: Tensor) -> Any:
-        """The factors of the inputs (one tensor, or one a gate), drawn at the first call; None without dropout."""
+        """The dropout factors of the inputs (one tensor, or a list with one for each gate); None without dropout."""
         if self._dropout_mask is None and self.dropout > 0:
             self.__dict__["_dropout_mask"] = self._dropout_factors(step_input, self.dropout)
         return self._dropout_mask

@@ -12,7 +12,7 @@ from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import RNN, RNN_LAYER_ARGUMENTS, where_unmasked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-SHARED_LAYER_OPTIONS = ("dtype", "trainable")
+LAYER_ARGUMENTS_FOR_CELL = ("dtype", "trainable")
 """Arguments of ``Layer`` that are passed on to the cell."""
 
 
@@ -31,15 +31,15 @@ class CellLayer(RNN):
 
     cell: Any
 
-    def __init__(self, kind: type[RecurrentCell], name: str, given: dict[str, Any]) -> None:
-        options = {key: given[key] for key in given if key not in ("self", "__class__", "kwargs")} | given["kwargs"]
-        cell_options = {key: options[key] for key in SHARED_LAYER_OPTIONS if key in options}
-        code = kind.__init__.__code__
+    def __init__(self, cell_class: type[RecurrentCell], name: str, args: dict[str, Any]) -> None:
+        options = {key: args[key] for key in args if key not in ("self", "__class__", "kwargs")} | args["kwargs"]
+        cell_options = {key: options[key] for key in LAYER_ARGUMENTS_FOR_CELL if key in options}
+        code = cell_class.__init__.__code__
         for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
             if key in options:
                 cell_options[key] = options.pop(key)
-        use_cudnn = options.pop("use_cudnn") if "use_cudnn" in given else None  # SimpleRNN has none
-        super().__init__(kind(name=name, **cell_options), **options)
+        use_cudnn = options.pop("use_cudnn") if "use_cudnn" in args else None  # SimpleRNN has none
+        super().__init__(cell_class(name=name, **cell_options), **options)
         if use_cudnn not in ("auto", True, False, None):
             raise ValueError(
                 "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
@@ -58,7 +58,7 @@ class CellLayer(RNN):
             sequences = tf.cast(sequences, cell._layer_dtype)
         factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
         if (
-            not cell._has_kernel()
+            not cell._has_time_loop_kernel()
             or self._layer_dtype.numpy not in KERNEL_FLOATS
             or (training and cell.recurrent_dropout)
             or isinstance(factors, list)

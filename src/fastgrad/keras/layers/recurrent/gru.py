@@ -96,8 +96,8 @@ class GRUCell(RecurrentCell):
         h = z * h + (1.0 - z) * candidate
         return h, [h] if isinstance(states, (list, tuple)) else h
 
-    def _has_kernel(self) -> bool:
-        return self.reset_after and super()._has_kernel()
+    def _has_time_loop_kernel(self) -> bool:
+        return self.reset_after and super()._has_time_loop_kernel()
 
 
 class GRU(CellLayer):

@@ -173,15 +173,15 @@ class RNN(Layer):
         output = tf.cast(outputs, self._layer_dtype) if self.return_sequences else last_output
         return (output, *states) if self.return_state else output
 
-    def _initial_states(self, batch: int, given: Any) -> list[Any]:
-        if given is None:
-            given = self.states if self.stateful else self.get_initial_state(batch)
+    def _initial_states(self, batch: int, initial_state: Any) -> list[Any]:
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(batch)
         if self.stateful and self._expected_batch_size is not None and batch != self._expected_batch_size:
             raise ValueError(
                 "If an RNN is stateful, the batch size of the input sequences must be the same as the batch size of the "
                 f"initial state.\n- Expected batch size: {self._expected_batch_size}\n- Received batch size: {batch}"
             )
-        states = list(given) if nest.is_nested(given) else [given]
+        states = list(initial_state) if nest.is_nested(initial_state) else [initial_state]
         if len(states) != len(self.state_size):
             raise ValueError(
                 f"{type(self).__name__} '{self.name}' has {len(self.state_size)} states, got an initial_state of {len(states)}."
@@ -206,17 +206,15 @@ class RNN(Layer):
             rows = [tf.reverse(x, [0]) for x in rows]
         call_cell = cell if callable(cell) else cell.call
 
-        def run_step(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-            output, new_states = call_cell(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
+        def run_step(carry: list[Any], step_inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            output, new_states = call_cell(step_inputs[0], nest.pack_sequence_as(initial_state, carry[1:]), **options)
             states = nest.flatten(new_states)
             if mask is not None:
                 states = [
-                    where_unmasked(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)
+                    where_unmasked(step_inputs[1], x, old_state) for x, old_state in zip(states, carry[1:], strict=True)
                 ]
-                previous_output = (
-                    tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
-                )
-                output = where_unmasked(row[1], output, previous_output)
+                previous_output = tf.zeros_like(output) if self.zero_output_for_mask or carry[0] is None else carry[0]
+                output = where_unmasked(step_inputs[1], output, previous_output)
             return [output, *states], [output] if self.return_sequences else []
 
         carried: list[Any] = [None, *nest.flatten(initial_state)]

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.recorded_attributes import cos, floor, log, minimum, where
+from fastgrad.keras.optimizers.recorded_attributes import cos, floor, log, minimum, select
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import FormulaSchedule
 
 
@@ -54,7 +54,7 @@ class CosineDecay(FormulaSchedule):
         rate_increase = self.warmup_target - self.initial_learning_rate
         warmup_rate = step * rate_increase / self.warmup_steps + self.initial_learning_rate
         decayed = self._decayed(self.warmup_target, step - self.warmup_steps)
-        return where(step < self.warmup_steps, warmup_rate, decayed)
+        return select(step < self.warmup_steps, warmup_rate, decayed)
 
     def _decayed(self, start: Any, step: Any) -> Any:
         fraction = minimum(step, self.decay_steps) / self.decay_steps

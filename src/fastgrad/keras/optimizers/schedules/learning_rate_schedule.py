@@ -13,18 +13,18 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.recorded_attributes import (
-    RecordedAttributes,
+    RecordedAttributesBase,
     ceil,
     floor,
-    live_or_self,
     maximum,
     minimum,
+    proxy_if_recorded,
 )
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
 
 
-class LearningRateSchedule(RecordedAttributes, Configured):
+class LearningRateSchedule(RecordedAttributesBase, Configured):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
     An optimizer calls the schedule before the update, with its step counter.
@@ -51,9 +51,9 @@ class FormulaSchedule(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Tensor:
         """Returns the rate at ``step``, a float32 tensor of the same shape."""
-        live_schedule, steps = live_or_self(self), convert_to_tensor(step)
-        if live_schedule is not self:
-            rate: Tensor = cast(live_schedule._rate(cast(steps, dtypes.float64)), dtypes.float32)
+        schedule, steps = proxy_if_recorded(self), convert_to_tensor(step)
+        if schedule is not self:
+            rate: Tensor = cast(schedule._rate(cast(steps, dtypes.float64)), dtypes.float32)
             return rate
         with np.errstate(all="ignore"):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
@@ -63,7 +63,7 @@ class FormulaSchedule(LearningRateSchedule):
         return {}
 
     def _rate(self, step: Any) -> Any:
-        """Returns the float64 rate at ``step``: an array, or a tensor in programs (``self`` is a ``LiveProxy``)."""
+        """Returns the float64 rate at ``step``: an array, or a tensor if ``self`` is a ``TensorAttributeProxy``."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 
 
-def drop_results(graph: Graph) -> Graph:
+def drop_unused_results(graph: Graph) -> Graph:
     """Returns the graph with fewer results of operations that are made of graphs.
 
     Such an operation has a result for each value that its gradient would read; without a gradient these are unused.

@@ -6,7 +6,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import rewritten
 
 
-def drop_gradients(graph: Graph) -> Graph:
+def drop_gradient_modifiers(graph: Graph) -> Graph:
     """Returns the graph without operations such as ``stop_gradient``, whose results are replaced by their inputs.
 
     Args:

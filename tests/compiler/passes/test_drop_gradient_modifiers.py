@@ -6,7 +6,7 @@ import fastgrad as tf
 from fastgrad.compiler.control_flow.explicit_state import explicit_state, state_of
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.compiler.passes.drop_gradients import drop_gradients
+from fastgrad.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
 from tests.compiler.passes.programs import record
 
 X = np.array([1.0, -2.0])
@@ -22,7 +22,7 @@ def test_reads_after_assignments_are_what_was_assigned():
     graph = record(program, X)
     graph = explicit_state(graph, 1, state_of(graph))
     validate(graph)
-    dropped = drop_gradients(graph)
+    dropped = drop_gradient_modifiers(graph)
     validate(dropped)
     assert [n.payload.name for n in graph.nodes if n.kind is Kind.OPERATION] == ["multiply", "value_read", "multiply"]
     assert [n.payload.name for n in dropped.nodes if n.kind is Kind.OPERATION] == ["multiply", "multiply"]
@@ -39,6 +39,6 @@ def test_gradients_of_the_users_own_in_a_branch():
     (branches,) = [node.payload for node in graph.nodes if node.payload.__class__.__name__ == "Branches"]
     kinds = [[type(n.payload).__name__ for n in branch.graph.nodes] for branch in branches.branches]
     assert "CustomGradient" in kinds[1]
-    dropped = drop_gradients(branches.branches[1].graph)
+    dropped = drop_gradient_modifiers(branches.branches[1].graph)
     validate(dropped)
     assert "CustomGradient" not in [type(node.payload).__name__ for node in dropped.nodes]

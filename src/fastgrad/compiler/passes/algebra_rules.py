@@ -1,0 +1,268 @@
+"""Algebraic rules, and makers of rules: what each row of the operation table may have as ``simplifications``.
+
+A rule must keep the bits of every result, at NaN, infinities and -0.0 as well; no rounding operation is reordered.
+(A NaN keeps its sign; it is a quiet one.) A rule looks at a node and at the nodes of its inputs, which are simplified
+already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import is_broadcast, operation_of, same_type
+from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER, REAL, TABLE
+
+
+class ValueFacts:
+    """Facts about the values so far: their nodes, and constant elements."""
+
+    def __init__(self) -> None:
+        self._makers: dict[int, Node] = {}
+        self._bits: dict[int, bytes] = {}
+
+    def note(self, node: Node) -> None:
+        """Notes the node that computes its outputs, and the bits of an output whose elements are one constant."""
+        for value in node.outputs:
+            self._makers[id(value)] = node
+        bits = None
+        if node.kind is Kind.CONSTANT:
+            bits = _bytes_of_element(node.payload)
+        elif is_broadcast(node):
+            bits = self._bits.get(id(node.inputs[0]))
+        if bits is not None:
+            self._bits[id(node.outputs[0])] = bits
+
+    def maker(self, value: Value, *names: str) -> Node | None:
+        """Returns the node that computes ``value``, if the name of its operation is in ``names``; else None."""
+        node = self._makers[id(value)]
+        row = operation_of(node)
+        return node if row is not None and row.name in names else None
+
+    def is_all(self, value: Value, number: complex) -> bool:
+        """True if every element of ``value`` is a constant with the bits of ``number``."""
+        bits = self._bits.get(id(value))
+        return bits is not None and bits == _bytes_of_number(number, value.dtype)
+
+
+Rule = Callable[[Node, ValueFacts], Node | Value | tuple[Value, ...] | None]
+"""Returns the node that replaces a node, or the value that replaces its result (several values for several results);
+None if the rule does not apply."""
+
+
+# ---- bits --------------------------------------------------------------------------------------------
+
+
+def _bytes_of_element(array: np.ndarray) -> bytes | None:
+    """Returns the bytes of one element, if all elements have the same."""
+    if array.dtype.kind == "O" or not array.size:
+        return None
+    flat = np.ascontiguousarray(array).reshape(-1)
+    first_bytes = flat[:1].tobytes()
+    if flat[-1:].tobytes() != first_bytes:
+        return None
+    elements = flat.view(np.uint8).reshape(flat.size, -1)
+    return first_bytes if (elements == elements[0]).all() else None
+
+
+def _bytes_of_number(number: complex, dtype: np.dtype) -> bytes:
+    if dtype.kind == "c" and not number:
+        number = complex(number, number)  # 0.0 or -0.0 in both parts
+    return np.array(number).astype(dtype).tobytes()
+
+
+# ---- casts ---------------------------------------------------------------------------------------------
+
+
+def is_lossless_cast(wide: np.dtype, narrow: np.dtype) -> bool:
+    """True if a dtype has all the numbers of another one, so that a cast to it and back changes nothing.
+
+    Args:
+        wide, narrow: NumPy's dtypes, those of ml_dtypes included.
+    """
+    if wide == narrow or narrow.kind == "b":
+        return True
+    if wide in COMPLEX:
+        return is_lossless_cast(_real_part_dtype(wide), _real_part_dtype(narrow) if narrow in COMPLEX else narrow)
+    if wide in FLOATING and narrow in FLOATING:
+        w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
+        return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
+    if narrow not in INTEGER:
+        return False
+    numbers = np.iinfo(narrow)
+    if wide in FLOATING:
+        return numbers.bits - (numbers.min < 0) <= ml_dtypes.finfo(wide).nmant + 1
+    return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
+
+
+def _real_part_dtype(dtype: np.dtype) -> np.dtype:
+    return np.zeros((), dtype).real.dtype
+
+
+# ---- kinds of rules ------------------------------------------------------------------------------------
+
+
+def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
+    """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides``; ``x`` keeps its shape."""
+
+    def rule(node: Node, facts: ValueFacts) -> Value | None:
+        for side in sides:
+            x, constant = node.inputs[1 - side], node.inputs[side]
+            if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
+                return x
+        return None
+
+    return rule
+
+
+def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
+    """Replaces ``x ** 1`` by ``x`` and ``x ** 2`` by ``square(x)``, if the exponent is a float scalar."""
+    x, exponent = node.inputs
+    if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
+        return None
+    if facts.is_all(exponent, 1):
+        return x
+    if facts.is_all(exponent, 2):
+        return replace(node, payload=TABLE["square"], inputs=(x,))
+    return None
+
+
+def remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
+    """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
+    x = node.inputs[0]
+    return x if same_type(x, node.outputs[0]) else None
+
+
+def remove_involution(node: Node, facts: ValueFacts) -> Value | None:
+    """Replaces ``f(f(x))`` by ``x``."""
+    inner = facts.maker(node.inputs[0], node.payload.name)
+    return inner.inputs[0] if inner else None
+
+
+def remove_repeated(node: Node, facts: ValueFacts) -> Value | None:
+    """Replaces ``f(f(x))`` by ``f(x)``."""
+    x = node.inputs[0]
+    return x if facts.maker(x, node.payload.name) else None
+
+
+def drop_inner_operation(inner_name: str) -> Rule:
+    """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
+
+    def rule(node: Node, facts: ValueFacts) -> Node | None:
+        inner = facts.maker(node.inputs[0], inner_name)
+        return replace(node, inputs=inner.inputs) if inner else None
+
+    return rule
+
+
+def unwrap_single_input(node: Node, facts: ValueFacts) -> Value | None:
+    """Replaces ``f(x)`` by ``x``, for an operation of any number of inputs."""
+    return node.inputs[0] if len(node.inputs) == 1 else None
+
+
+def merge_equal_inputs(node: Node, facts: ValueFacts) -> Value | None:
+    """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
+    x, y = node.inputs[-2:]
+    return x if x is y and same_type(x, node.outputs[0]) else None
+
+
+def drop_join_of_split(split_row: str) -> Rule:
+    """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
+
+    def rule(node: Node, facts: ValueFacts) -> Value | None:
+        parts = facts.maker(node.inputs[0], split_row)
+        if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
+            return None
+        return parts.inputs[0] if node.inputs == parts.outputs else None
+
+    return rule
+
+
+def drop_split_of_join(join_row: str) -> Rule:
+    """Returns the rule that a join, split along its axis into parts of the same shapes, gives the joined values."""
+
+    def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
+        joined = facts.maker(node.inputs[0], join_row)
+        if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
+            return None
+        fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
+        return joined.inputs if fits else None
+
+    return rule
+
+
+# ---- rules of one operation ----------------------------------------------------------------------------
+
+
+def select_by_constant(node: Node, facts: ValueFacts) -> Value | None:
+    """Replaces ``where(True, x, y)`` by ``x``, and ``where(False, x, y)`` by ``y``."""
+    condition, x, y = node.inputs
+    for number, chosen in ((True, x), (False, y)):
+        if facts.is_all(condition, number) and same_type(chosen, node.outputs[0]):
+            return chosen
+    return None
+
+
+def compose_transposes(node: Node, facts: ValueFacts) -> Node | None:
+    """Replaces a transpose of a transpose by one transpose."""
+    inner = facts.maker(node.inputs[0], "transpose")
+    if inner is None:
+        return None
+    perm = tuple([inner.attributes["perm"][axis] for axis in node.attributes["perm"]])
+    return replace(node, inputs=inner.inputs, attributes={"perm": perm})
+
+
+def drop_identity_transpose(node: Node, facts: ValueFacts) -> Value | None:
+    """Removes a transpose that leaves all axes in their places."""
+    perm = node.attributes["perm"]
+    return node.inputs[0] if perm == tuple(range(len(perm))) else None
+
+
+def compose_reverses(node: Node, facts: ValueFacts) -> Node | None:
+    """Replaces a reverse of a reverse by one reverse."""
+    inner = facts.maker(node.inputs[0], "reverse")
+    if inner is None:
+        return None
+    axes = set(inner.attributes["axes"]) ^ set(node.attributes["axes"])
+    return replace(node, inputs=inner.inputs, attributes={"axes": tuple(sorted(axes))})
+
+
+def remove_empty_reverse(node: Node, facts: ValueFacts) -> Value | None:
+    """Removes a reverse of no axis."""
+    return None if node.attributes["axes"] else node.inputs[0]
+
+
+def remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
+    """Removes a slice of all elements in their order."""
+    # The same number of elements, none backwards: all of them, in order.
+    forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
+    return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
+
+
+def merge_casts(node: Node, facts: ValueFacts) -> Node | None:
+    """Replaces ``cast(cast(x, wide), last)`` by ``cast(x, last)``, if neither replaced cast can change a number."""
+    inner = facts.maker(node.inputs[0], "cast")
+    if inner is None:
+        return None
+    first, wide, last = inner.inputs[0].dtype, inner.outputs[0].dtype, node.outputs[0].dtype
+    fits = is_lossless_cast(wide, first) and (last == first or is_lossless_cast(last, wide))
+    return replace(node, inputs=inner.inputs) if fits else None
+
+
+def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
+    """Replaces transposed matrices of a product by the matrices and a flag."""
+    inputs, attributes = list(node.inputs), dict(node.attributes)
+    for position, flag in enumerate(("transpose_a", "transpose_b")):
+        inner = facts.maker(inputs[position], "transpose")
+        if inner is not None:
+            perm = inner.attributes["perm"]
+            last = len(perm) - 1
+            if perm == (*range(last - 1), last, last - 1):
+                inputs[position] = inner.inputs[0]
+                attributes[flag] = not attributes[flag]
+    inputs_now = tuple(inputs)
+    return None if inputs_now == node.inputs else replace(node, inputs=inputs_now, attributes=attributes)
