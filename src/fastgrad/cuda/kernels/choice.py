@@ -17,14 +17,13 @@ from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import OtherMachine
 from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
-from fastgrad.cuda.kernels import attention, products, windows
+from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
 from fastgrad.cuda.kernels.replacement import (
     Replacement,
     ScratchMemory,
-    device_launch,
     same_operands_replacement,
     with_kernel,
 )
@@ -32,24 +31,17 @@ from fastgrad.kernels.codegen.body import call_c_function, call_pair, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
 from fastgrad.kernels.movement import strided
-from fastgrad.kernels.recurrent.products import pack_matrix
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
-
-
-def _pack_matrix_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `pack_matrix`: its units are panels, which have one column on a GPU."""
-    columns: Any = launch.operands[3]
-    return [device_launch(_pack_matrix_on_gpu, dtypes, launch.operands, columns)]
-
-
-_pack_matrix_on_gpu = on_device(pack_matrix)
 
 REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     products.REPLACEMENTS,
     windows.REPLACEMENTS,
     attention.REPLACEMENTS,
+    rows.REPLACEMENTS,
+    norms.REPLACEMENTS,
+    gathering.REPLACEMENTS,
+    recurrent.REPLACEMENTS,
     {
-        pack_matrix.function: _pack_matrix_replacement,
         strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles)),
     },
 )
