@@ -7,12 +7,12 @@ import pytest
 
 from fastgrad.cuda.codegen.compile import NotForGpus
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.kernels.codegen.body import call_c_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import tanh
 from fastgrad.kernels.random import random as draws
 from tests.cuda.codegen.linking import machine_code, need_compilers, ptx_of
-from tests.cuda.row_sums import sum_rows
 
 FLOATS = ("float32", "float64")
 CAPABILITIES = (80, 90, 100)
@@ -26,7 +26,9 @@ def quads(x, bias, y, first, last):
 
 
 KERNELS = {
-    "sum_rows": sum_rows,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "softmax_gradient": softmax_gradient,
     "normal": on_device(draws.normal),
     "quads": on_device(quads),
 }
@@ -48,7 +50,7 @@ def test_products_are_fused_with_sums_only_where_the_body_says_so():
 
 
 def test_threads_of_a_block_share_memory_and_wait_for_each_other():
-    text = ptx_of(sum_rows, {"T": "float32"}, 90)
+    text = ptx_of(softmax, {"T": "float32"}, 90)
     assert "bar.sync" in text or "barrier.sync" in text
     assert "st.shared" in text
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.cuda.codegen.kernel import on_device
-from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
+from fastgrad.cuda.kernels.rows import block_sum
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
 from fastgrad.kernels.attention.forward import FLOATS
@@ -227,8 +229,27 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
 _attention, _query_cotangents = on_device(attention), on_device(query_cotangents)
 _key_and_value_cotangents = on_device(key_and_value_cotangents)
 
+
+@device_kernel(
+    "g: in[T], y: in[T], deltas: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS
+)
+def row_products(g, y, deltas, queries, heads, width, first, last):
+    """Sums of g y over the last axis, as the CPU's `row_products`; a block has a row."""
+    parts = shared_array(T, 256)
+    for row in range(first, last):
+        total = T(0)
+        for i in range(row * width + thread(), (row + 1) * width, threads()):
+            total += g[i] * y[i]
+        total = block_sum(total, parts)
+        place = row // heads
+        batch = place // queries
+        if thread() == 0:
+            deltas[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
+
+
 REPLACEMENTS: dict[Any, Replacement] = {
     on_cpu.attention.function: _attention_replacement,
     gradient_on_cpu.attention_gradient.function: _gradient_replacement,
+    gradient_on_cpu.row_products.function: same_operands_replacement(row_products),
 }
 """The table of `choice`."""

@@ -1,15 +1,19 @@
-"""Gathers with a thread for each element, so that neighbouring threads have neighbouring elements."""
+"""Gathers with a thread for each element, so that neighbouring threads have neighbouring elements; and the order of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from numpy import int64
 
 from fastgrad.cuda.codegen.kernel import on_device
-from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
+from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.embedding import group_ids
 from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, gather_blocks
 from fastgrad.kernels.runtime.launch import Launch
 
@@ -34,7 +38,38 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
     return -1
 
 
+@scalar_function
+def sort_ids(ids, order, scratch, id_count, table_rows):
+    """Computes a stable argsort of ids by merging. The CPU's counts digits in 16 KB of stack."""
+    source, target = order, scratch
+    width = 1
+    while width < id_count:  # the last pass writes `order`
+        source, target = target, source
+        width *= 2
+    for k in range(id_count):
+        source[k] = k
+    width = 1
+    while width < id_count:
+        for left in range(0, id_count, 2 * width):
+            middle, end = least(left + width, id_count), least(left + 2 * width, id_count)
+            i, j = left, middle
+            for k in range(left, end):
+                if j >= end or (i < middle and ids[source[i]] <= ids[source[j]]):
+                    target[k] = source[i]
+                    i += 1
+                else:
+                    target[k] = source[j]
+                    j += 1
+        source, target = target, source
+        width *= 2
+    return 0
+
+
 _gather_on_gpu = on_device(gather_elements)
+_group_on_gpu = replace(
+    on_device(group_ids),
+    function=specialized(group_ids.function, "group_ids", group_ids.function.__doc__, sort_ids=sort_ids),
+)
 
 
 def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -43,5 +78,8 @@ def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scrat
     return [device_launch(_gather_on_gpu, dtypes, launch.operands, launch.units * width)]
 
 
-REPLACEMENTS: dict[Any, Replacement] = {gather_blocks.function: _gather_replacement}
+REPLACEMENTS: dict[Any, Replacement] = {
+    gather_blocks.function: _gather_replacement,
+    group_ids.function: same_operands_replacement(_group_on_gpu),
+}
 """The table of `choice`."""
