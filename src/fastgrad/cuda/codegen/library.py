@@ -1,7 +1,6 @@
-"""GPU versions of names of `kernels.codegen.body` that only a CPU has.
+"""GPU versions of the C library calls that CPU loops make for rare elements (`kernels.codegen.body.LibraryCall`).
 
-C library calls that loops make for rare elements (`LibraryCall`) become sines of large angles, with as many digits of 2 / pi as needed
-(Payne and Hanek 1983), and remainders of large quotients. Operations on vectors become loops over elements.
+These are sines of large angles, with as many digits of 2 / pi as needed (Payne and Hanek 1983), and remainders of large quotients.
 """
 
 from __future__ import annotations
@@ -21,13 +20,10 @@ from fastgrad.kernels.codegen.body import (
     library_fmod,
     library_sin,
     library_tan,
-    multiply_rows,
     pack_panel,
-    panel_columns,
     round_to_zero,
     scalar_function,
     scale_by_power_of_two,
-    vector_lanes,
 )
 from fastgrad.kernels.math.circular import QUARTER_PI_ROUNDING_ERROR, sine_of_quarters, tangent_of_quarters
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
@@ -176,34 +172,13 @@ def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
             target[k * target_row + column] = b[b_at + k * b_k + column * b_column]
 
 
-@scalar_function
-def one_column(element_type):
-    """Returns 1: a thread's vectors have one element, and its panels one column."""
-    return 1
-
-
-@scalar_function
-def multiply_elements(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns):
-    """Multiplies matrices as `multiply_rows` does, with the same bits."""
-    for row in range(rows):
-        for column in range(columns):
-            total = T(0)
-            for k in range(depth):
-                total = fused_multiply_add(a[a_at + row * a_row + k * a_k], b[b_at + k * b_k + column], total)
-            at = c_at + row * c_row + column
-            c[at] = total if accumulate == 0 else c[at] + total
-
-
 GPU_REPLACEMENTS: Mapping[Any, Any] = {
     power_through_float64: power_in_parts,  # most GPUs have 1 unit for float64 to 64 for float32
     library_cos: cosine_of_large_angle,
     library_fmod: remainder,
     library_sin: sine_of_large_angle,
     library_tan: tangent_of_large_angle,
-    multiply_rows: multiply_elements,
     pack_panel: copy_panel,
-    panel_columns: one_column,
     scale_by_power_of_two: scale_in_two_steps,
-    vector_lanes: one_column,
 }
 """Functions that replace a special, or another scalar function, on every GPU."""
