@@ -120,7 +120,7 @@ def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_run_says_whether_a_kernel_stopped(threads, count, monkeypatch):
     threads(count)
-    monkeypatch.setattr(eager_launch, "LEAST_SHARED_NANOSECONDS", 0.0)
+    monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", count)
     x, y, ids = np.arange(8.0).reshape(4, 2), np.empty((3, 2)), np.array([3, 0, 1])
     found = gather_launches([x, ids], [y], axis=0, batch_dims=0)

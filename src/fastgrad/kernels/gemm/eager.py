@@ -46,7 +46,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the native function's memory: those of the kernel, and the function's own data.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 26, 29, 31, 32, 33
+UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 20, 23, 25, 26, 27
 
 DONE, UNSUPPORTED, NO_KERNEL = range(3)
 
