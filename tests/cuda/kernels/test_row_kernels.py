@@ -126,3 +126,29 @@ def test_where_extremes_are(shape, axis, dtype):
         found = row_launches_on_device(TABLE[name], [x], [y], {"axis": axis, "output_type": "int64"})
         assert run_on_simulation(found, [x], [y], threads=64) is None
         np.testing.assert_array_equal(y, wanted)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 1), 1), ((4, 133), 1), ((9, 3), 0), ((2, 37, 5), 1)])
+def test_softmax_along_any_axis(name, shape, axis):
+    x, g = (3 * numbers(*shape, seed=seed).astype(F32) for seed in (0, 1))
+    across = axis < len(shape) - 1
+    attributes = {"axis": axis} if across else {}
+    name = f"{name}_across" if across else name
+    assert_the_same(name, x, **attributes)
+    y = TABLE[name].run(x.astype(np.float64), **attributes).astype(F32)
+    assert_the_same(f"{name}_gradient", g, y, **attributes)
+
+
+def test_rows_without_columns_are_not_read():
+    for name in ("softmax", "log_softmax"):
+        x, y = np.zeros((3, 0), F32), np.zeros((3, 0), F32)
+        assert run_on_simulation(row_launches_on_device(TABLE[name], [x], [y], {}), [x], [y]) is None
+
+
+def test_equal_elements_are_normalized_to_beta():
+    """A mean of rounded sums would differ from them."""
+    x, beta = np.full((2, 77), 1e4 + 0.1, F32), numbers(77).astype(F32)
+    (y, mean, _), _, _ = ran("layer_normalization", x, np.ones(77, F32), beta, epsilon=1e-12)
+    np.testing.assert_array_equal(mean, x[:, 0])
+    np.testing.assert_array_equal(y, [beta, beta])
