@@ -2,12 +2,14 @@
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.kernels.block_reductions import block_sum
+from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
+
+block_sum = BLOCK_REDUCTIONS["sum"]
 
 
 @device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=("float32", "float64"))
 def sum_rows(x, sums, columns, first, last):
-    parts = shared_array(T, 32)
+    parts = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
         for column in range(thread(), columns, threads()):

@@ -16,11 +16,9 @@ import fastgrad.kernels
 from fastgrad import cuda
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
-from fastgrad.cuda.kernels import updates
 from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.optimizers.update_rule import RULES
 from tests.compiler.programs import test_native_rows as rows
 from tests.compiler.test_replay import with_gradient
 from tests.cuda.kernels.groups import nodes_of
@@ -70,12 +68,6 @@ def of_scalars() -> Iterator[Found]:
         yield from _of_first(row, [[np.ones(16, kind) for kind in one] for one in kinds])
 
 
-def of_updates() -> Iterator[Found]:
-    """Those of all optimizers."""
-    for rule, dtype in itertools.product(RULES.values(), ("float32", "float64")):
-        yield Found(updates.device_update(rule), {"T": dtype})
-
-
 def declared() -> Iterator[Found]:
     """All that the files of `cuda.kernels` declare, for the first and the last dtypes that each is for."""
     for module in _modules(cuda.kernels):
@@ -105,7 +97,7 @@ def all_different(*sources: Iterator[Found]) -> list[Found]:
 @functools.cache
 def for_gpus() -> list[Found]:
     """Those that were written for a GPU, but for the ones of single element-wise rows."""
-    return [one for one in all_different(of_rows(), of_programs(), of_updates(), declared()) if one.is_for_gpus]
+    return [one for one in all_different(of_rows(), of_programs(), declared()) if one.is_for_gpus]
 
 
 @functools.cache

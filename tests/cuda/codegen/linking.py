@@ -8,11 +8,6 @@ from fastgrad.cuda.codegen.compile import COMPILER_PACKAGES, compile_ptx
 from fastgrad.cuda.codegen.link import link
 from fastgrad.cuda.devices.finding import _is_installed
 
-_OF_128_BITS = r"\.(v4\.[bfu]32|v2\.[bfu]64)"
-WIDE_LOAD, WIDE_STORE = rf"ld(?:\.global)?(?:\.nc)?{_OF_128_BITS}", rf"st(?:\.global)?{_OF_128_BITS}"
-WIDE_SHARED_LOAD = rf"ld\.shared{_OF_128_BITS}"
-"""Patterns of accesses of 128 bits in PTX."""
-
 
 def ptx_of(kernel, dtypes, capability):
     """What ``compile_ptx`` gives; the test is skipped, with the reason, where a compiler is not installed."""

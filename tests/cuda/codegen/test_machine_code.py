@@ -10,20 +10,23 @@ from contextlib import suppress
 import pytest
 
 from fastgrad.cuda.codegen.compile import NotForGpus
-from fastgrad.kernels.optimizers.update_rule import RULES
 from tests.cuda.codegen import kernels_of_table as found
-from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
+from tests.cuda.codegen.linking import machine_code, ptx_of
 
 CAPABILITIES = (80, 90, 100)
 OLDEST = CAPABILITIES[0]
-LOADS_AND_STORES = {"drop", *RULES}
-LOADS = {"slide", "gather_filters", *LOADS_AND_STORES}
-STORES = {"bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
-SHUFFLES = {
-    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient"], 5),
-    **dict.fromkeys(["softmax", "log_softmax", "attention", "layer_norm", "layer_norm_gradient"], 10),
+STACK = re.compile(r"\.local .*__local_depot\d+\[(\d+)\]")
+MOST_STACK_BYTES = 1 << 10
+"""The most bytes of a thread's stack: a GPU keeps stacks for all threads that it can run at a time, some 270,000."""
+LARGER_STACKS = {
+    "order_lines": "2 KB: counts of the values of a byte, for each line that is sorted",
+    "adafactor_matrix": "2 KB: partial sums, in one thread",
+    "adafactor_vector": "2 KB: partial sums, in one thread",
 }
-"""How many instructions exchange numbers in a warp: five for each of a row's sums and extremes."""
+"""Kernels with a larger stack, which may have `MOST_EXCEPTIONAL_BYTES`, and the reason."""
+MOST_EXCEPTIONAL_BYTES = 1 << 11
+ONLY_ON_A_CPU = {"row_extremes", "column_extremes", "sum_along", "sum_across", "add_totals"}
+"""Kernels of eager reductions, which are groups on a GPU."""
 COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
 
 
@@ -34,7 +37,7 @@ def compiled():
     return [(one, ptx_of(one.kernel, one.dtypes, OLDEST)) for one in kernels]
 
 
-def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
+def test_kernels_need_no_library_and_no_large_stack(compiled):
     """`compile_ptx` refuses functions of C by name; others would be external symbols, which no driver resolves."""
     texts = [*compiled]
     for one in found.all_different(found.of_the_cpu()):
@@ -42,6 +45,15 @@ def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
             texts.append((one, ptx_of(one.kernel, one.dtypes, OLDEST)))
     assert len(texts) > len(compiled) + 100
     assert [one.kernel.name for one, text in texts if ".extern" in text] == []
+    stacks = [(one.kernel.name, sum(map(int, STACK.findall(text)))) for one, text in texts]
+    large = {name: size for name, size in stacks if size > MOST_STACK_BYTES and name not in ONLY_ON_A_CPU}
+    assert large.keys() == LARGER_STACKS.keys()
+    assert max(large.values()) <= MOST_EXCEPTIONAL_BYTES
+
+
+def test_a_gpu_gets_no_kernel_of_eager_reductions():
+    launched = {one.kernel.name for one in (*found.of_rows(), *found.of_programs())}
+    assert not launched & ONLY_ON_A_CPU
 
 
 def test_kernels_for_gpus_have_no_stack(compiled):
@@ -53,29 +65,6 @@ def test_kernels_of_float32_compute_nothing_in_float64(compiled):
     narrow = [(one, text) for one, text in compiled if one.elements & {"float32"} and not one.elements & {"float64"}]
     assert len(narrow) > len(compiled) / 2
     assert [one.kernel.name for one, text in narrow if COMPUTES.search(text)] == []
-
-
-def by_name(compiled, names):
-    """The PTX of the kernels of these names, of float32 where they are for that, by name; not of bytes, which are for odd sizes."""
-    texts = {name: [] for name in names}
-    for one, text in compiled:
-        if one.kernel.name in names and not one.elements & {"float64"} and one.dtypes.get("T") != "uint8":
-            texts[one.kernel.name].append(text)
-    assert all(texts.values())
-    return texts
-
-
-def test_neighbouring_elements_are_one_access_of_128_bits(compiled):
-    for names, access in ((LOADS, WIDE_LOAD), (STORES, WIDE_STORE)):
-        texts = by_name(compiled, names)
-        assert [name for name in texts if not all(re.search(access, text) for text in texts[name])] == []
-
-
-def test_sums_and_extremes_of_rows_are_exchanged_in_warps(compiled):
-    texts = by_name(compiled, SHUFFLES)
-    assert {name: {text.count("shfl.sync.bfly.b32") for text in found} for name, found in texts.items()} == {
-        name: {count} for name, count in SHUFFLES.items()
-    }
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)

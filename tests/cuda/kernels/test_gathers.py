@@ -6,11 +6,8 @@ import pytest
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.replacement import ScratchMemory
-from fastgrad.cuda.kernels.sorting import sort_launches
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.runtime.launch import Input, Launches, Output, Scratch, run_launches
-from tests.cuda.kernels.test_groups import linked
+from fastgrad.kernels.runtime.launch import run_launches
 
 random = np.random.default_rng(0)
 
@@ -25,26 +22,6 @@ def ran(name, *inputs, **attributes):
     assert run_on_simulation(launches, inputs, [found]) is None
     assert found.tobytes() == given.tobytes()
     return launches.launches
-
-
-@pytest.mark.parametrize("count", [1, 5, 256, 257, 1100])
-def test_sorts_are_stable(count):
-    for dtype in ("int32", "int64"):
-        ids = random.integers(-3, 40, (2, count)).astype(dtype)
-        memory = ScratchMemory()
-        sort = sort_launches(Input(0), dtype, 2, count, 40, memory)
-        arrays = [np.zeros(size, kind) for kind, size in memory.arrays]
-        launches = [
-            launch.with_operands(
-                tuple([Output(one.number) if isinstance(one, Scratch) else one for one in launch.operands])
-            )
-            for launch in sort.launches
-        ]
-        assert run_on_simulation(Launches(tuple(launches)), [ids], arrays) is None
-        keys, places = (arrays[one.number].reshape(2, count) for one in (sort.keys, sort.order))
-        order = np.argsort(ids, axis=1, kind="stable")
-        np.testing.assert_array_equal(places, order)
-        np.testing.assert_array_equal(keys, np.take_along_axis(ids, order, 1))
 
 
 @pytest.mark.parametrize(("width", "count"), [(1, 300), (3, 37), (4, 1), (70, 37)])
@@ -82,13 +59,6 @@ def test_the_first_bad_id_is_said(name):
     outputs = [np.zeros(shape, np.float32)]
     found = row_launches_on_device(TABLE[name], inputs, outputs, attributes)
     assert run_on_simulation(found, inputs, outputs) == 77
-
-
-def test_machine_code():
-    table, ids = random.normal(size=(9, 8)).astype(np.float32), random.integers(0, 9, 300)
-    launches = [*ran("gather", table, ids, axis=0, batch_dims=0)]
-    launches += ran("gather_gradient", table[ids], ids, shape=table.shape, axis=0, batch_dims=0)
-    linked(launches)
 
 
 @pytest.mark.parametrize("count", [1, 40, 2300])

@@ -1,18 +1,17 @@
 """Matrix products on a simulated GPU, against NumPy's in float64; and their machine code."""
 
-import re
-
 import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.kernels.products import LARGE_TILE, MIDDLE_TILE, SMALL_TILE, Layout, product_kernel
-from fastgrad.cuda.simulation.lock_step import run_on_simulation, simulate
+from fastgrad.cuda.kernels.products import product
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.gemm import form
-from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
+from fastgrad.kernels.runtime.launch import run_launches
+from tests.cuda.codegen.linking import machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 
 F32 = np.float32
@@ -81,22 +80,20 @@ def test_products_of_bfloat16_are_those_of_float32_copies(shapes):
     assert [launch.kernel.kernel.name for launch in found.launches][:2] == ["widen_bfloat16"] * 2
 
 
-def test_long_sums_are_cut_into_parts(monkeypatch):
-    monkeypatch.setattr(products, "FEWEST_TERMS_OF_A_PART", 40)
-    a, b = numbers(9, 171), numbers(171, 10)
-    found, wanted, launches = multiplied(a, b)
-    assert len(launches.launches) == 2
-    assert_near(found, wanted, F32, 171)
-    a, b = numbers(6, 2000), numbers(2000, 30)  # which a CPU cuts
-    found, wanted, _ = multiplied(a, b)
-    assert_near(found, wanted, F32, 2000)
+@pytest.mark.parametrize(("m", "n", "k"), [(33, 40, 417), (6, 30, 2000)])
+def test_long_sums_have_the_cpus_bits(m, n, k):
+    a, b = numbers(m, k), numbers(k, n)
+    attributes = {"transpose_a": False, "transpose_b": False}
+    on_cpu = np.zeros((m, n), F32)
+    assert run_launches(launches_of_row(TABLE["matmul"], [a, b], [on_cpu], attributes), [a, b], [on_cpu]) is None
+    np.testing.assert_array_equal(multiplied(a, b)[0], on_cpu)
 
 
 @pytest.mark.parametrize("transpose_b", [False, True])
 def test_a_row_with_a_large_matrix(transpose_b):
     a, b = numbers(1, 530), numbers(*((70, 530) if transpose_b else (530, 70)))
     found, wanted, launches = multiplied(a, b, transpose_b=transpose_b)
-    assert [launch.kernel.kernel.name for launch in launches.launches] == ["product", "add_parts"]
+    assert [launch.kernel.kernel.name for launch in launches.launches] == ["product"]
     assert_near(found, wanted, F32, 530)
 
 
@@ -117,15 +114,6 @@ def test_nan_and_infinity_stay_in_their_rows():
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(wanted))
 
 
-@pytest.mark.parametrize("tile", [MIDDLE_TILE, LARGE_TILE])
-def test_larger_tiles(tile):
-    m, n, k = tile.rows + 1, tile.columns // 2, tile.depth + 3
-    a, b, c = numbers(m, k), numbers(n, k), np.zeros((m, n), F32)
-    kernel = product_kernel(tile, Layout(True, True, False, False, n % 4 == 0))
-    simulate(kernel, {"T": "float32"}, [a, b, c, m, n, k, k, k, 0, 0, k, 0], 2, blocks=1)
-    assert_near(c, a.astype(np.float64) @ b.T, F32, k)
-
-
 @pytest.mark.parametrize("shape", [(5, 12), (33, 8)])
 def test_what_follows_a_product(shape):
     def program(x, w, b):
@@ -134,22 +122,13 @@ def test_what_follows_a_product(shape):
     assert_the_same_on_device(program, numbers(shape[0], 9), numbers(9, shape[1]), numbers(shape[1]), threads=64)
 
 
-@pytest.mark.parametrize(
-    ("tile", "dtype"),
-    [(SMALL_TILE, "float32"), (MIDDLE_TILE, "float32"), (LARGE_TILE, "float32"), (MIDDLE_TILE, "float64")],
-)
-@pytest.mark.parametrize("by_term", [(True, False), (False, False), (True, True)])
-def test_machine_code(tile, dtype, by_term):
-    kernel = product_kernel(tile, Layout(*by_term, True, True, True))
-    for capability in (80, 90, 100) if by_term == (True, False) else (90,):
-        text = ptx_of(kernel, {"T": dtype}, capability)
-        assert ".local" not in text
-        if dtype == "float32":
-            assert ".f64" not in text
-            for access in (WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE):
-                assert re.search(access, text), access
-            assert text.count("fma.rn.f32") >= tile.side**2
-        cubin = machine_code(text, capability)
-        assert cubin.spills == cubin.stack == 0
-        assert cubin.registers * tile.threads <= 65536
-        assert 0 < cubin.shared <= 49152
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("capability", [80, 90, 100])
+def test_machine_code(capability, dtype):
+    text = ptx_of(product, {"T": dtype}, capability)
+    assert ".local" not in text
+    assert dtype == "float64" or ".f64" not in text
+    cubin = machine_code(text, capability)
+    assert cubin.spills == cubin.stack == 0
+    assert cubin.registers * product.threads <= 65536
+    assert 0 < cubin.shared <= 49152

@@ -1,7 +1,7 @@
 """Bodies of our kernels, run by the simulator of Numba's CUDA target: as plain Python, with NumPy's numbers.
 
 Nothing of our way to LLVM IR has a part in that, and nothing of our own simulation. Threads, blocks, barriers and shared memory are
-Numba's; shuffles, which it has none of, are made of these.
+Numba's.
 """
 
 import functools
@@ -20,8 +20,6 @@ from fastgrad.kernels.codegen import body as of_all
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
 from fastgrad.kernels.codegen.compile import types_by_name
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
-
-THREADS = 1024  # that a block may have
 
 sys.setswitchinterval(1e-5)  # Numba looks again and again whether all threads wait
 _ALLOCATING = threading.Lock()  # Numba may give two threads an array each that ask at the same time
@@ -97,23 +95,8 @@ def _shared_array(kind, length):
         return eval(asking, {"array": cuda.shared.array, "length": length, "kind": kind})
 
 
-def _exchanged(x, giver):
-    """The x of another thread of the block."""
-    with _ALLOCATING:
-        given = cuda.shared.array(THREADS, object)
-    given[cuda.threadIdx.x] = x
-    cuda.syncthreads()
-    taken = given[giver]
-    cuda.syncthreads()
-    return taken
-
-
 def _synchronize():
     cuda.syncthreads()
-
-
-def _shuffle_xor(x, lanes):
-    return _exchanged(x, cuda.threadIdx.x ^ lanes)
 
 
 def _fused_multiply_add(a, b, c):
@@ -138,21 +121,15 @@ def _float_bits(x):
     return x.view(f"int{8 * x.itemsize}")
 
 
-def _store_aligned(x, i, value):
-    x[i] = value
-
-
 SPECIALS = {
     body.thread: lambda: cuda.threadIdx.x,
     body.threads: lambda: cuda.blockDim.x,
     body.synchronize: _synchronize,
     body.shared_array: _shared_array,
-    body.shuffle_xor: _shuffle_xor,
-    body.load_aligned: lambda x, i: x[i],
-    body.store_aligned: _store_aligned,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),
     of_all.float_bits: _float_bits,
     of_all.from_bits: lambda i: i.view(f"float{8 * i.itemsize}"),
+    of_all.prefetch: lambda x, i: None,
     of_all.fused_multiply_add: _fused_multiply_add,
     of_all.round_down: np.floor,
     of_all.round_to_even: np.rint,

@@ -93,7 +93,3 @@ def test_a_label_out_of_range_is_said():
 @pytest.mark.parametrize("columns", [36, 37])
 def test_groups(program, columns):
     assert_the_same_on_device(program, numbers(5, columns), numbers(5, columns, seed=1))
-
-
-def test_blocks_of_three_warps():
-    assert_the_same_on_device(lambda x: tf.reduce_sum(x, 1), numbers(3, 201), threads=96)

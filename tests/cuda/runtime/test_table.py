@@ -1,6 +1,6 @@
 """Every kernel of the operation table runs on a simulated GPU and gives there what it gives on the CPU.
 
-Where the CPU's own kernel runs there, a unit of work a thread, it does to the bit.
+A kernel whose units go to single threads does to the bit. Attention is another: it has no tiles of keys.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def test_a_row_gives_what_it_gives_on_the_cpu(name):
     if found.alias:
         pytest.skip("has nothing to compute")
     assert run_on_simulation(found, arrays, outputs) is None
-    together = any(launch.kernel.kernel.together for launch in found.launches)
+    in_another_order = name == "attention" or any(launch.kernel.kernel.together for launch in found.launches)
     for on_gpu, on_cpu in zip(outputs, wanted, strict=True):
-        if together and on_cpu.dtype.kind in "fV":
+        if in_another_order and on_cpu.dtype.kind in "fV":
             double = on_cpu.dtype == np.float64
             rtol = 1e-13 if double else 1e-5 if on_cpu.dtype == np.float32 else 1e-2
             found, expected = np.asarray(on_gpu, float), np.asarray(on_cpu, float)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import Special
 
-WARP = 32
-"""The number of threads in a warp; `shuffle_xor` exchanges numbers in a warp."""
-
 thread = Special("thread")
 """`thread()`: the number of this thread in its block."""
 
 threads = Special("threads")
-"""`threads()`: the number of threads in a block, a multiple of `WARP`."""
+"""`threads()`: the number of threads in a block, a power of two."""
 
 block = Special("block")
 """`block()`: the number of this block."""
@@ -28,18 +25,3 @@ shared_array = Special("shared_array", takes_type=True)
 
 synchronize = Special("synchronize")
 """`synchronize()`: waits for all threads of the block; afterwards all of them see what each has written."""
-
-shuffle_xor = Special("shuffle_xor")
-"""`shuffle_xor(x, n)`: the `x` of another thread of the warp: this thread's number with the bits of n flipped.
-
-`x` is a float or a signed integer of 32 or 64 bits.
-"""
-
-load_aligned = Special("load_aligned")
-"""`load_aligned(x, i)`: x[i], at a multiple of 128 bits, which the compiler can't see if x is shared memory.
-
-With the usual loads of its neighbours it is one access.
-"""
-
-store_aligned = Special("store_aligned")
-"""`store_aligned(x, i, value)`: writes x[i], at a multiple of 128 bits, as `load_aligned` reads it."""

@@ -14,24 +14,14 @@ from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS
 ENTRY = "kernel"
 """The name of the entry of each kernel."""
 
-arrays_are_aligned = Special("arrays_are_aligned")
-"""`arrays_are_aligned()`: promises that all arrays of the entry begin at multiples of 128 bits."""
-
 arrays_are_distinct = Special("arrays_are_distinct")
-"""`arrays_are_distinct()`: promises the same, and that no arrays overlap."""
+"""`arrays_are_distinct()`: promises that no arrays of the entry overlap."""
 
 keep_least = Special("keep_least")
 """`keep_least(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
 
-unit_of_work = Special("unit_of_work")
-"""`unit_of_work(unit)`: the number of a unit of work."""
-
 _NAMES: dict[str, Any] = {
-    special.name: special
-    for special in (
-        *(arrays_are_aligned, arrays_are_distinct, keep_least, unit_of_work),
-        *(block, blocks, thread, threads),
-    )
+    special.name: special for special in (arrays_are_distinct, keep_least, block, blocks, thread, threads)
 }
 
 
@@ -59,16 +49,15 @@ def entry_source(kernel: DeviceKernel) -> str:
     ]
     if kernel.is_shared:
         share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE_PARAMETERS[0])
-        body_arguments[share_index:share_index] = ["first", "first + 1"]
+        body_arguments[share_index:share_index] = ["unit", "unit + 1"]
     work = f"body({', '.join(body_arguments)})"
     begin, step = (
         ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
     )
     return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
-    {"arrays_are_distinct" if kernel.noalias else "arrays_are_aligned"}()
+    {"arrays_are_distinct()" if kernel.noalias else "pass"}
     unit, step = {begin}, {step}
     while unit < units:
-        first = unit_of_work(unit)
         {f"keep_least(answer, {work})" if kernel.signature.returns_status else work}
         unit += step
 """

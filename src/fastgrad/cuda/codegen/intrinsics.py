@@ -11,9 +11,6 @@ from fastgrad.cuda.codegen import entry
 from fastgrad.cuda.codegen.numba_cuda import cgutils, cuda, intrinsic, types
 from fastgrad.kernels.codegen import body
 
-ALIGNMENT_IN_BYTES = 16
-"""The alignment of arrays in bytes; also the widest access."""
-_ALL_LANES_MASK = -1
 _SHARED_ADDRESS_SPACE = 3  # the number of the address space of shared memory
 
 
@@ -36,31 +33,17 @@ def blocks() -> Any:
     return types.int64(cuda.gridDim.x)
 
 
-def _argument_attributes(noalias: bool) -> Any:
-    """Promises that the entry's pointers but the last are aligned; with `noalias` also that their memory is distinct.
-
-    The last pointer is the answer's.
-    """
+@intrinsic
+def arrays_are_distinct(context: Any) -> Any:
+    """Promises that the memory of the entry's pointers is distinct, but for the last one, which is the answer's."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointers = [a for a in builder.function.args[1:] if isinstance(a.type, ir.PointerType)]
         for argument in pointers[:-1]:
-            argument.attributes.align = ALIGNMENT_IN_BYTES
-            if noalias:
-                argument.add_attribute("noalias")
+            argument.add_attribute("noalias")
         return context.get_dummy_value()
 
-    return lower
-
-
-@intrinsic
-def arrays_are_aligned(context: Any) -> Any:
-    return types.none(), _argument_attributes(noalias=False)
-
-
-@intrinsic
-def arrays_are_distinct(context: Any) -> Any:
-    return types.none(), _argument_attributes(noalias=True)
+    return types.none(), lower
 
 
 @intrinsic
@@ -72,21 +55,6 @@ def keep_least(context: Any, answer: Any, status: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(answer, types.int64), lower
-
-
-@intrinsic
-def unit_of_work(context: Any, unit: Any) -> Any:
-    """Returns the number of a unit of work by an instruction that hides its relation to the previous number.
-
-    Otherwise NVVM replaces the addresses in the loop over units by growing pointers. Then it no longer knows their alignment, and
-    loads of neighbouring elements are not merged to one access.
-    """
-
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        return builder.asm(ir.FunctionType(word, [word]), "mov.u64 $0, $1;", "=l,l", args, side_effect=False)
-
-    return types.int64(unit), lower
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------
@@ -101,7 +69,6 @@ def local_array(context: Any, element: Any, length: Any) -> Any:
         kind = context.get_data_type(element.dtype)
         with builder.goto_entry_block():
             memory = builder.alloca(ir.ArrayType(kind, length.literal_value))
-            memory.align = ALIGNMENT_IN_BYTES
         return builder.bitcast(memory, kind.as_pointer())
 
     return types.CPointer(element.dtype)(element, length), lower
@@ -117,30 +84,11 @@ def shared_array(context: Any, element: Any, length: Any) -> Any:
         memory = ir.ArrayType(kind, length.literal_value)
         name = builder.module.get_unique_name("shared")
         place = ir.GlobalVariable(builder.module, memory, name, _SHARED_ADDRESS_SPACE)
-        place.linkage, place.align = "internal", ALIGNMENT_IN_BYTES
+        place.linkage = "internal"
         place.initializer = ir.Constant(memory, ir.Undefined)
         return builder.addrspacecast(builder.bitcast(place, kind.as_pointer(_SHARED_ADDRESS_SPACE)), kind.as_pointer())
 
     return types.CPointer(element.dtype)(element, length), lower
-
-
-@intrinsic
-def load_aligned(context: Any, array: Any, index: Any) -> Any:
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(builder.gep(args[0], [args[1]]))
-        value.align = ALIGNMENT_IN_BYTES
-        return value
-
-    return array.dtype(array, types.int64), lower
-
-
-@intrinsic
-def store_aligned(context: Any, array: Any, index: Any, value: Any) -> Any:
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], builder.gep(args[0], [args[1]])).align = ALIGNMENT_IN_BYTES
-        return context.get_dummy_value()
-
-    return types.none(array, types.int64, array.dtype), lower
 
 
 def prefetch(array: Any, index: Any) -> None:
@@ -209,15 +157,9 @@ def synchronize() -> None:
     cuda.syncthreads()
 
 
-def shuffle_xor(x: Any, lanes: Any) -> Any:
-    return cuda.shfl_xor_sync(_ALL_LANES_MASK, x, lanes)
-
-
 SPECIALS: dict[body.Special, Any] = {
-    entry.arrays_are_aligned: arrays_are_aligned,
     entry.arrays_are_distinct: arrays_are_distinct,
     entry.keep_least: keep_least,
-    entry.unit_of_work: unit_of_work,
     body.address_of: address_of,
     body.float_bits: float_bits,
     body.from_bits: from_bits,
@@ -231,10 +173,7 @@ SPECIALS: dict[body.Special, Any] = {
     body.round_up: _rounding_intrinsic("ceil"),
     of_gpus.block: block,
     of_gpus.blocks: blocks,
-    of_gpus.load_aligned: load_aligned,
     of_gpus.shared_array: shared_array,
-    of_gpus.shuffle_xor: shuffle_xor,
-    of_gpus.store_aligned: store_aligned,
     of_gpus.synchronize: synchronize,
     of_gpus.thread: thread,
     of_gpus.threads: threads,

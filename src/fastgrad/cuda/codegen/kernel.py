@@ -28,7 +28,7 @@ class DeviceKernel:
         threads: the number of threads in a block.
         together: whether units go to blocks, whose threads share the work; otherwise units go to single threads.
         noalias: whether no two arrays overlap.
-        exact: whether the body needs exactly this number of threads; otherwise any multiple of a warp works.
+        exact: whether the body needs exactly this number of threads; otherwise any power of two up to it works.
         read: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
     """
 
@@ -87,7 +87,7 @@ def device_kernel(
 
     Args:
         signature: as in `kernels.codegen.build.kernel`. The last two parameters are `first: int, last: int`.
-        threads: the number of threads in a block, a multiple of the 32 of a warp.
+        threads: the number of threads in a block, a power of two.
         exact: whether the body needs exactly this number of threads.
         variables: the dtypes of each type variable.
     """

@@ -17,11 +17,16 @@ from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
-from fastgrad.cuda.kernels import attention, gathering, norms, products, random, recurrent, rows, updates, windows
+from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import gpu_reduction_launches
-from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, same_operands_replacement, with_kernel
+from fastgrad.cuda.kernels.replacement import (
+    Replacement,
+    ScratchMemory,
+    same_operands_replacement,
+    with_kernel,
+)
 from fastgrad.kernels.codegen.body import call_c_function, call_pair, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
@@ -29,15 +34,16 @@ from fastgrad.kernels.movement import strided
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
-    rows.REPLACEMENTS,
-    norms.REPLACEMENTS,
     products.REPLACEMENTS,
     windows.REPLACEMENTS,
-    random.REPLACEMENTS,
-    gathering.REPLACEMENTS,
     attention.REPLACEMENTS,
+    rows.REPLACEMENTS,
+    norms.REPLACEMENTS,
+    gathering.REPLACEMENTS,
     recurrent.REPLACEMENTS,
-    {strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles))},
+    {
+        strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles)),
+    },
 )
 """The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
 
@@ -83,7 +89,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
         source = source_of(kernel)
         if source is None:  # a user's function, which only the host has
             return False
-        replacement = _replacements_by_cpu_body().get(source.function) or updates.update_replacement(source.function)
+        replacement = _replacements_by_cpu_body().get(source.function)
         if replacement is not None:
             return all(map(place, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):

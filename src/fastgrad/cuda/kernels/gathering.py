@@ -1,26 +1,20 @@
-"""Gather of elements, and sums of rows by ids.
-
-In a gather neighbouring threads have neighbouring elements. A sum first sorts the ids; then each distinct id has one thread for each
-column, which adds its rows in order. So no two threads write an element, and the bits are the CPU's. Other ways to join rows run in
-the CPU's kernel.
-"""
+"""Gathers with a thread for each element, so that neighbouring threads have neighbouring elements; and the order of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.codegen.kernel import device_kernel_of_native, on_device
-from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, with_kernel
-from fastgrad.cuda.kernels.sorting import sort_launches
+from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
+from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.movement import gathering, scattering
-from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES
-from fastgrad.kernels.movement.scattering import ADD, NUMBER_DTYPES, START_KEPT, TILE_COLUMNS
-from fastgrad.kernels.movement.strided import clear_elements
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.embedding import group_ids
+from fastgrad.kernels.movement.gathering import INDEX_DTYPES, UNIT_DTYPES, gather_blocks
 from fastgrad.kernels.runtime.launch import Launch
 
 
@@ -44,55 +38,48 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
     return -1
 
 
-@kernel(
-    "rows: in[T], keys: in[int64], order: in[int64], out: inout[T], size: int, count: int, width: int, middle: int, "
-    "first: int, last: int",
-    T=NUMBER_DTYPES,
-    noalias=True,
+@scalar_function
+def sort_ids(ids, order, scratch, id_count, table_rows):
+    """Computes a stable argsort of ids by merging. The CPU's counts digits in 16 KB of stack."""
+    source, target = order, scratch
+    width = 1
+    while width < id_count:  # the last pass writes `order`
+        source, target = target, source
+        width *= 2
+    for k in range(id_count):
+        source[k] = k
+    width = 1
+    while width < id_count:
+        for left in range(0, id_count, 2 * width):
+            middle, end = least(left + width, id_count), least(left + 2 * width, id_count)
+            i, j = left, middle
+            for k in range(left, end):
+                if j >= end or (i < middle and ids[source[i]] <= ids[source[j]]):
+                    target[k] = source[i]
+                    i += 1
+                else:
+                    target[k] = source[j]
+                    j += 1
+        source, target = target, source
+        width *= 2
+    return 0
+
+
+_gather_on_gpu = on_device(gather_elements)
+_group_on_gpu = replace(
+    on_device(group_ids),
+    function=specialized(group_ids.function, "group_ids", group_ids.function.__doc__, sort_ids=sort_ids),
 )
-def add_sorted(rows, keys, order, out, size, count, width, middle, first, last):
-    """Sums rows by sorted ids, as the CPU's `scatter_rows`. Units are columns of ids; the first of equal ids works."""
-    for unit in range(first, last):
-        row = unit // width
-        column = unit - row * width
-        block = row // count
-        k = row - block * count
-        line = block // middle * count
-        key = keys[line + k]
-        if 0 <= key < size and (k == 0 or keys[line + k - 1] != key):
-            at = (block * size + key) * width + column
-            total = out[at]
-            while k < count and keys[line + k] == key:
-                total = T(total + rows[(block * count + order[line + k]) * width + column])
-                k += 1
-            out[at] = total
-
-
-_gather_on_gpu, _clear_on_gpu = on_device(gather_elements), on_device(clear_elements)
-_add_on_gpu = on_device(add_sorted)
 
 
 def _gather_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the replacement of `gather_blocks`."""
     width: Any = launch.operands[5]
     return [device_launch(_gather_on_gpu, dtypes, launch.operands, launch.units * width)]
 
 
-def _scatter_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    operands: Any = launch.operands
-    rows, ids, out, size, count, width, middle, mode, start = operands
-    if mode != ADD or not count:
-        return [with_kernel(launch, device_kernel_of_native(launch.kernel))]
-    blocks = launch.units // max(-(-width // TILE_COLUMNS), 1)
-    word = {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"}
-    launches = [] if start == START_KEPT else [device_launch(_clear_on_gpu, word, (out,), blocks * size * width)]
-    found = sort_launches(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
-    given = (rows, found.keys, found.order, out, size, count, width, middle)
-    return [*found.launches, *launches, device_launch(_add_on_gpu, {"T": dtypes["T"]}, given, blocks * count * width)]
-
-
 REPLACEMENTS: dict[Any, Replacement] = {
-    gathering.gather_blocks.function: _gather_replacement,
-    scattering.scatter_rows.function: _scatter_replacement,
-    scattering.scatter_known_rows.function: _scatter_replacement,
+    gather_blocks.function: _gather_replacement,
+    group_ids.function: same_operands_replacement(_group_on_gpu),
 }
 """The table of `choice`."""

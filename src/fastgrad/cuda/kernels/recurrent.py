@@ -46,6 +46,14 @@ def step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state
     """
 
 
+@kernel("matrix: in[T], packed: out[T], n: int, row: int, column: int, first: int, last: int", noalias=True, T=FLOATS)
+def copy_matrix(matrix, packed, n, row, column, first, last):
+    """Copies a matrix of n columns with these strides to rows. Units are elements."""
+    for i in range(first, last):
+        term = i // n
+        packed[i] = matrix[term * row + (i - term * n) * column]
+
+
 @scalar_function
 def state_product(hs, state_at, recurrent, column, units, width):
     """Returns the product of the state at `state_at` with a column of the recurrent kernel."""
@@ -95,7 +103,7 @@ def _run_step_backwards(
         if t < steps - 1:
             later = (row + batch) * width
             for k in range(width):
-                d = fused_multiply_add(dp[later + k], recurrent[j * width + k], d)
+                d = fused_multiply_add(dp[later + k], recurrent[k * units + j], d)
             d += dh[line]
         else:
             if with_h != 0:
@@ -231,11 +239,9 @@ def _cell_replacements(
 
     def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
-        x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked = operands
-        recurrent = memory.source_of_unused(packed)
-        memory.mark_unused(work)
+        x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, _, batch, steps, units, masked = operands
         states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
-        arrays = x, recurrent, bias, mask, hs, kept, gates, h, c
+        arrays = x, packed, bias, mask, hs, kept, gates, h, c
         given = batch, steps, units, masked
         return [
             *[device_launch(_first_state_on_gpu, dtypes, (*state, steps), batch * units) for state in states],
@@ -244,23 +250,20 @@ def _cell_replacements(
 
     def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
-        gates, kept, hs, packed, *rest = operands
-        arrays = gates, kept, hs, memory.source_of_unused(packed), *rest
-        batch, steps, units, *_ = rest[8:]
-        return [device_launch(backwards, dtypes, (*arrays, t), batch * units) for t in range(steps - 1, -2, -1)]
+        batch, steps, units, *_ = operands[12:]
+        return [device_launch(backwards, dtypes, (*operands, t), batch * units) for t in range(steps - 1, -2, -1)]
 
     return steps_of, steps_back_of
 
 
 def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `pack_matrix`: nothing, as GPU kernels read the recurrent kernel itself."""
+    """Returns the replacement of `pack_matrix`: a GPU's kernels read rows, and neighbouring threads neighbouring columns."""
     operands: Any = launch.operands
-    matrix, packed, *_ = operands
-    memory.mark_unused(packed, matrix)
-    return []
+    matrix, packed, k, n, row, column = operands
+    return [device_launch(_copy_on_gpu, dtypes, (matrix, packed, n, row, column), k * n)]
 
 
-_first_state_on_gpu = on_device(first_state)
+_first_state_on_gpu, _copy_on_gpu = on_device(first_state), on_device(copy_matrix)
 _lstm_replacement, _lstm_gradient_replacement = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
 _gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_back, 3)
 _simple_replacement, _simple_gradient_replacement = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)

@@ -1,93 +1,293 @@
-"""Kernels over the rows of a matrix: a block for each row; each thread takes strided columns."""
+"""Softmax, cross-entropies and norms: a block for each row of an array; each thread takes strided elements.
+
+A CPU's kernels keep sums of many rows on the stack, and a GPU's threads have no memory for that.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.kernels.block_reductions import block_greatest, block_sum
-from fastgrad.cuda.kernels.replacement import Replacement, row_kernel_replacement
+from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel
+from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
+from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
+from fastgrad.kernels.math.vector_math import exp, least, log, nan_greatest
+from fastgrad.kernels.optimizers import norms as squares
+from fastgrad.kernels.reduction import general, softmax_across
 from fastgrad.kernels.reduction import softmax as on_cpu
+from fastgrad.kernels.reduction.reductions import BLOCK_ELEMENTS
+from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
+_SIGNATURE = "x: in[T], y: out[T], terms: int, inner: int, first: int, last: int"
+_GRADIENT_SIGNATURE = "g: in[T], y: in[T], dx: out[T], terms: int, inner: int, first: int, last: int"
+
+block_sum, block_greatest = BLOCK_REDUCTIONS["sum"], BLOCK_REDUCTIONS["greatest"]
 
 
 @scalar_function
-def greatest_of_row(x, at, columns, parts):
-    """Returns the greatest element of the row at `at`; NaN if there is one. `parts` is as in `block_greatest`."""
-    greatest = x[at]
-    for column in range(thread(), columns, threads()):
-        greatest = nan_greatest(greatest, x[at + column])
+def greatest_of_row(x, at, terms, inner, parts):
+    """Returns the greatest of `terms` elements with the stride `inner`; NaN if there is one.
+
+    `parts` is as in `reduce_block`.
+    """
+    greatest = T(-math.inf)
+    for term in range(thread(), terms, threads()):
+        greatest = nan_greatest(greatest, x[at + term * inner])
     return block_greatest(greatest, parts)
 
 
-@device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
-def softmax(x, y, columns, first, last):
-    """e^x divided by the row's sum of e^x. Needs columns >= 1."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        at = row * columns
-        greatest = greatest_of_row(x, at, columns, parts)
+@scalar_function
+def row_exponentials(x, y, at, terms, inner, parts):
+    """Writes e^(x - the greatest element) of a row to `y`; returns the greatest element and the sum of the powers."""
+    greatest = greatest_of_row(x, at, terms, inner, parts)
+    total = T(0)
+    for term in range(thread(), terms, threads()):
+        power = exp(x[at + term * inner] - greatest)
+        y[at + term * inner] = power
+        total += power
+    return greatest, block_sum(total, parts)
+
+
+@scalar_function
+def row_start(unit, terms, inner):
+    """Returns the offset of a row of an array of shape (outer, terms, inner), whose rows have the stride `inner`."""
+    outer = unit // inner
+    return outer * terms * inner + unit - outer * inner
+
+
+@device_kernel(_SIGNATURE, T=FLOATS)
+def softmax(x, y, terms, inner, first, last):
+    """e^x divided by the row's sum of e^x."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        at = row_start(unit, terms, inner)
+        _, total = row_exponentials(x, y, at, terms, inner, parts)
+        for term in range(thread(), terms, threads()):
+            y[at + term * inner] /= total
+
+
+@device_kernel(_SIGNATURE, T=FLOATS)
+def log_softmax(x, y, terms, inner, first, last):
+    """x less the logarithm of the row's sum of e^x."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        at = row_start(unit, terms, inner)
+        greatest = greatest_of_row(x, at, terms, inner, parts)
         total = T(0)
-        for column in range(thread(), columns, threads()):
-            power = exp(x[at + column] - greatest)
-            y[at + column] = power
-            total += power
+        for term in range(thread(), terms, threads()):
+            total += exp(x[at + term * inner] - greatest)
+        total = log(block_sum(total, parts))
+        for term in range(thread(), terms, threads()):
+            y[at + term * inner] = (x[at + term * inner] - greatest) - total
+
+
+@device_kernel(_GRADIENT_SIGNATURE, T=FLOATS)
+def softmax_gradient(g, y, dx, terms, inner, first, last):
+    """(g - the row's sum of g y) y, for the cotangent g of the softmax y."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        at = row_start(unit, terms, inner)
+        total = T(0)
+        for term in range(thread(), terms, threads()):
+            total += g[at + term * inner] * y[at + term * inner]
         total = block_sum(total, parts)
+        for term in range(thread(), terms, threads()):
+            dx[at + term * inner] = (g[at + term * inner] - total) * y[at + term * inner]
+
+
+@device_kernel(_GRADIENT_SIGNATURE, T=FLOATS)
+def log_softmax_gradient(g, y, dx, terms, inner, first, last):
+    """g - e^y times the row's sum of g, for the cotangent g of the log_softmax y."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        at = row_start(unit, terms, inner)
+        total = T(0)
+        for term in range(thread(), terms, threads()):
+            total += g[at + term * inner]
+        total = block_sum(total, parts)
+        for term in range(thread(), terms, threads()):
+            dx[at + term * inner] = g[at + term * inner] - exp(y[at + term * inner]) * total
+
+
+@device_kernel(
+    "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
+    T=FLOATS,
+    I=on_cpu.INDEX_DTYPES,
+)
+def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
+    """Losses and softmax. Returns -1, or the row of a label outside [0, columns)."""
+    parts = shared_array(T, 256)
+    for row in range(first, last):
+        at, label = row * columns, labels[row]
+        if label < 0 or label >= columns:
+            return row
+        greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
+        if thread() == 0:
+            loss[row] = log(total) - (logits[at + label] - greatest)
         for column in range(thread(), columns, threads()):
-            y[at + column] /= total
+            probabilities[at + column] /= total
+    return -1
 
 
-@device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
-def log_softmax(x, y, columns, first, last):
-    """x less the logarithm of the row's sum of e^x. Needs columns >= 1."""
-    parts = shared_array(T, 32)
+@device_kernel(
+    "g: in[T], logits: in[T], labels: in[I], loss: out[T], dx: out[T], columns: int, first: int, last: int -> int",
+    T=FLOATS,
+    I=on_cpu.INDEX_DTYPES,
+)
+def sparse_cross_entropy_and_gradient(g, logits, labels, loss, dx, columns, first, last):
+    """Losses and g times (softmax - onehot(labels)). Returns the same as `sparse_cross_entropy`."""
+    parts = shared_array(T, 256)
+    for row in range(first, last):
+        at, label, scale = row * columns, labels[row], g[row]
+        if label < 0 or label >= columns:
+            return row
+        greatest, total = row_exponentials(logits, dx, at, columns, 1, parts)
+        if thread() == 0:
+            loss[row] = log(total) - (logits[at + label] - greatest)
+        for column in range(thread(), columns, threads()):
+            dx[at + column] = scale * (dx[at + column] / total - (T(1) if column == label else T(0)))
+    return -1
+
+
+@device_kernel(
+    "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int", T=FLOATS
+)
+def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
+    """Losses and softmax for distributions as labels."""
+    parts = shared_array(T, 256)
     for row in range(first, last):
         at = row * columns
-        greatest = greatest_of_row(x, at, columns, parts)
+        greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
+        shift, of_row = log(total), T(0)
+        for column in range(thread(), columns, threads()):
+            of_row += labels[at + column] * (shift - (logits[at + column] - greatest))
+            probabilities[at + column] /= total
+        of_row = block_sum(of_row, parts)
+        if thread() == 0:
+            loss[row] = of_row
+
+
+@device_kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def logsumexp(x, out, columns, first, last):
+    """The logarithm of each row's sum of e^x, relative to the greatest element if that is finite."""
+    parts = shared_array(T, 256)
+    for row in range(first, last):
+        at = row * columns
+        greatest = greatest_of_row(x, at, columns, 1, parts)
+        greatest = greatest if greatest - greatest == 0 else T(0)
         total = T(0)
         for column in range(thread(), columns, threads()):
             total += exp(x[at + column] - greatest)
-        total = log(block_sum(total, parts))
-        for column in range(thread(), columns, threads()):
-            y[at + column] = (x[at + column] - greatest) - total
-
-
-@device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
-def softmax_gradient(g, y, dx, columns, first, last):
-    """(g - the row's sum of g y) y, for the cotangent g of the softmax y. Needs columns >= 1."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        at = row * columns
-        total = T(0)
-        for column in range(thread(), columns, threads()):
-            total += g[at + column] * y[at + column]
         total = block_sum(total, parts)
-        for column in range(thread(), columns, threads()):
-            dx[at + column] = (g[at + column] - total) * y[at + column]
+        if thread() == 0:
+            out[row] = log(total) + greatest
 
 
-@device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
-def log_softmax_gradient(g, y, dx, columns, first, last):
-    """g - e^y times the row's sum of g, for the cotangent g of the log_softmax y. Needs columns >= 1."""
-    parts = shared_array(T, 32)
+@device_kernel("x: in[T], out: out[T], columns: int, parts: int, first: int, last: int", T=FLOATS)
+def norms(x, out, columns, parts, first, last):
+    """The Euclidean norm of each row, whose elements are complex numbers if `parts` is 2."""
+    shared = shared_array(T, 256)
     for row in range(first, last):
-        at = row * columns
         total = T(0)
-        for column in range(thread(), columns, threads()):
-            total += g[at + column]
+        for i in range(row * columns * parts + thread(), (row + 1) * columns * parts, threads()):
+            total += x[i] * x[i]
+        total = block_sum(total, shared)
+        if thread() == 0:
+            out[row * parts] = math.sqrt(total)
+            if parts == 2:
+                out[row * parts + 1] = T(0)
+
+
+@device_kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
+def block_squares(x, out, size, first, last):
+    """The sums of squares of the blocks of an array, as the CPU's `block_squares`."""
+    parts = shared_array(T, 256)
+    for block in range(first, last):
+        total = T(0)
+        for i in range(block * BLOCK_ELEMENTS + thread(), least((block + 1) * BLOCK_ELEMENTS, size), threads()):
+            total += x[i] * x[i]
         total = block_sum(total, parts)
-        for column in range(thread(), columns, threads()):
-            dx[at + column] = g[at + column] - exp(y[at + column]) * total
+        if thread() == 0:
+            out[block] = total
+
+
+@device_kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
+def block_squares_of_arrays(g, count, sizes, out, first, last):
+    """The sums of squares of blocks of several arrays, as the CPU's `block_squares_of_arrays`."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        begin = 0
+        for k in range(count):
+            x, n = g[k], sizes[k]
+            end = begin + (n + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS
+            if begin <= unit < end:
+                start = (unit - begin) * BLOCK_ELEMENTS
+                total = T(0)
+                for i in range(start + thread(), least(start + BLOCK_ELEMENTS, n), threads()):
+                    total += x[i] * x[i]
+                total = block_sum(total, parts)
+                if thread() == 0:
+                    out[unit] = total
+            begin = end
+
+
+@device_kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
+def sums_of_squares(g, count, sizes, out, first, last):
+    """The sum of squares of each array; units are arrays."""
+    parts = shared_array(T, 256)
+    for k in range(first, last):
+        x, n = g[k], sizes[k]
+        total = T(0)
+        for i in range(thread(), n, threads()):
+            total += x[i] * x[i]
+        total = block_sum(total, parts)
+        if thread() == 0:
+            out[k] = total
+
+
+def _sums_of_squares_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the replacement of `sums_of_squares`."""
+    arrays: Any = launch.operands[0]
+    return [device_launch(sums_of_squares, dtypes, launch.operands, len(arrays))]
+
+
+def _across(kernel: DeviceKernel) -> Replacement:
+    """Returns the replacement of a kernel of `softmax_across`."""
+
+    def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+        operands: Any = launch.operands
+        *arrays, terms, inner, tile = operands
+        outer = launch.units // -(-inner // tile)
+        return [device_launch(kernel, dtypes, (*arrays, terms, inner), outer * inner)]
+
+    return replacement
+
+
+def _along(kernel: DeviceKernel) -> Replacement:
+    """Returns the replacement of a kernel of `softmax`: rows without a stride."""
+    return lambda launch, dtypes, memory: [device_launch(kernel, dtypes, (*launch.operands, 1), launch.units)]
 
 
 REPLACEMENTS: dict[Any, Replacement] = {
-    on_cpu.softmax.function: row_kernel_replacement(softmax, 2),
-    on_cpu.softmax_gradient.function: row_kernel_replacement(softmax_gradient, 3),
-    on_cpu.log_softmax.function: row_kernel_replacement(log_softmax, 2),
-    on_cpu.log_softmax_gradient.function: row_kernel_replacement(log_softmax_gradient, 3),
+    on_cpu.softmax.function: _along(softmax),
+    on_cpu.softmax_gradient.function: _along(softmax_gradient),
+    on_cpu.log_softmax.function: _along(log_softmax),
+    on_cpu.log_softmax_gradient.function: _along(log_softmax_gradient),
+    on_cpu.sparse_cross_entropy.function: same_operands_replacement(sparse_cross_entropy),
+    on_cpu.sparse_cross_entropy_and_gradient.function: same_operands_replacement(sparse_cross_entropy_and_gradient),
+    on_cpu.cross_entropy.function: same_operands_replacement(cross_entropy),
+    softmax_across.softmax_across.function: _across(softmax),
+    softmax_across.softmax_across_gradient.function: _across(softmax_gradient),
+    softmax_across.log_softmax_across.function: _across(log_softmax),
+    softmax_across.log_softmax_across_gradient.function: _across(log_softmax_gradient),
+    general.logsumexp_rows.function: same_operands_replacement(logsumexp),
+    general.norms_of_rows.function: same_operands_replacement(norms),
+    squares.block_squares.function: same_operands_replacement(block_squares),
+    squares.block_squares_of_arrays.function: same_operands_replacement(block_squares_of_arrays),
+    squares.sums_of_squares.function: _sums_of_squares_replacement,
 }
 """The table of `choice`."""

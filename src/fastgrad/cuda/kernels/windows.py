@@ -1,8 +1,8 @@
-"""Convolutions and their gradients in tiles of 32 rows and 32 columns of a matrix product whose rows are windows.
+"""Convolutions and their gradients, a thread for each element of the result.
 
 The tables are the CPU's (`kernels.convolution.patches`), except that a term, or a row of a filter gradient, is a place in a window,
-not in a patch: nothing is copied, and elements outside the input are 0. Stretches of 32 terms go through shared memory. A thread has
-eight rows of a column in registers. Sums are chains of fused multiply-adds in the order of the terms. Each channel of a depthwise
+not in a patch: nothing is copied, and elements outside the input are 0. A CPU's kernel keeps patches on the stack, which the many
+threads of a GPU have no memory for. Sums are chains of multiply-adds in the order of the terms. Each channel of a depthwise
 convolution is a group.
 """
 
@@ -13,13 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy import int64
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.codegen.kernel import on_device
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
-from fastgrad.cuda.kernels.tiles import TILE_SIDE, add_stretch, sum_number
-from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
     CHUNK_SIZE_WORD,
@@ -28,6 +26,7 @@ from fastgrad.kernels.convolution.patches import (
     FILTER_GROUP_WORD,
     GROUPS_WORD,
     IMAGES_WORD,
+    MOST_CHAIN_TERMS,
     MOVE_WORD,
     POSITIONS_WORD,
     SOURCE_CHANNELS_WORD,
@@ -44,9 +43,25 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
+def _multiply_add_floats(a, b, c):
+    """Returns a b + c for floats, rounded once."""
+    return fused_multiply_add(a, b, c)
+
+
+def _multiply_add_integers(a, b, c):
+    return T(a * b + c)
+
+
+multiply_add = by_dtype(float32=_multiply_add_floats, float64=_multiply_add_floats, int32=_multiply_add_integers)
+
+
 @scalar_function
-def source_element(source, places, image, x, y, z, channel):
-    """Returns the element of a convolution's source at three coordinates and a channel; 0 outside of the source."""
+def source_element(source, places, image, a, b, c, offsets, at, group):
+    """Returns the source's element for a place of the result, at three offsets and a channel; 0 outside of the source."""
+    x = a * places[MOVE_WORD] + places[START_WORD] + offsets[at]
+    y = b * places[MOVE_WORD + 1] + places[START_WORD + 1] + offsets[at + 1]
+    z = c * places[MOVE_WORD + 2] + places[START_WORD + 2] + offsets[at + 2]
+    channel = offsets[at + 3] + group * places[SOURCE_GROUP_WORD]
     depth, height, width = places[SOURCE_WORD], places[SOURCE_WORD + 1], places[SOURCE_WORD + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
         return T(0)
@@ -73,104 +88,58 @@ def result_index(places, image, a, b, c):
     )
 
 
-@scalar_function
-def write_place(places, counts, counts_at, place_number, place_count, target_words, thread_index):
-    """Writes a place's image, window start and result index to `target_words`; image -1 from `place_count` on."""
-    image, a, b, c = image_and_place(place_number, counts, counts_at)
-    target_words[thread_index] = image if place_number < place_count else -1
-    target_words[32 + thread_index] = a * places[MOVE_WORD] + places[START_WORD]
-    target_words[64 + thread_index] = b * places[MOVE_WORD + 1] + places[START_WORD + 1]
-    target_words[96 + thread_index] = c * places[MOVE_WORD + 2] + places[START_WORD + 2]
-    target_words[128 + thread_index] = result_index(places, image, a, b, c)
-
-
-@device_kernel(
+@kernel(
     "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
     "first: int, last: int",
-    threads=128,
-    exact=True,
+    noalias=True,
     T=SUM_DTYPES,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """Products of the source's windows with filters. Units are tiles of places by columns of a group in a phase."""
-    left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
-    counts = phase + POSITIONS_WORD
-    count = places[IMAGES_WORD] * places[counts] * places[counts + 1] * places[counts + 2]
-    columns = places[COLUMNS_WORD]
-    across = (columns + 31) // 32
-    lane, row = thread() % 32, thread() // 32
+    """Products of the source's windows with filters. Units are columns of a group at a place of a phase."""
+    columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
+    chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
     for unit in range(first, last):
-        tile = unit // across
-        column = (unit - tile * across) * 32
-        group = tile % places[GROUPS_WORD]
-        begin = tile // places[GROUPS_WORD] * 32
-        if thread() < 32:
-            write_place(places, places, counts, begin + lane, count, where, lane)
-        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
-        synchronize()
-        for stretch in range(0, depth, 32):
-            term = 5 * least(stretch + lane, depth - 1)
-            for i in range(row, 32, 4):
-                x, y, z = where[32 + i] + terms[term], where[64 + i] + terms[term + 1], where[96 + i] + terms[term + 2]
-                inside = where[i] >= 0 and stretch + lane < depth
-                q = terms[term + 3] + group * places[SOURCE_GROUP_WORD]
-                left[lane * 33 + i] = source_element(source, places, where[i], x, y, z, q) if inside else T(0)
-                known = stretch + i < depth and column + lane < columns
-                at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP_WORD] + column + lane
-                right[i * 33 + lane] = filters[at] if known else T(0)
-            synchronize()
-            s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
-            synchronize()
-        at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + column + lane
-        for i in range(8):
-            r = row + 4 * i
-            if where[r] >= 0 and column + lane < columns:
-                target[at + where[128 + r]] = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
-        synchronize()
+        line = unit // columns
+        number = line // groups
+        group = line - number * groups
+        image, a, b, c = image_and_place(number, places, phase + POSITIONS_WORD)
+        filter_at = group * places[FILTER_GROUP_WORD] + unit - line * columns
+        total = T(0)
+        for chain in range(chains):
+            length = (depth + chains - 1) // chains
+            part = T(0)
+            for term in range(5 * chain * length, 5 * least((chain + 1) * length, depth), 5):
+                x = source_element(source, places, image, a, b, c, terms, term, group)
+                part = multiply_add(x, filters[filter_at + terms[term + 4]], part)
+            total += part
+        at = places[phase + TARGET_AT_WORD] + group * places[TARGET_GROUP_WORD] + unit - line * columns
+        target[at + result_index(places, image, a, b, c)] = total
 
 
-@device_kernel(
+@kernel(
     "source: in[T], given: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], many: int, "
     "first: int, last: int",
-    threads=128,
-    exact=True,
+    noalias=True,
     T=SUM_DTYPES,
 )
 def gather_filters(source, given, target, places, rows, counts, many, first, last):
-    """The gradient of filters, in chunks of places. A unit is a tile of rows by columns of a group and a chunk."""
-    left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
+    """The gradient of filters, in chunks of places. A unit is a column of a row, of a group and a chunk."""
     count = places[IMAGES_WORD] * counts[0] * counts[1] * counts[2]
-    columns = places[COLUMNS_WORD]
-    across, down = (columns + 31) // 32, (many + 31) // 32
-    lane, row = thread() % 32, thread() // 32
+    columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
     for unit in range(first, last):
-        tile = unit // across
-        column = (unit - tile * across) * 32
-        begin = tile % down * 32
-        group = tile // down % places[GROUPS_WORD]
-        chunk = tile // (down * places[GROUPS_WORD])
-        end = count * (chunk + 1) // places[CHUNKS_WORD]
-        mine = 5 * least(begin + lane, many - 1)
-        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
-        for stretch in range(count * chunk // places[CHUNKS_WORD], end, 32):
-            if thread() < 32:
-                write_place(places, counts, 0, stretch + lane, end, where, lane)
-            synchronize()
-            for i in range(row, 32, 4):
-                x, y, z = where[32 + i] + rows[mine], where[64 + i] + rows[mine + 1], where[96 + i] + rows[mine + 2]
-                q = rows[mine + 3] + group * places[SOURCE_GROUP_WORD]
-                left[i * 33 + lane] = source_element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
-                known = where[i] >= 0 and column + lane < columns
-                at = where[128 + i] + group * places[FILTER_GROUP_WORD] + column + lane
-                right[i * 33 + lane] = given[at] if known else T(0)
-            synchronize()
-            s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
-            synchronize()
-        at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column + lane
-        for i in range(8):
-            r = begin + row + 4 * i
-            if r < many and column + lane < columns:
-                target[at + rows[5 * r + 4]] = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
+        line = unit // columns
+        column = unit - line * columns
+        row = 5 * (line % many)
+        group = line // many % groups
+        chunk = line // (many * groups)
+        total = T(0)
+        for number in range(count * chunk // places[CHUNKS_WORD], count * (chunk + 1) // places[CHUNKS_WORD]):
+            image, a, b, c = image_and_place(number, counts, 0)
+            given_at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
+            x = source_element(source, places, image, a, b, c, rows, row, group)
+            total = multiply_add(x, given[given_at], total)
+        at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column
+        target[at + rows[row + 4]] = total
 
 
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
@@ -209,8 +178,8 @@ def _depthwise_table(words: np.ndarray) -> np.ndarray:
 def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
     """Returns the launch of `slide` for one phase of a convolution's table."""
     places = int(words[IMAGES_WORD] * words[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
-    tiles = -(-places // TILE_SIDE) * int(words[GROUPS_WORD]) * -(-int(words[COLUMNS_WORD]) // TILE_SIDE)
-    return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
+    units = places * int(words[GROUPS_WORD] * words[COLUMNS_WORD])
+    return device_launch(_slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), units)
 
 
 def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
@@ -259,13 +228,14 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
         rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, many, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
-        tiles = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * -(-many // TILE_SIDE) * -(-columns // TILE_SIDE)
-        return [
-            device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
-        ]
+        units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * many * columns
+        arrays = source, given, target, Constant(words), rows, counts
+        return [device_launch(_gather_filters, dtypes, (*arrays, many), units)]
 
     return replacement
 
+
+_slide, _gather_filters = on_device(slide), on_device(gather_filters)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),

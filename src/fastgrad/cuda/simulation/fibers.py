@@ -28,7 +28,7 @@ REQUEST_SYMBOL = "fastgrad_simulated"
 
 REQUESTS = (
     *(body.thread, body.threads, body.block, body.blocks),
-    *(body.shared_array, body.synchronize, body.shuffle_xor),
+    *(body.shared_array, body.synchronize),
 )
 
 STATE_SYMBOL = "fastgrad_fibers"
@@ -39,14 +39,14 @@ They are the current thread, the number of threads, the block and the number of 
 and its arguments, the shared memory with its end and a flag for too much of it, and the count of blocks begun.
 """
 
-_STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
-"""The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the answer."""
+_STACK_POINTER, KIND, PLACE = range(3)
+"""The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the place in the code."""
 
 KIND_OF_ENDED_THREAD = -1
 """The `KIND` of a thread that has ended."""
 
 _state = (ctypes.c_int64 * 11)()
-_thread_rows = np.zeros((MOST_THREADS_PER_BLOCK, 6), np.int64)
+_thread_rows = np.zeros((MOST_THREADS_PER_BLOCK, 3), np.int64)
 _shared_addresses = np.zeros((MOST_REQUEST_PLACES, 2), np.int64)
 """For each place, the address of the shared array, and the block that made it."""
 
@@ -167,10 +167,9 @@ def fibers_ir(processor: str) -> str:
         for place in words.values()
     )
     assembly = "\\0A".join(lines)
-    request_words = zip(("kind", "place", "a", "b"), (KIND, PLACE, BITS, LANES), strict=True)
     request_stores = "\n".join(
         f"  %at.{name} = getelementptr i64, ptr %row, i64 {place}\n  store i64 %{name}, ptr %at.{name}"
-        for name, place in request_words
+        for name, place in (("kind", KIND), ("place", PLACE))
     )
     return f"""
 @{STATE_SYMBOL} = external global i64
@@ -259,9 +258,7 @@ others:
   %row = call ptr @row(i64 %thread)
 {request_stores}
   call void @wait(ptr %row)
-  %at.answer = getelementptr i64, ptr %row, i64 {ANSWER}
-  %answer = load i64, ptr %at.answer
-  ret i64 %answer
+  ret i64 0
 }}
 """
 

@@ -91,19 +91,6 @@ def _synchronize() -> Any:
     return types.none(), lower
 
 
-def _shuffle_xor(x: Any, lanes: Any) -> Any:
-    if x not in (types.float32, types.float64, types.int32, types.int64):
-        return None
-
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits = ir.IntType(x.bitwidth)
-        given = builder.zext(builder.bitcast(args[0], bits), _INT64)
-        answer = _emit_request(builder, of_gpus.shuffle_xor, given, context.cast(builder, args[1], lanes, types.int64))
-        return builder.bitcast(builder.trunc(answer, bits), args[0].type)
-
-    return x(x, lanes), lower
-
-
 def _shared_array(element: Any, length: Any) -> Any:
     if not isinstance(length, types.IntegerLiteral):
         raise CompileError(f"a shared array's length must be a literal, got {length}")
@@ -127,23 +114,8 @@ def _keep_least(answer: Any, status: Any) -> Any:
 
 
 @scalar_function
-def _load(x: Any, i: Any) -> Any:
-    return x[i]
-
-
-@scalar_function
-def _store(x: Any, i: Any, value: Any) -> None:
-    x[i] = value
-
-
-@scalar_function
 def _do_nothing() -> int:
     return 0
-
-
-@scalar_function
-def _identity(unit: Any) -> Any:
-    return unit
 
 
 _SPECIALS_AS_ON_A_CPU = (
@@ -165,14 +137,9 @@ MEANINGS: dict[Any, Any] = {
         special: _number_intrinsic(special)
         for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)
     },
-    entry.arrays_are_aligned: _do_nothing,
     entry.arrays_are_distinct: _do_nothing,
     entry.keep_least: define_intrinsic(entry.keep_least, _keep_least),
-    entry.unit_of_work: _identity,
-    of_gpus.load_aligned: _load,
     of_gpus.shared_array: define_intrinsic(of_gpus.shared_array, _shared_array, literal=True),
-    of_gpus.shuffle_xor: define_intrinsic(of_gpus.shuffle_xor, _shuffle_xor),
-    of_gpus.store_aligned: _store,
     of_gpus.synchronize: define_intrinsic(of_gpus.synchronize, _synchronize),
 }
 """The intrinsic or scalar function of each special."""

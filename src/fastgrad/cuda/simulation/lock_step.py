@@ -1,10 +1,10 @@
 """A deterministic GPU simulation on the CPU: a kernel's own code, thread by thread.
 
-A kernel is compiled as for the GPU, but for this processor. `fibers` receives its requests: the thread's number, a barrier, another
-thread's number. One thread of a block runs at a time, until it waits for the others. When all wait, this module answers, and they
-continue in order. So results are reproducible, and behaviour that is undefined on a GPU is an error: threads that wait at different
-places, or that end while others wait; accesses outside arrays; two threads that access the same shared element between two
-barriers, one of them with a write (`races`). Shared memory is filled with NaN first.
+A kernel is compiled as for the GPU, but for this processor. `fibers` receives its requests: the thread's number, a barrier. One
+thread of a block runs at a time, until it waits for the others. When all wait, they continue in order. So results are reproducible,
+and behaviour that is undefined on a GPU is an error: threads that wait at different places, or that end while others wait; accesses
+outside arrays; two threads that access the same shared element between two barriers, one of them with a write (`races`). Shared
+memory is filled with NaN first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda.codegen import body
 from fastgrad.cuda.codegen.entry import entry_of
 from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
@@ -30,7 +29,6 @@ from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISE_SYMBOL, checked_names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
-_SYNCHRONIZE_REQUEST = REQUESTS.index(body.synchronize)
 _NUMBER_KINDS = frozenset({"float", "int", "count"})
 _simulation_lock = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
@@ -55,7 +53,7 @@ def simulate(
         arguments: the arguments of a call without `first` and `last`: contiguous arrays, numbers, tuples of arrays.
         units: the number of units of work.
         blocks: the number of blocks that get them.
-        threads: the number of threads of a block, a multiple of 32; fewer than on a GPU, as each costs time here.
+        threads: the number of threads of a block, a power of two; fewer than on a GPU, as each costs time here.
 
     Returns:
         The smallest answer of a unit with an error; None without errors.
@@ -217,13 +215,9 @@ class _Block:
             problem = self._behaviour_error(rows)
             if problem is not None:
                 raise SimulationError(problem)
-            kind = int(rows[0, fibers.KIND])
-            if kind == fibers.KIND_OF_ENDED_THREAD:
+            if rows[0, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD:
                 return
-            if kind == _SYNCHRONIZE_REQUEST:
-                races.begin_interval()
-            else:
-                _answer_shuffles(rows)
+            races.begin_interval()
 
     def _behaviour_error(self, rows: np.ndarray) -> str | None:
         """Returns the error text of a race or of threads that wait at different places, or None."""
@@ -249,15 +243,6 @@ class _Block:
 
 def _request_name(row: np.ndarray) -> str:
     return REQUESTS[row[fibers.KIND]].name
-
-
-def _answer_shuffles(rows: np.ndarray) -> None:
-    """Answers each thread with the number of another thread of its warp; with its own if there is none."""
-    threads = np.arange(len(rows))
-    lanes = threads % body.WARP
-    others = lanes ^ rows[:, fibers.LANES]
-    is_present = (others >= 0) & (others < body.WARP)
-    rows[:, fibers.ANSWER] = rows[np.where(is_present, threads - lanes + others, threads), fibers.BITS]
 
 
 class _NativeKernel(NamedTuple):
