@@ -102,7 +102,7 @@ class ScalarStep:
         operands = Operands(inputs, outputs[0].shape)
         if not operands.known:
             return None
-        return operands.then(self._kernel)
+        return operands.launches_of_kernel(self._kernel)
 
     def run(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Runs the loop over elements eagerly, for arrays that broadcast; returns a new result.

@@ -124,7 +124,7 @@ class _NodeSequence:
         self.uses.setdefault(id(self.owners[id(value)]), []).append(position)
 
     def node_of(self, owner: Value) -> Node:
-        """Returns the node that computes the owner of a memory."""
+        """Returns the node whose result owns a memory; other values may be aliases of the result."""
         node = self.nodes[self.made[id(owner)]]
         assert node is not None
         return node

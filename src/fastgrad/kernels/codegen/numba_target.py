@@ -190,7 +190,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         self._called[library] = None
 
     def add_ir_module(self, ir_module: Any) -> None:
-        """Adds the IR of the function."""
+        """Adds the LLVM IR module of the compiled function to the library."""
         module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:

@@ -389,7 +389,7 @@ def _launches_of(function: Any, *numbers: int) -> ComplexLaunches:
         if loop is None:
             return None
         operands, dtype = loop
-        return operands.then(function[(dtype, WIDE) if "E" in function.variables else dtype], *numbers)
+        return operands.launches_of_kernel(function[(dtype, WIDE) if "E" in function.variables else dtype], *numbers)
 
     return launches
 

@@ -52,7 +52,7 @@ class Operands(ScratchCopies):
                 place = self.copied(place, x.dtype, broadcast(contiguous(count), x.shape, shape), self.size)
             self.places.append(place)
 
-    def then(self, kernel: Any, *numbers: Any) -> Launches | None:
+    def launches_of_kernel(self, kernel: Any, *numbers: Any) -> Launches | None:
         """Returns the launches that expand inputs and then run a kernel on inputs, result, steps and some numbers."""
         operands = *self.places, Output(0), *self.steps, *numbers
         return self.copies_then(Launch(kernel, operands, self.size, ELEMENT_NANOSECONDS))
@@ -120,7 +120,7 @@ def _operand_launches(
         if dtype.name not in dtypes or None in (functions := addresses()):
             return None
         native = kernel[(dtype, np.dtype(np.float64)) if in_float64 else dtype]
-        return Operands(inputs, outputs[0].shape).then(native, *functions, *numbers)
+        return Operands(inputs, outputs[0].shape).launches_of_kernel(native, *functions, *numbers)
 
     return launches
 

@@ -31,7 +31,7 @@ INTEGERS = NUMBERS[2:]
 
 
 @scalar_function
-def _jump_status(value, jump_table, pair_count):
+def _status_of_program_jump(value, jump_table, pair_count):
     """Returns the status of a jump to the step that `jump_table`, pairs (value, step), has for `value`; else 0."""
     for i in range(pair_count):
         if jump_table[2 * i] == value:
@@ -42,13 +42,13 @@ def _jump_status(value, jump_table, pair_count):
 @kernel("x: in[T], jump_table: in[int64], pair_count: int -> int", T=NUMBERS)
 def choose_by_truth(x, jump_table, pair_count):
     """Jumps to the step that `jump_table` has for x != 0, as 1 or 0; returns status 0 if the table lacks it."""
-    return _jump_status(1 if x[0] != 0 else 0, jump_table, pair_count)
+    return _status_of_program_jump(1 if x[0] != 0 else 0, jump_table, pair_count)
 
 
 @kernel("x: in[T], jump_table: in[int64], pair_count: int -> int", T=INTEGERS)
 def choose_by_value(x, jump_table, pair_count):
     """Jumps to the step that `jump_table` has for the number x; returns status 0 if the table lacks x."""
-    return _jump_status(x[0], jump_table, pair_count)
+    return _status_of_program_jump(x[0], jump_table, pair_count)
 
 
 @kernel("x: in[T], expected: int -> int", T=NUMBERS)
