@@ -78,7 +78,11 @@ def test_in_compiled_steps(tmp_path):
 
 def test_steps_and_conditions(tmp_path):
     writer = tf.summary.create_file_writer(tmp_path)
+    assert not tf.summary.should_record_summaries()  # without a writer
+    with tf.summary.record_if(True):
+        assert not tf.summary.should_record_summaries()
     with writer.as_default(step=7):
+        assert tf.summary.should_record_summaries()
         assert tf.summary.experimental.get_step() == 7
         tf.summary.scalar("a", 1)
         with tf.summary.record_if(False):

@@ -316,9 +316,9 @@ def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
 
 
 def should_record_summaries() -> bool:
-    """True if ``record_if`` permits summaries, or is not used."""
+    """True if there is a default writer, and ``record_if`` permits summaries or is not used."""
     condition = _defaults.condition
-    return bool(condition() if callable(condition) else condition)
+    return _defaults.writer is not None and bool(condition() if callable(condition) else condition)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def small_work_is_shared(threads: int) -> Iterator[None]:
     before = tf.config.get_num_threads()
     kept = [
         (eager_launch, "LEAST_POOL_NANOSECONDS"),
-        (frame, "LEAST_SHARED_STEP_NANOSECONDS"),
+        (frame, "LEAST_THREADED_STEP_NANOSECONDS"),
         (frame, "LEAST_SHARE_NANOSECONDS"),
         (launch, "np"),
         (eager_launch, "np"),

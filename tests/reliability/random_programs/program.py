@@ -60,7 +60,7 @@ THRESHOLDS = (
     ("fastgrad.compiler.programs.order", "LEAST_PEAK_BYTES", 0),
     (f"{_PASSES}.decompose_updates", "LEAST_UPDATE_BYTES", 8),
     ("fastgrad.compiler.fusion.product_updates", "LEAST_UPDATED_ELEMENTS", 4),
-    ("fastgrad.compiler.programs.frame", "LEAST_SHARED_STEP_NANOSECONDS", 40.0),
+    ("fastgrad.compiler.programs.frame", "LEAST_THREADED_STEP_NANOSECONDS", 40.0),
     ("fastgrad.compiler.programs.frame", "LEAST_SHARE_NANOSECONDS", 20.0),
 )
 """Sizes from which on the compiler decides otherwise: module, name, and the value with which small arrays are large."""
