@@ -142,7 +142,7 @@ class SummaryWriter:
         self._files()
 
     def flush(self) -> None:
-        """Writes waiting events."""
+        """Writes waiting events and syncs them to the disk."""
         if self._made is not None and not self._closed:
             self._made.flush()
 

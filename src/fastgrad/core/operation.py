@@ -41,7 +41,7 @@ from fastgrad.core.result_rules import Rule, broadcast, rule_of_views
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
-from fastgrad.kernels.movement.strided import ViewLayouts, launches_of_views
+from fastgrad.kernels.movement.strided import ViewLayouts, make_view_launches
 from fastgrad.kernels.runtime.launch import Launches
 
 _ndarray = np.ndarray
@@ -211,7 +211,7 @@ class Operation:
         self.code = code
         self.dtypes = dtypes
         self.domain = domain
-        self.launches = launches_of_views(views) if views is not None else launches
+        self.launches = make_view_launches(views) if views is not None else launches
         self.views = views
         self.kernel_code = kernel_code
         self.rounds_once = rounds_once

@@ -62,7 +62,7 @@ class TracedFunction:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.recorded = Function(_as_plain_function(function), runs_unrecorded=True)
+        self.recorded = Function(_wrapped_in_python_function(function), runs_unrecorded=True)
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[RecordingReplay]] = {}
@@ -117,7 +117,9 @@ class TracedFunction:
         """Runs the function as Python and keeps the recording."""
         replays = self._replays.get(form, [])
         is_first = not replays and len(self.forms) < MAX_COMPILED_SIGNATURES
-        function = self.recorded if is_first else Function(_as_plain_function(self.function), runs_unrecorded=True)
+        function = (
+            self.recorded if is_first else Function(_wrapped_in_python_function(self.function), runs_unrecorded=True)
+        )
         recordings_before = function._recordings
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
@@ -141,7 +143,7 @@ def _replay_that_never_matches(leaves: Any) -> Any:
     return CALL_CHANGED
 
 
-def _as_plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def _wrapped_in_python_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a Python function that calls ``function``, which may be any callable object."""
 
     def called(*arguments: Any) -> Any:

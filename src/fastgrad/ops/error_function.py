@@ -70,11 +70,11 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
         launches: the name of a function of ``kernels/elementwise/elementwise.py``, with its arguments if it makes launches.
         inputs: the number of inputs.
-        defined: the numbers at which a function of one number has a value; see ``scipy_launches``.
+        defined: the numbers at which a function of one number has a value; see ``make_scipy_launches``.
         run: as for ``Operation``, for functions that NumPy computes with the same bits; by default the kernels.
     """
     row_launches = launches_from(
-        "elementwise.elementwise", *(launches or ("scipy_launches", by_scipy, inputs, defined))
+        "elementwise.elementwise", *(launches or ("make_scipy_launches", by_scipy, inputs, defined))
     )
     by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
     return (Unary, Binary, Operation)[inputs - 1](

@@ -43,7 +43,7 @@ from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.ops.shaping import broadcast_or_copy
+from fastgrad.ops.shaping import broadcast_view_or_small_copy
 from fastgrad.ops.summation import KERNEL_MIN_ELEMENTS, reduce_by_kernels, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
@@ -160,7 +160,7 @@ def _elements_per_result(whole: np.ndarray, reduced: Any) -> int:
 def _run_rebroadcast(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     if g.ndim != len(shape):
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
-    return broadcast_or_copy(g, shape)
+    return broadcast_view_or_small_copy(g, shape)
 
 
 def _rebroadcast_views(

@@ -267,7 +267,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 # ---- broadcasting ----------------------------------------------------------------------------------
 
 
-def broadcast_or_copy(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def broadcast_view_or_small_copy(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns ``x`` broadcast to ``shape``: a view, or a copy if that is small."""
     # A small copy is faster to make and to read than a view.
     if math.prod(shape) > 4096:
@@ -280,7 +280,7 @@ def broadcast_or_copy(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 _broadcast_to_operation = operation(
     "broadcast_to",
     Form.INDEX_MAP,
-    run=broadcast_or_copy,
+    run=broadcast_view_or_small_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
     batched=lambda name, rows, x, shape: call_operation(name, pad_rank(x, len(shape)), shape=(rows, *shape)),

@@ -179,7 +179,7 @@ fresnel_cos = _special_operation(
     "fresnel_cos",
     "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: cos(multiply(square(x), math.pi / 2)),
-    launches=("fresnel_launches", 1),
+    launches=("make_fresnel_launches", 1),
     by_scipy=_make_fresnel_run(1),
     run=_make_fresnel_run(1),
 )
@@ -187,7 +187,7 @@ fresnel_sin = _special_operation(
     "fresnel_sin",
     "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: sin(multiply(square(x), math.pi / 2)),
-    launches=("fresnel_launches", 0),
+    launches=("make_fresnel_launches", 0),
     by_scipy=_make_fresnel_run(0),
     run=_make_fresnel_run(0),
 )

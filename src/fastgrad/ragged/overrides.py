@@ -40,13 +40,13 @@ def _size(x: Any, dtype: Any) -> Tensor:
     return constant_tensor(np.array(x.flat_values._array.size, dtype))
 
 
-def _sum_of_inputs(*inputs: Any) -> Any:
+def _add_n_of_arguments(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
 @overrides(arithmetic.add_n)
 def _add_n(inputs: Any) -> Any:
-    return elementwise.map_elementwise(_sum_of_inputs, *inputs)
+    return elementwise.map_elementwise(_add_n_of_arguments, *inputs)
 
 
 overrides(creation.zeros_like)(lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype)))

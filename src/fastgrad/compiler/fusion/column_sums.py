@@ -30,7 +30,7 @@ LEAST_ELEMENTS_OF_ONE_BLOCK, LEAST_ELEMENTS_OF_SEVERAL_BLOCKS = 1 << 11, 1 << 13
 
 
 class BlockKernels(NamedTuple):
-    """The kernels of a group with column sums of a product; their operands are those of the group.
+    """The launches of a group with column sums of a product: over blocks of rows, then over the sums of blocks.
 
     Attributes:
         first: over parts of blocks of rows.

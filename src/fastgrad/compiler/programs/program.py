@@ -52,7 +52,7 @@ class Program:
         self._make = writer.compiled()
         self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first_frame)]
         self._shared = -1
-        self.inlined = writer.inlined(first_frame)
+        self.inlined = writer.lines_for_inlining(first_frame)
 
     @property
     def graph(self) -> Graph:

@@ -102,7 +102,7 @@ class ReplayWriter:
         lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
-    def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
+    def lines_for_inlining(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
         """Returns the replay function's lines, for inlining; None unless the function is one native call for one trace.
 
         Args:

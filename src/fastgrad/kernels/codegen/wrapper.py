@@ -100,7 +100,7 @@ define internal ptr @array_data(ptr %array) alwaysinline {{
 PYTHON_SYMBOLS = frozenset(re.findall(r"@(_?Py\w+)", _DECLARATIONS))
 """Python's functions and objects that code of kernels needs."""
 
-_LIST_FUNCTIONS = f"""
+_SEQUENCE_ACCESS_IR = f"""
 define internal ptr @sequence_items(ptr %sequence) alwaysinline {{
   %type_at = getelementptr i8, ptr %sequence, i64 {TYPE_AT}
   %type = load ptr, ptr %type_at
@@ -200,7 +200,7 @@ def wrapper_ir(source: KernelSource, symbol: str) -> str:
     return "\n".join(
         (
             _DECLARATIONS,
-            _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
+            _SEQUENCE_ACCESS_IR if lists or bounds.checks_bounds() else "",
             checked_names_ir(source.function.__name__, source.signature) if bounds.checks_bounds() else "",
             _Wrapper(source, symbol, lists).function_ir(),
             step_ir(source, symbol),

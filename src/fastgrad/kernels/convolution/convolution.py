@@ -17,11 +17,11 @@ from fastgrad.kernels.convolution.geometry import (
     Windows,
     are_windows_inside,
     element_offsets,
+    extent_of_one_window,
     input_gradient_stride_phases,
     largest_block,
     strides_of,
     window_cells,
-    window_extent,
     windows_of,
 )
 from fastgrad.kernels.convolution.patches import (
@@ -278,7 +278,7 @@ def _direct_launches(
     phase = StridePhase(windows.outputs, (0, 0, 0), window_cells(windows))
     start = tuple([-n for n in windows.before])
     target = windows.outputs, windows.filters_per_group, (1, 1, 1)
-    reading = windows.strides, start, window_extent(windows)
+    reading = windows.strides, start, extent_of_one_window(windows)
     few = _few_channel_launches(
         x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase]
     )
@@ -348,7 +348,7 @@ def convolution_filter_launches(
     windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUM_DTYPES:
         return None
-    move, spans = windows.strides, window_extent(windows)
+    move, spans = windows.strides, extent_of_one_window(windows)
     start: Sizes = tuple([-n for n in windows.before])
     array, sizes, start, block, before, scratch = _source_blocks(
         x.dtype, Input(0), windows.images, windows.sizes, windows.channels, windows.outputs, (move, start, spans),

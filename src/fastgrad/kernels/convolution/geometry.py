@@ -165,7 +165,7 @@ def window_cells(windows: Windows) -> list[tuple[int, Sizes]]:
     return list(enumerate(offsets))
 
 
-def window_extent(windows: Windows) -> Sizes:
+def extent_of_one_window(windows: Windows) -> Sizes:
     """Returns how many elements a dilated window covers in depth, height and width."""
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 

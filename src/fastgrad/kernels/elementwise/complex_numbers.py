@@ -381,7 +381,7 @@ def _operands_and_dtype(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> tupl
     return (operands, np.dtype(f"float{number.itemsize * 4}")) if operands.known else None
 
 
-def _launches_of(function: Any, *numbers: int) -> ComplexLaunches:
+def _make_complex_launches(function: Any, *numbers: int) -> ComplexLaunches:
     """Returns the ``complex_launches`` of a kernel; ``numbers`` are its arguments after the steps of the operands."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
@@ -400,16 +400,18 @@ def _launches_of(function: Any, *numbers: int) -> ComplexLaunches:
     expm1_launches, log_launches, log1p_launches, sigmoid_launches, conj_launches, sin_launches, cos_launches,
     tan_launches, asin_launches, acos_launches, atan_launches, sinh_launches, cosh_launches, tanh_launches,
     asinh_launches, acosh_launches, atanh_launches,
-) = [_launches_of(unary_operation, number) for number in range(24)]  # fmt: skip
-abs_launches, real_launches, imag_launches, angle_launches = [_launches_of(to_real, number) for number in range(4)]
+) = [_make_complex_launches(unary_operation, number) for number in range(24)]  # fmt: skip
+abs_launches, real_launches, imag_launches, angle_launches = [
+    _make_complex_launches(to_real, number) for number in range(4)
+]
 (
     add_launches, subtract_launches, multiply_launches, divide_launches, multiply_no_nan_launches,
     divide_no_nan_launches, xdivy_launches, squared_difference_launches, sqrt_gradient_launches, xlogy_launches,
     xlog1py_launches, pow_launches, rsqrt_gradient_launches, reciprocal_gradient_launches,
-) = [_launches_of(binary_operation, number) for number in range(14)]  # fmt: skip
-not_equal_launches, equal_launches = [_launches_of(are_equal, wanted) for wanted in range(2)]
+) = [_make_complex_launches(binary_operation, number) for number in range(14)]  # fmt: skip
+not_equal_launches, equal_launches = [_make_complex_launches(are_equal, wanted) for wanted in range(2)]
 where_launches, masked_launches, complex_launches = [
-    _launches_of(kernel) for kernel in (select, zero_where_false, join_parts)
+    _make_complex_launches(kernel) for kernel in (select, zero_where_false, join_parts)
 ]
 
 

@@ -325,13 +325,13 @@ UNARY_KERNELS = {"everywhere": call_unary, "if finite": call_unary_if_finite}
 """The kernels of functions of one number, by the domain of the function."""
 
 
-def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
+def make_scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
     """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
     kernel = (UNARY_KERNELS[defined], call_binary, call_ternary)[arity - 1]
     return _operand_launches(kernel, FLOATS, addresses=lambda: [_real_function_address(name, arity)])
 
 
-def fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
+def make_fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a Fresnel integral: 0 is the sine's, 1 the cosine's."""
     return _operand_launches(
         call_unary_with_two_results, FLOATS, integral_number,
@@ -339,7 +339,7 @@ def fresnel_launches(integral_number: int) -> Callable[..., Launches | None]:
     )  # fmt: skip
 
 
-def _launches_with_functions(kernel: Any, *functions: str) -> Callable[..., Launches | None]:
+def _make_launches_with_functions(kernel: Any, *functions: str) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a kernel that computes in float64, and calls functions of SciPy."""
 
     def addresses() -> list[int | None]:
@@ -348,12 +348,12 @@ def _launches_with_functions(kernel: Any, *functions: str) -> Callable[..., Laun
     return _operand_launches(kernel, FLOATS, addresses=addresses, in_float64=True)
 
 
-digamma_launches = _launches_with_functions(digamma, "psi")
-dawsn_launches = _launches_with_functions(dawsn, "dawsn")
-expint_launches = _launches_with_functions(expint, "expi")
-spence_launches = _launches_with_functions(spence)
-lgamma_launches = _launches_with_functions(log_gamma, "gammaln")
-zeta_launches = _launches_with_functions(zeta)
-polygamma_launches = _launches_with_functions(polygamma, "psi", "gamma")
-igamma_slope_launches = _launches_with_functions(igamma_slope, "psi", "gammaln")
+digamma_launches = _make_launches_with_functions(digamma, "psi")
+dawsn_launches = _make_launches_with_functions(dawsn, "dawsn")
+expint_launches = _make_launches_with_functions(expint, "expi")
+spence_launches = _make_launches_with_functions(spence)
+lgamma_launches = _make_launches_with_functions(log_gamma, "gammaln")
+zeta_launches = _make_launches_with_functions(zeta)
+polygamma_launches = _make_launches_with_functions(polygamma, "psi", "gamma")
+igamma_slope_launches = _make_launches_with_functions(igamma_slope, "psi", "gammaln")
 """The derivative of ``tf.math.igamma`` with respect to its first argument."""

@@ -66,9 +66,9 @@ ordered_bits = by_dtype(
 
 @scalar_function
 def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
-    """Sorts keys[at : at + size] together with `ids`: by insertion if few, else by a radix sort of 8-bit digits.
+    """Sorts keys[at : at + size] with their `ids`; returns True if the result is in `other_keys` and `other_ids`.
 
-    Returns True if the result is in `other_keys` and `other_ids`. Digits that are equal in all keys are skipped.
+    Few keys are sorted by insertion, others by a radix sort of 8-bit digits. Digits that are equal in all keys are skipped.
     """
     if size <= MOST_SORTED_BY_INSERTION:
         for i in range(at + 1, at + size):

@@ -33,7 +33,7 @@ nan_as_worst = by_dtype(
 
 
 @scalar_function
-def better_of_halves(numbers, half_size, largest):
+def keep_better_of_halves(numbers, half_size, largest):
     """Writes the larger (or smaller) of numbers[i] and numbers[half_size + i] to numbers[i], for i < half_size."""
     for i in range(half_size):
         value, top = numbers[half_size + i], numbers[i]
@@ -44,10 +44,10 @@ def better_of_halves(numbers, half_size, largest):
 @scalar_function
 def best_of_16(numbers, largest):
     """Returns the largest (or smallest) of 16 numbers, without its position, so that it vectorises; overwrites them."""
-    better_of_halves(numbers, 8, largest)
-    better_of_halves(numbers, 4, largest)
-    better_of_halves(numbers, 2, largest)
-    better_of_halves(numbers, 1, largest)
+    keep_better_of_halves(numbers, 8, largest)
+    keep_better_of_halves(numbers, 4, largest)
+    keep_better_of_halves(numbers, 2, largest)
+    keep_better_of_halves(numbers, 1, largest)
     return numbers[0]
 
 
@@ -86,8 +86,8 @@ def start_of_best_block(x, at, size, scratch, largest, sign):
                 value, high = x[at + begin + c + i], scratch[i]
                 wins = value > high if largest else value < high
                 scratch[i] = value if wins else high
-        better_of_halves(scratch, 32, largest)
-        better_of_halves(scratch, 16, largest)
+        keep_better_of_halves(scratch, 32, largest)
+        keep_better_of_halves(scratch, 16, largest)
         most = best_of_16(scratch, largest)
         further = most > top if largest else most < top
         found = begin if further else found
@@ -159,7 +159,7 @@ def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
     return prod(shape[:axis]) * -(-inner // TILE_COLUMNS), cost * shape[axis]
 
 
-def _position_launches(sign: int) -> Callable[..., Launches | None]:
+def _make_position_launches(sign: int) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
         (x,) = inputs
@@ -177,5 +177,5 @@ def _position_launches(sign: int) -> Callable[..., Launches | None]:
     return launches
 
 
-argmax_launches = _position_launches(1)
-argmin_launches = _position_launches(-1)
+argmax_launches = _make_position_launches(1)
+argmin_launches = _make_position_launches(-1)

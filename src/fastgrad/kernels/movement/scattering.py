@@ -232,17 +232,17 @@ def _segment_scatter_launches(data: Spec, ids: Spec, num_segments: int, mode: in
     return None if one is None else Launches((one,))
 
 
-def _segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
+def _make_segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
         return _segment_scatter_launches(inputs[0], inputs[1], num_segments, mode, start)
 
     return launches
 
 
-segment_sum_launches = through_float32(_segment_launches(ADD, START_ZEROS))
+segment_sum_launches = through_float32(_make_segment_launches(ADD, START_ZEROS))
 """``tf.math.unsorted_segment_sum`` of data and ids."""
 
-segment_prod_launches = _segment_launches(MULTIPLY, START_ONES)
+segment_prod_launches = _make_segment_launches(MULTIPLY, START_ONES)
 """``tf.math.unsorted_segment_prod`` of data and ids."""
 
 
@@ -309,7 +309,7 @@ def scatter_nd_launches(
     return _scatter_nd_launches((ids, Input(0)), (updates, Input(1)), shape, ADD, START_ZEROS, strict)
 
 
-def _tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
+def _make_tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
         x, ids, updates = inputs
         return _scatter_nd_launches((ids, Input(1)), (updates, Input(2)), x.shape, mode, START_KEPT, strict)
@@ -318,10 +318,10 @@ def _tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
 
 
 # ``tf.tensor_scatter_nd_update``, ``..._add``, ``..._max`` and ``..._min`` of a tensor, positions and updates.
-scatter_update_launches = _tensor_scatter_launches(SET)
-scatter_add_launches = through_float32(_tensor_scatter_launches(ADD))
-scatter_max_launches = through_float32(_tensor_scatter_launches(MAXIMUM))
-scatter_min_launches = through_float32(_tensor_scatter_launches(MINIMUM))
+scatter_update_launches = _make_tensor_scatter_launches(SET)
+scatter_add_launches = through_float32(_make_tensor_scatter_launches(ADD))
+scatter_max_launches = through_float32(_make_tensor_scatter_launches(MAXIMUM))
+scatter_min_launches = through_float32(_make_tensor_scatter_launches(MINIMUM))
 
 
 _MODE_OF_UFUNC = {

@@ -214,7 +214,7 @@ ViewLayouts = Callable[..., "list[Layout] | None"]
 input, of shape ``shape``, has the layout ``layout``; None if there are none."""
 
 
-def launches_of_views(views: ViewLayouts) -> Callable[..., Launches | None]:
+def make_view_launches(views: ViewLayouts) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of an index map whose results are views of its input: copies."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:

@@ -195,7 +195,7 @@ class _ReducedRows(ScratchCopies):
 KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 
-def _reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
+def _make_reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
@@ -243,19 +243,19 @@ def _norm_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
 
 
 COMPLEX_DTYPES = ("complex64", "complex128")
-sum_launches = _reduction_launches(
+sum_launches = _make_reduction_launches(
     lambda x, y: x.apply(sum_rows[x.real], x.parts, 0), (*NUMBER_DTYPES, *COMPLEX_DTYPES)
 )
-mean_launches = _reduction_launches(_mean_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
-prod_launches = _reduction_launches(_product_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
-max_launches = _reduction_launches(_extreme_of_rows(1, only_finite=False), NUMBER_DTYPES)
-min_launches = _reduction_launches(_extreme_of_rows(-1, only_finite=False), NUMBER_DTYPES)
-finite_maximum_launches = _reduction_launches(_extreme_of_rows(1, only_finite=True), FLOATS)
-count_nonzero_launches = _reduction_launches(
+mean_launches = _make_reduction_launches(_mean_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+prod_launches = _make_reduction_launches(_product_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+max_launches = _make_reduction_launches(_extreme_of_rows(1, only_finite=False), NUMBER_DTYPES)
+min_launches = _make_reduction_launches(_extreme_of_rows(-1, only_finite=False), NUMBER_DTYPES)
+finite_maximum_launches = _make_reduction_launches(_extreme_of_rows(1, only_finite=True), FLOATS)
+count_nonzero_launches = _make_reduction_launches(
     lambda x, y: x.apply(count_rows[x.real], x.parts), (*NUMBER_DTYPES, "bool", *COMPLEX_DTYPES)
 )
-logsumexp_launches = _reduction_launches(_logsumexp_of_rows, FLOATS)
-norm_launches = _reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
+logsumexp_launches = _make_reduction_launches(_logsumexp_of_rows, FLOATS)
+norm_launches = _make_reduction_launches(_norm_of_rows, (*NUMBER_DTYPES, *COMPLEX_DTYPES))
 
 
 @through_float32

@@ -169,7 +169,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _running_launches(
+def _make_running_launches(
     kernel: Any, dtypes: tuple[str, ...], float_kernel: Any = None, with_complex: bool = False
 ) -> Callable[..., Launches | None]:
     @through_float32
@@ -190,9 +190,9 @@ def _running_launches(
     return launches
 
 
-cumsum_launches = _running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, with_complex=True)
-cumprod_launches = _running_launches(running_product, (*FLOATS, *INTEGERS))
-cumulative_logsumexp_launches = _running_launches(running_logsumexp, FLOATS)
+cumsum_launches = _make_running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, with_complex=True)
+cumprod_launches = _make_running_launches(running_product, (*FLOATS, *INTEGERS))
+cumulative_logsumexp_launches = _make_running_launches(running_logsumexp, FLOATS)
 
 
 @through_float32

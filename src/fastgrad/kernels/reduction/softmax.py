@@ -300,7 +300,7 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _row_launches(kernel: Any) -> Callable[..., Launches | None]:
+def _make_row_launches(kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
@@ -312,13 +312,13 @@ def _row_launches(kernel: Any) -> Callable[..., Launches | None]:
     return launches
 
 
-softmax_launches = _row_launches(softmax)
-softmax_gradient_launches = _row_launches(softmax_gradient)
-log_softmax_launches = _row_launches(log_softmax)
-log_softmax_gradient_launches = _row_launches(log_softmax_gradient)
+softmax_launches = _make_row_launches(softmax)
+softmax_gradient_launches = _make_row_launches(softmax_gradient)
+log_softmax_launches = _make_row_launches(log_softmax)
+log_softmax_gradient_launches = _make_row_launches(log_softmax_gradient)
 
 
-def _cross_entropy_launches(
+def _make_cross_entropy_launches(
     kernel: Any, matrix_input: int, element_nanoseconds: float
 ) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a cross-entropy kernel; input `matrix_input` is (rows, columns), the last labels."""
@@ -332,19 +332,19 @@ def _cross_entropy_launches(
     return launches
 
 
-sparse_cross_entropy_launches = _cross_entropy_launches(sparse_cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
+sparse_cross_entropy_launches = _make_cross_entropy_launches(sparse_cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
 """Maps logits and labels to losses and probabilities."""
 
-sparse_cross_entropy_gradient_launches = _cross_entropy_launches(sparse_cross_entropy_gradient, 1, 0.3)
+sparse_cross_entropy_gradient_launches = _make_cross_entropy_launches(sparse_cross_entropy_gradient, 1, 0.3)
 """Maps the losses' cotangent, probabilities and labels to the logits' cotangent."""
 
-sparse_cross_entropy_and_gradient_launches = _cross_entropy_launches(
+sparse_cross_entropy_and_gradient_launches = _make_cross_entropy_launches(
     sparse_cross_entropy_and_gradient, 1, EXPONENTIAL_NANOSECONDS
 )
 """Maps the losses' cotangent, logits and labels to losses and the logits' cotangent."""
 
-cross_entropy_launches = _cross_entropy_launches(cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
+cross_entropy_launches = _make_cross_entropy_launches(cross_entropy, 0, EXPONENTIAL_NANOSECONDS)
 """Maps logits and distributions to losses and probabilities."""
 
-cross_entropy_gradient_launches = _cross_entropy_launches(cross_entropy_gradient, 1, 0.3)
+cross_entropy_gradient_launches = _make_cross_entropy_launches(cross_entropy_gradient, 1, 0.3)
 """Maps the losses' cotangent, probabilities and distributions to the logits' cotangent."""

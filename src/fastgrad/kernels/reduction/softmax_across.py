@@ -139,7 +139,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
 
 
-def _column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
+def _make_column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
@@ -154,7 +154,7 @@ def _column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | N
     return launches
 
 
-softmax_across_launches = _column_launches(softmax_across, softmax)
-softmax_across_gradient_launches = _column_launches(softmax_across_gradient, softmax_gradient)
-log_softmax_across_launches = _column_launches(log_softmax_across, log_softmax)
-log_softmax_across_gradient_launches = _column_launches(log_softmax_across_gradient, log_softmax_gradient)
+softmax_across_launches = _make_column_launches(softmax_across, softmax)
+softmax_across_gradient_launches = _make_column_launches(softmax_across_gradient, softmax_gradient)
+log_softmax_across_launches = _make_column_launches(log_softmax_across, log_softmax)
+log_softmax_across_gradient_launches = _make_column_launches(log_softmax_across_gradient, log_softmax_gradient)
