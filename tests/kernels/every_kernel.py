@@ -355,8 +355,6 @@ def calls() -> Iterator[tuple[str, Any]]:
         yield call(
             dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reduction.general.whole_norms_of_rows"
         )
-    for dtype in ("int16", "int32", "int64"):
-        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="movement.gathering.first_id_outside")
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):
         for name, more in (("choose_by_truth", (table, 2)), ("has_truth", (1,))):

@@ -163,8 +163,6 @@ class Operation:
         partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
             are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
             ids.
-        index_check: a function ``(inputs, outputs, **attributes)`` that returns the launch of a gather's check: it
-            stops the program if an index is out of range. Gathers inside other kernels need it.
         keeps_order: whether groups treat the result of an index map as an alias: it has the elements of the input in
             their order.
         library_epilogue: the name of cuBLASLt's epilogue that computes an activation, or its gradient, of a product.
@@ -234,7 +232,6 @@ class Operation:
     complex_launches: Callable[..., Launches | None] | None = None
     launches_with_epilogue: Callable[..., Launches | None] | None = None
     library_epilogue: str | None = None
-    index_check: Callable[..., Launches | None] | None = None
     keeps_order: bool = False
     flops: Callable[..., int] | None = None
     partial_update: str | None = None

@@ -162,7 +162,6 @@ _gather_operation: Operation = operation(
     run=_run_gather,
     gradient=(_gather_cotangent, None),
     launches=_gather_launches,
-    index_check=launches_from("movement.gathering", "index_check_launches"),
     batched=_batched_gather,
     result=_gather_result,
 )

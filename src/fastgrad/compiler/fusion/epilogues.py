@@ -120,15 +120,6 @@ def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Nod
     return fused.reads_in_order(product_input_number)
 
 
-def joined_with_map(product: Node, node: Node, product_input_number: int) -> Node | None:
-    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no epilogue."""
-    return (
-        _joined_node(product, node, product_input_number)
-        if _is_elementwise_epilogue(node.payload, product_input_number, product)
-        else None
-    )
-
-
 def joined_with_map_or_sums(product: Node, node: Node, product_input_number: int) -> Node | None:
     """Returns a product joined with a map, or with a map with column sums, as one node for a CPU; None if the node is neither."""
     follows = _is_elementwise_epilogue(node.payload, product_input_number, product) or sums_columns(

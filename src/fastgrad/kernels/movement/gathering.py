@@ -190,27 +190,6 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDEX_DTYPES)
-def first_id_outside(ids, size, first, last):
-    """Returns the number of the first index outside [0, size), counted from `first`, or -1."""
-    wrong = int64(0)
-    for k in range(first, last):
-        number = int64(ids[k])
-        wrong |= number | (size - 1 - number)
-    if wrong >= 0:
-        return -1
-    k = first
-    while 0 <= int64(ids[k]) < size:
-        k += 1
-    return k - first
-
-
-def index_check_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
-    """Returns the launch that stops if an index of ``tf.gather`` is out of range: the ``index_check`` of the row."""
-    x, ids = inputs
-    return single_launch(first_id_outside[ids.dtype], Input(1), x.shape[axis], units=prod(ids.shape), unit_cost=0.5)
-
-
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
     """``tf.gather`` of x and ids."""
     x, ids = inputs
