@@ -4,7 +4,7 @@ A row says how an operation runs on NumPy arrays (``run``) and what its gradient
 (``gradient``). It also says what the operation is in a graph: ``form``, and a scalar expression ``code`` for
 element-wise operations. Eager execution and the tapes read ``run`` and ``gradient``; the compiler reads all.
 ``elementwise`` and ``operation`` below make rows. Each file of ``ops/`` declares one family of operations and
-the public functions on top of it.
+the public functions on top of it. Half of this file documents the parts of a row.
 
 Gradient rules. ``gradient`` is one of
   * None: no gradient flows (comparisons, argmax ...);

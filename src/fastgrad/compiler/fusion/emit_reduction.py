@@ -5,6 +5,8 @@ a lane takes every 256th element of it, and the lanes are combined at the end. I
 A lane takes at most 64 elements of a sum; then its content is added to a total in float64. Long reductions are cut
 into parts of a size that depends on the shape; a second kernel combines the parts. So the bits of a result depend on the
 shape alone. If reduced values are operands of element-wise steps, there are several loops, see phases.py.
+
+One file, because the kinds of reductions share their loops.
 """
 
 from __future__ import annotations
