@@ -46,7 +46,7 @@ def test_copies_of_all_kinds(gpu):
 
 
 def test_memory_that_is_out_is_an_error_after_which_work_goes_on(gpu):
-    total = gpu.driver.memory()[1]
+    total = gpu.driver.free_and_total_bytes()[1]
     with pytest.raises(OutOfDeviceMemory):
         gpu.driver.allocate(2 * total)
     with pytest.raises(tf.errors.ResourceExhaustedError, match=rf"OOM: {2 * total:,} bytes are wanted on GPU:0"):

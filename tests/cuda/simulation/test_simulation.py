@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
 from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.bounds import OutOfBoundsError
@@ -51,7 +51,7 @@ def test_random_numbers_are_the_cpus_to_the_bit(kernel):
     words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT_ELEMENTS + 5
     on_cpu, on_gpu = np.zeros(size, np.float32), np.zeros(size, np.float32)
     kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.unit_count(size))
-    simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.unit_count(size))
+    simulate(device_kernel_of(kernel), {"T": "float32"}, [on_gpu, size, words], draws.unit_count(size))
     assert len(np.unique(on_cpu)) > 4000
     np.testing.assert_array_equal(on_gpu, on_cpu)
 
@@ -211,7 +211,7 @@ def test_local_arrays_of_the_cpu_and_of_the_simulation_are_compiled_in_one_proce
         compiled, y, z = cpu_kernel(text, T=FLOATS)(reversed_parts), np.zeros_like(x), np.zeros_like(x)
         if on_cpu_first:
             compiled[x.dtype](x, y, 0, 4)
-        simulate(on_device(compiled), {"T": "float32"}, [x, z], 4)
+        simulate(device_kernel_of(compiled), {"T": "float32"}, [x, z], 4)
         compiled[x.dtype](x, y, 0, 4)
         np.testing.assert_array_equal(y, x[:, ::-1])
         np.testing.assert_array_equal(z, y)

@@ -50,7 +50,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
     types = numba_cuda.types
     type_items = tuple(variables.items())
     entry = _compilable_copy(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
-    arguments = [_numba_type_of_parameter(parameter, variables) for parameter in kernel.given]
+    arguments = [_numba_type_of_parameter(parameter, variables) for parameter in kernel.entry_parameters]
     try:
         return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
     except numba_cuda.NumbaError as error:

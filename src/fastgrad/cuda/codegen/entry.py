@@ -17,11 +17,11 @@ ENTRY = "kernel"
 arrays_are_distinct = Special("arrays_are_distinct")
 """`arrays_are_distinct()`: promises that no arrays of the entry overlap."""
 
-keep_least = Special("keep_least")
-"""`keep_least(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
+atomic_unsigned_min = Special("atomic_unsigned_min")
+"""`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
 
 _NAMES: dict[str, Any] = {
-    special.name: special for special in (arrays_are_distinct, keep_least, block, blocks, thread, threads)
+    special.name: special for special in (arrays_are_distinct, atomic_unsigned_min, block, blocks, thread, threads)
 }
 
 
@@ -43,11 +43,11 @@ def entry_source(kernel: DeviceKernel) -> str:
     Its parameters are those of `given`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
     unit; the smallest one is kept at the address `answer`.
     """
-    names = [f"{p.name}_" for p in kernel.given]  # no name of the text below has an underscore at its end
+    names = [f"{p.name}_" for p in kernel.entry_parameters]  # no name of the text below has an underscore at its end
     body_arguments = [
-        f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)
+        f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.entry_parameters, strict=True)
     ]
-    if kernel.is_shared:
+    if kernel.has_work_units:
         share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE_PARAMETERS[0])
         body_arguments[share_index:share_index] = ["unit", "unit + 1"]
     work = f"body({', '.join(body_arguments)})"
@@ -58,6 +58,6 @@ def entry_source(kernel: DeviceKernel) -> str:
     {"arrays_are_distinct()" if kernel.noalias else "pass"}
     unit, step = {begin}, {step}
     while unit < units:
-        {f"keep_least(answer, {work})" if kernel.signature.returns_status else work}
+        {f"atomic_unsigned_min(answer, {work})" if kernel.signature.returns_status else work}
         unit += step
 """

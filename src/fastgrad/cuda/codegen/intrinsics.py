@@ -47,7 +47,7 @@ def arrays_are_distinct(context: Any) -> Any:
 
 
 @intrinsic
-def keep_least(context: Any, answer: Any, status: Any) -> Any:
+def atomic_unsigned_min(context: Any, answer: Any, status: Any) -> Any:
     """Stores a status in a kernel's answer if it is less, atomically; -1, no error, is the greatest unsigned integer."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -159,7 +159,7 @@ def synchronize() -> None:
 
 SPECIALS: dict[body.Special, Any] = {
     entry.arrays_are_distinct: arrays_are_distinct,
-    entry.keep_least: keep_least,
+    entry.atomic_unsigned_min: atomic_unsigned_min,
     body.address_of: address_of,
     body.float_bits: float_bits,
     body.from_bits: from_bits,

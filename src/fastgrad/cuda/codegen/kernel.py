@@ -47,7 +47,7 @@ class DeviceKernel:
         return self.function.__name__
 
     @property
-    def is_shared(self) -> bool:
+    def has_work_units(self) -> bool:
         """True if the kernel has units of work, which go to several threads or blocks."""
         return self.signature.takes_shares
 
@@ -75,7 +75,7 @@ class DeviceKernel:
 
 
 @functools.lru_cache(maxsize=1024)
-def variant(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
+def with_attributes(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
     """Returns a GPU kernel with changed attributes; the kernel itself if none changes."""
     return replace(kernel, **changes) if any(getattr(kernel, name) != new for name, new in changes.items()) else kernel
 
@@ -95,13 +95,13 @@ def device_kernel(
     return lambda function: DeviceKernel(function, parsed, variables, threads, together=True, exact=exact)
 
 
-def on_device(kernel: Kernel) -> DeviceKernel:
+def device_kernel_of(kernel: Kernel) -> DeviceKernel:
     """Converts a CPU kernel to a GPU kernel whose units go to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
     return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias and not kernel.aliases)
 
 
-class OnDevice(NamedTuple):
+class TypedDeviceKernel(NamedTuple):
     """The kernel of a launch on a GPU, with the dtype of each type variable."""
 
     kernel: DeviceKernel
@@ -113,10 +113,10 @@ class OnDevice(NamedTuple):
         return self.kernel.signature
 
 
-_kernels_by_native: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
+_kernels_by_native: WeakKeyDictionary[Any, TypedDeviceKernel] = WeakKeyDictionary()
 
 
-def device_kernel_of_native(native: Any) -> OnDevice:
+def device_kernel_of_native(native: Any) -> TypedDeviceKernel:
     """Returns the GPU kernel of a native function, which a `Kernel` compiled for some dtypes."""
     conversion, source = native.__self__, source_of(native)
     assert source is not None, f"{native.__name__} is for the host alone"
@@ -125,9 +125,9 @@ def device_kernel_of_native(native: Any) -> OnDevice:
         kernel = DeviceKernel(
             source.function, source.signature, variables, noalias=source.noalias and not source.in_place
         )
-        _kernels_by_native[conversion] = OnDevice(kernel, source.variables)
+        _kernels_by_native[conversion] = TypedDeviceKernel(kernel, source.variables)
     return _kernels_by_native[conversion]
 
 
-ANSWER_WITHOUT_ERROR = (1 << 64) - 1
+STATUS_WITHOUT_ERROR = (1 << 64) - 1
 """The initial value of the word where a kernel's units with an error store their number."""

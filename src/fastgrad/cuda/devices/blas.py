@@ -53,7 +53,7 @@ class ProductSpec(NamedTuple):
     tf32: bool = False
 
     @property
-    def mask_row(self) -> int:
+    def relu_mask_row_bytes(self) -> int:
         """The number of bytes of a row of a relu's mask."""
         return -(-self.n // MASK_ROW_MULTIPLE_IN_BITS) * MASK_ROW_MULTIPLE_IN_BITS // 8
 
@@ -85,7 +85,7 @@ class LibraryKernel:
 
     @property
     def given(self) -> tuple[Parameter, ...]:
-        """The parameters of a launch of the product, as `DeviceKernel.given`."""
+        """The parameters of a launch of the product, as `DeviceKernel.entry_parameters`."""
         return self.signature.parameters
 
     def run(self, words: Sequence[int | float], stream: int) -> None:
@@ -95,7 +95,7 @@ class LibraryKernel:
             words: the address of each parameter of `given`.
             stream: the handle of the stream, which may be under graph capture.
         """
-        addresses = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
+        addresses = {parameter.name: int(word) for parameter, word in zip(self.entry_parameters, words, strict=False)}
         blas, handles = self._blas, self._handles
         with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
             if "bias" in addresses:
@@ -204,7 +204,7 @@ class Blas:
         names = [parameter.name for parameter in spec.signature.parameters]
         attributes |= {"BIAS_POINTER": _PLACEHOLDER_ADDRESS} if "bias" in names else {}
         if "aux" in names:
-            row_elements = 8 * spec.mask_row if "RELU" in spec.epilogue else n
+            row_elements = 8 * spec.relu_mask_row_bytes if "RELU" in spec.epilogue else n
             attributes |= {"EPILOGUE_AUX_POINTER": _PLACEHOLDER_ADDRESS, "EPILOGUE_AUX_LD": row_elements}
         for name, value in attributes.items():
             self.set_attribute("matmul_desc", handles["product"], name, value)

@@ -38,7 +38,7 @@ class Driver(Protocol):
     def blas(self) -> Blas | None:
         """NVIDIA's library of matrix products, or None. Access makes this GPU the calling thread's."""
 
-    def memory(self) -> tuple[int, int]:
+    def free_and_total_bytes(self) -> tuple[int, int]:
         """Returns the number of free bytes of the GPU's memory, and of all bytes."""
 
     def allocate(self, nbytes: int) -> int:
@@ -84,7 +84,7 @@ class Driver(Protocol):
     def wait(self, event: Any) -> None:
         """Makes all later work wait for an event. The call itself does not wait."""
 
-    def finish(self, event: Any) -> None:
+    def synchronize_event(self, event: Any) -> None:
         """Waits until an event has happened."""
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
@@ -102,7 +102,7 @@ class Driver(Protocol):
         Args:
             loaded: the result of `load`.
             words: an address or a number for each `given` parameter of the kernel, then the address of the answer, a uint64 with the
-                value `ANSWER_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
+                value `STATUS_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 

@@ -104,7 +104,7 @@ class Device:
         raise AssertionError
 
     def _out_of_memory_error(self, nbytes: int) -> ResourceExhaustedError:
-        free, total = self.driver.memory()
+        free, total = self.driver.free_and_total_bytes()
         return ResourceExhaustedError(
             f"OOM: {nbytes:,} bytes are wanted on GPU:{self.number} ({self.driver.name}), of whose {total:,} bytes {free:,} are "
             f"free, after all that was kept for later was given back; tensors and programs of this process have {self._taken:,}. "

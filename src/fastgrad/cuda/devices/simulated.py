@@ -47,7 +47,7 @@ class SimulatedDriver:
         self._blocks, self._threads = blocks, threads
         self._recorded: list[Callable[[], None]] | None = None
 
-    def memory(self) -> tuple[int, int]:
+    def free_and_total_bytes(self) -> tuple[int, int]:
         used = sum(_fenced_size(size) for size in self._sizes.values())
         return self._total_bytes - used, self._total_bytes
 
@@ -105,7 +105,7 @@ class SimulatedDriver:
     def wait(self, event: Callable[[], None]) -> None:
         event()
 
-    def finish(self, event: Callable[[], None]) -> None:
+    def synchronize_event(self, event: Callable[[], None]) -> None:
         event()
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel | LibraryKernel:

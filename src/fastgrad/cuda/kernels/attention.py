@@ -13,7 +13,7 @@ from typing import Any
 from numpy import uint64
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.cuda.kernels.rows import block_sum
 from fastgrad.kernels.attention import forward as on_cpu
@@ -226,8 +226,8 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
     return launches
 
 
-_attention, _query_cotangents = on_device(attention), on_device(query_cotangents)
-_key_and_value_cotangents = on_device(key_and_value_cotangents)
+_attention, _query_cotangents = device_kernel_of(attention), device_kernel_of(query_cotangents)
+_key_and_value_cotangents = device_kernel_of(key_and_value_cotangents)
 
 
 @device_kernel(

@@ -16,7 +16,7 @@ from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
+from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel, device_kernel_of_native, device_kernel_of, with_attributes
 from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
@@ -42,7 +42,7 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     gathering.REPLACEMENTS,
     recurrent.REPLACEMENTS,
     {
-        strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles)),
+        strided.transpose_tiles.function: same_operands_replacement(device_kernel_of(strided.move_tiles)),
     },
 )
 """The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
@@ -54,7 +54,7 @@ def _replacements_by_cpu_body() -> dict[Any, Replacement]:
 
 
 def launches_on_device(node: Node) -> Launches | None:
-    """Returns the GPU launches of a program's node, with kernels `OnDevice`; None if the node runs as Python."""
+    """Returns the GPU launches of a program's node, with kernels `TypedDeviceKernel`; None if the node runs as Python."""
     return converted_launches(launches_of(node, _group_launches))
 
 
@@ -83,7 +83,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
 
     def place(launch: Launch) -> bool:
         kernel: Any = launch.kernel
-        if isinstance(kernel, OnDevice):
+        if isinstance(kernel, TypedDeviceKernel):
             launches.append(_with_numbers_in_memory(launch))
             return True
         source = source_of(kernel)
@@ -115,11 +115,11 @@ def _calls_host(function: Any) -> bool:
 def _with_numbers_in_memory(launch: Launch) -> Launch:
     """Returns the launch with a kernel that reads numbers from memory where operands are in memory."""
     given: Any = launch.kernel
-    passed = [parameter for parameter in given.kernel.given if parameter.passed]
+    passed = [parameter for parameter in given.kernel.entry_parameters if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
     return (
-        with_kernel(launch, OnDevice(variant(given.kernel, read=frozenset(names)), given.dtypes)) if names else launch
+        with_kernel(launch, TypedDeviceKernel(with_attributes(given.kernel, read=frozenset(names)), given.dtypes)) if names else launch
     )
 
 
@@ -134,10 +134,10 @@ def _is_noalias(kernel: Any) -> bool:
 
 def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     """Returns the kernel without the noalias promise, so its loads do not use the read-only cache."""
-    return OnDevice(variant(kernel.kernel, noalias=False), kernel.dtypes)
+    return TypedDeviceKernel(with_attributes(kernel.kernel, noalias=False), kernel.dtypes)
 
 
-GPU_PLANNING = DeviceTarget(
+GPU_TARGET = DeviceTarget(
     _group_launches, converted_launches, KernelCompiler(_signature_of, _is_noalias, _without_noalias)
 )
 """The GPU as the device of a plan."""

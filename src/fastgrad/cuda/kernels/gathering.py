@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy import int64
 
-from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.codegen.kernel import device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.codegen.build import kernel
@@ -65,9 +65,9 @@ def sort_ids(ids, order, scratch, id_count, table_rows):
     return 0
 
 
-_gather_on_gpu = on_device(gather_elements)
+_gather_on_gpu = device_kernel_of(gather_elements)
 _group_on_gpu = replace(
-    on_device(group_ids),
+    device_kernel_of(group_ids),
     function=specialized(group_ids.function, "group_ids", group_ids.function.__doc__, sort_ids=sort_ids),
 )
 

@@ -12,7 +12,7 @@ from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter, function_of
 from fastgrad.compiler.fusion.stages import ElementLoops
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
@@ -40,7 +40,7 @@ class DeviceWriter(KernelWriter):
         """Returns a launch of the generated kernel over ``units`` units of work."""
         parameters, source, operands = self.parameters_source_operands()
         kernel = _group_kernel(parameters, source, self.fused.number.name, self.together)
-        return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
+        return Launch(TypedDeviceKernel(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALF_DTYPES
-from fastgrad.cuda.codegen.kernel import OnDevice
+from fastgrad.cuda.codegen.kernel import TypedDeviceKernel
 from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 
@@ -143,7 +143,7 @@ class _ProductReplacement:
         spec = match.spec._replace(epilogue=match.spec.epilogue.replace("RELU", "RELU_AUX"))
         if (spec.m, spec.n, spec.out) != (gradient.m, gradient.n, gradient.out):
             return None
-        mask = Value((spec.m, spec.mask_row), np.dtype(np.uint8), y.number)
+        mask = Value((spec.m, spec.relu_mask_row_bytes), np.dtype(np.uint8), y.number)
         both = match._replace(spec=spec, results=(*match.results, "aux"))
         found = self._product_node(node.payload.name, both, node.inputs, (*node.outputs, mask))
         if found is None:
@@ -221,8 +221,8 @@ class _ProductReplacement:
 
 
 def _library_launches(kernel: LibraryKernel, operands_by_name: dict[str, Operand]) -> Launches:
-    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.given]
-    on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
+    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.entry_parameters]
+    on_device: Any = TypedDeviceKernel(kernel, {})  # type: ignore[arg-type]
     return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.cuda.kernels.rows import FLOATS, block_sum
 from fastgrad.kernels.codegen.body import fused_multiply_add
@@ -90,7 +90,7 @@ def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
         sums[(2 * block + 1) * columns + column] = total
 
 
-_parameter_sums, _add_sums = on_device(parameter_sums), on_device(normalization.add_parameter_sums)
+_parameter_sums, _add_sums = device_kernel_of(parameter_sums), device_kernel_of(normalization.add_parameter_sums)
 
 
 def _parameter_sums_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:

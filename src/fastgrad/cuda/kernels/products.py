@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -30,7 +30,7 @@ TILE_SIDE = 32
 
 
 @scalar_function
-def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
+def add_tile_products(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
     """Adds a stretch of 32 terms to eight sums, of the rows `row`, `row` + 4, ... and a column."""
     for k in range(32):
         b = right[k * 33 + column]
@@ -47,7 +47,7 @@ def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 
 @scalar_function
-def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
+def select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7):
     """Returns number i of eight sums, which are separate variables and so stay in registers."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
@@ -84,12 +84,12 @@ def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart
                     b_at = batch * b_batch + (term + row + i) * b_k + column * b_column
                     right[(row + i) * 33 + lane] = b[b_at] if column < n and term + row + i < end else T(0)
                 synchronize()
-                s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+                s0, s1, s2, s3, s4, s5, s6, s7 = add_tile_products(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
                 synchronize()
             for i in range(8):
                 if top + 4 * i < m and column < n:
                     at = (matrix * m + top + 4 * i) * n + column
-                    total = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
+                    total = select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7)
                     c[at] = total if chain == first_chain else c[at] + total
 
 
@@ -125,7 +125,7 @@ def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     ]
 
 
-def _chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+def _add_chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
     """Returns the replacement of `add_chains`."""
     operands: Any = launch.operands
     x, y, chains, size, *_ = operands
@@ -177,11 +177,11 @@ def _epilogue_launches(launch: Launch) -> list[Launch]:
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
-_add_parts = on_device(add_parts)
+_add_parts = device_kernel_of(add_parts)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     gemm.gemm.function: _gemm_replacement,
-    gemm.add_chains.function: _chains_replacement,
+    gemm.add_chains.function: _add_chains_replacement,
     gemv.gemv.function: _gemv_replacement,
     pairs.gemm_pairs.function: _pairs_replacement,
     transpose.transpose_matrix.function: _transpose_replacement,

@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
@@ -263,7 +263,7 @@ def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     return [device_launch(_copy_on_gpu, dtypes, (matrix, packed, n, row, column), k * n)]
 
 
-_first_state_on_gpu, _copy_on_gpu = on_device(first_state), on_device(copy_matrix)
+_first_state_on_gpu, _copy_on_gpu = device_kernel_of(first_state), device_kernel_of(copy_matrix)
 _lstm_replacement, _lstm_gradient_replacement = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
 _gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_back, 3)
 _simple_replacement, _simple_gradient_replacement = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel
 from fastgrad.kernels.runtime.launch import Launch, Scratch
 
 
@@ -24,19 +24,19 @@ class ScratchMemory:
 
 
 Replacement = Callable[[Launch, Mapping[str, str], ScratchMemory], Sequence[Launch]]
-"""Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `OnDevice`."""
+"""Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `TypedDeviceKernel`."""
 
 
 def device_launch(kernel: DeviceKernel, dtypes: Mapping[str, str], operands: Sequence[Any], units: int) -> Launch:
     """Returns a launch of a GPU kernel."""
-    return Launch(OnDevice(kernel, dtypes), tuple(operands), units)  # type: ignore[arg-type]
+    return Launch(TypedDeviceKernel(kernel, dtypes), tuple(operands), units)  # type: ignore[arg-type]
 
 
-def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
+def with_kernel(launch: Launch, kernel: TypedDeviceKernel) -> Launch:
     """Returns a launch of ``kernel`` with the operands and units of ``launch``."""
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
 def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement by a kernel with the operands and units of the CPU's."""
-    return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
+    return lambda launch, dtypes, memory: [with_kernel(launch, TypedDeviceKernel(kernel, dtypes))]

@@ -255,7 +255,7 @@ def _sums_of_squares_replacement(launch: Launch, dtypes: Mapping[str, str], memo
     return [device_launch(sums_of_squares, dtypes, launch.operands, len(arrays))]
 
 
-def _across(kernel: DeviceKernel) -> Replacement:
+def _softmax_across_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement of a kernel of `softmax_across`."""
 
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -267,23 +267,23 @@ def _across(kernel: DeviceKernel) -> Replacement:
     return replacement
 
 
-def _along(kernel: DeviceKernel) -> Replacement:
+def _softmax_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement of a kernel of `softmax`: rows without a stride."""
     return lambda launch, dtypes, memory: [device_launch(kernel, dtypes, (*launch.operands, 1), launch.units)]
 
 
 REPLACEMENTS: dict[Any, Replacement] = {
-    on_cpu.softmax.function: _along(softmax),
-    on_cpu.softmax_gradient.function: _along(softmax_gradient),
-    on_cpu.log_softmax.function: _along(log_softmax),
-    on_cpu.log_softmax_gradient.function: _along(log_softmax_gradient),
+    on_cpu.softmax.function: _softmax_replacement(softmax),
+    on_cpu.softmax_gradient.function: _softmax_replacement(softmax_gradient),
+    on_cpu.log_softmax.function: _softmax_replacement(log_softmax),
+    on_cpu.log_softmax_gradient.function: _softmax_replacement(log_softmax_gradient),
     on_cpu.sparse_cross_entropy.function: same_operands_replacement(sparse_cross_entropy),
     on_cpu.sparse_cross_entropy_and_gradient.function: same_operands_replacement(sparse_cross_entropy_and_gradient),
     on_cpu.cross_entropy.function: same_operands_replacement(cross_entropy),
-    softmax_across.softmax_across.function: _across(softmax),
-    softmax_across.softmax_across_gradient.function: _across(softmax_gradient),
-    softmax_across.log_softmax_across.function: _across(log_softmax),
-    softmax_across.log_softmax_across_gradient.function: _across(log_softmax_gradient),
+    softmax_across.softmax_across.function: _softmax_across_replacement(softmax),
+    softmax_across.softmax_across_gradient.function: _softmax_across_replacement(softmax_gradient),
+    softmax_across.log_softmax_across.function: _softmax_across_replacement(log_softmax),
+    softmax_across.log_softmax_across_gradient.function: _softmax_across_replacement(log_softmax_gradient),
     general.logsumexp_rows.function: same_operands_replacement(logsumexp),
     general.norms_of_rows.function: same_operands_replacement(norms),
     squares.block_squares.function: same_operands_replacement(block_squares),

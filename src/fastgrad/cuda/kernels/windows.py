@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.codegen.kernel import device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -170,7 +170,7 @@ def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarr
     return words
 
 
-def _depthwise_table(words: np.ndarray) -> np.ndarray:
+def _depthwise_convolution_table(words: np.ndarray) -> np.ndarray:
     """Returns a depthwise convolution's table for `slide`, with each of its columns as a group."""
     return _table_with_groups(words, int(words[COLUMNS_WORD]), 1)
 
@@ -235,13 +235,13 @@ def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndar
     return replacement
 
 
-_slide, _gather_filters = on_device(slide), on_device(gather_filters)
+_slide, _gather_filters = device_kernel_of(slide), device_kernel_of(gather_filters)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
-    patches.slide_lanes.function: _slide_replacement(_depthwise_table),
+    patches.slide_lanes.function: _slide_replacement(_depthwise_convolution_table),
     few_channels.slide_few_channels.function: _few_channels_replacement,
     patches.gather_filters.function: _filter_gradient_replacement(),
-    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_table),
+    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_convolution_table),
 }
 """The table of `choice`."""

@@ -32,7 +32,7 @@ class _DeviceDispatcher(Dispatcher):
             return operation.run(*arrays, **attributes)
         return run_on(device, operation, arrays, attributes)
 
-    def on_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def place_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Lets results on the host go to any device if all inputs may."""
         if not placement.is_scoped and all(map(has_no_fixed_device, inputs)):
             for y in outputs:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanent, Place, Plan
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
@@ -45,7 +45,7 @@ class DeviceFrame:
     """The kernels of a plan, ready to be launched.
 
     Args:
-        plan: the plan to run, with launches of this device (`choice.GPU_PLANNING`).
+        plan: the plan to run, with launches of this device (`choice.GPU_TARGET`).
         device: the device.
 
     Attributes:
@@ -129,7 +129,7 @@ class DeviceFrame:
         call = PreparedLaunch(self.device.driver.load(kernel, dtypes), launch.units, answer)
         operand_iterator = iter(launch.operands)
         listed_arrays: tuple[Any, ...] = ()
-        for word_index, parameter in enumerate(kernel.given):
+        for word_index, parameter in enumerate(kernel.entry_parameters):
             call.words.append(0)
             if parameter.kind == "count":
                 call.words[word_index] = len(listed_arrays)
@@ -204,5 +204,5 @@ def _element_count(action: Action, operand: Any) -> int:
 
 def first_answer(answers: np.ndarray) -> int | None:
     """Returns the number of the first kernel whose answer tells an error, or None."""
-    numbers = np.flatnonzero(answers != ANSWER_WITHOUT_ERROR)
+    numbers = np.flatnonzero(answers != STATUS_WITHOUT_ERROR)
     return int(numbers[0]) if len(numbers) else None

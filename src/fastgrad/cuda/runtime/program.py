@@ -31,7 +31,7 @@ from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import memory_sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
-from fastgrad.cuda.kernels.choice import GPU_PLANNING
+from fastgrad.cuda.kernels.choice import GPU_TARGET
 from fastgrad.cuda.kernels.library import with_blas_products
 from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_answer
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
@@ -65,7 +65,7 @@ class DeviceProgram:
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
         self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
-        self.plan = plan(self.tree, GPU_PLANNING)
+        self.plan = plan(self.tree, GPU_TARGET)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)

@@ -20,13 +20,13 @@ from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
 
 MOST_THREADS_PER_BLOCK = 1024
 _STACK_BYTES_PER_THREAD = 128 * 1024
-MOST_REQUEST_PLACES = 1 << 18
+MOST_REQUEST_CALL_SITES = 1 << 18
 """The limit on places in the code of a process's kernels that make requests."""
 
 REQUEST_SYMBOL = "fastgrad_simulated"
-"""The function that a simulated kernel calls: (number in `REQUESTS`, place in the code, a, b) returns a number."""
+"""The function that a simulated kernel calls: (number in `REQUEST_KINDS`, place in the code, a, b) returns a number."""
 
-REQUESTS = (
+REQUEST_KINDS = (
     *(body.thread, body.threads, body.block, body.blocks),
     *(body.shared_array, body.synchronize),
 )
@@ -40,17 +40,17 @@ and its arguments, the shared memory with its end and a flag for too much of it,
 """
 
 _STACK_POINTER, KIND, PLACE = range(3)
-"""The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the place in the code."""
+"""The indices of a row's words: the thread's stack pointer, its request (see `REQUEST_KINDS`), and the place in the code."""
 
 KIND_OF_ENDED_THREAD = -1
 """The `KIND` of a thread that has ended."""
 
 _state = (ctypes.c_int64 * 11)()
-_thread_rows = np.zeros((MOST_THREADS_PER_BLOCK, 3), np.int64)
-_shared_addresses = np.zeros((MOST_REQUEST_PLACES, 2), np.int64)
+_thread_states = np.zeros((MOST_THREADS_PER_BLOCK, 3), np.int64)
+_shared_addresses = np.zeros((MOST_REQUEST_CALL_SITES, 2), np.int64)
 """For each place, the address of the shared array, and the block that made it."""
 
-_THREAD_ROWS_SYMBOL, _SHARED_ADDRESSES_SYMBOL = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
+_THREAD_STATES_SYMBOL, _SHARED_ADDRESSES_SYMBOL = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
 
 # The end of an inactive stack: the callee-saved registers, and the return address.
 _STACK_SWITCH_ASSEMBLY = {
@@ -95,11 +95,11 @@ def start_threads(kernel_address: int, arguments_address: int) -> np.ndarray:
     stacks[:, 0] = 0
     stacks[:, -words:] = 0
     stacks[:, return_index - words] = _native_functions().fiber
-    _thread_rows[:count, _STACK_POINTER] = (
+    _thread_states[:count, _STACK_POINTER] = (
         stacks.ctypes.data + np.arange(1, count + 1) * _STACK_BYTES_PER_THREAD - 8 * words
     )
     _state[_ENTRY], _state[_ARGUMENTS] = kernel_address, arguments_address
-    return _thread_rows[:count]
+    return _thread_states[:count]
 
 
 def run_until_all_wait() -> None:
@@ -113,7 +113,7 @@ def set_thread(number: int) -> None:
     _state[THREAD] = number
 
 
-def wants_more_memory() -> bool:
+def has_exhausted_shared_memory() -> bool:
     """True if the threads of the block have requested more shared memory than there is."""
     return _state[_FULL] != 0
 
@@ -131,7 +131,7 @@ def state_word_ir(place: int) -> str:
 def _memory_addresses() -> dict[str, int]:
     return {
         STATE_SYMBOL: ctypes.addressof(_state),
-        _THREAD_ROWS_SYMBOL: _thread_rows.ctypes.data,
+        _THREAD_STATES_SYMBOL: _thread_states.ctypes.data,
         _SHARED_ADDRESSES_SYMBOL: _shared_addresses.ctypes.data,
     }
 
@@ -160,7 +160,7 @@ def fibers_ir(processor: str) -> str:
     """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
     convention, lines = _STACK_SWITCH_ASSEMBLY[processor]
     plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
-    words = {REQUESTS.index(special): place for special, place in plain.items()}
+    words = {REQUEST_KINDS.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
     plains = "\n".join(
         f"plain{place}:\n  %word{place} = load i64, ptr {state_word_ir(place)}\n  ret i64 %word{place}"
@@ -173,7 +173,7 @@ def fibers_ir(processor: str) -> str:
     )
     return f"""
 @{STATE_SYMBOL} = external global i64
-@{_THREAD_ROWS_SYMBOL} = external global i64
+@{_THREAD_STATES_SYMBOL} = external global i64
 @{_SHARED_ADDRESSES_SYMBOL} = external global i64
 
 define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nounwind {{
@@ -182,8 +182,8 @@ define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nou
 }}
 
 define internal ptr @row(i64 %thread) {{
-  %at = mul i64 %thread, {_thread_rows.shape[1]}
-  %row = getelementptr i64, ptr @{_THREAD_ROWS_SYMBOL}, i64 %at
+  %at = mul i64 %thread, {_thread_states.shape[1]}
+  %row = getelementptr i64, ptr @{_THREAD_STATES_SYMBOL}, i64 %at
   ret ptr %row
 }}
 
@@ -223,7 +223,7 @@ define void @fiber() noreturn {{
 }}
 
 define i64 @{REQUEST_SYMBOL}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
-  switch i64 %kind, label %others [ i64 {REQUESTS.index(body.shared_array)}, label %shared {cases} ]
+  switch i64 %kind, label %others [ i64 {REQUEST_KINDS.index(body.shared_array)}, label %shared {cases} ]
 {plains}
 shared:
   %pair = mul i64 %place, 2

@@ -20,9 +20,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda.codegen.entry import entry_of
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, DeviceKernel
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
-from fastgrad.cuda.simulation.fibers import REQUESTS
+from fastgrad.cuda.simulation.fibers import REQUEST_KINDS
 from fastgrad.kernels.codegen import bounds
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
@@ -63,11 +63,11 @@ def simulate(
         OutOfBoundsError: an access is outside an array.
         CompileError: the body uses something that a GPU can't do.
     """
-    answer = np.array([ANSWER_WITHOUT_ERROR], np.uint64)
+    answer = np.array([STATUS_WITHOUT_ERROR], np.uint64)
     words, kept_arrays = _entry_words(kernel, arguments)
     rooms = {array.ctypes.data: array.nbytes for array in sorted(kept_arrays, key=lambda array: array.nbytes)}
     SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
-    return None if answer[0] == ANSWER_WITHOUT_ERROR else int(answer[0])
+    return None if answer[0] == STATUS_WITHOUT_ERROR else int(answer[0])
 
 
 class SimulatedKernel:
@@ -87,7 +87,7 @@ class SimulatedKernel:
 
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
         self.kernel = kernel
-        self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.given], "answer")
+        self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.entry_parameters], "answer")
         self._types = kernel.checked_types(dtypes)
         with _simulation_lock:
             self._native = _compiled_for_simulation(kernel, tuple(sorted(self._types.items())))
@@ -111,17 +111,17 @@ class SimulatedKernel:
         packed_words[~is_real] = entry_words[~is_real]
         packed_words.view(np.float64)[is_real] = entry_words[is_real]
         with _simulation_lock:
-            for number in range(blocks if self.kernel.is_shared else 1):
-                block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
+            for number in range(blocks if self.kernel.has_work_units else 1):
+                block = _Block(self.kernel.name, threads if self.kernel.has_work_units else 1, number, blocks)
                 (block.run_together if self.kernel.together else block.run)(self._native, packed_words)
         del kept_arrays
 
     def _array_sizes(self, words: Sequence[Any], bytes_at: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
         """Returns the sizes of a kernel's arrays for bounds checks, and the arrays to keep alive during the run."""
-        counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
+        counts = [word for parameter, word in zip(self.kernel.entry_parameters, words, strict=False) if parameter.kind == "count"]
         sizes: list[int] = []
         kept_arrays: list[np.ndarray] = []
-        for parameter, word in zip(self.kernel.given, words, strict=False):
+        for parameter, word in zip(self.kernel.entry_parameters, words, strict=False):
             if parameter.name in self.kernel.read or parameter.kind in _NUMBER_KINDS or parameter.kind == "objects":
                 continue
             if parameter.kind == "sizes":
@@ -144,7 +144,7 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
     words: list[int | float] = []
     kept_arrays: list[Any] = []
     lists: Sequence[np.ndarray] = ()
-    for parameter in kernel.given:
+    for parameter in kernel.entry_parameters:
         value: Any = next(values) if parameter.passed else None
         if parameter.kind in LIST_KINDS:
             lists = value
@@ -165,7 +165,7 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
 def run_on_simulation(
     found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """Runs launches whose kernels are `OnDevice` at once, on a simulated GPU; returns the answer that stopped them.
+    """Runs launches whose kernels are `TypedDeviceKernel` at once, on a simulated GPU; returns the answer that stopped them.
 
     Args:
         found, inputs, outputs: as in `run_launches`.
@@ -221,7 +221,7 @@ class _Block:
 
     def _behaviour_error(self, rows: np.ndarray) -> str | None:
         """Returns the error text of a race or of threads that wait at different places, or None."""
-        if fibers.wants_more_memory():
+        if fibers.has_exhausted_shared_memory():
             return (
                 f"kernel {self.kernel} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
             )
@@ -242,7 +242,7 @@ class _Block:
 
 
 def _request_name(row: np.ndarray) -> str:
-    return REQUESTS[row[fibers.KIND]].name
+    return REQUEST_KINDS[row[fibers.KIND]].name
 
 
 class _NativeKernel(NamedTuple):
@@ -263,7 +263,7 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
     initialize_llvm()
     variables = dict(dtypes)
     types = types_by_name(variables)
-    arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
+    arguments = [*[parameter_type(parameter, variables) for parameter in kernel.entry_parameters], "*int64", "int64"]
     with bounds.bounds_checks(True):
         body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
         body = lower_body(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
@@ -304,7 +304,7 @@ _RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
 
 def _entry_parameters(kernel: DeviceKernel) -> list[Parameter]:
     """Returns the parameters of a kernel's entry without the number of units."""
-    return [*kernel.given, Parameter("answer", "inout", "int64")]
+    return [*kernel.entry_parameters, Parameter("answer", "inout", "int64")]
 
 
 def _word_type(parameter: Parameter) -> str:

@@ -1,7 +1,7 @@
 """Shared memory of a simulated block, with race detection between barriers.
 
 Each byte has two words: the last writer and the last reader of the element that begins there. A word is the number of the interval
-between barriers, times `_THREAD_NUMBERS_PER_INTERVAL`, plus the number of the thread. A kernel's code checks them itself (`WATCH_IR`).
+between barriers, times `_INTERVAL_MULTIPLIER`, plus the number of the thread. A kernel's code checks them itself (`WATCH_IR`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ WATCH_SYMBOL = "fastgrad_watch"
 SHARED_MEMORY_BYTES = 48 * 1024
 """The largest static shared memory of a block in bytes."""
 
-_THREAD_NUMBERS_PER_INTERVAL = 2048  # more than a block has
-_SEVERAL_READERS = _THREAD_NUMBERS_PER_INTERVAL - 1  # stands for several readers
+_INTERVAL_MULTIPLIER = 2048  # more than a block has
+_SEVERAL_READERS = _INTERVAL_MULTIPLIER - 1  # stands for several readers
 _shared_memory = np.empty(SHARED_MEMORY_BYTES + 64, np.uint8)
 _last_accesses = np.zeros((SHARED_MEMORY_BYTES, 2), np.int64)
 
@@ -77,7 +77,7 @@ define void @{WATCH_SYMBOL}(ptr %place, i64 %bytes, i1 %written) alwaysinline {{
 look:
   %thread = load i64, ptr {fibers.state_word_ir(fibers.THREAD)}
   %time = load i64, ptr {_state_word_ir(_TIME)}
-  %now = mul i64 %time, {_THREAD_NUMBERS_PER_INTERVAL}
+  %now = mul i64 %time, {_INTERVAL_MULTIPLIER}
   %me = add i64 %now, %thread
   %several = add i64 %now, {_SEVERAL_READERS}
   %at = mul i64 %offset, 2
