@@ -29,7 +29,9 @@ def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     """As `fastgrad.cuda.simulation.lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
     types = {name: np.dtype(kind).type for name, kind in types_by_name(kernel.checked_types(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
-    elements = [types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.entry_parameters if p.passed]
+    elements = [
+        types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.entry_parameters if p.passed
+    ]
     flat = [_elements(a, kind) if isinstance(a, np.ndarray) else a for a, kind in zip(arguments, elements, strict=True)]
     answers = np.full(units, -1)
     if not kernel.has_work_units:
@@ -122,8 +124,8 @@ def _float_bits(x):
 
 
 SPECIALS = {
-    body.thread: lambda: cuda.threadIdx.x,
-    body.threads: lambda: cuda.blockDim.x,
+    body.thread_index: lambda: cuda.threadIdx.x,
+    body.block_size: lambda: cuda.blockDim.x,
     body.synchronize: _synchronize,
     body.shared_array: _shared_array,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),

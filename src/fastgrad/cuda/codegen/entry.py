@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from fastgrad.cuda.codegen.body import block, blocks, thread, threads
+from fastgrad.cuda.codegen.body import block_index, block_size, grid_size, thread_index
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.kernels.codegen.body import Special
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -21,7 +21,8 @@ atomic_unsigned_min = Special("atomic_unsigned_min")
 """`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
 
 _NAMES: dict[str, Any] = {
-    special.name: special for special in (arrays_are_distinct, atomic_unsigned_min, block, blocks, thread, threads)
+    special.name: special
+    for special in (arrays_are_distinct, atomic_unsigned_min, block_index, grid_size, thread_index, block_size)
 }
 
 
@@ -52,7 +53,9 @@ def entry_source(kernel: DeviceKernel) -> str:
         body_arguments[share_index:share_index] = ["unit", "unit + 1"]
     work = f"body({', '.join(body_arguments)})"
     begin, step = (
-        ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
+        ("block_index()", "grid_size()")
+        if kernel.together
+        else ("block_index() * block_size() + thread_index()", "grid_size() * block_size()")
     )
     return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
     {"arrays_are_distinct()" if kernel.noalias else "pass"}

@@ -163,7 +163,9 @@ class RealDriver:
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident_blocks = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
         return Loaded(
-            kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _MOST_LAUNCHED_BLOCKS_PER_RESIDENT_BLOCK
+            kernel,
+            entry,
+            self._multiprocessors * max(int(resident_blocks), 1) * _MOST_LAUNCHED_BLOCKS_PER_RESIDENT_BLOCK,
         )
 
     def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:

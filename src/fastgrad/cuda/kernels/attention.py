@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.cuda.kernels.rows import block_sum
@@ -238,12 +238,12 @@ def row_products(g, y, deltas, queries, heads, width, first, last):
     parts = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
-        for i in range(row * width + thread(), (row + 1) * width, threads()):
+        for i in range(row * width + thread_index(), (row + 1) * width, block_size()):
             total += g[i] * y[i]
         total = block_sum(total, parts)
         place = row // heads
         batch = place // queries
-        if thread() == 0:
+        if thread_index() == 0:
             deltas[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
 
 

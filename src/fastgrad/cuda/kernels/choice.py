@@ -16,7 +16,13 @@ from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
-from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel, device_kernel_of_native, device_kernel_of, with_attributes
+from fastgrad.cuda.codegen.kernel import (
+    DeviceKernel,
+    TypedDeviceKernel,
+    device_kernel_of,
+    device_kernel_of_native,
+    with_attributes,
+)
 from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
@@ -119,7 +125,9 @@ def _with_numbers_in_memory(launch: Launch) -> Launch:
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
     return (
-        with_kernel(launch, TypedDeviceKernel(with_attributes(given.kernel, read=frozenset(names)), given.dtypes)) if names else launch
+        with_kernel(launch, TypedDeviceKernel(with_attributes(given.kernel, read=frozenset(names)), given.dtypes))
+        if names
+        else launch
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
@@ -66,7 +66,7 @@ def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart
     left = shared_array(T, 1056)
     right = shared_array(T, 1056)
     bands, panels, chains = (m + 31) // 32, (n + 31) // 32, chains_of(k)
-    lane, row = thread() % 32, thread() // 32
+    lane, row = thread_index() % 32, thread_index() // 32
     for unit in range(first, last):
         matrix = unit // (bands * panels)
         band = unit // panels - matrix * bands
@@ -84,7 +84,9 @@ def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart
                     b_at = batch * b_batch + (term + row + i) * b_k + column * b_column
                     right[(row + i) * 33 + lane] = b[b_at] if column < n and term + row + i < end else T(0)
                 synchronize()
-                s0, s1, s2, s3, s4, s5, s6, s7 = add_tile_products(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+                s0, s1, s2, s3, s4, s5, s6, s7 = add_tile_products(
+                    left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7
+                )
                 synchronize()
             for i in range(8):
                 if top + 4 * i < m and column < n:

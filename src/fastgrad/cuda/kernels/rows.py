@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
 from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
@@ -35,7 +35,7 @@ def greatest_of_row(x, at, terms, inner, parts):
     `parts` is as in `reduce_block`.
     """
     greatest = T(-math.inf)
-    for term in range(thread(), terms, threads()):
+    for term in range(thread_index(), terms, block_size()):
         greatest = nan_greatest(greatest, x[at + term * inner])
     return block_greatest(greatest, parts)
 
@@ -45,7 +45,7 @@ def row_exponentials(x, y, at, terms, inner, parts):
     """Writes e^(x - the greatest element) of a row to `y`; returns the greatest element and the sum of the powers."""
     greatest = greatest_of_row(x, at, terms, inner, parts)
     total = T(0)
-    for term in range(thread(), terms, threads()):
+    for term in range(thread_index(), terms, block_size()):
         power = exp(x[at + term * inner] - greatest)
         y[at + term * inner] = power
         total += power
@@ -66,7 +66,7 @@ def softmax(x, y, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         _, total = row_exponentials(x, y, at, terms, inner, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             y[at + term * inner] /= total
 
 
@@ -78,10 +78,10 @@ def log_softmax(x, y, terms, inner, first, last):
         at = row_start(unit, terms, inner)
         greatest = greatest_of_row(x, at, terms, inner, parts)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += exp(x[at + term * inner] - greatest)
         total = log(block_sum(total, parts))
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             y[at + term * inner] = (x[at + term * inner] - greatest) - total
 
 
@@ -92,10 +92,10 @@ def softmax_gradient(g, y, dx, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += g[at + term * inner] * y[at + term * inner]
         total = block_sum(total, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             dx[at + term * inner] = (g[at + term * inner] - total) * y[at + term * inner]
 
 
@@ -106,10 +106,10 @@ def log_softmax_gradient(g, y, dx, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += g[at + term * inner]
         total = block_sum(total, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             dx[at + term * inner] = g[at + term * inner] - exp(y[at + term * inner]) * total
 
 
@@ -126,9 +126,9 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
         if label < 0 or label >= columns:
             return row
         greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = log(total) - (logits[at + label] - greatest)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             probabilities[at + column] /= total
     return -1
 
@@ -146,9 +146,9 @@ def sparse_cross_entropy_and_gradient(g, logits, labels, loss, dx, columns, firs
         if label < 0 or label >= columns:
             return row
         greatest, total = row_exponentials(logits, dx, at, columns, 1, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = log(total) - (logits[at + label] - greatest)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             dx[at + column] = scale * (dx[at + column] / total - (T(1) if column == label else T(0)))
     return -1
 
@@ -163,11 +163,11 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
         at = row * columns
         greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
         shift, of_row = log(total), T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             of_row += labels[at + column] * (shift - (logits[at + column] - greatest))
             probabilities[at + column] /= total
         of_row = block_sum(of_row, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = of_row
 
 
@@ -180,10 +180,10 @@ def logsumexp(x, out, columns, first, last):
         greatest = greatest_of_row(x, at, columns, 1, parts)
         greatest = greatest if greatest - greatest == 0 else T(0)
         total = T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             total += exp(x[at + column] - greatest)
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[row] = log(total) + greatest
 
 
@@ -193,10 +193,10 @@ def norms(x, out, columns, parts, first, last):
     shared = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
-        for i in range(row * columns * parts + thread(), (row + 1) * columns * parts, threads()):
+        for i in range(row * columns * parts + thread_index(), (row + 1) * columns * parts, block_size()):
             total += x[i] * x[i]
         total = block_sum(total, shared)
-        if thread() == 0:
+        if thread_index() == 0:
             out[row * parts] = math.sqrt(total)
             if parts == 2:
                 out[row * parts + 1] = T(0)
@@ -208,10 +208,12 @@ def block_squares(x, out, size, first, last):
     parts = shared_array(T, 256)
     for block in range(first, last):
         total = T(0)
-        for i in range(block * BLOCK_ELEMENTS + thread(), least((block + 1) * BLOCK_ELEMENTS, size), threads()):
+        for i in range(
+            block * BLOCK_ELEMENTS + thread_index(), least((block + 1) * BLOCK_ELEMENTS, size), block_size()
+        ):
             total += x[i] * x[i]
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[block] = total
 
 
@@ -227,10 +229,10 @@ def block_squares_of_arrays(g, count, sizes, out, first, last):
             if begin <= unit < end:
                 start = (unit - begin) * BLOCK_ELEMENTS
                 total = T(0)
-                for i in range(start + thread(), least(start + BLOCK_ELEMENTS, n), threads()):
+                for i in range(start + thread_index(), least(start + BLOCK_ELEMENTS, n), block_size()):
                     total += x[i] * x[i]
                 total = block_sum(total, parts)
-                if thread() == 0:
+                if thread_index() == 0:
                     out[unit] = total
             begin = end
 
@@ -242,10 +244,10 @@ def sums_of_squares(g, count, sizes, out, first, last):
     for k in range(first, last):
         x, n = g[k], sizes[k]
         total = T(0)
-        for i in range(thread(), n, threads()):
+        for i in range(thread_index(), n, block_size()):
             total += x[i] * x[i]
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[k] = total
 
 

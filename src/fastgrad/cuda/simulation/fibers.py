@@ -27,7 +27,7 @@ REQUEST_SYMBOL = "fastgrad_simulated"
 """The function that a simulated kernel calls: (number in `REQUEST_KINDS`, place in the code, a, b) returns a number."""
 
 REQUEST_KINDS = (
-    *(body.thread, body.threads, body.block, body.blocks),
+    *(body.thread_index, body.block_size, body.block_index, body.grid_size),
     *(body.shared_array, body.synchronize),
 )
 
@@ -159,7 +159,7 @@ def _processor_name() -> str:
 def fibers_ir(processor: str) -> str:
     """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
     convention, lines = _STACK_SWITCH_ASSEMBLY[processor]
-    plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
+    plain = {body.thread_index: THREAD, body.block_size: _THREADS, body.block_index: _BLOCK, body.grid_size: _BLOCKS}
     words = {REQUEST_KINDS.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
     plains = "\n".join(

@@ -15,7 +15,7 @@ from numba.extending import register_model
 from fastgrad.cuda.codegen import body as of_gpus
 from fastgrad.cuda.codegen import entry
 from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.cuda.simulation.fibers import MOST_REQUEST_CALL_SITES, REQUEST_SYMBOL, REQUEST_KINDS
+from fastgrad.cuda.simulation.fibers import MOST_REQUEST_CALL_SITES, REQUEST_KINDS, REQUEST_SYMBOL
 from fastgrad.cuda.simulation.races import WATCH_SYMBOL
 from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
 from fastgrad.kernels.codegen.body import scalar_function
@@ -135,7 +135,7 @@ MEANINGS: dict[Any, Any] = {
     **GPU_REPLACEMENTS,
     **{
         special: _number_intrinsic(special)
-        for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)
+        for special in (of_gpus.thread_index, of_gpus.block_size, of_gpus.block_index, of_gpus.grid_size)
     },
     entry.arrays_are_distinct: _do_nothing,
     entry.atomic_unsigned_min: define_intrinsic(entry.atomic_unsigned_min, _atomic_unsigned_min),

@@ -118,7 +118,11 @@ class SimulatedKernel:
 
     def _array_sizes(self, words: Sequence[Any], bytes_at: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
         """Returns the sizes of a kernel's arrays for bounds checks, and the arrays to keep alive during the run."""
-        counts = [word for parameter, word in zip(self.kernel.entry_parameters, words, strict=False) if parameter.kind == "count"]
+        counts = [
+            word
+            for parameter, word in zip(self.kernel.entry_parameters, words, strict=False)
+            if parameter.kind == "count"
+        ]
         sizes: list[int] = []
         kept_arrays: list[np.ndarray] = []
         for parameter, word in zip(self.kernel.entry_parameters, words, strict=False):
