@@ -18,7 +18,7 @@ arrays_are_distinct = Special("arrays_are_distinct")
 """`arrays_are_distinct()`: promises that no arrays of the entry overlap."""
 
 atomic_unsigned_min = Special("atomic_unsigned_min")
-"""`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
+"""`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the minimum of both as unsigned integers."""
 
 _NAMES: dict[str, Any] = {
     special.name: special
@@ -41,7 +41,7 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
 def entry_source(kernel: DeviceKernel) -> str:
     """Returns the text of the entry, which distributes units of work to threads, or to blocks that share them.
 
-    Its parameters are those of `given`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
+    Its parameters are those of `DeviceKernel.entry_parameters`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
     unit; the smallest one is kept at the address `answer`.
     """
     names = [f"{p.name}_" for p in kernel.entry_parameters]  # no name of the text below has an underscore at its end

@@ -48,7 +48,7 @@ def arrays_are_distinct(context: Any) -> Any:
 
 @intrinsic
 def atomic_unsigned_min(context: Any, answer: Any, status: Any) -> Any:
-    """Stores a status in a kernel's answer if it is less, atomically; -1, no error, is the greatest unsigned integer."""
+    """Atomically sets a kernel's answer to the minimum of answer and status as unsigned integers, where -1 is no error."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")
@@ -178,4 +178,4 @@ SPECIALS: dict[body.Special, Any] = {
     of_gpus.thread_index: thread_index,
     of_gpus.block_size: block_size,
 }
-"""Each special's intrinsic, or a function that numba-cuda compiles. `library.GPU_REPLACEMENTS` has functions made of these."""
+"""Each special's intrinsic, or a function that numba-cuda compiles. `library.GPU_REPLACEMENTS` calls them."""

@@ -1,4 +1,4 @@
-"""Kernels for a GPU."""
+"""The declaration of GPU kernels, and the conversion of CPU kernels to GPU kernels."""
 
 from __future__ import annotations
 
@@ -48,24 +48,22 @@ class DeviceKernel:
 
     @property
     def has_work_units(self) -> bool:
-        """True if the kernel has units of work, which go to several threads or blocks."""
+        """True if the kernel has units of work, which several threads or blocks get."""
         return self.signature.takes_shares
 
     @property
-    def given(self) -> tuple[Parameter, ...]:
+    def entry_parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the entry, without the last two: the answer's address and the number of units."""
-        entry_parameters = [
-            parameter for parameter in self.signature.parameters if parameter.name not in SHARE_PARAMETERS
-        ]
-        return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in entry_parameters])
+        passed = [p for p in self.signature.parameters if p.name not in SHARE_PARAMETERS]
+        return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in passed])
 
-    def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
+    def checked_types(self, dtypes: Mapping[str, Any]) -> dict[str, str]:
         """Returns the dtype name of each type variable, after a check that the kernel supports the dtypes.
 
         Raises:
             TypeError: a dtype is missing, or the kernel does not support it.
         """
-        names = {name: str(dtype) for name, dtype in given.items()}
+        names = {name: str(dtype) for name, dtype in dtypes.items()}
         if names.keys() != self.variables.keys():
             raise TypeError(f"kernel {self.name}: give a dtype for each of {tuple(self.variables)}, not {tuple(names)}")
         for name, dtype in names.items():
@@ -102,7 +100,7 @@ def device_kernel_of(kernel: Kernel) -> DeviceKernel:
 
 
 class TypedDeviceKernel(NamedTuple):
-    """The kernel of a launch on a GPU, with the dtype of each type variable."""
+    """A GPU kernel with the dtype of each of its type variables, as launches have it."""
 
     kernel: DeviceKernel
     dtypes: Mapping[str, str]
@@ -130,4 +128,4 @@ def device_kernel_of_native(native: Any) -> TypedDeviceKernel:
 
 
 STATUS_WITHOUT_ERROR = (1 << 64) - 1
-"""The initial value of the word where a kernel's units with an error store their number."""
+"""The initial value of a kernel's status word, where units with an error store their number."""

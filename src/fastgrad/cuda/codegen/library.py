@@ -29,6 +29,7 @@ from fastgrad.kernels.math.circular import QUARTER_PI_ROUNDING_ERROR, sine_of_qu
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
 
 FRACTION_LOWEST_BIT = 2.0**-62
+"""The value in quarter turns of the lowest bit of a fraction of a quarter turn, which has 62 bits after the point."""
 LOW_32_BITS = 0xFFFFFFFF
 
 
@@ -86,13 +87,13 @@ _integer_and_exponent = by_dtype(float32=_integer_and_exponent32, float64=_integ
 
 @scalar_function
 def _times_half_pi_error(x):
-    """Returns x times the difference between pi / 2 and its value in the dtype of x."""
+    """Returns x times the rounding error of pi / 2 in the dtype of x."""
     return x * T(2 * QUARTER_PI_ROUNDING_ERROR)
 
 
 @scalar_function
 def _reduced_to_quarter_turns(x):
-    """Returns x >= 1 less the nearest multiple of pi / 2, its rounding error, and the multiple modulo 4."""
+    """Returns r, the rounding error of r, and n modulo 4, for x = n pi / 2 + r with x >= 1 and the nearest integer n."""
     m, e = _integer_and_exponent(x)
     begin = e + 62  # earlier bits of 2 / pi give multiples of 4
     i, shift = begin >> 6, uint64(begin & 63)

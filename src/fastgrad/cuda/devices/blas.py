@@ -23,7 +23,7 @@ _LEAST_ARRAY_ALIGNMENT_IN_BYTES = 16  # the least alignment of the arrays of pro
 _PLACEHOLDER_ADDRESS = 256  # a placeholder for an address that is not known yet
 
 MASK_ROW_MULTIPLE_IN_BITS, GELU_ROW_MULTIPLE_IN_ELEMENTS = 128, 8
-"""The row lengths of a relu's mask, in bits, and of a gelu's argument, in elements, are multiples of these."""
+"""The divisors of the row length of a relu's mask, in bits, and of a gelu's argument, in elements."""
 
 
 class ProductSpec(NamedTuple):
@@ -84,15 +84,15 @@ class LibraryKernel:
         weakref.finalize(self, blas.destroy_descriptions, handles)
 
     @property
-    def given(self) -> tuple[Parameter, ...]:
-        """The parameters of a launch of the product, as `DeviceKernel.entry_parameters`."""
+    def entry_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of a launch of the product, as of a `DeviceKernel`."""
         return self.signature.parameters
 
     def run(self, words: Sequence[int | float], stream: int) -> None:
         """Enqueues the matrix product on a stream.
 
         Args:
-            words: the address of each parameter of `given`.
+            words: the address of each of `entry_parameters`.
             stream: the handle of the stream, which may be under graph capture.
         """
         addresses = {parameter.name: int(word) for parameter, word in zip(self.entry_parameters, words, strict=False)}

@@ -1,7 +1,7 @@
 """The interface of a GPU driver: `real` implements it with NVIDIA's driver, `simulated` in host memory.
 
 Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
-and `finish`.
+and `synchronize_event`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Driver(Protocol):
 
         Args:
             address: the destination.
-            array: the array. It must not change until the copy is complete (`finish`).
+            array: the array. It must not change until the copy is complete (`synchronize_event`).
             after: the event that the copy waits for, a result of `event` or of this method.
 
         Returns:
@@ -82,10 +82,10 @@ class Driver(Protocol):
         """Returns an event that happens after all work of the GPU so far."""
 
     def wait(self, event: Any) -> None:
-        """Makes all later work wait for an event. The call itself does not wait."""
+        """Makes all later work of the GPU wait for an event. The host does not wait."""
 
     def synchronize_event(self, event: Any) -> None:
-        """Waits until an event has happened."""
+        """Waits on the host until an event has happened."""
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
         """Loads a kernel so that it can be launched. Machine code comes from the disk cache if possible.
@@ -101,7 +101,7 @@ class Driver(Protocol):
 
         Args:
             loaded: the result of `load`.
-            words: an address or a number for each `given` parameter of the kernel, then the address of the answer, a uint64 with the
+            words: an address or a number for each of the kernel's `entry_parameters`, then the address of the answer, a uint64 with the
                 value `STATUS_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """

@@ -133,8 +133,8 @@ class Device:
         block = self.allocate(math.prod(shape) * dtype.itemsize)
         return DeviceArray(self, block.address, shape, dtype, block)
 
-    def program(self, *graphs: Any) -> Any:
-        """Compiles recorded graphs to a `program.DeviceProgram` on this device."""
+    def compiled_program(self, *graphs: Any) -> Any:
+        """Returns the `program.DeviceProgram` that recorded graphs compile to on this device."""
         # A function call, not an import statement: lower layers than programs have arrays, too.
         return importlib.import_module("fastgrad.cuda.runtime.program").DeviceProgram(self, *graphs)
 

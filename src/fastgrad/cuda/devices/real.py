@@ -224,7 +224,7 @@ class RealDriver:
     # ---- the driver ----------------------------------------------------------------------------------------
 
     def _make_gpu_current(self) -> int:
-        """Makes the GPU the calling thread's current one; returns the stream of the thread's work."""
+        """Makes this GPU the current GPU of the calling thread; returns the stream of the thread's work."""
         if self._has_several_gpus or not getattr(self._thread, "is_current", False):
             self._core.Device(self._number).set_current()
             self._thread.is_current = True
@@ -240,7 +240,7 @@ class RealDriver:
 
 
 _MOST_LAUNCHED_BLOCKS_PER_RESIDENT_BLOCK = 4
-"""The largest number of blocks for each block that can run at once: some blocks end sooner than others."""
+"""The largest ratio of launched blocks to blocks that can run at once; above 1, as some blocks end sooner."""
 
 
 def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> Cubin:

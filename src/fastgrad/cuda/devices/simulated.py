@@ -161,9 +161,9 @@ class SimulatedDriver:
         else:
             self._recorded.append(step)
 
-    def _refuse_while_recording(self, what: str) -> None:
+    def _refuse_while_recording(self, action: str) -> None:
         if self._recorded is not None:
-            raise SimulationError(f"what is recorded as a graph {what}, which no graph can")
+            raise SimulationError(f"what is recorded as a graph {action}, which no graph can")
 
     def _bytes_at(self, address: int, nbytes: int) -> np.ndarray:
         self._check_range(address, nbytes, "")
@@ -175,11 +175,11 @@ class SimulatedDriver:
         start = self._starts[bisect_right(self._starts, address) - 1]
         return start + self._sizes[start] - address
 
-    def _check_range(self, address: int, nbytes: int, what: str) -> None:
+    def _check_range(self, address: int, nbytes: int, accessor: str) -> None:
         index = bisect_right(self._starts, address) - 1
         start = self._starts[index] if index >= 0 else 0
         if index < 0 or address + nbytes > start + self._sizes[start]:
-            raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
+            raise SimulationError(f"{accessor or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
 
 
 class _LentArray:

@@ -1,4 +1,4 @@
-"""Dispatch of operation calls to devices, after the first use of a GPU. Before that, calls know nothing of devices."""
+"""Dispatch of operation calls to devices, after the first use of a GPU. Until then, calls do not look at devices."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class _DeviceDispatcher(Dispatcher):
             return operation.run(*arrays, **attributes)
         return run_on(device, operation, arrays, attributes)
 
-    def place_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        """Lets results on the host go to any device if all inputs may."""
+    def mark_unplaced_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """Marks results on the host as without a fixed device if no input has a fixed device."""
         if not placement.is_scoped and all(map(has_no_fixed_device, inputs)):
             for y in outputs:
                 if isinstance(y._array, np.ndarray):
