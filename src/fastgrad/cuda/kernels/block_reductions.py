@@ -15,12 +15,12 @@ from fastgrad.kernels.math.vector_math import nan_greatest, nan_least
 
 @scalar_function
 def combine(a, b):
-    """Returns the reduction of two numbers: their sum, unless a copy of the function below replaces it."""
+    """Returns the sum of two numbers; copies of `reduce_block` have another reduction of two numbers in its place."""
     return a + b
 
 
 def reduce_block(x, parts):
-    """Reduces a block's numbers, in all its threads, whose number is a power of two.
+    """Returns the reduction of x over all threads of a block, a power of two of threads.
 
     `parts` is a shared array with an element for each thread.
     """

@@ -51,7 +51,7 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
         strided.transpose_tiles.function: same_operands_replacement(device_kernel_of(strided.move_tiles)),
     },
 )
-"""The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
+"""The GPU replacements of CPU kernels: a table for each file of `cuda.kernels`, by the body of the CPU kernel."""
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def launches_on_device(node: Node) -> Launches | None:
 
 
 def _group_launches(payload: Any) -> Launches:
-    """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
+    """Returns the launches of a FUSED node. Some kernels may be CPU kernels, which `converted_launches` replaces."""
     if isinstance(payload, LibraryProduct):
         return payload.launches
     if not payload.steps:
@@ -87,7 +87,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
     memory = ScratchMemory(cpu_launches.scratch)
     launches: list[Launch] = []
 
-    def place(launch: Launch) -> bool:
+    def convert(launch: Launch) -> bool:
         kernel: Any = launch.kernel
         if isinstance(kernel, TypedDeviceKernel):
             launches.append(_with_numbers_in_memory(launch))
@@ -97,7 +97,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
             return False
         replacement = _replacements_by_cpu_body().get(source.function)
         if replacement is not None:
-            return all(map(place, replacement(launch, source.variables, memory)))
+            return all(map(convert, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):
             return False
         launches.append(_with_numbers_in_memory(with_kernel(launch, device_kernel_of_native(kernel))))
@@ -105,7 +105,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
             isinstance(operand, Launch) for operand in launch.operands
         )  # launches that it would call by address
 
-    if not all(map(place, cpu_launches.launches)):
+    if not all(map(convert, cpu_launches.launches)):
         return None
     return Launches(
         tuple(launches), tuple(memory.arrays), cpu_launches.in_place, cpu_launches.alias, cpu_launches.starts_as
@@ -120,15 +120,14 @@ def _calls_host(function: Any) -> bool:
 
 def _with_numbers_in_memory(launch: Launch) -> Launch:
     """Returns the launch with a kernel that reads numbers from memory where operands are in memory."""
-    given: Any = launch.kernel
-    passed = [parameter for parameter in given.kernel.entry_parameters if parameter.passed]
+    typed_kernel: Any = launch.kernel
+    passed = [parameter for parameter in typed_kernel.kernel.entry_parameters if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
-    return (
-        with_kernel(launch, TypedDeviceKernel(with_attributes(given.kernel, read=frozenset(names)), given.dtypes))
-        if names
-        else launch
-    )
+    if not names:
+        return launch
+    kernel = with_attributes(typed_kernel.kernel, read=frozenset(names))
+    return with_kernel(launch, TypedDeviceKernel(kernel, typed_kernel.dtypes))
 
 
 def _signature_of(kernel: Any) -> Signature:
@@ -148,4 +147,4 @@ def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
 GPU_TARGET = DeviceTarget(
     _group_launches, converted_launches, KernelCompiler(_signature_of, _is_noalias, _without_noalias)
 )
-"""The GPU as the device of a plan."""
+"""The GPU as the target of plans: its launches, and its kernels without the promise `noalias`."""

@@ -1,4 +1,4 @@
-"""Products by cuBLASLt, with its epilogues for operations beside the product in the graph.
+"""Matrix products by cuBLASLt, with cuBLASLt's epilogues for operations that follow the product.
 
 The pass that fuses products with epilogues asks this module first. Operations without an epilogue in the library are separate
 launches. Graphs have these epilogues:
@@ -94,7 +94,7 @@ class _EpilogueMatch(NamedTuple):
 
 
 class _ProductReplacement:
-    """The replacement of a graph's matrix products, with operations beside them, by nodes of cuBLASLt."""
+    """The replacement of a graph's matrix products, and of operations that follow, by nodes of cuBLASLt."""
 
     def __init__(self, blas: Blas) -> None:
         self._blas = blas
@@ -122,7 +122,7 @@ class _ProductReplacement:
         if match is None:
             return None
         inputs: list[Value] = [*product.inputs]
-        inputs += [node.inputs[given] for given in (match.bias, match.beside) if given is not None]
+        inputs += [node.inputs[i] for i in (match.bias, match.beside) if i is not None]
         if match.spec.epilogue.startswith("DRELU"):
             if self._blas.kernel_of(match.spec) is None:
                 return None
@@ -159,12 +159,12 @@ class _ProductReplacement:
         kernel = self._blas.kernel_of(match.spec)
         if kernel is None:
             return None
-        given: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
+        operands: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
         behind = iter(range(2, len(inputs)))
-        given |= {"bias": Input(next(behind))} if match.bias is not None else {}
-        given |= {"aux": Input(next(behind))} if match.beside is not None else {}
-        given |= {what: Output(number) for number, what in enumerate(match.results)}
-        payload = LibraryProduct(name, _library_launches(kernel, given))
+        operands |= {"bias": Input(next(behind))} if match.bias is not None else {}
+        operands |= {"aux": Input(next(behind))} if match.beside is not None else {}
+        operands |= {what: Output(number) for number, what in enumerate(match.results)}
+        payload = LibraryProduct(name, _library_launches(kernel, operands))
         return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
 
     # ---- products without an epilogue ----------------------------------------------------------------------
@@ -188,7 +188,7 @@ class _ProductReplacement:
         )
 
     def _operand_sums(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
-        """Returns sums over terms of an operand that a product can compute too, by the product's node."""
+        """Returns the spec and the row sum that a product can compute as its epilogue, by the id of the product's node."""
         sums: dict[int, Node] = {}
         for node in nodes:
             if _is_row_sum(node):
@@ -222,8 +222,8 @@ class _ProductReplacement:
 
 def _library_launches(kernel: LibraryKernel, operands_by_name: dict[str, Operand]) -> Launches:
     operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.entry_parameters]
-    on_device: Any = TypedDeviceKernel(kernel, {})  # type: ignore[arg-type]
-    return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
+    typed_kernel: Any = TypedDeviceKernel(kernel, {})  # type: ignore[arg-type]
+    return Launches((Launch(typed_kernel, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 
 
 def _is_row_sum(node: Node) -> bool:

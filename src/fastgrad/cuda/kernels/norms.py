@@ -1,4 +1,4 @@
-"""Layer normalization and its gradient: a block for each row. The parameters' gradients have a thread for each column of some rows."""
+"""Layer normalization and its gradient: a block for each row. The parameters' gradients have a thread for each column of `ROWS_PER_PART` rows."""
 
 from __future__ import annotations
 
@@ -118,4 +118,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     normalization.layer_norm_parameter_sums.function: _parameter_sums_replacement,
     normalization.layer_norm_parameters_gradient.function: _parameters_gradient_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

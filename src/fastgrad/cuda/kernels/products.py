@@ -1,6 +1,6 @@
 """Matrix products in tiles of 32 rows and columns, by 128 threads, each with eight rows of a column in registers.
 
-A stretch of terms is in shared memory. The element of row r and term k is at 33 k + r of `left`, that of column c at 33 k + c of
+Tiles of 32 terms are in shared memory. The element of row r and term k is at 33 k + r of `left`, that of column c at 33 k + c of
 `right`. So both directions of writes are free of bank conflicts. Sums are the chains of `kernels.gemm.gemm`, and have its bits.
 """
 
@@ -31,7 +31,7 @@ TILE_SIDE = 32
 
 @scalar_function
 def add_tile_products(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Adds a stretch of 32 terms to eight sums, of the rows `row`, `row` + 4, ... and a column."""
+    """Adds the products of 32 terms in shared memory to eight sums, of the rows `row`, `row` + 4, ... and a column."""
     for k in range(32):
         b = right[k * 33 + column]
         at = k * 33 + row
@@ -48,7 +48,7 @@ def add_tile_products(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 @scalar_function
 def select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Returns number i of eight sums, which are separate variables and so stay in registers."""
+    """Returns sum i of eight sums, which are separate variables and so stay in registers."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
     return low if i < 4 else high
@@ -62,7 +62,7 @@ def select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7):
     T=FLOATS,
 )
 def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart, first, last):
-    """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. Units are tiles of each C."""
+    """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. A unit is a tile of a matrix C."""
     left = shared_array(T, 1056)
     right = shared_array(T, 1056)
     bands, panels, chains = (m + 31) // 32, (n + 31) // 32, chains_of(k)
@@ -115,7 +115,7 @@ def _product_launch(
 
 
 def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `gemm`."""
+    """Returns the GPU launches that replace a launch of `gemm`."""
     operands: Any = launch.operands
     m, n, *_ = operands[3:12]
     unit, together, _, apart, *_ = operands[12:]
@@ -128,7 +128,7 @@ def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
 
 
 def _add_chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `add_chains`."""
+    """Returns the GPU launches that replace a launch of `add_chains`, which adds the partial products of chains."""
     operands: Any = launch.operands
     x, y, chains, size, *_ = operands
     return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_epilogue_launches(launch)]
@@ -164,7 +164,7 @@ def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
 
 
 def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `transpose_matrix`: a copy from transposed places."""
+    """Returns the replacement of `transpose_matrix`: a strided copy."""
     operands: Any = launch.operands
     x, y, rows, columns = operands
     source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
@@ -175,7 +175,7 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
 
 
 def _epilogue_launches(launch: Launch) -> list[Launch]:
-    """Returns the launches that follow a product: operands that a CPU kernel applies to its rows, here for all rows."""
+    """Returns the launches among the operands of a product: a CPU kernel runs an epilogue on its rows, a GPU on all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
@@ -188,4 +188,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     pairs.gemm_pairs.function: _pairs_replacement,
     transpose.transpose_matrix.function: _transpose_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

@@ -12,7 +12,7 @@ from fastgrad.kernels.runtime.launch import Launch, Scratch
 
 
 class ScratchMemory:
-    """The scratch memory of an operation. GPU kernels may add to it."""
+    """The scratch memory of an operation: the CPU kernels' arrays, and arrays that GPU kernels add."""
 
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
         self.arrays = [*arrays]
@@ -24,7 +24,7 @@ class ScratchMemory:
 
 
 Replacement = Callable[[Launch, Mapping[str, str], ScratchMemory], Sequence[Launch]]
-"""Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `TypedDeviceKernel`."""
+"""A function of a CPU kernel's launch, its dtypes and scratch memory, which returns GPU launches."""
 
 
 def device_launch(kernel: DeviceKernel, dtypes: Mapping[str, str], operands: Sequence[Any], units: int) -> Launch:
@@ -38,5 +38,5 @@ def with_kernel(launch: Launch, kernel: TypedDeviceKernel) -> Launch:
 
 
 def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
-    """Returns the replacement by a kernel with the operands and units of the CPU's."""
+    """Returns the replacement by a GPU kernel with the operands and units of the CPU kernel."""
     return lambda launch, dtypes, memory: [with_kernel(launch, TypedDeviceKernel(kernel, dtypes))]

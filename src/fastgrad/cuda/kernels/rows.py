@@ -72,7 +72,7 @@ def softmax(x, y, terms, inner, first, last):
 
 @device_kernel(_SIGNATURE, T=FLOATS)
 def log_softmax(x, y, terms, inner, first, last):
-    """x less the logarithm of the row's sum of e^x."""
+    """x - log(the row's sum of e^x)."""
     parts = shared_array(T, 256)
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
@@ -139,7 +139,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     I=on_cpu.INDEX_DTYPES,
 )
 def sparse_cross_entropy_and_gradient(g, logits, labels, loss, dx, columns, first, last):
-    """Losses and g times (softmax - onehot(labels)). Returns the same as `sparse_cross_entropy`."""
+    """Losses and g times (softmax - onehot(labels)). Returns -1, or the row of a label outside [0, columns)."""
     parts = shared_array(T, 256)
     for row in range(first, last):
         at, label, scale = row * columns, labels[row], g[row]
@@ -292,4 +292,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     squares.block_squares_of_arrays.function: same_operands_replacement(block_squares_of_arrays),
     squares.sums_of_squares.function: _sums_of_squares_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

@@ -220,7 +220,9 @@ class DeviceProgram:
             launch_all()
             return
         if graph_key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in launches):
-            self._graphs[graph_key] = None  # a library's lazy loading at the first launch would fail during graph capture
+            self._graphs[graph_key] = (
+                None  # a library's lazy loading at the first launch would fail during graph capture
+            )
             launch_all()
             return
         if self._graphs.get(graph_key) is None:

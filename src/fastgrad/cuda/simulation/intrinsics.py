@@ -27,7 +27,7 @@ types: Any = numba_types  # Numba adds names to this module at its import
 
 _INT64 = ir.IntType(64)
 _request_call_site_numbers = itertools.count()
-"""A number for each place in code that makes a request."""
+"""A counter that numbers the call sites of requests."""
 
 
 class WatchedPointer(CheckedPointer):
@@ -42,7 +42,7 @@ register_model(WatchedPointer)(checked_pointers._PointerModel)
 
 
 def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
-    """Reports an access to `races`: the address, the bytes, and whether it is a write."""
+    """Emits a call of `WATCH_SYMBOL`, which reports an access to `races`: address, bytes, and whether the access writes."""
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()
@@ -65,12 +65,12 @@ def _lower_watched_store(context: Any, builder: Any, signature: Any, args: Any) 
 
 
 def _emit_request(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
-    """Returns the answer of `fibers` to a request, an int64."""
-    place = next(_request_call_site_numbers)
-    if place >= MOST_REQUEST_CALL_SITES:
+    """Emits a call of `REQUEST_SYMBOL` for a special with operands a and b; returns the int64 result of the call."""
+    call_site = next(_request_call_site_numbers)
+    if call_site >= MOST_REQUEST_CALL_SITES:
         raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_INT64, [_INT64] * 4), REQUEST_SYMBOL)
-    return builder.call(function, [_INT64(REQUEST_KINDS.index(special)), _INT64(place), a, b])
+    return builder.call(function, [_INT64(REQUEST_KINDS.index(special)), _INT64(call_site), a, b])
 
 
 def _number_intrinsic(special: body.Special) -> Any:
@@ -142,7 +142,7 @@ MEANINGS: dict[Any, Any] = {
     of_gpus.shared_array: define_intrinsic(of_gpus.shared_array, _shared_array, literal=True),
     of_gpus.synchronize: define_intrinsic(of_gpus.synchronize, _synchronize),
 }
-"""The intrinsic or scalar function of each special."""
+"""The intrinsic or scalar function that simulates each special."""
 
 
 def simulated_gpu() -> Machine:

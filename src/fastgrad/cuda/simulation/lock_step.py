@@ -98,7 +98,7 @@ class SimulatedKernel:
         """Runs the simulated kernel with launch words.
 
         Args:
-            words: an address or a number for each of its `given` parameters, and the address of the answer.
+            words: an address or a number for each of its `entry_parameters`, and the address of the answer.
             units, blocks, threads: see `simulate`.
             bytes_at: returns the number of bytes at an address.
         """
@@ -167,16 +167,16 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
 
 
 def run_on_simulation(
-    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
+    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """Runs launches whose kernels are `TypedDeviceKernel` at once, on a simulated GPU; returns the answer that stopped them.
+    """Runs GPU launches on a simulated GPU; returns the number of the first unit with an error, or None.
 
     Args:
-        found, inputs, outputs: as in `run_launches`.
+        launches, inputs, outputs: as in `run_launches`.
         blocks, threads: see `simulate`.
     """
-    scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in found.scratch]
-    for output, source in found.starts_as:
+    scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in launches.scratch]
+    for output, source in launches.starts_as:
         np.copyto(outputs[output], inputs[source])
 
     def value(operand: Any) -> Any:
@@ -185,7 +185,7 @@ def run_on_simulation(
         arrays = {Input: inputs, Output: outputs, Scratch: scratch}.get(type(operand))
         return operand.array if type(operand) is Constant else operand if arrays is None else arrays[operand.number]
 
-    for launch in found.launches:
+    for launch in launches.launches:
         kernel: Any = launch.kernel
         arguments = [value(operand) for operand in launch.operands]
         answer = simulate(kernel.kernel, kernel.dtypes, arguments, launch.units, blocks, threads)
@@ -199,7 +199,7 @@ class _Block:
 
     def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
         self.kernel, self.count, self._room = kernel, count, races.begin_block()
-        fibers.begin_block((count, block, blocks), self._room, races.SHARED_END_ADDRESS)
+        fibers.begin_block(count, block, blocks, self._room, races.SHARED_END_ADDRESS)
 
     def run(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs a kernel without barriers, one thread after another."""
@@ -211,20 +211,20 @@ class _Block:
 
     def run_together(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs the threads of the block from barrier to barrier of a kernel."""
-        rows = fibers.start_threads(native.address, words.ctypes.data)
+        states = fibers.start_threads(native.address, words.ctypes.data)
         while True:
             fibers.run_until_all_wait()
             if bounds.has_error():
                 bounds.raise_error()
-            problem = self._behaviour_error(rows)
+            problem = self._behaviour_error(states)
             if problem is not None:
                 raise SimulationError(problem)
-            if rows[0, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD:
+            if states[0, fibers.REQUEST] == fibers.ENDED:
                 return
             races.begin_interval()
 
-    def _behaviour_error(self, rows: np.ndarray) -> str | None:
-        """Returns the error text of a race or of threads that wait at different places, or None."""
+    def _behaviour_error(self, states: np.ndarray) -> str | None:
+        """Returns the error text of a race, or of threads that wait at different call sites, or None."""
         if fibers.has_exhausted_shared_memory():
             return (
                 f"kernel {self.kernel} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
@@ -232,25 +232,25 @@ class _Block:
         race = races.first_race()
         if race is not None:
             return f"kernel {self.kernel}: {race}"
-        ended = rows[:, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD
+        ended = states[:, fibers.REQUEST] == fibers.ENDED
         if ended.any():
             if ended.all():
                 return None
             waiting_thread = int(ended.argmin())
-            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_request_name(rows[waiting_thread])})"
-        is_elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
+            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_request_name(states[waiting_thread])})"
+        is_elsewhere = (states[:, fibers.REQUEST :] != states[0, fibers.REQUEST :]).any(1)
         if is_elsewhere.any():
             other_thread = int(is_elsewhere.argmax())
-            return f"threads wait in different places: 0 ({_request_name(rows[0])}) and {other_thread} ({_request_name(rows[other_thread])})"
+            return f"threads wait in different places: 0 ({_request_name(states[0])}) and {other_thread} ({_request_name(states[other_thread])})"
         return None
 
 
-def _request_name(row: np.ndarray) -> str:
-    return REQUEST_KINDS[row[fibers.KIND]].name
+def _request_name(thread_state: np.ndarray) -> str:
+    return REQUEST_KINDS[thread_state[fibers.REQUEST]].name
 
 
 class _NativeKernel(NamedTuple):
-    """A kernel's code: a function of the address of its launch words, for calls from Python, and its address."""
+    """A kernel's native code for the CPU: a Python callable, which takes the address of launch words, and its address."""
 
     function: Callable[[int], None]
     address: int
@@ -272,7 +272,7 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
         body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
         body = lower_body(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
         text = (
-            checked_names_ir(kernel.name, Signature("", tuple(_entry_parameters(kernel)), False))
+            checked_names_ir(kernel.name, Signature("", tuple(_parameters_with_answer(kernel)), False))
             + body.text
             + _words_entry_ir(kernel)
         )
@@ -298,7 +298,7 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     address = engine.get_function_address("of_words")
-    kinds = [_word_type(parameter) for parameter in _entry_parameters(kernel)]
+    kinds = [_word_type(parameter) for parameter in _parameters_with_answer(kernel)]
     return _NativeKernel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
@@ -306,8 +306,8 @@ _RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
 """LLVM IR of the function that a range with step 0 calls: a step that is not a literal is a number of threads."""
 
 
-def _entry_parameters(kernel: DeviceKernel) -> list[Parameter]:
-    """Returns the parameters of a kernel's entry without the number of units."""
+def _parameters_with_answer(kernel: DeviceKernel) -> list[Parameter]:
+    """Returns the parameters of a kernel's entry, with its answer and without the number of units."""
     return [*kernel.entry_parameters, Parameter("answer", "inout", "int64")]
 
 
@@ -321,7 +321,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
 
     The words are those of the entry's parameters, then `signature.array_size_words`, then the number of units.
     """
-    parameters = _entry_parameters(kernel)
+    parameters = _parameters_with_answer(kernel)
     words = itertools.count(len(parameters))
     lines, call_arguments = [], []
 
