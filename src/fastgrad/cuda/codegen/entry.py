@@ -41,8 +41,8 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
 def entry_source(kernel: DeviceKernel) -> str:
     """Returns the text of the entry, which distributes units of work to threads, or to blocks that share them.
 
-    Its parameters are those of `DeviceKernel.entry_parameters`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
-    unit; the smallest one is kept at the address `answer`.
+    Its parameters are those of `DeviceKernel.entry_parameters`, the address of the answer, and the number of units. An answer >= 0
+    reports an error in a unit; the smallest one is kept at the address `answer`.
     """
     names = [f"{p.name}_" for p in kernel.entry_parameters]  # no name of the text below has an underscore at its end
     body_arguments = [

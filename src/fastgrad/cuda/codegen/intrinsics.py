@@ -48,7 +48,7 @@ def arrays_are_distinct(context: Any) -> Any:
 
 @intrinsic
 def atomic_unsigned_min(context: Any, answer: Any, status: Any) -> Any:
-    """Atomically sets a kernel's answer to the minimum of answer and status as unsigned integers, where -1 is no error."""
+    """Atomically sets a kernel's answer to the unsigned minimum of answer and status; -1 is no error."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")

@@ -93,7 +93,7 @@ def _times_half_pi_error(x):
 
 @scalar_function
 def _reduced_to_quarter_turns(x):
-    """Returns r, the rounding error of r, and n modulo 4, for x = n pi / 2 + r with x >= 1 and the nearest integer n."""
+    """Returns r, its rounding error, and n modulo 4, for x = n pi / 2 + r with x >= 1 and the nearest n."""
     m, e = _integer_and_exponent(x)
     begin = e + 62  # earlier bits of 2 / pi give multiples of 4
     i, shift = begin >> 6, uint64(begin & 63)

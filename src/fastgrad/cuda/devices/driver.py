@@ -101,8 +101,9 @@ class Driver(Protocol):
 
         Args:
             loaded: the result of `load`.
-            words: an address or a number for each of the kernel's `entry_parameters`, then the address of the answer, a uint64 with the
-                value `STATUS_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
+            words: an address or a number for each of the kernel's `entry_parameters`, then the address of the answer, a
+                uint64 with the value `STATUS_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the
+                address of their numbers of elements.
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 

@@ -59,7 +59,7 @@ def is_hidden(query, key, mask, mask_at, causal, masked, mask_row, mask_key):
 
 @scalar_function
 def dropout_factor(words, row, key, keys, least_kept, growth):
-    """Returns the dropout factor of a weight: 0 or `growth`, as drawn; 1 if `least_kept` is 0. `row` counts all queries."""
+    """Returns the dropout factor of a weight: 0 or `growth`; 1 if `least_kept` is 0. `row` counts all queries."""
     if least_kept == 0:
         return T(1)
     w0, w1, w2, w3 = block_words(words[2], words[0], words[1], row * ((keys + 3) // 4) + key // 4)

@@ -60,7 +60,7 @@ def _replacements_by_cpu_body() -> dict[Any, Replacement]:
 
 
 def launches_on_device(node: Node) -> Launches | None:
-    """Returns the GPU launches of a program's node, with kernels `TypedDeviceKernel`; None if the node runs as Python."""
+    """Returns the GPU launches of a program's node; None if the node runs as Python."""
     return converted_launches(launches_of(node, _group_launches))
 
 

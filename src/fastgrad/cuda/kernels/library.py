@@ -188,7 +188,7 @@ class _ProductReplacement:
         )
 
     def _operand_sums(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
-        """Returns the spec and the row sum that a product can compute as its epilogue, by the id of the product's node."""
+        """Returns the row sums that products can compute as epilogues, with their specs, by product node id."""
         sums: dict[int, Node] = {}
         for node in nodes:
             if _is_row_sum(node):

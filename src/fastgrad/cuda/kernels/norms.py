@@ -1,4 +1,4 @@
-"""Layer normalization and its gradient: a block for each row. The parameters' gradients have a thread for each column of `ROWS_PER_PART` rows."""
+"""Layer normalization and its gradients: a block for each array row, or a thread for each column of some array rows."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
 
 
 def _epilogue_launches(launch: Launch) -> list[Launch]:
-    """Returns the launches among the operands of a product: a CPU kernel runs an epilogue on its rows, a GPU on all rows."""
+    """Returns the epilogue launches among a product's operands, which a GPU runs on all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 

@@ -57,7 +57,7 @@ multiply_add = by_dtype(float32=_multiply_add_floats, float64=_multiply_add_floa
 
 @scalar_function
 def source_element(source, places, image, a, b, c, offsets, at, group):
-    """Returns the source element that a result position reads at three offsets and a channel; 0 outside of the source."""
+    """Returns the source element that a result position reads at offsets and a channel; 0 outside the source."""
     x = a * places[MOVE_WORD] + places[START_WORD] + offsets[at]
     y = b * places[MOVE_WORD + 1] + places[START_WORD + 1] + offsets[at + 1]
     z = c * places[MOVE_WORD + 2] + places[START_WORD + 2] + offsets[at + 2]
@@ -117,13 +117,13 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
 
 
 @kernel(
-    "source: in[T], cotangents: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], row_count: int, "
-    "first: int, last: int",
+    "source: in[T], cotangents: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], "
+    "row_count: int, first: int, last: int",
     noalias=True,
     T=SUM_DTYPES,
 )
 def gather_filters(source, cotangents, target, places, rows, counts, row_count, first, last):
-    """The gradient of filters, summed over chunks of result positions. A unit is a column of a filter row, group and chunk."""
+    """The gradient of filters over chunks of result positions. A unit is a column of a filter row, group and chunk."""
     count = places[IMAGES_WORD] * counts[0] * counts[1] * counts[2]
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
     for unit in range(first, last):
@@ -146,7 +146,7 @@ def gather_filters(source, cotangents, target, places, rows, counts, row_count, 
 
 
 def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
-    """Converts a convolution table's pairs (patch offset, filter offset) to rows (three coordinates, channel, filter offset)."""
+    """Converts a table's pairs (patch offset, filter offset) to rows (coordinates, channel, filter offset)."""
     pairs = table[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
     channels = max(1, int(table[SOURCE_CHANNELS_WORD]))
     at = patches.EXTENT_WORD if table[patches.COPIED_WORD] else SOURCE_WORD

@@ -99,7 +99,7 @@ class DeviceFrame:
             self.device.driver.fill(self._status_memory.address, 255, 8 * self._status_count)
 
     def kernel_statuses(self) -> np.ndarray:
-        """Returns the status words of the kernels that may stop the program, in launch order, after all of them ended."""
+        """Returns the status words of kernels that may stop the program, in launch order, after all ended."""
         values = np.empty(self._status_count, np.uint64)
         self.device.driver.copy_out(values, self._status_memory.address)
         return values

@@ -209,7 +209,7 @@ class DeviceProgram:
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
     def launch_or_replay(self, graph_key: tuple[int, int], launches: Sequence[PreparedLaunch]) -> None:
-        """Launches kernels; several kernels of a program with fixed memory are recorded as a CUDA graph once, then replayed."""
+        """Launches kernels; with fixed memory, several kernels are recorded as a CUDA graph once, then replayed."""
         driver = self.device.driver
 
         def launch_all() -> None:

@@ -42,7 +42,7 @@ register_model(WatchedPointer)(checked_pointers._PointerModel)
 
 
 def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
-    """Emits a call of `WATCH_SYMBOL`, which reports an access to `races`: address, bytes, and whether the access writes."""
+    """Emits a call of `WATCH_SYMBOL`: an access's address, its bytes, and whether it is a write."""
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()

@@ -169,7 +169,7 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
 def run_on_simulation(
     launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """Runs GPU launches on a simulated GPU; returns the number of the first unit with an error, or None.
+    """Runs GPU launches on a simulated GPU; returns the answer of the first launch with an error, or None.
 
     Args:
         launches, inputs, outputs: as in `run_launches`.
@@ -250,7 +250,7 @@ def _request_name(thread_state: np.ndarray) -> str:
 
 
 class _NativeKernel(NamedTuple):
-    """A kernel's native code for the CPU: a Python callable, which takes the address of launch words, and its address."""
+    """A kernel's native code for the CPU: a callable that takes the address of launch words, and its address."""
 
     function: Callable[[int], None]
     address: int
