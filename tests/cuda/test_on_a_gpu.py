@@ -39,7 +39,7 @@ def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
 def test_copies_of_all_kinds(gpu):
     x = gpu.put(X)
     np.testing.assert_array_equal(x.copy().on_host(), X)
-    pinned = gpu.driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    pinned = gpu.driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X + 1
     gpu.driver.wait(gpu.driver.copy_ahead(x.address, pinned, gpu.driver.event()))
     np.testing.assert_array_equal(x.on_host(), X + 1)

@@ -144,7 +144,7 @@ def test_what_no_graph_can_do_is_refused(driver, does):
 
 
 def test_copies_ahead_are_there_when_their_event_has_come(driver):
-    at, pinned = driver.allocate(X.nbytes), driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    at, pinned = driver.allocate(X.nbytes), driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     event = driver.copy_ahead(at, pinned, driver.event())
     assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there

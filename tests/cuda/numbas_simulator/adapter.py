@@ -50,7 +50,7 @@ def _elements(array, kind):
 def _entry(kernel, function, units, answers, *arguments):
     """What a thread does: its block's units, or its own."""
     passed = [p.name for p in kernel.entry_parameters if p.passed]
-    given = {name: a[0] if name in kernel.read else a for name, a in zip(passed, arguments, strict=True)}
+    given = {name: a[0] if name in kernel.numbers_in_memory else a for name, a in zip(passed, arguments, strict=True)}
     begin, step = cuda.blockIdx.x, cuda.gridDim.x
     if not kernel.together:
         begin, step = begin * cuda.blockDim.x + cuda.threadIdx.x, step * cuda.blockDim.x

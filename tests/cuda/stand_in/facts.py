@@ -51,7 +51,7 @@ def scale(x, y, factor, first, last):
 
 
 def test_the_gpu_is_found_and_named(driver):
-    assert finding.real_gpus() == 1
+    assert finding.real_gpu_count() == 1
     assert (driver.name, driver.capability, driver.is_simulated) == ("Stand-in", 90, False)
     free, total = driver.free_and_total_bytes()
     assert 0 < free <= total == stand_in.MEMORY
@@ -76,7 +76,7 @@ def test_memory_that_is_out_is_told_and_free_memory_comes_back(driver):
 
 
 def test_copies_ahead(driver):
-    pinned = driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    pinned = driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     at = driver.allocate(X.nbytes)
     event = driver.copy_ahead(at, pinned, driver.event())

@@ -20,7 +20,7 @@ arrays_are_distinct = Special("arrays_are_distinct")
 atomic_unsigned_min = Special("atomic_unsigned_min")
 """`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the minimum of both as unsigned integers."""
 
-_NAMES: dict[str, Any] = {
+_SPECIALS_BY_NAME: dict[str, Any] = {
     special.name: special
     for special in (arrays_are_distinct, atomic_unsigned_min, block_index, grid_size, thread_index, block_size)
 }
@@ -33,7 +33,7 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
         kernel: the kernel of the entry.
         body: the function that the entry calls as the kernel's body.
     """
-    source, scope = entry_source(kernel), {"__name__": __name__, **_NAMES, "body": body}
+    source, scope = entry_source(kernel), {"__name__": __name__, **_SPECIALS_BY_NAME, "body": body}
     filename = f"<fastgrad entry of {kernel.name}>"
     return function_from_source(ENTRY, source, filename, scope)
 
@@ -46,7 +46,8 @@ def entry_source(kernel: DeviceKernel) -> str:
     """
     names = [f"{p.name}_" for p in kernel.entry_parameters]  # no name of the text below has an underscore at its end
     body_arguments = [
-        f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.entry_parameters, strict=True)
+        f"{name}[0]" if p.name in kernel.numbers_in_memory else name
+        for name, p in zip(names, kernel.entry_parameters, strict=True)
     ]
     if kernel.has_work_units:
         share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE_PARAMETERS[0])

@@ -29,7 +29,7 @@ class DeviceKernel:
         together: whether units go to blocks, whose threads share the work; otherwise units go to single threads.
         noalias: whether no two arrays overlap.
         exact: whether the body needs exactly this number of threads; otherwise any power of two up to it works.
-        read: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
+        numbers_in_memory: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
     """
 
     function: FunctionType
@@ -39,7 +39,7 @@ class DeviceKernel:
     together: bool = False
     noalias: bool = True
     exact: bool = False
-    read: frozenset[str] = frozenset()
+    numbers_in_memory: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class DeviceKernel:
     def entry_parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the entry, without the last two: the answer's address and the number of units."""
         passed = [p for p in self.signature.parameters if p.name not in SHARE_PARAMETERS]
-        return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in passed])
+        return tuple([Parameter(p.name, "in", "float64") if p.name in self.numbers_in_memory else p for p in passed])
 
     def checked_types(self, dtypes: Mapping[str, Any]) -> dict[str, str]:
         """Returns the dtype name of each type variable, after a check that the kernel supports the dtypes.

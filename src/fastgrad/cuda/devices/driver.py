@@ -63,11 +63,11 @@ class Driver(Protocol):
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         """Sets all bytes of a range to ``byte``."""
 
-    def pinned(self, nbytes: int) -> np.ndarray:
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
         """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
-        """Copies a `pinned` host array to the GPU in parallel with all other work; returns the event after the copy.
+        """Copies a pinned host array to the GPU in parallel with all other work; returns the event after the copy.
 
         Args:
             address: the destination.

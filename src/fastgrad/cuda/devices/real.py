@@ -120,7 +120,7 @@ class RealDriver:
 
     # ---- outside the order of work -----------------------------------------------------------------------
 
-    def pinned(self, nbytes: int) -> np.ndarray:
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
         self._make_gpu_current()
         buffer = self._core.LegacyPinnedMemoryResource().allocate(max(nbytes, 1))
         memory: Any = (ctypes.c_uint8 * nbytes).from_address(int(buffer.handle))

@@ -84,7 +84,7 @@ class SimulatedDriver:
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         self._run_or_record(lambda: self._bytes_at(address, nbytes).fill(byte))
 
-    def pinned(self, nbytes: int) -> np.ndarray:
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
         return np.full(nbytes, NEW_MEMORY_BYTE, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:

@@ -126,7 +126,7 @@ def _with_numbers_in_memory(launch: Launch) -> Launch:
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
     if not names:
         return launch
-    kernel = with_attributes(typed_kernel.kernel, read=frozenset(names))
+    kernel = with_attributes(typed_kernel.kernel, numbers_in_memory=frozenset(names))
     return with_kernel(launch, TypedDeviceKernel(kernel, typed_kernel.dtypes))
 
 

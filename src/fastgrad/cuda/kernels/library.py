@@ -256,13 +256,13 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         return None
     current = at[0]
 
-    def taken() -> Any:
+    def take_step() -> Any:
         nonlocal current
         current = first + len(fused.steps) - len(steps)
         return steps.pop(0)
 
     if steps[0].row.name == "cast" and steps[0].output in HALF_DTYPES and steps[0].output.name == spec.dtype:
-        spec = spec._replace(out=taken().output.name)
+        spec = spec._replace(out=take_step().output.name)
     elif spec.dtype != spec.out:
         return None  # the library rounds once, after the epilogue
     bias = None
@@ -270,11 +270,11 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         bias = next((i for i in steps[0].operands if i != current), None)
         if bias is None or current not in steps[0].operands or not _is_bias(fused, bias, spec):
             return None
-        taken()
+        take_step()
     argument, beside = current, None
     epilogue = steps[0].row.library_epilogue if steps else None
     if epilogue is not None and steps[0].operands == (current,):
-        taken()
+        take_step()
         spec = spec._replace(epilogue=epilogue + ("_BIAS" if bias is not None else ""))
     elif bias is not None:
         spec = spec._replace(epilogue="BIAS")
@@ -282,7 +282,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         beside = steps[0].operands[1]
         if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
             return None
-        taken()
+        take_step()
         spec = spec._replace(epilogue=epilogue)
     result = {current: "d"}
     if (
@@ -294,7 +294,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
     ):
         if steps[0].operands != (current,) or steps[0].output.name != spec.out:
             return None
-        taken()
+        take_step()
         spec = spec._replace(epilogue=f"{spec.epilogue}_BGRAD")
         result[current] = "bias"
     elif "r" in fused.roles:

@@ -41,7 +41,7 @@ class _DeviceDispatcher(Dispatcher):
 
 
 def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
-    """Returns the device of an operation, and its inputs there.
+    """Returns the device that an operation runs on, and the operation's inputs on that device.
 
     It is the scope's device, else the tensors' device, else the default device.
 

@@ -195,7 +195,7 @@ class DeviceProgram:
             self._frame.bind(self._memory.address, self._objects)
 
     def _result(self, value: Value, address: int) -> DeviceArray | None:
-        """Returns the array of a result: a new one if the program has no fixed memory."""
+        """Returns the array of a result: a new array, or a view of the program's fixed memory."""
         if value.dtype.kind == "O":
             return None
         if not self._fixed:

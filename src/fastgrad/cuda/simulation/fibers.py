@@ -24,7 +24,7 @@ MOST_REQUEST_CALL_SITES = 1 << 18
 """The largest number of call sites of requests in the kernels of a process."""
 
 REQUEST_SYMBOL = "fastgrad_simulated"
-"""The function that a simulated kernel calls: (index in `REQUEST_KINDS`, call site, a, b) returns an int64."""
+"""The symbol of the function that a simulated kernel calls: (index in `REQUEST_KINDS`, call site, a, b) returns an int64."""
 
 REQUEST_KINDS = (
     *(body.thread_index, body.block_size, body.block_index, body.grid_size),

@@ -126,7 +126,7 @@ class SimulatedKernel:
         sizes: list[int] = []
         kept_arrays: list[np.ndarray] = []
         for parameter, word in zip(self.kernel.entry_parameters, words, strict=False):
-            if parameter.name in self.kernel.read or parameter.kind in _NUMBER_KINDS or parameter.kind == "objects":
+            if parameter.kind in {*_NUMBER_KINDS, "objects"} or parameter.name in self.kernel.numbers_in_memory:
                 continue
             if parameter.kind == "sizes":
                 sizes.append(bytes_at(word) // 8)
@@ -195,15 +195,15 @@ def run_on_simulation(
 
 
 class _Block:
-    """A block of threads."""
+    """A simulated block of threads."""
 
-    def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
-        self.kernel, self.count, self._room = kernel, count, races.begin_block()
-        fibers.begin_block(count, block, blocks, self._room, races.SHARED_END_ADDRESS)
+    def __init__(self, kernel_name: str, threads: int, block: int, blocks: int) -> None:
+        self.kernel_name, self.threads, self._shared_begin = kernel_name, threads, races.begin_block()
+        fibers.begin_block(threads, block, blocks, self._shared_begin, races.SHARED_END_ADDRESS)
 
     def run(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs a kernel without barriers, one thread after another."""
-        for number in range(self.count):
+        for number in range(self.threads):
             fibers.set_thread(number)
             native.function(words.ctypes.data)
             if bounds.has_error():
@@ -226,12 +226,10 @@ class _Block:
     def _behaviour_error(self, states: np.ndarray) -> str | None:
         """Returns the error text of a race, or of threads that wait at different call sites, or None."""
         if fibers.has_exhausted_shared_memory():
-            return (
-                f"kernel {self.kernel} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
-            )
+            return f"kernel {self.kernel_name} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
         race = races.first_race()
         if race is not None:
-            return f"kernel {self.kernel}: {race}"
+            return f"kernel {self.kernel_name}: {race}"
         ended = states[:, fibers.REQUEST] == fibers.ENDED
         if ended.any():
             if ended.all():
@@ -336,7 +334,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
             continue
         if parameter.kind in LIST_KINDS:
             call_arguments.append(load_word("ptr", next(words)))
-        if parameter.name in kernel.read or parameter is parameters[-1]:
+        if parameter.name in kernel.numbers_in_memory or parameter is parameters[-1]:
             call_arguments.append("i64 1")
         elif parameter.kind == "objects":  # of Python objects, whose number is not known
             call_arguments.append(f"i64 {bounds.NO_BOUND}")

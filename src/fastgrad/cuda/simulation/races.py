@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad.cuda.simulation import fibers
 
 WATCH_SYMBOL = "fastgrad_watch"
-"""The function that a simulated kernel calls at each access: (address, bytes, whether it is a write)."""
+"""The symbol of the function that a simulated kernel calls at each access: (address, bytes, whether it is a write)."""
 
 SHARED_MEMORY_BYTES = 48 * 1024
 """The largest static shared memory of a block in bytes."""
