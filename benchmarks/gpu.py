@@ -158,7 +158,7 @@ def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
     from fastgrad.cuda.devices import available
 
     device = available.device(0)
-    nbytes = min(nbytes, device.driver.memory()[0] // 4)
+    nbytes = min(nbytes, device.driver.free_and_total_bytes()[0] // 4)
     source, to = device.allocate(nbytes), device.allocate(nbytes)
     device.driver.fill(source.address, 0, nbytes)
     best = float("inf")

@@ -186,7 +186,7 @@ def test_without_a_gpu_the_list_is_empty_and_one_line_says_why(no_gpu, monkeypat
     def none():
         raise finding.Unavailable("no GPU: this is a test; run: nothing")
 
-    monkeypatch.setattr(finding, "real_gpus", none)
+    monkeypatch.setattr(finding, "real_gpu_count", none)
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu() == "no GPU: this is a test; run: nothing"
     with pytest.raises(ValueError, match=r"there is no GPU:0; no GPU: this is a test"):
@@ -241,6 +241,6 @@ def test_arrays_of_other_libraries_on_a_gpu_that_is_not_there_are_refused(no_gpu
         def __init__(self):
             self.__cuda_array_interface__ = {"shape": (1,), "typestr": "<f4", "data": (1, False), "version": 3}
 
-    monkeypatch.setattr(finding, "real_gpus", lambda: 0)
+    monkeypatch.setattr(finding, "real_gpu_count", lambda: 0)
     with pytest.raises(ValueError, match="a Foreign on GPU:0 does not become a tensor"):
         tf.constant(Foreign())

@@ -1,6 +1,6 @@
 """A kernel whose threads work together, for the tests of devices."""
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 
@@ -12,8 +12,8 @@ def sum_rows(x, sums, columns, first, last):
     parts = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             total += x[row * columns + column]
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             sums[row] = total

@@ -39,14 +39,14 @@ def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
 def test_copies_of_all_kinds(gpu):
     x = gpu.put(X)
     np.testing.assert_array_equal(x.copy().on_host(), X)
-    pinned = gpu.driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    pinned = gpu.driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X + 1
     gpu.driver.wait(gpu.driver.copy_ahead(x.address, pinned, gpu.driver.event()))
     np.testing.assert_array_equal(x.on_host(), X + 1)
 
 
 def test_memory_that_is_out_is_an_error_after_which_work_goes_on(gpu):
-    total = gpu.driver.memory()[1]
+    total = gpu.driver.free_and_total_bytes()[1]
     with pytest.raises(OutOfDeviceMemory):
         gpu.driver.allocate(2 * total)
     with pytest.raises(tf.errors.ResourceExhaustedError, match=rf"OOM: {2 * total:,} bytes are wanted on GPU:0"):

@@ -21,8 +21,8 @@ class Dispatcher:
         """
         raise NotImplementedError
 
-    def on_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        """Reports the tensors of each operation call to the dispatcher, also of calls that it has not run."""
+    def mark_unplaced_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """Marks the results of an operation call that have no fixed device, also of calls of other dispatchers."""
 
 
 dispatchers: list[Dispatcher] = []
@@ -39,6 +39,6 @@ def dispatched(operation: Any, inputs: tuple[Any, ...], attributes: dict[str, An
 
 
 def report_results(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-    """Calls ``on_results`` of all dispatchers with the inputs and results of an operation's call."""
+    """Calls ``mark_unplaced_results`` of all dispatchers with the inputs and results of an operation's call."""
     for dispatcher in tuple(dispatchers):
-        dispatcher.on_results(inputs, outputs)
+        dispatcher.mark_unplaced_results(inputs, outputs)

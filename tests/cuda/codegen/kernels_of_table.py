@@ -15,7 +15,7 @@ import fastgrad.cuda.kernels
 import fastgrad.kernels
 from fastgrad import cuda
 from fastgrad.core.operation import TABLE
-from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
@@ -83,7 +83,7 @@ def of_the_cpu() -> Iterator[Found]:
     for module in _modules(fastgrad.kernels):
         for one in vars(module).values():
             if isinstance(one, Kernel) and one.function not in replaced:
-                yield from _of_dtypes(on_device(one))
+                yield from _of_dtypes(device_kernel_of(one))
 
 
 def all_different(*sources: Iterator[Found]) -> list[Found]:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from fastgrad.cuda.codegen.compile import NotForGpus
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.kernels.codegen.body import call_c_function
 from fastgrad.kernels.codegen.build import kernel
@@ -29,8 +29,8 @@ KERNELS = {
     "softmax": softmax,
     "log_softmax": log_softmax,
     "softmax_gradient": softmax_gradient,
-    "normal": on_device(draws.normal),
-    "quads": on_device(quads),
+    "normal": device_kernel_of(draws.normal),
+    "quads": device_kernel_of(quads),
 }
 
 
@@ -105,7 +105,7 @@ def test_arrays_that_are_only_read_are_read_through_the_cache_of_constants_if_no
         for i in range(first, last):
             y[i] = x[i]
 
-    assert ("ld.global.nc" in ptx_of(on_device(copy), {"T": "float32"}, 90)) == noalias
+    assert ("ld.global.nc" in ptx_of(device_kernel_of(copy), {"T": "float32"}, 90)) == noalias
 
 
 def test_the_compiler_is_the_package_numba_cuda_not_the_frozen_copy_in_numba():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.codegen.kernel import device_kernel_of
 from fastgrad.cuda.simulation.lock_step import simulate
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.circular import cos, sin, tan
@@ -37,7 +37,7 @@ def test_far_angles(dtype):
     hard = [1e5, 1e8, 16367173.0 * 2.0**72, float(information.max), 2.0**31 * np.pi]
     x = np.array([*size, *-size[:50], *[h for h in hard if h <= float(information.max)]]).astype(dtype)
     found = [np.empty_like(x) for _ in range(3)]
-    simulate(on_device(circular), {"T": dtype}, [x, *found], x.size, 2, 32)
+    simulate(device_kernel_of(circular), {"T": dtype}, [x, *found], x.size, 2, 32)
     for y, function in zip(found, (math.sin, math.cos, math.tan), strict=True):
         wanted = np.array([function(float(one)) for one in x])
         error = np.abs(y.astype(np.float64) - wanted) / np.spacing(np.abs(wanted).astype(dtype)).astype(np.float64)
@@ -48,7 +48,7 @@ def test_the_angle_that_is_nearest_to_a_multiple_of_a_quarter_turn():
     """Muller et al., Handbook of Floating-Point Arithmetic: there C libraries may have lost digits."""
     x = np.array([6381956970095103.0 * 2.0**797])
     _, cosine, _ = found = [np.empty_like(x) for _ in range(3)]
-    simulate(on_device(circular), {"T": "float64"}, [x, *found], 1, 1, 32)
+    simulate(device_kernel_of(circular), {"T": "float64"}, [x, *found], 1, 1, 32)
     assert cosine[0] == -4.687165924254627611122582801963884e-19
 
 
@@ -56,7 +56,7 @@ def test_the_angle_that_is_nearest_to_a_multiple_of_a_quarter_turn():
 def test_angles_without_end_have_no_sine(dtype):
     x = np.array([np.inf, -np.inf, np.nan], dtype)
     found = [np.zeros_like(x) for _ in range(3)]
-    simulate(on_device(circular), {"T": dtype}, [x, *found], x.size, 1, 32)
+    simulate(device_kernel_of(circular), {"T": dtype}, [x, *found], x.size, 1, 32)
     assert np.isnan(found).all()
 
 
@@ -69,14 +69,14 @@ def test_remainders_are_exact(dtype):
     x = np.concatenate([x, [np.inf, 1, 1, np.nan, 0, -7, np.finfo(dtype).max, 5]]).astype(dtype)
     y = np.concatenate([y, [1, 0, np.inf, 1, 3, 2, np.finfo(dtype).smallest_subnormal, np.nan]]).astype(dtype)
     found = np.empty_like(x)
-    simulate(on_device(remainders), {"T": dtype}, [x, y, found], x.size, 2, 32)
+    simulate(device_kernel_of(remainders), {"T": dtype}, [x, y, found], x.size, 2, 32)
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(found, np.fmod(x, y))
 
 
 @pytest.mark.parametrize("kernel", [circular, remainders])
 def test_they_need_no_library_no_stack_and_no_float64(kernel):
-    text = ptx_of(on_device(kernel), {"T": "float32"}, 90)
+    text = ptx_of(device_kernel_of(kernel), {"T": "float32"}, 90)
     assert ".f64" not in text
     assert ".local" not in text
 
@@ -98,7 +98,7 @@ def test_powers_of_float32_need_no_float64():
     pairs = [[a, b] for a in special for b in special]
     x, y = (np.array([*one, *more], np.float32) for one, more in zip((x, y), zip(*pairs, strict=True), strict=True))
     found = np.empty_like(x)
-    simulate(on_device(powers), {"T": "float32"}, [x, y, found], x.size, 2, 32)
+    simulate(device_kernel_of(powers), {"T": "float32"}, [x, y, found], x.size, 2, 32)
     with np.errstate(all="ignore"):
         exact = x.astype(np.float64) ** y.astype(np.float64)
         wanted = exact.astype(np.float32)
@@ -107,4 +107,4 @@ def test_powers_of_float32_need_no_float64():
     assert error[whole].max() < 1
     np.testing.assert_array_equal(found[~whole], wanted[~whole])
     np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
-    assert ".f64" not in ptx_of(on_device(powers), {"T": "float32"}, 90)
+    assert ".f64" not in ptx_of(device_kernel_of(powers), {"T": "float32"}, 90)

@@ -107,10 +107,10 @@ def test_arrays_in_cycles_are_found_before_memory_is_out(device):
 
 
 def test_the_cache_can_be_emptied(device):
-    free, total = device.driver.memory()
+    free, total = device.driver.free_and_total_bytes()
     device.put(X)
     device.empty_cache()
-    assert device.driver.memory() == (free, total)
+    assert device.driver.free_and_total_bytes() == (free, total)
     assert device.bytes_in_blocks() == (0, 0)
 
 

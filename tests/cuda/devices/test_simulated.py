@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, on_device
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.simulated import ALLOCATION_ALIGNMENT_IN_BYTES, SimulatedDriver
 from fastgrad.cuda.simulation.lock_step import SimulationError
@@ -45,7 +45,7 @@ def test_new_memory_is_full_of_nan(driver):
 
 
 def test_freed_memory_is_used_again_and_its_end_is_an_error(driver):
-    free, total = driver.memory()
+    free, total = driver.free_and_total_bytes()
     assert free == total == 1 << 16
     addresses = [driver.allocate(1000) for _ in range(3)]
     driver.free(addresses[1])
@@ -54,7 +54,7 @@ def test_freed_memory_is_used_again_and_its_end_is_an_error(driver):
         driver.allocate(70000)
     for address in addresses:
         driver.free(address)
-    assert driver.memory() == (free, total)
+    assert driver.free_and_total_bytes() == (free, total)
     driver.free(driver.allocate((1 << 16) - ALLOCATION_ALIGNMENT_IN_BYTES))
 
 
@@ -82,7 +82,7 @@ def test_launches_run_kernels(driver):
     loaded, words = row_sums(driver)
     driver.launch(loaded, words, 3)
     np.testing.assert_array_equal(got(driver, words[1], X[0, :3]), X.sum(1))
-    assert got(driver, words[3], np.zeros((), np.uint64)) == ANSWER_WITHOUT_ERROR
+    assert got(driver, words[3], np.zeros((), np.uint64)) == STATUS_WITHOUT_ERROR
 
 
 def test_launches_with_addresses_that_are_nobodys_are_refused(driver):
@@ -102,9 +102,9 @@ def scale(x, y, factor, first, last):
 
 
 def test_kernels_of_the_cpu_answer_where_they_are_stopped(driver):
-    loaded = driver.load(on_device(scale), {"T": "float32"})
+    loaded = driver.load(device_kernel_of(scale), {"T": "float32"})
     x = np.array([1, 2, 3, -1, 4, -5], np.float32)
-    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(ANSWER_WITHOUT_ERROR, np.uint64))
+    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(STATUS_WITHOUT_ERROR, np.uint64))
     driver.launch(loaded, (at, y, 2.5, answer), 6)
     assert got(driver, answer, np.zeros((), np.uint64)) == 3
     np.testing.assert_array_equal(got(driver, y, x)[:3], [2.5, 5, 7.5])
@@ -144,7 +144,7 @@ def test_what_no_graph_can_do_is_refused(driver, does):
 
 
 def test_copies_ahead_are_there_when_their_event_has_come(driver):
-    at, pinned = driver.allocate(X.nbytes), driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    at, pinned = driver.allocate(X.nbytes), driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     event = driver.copy_ahead(at, pinned, driver.event())
     assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there
@@ -152,5 +152,5 @@ def test_copies_ahead_are_there_when_their_event_has_come(driver):
     np.testing.assert_array_equal(got(driver, at, X), X)
     event = driver.copy_ahead(at, pinned, event)
     pinned[:] = 5  # too early: the copy is not done yet
-    driver.finish(event)
+    driver.synchronize_event(event)
     assert (got(driver, at, X) == 5).all()

@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.cuda.kernels import reductions
-from fastgrad.cuda.kernels.choice import GPU_PLANNING
+from fastgrad.cuda.kernels.choice import GPU_TARGET
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from tests.compiler.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 from tests.cuda.codegen.linking import machine_code, ptx_of
@@ -145,7 +145,7 @@ def test_what_a_loop_reads_for_another_result_may_be_written_over(axis):
     for output, number in found.in_place:
         given, outputs = [x.copy() for x in arrays], [np.empty((40, 300), F32) for _ in range(2)]
         outputs[output] = given[number]
-        same = written_over(found, given, outputs, {output: number}, GPU_PLANNING.compiler)
+        same = written_over(found, given, outputs, {output: number}, GPU_TARGET.compiler)
         assert run_on_simulation(same, given, outputs) is None
         for y, z in zip(outputs, wanted, strict=True):
             np.testing.assert_allclose(y, z, rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
-from fastgrad.cuda.kernels.choice import GPU_PLANNING, row_launches_on_device
+from fastgrad.cuda.kernels.choice import GPU_TARGET, row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.kernels.in_place import written_over
@@ -96,7 +96,7 @@ def test_results_may_lie_where_inputs_were(name):
         places = dict(launches.in_place)
         for output, source in places.items():
             found[output] = arrays[source]
-        same = written_over(launches, arrays, found, places, GPU_PLANNING.compiler)
+        same = written_over(launches, arrays, found, places, GPU_TARGET.compiler)
         assert run_on_simulation(same, arrays, found) is None
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)

@@ -29,10 +29,12 @@ def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     """As `fastgrad.cuda.simulation.lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
     types = {name: np.dtype(kind).type for name, kind in types_by_name(kernel.checked_types(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
-    elements = [types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.given if p.passed]
+    elements = [
+        types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.entry_parameters if p.passed
+    ]
     flat = [_elements(a, kind) if isinstance(a, np.ndarray) else a for a, kind in zip(arguments, elements, strict=True)]
     answers = np.full(units, -1)
-    if not kernel.is_shared:
+    if not kernel.has_work_units:
         units, blocks, threads = 1, 1, 1
     cuda.jit(_entry)[blocks, kernel.threads if kernel.exact else threads](kernel, function, units, answers, *flat)
     found = answers[answers >= 0]
@@ -47,14 +49,14 @@ def _elements(array, kind):
 
 def _entry(kernel, function, units, answers, *arguments):
     """What a thread does: its block's units, or its own."""
-    passed = [p.name for p in kernel.given if p.passed]
-    given = {name: a[0] if name in kernel.read else a for name, a in zip(passed, arguments, strict=True)}
+    passed = [p.name for p in kernel.entry_parameters if p.passed]
+    given = {name: a[0] if name in kernel.numbers_in_memory else a for name, a in zip(passed, arguments, strict=True)}
     begin, step = cuda.blockIdx.x, cuda.gridDim.x
     if not kernel.together:
         begin, step = begin * cuda.blockDim.x + cuda.threadIdx.x, step * cuda.blockDim.x
     with np.errstate(all="ignore"):
         for unit in range(begin, units, step):
-            share = dict(zip(SHARE_PARAMETERS, (unit, unit + 1), strict=True)) if kernel.is_shared else {}
+            share = dict(zip(SHARE_PARAMETERS, (unit, unit + 1), strict=True)) if kernel.has_work_units else {}
             answer = function(**given, **share)
             if kernel.signature.returns_status:
                 answers[unit] = answer
@@ -122,8 +124,8 @@ def _float_bits(x):
 
 
 SPECIALS = {
-    body.thread: lambda: cuda.threadIdx.x,
-    body.threads: lambda: cuda.blockDim.x,
+    body.thread_index: lambda: cuda.threadIdx.x,
+    body.block_size: lambda: cuda.blockDim.x,
     body.synchronize: _synchronize,
     body.shared_array: _shared_array,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),

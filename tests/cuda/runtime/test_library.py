@@ -158,7 +158,10 @@ def test_rows_of_gelus_argument_that_are_no_eights_are_left_to_our_kernels():
 
 def test_masks_of_relu_have_rows_of_whole_words():
     assert assert_as_on_the_cpu(activation=tf.nn.relu, width=7).count("DRELU_BGRAD") == 2
-    assert [ProductSpec("float32", "float32", 1, 5, n, 3, False, False, 15, 3 * n).mask_row for n in (1, 128, 129)] == [
+    assert [
+        ProductSpec("float32", "float32", 1, 5, n, 3, False, False, 15, 3 * n).relu_mask_row_bytes
+        for n in (1, 128, 129)
+    ] == [
         16,
         16,
         32,

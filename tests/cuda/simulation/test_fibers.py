@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.simulation.lock_step import simulate
 
@@ -17,14 +17,14 @@ def passed_on(x, y, turns, first, last):
     """Each thread gives its number to the next one, again and again, and adds up what it gets."""
     parts = shared_array(T, 1024)
     for unit in range(first, last):
-        total, mine = T(0), x[unit * threads() + thread()]
+        total, mine = T(0), x[unit * block_size() + thread_index()]
         for _ in range(turns):
-            parts[thread()] = mine
+            parts[thread_index()] = mine
             synchronize()
-            mine = parts[(thread() + 1) % threads()]
+            mine = parts[(thread_index() + 1) % block_size()]
             total += mine
             synchronize()
-        y[unit * threads() + thread()] = total
+        y[unit * block_size() + thread_index()] = total
 
 
 def assert_all_are_passed_on(units, threads, seed):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
 from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.bounds import OutOfBoundsError
@@ -51,7 +51,7 @@ def test_random_numbers_are_the_cpus_to_the_bit(kernel):
     words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT_ELEMENTS + 5
     on_cpu, on_gpu = np.zeros(size, np.float32), np.zeros(size, np.float32)
     kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.unit_count(size))
-    simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.unit_count(size))
+    simulate(device_kernel_of(kernel), {"T": "float32"}, [on_gpu, size, words], draws.unit_count(size))
     assert len(np.unique(on_cpu)) > 4000
     np.testing.assert_array_equal(on_gpu, on_cpu)
 
@@ -61,7 +61,7 @@ def test_shared_memory_is_nan_until_it_is_written():
     def reads_first(x, first, last):
         parts = shared_array(T, 32)
         for unit in range(first, last):
-            x[unit * 32 + thread()] = parts[thread()]
+            x[unit * 32 + thread_index()] = parts[thread_index()]
 
     x = np.zeros(32, np.float32)
     simulate(reads_first, {"T": "float32"}, [x], 1, threads=32)
@@ -73,17 +73,17 @@ def test_a_missing_barrier_is_an_error():
     def writes_too_late(x, first, last):
         parts = shared_array(T, 64)
         for _ in range(first, last):
-            parts[thread()] = T(thread())
-            x[thread()] = parts[63 - thread()]
+            parts[thread_index()] = T(thread_index())
+            x[thread_index()] = parts[63 - thread_index()]
 
     @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
     def writes_too_early(x, first, last):
         parts = shared_array(T, 64)
         for _ in range(first, last):
-            parts[thread()] = T(thread())
+            parts[thread_index()] = T(thread_index())
             synchronize()
-            x[thread()] = parts[0]
-            parts[thread()] = T(1)
+            x[thread_index()] = parts[0]
+            parts[thread_index()] = T(1)
 
     for kernel, threads_and_place in (
         (writes_too_late, "32 and thread 31 .* byte 128"),
@@ -99,9 +99,9 @@ def test_memory_that_threads_share_may_be_written_again_after_a_barrier():
         parts = shared_array(T, 64)
         for _ in range(first, last):
             for turn in range(3):
-                parts[63 - thread()] = T(thread() + turn)
+                parts[63 - thread_index()] = T(thread_index() + turn)
                 synchronize()
-                x[thread()] = parts[thread()]
+                x[thread_index()] = parts[thread_index()]
                 synchronize()
 
     x = np.zeros(64, np.float32)
@@ -114,9 +114,9 @@ def test_accesses_outside_of_arrays_are_errors_that_name_kernel_array_and_index(
     def moves(x, y, many, n, first, last):
         parts = shared_array(T, 64)
         for unit in range(first, last):
-            parts[thread()] = T(0)
+            parts[thread_index()] = T(0)
             synchronize()
-            parts[thread() + n // 100] = x[unit * threads() + thread()] + many[1][n % 4]
+            parts[thread_index() + n // 100] = x[unit * block_size() + thread_index()] + many[1][n % 4]
             synchronize()
             y[n % 100 - unit] = parts[0]
             synchronize()
@@ -144,8 +144,8 @@ def test_a_block_has_48_kilobytes_to_share():
     def wants(x, first, last):
         more, parts = shared_array(T, 2048), shared_array(T, 10241)
         for _ in range(first, last):
-            more[thread()] = T(0)
-            parts[thread()] = more[thread()]
+            more[thread_index()] = T(0)
+            parts[thread_index()] = more[thread_index()]
 
     with pytest.raises(SimulationError, match="kernel wants has more than the 49152 bytes of shared memory"):
         simulate(wants, {"T": "float32"}, [np.zeros(32, np.float32)], 1)
@@ -155,9 +155,9 @@ def test_a_barrier_that_not_all_threads_reach_is_an_error():
     @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
     def diverges(x, first, last):
         for _ in range(first, last):
-            if thread() < 7:
+            if thread_index() < 7:
                 synchronize()
-            x[thread()] = T(1)
+            x[thread_index()] = T(1)
 
     with pytest.raises(SimulationError, match="thread 7 has ended while thread 0 waits for it"):
         simulate(diverges, {"T": "float32"}, [np.zeros(32, np.float32)], 1, blocks=1, threads=32)
@@ -167,7 +167,7 @@ def test_threads_that_wait_in_different_places_are_an_error():
     @device_kernel("x: inout[T], first: int, last: int", T=FLOATS)
     def diverges(x, first, last):
         for _ in range(first, last):
-            if thread() == 3:
+            if thread_index() == 3:
                 synchronize()
             else:
                 synchronize()
@@ -211,7 +211,7 @@ def test_local_arrays_of_the_cpu_and_of_the_simulation_are_compiled_in_one_proce
         compiled, y, z = cpu_kernel(text, T=FLOATS)(reversed_parts), np.zeros_like(x), np.zeros_like(x)
         if on_cpu_first:
             compiled[x.dtype](x, y, 0, 4)
-        simulate(on_device(compiled), {"T": "float32"}, [x, z], 4)
+        simulate(device_kernel_of(compiled), {"T": "float32"}, [x, z], 4)
         compiled[x.dtype](x, y, 0, 4)
         np.testing.assert_array_equal(y, x[:, ::-1])
         np.testing.assert_array_equal(z, y)

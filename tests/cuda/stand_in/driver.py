@@ -360,7 +360,7 @@ class Configuration(ctypes.Structure):
 def cuLaunchKernelEx(configuration, kernel, parameters, extra):
     one, simulated = configuration[0], kernels[kernel - 1]
     words = []
-    for number, parameter in enumerate([*simulated.kernel.given, None, None]):
+    for number, parameter in enumerate([*simulated.kernel.entry_parameters, None, None]):
         floating = parameter is not None and parameter.kind == "float"
         words.append((ctypes.c_double if floating else c_longlong).from_address(parameters[number]).value)
     launches.append((simulated.kernel.name, one.gx, one.bx))

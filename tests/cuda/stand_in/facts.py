@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, on_device
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, device_kernel_of
 from fastgrad.cuda.devices import available, finding, real
 from fastgrad.cuda.devices.blas import Blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
@@ -51,9 +51,9 @@ def scale(x, y, factor, first, last):
 
 
 def test_the_gpu_is_found_and_named(driver):
-    assert finding.real_gpus() == 1
+    assert finding.real_gpu_count() == 1
     assert (driver.name, driver.capability, driver.is_simulated) == ("Stand-in", 90, False)
-    free, total = driver.memory()
+    free, total = driver.free_and_total_bytes()
     assert 0 < free <= total == stand_in.MEMORY
 
 
@@ -67,28 +67,28 @@ def test_copies(driver):
 
 
 def test_memory_that_is_out_is_told_and_free_memory_comes_back(driver):
-    before = driver.memory()
+    before = driver.free_and_total_bytes()
     at = driver.allocate(1000)
     with pytest.raises(OutOfDeviceMemory, match="134217728 bytes"):
         driver.allocate(1 << 27)
     driver.free(at)
-    assert driver.memory() == before
+    assert driver.free_and_total_bytes() == before
 
 
 def test_copies_ahead(driver):
-    pinned = driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    pinned = driver.allocate_pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     at = driver.allocate(X.nbytes)
     event = driver.copy_ahead(at, pinned, driver.event())
     driver.wait(event)
-    driver.finish(event)
+    driver.synchronize_event(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
 
 
 def test_a_launch_passes_addresses_numbers_and_units(driver):
-    loaded = driver.load(on_device(scale), {"T": "float32"})
+    loaded = driver.load(device_kernel_of(scale), {"T": "float32"})
     x = np.array([1, 2, 3, -1, 4, -5], np.float32)
-    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(ANSWER_WITHOUT_ERROR, np.uint64))
+    at, y, answer = put(driver, x), driver.allocate(x.nbytes), put(driver, np.array(STATUS_WITHOUT_ERROR, np.uint64))
     driver.launch(loaded, (at, y, 2.5, answer), 6)
     assert got(driver, answer, np.zeros((), np.uint64)) == 3
     np.testing.assert_array_equal(got(driver, y, x)[:3], [2.5, 5, 7.5])

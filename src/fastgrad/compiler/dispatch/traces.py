@@ -112,7 +112,7 @@ class CompiledTree:
         self.ways = tuple(ways)
         device = next((trace.device for trace in ways if trace.device is not None), None)
         graphs = [trace.graph for trace in ways]
-        self.program = Program(*graphs) if device is None else device.program(*graphs)
+        self.program = Program(*graphs) if device is None else device.compiled_program(*graphs)
         self.single = self.program.exclusive_replay() if self.program.plan.native else None
         self.shared = [-1]
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import Special
 
-thread = Special("thread")
-"""`thread()`: the number of this thread in its block."""
+thread_index = Special("thread_index")
+"""`thread_index()`: the number of this thread in its block."""
 
-threads = Special("threads")
-"""`threads()`: the number of threads in a block, a power of two."""
+block_size = Special("block_size")
+"""`block_size()`: the number of threads in a block, a power of two."""
 
-block = Special("block")
-"""`block()`: the number of this block."""
+block_index = Special("block_index")
+"""`block_index()`: the number of this block."""
 
-blocks = Special("blocks")
-"""`blocks()`: the number of blocks."""
+grid_size = Special("grid_size")
+"""`grid_size()`: the number of blocks."""
 
 shared_array = Special("shared_array", takes_type=True)
 """`shared_array(T, 32)`: a pointer to elements that the threads of a block share; the length is a literal."""

@@ -50,7 +50,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
     types = numba_cuda.types
     type_items = tuple(variables.items())
     entry = _compilable_copy(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
-    arguments = [_numba_type_of_parameter(parameter, variables) for parameter in kernel.given]
+    arguments = [_numba_type_of_parameter(parameter, variables) for parameter in kernel.entry_parameters]
     try:
         return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
     except numba_cuda.NumbaError as error:
@@ -58,7 +58,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
 
 
 def cache_key_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
-    """Returns all that a kernel's machine code depends on, except the GPU, as text. Does not import Numba.
+    """Returns the cache key of a kernel's machine code, without the GPU. Does not import Numba.
 
     Raises:
         TypeError: the kernel does not support the dtypes.
@@ -109,7 +109,7 @@ def _numba_scalar_type(dtype: str) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
-    """Returns what numba-cuda gets for a function or dtype constant that a kernel's body names."""
+    """Returns the function or number that numba-cuda compiles in place of a global of a kernel's body."""
     from fastgrad.cuda.codegen.intrinsics import SPECIALS
     from fastgrad.cuda.codegen.numba_cuda import FunctionByDtype
 

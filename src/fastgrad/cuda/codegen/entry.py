@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from fastgrad.cuda.codegen.body import block, blocks, thread, threads
+from fastgrad.cuda.codegen.body import block_index, block_size, grid_size, thread_index
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.kernels.codegen.body import Special
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -17,11 +17,12 @@ ENTRY = "kernel"
 arrays_are_distinct = Special("arrays_are_distinct")
 """`arrays_are_distinct()`: promises that no arrays of the entry overlap."""
 
-keep_least = Special("keep_least")
-"""`keep_least(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
+atomic_unsigned_min = Special("atomic_unsigned_min")
+"""`atomic_unsigned_min(answer, status)`: atomically sets answer[0] to the minimum of both as unsigned integers."""
 
-_NAMES: dict[str, Any] = {
-    special.name: special for special in (arrays_are_distinct, keep_least, block, blocks, thread, threads)
+_SPECIALS_BY_NAME: dict[str, Any] = {
+    special.name: special
+    for special in (arrays_are_distinct, atomic_unsigned_min, block_index, grid_size, thread_index, block_size)
 }
 
 
@@ -32,7 +33,7 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
         kernel: the kernel of the entry.
         body: the function that the entry calls as the kernel's body.
     """
-    source, scope = entry_source(kernel), {"__name__": __name__, **_NAMES, "body": body}
+    source, scope = entry_source(kernel), {"__name__": __name__, **_SPECIALS_BY_NAME, "body": body}
     filename = f"<fastgrad entry of {kernel.name}>"
     return function_from_source(ENTRY, source, filename, scope)
 
@@ -40,24 +41,27 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
 def entry_source(kernel: DeviceKernel) -> str:
     """Returns the text of the entry, which distributes units of work to threads, or to blocks that share them.
 
-    Its parameters are those of `given`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
-    unit; the smallest one is kept at the address `answer`.
+    Its parameters are those of `DeviceKernel.entry_parameters`, the address of the answer, and the number of units. An answer >= 0
+    reports an error in a unit; the smallest one is kept at the address `answer`.
     """
-    names = [f"{p.name}_" for p in kernel.given]  # no name of the text below has an underscore at its end
+    names = [f"{p.name}_" for p in kernel.entry_parameters]  # no name of the text below has an underscore at its end
     body_arguments = [
-        f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)
+        f"{name}[0]" if p.name in kernel.numbers_in_memory else name
+        for name, p in zip(names, kernel.entry_parameters, strict=True)
     ]
-    if kernel.is_shared:
+    if kernel.has_work_units:
         share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE_PARAMETERS[0])
         body_arguments[share_index:share_index] = ["unit", "unit + 1"]
     work = f"body({', '.join(body_arguments)})"
     begin, step = (
-        ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
+        ("block_index()", "grid_size()")
+        if kernel.together
+        else ("block_index() * block_size() + thread_index()", "grid_size() * block_size()")
     )
     return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
     {"arrays_are_distinct()" if kernel.noalias else "pass"}
     unit, step = {begin}, {step}
     while unit < units:
-        {f"keep_least(answer, {work})" if kernel.signature.returns_status else work}
+        {f"atomic_unsigned_min(answer, {work})" if kernel.signature.returns_status else work}
         unit += step
 """

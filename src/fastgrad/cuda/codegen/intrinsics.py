@@ -17,19 +17,19 @@ _SHARED_ADDRESS_SPACE = 3  # the number of the address space of shared memory
 # ---- the entry of a kernel -------------------------------------------------------------------------------------
 
 
-def thread() -> Any:
+def thread_index() -> Any:
     return types.int64(cuda.threadIdx.x)
 
 
-def threads() -> Any:
+def block_size() -> Any:
     return types.int64(cuda.blockDim.x)
 
 
-def block() -> Any:
+def block_index() -> Any:
     return types.int64(cuda.blockIdx.x)
 
 
-def blocks() -> Any:
+def grid_size() -> Any:
     return types.int64(cuda.gridDim.x)
 
 
@@ -47,8 +47,8 @@ def arrays_are_distinct(context: Any) -> Any:
 
 
 @intrinsic
-def keep_least(context: Any, answer: Any, status: Any) -> Any:
-    """Stores a status in a kernel's answer if it is less, atomically; -1, no error, is the greatest unsigned integer."""
+def atomic_unsigned_min(context: Any, answer: Any, status: Any) -> Any:
+    """Atomically sets a kernel's answer to the unsigned minimum of answer and status; -1 is no error."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")
@@ -159,7 +159,7 @@ def synchronize() -> None:
 
 SPECIALS: dict[body.Special, Any] = {
     entry.arrays_are_distinct: arrays_are_distinct,
-    entry.keep_least: keep_least,
+    entry.atomic_unsigned_min: atomic_unsigned_min,
     body.address_of: address_of,
     body.float_bits: float_bits,
     body.from_bits: from_bits,
@@ -171,11 +171,11 @@ SPECIALS: dict[body.Special, Any] = {
     body.round_to_even: _rounding_intrinsic("rint"),
     body.round_to_zero: _rounding_intrinsic("trunc"),
     body.round_up: _rounding_intrinsic("ceil"),
-    of_gpus.block: block,
-    of_gpus.blocks: blocks,
+    of_gpus.block_index: block_index,
+    of_gpus.grid_size: grid_size,
     of_gpus.shared_array: shared_array,
     of_gpus.synchronize: synchronize,
-    of_gpus.thread: thread,
-    of_gpus.threads: threads,
+    of_gpus.thread_index: thread_index,
+    of_gpus.block_size: block_size,
 }
-"""Each special's intrinsic, or a function that numba-cuda compiles. `library.GPU_REPLACEMENTS` has functions made of these."""
+"""Each special's intrinsic, or a function that numba-cuda compiles. `library.GPU_REPLACEMENTS` calls them."""

@@ -1,4 +1,4 @@
-"""Kernels for a GPU."""
+"""The declaration of GPU kernels, and the conversion of CPU kernels to GPU kernels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DeviceKernel:
         together: whether units go to blocks, whose threads share the work; otherwise units go to single threads.
         noalias: whether no two arrays overlap.
         exact: whether the body needs exactly this number of threads; otherwise any power of two up to it works.
-        read: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
+        numbers_in_memory: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
     """
 
     function: FunctionType
@@ -39,7 +39,7 @@ class DeviceKernel:
     together: bool = False
     noalias: bool = True
     exact: bool = False
-    read: frozenset[str] = frozenset()
+    numbers_in_memory: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -47,25 +47,23 @@ class DeviceKernel:
         return self.function.__name__
 
     @property
-    def is_shared(self) -> bool:
-        """True if the kernel has units of work, which go to several threads or blocks."""
+    def has_work_units(self) -> bool:
+        """True if the kernel has units of work, which several threads or blocks get."""
         return self.signature.takes_shares
 
     @property
-    def given(self) -> tuple[Parameter, ...]:
+    def entry_parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the entry, without the last two: the answer's address and the number of units."""
-        entry_parameters = [
-            parameter for parameter in self.signature.parameters if parameter.name not in SHARE_PARAMETERS
-        ]
-        return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in entry_parameters])
+        passed = [p for p in self.signature.parameters if p.name not in SHARE_PARAMETERS]
+        return tuple([Parameter(p.name, "in", "float64") if p.name in self.numbers_in_memory else p for p in passed])
 
-    def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
+    def checked_types(self, dtypes: Mapping[str, Any]) -> dict[str, str]:
         """Returns the dtype name of each type variable, after a check that the kernel supports the dtypes.
 
         Raises:
             TypeError: a dtype is missing, or the kernel does not support it.
         """
-        names = {name: str(dtype) for name, dtype in given.items()}
+        names = {name: str(dtype) for name, dtype in dtypes.items()}
         if names.keys() != self.variables.keys():
             raise TypeError(f"kernel {self.name}: give a dtype for each of {tuple(self.variables)}, not {tuple(names)}")
         for name, dtype in names.items():
@@ -75,7 +73,7 @@ class DeviceKernel:
 
 
 @functools.lru_cache(maxsize=1024)
-def variant(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
+def with_attributes(kernel: DeviceKernel, **changes: Any) -> DeviceKernel:
     """Returns a GPU kernel with changed attributes; the kernel itself if none changes."""
     return replace(kernel, **changes) if any(getattr(kernel, name) != new for name, new in changes.items()) else kernel
 
@@ -95,14 +93,14 @@ def device_kernel(
     return lambda function: DeviceKernel(function, parsed, variables, threads, together=True, exact=exact)
 
 
-def on_device(kernel: Kernel) -> DeviceKernel:
+def device_kernel_of(kernel: Kernel) -> DeviceKernel:
     """Converts a CPU kernel to a GPU kernel whose units go to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
     return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias and not kernel.aliases)
 
 
-class OnDevice(NamedTuple):
-    """The kernel of a launch on a GPU, with the dtype of each type variable."""
+class TypedDeviceKernel(NamedTuple):
+    """A GPU kernel with the dtype of each of its type variables, as launches have it."""
 
     kernel: DeviceKernel
     dtypes: Mapping[str, str]
@@ -113,10 +111,10 @@ class OnDevice(NamedTuple):
         return self.kernel.signature
 
 
-_kernels_by_native: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
+_kernels_by_native: WeakKeyDictionary[Any, TypedDeviceKernel] = WeakKeyDictionary()
 
 
-def device_kernel_of_native(native: Any) -> OnDevice:
+def device_kernel_of_native(native: Any) -> TypedDeviceKernel:
     """Returns the GPU kernel of a native function, which a `Kernel` compiled for some dtypes."""
     conversion, source = native.__self__, source_of(native)
     assert source is not None, f"{native.__name__} is for the host alone"
@@ -125,9 +123,9 @@ def device_kernel_of_native(native: Any) -> OnDevice:
         kernel = DeviceKernel(
             source.function, source.signature, variables, noalias=source.noalias and not source.in_place
         )
-        _kernels_by_native[conversion] = OnDevice(kernel, source.variables)
+        _kernels_by_native[conversion] = TypedDeviceKernel(kernel, source.variables)
     return _kernels_by_native[conversion]
 
 
-ANSWER_WITHOUT_ERROR = (1 << 64) - 1
-"""The initial value of the word where a kernel's units with an error store their number."""
+STATUS_WITHOUT_ERROR = (1 << 64) - 1
+"""The initial value of a kernel's status word, where units with an error store their number."""

@@ -28,7 +28,8 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.math.circular import QUARTER_PI_ROUNDING_ERROR, sine_of_quarters, tangent_of_quarters
 from fastgrad.kernels.math.power import power_in_parts, power_through_float64
 
-FRACTION_UNIT = 2.0**-62
+FRACTION_LOWEST_BIT = 2.0**-62
+"""The value in quarter turns of the lowest bit of a fraction of a quarter turn, which has 62 bits after the point."""
 LOW_32_BITS = 0xFFFFFFFF
 
 
@@ -85,14 +86,14 @@ _integer_and_exponent = by_dtype(float32=_integer_and_exponent32, float64=_integ
 
 
 @scalar_function
-def _quarter_turn_error(x):
-    """Returns x times the difference between pi / 2 and its value in the dtype of x."""
+def _times_half_pi_error(x):
+    """Returns x times the rounding error of pi / 2 in the dtype of x."""
     return x * T(2 * QUARTER_PI_ROUNDING_ERROR)
 
 
 @scalar_function
 def _reduced_to_quarter_turns(x):
-    """Returns x >= 1 less the nearest multiple of pi / 2, its rounding error, and the multiple modulo 4."""
+    """Returns r, its rounding error, and n modulo 4, for x = n pi / 2 + r with x >= 1 and the nearest n."""
     m, e = _integer_and_exponent(x)
     begin = e + 62  # earlier bits of 2 / pi give multiples of 4
     i, shift = begin >> 6, uint64(begin & 63)
@@ -106,9 +107,9 @@ def _reduced_to_quarter_turns(x):
     b = T(fraction - int64(a)) + T(low >> uint64(32)) * T(2.0**-32)
     total = a + b
     b = ((a - total) + b) + T(low & uint64(LOW_32_BITS)) * T(2.0**-64)
-    a, b = total * T(FRACTION_UNIT), b * T(FRACTION_UNIT)
+    a, b = total * T(FRACTION_LOWEST_BIT), b * T(FRACTION_LOWEST_BIT)
     r = a * T(math.pi / 2)
-    rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_quarter_turn_error(a) + b * T(math.pi / 2))
+    rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_times_half_pi_error(a) + b * T(math.pi / 2))
     return r, rest, int64(quarter) & 3
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Cubin(NamedTuple):
-    """Machine code, and the resources that it needs.
+    """The machine code of a kernel, and the registers and memory of a thread.
 
     Attributes:
         code: an ELF file that the driver loads.

@@ -80,10 +80,10 @@ def _count_and_problem() -> tuple[int, str | None]:
     simulated = _simulated_gpu_count()
     if simulated:
         return simulated, None
-    from fastgrad.cuda.devices.finding import Unavailable, real_gpus
+    from fastgrad.cuda.devices.finding import Unavailable, real_gpu_count
 
     try:
-        return real_gpus(), None
+        return real_gpu_count(), None
     except Unavailable as reason:
         return 0, str(reason)
 

@@ -23,7 +23,7 @@ _LEAST_ARRAY_ALIGNMENT_IN_BYTES = 16  # the least alignment of the arrays of pro
 _PLACEHOLDER_ADDRESS = 256  # a placeholder for an address that is not known yet
 
 MASK_ROW_MULTIPLE_IN_BITS, GELU_ROW_MULTIPLE_IN_ELEMENTS = 128, 8
-"""The row lengths of a relu's mask, in bits, and of a gelu's argument, in elements, are multiples of these."""
+"""The divisors of the row length of a relu's mask, in bits, and of a gelu's argument, in elements."""
 
 
 class ProductSpec(NamedTuple):
@@ -53,7 +53,7 @@ class ProductSpec(NamedTuple):
     tf32: bool = False
 
     @property
-    def mask_row(self) -> int:
+    def relu_mask_row_bytes(self) -> int:
         """The number of bytes of a row of a relu's mask."""
         return -(-self.n // MASK_ROW_MULTIPLE_IN_BITS) * MASK_ROW_MULTIPLE_IN_BITS // 8
 
@@ -84,18 +84,18 @@ class LibraryKernel:
         weakref.finalize(self, blas.destroy_descriptions, handles)
 
     @property
-    def given(self) -> tuple[Parameter, ...]:
-        """The parameters of a launch of the product, as `DeviceKernel.given`."""
+    def entry_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of a launch of the product, as of a `DeviceKernel`."""
         return self.signature.parameters
 
     def run(self, words: Sequence[int | float], stream: int) -> None:
         """Enqueues the matrix product on a stream.
 
         Args:
-            words: the address of each parameter of `given`.
+            words: the address of each of `entry_parameters`.
             stream: the handle of the stream, which may be under graph capture.
         """
-        addresses = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
+        addresses = {parameter.name: int(word) for parameter, word in zip(self.entry_parameters, words, strict=False)}
         blas, handles = self._blas, self._handles
         with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
             if "bias" in addresses:
@@ -204,7 +204,7 @@ class Blas:
         names = [parameter.name for parameter in spec.signature.parameters]
         attributes |= {"BIAS_POINTER": _PLACEHOLDER_ADDRESS} if "bias" in names else {}
         if "aux" in names:
-            row_elements = 8 * spec.mask_row if "RELU" in spec.epilogue else n
+            row_elements = 8 * spec.relu_mask_row_bytes if "RELU" in spec.epilogue else n
             attributes |= {"EPILOGUE_AUX_POINTER": _PLACEHOLDER_ADDRESS, "EPILOGUE_AUX_LD": row_elements}
         for name, value in attributes.items():
             self.set_attribute("matmul_desc", handles["product"], name, value)

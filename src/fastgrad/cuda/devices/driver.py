@@ -1,7 +1,7 @@
 """The interface of a GPU driver: `real` implements it with NVIDIA's driver, `simulated` in host memory.
 
 Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
-and `finish`.
+and `synchronize_event`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Driver(Protocol):
     def blas(self) -> Blas | None:
         """NVIDIA's library of matrix products, or None. Access makes this GPU the calling thread's."""
 
-    def memory(self) -> tuple[int, int]:
+    def free_and_total_bytes(self) -> tuple[int, int]:
         """Returns the number of free bytes of the GPU's memory, and of all bytes."""
 
     def allocate(self, nbytes: int) -> int:
@@ -63,15 +63,15 @@ class Driver(Protocol):
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         """Sets all bytes of a range to ``byte``."""
 
-    def pinned(self, nbytes: int) -> np.ndarray:
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
         """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
-        """Copies a `pinned` host array to the GPU in parallel with all other work; returns the event after the copy.
+        """Copies a pinned host array to the GPU in parallel with all other work; returns the event after the copy.
 
         Args:
             address: the destination.
-            array: the array. It must not change until the copy is complete (`finish`).
+            array: the array. It must not change until the copy is complete (`synchronize_event`).
             after: the event that the copy waits for, a result of `event` or of this method.
 
         Returns:
@@ -82,10 +82,10 @@ class Driver(Protocol):
         """Returns an event that happens after all work of the GPU so far."""
 
     def wait(self, event: Any) -> None:
-        """Makes all later work wait for an event. The call itself does not wait."""
+        """Makes all later work of the GPU wait for an event. The host does not wait."""
 
-    def finish(self, event: Any) -> None:
-        """Waits until an event has happened."""
+    def synchronize_event(self, event: Any) -> None:
+        """Waits on the host until an event has happened."""
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
         """Loads a kernel so that it can be launched. Machine code comes from the disk cache if possible.
@@ -101,8 +101,9 @@ class Driver(Protocol):
 
         Args:
             loaded: the result of `load`.
-            words: an address or a number for each `given` parameter of the kernel, then the address of the answer, a uint64 with the
-                value `ANSWER_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
+            words: an address or a number for each of the kernel's `entry_parameters`, then the address of the answer, a
+                uint64 with the value `STATUS_WITHOUT_ERROR`. A list of arrays is the address of their addresses, `sizes` the
+                address of their numbers of elements.
             units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 

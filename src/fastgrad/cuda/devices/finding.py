@@ -36,7 +36,7 @@ def cuda_core() -> Any:
     return cuda.core
 
 
-def real_gpus() -> int:
+def real_gpu_count() -> int:
     """Returns the number of usable GPUs, at least one.
 
     Raises:

@@ -104,7 +104,7 @@ class Device:
         raise AssertionError
 
     def _out_of_memory_error(self, nbytes: int) -> ResourceExhaustedError:
-        free, total = self.driver.memory()
+        free, total = self.driver.free_and_total_bytes()
         return ResourceExhaustedError(
             f"OOM: {nbytes:,} bytes are wanted on GPU:{self.number} ({self.driver.name}), of whose {total:,} bytes {free:,} are "
             f"free, after all that was kept for later was given back; tensors and programs of this process have {self._taken:,}. "
@@ -133,8 +133,8 @@ class Device:
         block = self.allocate(math.prod(shape) * dtype.itemsize)
         return DeviceArray(self, block.address, shape, dtype, block)
 
-    def program(self, *graphs: Any) -> Any:
-        """Compiles recorded graphs to a `program.DeviceProgram` on this device."""
+    def compiled_program(self, *graphs: Any) -> Any:
+        """Returns the `program.DeviceProgram` that recorded graphs compile to on this device."""
         # A function call, not an import statement: lower layers than programs have arrays, too.
         return importlib.import_module("fastgrad.cuda.runtime.program").DeviceProgram(self, *graphs)
 

@@ -69,7 +69,7 @@ class RealDriver:
 
     @property
     def blas(self) -> Blas | None:
-        self._begin()
+        self._make_gpu_current()
         return self._blas
 
     @functools.cached_property
@@ -78,13 +78,13 @@ class RealDriver:
 
     # ---- memory --------------------------------------------------------------------------------------------
 
-    def memory(self) -> tuple[int, int]:
-        self._begin()
+    def free_and_total_bytes(self) -> tuple[int, int]:
+        self._make_gpu_current()
         free, total = self._checked(self._driver.cuMemGetInfo())
         return int(free), int(total)
 
     def allocate(self, nbytes: int) -> int:
-        self._begin()
+        self._make_gpu_current()
         try:
             buffer = self._pool.allocate(nbytes, stream=self._main_stream)
         except Exception as error:
@@ -96,39 +96,39 @@ class RealDriver:
         return address
 
     def free(self, address: int) -> None:
-        self._begin()
+        self._make_gpu_current()
         self._buffers.pop(address).close(self._main_stream)
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
         if array.nbytes:  # the driver has copied pageable memory when this returns
-            self._begin()
+            self._make_gpu_current()
             self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, self.stream))
 
     def copy_out(self, array: np.ndarray, address: int) -> None:
         if array.nbytes:
-            self._begin()
+            self._make_gpu_current()
             self._checked(self._driver.cuMemcpyDtoHAsync(array.ctypes.data, address, array.nbytes, self.stream))
             self._main_stream.sync()
 
     def copy(self, to: int, source: int, nbytes: int) -> None:
         if nbytes:
-            self._checked(self._driver.cuMemcpyDtoDAsync(to, source, nbytes, self._begin()))
+            self._checked(self._driver.cuMemcpyDtoDAsync(to, source, nbytes, self._make_gpu_current()))
 
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         if nbytes:
-            self._checked(self._driver.cuMemsetD8Async(address, byte, nbytes, self._begin()))
+            self._checked(self._driver.cuMemsetD8Async(address, byte, nbytes, self._make_gpu_current()))
 
     # ---- outside the order of work -----------------------------------------------------------------------
 
-    def pinned(self, nbytes: int) -> np.ndarray:
-        self._begin()
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
+        self._make_gpu_current()
         buffer = self._core.LegacyPinnedMemoryResource().allocate(max(nbytes, 1))
         memory: Any = (ctypes.c_uint8 * nbytes).from_address(int(buffer.handle))
         memory.buffer = buffer  # lives as long as the last array of the memory
         return np.frombuffer(memory, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
-        self._begin()
+        self._make_gpu_current()
         self._beside.wait(after)
         if array.nbytes:
             copy_stream = int(self._beside.handle)
@@ -136,19 +136,19 @@ class RealDriver:
         return self._beside.record()
 
     def event(self) -> Any:
-        self._begin()
+        self._make_gpu_current()
         return self._main_stream.record()
 
     def wait(self, event: Any) -> None:
-        self._begin()
+        self._make_gpu_current()
         self._main_stream.wait(event)
 
-    def finish(self, event: Any) -> None:
-        self._begin()
+    def synchronize_event(self, event: Any) -> None:
+        self._make_gpu_current()
         event.sync()
 
     def synchronize(self) -> None:
-        self._begin()
+        self._make_gpu_current()
         self._main_stream.sync()
 
     # ---- kernels -------------------------------------------------------------------------------------------
@@ -156,36 +156,38 @@ class RealDriver:
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Loaded | LibraryKernel:
         if isinstance(kernel, LibraryKernel):
             return kernel
-        self._begin()
+        self._make_gpu_current()
         cubin = cached_cubin(kernel, dtypes, self.capability)
         entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
         # Loads all code to the GPU now: lazy loading at the first launch would fail during graph capture.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident_blocks = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
         return Loaded(
-            kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _MOST_BLOCKS_PER_RESIDENT_BLOCK
+            kernel,
+            entry,
+            self._multiprocessors * max(int(resident_blocks), 1) * _MOST_LAUNCHED_BLOCKS_PER_RESIDENT_BLOCK,
         )
 
     def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:
         if isinstance(loaded, LibraryKernel):
-            loaded.run(words, self._begin())
+            loaded.run(words, self._make_gpu_current())
             return
         if not units:
             return
         kernel = loaded.kernel
-        threads = kernel.threads if kernel.is_shared or kernel.exact else 1
+        threads = kernel.threads if kernel.has_work_units or kernel.exact else 1
         blocks = units if kernel.together else -(-units // threads)
-        shape = (min(blocks, loaded.blocks) if kernel.is_shared else 1, threads)
+        shape = (min(blocks, loaded.blocks) if kernel.has_work_units else 1, threads)
         configuration = self._configurations.get(shape)
         if configuration is None:
             configuration = self._core.LaunchConfig(grid=shape[0], block=threads)
             self._configurations[shape] = configuration
-        self._begin()
+        self._make_gpu_current()
         stream = getattr(self._thread, "recorded", None) or self._main_stream
         self._core.launch(stream, configuration, loaded.entry, *words, units)
 
     def record(self, work: Callable[[], None]) -> Any:
-        self._begin()
+        self._make_gpu_current()
         builder = self._core.Device(self._number).create_graph_builder()
         builder.begin_building("thread_local")
         self._thread.recorded = builder
@@ -200,20 +202,20 @@ class RealDriver:
         return graph
 
     def replay(self, graph: Any) -> None:
-        self._begin()
+        self._make_gpu_current()
         graph.launch(self._main_stream)
 
     # ---- other libraries -----------------------------------------------------------------------------------
 
     def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
-        self._begin()
+        self._make_gpu_current()
         self._main_stream.sync()
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         buffer = self._core.Buffer.from_handle(address, size, owner=owner)
         return self._core.utils.StridedMemoryView.from_buffer(buffer, shape, dtype=dtype)
 
     def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
-        self._begin()
+        self._make_gpu_current()
         view = self._core.utils.StridedMemoryView.from_any_interface(lender, self.stream)
         if view.device_id != self._number:
             raise ValueError(f"the array is on device {view.device_id}, not on GPU:{self._number}")
@@ -221,8 +223,8 @@ class RealDriver:
 
     # ---- the driver ----------------------------------------------------------------------------------------
 
-    def _begin(self) -> int:
-        """Makes the GPU the calling thread's current one; returns the stream of the thread's work."""
+    def _make_gpu_current(self) -> int:
+        """Makes this GPU the current GPU of the calling thread; returns the stream of the thread's work."""
         if self._has_several_gpus or not getattr(self._thread, "is_current", False):
             self._core.Device(self._number).set_current()
             self._thread.is_current = True
@@ -237,8 +239,8 @@ class RealDriver:
         return values[0] if len(values) == 1 else tuple(values)
 
 
-_MOST_BLOCKS_PER_RESIDENT_BLOCK = 4
-"""The largest number of blocks for each block that can run at once: some blocks end sooner than others."""
+_MOST_LAUNCHED_BLOCKS_PER_RESIDENT_BLOCK = 4
+"""The largest ratio of launched blocks to blocks that can run at once; above 1, as some blocks end sooner."""
 
 
 def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> Cubin:

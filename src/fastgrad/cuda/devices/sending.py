@@ -64,9 +64,9 @@ def _start_copies(element: list[Any], device: Device, buffer: _PinnedBuffer) -> 
         for value, is_copied in zip(element, copied_flags, strict=True)
     ]
     if buffer.event is not None:
-        driver.finish(buffer.event)
+        driver.synchronize_event(buffer.event)
     if len(buffer.memory) < sum(sizes):
-        buffer.memory = driver.pinned(sum(sizes))
+        buffer.memory = driver.allocate_pinned(sum(sizes))
     results: list[Any] = [
         device.array(value.shape, value.dtype) if is_copied else value
         for value, is_copied in zip(element, copied_flags, strict=True)

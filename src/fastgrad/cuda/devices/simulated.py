@@ -47,7 +47,7 @@ class SimulatedDriver:
         self._blocks, self._threads = blocks, threads
         self._recorded: list[Callable[[], None]] | None = None
 
-    def memory(self) -> tuple[int, int]:
+    def free_and_total_bytes(self) -> tuple[int, int]:
         used = sum(_fenced_size(size) for size in self._sizes.values())
         return self._total_bytes - used, self._total_bytes
 
@@ -84,7 +84,7 @@ class SimulatedDriver:
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         self._run_or_record(lambda: self._bytes_at(address, nbytes).fill(byte))
 
-    def pinned(self, nbytes: int) -> np.ndarray:
+    def allocate_pinned(self, nbytes: int) -> np.ndarray:
         return np.full(nbytes, NEW_MEMORY_BYTE, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
@@ -105,7 +105,7 @@ class SimulatedDriver:
     def wait(self, event: Callable[[], None]) -> None:
         event()
 
-    def finish(self, event: Callable[[], None]) -> None:
+    def synchronize_event(self, event: Callable[[], None]) -> None:
         event()
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel | LibraryKernel:
@@ -161,9 +161,9 @@ class SimulatedDriver:
         else:
             self._recorded.append(step)
 
-    def _refuse_while_recording(self, what: str) -> None:
+    def _refuse_while_recording(self, action: str) -> None:
         if self._recorded is not None:
-            raise SimulationError(f"what is recorded as a graph {what}, which no graph can")
+            raise SimulationError(f"what is recorded as a graph {action}, which no graph can")
 
     def _bytes_at(self, address: int, nbytes: int) -> np.ndarray:
         self._check_range(address, nbytes, "")
@@ -175,11 +175,11 @@ class SimulatedDriver:
         start = self._starts[bisect_right(self._starts, address) - 1]
         return start + self._sizes[start] - address
 
-    def _check_range(self, address: int, nbytes: int, what: str) -> None:
+    def _check_range(self, address: int, nbytes: int, accessor: str) -> None:
         index = bisect_right(self._starts, address) - 1
         start = self._starts[index] if index >= 0 else 0
         if index < 0 or address + nbytes > start + self._sizes[start]:
-            raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
+            raise SimulationError(f"{accessor or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
 
 
 class _LentArray:

@@ -12,8 +12,8 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.cuda.kernels.rows import block_sum
 from fastgrad.kernels.attention import forward as on_cpu
@@ -35,7 +35,7 @@ GRADIENT_PARAMETERS = "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], w
 
 @scalar_function
 def scaled_dot(x, x_at, y, y_at, count, scale):
-    """Returns the product of two rows of `count` elements, the first times `scale`."""
+    """Returns the dot product of two array rows of `count` elements, the first scaled by `scale`."""
     total = T(0)
     for i in range(count):
         total = fused_multiply_add(x[x_at + i] * scale, y[y_at + i], total)
@@ -44,7 +44,7 @@ def scaled_dot(x, x_at, y, y_at, count, scale):
 
 @scalar_function
 def add_scaled_row(out, at, x, x_at, count, factor, out_factor):
-    """Multiplies a row of `out` by `out_factor` and adds a row of x times `factor`."""
+    """Multiplies an array row of `out` by `out_factor` and adds an array row of x times `factor`."""
     for i in range(count):
         out[at + i] = fused_multiply_add(factor, x[x_at + i], out[at + i] * out_factor)
 
@@ -59,7 +59,7 @@ def is_hidden(query, key, mask, mask_at, causal, masked, mask_row, mask_key):
 
 @scalar_function
 def dropout_factor(words, row, key, keys, least_kept, growth):
-    """Returns the factor of a weight: 0 or `growth`, as drawn; 1 if `least_kept` is 0. `row` counts all queries."""
+    """Returns the dropout factor of a weight: 0 or `growth`; 1 if `least_kept` is 0. `row` counts all queries."""
     if least_kept == 0:
         return T(1)
     w0, w1, w2, w3 = block_words(words[2], words[0], words[1], row * ((keys + 3) // 4) + key // 4)
@@ -132,7 +132,7 @@ def query_cotangents(
     g, q, k, v, mask, words, peaks, shares, deltas, dq, queries, keys, heads, shared, depth, width, scale, causal,
     masked, mask_batch, mask_head, mask_row, mask_key, least_kept, growth, blank, first, last,
 ):  # fmt: skip
-    """Cotangents of queries; see `kernels.attention.gradient` for formulas. Units are queries of a head."""
+    """Cotangents of queries; see `kernels.attention.gradient` for formulas. A unit is a query of a head."""
     groups = heads // shared
     for unit in range(first, last):
         place = unit // queries
@@ -163,7 +163,7 @@ def key_and_value_cotangents(
     g, q, k, v, mask, words, peaks, shares, deltas, dk, dv, queries, keys, heads, shared, depth, width, scale, causal,
     masked, mask_batch, mask_head, mask_row, mask_key, least_kept, growth, blank, first, last,
 ):  # fmt: skip
-    """Cotangents of keys and values; see `kernels.attention.gradient` for formulas. Units are keys of a head of keys."""
+    """Cotangents of keys and values; see `kernels.attention.gradient` for formulas. A unit is a key of a key head."""
     groups = heads // shared
     for unit in range(first, last):
         place = unit // keys
@@ -193,7 +193,7 @@ def key_and_value_cotangents(
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _numbers_of_gpu_kernel(cpu_numbers: Any) -> tuple[Any, ...]:
+def _gpu_kernel_numbers(cpu_numbers: Any) -> tuple[Any, ...]:
     """Returns the number operands of a GPU attention kernel; the last two of `cpu_numbers` are the rate and `blank`."""
     *sizes, rate, blank = cpu_numbers
     return *sizes, math.ceil(rate * 2**32), 1.0 / (1.0 - rate), blank
@@ -204,7 +204,7 @@ def _attention_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
     arrays, numbers = operands[:8], operands[8:]
     queries = numbers[0]
     units = launch.units // -(-queries // on_cpu.TILE_QUERIES) * queries
-    return [device_launch(_attention, dtypes, (*arrays, *_numbers_of_gpu_kernel(numbers)), units)]
+    return [device_launch(_attention, dtypes, (*arrays, *_gpu_kernel_numbers(numbers)), units)]
 
 
 def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -215,7 +215,7 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
         gradient_on_cpu.DQ_FLAG: -(-queries // on_cpu.TILE_QUERIES),
         gradient_on_cpu.DK_DV_FLAG: -(-keys // on_cpu.TILE_KEYS),
     }
-    places, numbers = launch.units // blocks.get(wanted, 1), _numbers_of_gpu_kernel(cpu_numbers)
+    places, numbers = launch.units // blocks.get(wanted, 1), _gpu_kernel_numbers(cpu_numbers)
     launches = []
     if wanted & gradient_on_cpu.DQ_FLAG:
         units = places * shared * queries
@@ -226,24 +226,24 @@ def _gradient_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scr
     return launches
 
 
-_attention, _query_cotangents = on_device(attention), on_device(query_cotangents)
-_key_and_value_cotangents = on_device(key_and_value_cotangents)
+_attention, _query_cotangents = device_kernel_of(attention), device_kernel_of(query_cotangents)
+_key_and_value_cotangents = device_kernel_of(key_and_value_cotangents)
 
 
 @device_kernel(
     "g: in[T], y: in[T], deltas: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS
 )
 def row_products(g, y, deltas, queries, heads, width, first, last):
-    """Sums of g y over the last axis, as the CPU's `row_products`; a block has a row."""
+    """Sums of g y over the last axis, as the CPU's `row_products`. A unit is an array row, for a block."""
     parts = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
-        for i in range(row * width + thread(), (row + 1) * width, threads()):
+        for i in range(row * width + thread_index(), (row + 1) * width, block_size()):
             total += g[i] * y[i]
         total = block_sum(total, parts)
         place = row // heads
         batch = place // queries
-        if thread() == 0:
+        if thread_index() == 0:
             deltas[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
 
 
@@ -252,4 +252,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     gradient_on_cpu.attention_gradient.function: _gradient_replacement,
     gradient_on_cpu.row_products.function: same_operands_replacement(row_products),
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

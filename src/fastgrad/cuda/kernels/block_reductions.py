@@ -8,28 +8,28 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from fastgrad.cuda.codegen.body import synchronize, thread, threads
+from fastgrad.cuda.codegen.body import block_size, synchronize, thread_index
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import nan_greatest, nan_least
 
 
 @scalar_function
 def combine(a, b):
-    """Returns the reduction of two numbers: their sum, unless a copy of the function below replaces it."""
+    """Returns the sum of two numbers; copies of `reduce_block` have another reduction of two numbers in its place."""
     return a + b
 
 
 def reduce_block(x, parts):
-    """Reduces a block's numbers, in all its threads, whose number is a power of two.
+    """Returns the reduction of x over all threads of a block, a power of two of threads.
 
     `parts` is a shared array with an element for each thread.
     """
-    parts[thread()] = x
+    parts[thread_index()] = x
     synchronize()
-    half = threads() // 2
+    half = block_size() // 2
     while half > 0:
-        if thread() < half:
-            parts[thread()] = combine(parts[thread()], parts[thread() + half])
+        if thread_index() < half:
+            parts[thread_index()] = combine(parts[thread_index()], parts[thread_index() + half])
         synchronize()
         half //= 2
     total = parts[0]

@@ -16,7 +16,13 @@ from fastgrad.compiler.programs.aliasing import KernelCompiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import DeviceTarget
 from fastgrad.core.operation import Operation
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel_of_native, on_device, variant
+from fastgrad.cuda.codegen.kernel import (
+    DeviceKernel,
+    TypedDeviceKernel,
+    device_kernel_of,
+    device_kernel_of_native,
+    with_attributes,
+)
 from fastgrad.cuda.kernels import attention, gathering, norms, products, recurrent, rows, windows
 from fastgrad.cuda.kernels.groups import map_launches
 from fastgrad.cuda.kernels.library import LibraryProduct
@@ -42,10 +48,10 @@ REPLACEMENT_TABLES: tuple[Mapping[Any, Replacement], ...] = (
     gathering.REPLACEMENTS,
     recurrent.REPLACEMENTS,
     {
-        strided.transpose_tiles.function: same_operands_replacement(on_device(strided.move_tiles)),
+        strided.transpose_tiles.function: same_operands_replacement(device_kernel_of(strided.move_tiles)),
     },
 )
-"""The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
+"""The GPU replacements of CPU kernels: a table for each file of `cuda.kernels`, by the body of the CPU kernel."""
 
 
 @functools.cache
@@ -54,12 +60,12 @@ def _replacements_by_cpu_body() -> dict[Any, Replacement]:
 
 
 def launches_on_device(node: Node) -> Launches | None:
-    """Returns the GPU launches of a program's node, with kernels `OnDevice`; None if the node runs as Python."""
+    """Returns the GPU launches of a program's node; None if the node runs as Python."""
     return converted_launches(launches_of(node, _group_launches))
 
 
 def _group_launches(payload: Any) -> Launches:
-    """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
+    """Returns the launches of a FUSED node. Some kernels may be CPU kernels, which `converted_launches` replaces."""
     if isinstance(payload, LibraryProduct):
         return payload.launches
     if not payload.steps:
@@ -81,9 +87,9 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
     memory = ScratchMemory(cpu_launches.scratch)
     launches: list[Launch] = []
 
-    def place(launch: Launch) -> bool:
+    def convert(launch: Launch) -> bool:
         kernel: Any = launch.kernel
-        if isinstance(kernel, OnDevice):
+        if isinstance(kernel, TypedDeviceKernel):
             launches.append(_with_numbers_in_memory(launch))
             return True
         source = source_of(kernel)
@@ -91,7 +97,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
             return False
         replacement = _replacements_by_cpu_body().get(source.function)
         if replacement is not None:
-            return all(map(place, replacement(launch, source.variables, memory)))
+            return all(map(convert, replacement(launch, source.variables, memory)))
         if _calls_host(source.function):
             return False
         launches.append(_with_numbers_in_memory(with_kernel(launch, device_kernel_of_native(kernel))))
@@ -99,7 +105,7 @@ def converted_launches(cpu_launches: Launches | None) -> Launches | None:
             isinstance(operand, Launch) for operand in launch.operands
         )  # launches that it would call by address
 
-    if not all(map(place, cpu_launches.launches)):
+    if not all(map(convert, cpu_launches.launches)):
         return None
     return Launches(
         tuple(launches), tuple(memory.arrays), cpu_launches.in_place, cpu_launches.alias, cpu_launches.starts_as
@@ -114,13 +120,14 @@ def _calls_host(function: Any) -> bool:
 
 def _with_numbers_in_memory(launch: Launch) -> Launch:
     """Returns the launch with a kernel that reads numbers from memory where operands are in memory."""
-    given: Any = launch.kernel
-    passed = [parameter for parameter in given.kernel.given if parameter.passed]
+    typed_kernel: Any = launch.kernel
+    passed = [parameter for parameter in typed_kernel.kernel.entry_parameters if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
-    return (
-        with_kernel(launch, OnDevice(variant(given.kernel, read=frozenset(names)), given.dtypes)) if names else launch
-    )
+    if not names:
+        return launch
+    kernel = with_attributes(typed_kernel.kernel, numbers_in_memory=frozenset(names))
+    return with_kernel(launch, TypedDeviceKernel(kernel, typed_kernel.dtypes))
 
 
 def _signature_of(kernel: Any) -> Signature:
@@ -134,10 +141,10 @@ def _is_noalias(kernel: Any) -> bool:
 
 def _without_noalias(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     """Returns the kernel without the noalias promise, so its loads do not use the read-only cache."""
-    return OnDevice(variant(kernel.kernel, noalias=False), kernel.dtypes)
+    return TypedDeviceKernel(with_attributes(kernel.kernel, noalias=False), kernel.dtypes)
 
 
-GPU_PLANNING = DeviceTarget(
+GPU_TARGET = DeviceTarget(
     _group_launches, converted_launches, KernelCompiler(_signature_of, _is_noalias, _without_noalias)
 )
-"""The GPU as the device of a plan."""
+"""The GPU as the target of plans: its launches, and its kernels without the promise `noalias`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy import int64
 
-from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.codegen.kernel import device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.codegen.build import kernel
@@ -26,7 +26,7 @@ from fastgrad.kernels.runtime.launch import Launch
     noalias=True,
 )
 def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last):
-    """Gathers rows by ids, as the CPU's `gather_blocks`. Units are elements."""
+    """Gathers table rows by ids, as the CPU's `gather_blocks`. A unit is an element of the result."""
     for unit in range(first, last):
         row = unit // width
         block = row // count
@@ -40,7 +40,7 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
 
 @scalar_function
 def sort_ids(ids, order, scratch, id_count, table_rows):
-    """Computes a stable argsort of ids by merging. The CPU's counts digits in 16 KB of stack."""
+    """Computes a stable argsort of ids by merging. The CPU's `sort_ids` counts digits in 16 KB of stack."""
     source, target = order, scratch
     width = 1
     while width < id_count:  # the last pass writes `order`
@@ -65,9 +65,9 @@ def sort_ids(ids, order, scratch, id_count, table_rows):
     return 0
 
 
-_gather_on_gpu = on_device(gather_elements)
+_gather_on_gpu = device_kernel_of(gather_elements)
 _group_on_gpu = replace(
-    on_device(group_ids),
+    device_kernel_of(group_ids),
     function=specialized(group_ids.function, "group_ids", group_ids.function.__doc__, sort_ids=sort_ids),
 )
 
@@ -82,4 +82,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     gather_blocks.function: _gather_replacement,
     group_ids.function: same_operands_replacement(_group_on_gpu),
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

@@ -11,15 +11,15 @@ from fastgrad.compiler.fusion.emit import in_place_pairs
 from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.kernel_writer import KernelWriter, function_of
 from fastgrad.compiler.fusion.stages import ElementLoops
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
+from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
 _NAMES_IN_SOURCE: dict[str, Any] = {
-    "thread": thread,
-    "threads": threads,
+    "thread_index": thread_index,
+    "block_size": block_size,
     "shared_array": shared_array,
     **{f"block_{name}": function for name, function in BLOCK_REDUCTIONS.items()},
 }
@@ -40,7 +40,7 @@ class DeviceWriter(KernelWriter):
         """Returns a launch of the generated kernel over ``units`` units of work."""
         parameters, source, operands = self.parameters_source_operands()
         kernel = _group_kernel(parameters, source, self.fused.number.name, self.together)
-        return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
+        return Launch(TypedDeviceKernel(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1024)

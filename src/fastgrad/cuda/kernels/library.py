@@ -1,4 +1,4 @@
-"""Products by cuBLASLt, with its epilogues for operations beside the product in the graph.
+"""Matrix products by cuBLASLt, with cuBLASLt's epilogues for operations that follow the product.
 
 The pass that fuses products with epilogues asks this module first. Operations without an epilogue in the library are separate
 launches. Graphs have these epilogues:
@@ -24,7 +24,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_matrix_product
 from fastgrad.core import settings_version
 from fastgrad.core.operation import HALF_DTYPES
-from fastgrad.cuda.codegen.kernel import OnDevice
+from fastgrad.cuda.codegen.kernel import TypedDeviceKernel
 from fastgrad.cuda.devices.blas import GELU_ROW_MULTIPLE_IN_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 
@@ -94,7 +94,7 @@ class _EpilogueMatch(NamedTuple):
 
 
 class _ProductReplacement:
-    """The replacement of a graph's matrix products, with operations beside them, by nodes of cuBLASLt."""
+    """The replacement of a graph's matrix products, and of operations that follow, by nodes of cuBLASLt."""
 
     def __init__(self, blas: Blas) -> None:
         self._blas = blas
@@ -122,7 +122,7 @@ class _ProductReplacement:
         if match is None:
             return None
         inputs: list[Value] = [*product.inputs]
-        inputs += [node.inputs[given] for given in (match.bias, match.beside) if given is not None]
+        inputs += [node.inputs[i] for i in (match.bias, match.beside) if i is not None]
         if match.spec.epilogue.startswith("DRELU"):
             if self._blas.kernel_of(match.spec) is None:
                 return None
@@ -143,7 +143,7 @@ class _ProductReplacement:
         spec = match.spec._replace(epilogue=match.spec.epilogue.replace("RELU", "RELU_AUX"))
         if (spec.m, spec.n, spec.out) != (gradient.m, gradient.n, gradient.out):
             return None
-        mask = Value((spec.m, spec.mask_row), np.dtype(np.uint8), y.number)
+        mask = Value((spec.m, spec.relu_mask_row_bytes), np.dtype(np.uint8), y.number)
         both = match._replace(spec=spec, results=(*match.results, "aux"))
         found = self._product_node(node.payload.name, both, node.inputs, (*node.outputs, mask))
         if found is None:
@@ -159,12 +159,12 @@ class _ProductReplacement:
         kernel = self._blas.kernel_of(match.spec)
         if kernel is None:
             return None
-        given: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
+        operands: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
         behind = iter(range(2, len(inputs)))
-        given |= {"bias": Input(next(behind))} if match.bias is not None else {}
-        given |= {"aux": Input(next(behind))} if match.beside is not None else {}
-        given |= {what: Output(number) for number, what in enumerate(match.results)}
-        payload = LibraryProduct(name, _library_launches(kernel, given))
+        operands |= {"bias": Input(next(behind))} if match.bias is not None else {}
+        operands |= {"aux": Input(next(behind))} if match.beside is not None else {}
+        operands |= {what: Output(number) for number, what in enumerate(match.results)}
+        payload = LibraryProduct(name, _library_launches(kernel, operands))
         return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
 
     # ---- products without an epilogue ----------------------------------------------------------------------
@@ -188,7 +188,7 @@ class _ProductReplacement:
         )
 
     def _operand_sums(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
-        """Returns sums over terms of an operand that a product can compute too, by the product's node."""
+        """Returns the row sums that products can compute as epilogues, with their specs, by product node id."""
         sums: dict[int, Node] = {}
         for node in nodes:
             if _is_row_sum(node):
@@ -221,9 +221,9 @@ class _ProductReplacement:
 
 
 def _library_launches(kernel: LibraryKernel, operands_by_name: dict[str, Operand]) -> Launches:
-    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.given]
-    on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
-    return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
+    operands = [operands_by_name.get(parameter.name, Scratch(0)) for parameter in kernel.entry_parameters]
+    typed_kernel: Any = TypedDeviceKernel(kernel, {})  # type: ignore[arg-type]
+    return Launches((Launch(typed_kernel, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
 
 
 def _is_row_sum(node: Node) -> bool:
@@ -256,13 +256,13 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         return None
     current = at[0]
 
-    def taken() -> Any:
+    def take_step() -> Any:
         nonlocal current
         current = first + len(fused.steps) - len(steps)
         return steps.pop(0)
 
     if steps[0].row.name == "cast" and steps[0].output in HALF_DTYPES and steps[0].output.name == spec.dtype:
-        spec = spec._replace(out=taken().output.name)
+        spec = spec._replace(out=take_step().output.name)
     elif spec.dtype != spec.out:
         return None  # the library rounds once, after the epilogue
     bias = None
@@ -270,11 +270,11 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         bias = next((i for i in steps[0].operands if i != current), None)
         if bias is None or current not in steps[0].operands or not _is_bias(fused, bias, spec):
             return None
-        taken()
+        take_step()
     argument, beside = current, None
     epilogue = steps[0].row.library_epilogue if steps else None
     if epilogue is not None and steps[0].operands == (current,):
-        taken()
+        take_step()
         spec = spec._replace(epilogue=epilogue + ("_BIAS" if bias is not None else ""))
     elif bias is not None:
         spec = spec._replace(epilogue="BIAS")
@@ -282,7 +282,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         beside = steps[0].operands[1]
         if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
             return None
-        taken()
+        take_step()
         spec = spec._replace(epilogue=epilogue)
     result = {current: "d"}
     if (
@@ -294,7 +294,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
     ):
         if steps[0].operands != (current,) or steps[0].output.name != spec.out:
             return None
-        taken()
+        take_step()
         spec = spec._replace(epilogue=f"{spec.epilogue}_BGRAD")
         result[current] = "bias"
     elif "r" in fused.roles:

@@ -1,4 +1,4 @@
-"""Layer normalization and its gradient: a block for each row. The parameters' gradients have a thread for each column of some rows."""
+"""Layer normalization and its gradients: a block for each array row, or a thread for each column of some array rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
 from fastgrad.cuda.kernels.rows import FLOATS, block_sum
 from fastgrad.kernels.codegen.body import fused_multiply_add
@@ -35,18 +35,18 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
         at = row * columns
         start = x[at] if columns > 0 else T(0)
         total = T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             total += x[at + column] - start
         centre = start + block_sum(total, parts) / T(columns)
         total = T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             off = x[at + column] - centre
             total = fused_multiply_add(off, off, total)
         scale = T(1) / math.sqrt(block_sum(total, parts) / T(columns) + T(epsilon))
-        if thread() == 0:
+        if thread_index() == 0:
             mean[row] = centre
             inverse[row] = scale
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             y[at + column] = (x[at + column] - centre) * scale * gamma[column] + beta[column]
 
 
@@ -60,13 +60,13 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     for row in range(first, last):
         at, centre, scale = row * columns, mean[row], inverse[row]
         total, total_h = T(0), T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             u = g[at + column] * gamma[column]
             total += u
             total_h = fused_multiply_add(u, (x[at + column] - centre) * scale, total_h)
         mean_u = block_sum(total, parts) / T(columns)
         mean_uh = block_sum(total_h, parts) / T(columns)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             h = (x[at + column] - centre) * scale
             dx[at + column] = scale * (g[at + column] * gamma[column] - mean_u - h * mean_uh)
 
@@ -90,7 +90,7 @@ def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
         sums[(2 * block + 1) * columns + column] = total
 
 
-_parameter_sums, _add_sums = on_device(parameter_sums), on_device(normalization.add_parameter_sums)
+_parameter_sums, _add_sums = device_kernel_of(parameter_sums), device_kernel_of(normalization.add_parameter_sums)
 
 
 def _parameter_sums_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -118,4 +118,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     normalization.layer_norm_parameter_sums.function: _parameter_sums_replacement,
     normalization.layer_norm_parameters_gradient.function: _parameters_gradient_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

@@ -1,6 +1,6 @@
 """Matrix products in tiles of 32 rows and columns, by 128 threads, each with eight rows of a column in registers.
 
-A stretch of terms is in shared memory. The element of row r and term k is at 33 k + r of `left`, that of column c at 33 k + c of
+Tiles of 32 terms are in shared memory. The element of row r and term k is at 33 k + r of `left`, that of column c at 33 k + c of
 `right`. So both directions of writes are free of bank conflicts. Sums are the chains of `kernels.gemm.gemm`, and have its bits.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread_index
+from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -30,8 +30,8 @@ TILE_SIDE = 32
 
 
 @scalar_function
-def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Adds a stretch of 32 terms to eight sums, of the rows `row`, `row` + 4, ... and a column."""
+def add_tile_products(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
+    """Adds the products of 32 terms in shared memory to eight sums, of the rows `row`, `row` + 4, ... and a column."""
     for k in range(32):
         b = right[k * 33 + column]
         at = k * 33 + row
@@ -47,8 +47,8 @@ def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 
 @scalar_function
-def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Returns number i of eight sums, which are separate variables and so stay in registers."""
+def select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7):
+    """Returns sum i of eight sums, which are separate variables and so stay in registers."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
     return low if i < 4 else high
@@ -62,11 +62,11 @@ def sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7):
     T=FLOATS,
 )
 def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart, first, last):
-    """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. Units are tiles of each C."""
+    """C = A B for a batch of matrices; parameters are as of `kernels.gemm.gemm`. A unit is a tile of a matrix C."""
     left = shared_array(T, 1056)
     right = shared_array(T, 1056)
     bands, panels, chains = (m + 31) // 32, (n + 31) // 32, chains_of(k)
-    lane, row = thread() % 32, thread() // 32
+    lane, row = thread_index() % 32, thread_index() // 32
     for unit in range(first, last):
         matrix = unit // (bands * panels)
         band = unit // panels - matrix * bands
@@ -84,12 +84,14 @@ def product(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, apart
                     b_at = batch * b_batch + (term + row + i) * b_k + column * b_column
                     right[(row + i) * 33 + lane] = b[b_at] if column < n and term + row + i < end else T(0)
                 synchronize()
-                s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+                s0, s1, s2, s3, s4, s5, s6, s7 = add_tile_products(
+                    left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7
+                )
                 synchronize()
             for i in range(8):
                 if top + 4 * i < m and column < n:
                     at = (matrix * m + top + 4 * i) * n + column
-                    total = sum_number(i, s0, s1, s2, s3, s4, s5, s6, s7)
+                    total = select_sum(i, s0, s1, s2, s3, s4, s5, s6, s7)
                     c[at] = total if chain == first_chain else c[at] + total
 
 
@@ -113,7 +115,7 @@ def _product_launch(
 
 
 def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `gemm`."""
+    """Returns the GPU launches that replace a launch of `gemm`."""
     operands: Any = launch.operands
     m, n, *_ = operands[3:12]
     unit, together, _, apart, *_ = operands[12:]
@@ -125,8 +127,8 @@ def _gemm_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     ]
 
 
-def _chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `add_chains`."""
+def _add_chains_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
+    """Returns the GPU launches that replace a launch of `add_chains`, which adds the partial products of chains."""
     operands: Any = launch.operands
     x, y, chains, size, *_ = operands
     return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_epilogue_launches(launch)]
@@ -162,7 +164,7 @@ def _gemv_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
 
 
 def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
-    """Returns the replacement of `transpose_matrix`: a copy from transposed places."""
+    """Returns the replacement of `transpose_matrix`: a strided copy."""
     operands: Any = launch.operands
     x, y, rows, columns = operands
     source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
@@ -173,17 +175,17 @@ def _transpose_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Sc
 
 
 def _epilogue_launches(launch: Launch) -> list[Launch]:
-    """Returns the launches that follow a product: operands that a CPU kernel applies to its rows, here for all rows."""
+    """Returns the epilogue launches among a product's operands, which a GPU runs on all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
-_add_parts = on_device(add_parts)
+_add_parts = device_kernel_of(add_parts)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     gemm.gemm.function: _gemm_replacement,
-    gemm.add_chains.function: _chains_replacement,
+    gemm.add_chains.function: _add_chains_replacement,
     gemv.gemv.function: _gemv_replacement,
     pairs.gemm_pairs.function: _pairs_replacement,
     transpose.transpose_matrix.function: _transpose_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

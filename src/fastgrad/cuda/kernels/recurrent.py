@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
@@ -42,13 +42,13 @@ def step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, nex
 def step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
     """Computes the cotangents of a unit's products and inputs from `d_state`, the cotangent of its state.
 
-    At `element`, `dh` and `dc` become the cotangents of the previous state, for its direct use.
+    At `element`, `dh` and `dc` become the cotangents of the previous state, except through the products.
     """
 
 
 @kernel("matrix: in[T], packed: out[T], n: int, row: int, column: int, first: int, last: int", noalias=True, T=FLOATS)
 def copy_matrix(matrix, packed, n, row, column, first, last):
-    """Copies a matrix of n columns with these strides to rows. Units are elements."""
+    """Copies a matrix of n columns with the strides `row` and `column` to contiguous rows. A unit is an element."""
     for i in range(first, last):
         term = i // n
         packed[i] = matrix[term * row + (i - term * n) * column]
@@ -91,7 +91,7 @@ def _run_step_backwards(
     gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     t, first, last,
 ):  # fmt: skip
-    """A backward time step: the cotangents of inputs, products, and the previous states for their direct use.
+    """A backward time step: cotangents of inputs and gate products, and of previous states except through the products.
 
     After the first time step, for `t` = -1, it completes the cotangents of the first states. `dp` may be `gates`.
     """
@@ -135,11 +135,11 @@ _BACKWARD_SIGNATURE = (
 )
 
 
-@kernel("given: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
-def first_state(given, states, end, steps, first, last):
-    """Copies a given first state to the states of all time steps; without time steps also to the last state."""
+@kernel("initial: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
+def first_state(initial, states, end, steps, first, last):
+    """Copies the initial state to the start of `states`; without time steps also to `end`, the last state."""
     for i in range(first, last):
-        state = given[i]
+        state = initial[i]
         states[i] = state
         if steps == 0:
             end[i] = state
@@ -193,7 +193,7 @@ def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at,
 
 @scalar_function
 def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
-    """Computes the cotangents of a GRU's unit in a time step; products and inputs have different ones."""
+    """Computes the cotangents of a GRU's unit in a time step: of its products in `dp`, of its inputs in `dx`."""
     z, r, c = gates[gates_at], gates[gates_at + units], gates[gates_at + 2 * units]
     of_z = d_state * (hs[state_at] - c) * (z * (T(1) - z))
     e = d_state * (T(1) - z) * (T(1) - c * c)
@@ -205,13 +205,13 @@ def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, s
 
 @scalar_function
 def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, gates_at, unit, state_at, next_state_at, units, keeps_state):
-    """Computes a simple recurrent unit in a time step, with the formula of `kernels.recurrent.simple`."""
+    """Computes a simple RNN's unit in a time step, with the formula of `kernels.recurrent.simple`."""
     hs[next_state_at] = hs[state_at] if keeps_state else tanh((x[gates_at] + p0) + bias[unit])
 
 
 @scalar_function
 def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element, state_at, next_state_at, units):
-    """Computes the cotangents of a simple recurrent unit in a time step; products and inputs have equal ones."""
+    """Computes the equal cotangents of a simple RNN unit's product and input in a time step, in `dp`."""
     h = hs[next_state_at]
     dp[gates_at] = d_state * (T(1) - h * h)
     dh[element] = T(0)
@@ -220,8 +220,8 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d_state, gates_at, element
 # ---- replacements of CPU kernels ---------------------------------------------------------------------------
 
 
-def _step_kernel(name: str, body: Any, signature: str, **own: Any) -> DeviceKernel:
-    function: Any = types.FunctionType(body.__code__, {**globals(), **own}, name)
+def _step_kernel(name: str, body: Any, signature: str, **cell_globals: Any) -> DeviceKernel:
+    function: Any = types.FunctionType(body.__code__, {**globals(), **cell_globals}, name)
     function.__doc__ = body.__doc__
     return DeviceKernel(function, parse_signature(signature), {"T": FLOATS})
 
@@ -233,19 +233,21 @@ def _cell_replacements(
 
     The arguments are as in `kernels.recurrent.walk.cell_kernels`.
     """
-    own = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(carries)}
-    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARD_SIGNATURE, **own, step=step)
-    backwards = _step_kernel(f"{name}_step_back", _run_step_backwards, _BACKWARD_SIGNATURE, **own, step_back=step_back)
+    cell_globals = {"GATE_COUNT": gates, "HAS_SECOND_STATE": int(carries)}
+    forwards = _step_kernel(f"{name}_step", _run_step_forwards, _FORWARD_SIGNATURE, **cell_globals, step=step)
+    backwards = _step_kernel(
+        f"{name}_step_back", _run_step_backwards, _BACKWARD_SIGNATURE, **cell_globals, step_back=step_back
+    )
 
     def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
         x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, _, batch, steps, units, masked = operands
         states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
         arrays = x, packed, bias, mask, hs, kept, gates, h, c
-        given = batch, steps, units, masked
+        sizes = batch, steps, units, masked
         return [
             *[device_launch(_first_state_on_gpu, dtypes, (*state, steps), batch * units) for state in states],
-            *[device_launch(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
+            *[device_launch(forwards, dtypes, (*arrays, *sizes, t), batch * units) for t in range(steps)],
         ]
 
     def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -263,7 +265,7 @@ def _pack_replacement(launch: Launch, dtypes: Mapping[str, str], memory: Scratch
     return [device_launch(_copy_on_gpu, dtypes, (matrix, packed, n, row, column), k * n)]
 
 
-_first_state_on_gpu, _copy_on_gpu = on_device(first_state), on_device(copy_matrix)
+_first_state_on_gpu, _copy_on_gpu = device_kernel_of(first_state), device_kernel_of(copy_matrix)
 _lstm_replacement, _lstm_gradient_replacement = _cell_replacements("lstm", lstm_step, lstm_step_back, 4, carries=True)
 _gru_replacement, _gru_gradient_replacement = _cell_replacements("gru", gru_step, gru_step_back, 3)
 _simple_replacement, _simple_gradient_replacement = _cell_replacements("simple_rnn", simple_step, simple_step_back, 1)
@@ -277,4 +279,4 @@ REPLACEMENTS: dict[Any, Replacement] = {
     simple_rnn.function: _simple_replacement,
     simple_rnn_gradient.function: _simple_gradient_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

@@ -87,16 +87,16 @@ class _BlockReduction(ReductionEmitter):
                             self._store_part(number, "u")
 
     def _write_element_loop(self, phase: Phase, begin: str, finish: str) -> None:
-        """Generates the loop over elements, in which threads take turns."""
+        """Generates the loop over elements, in which a thread takes strided elements."""
         writer, inner = self.writer, f"k{self.dims[-1]}"
-        with writer.block(f"for s in range({begin} + thread(), {finish}, threads())"):
+        with writer.block(f"for s in range({begin} + thread_index(), {finish}, block_size())"):
             writer.write_dimension_indices("s", self.reduced)
             self._write_outer_loads(phase)
             self._write_elements(phase, f"for j in range({inner}, {inner} + 1)", None, "total{0}")
 
     def _in_one_thread(self, writer: DeviceWriter) -> Any:
-        """A context in which the written code is for the thread that stores a value which all threads of a block have."""
-        return writer.block("if thread() == 0") if writer.together else contextlib.nullcontext()
+        """Returns a context whose generated code runs in one thread of each block."""
+        return writer.block("if thread_index() == 0") if writer.together else contextlib.nullcontext()
 
     def _store_results(self, writer: Any, phase: Phase, place: str) -> None:
         if any(number in self.fused.outputs for number in phase.kept):

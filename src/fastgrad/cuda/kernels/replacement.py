@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.cuda.codegen.kernel import DeviceKernel, TypedDeviceKernel
 from fastgrad.kernels.runtime.launch import Launch, Scratch
 
 
 class ScratchMemory:
-    """The scratch memory of an operation. GPU kernels may add to it."""
+    """The scratch memory of an operation: the CPU kernels' arrays, and arrays that GPU kernels add."""
 
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
         self.arrays = [*arrays]
@@ -24,19 +24,19 @@ class ScratchMemory:
 
 
 Replacement = Callable[[Launch, Mapping[str, str], ScratchMemory], Sequence[Launch]]
-"""Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `OnDevice`."""
+"""A function of a CPU kernel's launch, its dtypes and scratch memory, which returns GPU launches."""
 
 
 def device_launch(kernel: DeviceKernel, dtypes: Mapping[str, str], operands: Sequence[Any], units: int) -> Launch:
     """Returns a launch of a GPU kernel."""
-    return Launch(OnDevice(kernel, dtypes), tuple(operands), units)  # type: ignore[arg-type]
+    return Launch(TypedDeviceKernel(kernel, dtypes), tuple(operands), units)  # type: ignore[arg-type]
 
 
-def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
+def with_kernel(launch: Launch, kernel: TypedDeviceKernel) -> Launch:
     """Returns a launch of ``kernel`` with the operands and units of ``launch``."""
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
 def same_operands_replacement(kernel: DeviceKernel) -> Replacement:
-    """Returns the replacement by a kernel with the operands and units of the CPU's."""
-    return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
+    """Returns the replacement by a GPU kernel with the operands and units of the CPU kernel."""
+    return lambda launch, dtypes, memory: [with_kernel(launch, TypedDeviceKernel(kernel, dtypes))]

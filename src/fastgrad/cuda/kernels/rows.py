@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.body import block_size, shared_array, thread_index
 from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel
 from fastgrad.cuda.kernels.block_reductions import BLOCK_REDUCTIONS
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch, same_operands_replacement
@@ -35,7 +35,7 @@ def greatest_of_row(x, at, terms, inner, parts):
     `parts` is as in `reduce_block`.
     """
     greatest = T(-math.inf)
-    for term in range(thread(), terms, threads()):
+    for term in range(thread_index(), terms, block_size()):
         greatest = nan_greatest(greatest, x[at + term * inner])
     return block_greatest(greatest, parts)
 
@@ -45,7 +45,7 @@ def row_exponentials(x, y, at, terms, inner, parts):
     """Writes e^(x - the greatest element) of a row to `y`; returns the greatest element and the sum of the powers."""
     greatest = greatest_of_row(x, at, terms, inner, parts)
     total = T(0)
-    for term in range(thread(), terms, threads()):
+    for term in range(thread_index(), terms, block_size()):
         power = exp(x[at + term * inner] - greatest)
         y[at + term * inner] = power
         total += power
@@ -66,22 +66,22 @@ def softmax(x, y, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         _, total = row_exponentials(x, y, at, terms, inner, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             y[at + term * inner] /= total
 
 
 @device_kernel(_SIGNATURE, T=FLOATS)
 def log_softmax(x, y, terms, inner, first, last):
-    """x less the logarithm of the row's sum of e^x."""
+    """x - log(the row's sum of e^x)."""
     parts = shared_array(T, 256)
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         greatest = greatest_of_row(x, at, terms, inner, parts)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += exp(x[at + term * inner] - greatest)
         total = log(block_sum(total, parts))
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             y[at + term * inner] = (x[at + term * inner] - greatest) - total
 
 
@@ -92,10 +92,10 @@ def softmax_gradient(g, y, dx, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += g[at + term * inner] * y[at + term * inner]
         total = block_sum(total, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             dx[at + term * inner] = (g[at + term * inner] - total) * y[at + term * inner]
 
 
@@ -106,10 +106,10 @@ def log_softmax_gradient(g, y, dx, terms, inner, first, last):
     for unit in range(first, last):
         at = row_start(unit, terms, inner)
         total = T(0)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             total += g[at + term * inner]
         total = block_sum(total, parts)
-        for term in range(thread(), terms, threads()):
+        for term in range(thread_index(), terms, block_size()):
             dx[at + term * inner] = g[at + term * inner] - exp(y[at + term * inner]) * total
 
 
@@ -126,9 +126,9 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
         if label < 0 or label >= columns:
             return row
         greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = log(total) - (logits[at + label] - greatest)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             probabilities[at + column] /= total
     return -1
 
@@ -139,16 +139,16 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     I=on_cpu.INDEX_DTYPES,
 )
 def sparse_cross_entropy_and_gradient(g, logits, labels, loss, dx, columns, first, last):
-    """Losses and g times (softmax - onehot(labels)). Returns the same as `sparse_cross_entropy`."""
+    """Losses and g times (softmax - onehot(labels)). Returns -1, or the row of a label outside [0, columns)."""
     parts = shared_array(T, 256)
     for row in range(first, last):
         at, label, scale = row * columns, labels[row], g[row]
         if label < 0 or label >= columns:
             return row
         greatest, total = row_exponentials(logits, dx, at, columns, 1, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = log(total) - (logits[at + label] - greatest)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             dx[at + column] = scale * (dx[at + column] / total - (T(1) if column == label else T(0)))
     return -1
 
@@ -163,11 +163,11 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
         at = row * columns
         greatest, total = row_exponentials(logits, probabilities, at, columns, 1, parts)
         shift, of_row = log(total), T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             of_row += labels[at + column] * (shift - (logits[at + column] - greatest))
             probabilities[at + column] /= total
         of_row = block_sum(of_row, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             loss[row] = of_row
 
 
@@ -180,10 +180,10 @@ def logsumexp(x, out, columns, first, last):
         greatest = greatest_of_row(x, at, columns, 1, parts)
         greatest = greatest if greatest - greatest == 0 else T(0)
         total = T(0)
-        for column in range(thread(), columns, threads()):
+        for column in range(thread_index(), columns, block_size()):
             total += exp(x[at + column] - greatest)
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[row] = log(total) + greatest
 
 
@@ -193,10 +193,10 @@ def norms(x, out, columns, parts, first, last):
     shared = shared_array(T, 256)
     for row in range(first, last):
         total = T(0)
-        for i in range(row * columns * parts + thread(), (row + 1) * columns * parts, threads()):
+        for i in range(row * columns * parts + thread_index(), (row + 1) * columns * parts, block_size()):
             total += x[i] * x[i]
         total = block_sum(total, shared)
-        if thread() == 0:
+        if thread_index() == 0:
             out[row * parts] = math.sqrt(total)
             if parts == 2:
                 out[row * parts + 1] = T(0)
@@ -208,10 +208,12 @@ def block_squares(x, out, size, first, last):
     parts = shared_array(T, 256)
     for block in range(first, last):
         total = T(0)
-        for i in range(block * BLOCK_ELEMENTS + thread(), least((block + 1) * BLOCK_ELEMENTS, size), threads()):
+        for i in range(
+            block * BLOCK_ELEMENTS + thread_index(), least((block + 1) * BLOCK_ELEMENTS, size), block_size()
+        ):
             total += x[i] * x[i]
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[block] = total
 
 
@@ -227,10 +229,10 @@ def block_squares_of_arrays(g, count, sizes, out, first, last):
             if begin <= unit < end:
                 start = (unit - begin) * BLOCK_ELEMENTS
                 total = T(0)
-                for i in range(start + thread(), least(start + BLOCK_ELEMENTS, n), threads()):
+                for i in range(start + thread_index(), least(start + BLOCK_ELEMENTS, n), block_size()):
                     total += x[i] * x[i]
                 total = block_sum(total, parts)
-                if thread() == 0:
+                if thread_index() == 0:
                     out[unit] = total
             begin = end
 
@@ -242,10 +244,10 @@ def sums_of_squares(g, count, sizes, out, first, last):
     for k in range(first, last):
         x, n = g[k], sizes[k]
         total = T(0)
-        for i in range(thread(), n, threads()):
+        for i in range(thread_index(), n, block_size()):
             total += x[i] * x[i]
         total = block_sum(total, parts)
-        if thread() == 0:
+        if thread_index() == 0:
             out[k] = total
 
 
@@ -255,7 +257,7 @@ def _sums_of_squares_replacement(launch: Launch, dtypes: Mapping[str, str], memo
     return [device_launch(sums_of_squares, dtypes, launch.operands, len(arrays))]
 
 
-def _across(kernel: DeviceKernel) -> Replacement:
+def _softmax_across_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement of a kernel of `softmax_across`."""
 
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
@@ -267,27 +269,27 @@ def _across(kernel: DeviceKernel) -> Replacement:
     return replacement
 
 
-def _along(kernel: DeviceKernel) -> Replacement:
+def _softmax_replacement(kernel: DeviceKernel) -> Replacement:
     """Returns the replacement of a kernel of `softmax`: rows without a stride."""
     return lambda launch, dtypes, memory: [device_launch(kernel, dtypes, (*launch.operands, 1), launch.units)]
 
 
 REPLACEMENTS: dict[Any, Replacement] = {
-    on_cpu.softmax.function: _along(softmax),
-    on_cpu.softmax_gradient.function: _along(softmax_gradient),
-    on_cpu.log_softmax.function: _along(log_softmax),
-    on_cpu.log_softmax_gradient.function: _along(log_softmax_gradient),
+    on_cpu.softmax.function: _softmax_replacement(softmax),
+    on_cpu.softmax_gradient.function: _softmax_replacement(softmax_gradient),
+    on_cpu.log_softmax.function: _softmax_replacement(log_softmax),
+    on_cpu.log_softmax_gradient.function: _softmax_replacement(log_softmax_gradient),
     on_cpu.sparse_cross_entropy.function: same_operands_replacement(sparse_cross_entropy),
     on_cpu.sparse_cross_entropy_and_gradient.function: same_operands_replacement(sparse_cross_entropy_and_gradient),
     on_cpu.cross_entropy.function: same_operands_replacement(cross_entropy),
-    softmax_across.softmax_across.function: _across(softmax),
-    softmax_across.softmax_across_gradient.function: _across(softmax_gradient),
-    softmax_across.log_softmax_across.function: _across(log_softmax),
-    softmax_across.log_softmax_across_gradient.function: _across(log_softmax_gradient),
+    softmax_across.softmax_across.function: _softmax_across_replacement(softmax),
+    softmax_across.softmax_across_gradient.function: _softmax_across_replacement(softmax_gradient),
+    softmax_across.log_softmax_across.function: _softmax_across_replacement(log_softmax),
+    softmax_across.log_softmax_across_gradient.function: _softmax_across_replacement(log_softmax_gradient),
     general.logsumexp_rows.function: same_operands_replacement(logsumexp),
     general.norms_of_rows.function: same_operands_replacement(norms),
     squares.block_squares.function: same_operands_replacement(block_squares),
     squares.block_squares_of_arrays.function: same_operands_replacement(block_squares_of_arrays),
     squares.sums_of_squares.function: _sums_of_squares_replacement,
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

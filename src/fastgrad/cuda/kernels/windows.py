@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.codegen.kernel import on_device
+from fastgrad.cuda.codegen.kernel import device_kernel_of
 from fastgrad.cuda.kernels.replacement import Replacement, ScratchMemory, device_launch
 from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -57,7 +57,7 @@ multiply_add = by_dtype(float32=_multiply_add_floats, float64=_multiply_add_floa
 
 @scalar_function
 def source_element(source, places, image, a, b, c, offsets, at, group):
-    """Returns the source's element for a place of the result, at three offsets and a channel; 0 outside of the source."""
+    """Returns the source element that a result position reads at offsets and a channel; 0 outside the source."""
     x = a * places[MOVE_WORD] + places[START_WORD] + offsets[at]
     y = b * places[MOVE_WORD + 1] + places[START_WORD + 1] + offsets[at + 1]
     z = c * places[MOVE_WORD + 2] + places[START_WORD + 2] + offsets[at + 2]
@@ -69,17 +69,17 @@ def source_element(source, places, image, a, b, c, offsets, at, group):
 
 
 @scalar_function
-def image_and_place(number, counts, counts_at):
-    """Returns the image, and the three coordinates in its result, of the place with a number."""
+def image_and_position(position_number, counts, counts_at):
+    """Returns the image of a result position, and its three coordinates, from the position's number."""
     in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
-    line = number // in_c
+    line = position_number // in_c
     plane = line // in_b
-    return plane // in_a, plane % in_a, line % in_b, number - line * in_c
+    return plane // in_a, plane % in_a, line % in_b, position_number - line * in_c
 
 
 @scalar_function
 def result_index(places, image, a, b, c):
-    """Returns the index of the first element that a convolution's result has at a place of an image."""
+    """Returns the index of the first channel of a convolution's result at position (a, b, c) of an image."""
     return (
         image * places[TARGET_IMAGE_WORD]
         + a * places[TARGET_WORD]
@@ -95,14 +95,14 @@ def result_index(places, image, a, b, c):
     T=SUM_DTYPES,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """Products of the source's windows with filters. Units are columns of a group at a place of a phase."""
+    """Convolves a source with filters. A unit is a column of a group at a result position of a phase."""
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
     chains = (depth + MOST_CHAIN_TERMS - 1) // MOST_CHAIN_TERMS
     for unit in range(first, last):
         line = unit // columns
         number = line // groups
         group = line - number * groups
-        image, a, b, c = image_and_place(number, places, phase + POSITIONS_WORD)
+        image, a, b, c = image_and_position(number, places, phase + POSITIONS_WORD)
         filter_at = group * places[FILTER_GROUP_WORD] + unit - line * columns
         total = T(0)
         for chain in range(chains):
@@ -117,27 +117,27 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
 
 
 @kernel(
-    "source: in[T], given: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], many: int, "
-    "first: int, last: int",
+    "source: in[T], cotangents: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], "
+    "row_count: int, first: int, last: int",
     noalias=True,
     T=SUM_DTYPES,
 )
-def gather_filters(source, given, target, places, rows, counts, many, first, last):
-    """The gradient of filters, in chunks of places. A unit is a column of a row, of a group and a chunk."""
+def gather_filters(source, cotangents, target, places, rows, counts, row_count, first, last):
+    """The gradient of filters over chunks of result positions. A unit is a column of a filter row, group and chunk."""
     count = places[IMAGES_WORD] * counts[0] * counts[1] * counts[2]
     columns, groups = places[COLUMNS_WORD], places[GROUPS_WORD]
     for unit in range(first, last):
         line = unit // columns
         column = unit - line * columns
-        row = 5 * (line % many)
-        group = line // many % groups
-        chunk = line // (many * groups)
+        row = 5 * (line % row_count)
+        group = line // row_count % groups
+        chunk = line // (row_count * groups)
         total = T(0)
         for number in range(count * chunk // places[CHUNKS_WORD], count * (chunk + 1) // places[CHUNKS_WORD]):
-            image, a, b, c = image_and_place(number, counts, 0)
-            given_at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
+            image, a, b, c = image_and_position(number, counts, 0)
+            cotangent_at = result_index(places, image, a, b, c) + group * places[FILTER_GROUP_WORD] + column
             x = source_element(source, places, image, a, b, c, rows, row, group)
-            total = multiply_add(x, given[given_at], total)
+            total = multiply_add(x, cotangents[cotangent_at], total)
         at = chunk * places[CHUNK_SIZE_WORD] + group * places[TARGET_GROUP_WORD] + column
         target[at + rows[row + 4]] = total
 
@@ -145,41 +145,41 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
-def _terms_in_windows(words: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
-    """Converts a table's pairs (place in a patch, number) to rows (three coordinates, channel, number)."""
-    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
-    channels = max(1, int(words[SOURCE_CHANNELS_WORD]))
-    at = patches.EXTENT_WORD if words[patches.COPIED_WORD] else SOURCE_WORD
-    _, high, wide = words[at : at + 3]
+def _terms_in_windows(table: np.ndarray, begin: int, count: int, item_bytes: int) -> Constant:
+    """Converts a table's pairs (patch offset, filter offset) to rows (coordinates, channel, filter offset)."""
+    pairs = table[begin : begin + 2 * count].reshape(-1, 2) // item_bytes
+    channels = max(1, int(table[SOURCE_CHANNELS_WORD]))
+    at = patches.EXTENT_WORD if table[patches.COPIED_WORD] else SOURCE_WORD
+    _, high, wide = table[at : at + 3]
     inside, channel = np.divmod(pairs[:, 0], channels)
     line, c = np.divmod(inside, max(1, wide))
     a, b = np.divmod(line, max(1, high))
     return Constant(np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1))
 
 
-def _table_with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
+def _table_with_groups(table: np.ndarray, groups: int, columns: int) -> np.ndarray:
     """Returns a copy of a convolution's table for other groups, whose channels and filters are neighbours."""
-    words = words.copy()
-    words[[GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WORD]] = (
+    table = table.copy()
+    table[[GROUPS_WORD, SOURCE_GROUP_WORD, FILTER_GROUP_WORD, TARGET_GROUP_WORD, COLUMNS_WORD]] = (
         groups,
         1,
         1,
         1,
         columns,
     )
-    return words
+    return table
 
 
-def _depthwise_table(words: np.ndarray) -> np.ndarray:
+def _depthwise_convolution_table(table: np.ndarray) -> np.ndarray:
     """Returns a depthwise convolution's table for `slide`, with each of its columns as a group."""
-    return _table_with_groups(words, int(words[COLUMNS_WORD]), 1)
+    return _table_with_groups(table, int(table[COLUMNS_WORD]), 1)
 
 
-def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
+def _slide_launch(arrays: tuple[Any, ...], table: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
     """Returns the launch of `slide` for one phase of a convolution's table."""
-    places = int(words[IMAGES_WORD] * words[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
-    units = places * int(words[GROUPS_WORD] * words[COLUMNS_WORD])
-    return device_launch(_slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), units)
+    places = int(table[IMAGES_WORD] * table[phase + POSITIONS_WORD : phase + POSITIONS_WORD + 3].prod())
+    units = places * int(table[GROUPS_WORD] * table[COLUMNS_WORD])
+    return device_launch(_slide, dtypes, (*arrays, Constant(table), terms, phase, len(terms.array) // 5), units)
 
 
 def _slide_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
@@ -214,34 +214,34 @@ def _few_channels_replacement(launch: Launch, dtypes: Mapping[str, str], memory:
     return launches
 
 
-def _phase_offsets(count: int) -> range:
-    """Returns the offsets of the phases in the words of a convolution's table."""
-    return range(patches.HEADER_WORDS, patches.HEADER_WORDS + count * patches.PHASE_WORDS, patches.PHASE_WORDS)
+def _phase_offsets(phase_count: int) -> range:
+    """Returns the word offset of each phase in a convolution's table."""
+    return range(patches.HEADER_WORDS, patches.HEADER_WORDS + phase_count * patches.PHASE_WORDS, patches.PHASE_WORDS)
 
 
 def _filter_gradient_replacement(converted_table: Callable[[np.ndarray], np.ndarray] = np.array) -> Replacement:
     def replacement(launch: Launch, dtypes: Mapping[str, str], memory: ScratchMemory) -> list[Launch]:
         operands: Any = launch.operands
-        source, given, target, table = operands
+        source, cotangents, target, table = operands
         words = converted_table(table.array)
-        many, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
-        rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, many, np.dtype(dtypes["T"]).itemsize)
+        row_count, columns = int(words[patches.ROWS_WORD]), int(words[COLUMNS_WORD])
+        rows = _terms_in_windows(words, patches.GRADIENT_HEADER_WORDS, row_count, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE_WORD], *words[TARGET_WORD : TARGET_WORD + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
-        units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * many * columns
-        arrays = source, given, target, Constant(words), rows, counts
-        return [device_launch(_gather_filters, dtypes, (*arrays, many), units)]
+        units = int(words[CHUNKS_WORD] * words[GROUPS_WORD]) * row_count * columns
+        arrays = source, cotangents, target, Constant(words), rows, counts
+        return [device_launch(_gather_filters, dtypes, (*arrays, row_count), units)]
 
     return replacement
 
 
-_slide, _gather_filters = on_device(slide), on_device(gather_filters)
+_slide, _gather_filters = device_kernel_of(slide), device_kernel_of(gather_filters)
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
-    patches.slide_lanes.function: _slide_replacement(_depthwise_table),
+    patches.slide_lanes.function: _slide_replacement(_depthwise_convolution_table),
     few_channels.slide_few_channels.function: _few_channels_replacement,
     patches.gather_filters.function: _filter_gradient_replacement(),
-    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_table),
+    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_convolution_table),
 }
-"""The table of `choice`."""
+"""The GPU replacements of CPU kernels, by the body of the CPU kernel."""

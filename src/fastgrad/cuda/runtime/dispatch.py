@@ -1,4 +1,4 @@
-"""Dispatch of operation calls to devices, after the first use of a GPU. Before that, calls know nothing of devices."""
+"""Dispatch of operation calls to devices, after the first use of a GPU. Until then, calls do not look at devices."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class _DeviceDispatcher(Dispatcher):
             return operation.run(*arrays, **attributes)
         return run_on(device, operation, arrays, attributes)
 
-    def on_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        """Lets results on the host go to any device if all inputs may."""
+    def mark_unplaced_results(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """Marks results on the host as without a fixed device if no input has a fixed device."""
         if not placement.is_scoped and all(map(has_no_fixed_device, inputs)):
             for y in outputs:
                 if isinstance(y._array, np.ndarray):
@@ -41,7 +41,7 @@ class _DeviceDispatcher(Dispatcher):
 
 
 def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
-    """Returns the device of an operation, and its inputs there.
+    """Returns the device that an operation runs on, and the operation's inputs on that device.
 
     It is the scope's device, else the tensors' device, else the default device.
 

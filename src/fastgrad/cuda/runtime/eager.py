@@ -1,4 +1,4 @@
-"""Eager operations on a GPU: a program of one operation, made at its first call with arrays of such shapes and dtypes.
+"""Eager operations on a GPU: a program of one operation, made at its first call with arrays of its shapes and dtypes.
 
 One run on the host gives the shapes and dtypes of the results, and raises the errors for bad inputs. During a recording an operation
 without a program runs on the host only: most such calls happen once.
@@ -30,7 +30,7 @@ MOST_CACHED_PROGRAMS = 4096
 
 
 class _CachedProgram(NamedTuple):
-    """The program of an operation for arrays of certain shapes.
+    """The program of an operation for input arrays of one tuple of shapes and dtypes.
 
     Attributes:
         program: None if the operation runs on the host, because its arrays hold Python objects.

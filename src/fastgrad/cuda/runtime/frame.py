@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanent, Place, Plan
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.kernels.codegen.signature import LIST_KINDS
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
@@ -27,16 +27,16 @@ class PreparedLaunch:
 
     Attributes:
         loaded: the driver's object for the kernel.
-        words: addresses and numbers. The last word is the address of its answer.
+        words: addresses and numbers. The last word is the address of its status word.
         units: the number of units of work.
         moves: words that depend on the addresses of arrays: (index of the word, base, offset).
-        answer: the number of its answer, if it may stop the program.
+        status_index: the index of its status word, if it may stop the program.
     """
 
-    __slots__ = ("answer", "loaded", "moves", "units", "words")
+    __slots__ = ("loaded", "moves", "status_index", "units", "words")
 
-    def __init__(self, loaded: Any, units: int, answer: int | None) -> None:
-        self.loaded, self.units, self.answer = loaded, units, answer
+    def __init__(self, loaded: Any, units: int, status_index: int | None) -> None:
+        self.loaded, self.units, self.status_index = loaded, units, status_index
         self.words: list[int | float] = []
         self.moves: list[tuple[int, int, int]] = []
 
@@ -45,7 +45,7 @@ class DeviceFrame:
     """The kernels of a plan, ready to be launched.
 
     Args:
-        plan: the plan to run, with launches of this device (`choice.GPU_PLANNING`).
+        plan: the plan to run, with launches of this device (`choice.GPU_TARGET`).
         device: the device.
 
     Attributes:
@@ -59,16 +59,16 @@ class DeviceFrame:
         self._words: list[int] = []  # in device memory: addresses of lists, sizes, numbers
         self._moves: list[tuple[int, int, int]] = []
         self._inner: list[tuple[PreparedLaunch, int, int]] = []  # words that hold the address of such a word
-        self._answer_count = 0
+        self._status_count = 0
         self.calls = [self._prepared_launches_of_action(action) for action in plan.actions]
-        self._answer_memory = device.array((max(self._answer_count, 1),), np.uint64)
+        self._status_memory = device.array((max(self._status_count, 1),), np.uint64)
         self._table = device.put(np.array(self._words or [0], np.int64))
         for call, word_index, table_index in self._inner:
             call.words[word_index] = self._table.address + 8 * table_index
         for calls in self.calls:
             for call in calls:
-                # A kernel without a status writes no answer, so its address does not matter.
-                call.words[-1] = self._answer_memory.address + 8 * (call.answer or 0)
+                # A kernel without a status writes no status word, so its address does not matter.
+                call.words[-1] = self._status_memory.address + 8 * (call.status_index or 0)
 
     def bind(self, arena: int, objects: Sequence[int]) -> None:
         """Sets the addresses of arrays in the launch words of all kernels.
@@ -87,30 +87,30 @@ class DeviceFrame:
             self.device.driver.copy_in(self._table.address, np.array(self._words, np.int64))
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
-        """Returns the address of a value."""
+        """Returns the device address of a value at ``place``."""
         if isinstance(place, InPermanent):
             return self._permanent_address(place.array)
         base, offset = _base_and_offset(place)
         return (arena if base == ARENA_BASE else objects[base]) + offset
 
-    def clear_answers(self) -> None:
-        """Resets the answers of all kernels before a run of the program."""
-        if self._answer_count:
-            self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answer_count)
+    def clear_statuses(self) -> None:
+        """Resets the status words of all kernels before a run of the program."""
+        if self._status_count:
+            self.device.driver.fill(self._status_memory.address, 255, 8 * self._status_count)
 
-    def answers(self) -> np.ndarray:
-        """Returns the answers of kernels by number; waits for the kernels."""
-        values = np.empty(self._answer_count, np.uint64)
-        self.device.driver.copy_out(values, self._answer_memory.address)
+    def kernel_statuses(self) -> np.ndarray:
+        """Returns the status words of kernels that may stop the program, in launch order, after all ended."""
+        values = np.empty(self._status_count, np.uint64)
+        self.device.driver.copy_out(values, self._status_memory.address)
         return values
 
-    def put(self, array: np.ndarray) -> None:
+    def upload_variable(self, host_array: np.ndarray) -> None:
         """Copies a variable's host array to its value on the device."""
-        self.device.driver.copy_in(self._permanent_address(array), array)
+        self.device.driver.copy_in(self._permanent_address(host_array), host_array)
 
-    def get(self, array: np.ndarray) -> None:
+    def download_variable(self, host_array: np.ndarray) -> None:
         """Copies a variable's value from the device to its host array."""
-        self.device.driver.copy_out(array, self._permanent_address(array))
+        self.device.driver.copy_out(host_array, self._permanent_address(host_array))
 
     # ---- words -----------------------------------------------------------------------------------------
 
@@ -120,16 +120,16 @@ class DeviceFrame:
         return [self._prepared_launch(action, launch) for launch in action.launches.launches]
 
     def _prepared_launch(self, action: Action, launch: Launch) -> PreparedLaunch:
-        on_device: Any = launch.kernel
-        kernel, dtypes = on_device
-        answer = None
+        typed_kernel: Any = launch.kernel
+        kernel, dtypes = typed_kernel
+        status_index = None
         if kernel.signature.returns_status:
-            answer = self._answer_count
-            self._answer_count += 1
-        call = PreparedLaunch(self.device.driver.load(kernel, dtypes), launch.units, answer)
+            status_index = self._status_count
+            self._status_count += 1
+        call = PreparedLaunch(self.device.driver.load(kernel, dtypes), launch.units, status_index)
         operand_iterator = iter(launch.operands)
         listed_arrays: tuple[Any, ...] = ()
-        for word_index, parameter in enumerate(kernel.given):
+        for word_index, parameter in enumerate(kernel.entry_parameters):
             call.words.append(0)
             if parameter.kind == "count":
                 call.words[word_index] = len(listed_arrays)
@@ -202,7 +202,7 @@ def _element_count(action: Action, operand: Any) -> int:
     return size_of(value) // value.dtype.itemsize
 
 
-def first_answer(answers: np.ndarray) -> int | None:
-    """Returns the number of the first kernel whose answer tells an error, or None."""
-    numbers = np.flatnonzero(answers != ANSWER_WITHOUT_ERROR)
+def first_failed_kernel(statuses: np.ndarray) -> int | None:
+    """Returns the index of the first status word with an error, or None."""
+    numbers = np.flatnonzero(statuses != STATUS_WITHOUT_ERROR)
     return int(numbers[0]) if len(numbers) else None

@@ -1,9 +1,9 @@
 """Programs on a GPU, the counterpart of `compiler/programs/program.py`.
 
-The plan is as for a CPU, with GPU kernels, which are launched one after another. Kernels write their answers to device memory; the host
+The plan is as for a CPU, with GPU kernels, which are launched one after another. Kernels write status words to device memory; the host
 reads them once, before the program changes variables. If a kernel has stopped the program, the program runs again from its
 beginning, kernel by kernel, up to the failing one, which gives the error. Nodes without kernels run on the host, with copies. The
-host runs loops and branches trip by trip. Stretches of launches are recorded as graphs and launched as one.
+host runs loops and branches trip by trip. Sequences of launches are recorded as graphs and launched as one.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import memory_sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
-from fastgrad.cuda.kernels.choice import GPU_PLANNING
+from fastgrad.cuda.kernels.choice import GPU_TARGET
 from fastgrad.cuda.kernels.library import with_blas_products
-from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_answer
+from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_failed_kernel
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
 
@@ -65,7 +65,7 @@ class DeviceProgram:
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
         self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
-        self.plan = plan(self.tree, GPU_PLANNING)
+        self.plan = plan(self.tree, GPU_TARGET)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)
@@ -85,7 +85,7 @@ class DeviceProgram:
 
     @property
     def graph(self) -> Graph:
-        """The first part of the tree, which is all of it if there is one trace."""
+        """The graph of the first part of the trace tree: the whole recording if there is one trace."""
         return self.tree.graph
 
     @property
@@ -122,7 +122,7 @@ class DeviceProgram:
             run = _ProgramRun(self, self._frame)
             self._bind(arguments, run)
             for array in self._read:
-                self._frame.put(array)
+                self._frame.upload_variable(array)
             try:
                 try:
                     number = run.run()
@@ -135,7 +135,7 @@ class DeviceProgram:
                 if not self._fixed:
                     self._memory, self._results = None, []
             for array in self._written:
-                self._frame.get(array)
+                self._frame.download_variable(array)
             block = self.plan.blocks[number]
             assert block.leaf is not None
             trace_results: list[Any] = []
@@ -148,7 +148,7 @@ class DeviceProgram:
             return block.leaf, trace_results
 
     def release(self) -> None:
-        """Gives tensors that share the memory of variables to be changed their own copies."""
+        """Copies the memory that tensors share with variables that the program changes."""
         last = memory_sharing.last
         for variable in self.plan.written:
             variable._detach_views()
@@ -195,7 +195,7 @@ class DeviceProgram:
             self._frame.bind(self._memory.address, self._objects)
 
     def _result(self, value: Value, address: int) -> DeviceArray | None:
-        """Returns the array of a result: a new one if the program has no fixed memory."""
+        """Returns the array of a result: a new array, or a view of the program's fixed memory."""
         if value.dtype.kind == "O":
             return None
         if not self._fixed:
@@ -208,24 +208,26 @@ class DeviceProgram:
         address = self._frame.address(place, self._memory.address, self._objects)
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
-    def launch_calls(self, key: tuple[int, int], calls: Sequence[PreparedLaunch]) -> None:
-        """Launches kernels. Several become one graph, recorded at the first time, if memory is fixed."""
+    def launch_or_replay(self, graph_key: tuple[int, int], launches: Sequence[PreparedLaunch]) -> None:
+        """Launches kernels; with fixed memory, several kernels are recorded as a CUDA graph once, then replayed."""
         driver = self.device.driver
 
         def launch_all() -> None:
-            for call in calls:
+            for call in launches:
                 driver.launch(call.loaded, call.words, call.units)
 
-        if not self._fixed or len(calls) == 1:
+        if not self._fixed or len(launches) == 1:
             launch_all()
             return
-        if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
-            self._graphs[key] = None  # a library's lazy loading at the first launch would fail during graph capture
+        if graph_key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in launches):
+            self._graphs[graph_key] = (
+                None  # a library's lazy loading at the first launch would fail during graph capture
+            )
             launch_all()
             return
-        if self._graphs.get(key) is None:
-            self._graphs[key] = driver.record(launch_all)
-        driver.replay(self._graphs[key])
+        if self._graphs.get(graph_key) is None:
+            self._graphs[graph_key] = driver.record(launch_all)
+        driver.replay(self._graphs[graph_key])
 
 
 def _passes(blas: Blas | None) -> tuple[Pass, ...]:
@@ -244,7 +246,7 @@ class _ProgramRun:
     """One run of a program.
 
     Attributes:
-        carefully: whether each kernel's answer is checked before the next launch.
+        carefully: whether each kernel's status is checked before the next launch.
         python: values that are Python objects, by id.
         kept: arrays that must live until the run ends.
     """
@@ -261,7 +263,7 @@ class _ProgramRun:
         Raises:
             ProgramStopped: a kernel has stopped the program. If ``carefully``, the kernel's own error is raised instead.
         """
-        self._frame.clear_answers()
+        self._frame.clear_statuses()
         number = 0
         while True:
             for step_number, step in enumerate(self._program._steps[number]):
@@ -282,12 +284,12 @@ class _ProgramRun:
     def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
         if self.carefully:
             for action, call in step.calls:
-                self._program.launch_calls((-1, -1), [call])
-                if call.answer is not None and first_answer(self._frame.answers()) is not None:
+                self._program.launch_or_replay((-1, -1), [call])
+                if call.status_index is not None and first_failed_kernel(self._frame.kernel_statuses()) is not None:
                     self._raise_error_of(action)
             return
-        self._program.launch_calls(key, [call for _, call in step.calls])
-        if step.asks and first_answer(self._frame.answers()) is not None:
+        self._program.launch_or_replay(key, [call for _, call in step.calls])
+        if step.checks_status and first_failed_kernel(self._frame.kernel_statuses()) is not None:
             raise ProgramStopped
 
     def _raise_error_of(self, action: Action) -> None:
@@ -355,17 +357,17 @@ class _LaunchSequence:
 
     Attributes:
         calls: the calls, each with its action.
-        asks: whether their answers are checked after them.
+        checks_status: whether their statuses are checked after them.
     """
 
-    def __init__(self, calls: list[tuple[Action, PreparedLaunch]], asks: bool) -> None:
-        self.calls, self.asks = calls, asks
+    def __init__(self, calls: list[tuple[Action, PreparedLaunch]], checks_status: bool) -> None:
+        self.calls, self.checks_status = calls, checks_status
 
 
 def _steps_by_block(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
     """Returns the steps of each block of the plan: runs of launches, and the host's actions between them.
 
-    Answers are checked after the last kernel that may stop the program, before the first one that changes a variable, and before the
+    Statuses are checked after the last kernel that may stop the program, before the first one that changes a variable, and before the
     host reads a value to decide.
     """
     block_steps: list[list[_LaunchSequence | Action]] = []
@@ -390,7 +392,7 @@ def _steps_by_block(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
 def _launch_sequences(
     calls: list[tuple[Action, PreparedLaunch]], checks_at_end: bool
 ) -> list[_LaunchSequence | Action]:
-    last_check = max([number for number, (_, call) in enumerate(calls, 1) if call.answer is not None], default=0)
+    last_check = max([number for number, (_, call) in enumerate(calls, 1) if call.status_index is not None], default=0)
     if not last_check:
         return [_LaunchSequence(calls, False)] if calls else []
     cut_index = len(calls) if checks_at_end else last_check

@@ -22,7 +22,7 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
         GuardError: a guard has another outcome.
     """
     if operation not in device.graphs:
-        device.graphs[operation] = device.program(operation.graph)
+        device.graphs[operation] = device.compiled_program(operation.graph)
     results: list[Any] = device.graphs[operation](arrays)
     return results
 
@@ -54,16 +54,16 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
 
 
 def _has_next_trip(
-    device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
+    device: Device, loop: Loop, trips_done: int, carried: Sequence[Any], captured: Sequence[Any], trip_limit: Any
 ) -> bool:
     """True if the loop has a further trip, as ``Loop.has_next_iteration``."""
     if loop.condition is None:
-        return done < loop.iteration_count_of_rows(number)
-    if number is not None and done >= int(number):
+        return trips_done < loop.iteration_count_of_rows(trip_limit)
+    if trip_limit is not None and trips_done >= int(trip_limit):
         return False
     (outcome,) = run_graph(device, loop.condition, [*carried, *captured])
     if not moved(outcome, None).reshape(()):
         return False
-    if loop.most is not None and done >= loop.most:
+    if loop.most is not None and trips_done >= loop.most:
         raise loop.double_capacity()
     return True

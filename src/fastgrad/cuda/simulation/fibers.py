@@ -1,7 +1,7 @@
 """The threads of a simulated block as fibers: native code on separate stacks. One runs until it waits for the others.
 
 A stack switch takes nanoseconds; system threads would take 25 us to hand over, at each barrier and for each thread. No Python runs on
-these stacks: `fibers_ir` answers a thread's request, or writes it to the thread's row for the caller of `run_until_all_wait`.
+these stacks: `fibers_ir` answers a thread's request, or writes it to the thread's state for the caller of `run_until_all_wait`.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ from fastgrad.kernels.codegen.native import initialize_llvm, target_machine
 
 MOST_THREADS_PER_BLOCK = 1024
 _STACK_BYTES_PER_THREAD = 128 * 1024
-MOST_REQUEST_PLACES = 1 << 18
-"""The limit on places in the code of a process's kernels that make requests."""
+MOST_REQUEST_CALL_SITES = 1 << 18
+"""The largest number of call sites of requests in the kernels of a process."""
 
 REQUEST_SYMBOL = "fastgrad_simulated"
-"""The function that a simulated kernel calls: (number in `REQUESTS`, place in the code, a, b) returns a number."""
+"""The symbol of the function that a simulated kernel calls: (index in `REQUEST_KINDS`, call site, a, b) returns an int64."""
 
-REQUESTS = (
-    *(body.thread, body.threads, body.block, body.blocks),
+REQUEST_KINDS = (
+    *(body.thread_index, body.block_size, body.block_index, body.grid_size),
     *(body.shared_array, body.synchronize),
 )
+"""The functions that a simulated thread calls by a request to this module."""
 
 STATE_SYMBOL = "fastgrad_fibers"
-THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL, _TIME = range(11)
-"""The indices of the state's words.
+THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS = range(7)
+_SHARED_NEXT, _SHARED_END, _SHARED_FULL, _BLOCKS_BEGUN = range(7, 11)
+"""The indices of the words of `_block_state`.
 
 They are the current thread, the number of threads, the block and the number of blocks, the stack of `run_until_all_wait`, the kernel
 and its arguments, the shared memory with its end and a flag for too much of it, and the count of blocks begun.
 """
 
-_STACK_POINTER, KIND, PLACE = range(3)
-"""The indices of a row's words: the thread's stack pointer, its request (see `REQUESTS`), and the place in the code."""
+_STACK_POINTER, REQUEST, CALL_SITE = range(3)
+"""The indices of the words of a thread's state: stack pointer, request (in `REQUEST_KINDS`), and call site."""
 
-KIND_OF_ENDED_THREAD = -1
-"""The `KIND` of a thread that has ended."""
+ENDED = -1
+"""The value of `REQUEST` for a thread that has ended."""
 
-_state = (ctypes.c_int64 * 11)()
-_thread_rows = np.zeros((MOST_THREADS_PER_BLOCK, 3), np.int64)
-_shared_addresses = np.zeros((MOST_REQUEST_PLACES, 2), np.int64)
-"""For each place, the address of the shared array, and the block that made it."""
+_block_state = (ctypes.c_int64 * 11)()
+_thread_states = np.zeros((MOST_THREADS_PER_BLOCK, 3), np.int64)
+_shared_addresses = np.zeros((MOST_REQUEST_CALL_SITES, 2), np.int64)
+"""The address of the shared array of each call site, and the number of the block that made the array."""
 
-_THREAD_ROWS_SYMBOL, _SHARED_ADDRESSES_SYMBOL = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
+_THREAD_STATES_SYMBOL, _SHARED_ADDRESSES_SYMBOL = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
 
 # The end of an inactive stack: the callee-saved registers, and the return address.
 _STACK_SWITCH_ASSEMBLY = {
@@ -75,47 +77,44 @@ _STACK_SWITCH_ASSEMBLY = {
 _NEW_STACK_WORDS_AND_RETURN_INDEX = {"x86_64": (8, 6), "aarch64": (20, 11)}
 """The number of words on a new stack, and the index of the return address. x86-64 has a caller's word last."""
 
-BlockNumbers = tuple[int, int, int]
-"""The number of threads of a block, the block's number, and the number of blocks."""
 
-
-def begin_block(block: BlockNumbers, shared_begin: int, shared_end: int) -> None:
-    """Begins a block, whose threads share the memory from `shared_begin` to `shared_end`."""
-    _state[_THREADS], _state[_BLOCK], _state[_BLOCKS] = block
-    _state[_ROOM], _state[_END], _state[_FULL] = shared_begin, shared_end, 0
-    _state[_TIME] += 1
+def begin_block(threads: int, block: int, blocks: int, shared_begin: int, shared_end: int) -> None:
+    """Begins the block number `block` of `blocks`, with shared memory from `shared_begin` to `shared_end`."""
+    _block_state[_THREADS], _block_state[_BLOCK], _block_state[_BLOCKS] = threads, block, blocks
+    _block_state[_SHARED_NEXT], _block_state[_SHARED_END], _block_state[_SHARED_FULL] = shared_begin, shared_end, 0
+    _block_state[_BLOCKS_BEGUN] += 1
 
 
 def start_threads(kernel_address: int, arguments_address: int) -> np.ndarray:
-    """Gives each thread of the block a stack, on which it will call the function at an address; returns their rows."""
-    count = _state[_THREADS]
+    """Gives each thread of the block a stack on which to call the kernel; returns the states of the threads."""
+    count = _block_state[_THREADS]
     assert count <= MOST_THREADS_PER_BLOCK
     words, return_index = _NEW_STACK_WORDS_AND_RETURN_INDEX[_processor_name()]
     stacks = _stacks()[:count]
     stacks[:, 0] = 0
     stacks[:, -words:] = 0
     stacks[:, return_index - words] = _native_functions().fiber
-    _thread_rows[:count, _STACK_POINTER] = (
+    _thread_states[:count, _STACK_POINTER] = (
         stacks.ctypes.data + np.arange(1, count + 1) * _STACK_BYTES_PER_THREAD - 8 * words
     )
-    _state[_ENTRY], _state[_ARGUMENTS] = kernel_address, arguments_address
-    return _thread_rows[:count]
+    _block_state[_ENTRY], _block_state[_ARGUMENTS] = kernel_address, arguments_address
+    return _thread_states[:count]
 
 
 def run_until_all_wait() -> None:
     """Runs one thread after another until it waits for the others, or ends."""
     _native_functions().run_until_all_wait()
-    assert not _stacks()[: _state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
+    assert not _stacks()[: _block_state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
 
 
 def set_thread(number: int) -> None:
     """Sets the number of the current thread of the simulated block."""
-    _state[THREAD] = number
+    _block_state[THREAD] = number
 
 
-def wants_more_memory() -> bool:
-    """True if the threads of the block have requested more shared memory than there is."""
-    return _state[_FULL] != 0
+def has_exhausted_shared_memory() -> bool:
+    """True if the threads of the block have requested more shared memory than a block has."""
+    return _block_state[_SHARED_FULL] != 0
 
 
 def addresses_by_symbol() -> dict[str, int]:
@@ -123,22 +122,22 @@ def addresses_by_symbol() -> dict[str, int]:
     return {REQUEST_SYMBOL: _native_functions().simulated, **_memory_addresses()}
 
 
-def state_word_ir(place: int) -> str:
+def state_word_ir(index: int) -> str:
     """Returns the address of a word of the simulation's state, as LLVM IR."""
-    return f"getelementptr (i64, ptr @{STATE_SYMBOL}, i64 {place})"
+    return f"getelementptr (i64, ptr @{STATE_SYMBOL}, i64 {index})"
 
 
 def _memory_addresses() -> dict[str, int]:
     return {
-        STATE_SYMBOL: ctypes.addressof(_state),
-        _THREAD_ROWS_SYMBOL: _thread_rows.ctypes.data,
+        STATE_SYMBOL: ctypes.addressof(_block_state),
+        _THREAD_STATES_SYMBOL: _thread_states.ctypes.data,
         _SHARED_ADDRESSES_SYMBOL: _shared_addresses.ctypes.data,
     }
 
 
 @functools.cache
 def _stacks() -> np.ndarray:
-    """Allocates a stack for each thread of a block. Pages without use take no memory."""
+    """Allocates a stack for each thread of a block. Unused pages take no memory."""
     memory = np.empty(MOST_THREADS_PER_BLOCK * _STACK_BYTES_PER_THREAD + 64, np.uint8)
     skipped = -memory.ctypes.data % 64
     return (
@@ -157,10 +156,10 @@ def _processor_name() -> str:
 
 
 def fibers_ir(processor: str) -> str:
-    """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
+    """Returns the LLVM IR of the stack switch, of the fibers, and of the function that answers requests."""
     convention, lines = _STACK_SWITCH_ASSEMBLY[processor]
-    plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
-    words = {REQUESTS.index(special): place for special, place in plain.items()}
+    plain = {body.thread_index: THREAD, body.block_size: _THREADS, body.block_index: _BLOCK, body.grid_size: _BLOCKS}
+    words = {REQUEST_KINDS.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
     plains = "\n".join(
         f"plain{place}:\n  %word{place} = load i64, ptr {state_word_ir(place)}\n  ret i64 %word{place}"
@@ -169,11 +168,11 @@ def fibers_ir(processor: str) -> str:
     assembly = "\\0A".join(lines)
     request_stores = "\n".join(
         f"  %at.{name} = getelementptr i64, ptr %row, i64 {place}\n  store i64 %{name}, ptr %at.{name}"
-        for name, place in (("kind", KIND), ("place", PLACE))
+        for name, place in (("kind", REQUEST), ("place", CALL_SITE))
     )
     return f"""
 @{STATE_SYMBOL} = external global i64
-@{_THREAD_ROWS_SYMBOL} = external global i64
+@{_THREAD_STATES_SYMBOL} = external global i64
 @{_SHARED_ADDRESSES_SYMBOL} = external global i64
 
 define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nounwind {{
@@ -182,8 +181,8 @@ define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nou
 }}
 
 define internal ptr @row(i64 %thread) {{
-  %at = mul i64 %thread, {_thread_rows.shape[1]}
-  %row = getelementptr i64, ptr @{_THREAD_ROWS_SYMBOL}, i64 %at
+  %at = mul i64 %thread, {_thread_states.shape[1]}
+  %row = getelementptr i64, ptr @{_THREAD_STATES_SYMBOL}, i64 %at
   ret ptr %row
 }}
 
@@ -216,14 +215,14 @@ define void @fiber() noreturn {{
   call void %kernel(ptr %arguments)
   %thread = load i64, ptr {state_word_ir(THREAD)}
   %row = call ptr @row(i64 %thread)
-  %kind = getelementptr i64, ptr %row, i64 {KIND}
-  store i64 {KIND_OF_ENDED_THREAD}, ptr %kind
+  %kind = getelementptr i64, ptr %row, i64 {REQUEST}
+  store i64 {ENDED}, ptr %kind
   call void @wait(ptr %row)
   unreachable
 }}
 
 define i64 @{REQUEST_SYMBOL}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
-  switch i64 %kind, label %others [ i64 {REQUESTS.index(body.shared_array)}, label %shared {cases} ]
+  switch i64 %kind, label %others [ i64 {REQUEST_KINDS.index(body.shared_array)}, label %shared {cases} ]
 {plains}
 shared:
   %pair = mul i64 %place, 2
@@ -231,23 +230,23 @@ shared:
   %since = getelementptr i64, ptr %at, i64 1
   %known = load i64, ptr %at
   %then = load i64, ptr %since
-  %time = load i64, ptr {state_word_ir(_TIME)}
+  %time = load i64, ptr {state_word_ir(_BLOCKS_BEGUN)}
   %new = icmp ne i64 %then, %time
   br i1 %new, label %share, label %give
 share:
-  %begin = load i64, ptr {state_word_ir(_ROOM)}
+  %begin = load i64, ptr {state_word_ir(_SHARED_NEXT)}
   %size = mul i64 %a, %b
   %padded = add i64 %size, 15
   %whole = and i64 %padded, -16
   %rest = add i64 %begin, %whole
-  %end = load i64, ptr {state_word_ir(_END)}
+  %end = load i64, ptr {state_word_ir(_SHARED_END)}
   %fits = icmp ule i64 %rest, %end
   br i1 %fits, label %keep, label %full
 full:
-  store i64 1, ptr {state_word_ir(_FULL)}
+  store i64 1, ptr {state_word_ir(_SHARED_FULL)}
   br label %others
 keep:
-  store i64 %rest, ptr {state_word_ir(_ROOM)}
+  store i64 %rest, ptr {state_word_ir(_SHARED_NEXT)}
   store i64 %begin, ptr %at
   store i64 %time, ptr %since
   ret i64 %begin
@@ -264,7 +263,7 @@ others:
 
 
 class _NativeFunctions:
-    """The functions of `fibers_ir` in this process."""
+    """The native functions of `fibers_ir`, compiled for this process."""
 
     def __init__(self) -> None:
         initialize_llvm()

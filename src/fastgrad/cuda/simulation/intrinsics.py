@@ -15,7 +15,7 @@ from numba.extending import register_model
 from fastgrad.cuda.codegen import body as of_gpus
 from fastgrad.cuda.codegen import entry
 from fastgrad.cuda.codegen.library import GPU_REPLACEMENTS
-from fastgrad.cuda.simulation.fibers import MOST_REQUEST_PLACES, REQUEST_SYMBOL, REQUESTS
+from fastgrad.cuda.simulation.fibers import MOST_REQUEST_CALL_SITES, REQUEST_KINDS, REQUEST_SYMBOL
 from fastgrad.cuda.simulation.races import WATCH_SYMBOL
 from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
 from fastgrad.kernels.codegen.body import scalar_function
@@ -26,8 +26,8 @@ from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define_intrinsic
 types: Any = numba_types  # Numba adds names to this module at its import
 
 _INT64 = ir.IntType(64)
-_place_numbers = itertools.count()
-"""A number for each place in code that makes a request."""
+_request_call_site_numbers = itertools.count()
+"""A counter that numbers the call sites of requests."""
 
 
 class WatchedPointer(CheckedPointer):
@@ -42,7 +42,7 @@ register_model(WatchedPointer)(checked_pointers._PointerModel)
 
 
 def _emit_watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
-    """Reports an access to `races`: the address, the bytes, and whether it is a write."""
+    """Emits a call of `WATCH_SYMBOL`: an access's address, its bytes, and whether it is a write."""
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()
@@ -65,12 +65,12 @@ def _lower_watched_store(context: Any, builder: Any, signature: Any, args: Any) 
 
 
 def _emit_request(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
-    """Returns the answer of `fibers` to a request, an int64."""
-    place = next(_place_numbers)
-    if place >= MOST_REQUEST_PLACES:
+    """Emits a call of `REQUEST_SYMBOL` for a special with operands a and b; returns the int64 result of the call."""
+    call_site = next(_request_call_site_numbers)
+    if call_site >= MOST_REQUEST_CALL_SITES:
         raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_INT64, [_INT64] * 4), REQUEST_SYMBOL)
-    return builder.call(function, [_INT64(REQUESTS.index(special)), _INT64(place), a, b])
+    return builder.call(function, [_INT64(REQUEST_KINDS.index(special)), _INT64(call_site), a, b])
 
 
 def _number_intrinsic(special: body.Special) -> Any:
@@ -104,7 +104,7 @@ def _shared_array(element: Any, length: Any) -> Any:
     return WatchedPointer(kind)(element, length), lower
 
 
-def _keep_least(answer: Any, status: Any) -> Any:
+def _atomic_unsigned_min(answer: Any, status: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = context.cast(builder, args[1], status, types.int64)
         builder.atomic_rmw("umin", builder.extract_value(args[0], 0), value, "monotonic")
@@ -118,15 +118,15 @@ def _do_nothing() -> int:
     return 0
 
 
-_SPECIALS_AS_ON_A_CPU = (
+_SPECIALS_SHARED_WITH_CPU = (
     *(body.address_of, body.float_bits, body.from_bits, body.fused_multiply_add, body.prefetch),
     *(body.round_down, body.round_to_even, body.round_to_zero, body.round_up),
 )
-_SPECIALS_OF_A_CPU_ALONE = {special: special for special in INTRINSICS if special not in _SPECIALS_AS_ON_A_CPU}
+_CPU_ONLY_SPECIALS = {special: special for special in INTRINSICS if special not in _SPECIALS_SHARED_WITH_CPU}
 
 MEANINGS: dict[Any, Any] = {
-    **_SPECIALS_OF_A_CPU_ALONE,
-    **{special: INTRINSICS[special] for special in _SPECIALS_AS_ON_A_CPU},
+    **_CPU_ONLY_SPECIALS,
+    **{special: INTRINSICS[special] for special in _SPECIALS_SHARED_WITH_CPU},
     # Separate definitions: Numba caches an intrinsic's code by argument types, and pointers differ here.
     body.local_array: define_intrinsic(
         body.local_array, intrinsics._local_array_definition("local_array", lambda kind: 1), literal=True
@@ -135,14 +135,14 @@ MEANINGS: dict[Any, Any] = {
     **GPU_REPLACEMENTS,
     **{
         special: _number_intrinsic(special)
-        for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)
+        for special in (of_gpus.thread_index, of_gpus.block_size, of_gpus.block_index, of_gpus.grid_size)
     },
     entry.arrays_are_distinct: _do_nothing,
-    entry.keep_least: define_intrinsic(entry.keep_least, _keep_least),
+    entry.atomic_unsigned_min: define_intrinsic(entry.atomic_unsigned_min, _atomic_unsigned_min),
     of_gpus.shared_array: define_intrinsic(of_gpus.shared_array, _shared_array, literal=True),
     of_gpus.synchronize: define_intrinsic(of_gpus.synchronize, _synchronize),
 }
-"""The intrinsic or scalar function of each special."""
+"""The intrinsic or scalar function that simulates each special."""
 
 
 def simulated_gpu() -> Machine:

@@ -20,9 +20,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda.codegen.entry import entry_of
-from fastgrad.cuda.codegen.kernel import ANSWER_WITHOUT_ERROR, DeviceKernel
+from fastgrad.cuda.codegen.kernel import STATUS_WITHOUT_ERROR, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
-from fastgrad.cuda.simulation.fibers import REQUESTS
+from fastgrad.cuda.simulation.fibers import REQUEST_KINDS
 from fastgrad.kernels.codegen import bounds
 from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target_machine
 from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
@@ -63,11 +63,11 @@ def simulate(
         OutOfBoundsError: an access is outside an array.
         CompileError: the body uses something that a GPU can't do.
     """
-    answer = np.array([ANSWER_WITHOUT_ERROR], np.uint64)
+    answer = np.array([STATUS_WITHOUT_ERROR], np.uint64)
     words, kept_arrays = _entry_words(kernel, arguments)
     rooms = {array.ctypes.data: array.nbytes for array in sorted(kept_arrays, key=lambda array: array.nbytes)}
     SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
-    return None if answer[0] == ANSWER_WITHOUT_ERROR else int(answer[0])
+    return None if answer[0] == STATUS_WITHOUT_ERROR else int(answer[0])
 
 
 class SimulatedKernel:
@@ -87,7 +87,7 @@ class SimulatedKernel:
 
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
         self.kernel = kernel
-        self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.given], "answer")
+        self.names = (*[None if p.kind in _NUMBER_KINDS else p.name for p in kernel.entry_parameters], "answer")
         self._types = kernel.checked_types(dtypes)
         with _simulation_lock:
             self._native = _compiled_for_simulation(kernel, tuple(sorted(self._types.items())))
@@ -98,7 +98,7 @@ class SimulatedKernel:
         """Runs the simulated kernel with launch words.
 
         Args:
-            words: an address or a number for each of its `given` parameters, and the address of the answer.
+            words: an address or a number for each of its `entry_parameters`, and the address of the answer.
             units, blocks, threads: see `simulate`.
             bytes_at: returns the number of bytes at an address.
         """
@@ -111,18 +111,22 @@ class SimulatedKernel:
         packed_words[~is_real] = entry_words[~is_real]
         packed_words.view(np.float64)[is_real] = entry_words[is_real]
         with _simulation_lock:
-            for number in range(blocks if self.kernel.is_shared else 1):
-                block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
+            for number in range(blocks if self.kernel.has_work_units else 1):
+                block = _Block(self.kernel.name, threads if self.kernel.has_work_units else 1, number, blocks)
                 (block.run_together if self.kernel.together else block.run)(self._native, packed_words)
         del kept_arrays
 
     def _array_sizes(self, words: Sequence[Any], bytes_at: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
         """Returns the sizes of a kernel's arrays for bounds checks, and the arrays to keep alive during the run."""
-        counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
+        counts = [
+            word
+            for parameter, word in zip(self.kernel.entry_parameters, words, strict=False)
+            if parameter.kind == "count"
+        ]
         sizes: list[int] = []
         kept_arrays: list[np.ndarray] = []
-        for parameter, word in zip(self.kernel.given, words, strict=False):
-            if parameter.name in self.kernel.read or parameter.kind in _NUMBER_KINDS or parameter.kind == "objects":
+        for parameter, word in zip(self.kernel.entry_parameters, words, strict=False):
+            if parameter.kind in {*_NUMBER_KINDS, "objects"} or parameter.name in self.kernel.numbers_in_memory:
                 continue
             if parameter.kind == "sizes":
                 sizes.append(bytes_at(word) // 8)
@@ -144,7 +148,7 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
     words: list[int | float] = []
     kept_arrays: list[Any] = []
     lists: Sequence[np.ndarray] = ()
-    for parameter in kernel.given:
+    for parameter in kernel.entry_parameters:
         value: Any = next(values) if parameter.passed else None
         if parameter.kind in LIST_KINDS:
             lists = value
@@ -163,16 +167,16 @@ def _entry_words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[i
 
 
 def run_on_simulation(
-    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
+    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """Runs launches whose kernels are `OnDevice` at once, on a simulated GPU; returns the answer that stopped them.
+    """Runs GPU launches on a simulated GPU; returns the answer of the first launch with an error, or None.
 
     Args:
-        found, inputs, outputs: as in `run_launches`.
+        launches, inputs, outputs: as in `run_launches`.
         blocks, threads: see `simulate`.
     """
-    scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in found.scratch]
-    for output, source in found.starts_as:
+    scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in launches.scratch]
+    for output, source in launches.starts_as:
         np.copyto(outputs[output], inputs[source])
 
     def value(operand: Any) -> Any:
@@ -181,7 +185,7 @@ def run_on_simulation(
         arrays = {Input: inputs, Output: outputs, Scratch: scratch}.get(type(operand))
         return operand.array if type(operand) is Constant else operand if arrays is None else arrays[operand.number]
 
-    for launch in found.launches:
+    for launch in launches.launches:
         kernel: Any = launch.kernel
         arguments = [value(operand) for operand in launch.operands]
         answer = simulate(kernel.kernel, kernel.dtypes, arguments, launch.units, blocks, threads)
@@ -191,15 +195,15 @@ def run_on_simulation(
 
 
 class _Block:
-    """A block of threads."""
+    """A simulated block of threads."""
 
-    def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
-        self.kernel, self.count, self._room = kernel, count, races.begin_block()
-        fibers.begin_block((count, block, blocks), self._room, races.SHARED_END_ADDRESS)
+    def __init__(self, kernel_name: str, threads: int, block: int, blocks: int) -> None:
+        self.kernel_name, self.threads, self._shared_begin = kernel_name, threads, races.begin_block()
+        fibers.begin_block(threads, block, blocks, self._shared_begin, races.SHARED_END_ADDRESS)
 
     def run(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs a kernel without barriers, one thread after another."""
-        for number in range(self.count):
+        for number in range(self.threads):
             fibers.set_thread(number)
             native.function(words.ctypes.data)
             if bounds.has_error():
@@ -207,46 +211,44 @@ class _Block:
 
     def run_together(self, native: _NativeKernel, words: np.ndarray) -> None:
         """Runs the threads of the block from barrier to barrier of a kernel."""
-        rows = fibers.start_threads(native.address, words.ctypes.data)
+        states = fibers.start_threads(native.address, words.ctypes.data)
         while True:
             fibers.run_until_all_wait()
             if bounds.has_error():
                 bounds.raise_error()
-            problem = self._behaviour_error(rows)
+            problem = self._behaviour_error(states)
             if problem is not None:
                 raise SimulationError(problem)
-            if rows[0, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD:
+            if states[0, fibers.REQUEST] == fibers.ENDED:
                 return
             races.begin_interval()
 
-    def _behaviour_error(self, rows: np.ndarray) -> str | None:
-        """Returns the error text of a race or of threads that wait at different places, or None."""
-        if fibers.wants_more_memory():
-            return (
-                f"kernel {self.kernel} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
-            )
+    def _behaviour_error(self, states: np.ndarray) -> str | None:
+        """Returns the error text of a race, or of threads that wait at different call sites, or None."""
+        if fibers.has_exhausted_shared_memory():
+            return f"kernel {self.kernel_name} has more than the {races.SHARED_MEMORY_BYTES} bytes of shared memory of a block"
         race = races.first_race()
         if race is not None:
-            return f"kernel {self.kernel}: {race}"
-        ended = rows[:, fibers.KIND] == fibers.KIND_OF_ENDED_THREAD
+            return f"kernel {self.kernel_name}: {race}"
+        ended = states[:, fibers.REQUEST] == fibers.ENDED
         if ended.any():
             if ended.all():
                 return None
             waiting_thread = int(ended.argmin())
-            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_request_name(rows[waiting_thread])})"
-        is_elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
+            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_request_name(states[waiting_thread])})"
+        is_elsewhere = (states[:, fibers.REQUEST :] != states[0, fibers.REQUEST :]).any(1)
         if is_elsewhere.any():
             other_thread = int(is_elsewhere.argmax())
-            return f"threads wait in different places: 0 ({_request_name(rows[0])}) and {other_thread} ({_request_name(rows[other_thread])})"
+            return f"threads wait in different places: 0 ({_request_name(states[0])}) and {other_thread} ({_request_name(states[other_thread])})"
         return None
 
 
-def _request_name(row: np.ndarray) -> str:
-    return REQUESTS[row[fibers.KIND]].name
+def _request_name(thread_state: np.ndarray) -> str:
+    return REQUEST_KINDS[thread_state[fibers.REQUEST]].name
 
 
 class _NativeKernel(NamedTuple):
-    """A kernel's code: a function of the address of its launch words, for calls from Python, and its address."""
+    """A kernel's native code for the CPU: a callable that takes the address of launch words, and its address."""
 
     function: Callable[[int], None]
     address: int
@@ -263,12 +265,12 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
     initialize_llvm()
     variables = dict(dtypes)
     types = types_by_name(variables)
-    arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
+    arguments = [*[parameter_type(parameter, variables) for parameter in kernel.entry_parameters], "*int64", "int64"]
     with bounds.bounds_checks(True):
         body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
         body = lower_body(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
         text = (
-            checked_names_ir(kernel.name, Signature("", tuple(_entry_parameters(kernel)), False))
+            checked_names_ir(kernel.name, Signature("", tuple(_parameters_with_answer(kernel)), False))
             + body.text
             + _words_entry_ir(kernel)
         )
@@ -294,7 +296,7 @@ def _compiled_for_simulation(kernel: DeviceKernel, dtypes: tuple[tuple[str, str]
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     address = engine.get_function_address("of_words")
-    kinds = [_word_type(parameter) for parameter in _entry_parameters(kernel)]
+    kinds = [_word_type(parameter) for parameter in _parameters_with_answer(kernel)]
     return _NativeKernel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
@@ -302,9 +304,9 @@ _RAISE_IR = f"define void @{RAISE_SYMBOL}() alwaysinline {{\n  unreachable\n}}"
 """LLVM IR of the function that a range with step 0 calls: a step that is not a literal is a number of threads."""
 
 
-def _entry_parameters(kernel: DeviceKernel) -> list[Parameter]:
-    """Returns the parameters of a kernel's entry without the number of units."""
-    return [*kernel.given, Parameter("answer", "inout", "int64")]
+def _parameters_with_answer(kernel: DeviceKernel) -> list[Parameter]:
+    """Returns the parameters of a kernel's entry, with its answer and without the number of units."""
+    return [*kernel.entry_parameters, Parameter("answer", "inout", "int64")]
 
 
 def _word_type(parameter: Parameter) -> str:
@@ -317,7 +319,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
 
     The words are those of the entry's parameters, then `signature.array_size_words`, then the number of units.
     """
-    parameters = _entry_parameters(kernel)
+    parameters = _parameters_with_answer(kernel)
     words = itertools.count(len(parameters))
     lines, call_arguments = [], []
 
@@ -332,7 +334,7 @@ def _words_entry_ir(kernel: DeviceKernel) -> str:
             continue
         if parameter.kind in LIST_KINDS:
             call_arguments.append(load_word("ptr", next(words)))
-        if parameter.name in kernel.read or parameter is parameters[-1]:
+        if parameter.name in kernel.numbers_in_memory or parameter is parameters[-1]:
             call_arguments.append("i64 1")
         elif parameter.kind == "objects":  # of Python objects, whose number is not known
             call_arguments.append(f"i64 {bounds.NO_BOUND}")
