@@ -37,7 +37,7 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
-REST = tests/benchmarks tests/test_long_examples.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
+REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
 OTHER_TARGETS = tests/cuda tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
