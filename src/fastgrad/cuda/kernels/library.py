@@ -83,13 +83,13 @@ class _EpilogueMatch(NamedTuple):
     Attributes:
         spec: the product with the epilogue.
         bias: the index of the group's input that is added as bias, or None.
-        beside: the input for a gradient: relu's result, or gelu's argument.
+        gradient_input: the input for a gradient: relu's result, or gelu's argument.
         results: the kind of each result of the node: "d", "aux" or "bias" (a bias' gradient).
     """
 
     spec: ProductSpec
     bias: int | None
-    beside: int | None
+    gradient_input: int | None
     results: tuple[str, ...]
 
 
@@ -122,7 +122,7 @@ class _ProductReplacement:
         if match is None:
             return None
         inputs: list[Value] = [*product.inputs]
-        inputs += [node.inputs[i] for i in (match.bias, match.beside) if i is not None]
+        inputs += [node.inputs[i] for i in (match.bias, match.gradient_input) if i is not None]
         if match.spec.epilogue.startswith("DRELU"):
             if self._blas.kernel_of(match.spec) is None:
                 return None
@@ -160,9 +160,9 @@ class _ProductReplacement:
         if kernel is None:
             return None
         operands: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
-        behind = iter(range(2, len(inputs)))
-        operands |= {"bias": Input(next(behind))} if match.bias is not None else {}
-        operands |= {"aux": Input(next(behind))} if match.beside is not None else {}
+        extra_inputs = iter(range(2, len(inputs)))
+        operands |= {"bias": Input(next(extra_inputs))} if match.bias is not None else {}
+        operands |= {"aux": Input(next(extra_inputs))} if match.gradient_input is not None else {}
         operands |= {what: Output(number) for number, what in enumerate(match.results)}
         payload = LibraryProduct(name, _library_launches(kernel, operands))
         return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
@@ -271,7 +271,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         if bias is None or current not in steps[0].operands or not _is_bias(fused, bias, spec):
             return None
         take_step()
-    argument, beside = current, None
+    argument, gradient_input = current, None
     epilogue = steps[0].row.library_epilogue if steps else None
     if epilogue is not None and steps[0].operands == (current,):
         take_step()
@@ -279,14 +279,18 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
     elif bias is not None:
         spec = spec._replace(epilogue="BIAS")
     elif epilogue is not None and steps[0].operands[0] == current and spec.k > 1:
-        beside = steps[0].operands[1]
-        if beside >= first or not _is_contiguous(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
+        gradient_input = steps[0].operands[1]
+        if (
+            gradient_input >= first
+            or not _is_contiguous(fused.inputs[gradient_input], fused)
+            or fused.inputs[gradient_input].dtype != spec.out
+        ):
             return None
         take_step()
         spec = spec._replace(epilogue=epilogue)
     result = {current: "d"}
     if (
-        beside is not None
+        gradient_input is not None
         and len(steps) == 1
         and steps[0].is_sum
         and fused.roles == "rk"
@@ -306,7 +310,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
         return None
     if steps or sorted(result) != sorted(fused.outputs):
         return None
-    added, read = (None if i is None else fused.inputs[i].array for i in (bias, beside))
+    added, read = (None if i is None else fused.inputs[i].array for i in (bias, gradient_input))
     return _EpilogueMatch(spec, added, read, tuple([result[number] for number in fused.outputs]))
 
 

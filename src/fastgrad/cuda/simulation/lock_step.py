@@ -176,8 +176,7 @@ def run_on_simulation(
         blocks, threads: see `simulate`.
     """
     scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in launches.scratch]
-    for output, source in launches.starts_as:
-        np.copyto(outputs[output], inputs[source])
+    launches.copy_initial_values(inputs, outputs)
 
     def value(operand: Any) -> Any:
         if type(operand) is tuple:

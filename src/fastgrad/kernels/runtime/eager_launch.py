@@ -54,23 +54,27 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
         if (may_be_last or not has_plain_operands(launches)) and not is_work_for_pool(launches):
             launches.runs_without_frame += 1
-            inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
+            inputs = _as_plain_arrays(inputs)
             return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)
-    for output, source in launches.starts_as:
-        if outputs[output] is not inputs[source]:
-            outputs[output][...] = inputs[source]
+    if launches.starts_as:
+        launches.copy_initial_values(inputs, outputs)
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
     answer = frame.run((*inputs, *outputs, *scratch))
     if answer >= 0 and answer != driver.STOPPED:
         # An array of a subclass, an unaligned array, or the same elements in another shape.
-        inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
+        inputs = _as_plain_arrays(inputs)
         frame = Frame(launches, inputs, outputs)
         answer = frame.run((*inputs, *outputs, *scratch))
         if answer >= 0 and answer != driver.STOPPED:
             raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
     frames.append(frame)
     return answer < 0
+
+
+def _as_plain_arrays(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns C-contiguous, aligned arrays of NumPy's own class, which kernels take; copies where needed."""
+    return [np.require(np.asarray(x), None, ["C", "A"]) for x in arrays]
 
 
 def is_work_for_pool(launches: Launches) -> bool:

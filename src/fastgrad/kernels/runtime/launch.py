@@ -139,6 +139,12 @@ class Launches:
         self.frames: list[Any] = []
         self.runs_without_frame = 0
 
+    def copy_initial_values(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """Copies inputs to the outputs that must begin as these inputs, unless they are the same array."""
+        for output, source in self.starts_as:
+            if outputs[output] is not inputs[source]:
+                outputs[output][...] = inputs[source]
+
 
 def single_launch(
     kernel: Callable[..., Any],
@@ -187,9 +193,7 @@ def run_launches(
         None, or the status of the kernel that stopped the run: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-    for output, source in launches.starts_as:
-        if outputs[output] is not inputs[source]:
-            np.copyto(outputs[output], inputs[source])
+    launches.copy_initial_values(inputs, outputs)
 
     for launch in launches.launches:
         kernel: Any = launch.kernel
