@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -37,6 +38,24 @@ def pytest_xdist_auto_num_workers():
     from fastgrad.kernels.runtime.processors import default_threads
 
     return default_threads()
+
+
+_GENERATOR_STATES = {}
+
+
+def pytest_collection_finish(session):
+    """Remember the state of each module's random generators after its import."""
+    for module in {item.module for item in session.items if hasattr(item, "module")}:
+        generators = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
+        if generators:
+            _GENERATOR_STATES[module] = [(each, each.bit_generator.state) for each in generators]
+
+
+@pytest.fixture(autouse=True)
+def _draws_do_not_depend_on_other_tests(request):
+    """A test draws the same numbers alone, in any order and in any process."""
+    for generator, state in _GENERATOR_STATES.get(getattr(request, "module", None), ()):
+        generator.bit_generator.state = state
 
 
 @pytest.fixture
