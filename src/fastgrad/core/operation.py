@@ -260,6 +260,9 @@ class Operation:
     # Whether the operation runs for the error that it may raise, even if its result is unused.
     checks = False
 
+    # Whether all processes of a job run the operation together, in the same order: programs never fold, merge or drop it.
+    is_collective: bool = False
+
     # For an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or None
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None

@@ -83,7 +83,7 @@ class Node:
     def has_effect(self) -> bool:
         """Whether the node must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return bool(getattr(self.payload, "checks", False))
+            return bool(getattr(self.payload, "checks", False) or getattr(self.payload, "is_collective", False))
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:

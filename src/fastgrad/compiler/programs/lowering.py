@@ -72,7 +72,12 @@ COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
 def may_exit(node: Node, launches: Launches | None) -> bool:
-    """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
+    """True if the program may stop at a node: a guard, a check, or Python code that may raise an error.
+
+    A collective stops a program only if the whole job fails, so that it does not count.
+    """
+    if node.kind is Kind.OPERATION and getattr(node.payload, "is_collective", False):
+        return False
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True
     return node.kind in COMPUTING_KINDS and (

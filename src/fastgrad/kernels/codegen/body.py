@@ -118,6 +118,10 @@ call_c_function = Special("call_c_function")
 """`call_c_function(address, x, ...)`: calls a C function of float64 numbers and a last int, which is 0; returns its
 result."""
 
+call_integers = Special("call_integers")
+"""`call_integers(address, x, ...)`: calls a C function of integers and addresses, each passed in 64 bits; returns its
+int."""
+
 call_pair = Special("call_pair")
 """`call_pair(address, x, pair)`: calls a C function of a float64 that writes pair[0] and pair[1]; returns pair[0]."""
 

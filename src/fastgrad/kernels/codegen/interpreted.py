@@ -180,6 +180,12 @@ def call_c_function(address: Any, *numbers: Any) -> Any:
     return np.float64(function(*map(float, numbers), 0))
 
 
+def call_integers(address: Any, *numbers: Any) -> Any:
+    """Calls a C function of integers and addresses; returns its int."""
+    function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * len(numbers))(int(address))
+    return np.int64(function(*map(int, numbers)))
+
+
 def call_pair(address: Any, x: Any, pair: Any) -> Any:
     """Calls a C function that writes two numbers; returns the first."""
     place = ctypes.POINTER(ctypes.c_double)
@@ -296,7 +302,7 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
 
 
 _NAMED_AS_IN_BODY: tuple[Callable[..., Any], ...] = (
-    address_of, atomic_add, atomic_min, call_c_function, call_pair, cycle_counter, fast_masked_loads, float_bits,
+    address_of, atomic_add, atomic_min, call_c_function, call_integers, call_pair, cycle_counter, fast_masked_loads, float_bits,
     from_bits, fused_multiply_add, local_array, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns,
     pointer, prefetch, scale_by_power_of_two, transpose_rows, vector_lanes,
 )  # fmt: skip

@@ -227,6 +227,15 @@ def _call_c_function_definition(*kinds: Any) -> Any:
     return types.float64(*kinds), lower
 
 
+def _call_integers_definition(*kinds: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        entry, *numbers = _cast_arguments(context, builder, signature, args, [types.int64] * len(args))
+        result = _emit_call_by_address(builder, entry, ir.FunctionType(_I32, [_I64] * len(numbers)), numbers)
+        return builder.sext(result, _I64)
+
+    return types.int64(*kinds), lower
+
+
 def _call_pair_definition(*kinds: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         entry, x = _cast_arguments(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
@@ -307,6 +316,7 @@ INTRINSICS: dict[body.Special, Any] = {
     **{special: define_intrinsic(special, _tile_function_definition(special)) for special in _TILE_FUNCTIONS},
     body.address_of: define_intrinsic(body.address_of, _address_of_definition),
     body.call_pair: define_intrinsic(body.call_pair, _call_pair_definition),
+    body.call_integers: define_intrinsic(body.call_integers, _call_integers_definition),
     body.call_c_function: define_intrinsic(body.call_c_function, _call_c_function_definition),
     body.call_step: define_intrinsic(body.call_step, _call_step_definition),
     body.cycle_counter: define_intrinsic(body.cycle_counter, _cycle_counter_definition),

@@ -29,7 +29,7 @@ from fastgrad.kernels.runtime.launch import (
     operand_value,
     run_launches,
 )
-from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_pool
+from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_pool, continue_on_free_pool
 
 LEAST_POOL_NANOSECONDS = 50_000.0
 """Nanoseconds of work from which on the thread pool is used."""
@@ -137,9 +137,13 @@ class Frame:
         Args:
             arrays: inputs, outputs and scratch memory.
         """
-        if self._is_shared:
-            return begin_on_free_pool(arrays, self._words, self._steps)
-        return driver.begin(arrays, self._words, self._steps)
+        begin, go_on = (
+            (begin_on_free_pool, continue_on_free_pool) if self._is_shared else (driver.begin, driver.continue_program)
+        )
+        answer: int = begin(arrays, self._words, self._steps)
+        while answer == driver.STOPPED and self._words[driver.STATUS] == driver.PAUSED:
+            answer = go_on(self._words, int(self._words[driver.STOPPED_AT]), self._steps)
+        return answer
 
 
 def call_eagerly(

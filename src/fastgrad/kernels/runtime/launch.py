@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import in_place_pairs_of, signature_of, step_address
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
+from fastgrad.kernels.runtime.driver import PAUSED
 
 
 class Spec(Protocol):
@@ -220,6 +221,8 @@ def run_launches(
             status = _call_in_shares(kernel, arguments, ends, launch.units, shares)
         else:
             status = _stopping_status(kernel(*arguments))
+            while status == PAUSED:
+                status = _stopping_status(kernel(*arguments))
         if status is not None:
             return status
     return None

@@ -1,0 +1,1 @@
+"""``tf.distribute``: training on several processes, by MPI."""

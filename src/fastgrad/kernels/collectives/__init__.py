@@ -1,0 +1,1 @@
+"""Collectives of MPI as steps of programs."""

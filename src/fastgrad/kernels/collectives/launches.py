@@ -1,0 +1,184 @@
+"""Launches of collectives: pack arrays into a bucket, start a transfer, wait for it, unpack the bucket.
+
+A bucket holds the arrays of one reduction side by side, and two check words: numbers that follow from what the process
+reduces. They are reduced, too. If another process reduces something else, their result shows it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.collectives import transfers
+from fastgrad.kernels.collectives.world import datatype_handle, handle_of, world
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.runtime.moving import copy_bytes
+
+ALIGNMENT = 64
+"""Bytes of the alignment of each array in a bucket."""
+
+CHECK_BITS = 12
+"""Bits of a check word: the sum of 4,096 of them is exact in float32."""
+
+WAIT_NANOSECONDS = 20_000.0
+"""The estimated nanoseconds of a wait; programs with waits then run without the GIL."""
+
+MPI_OPERATORS = {"sum": "SUM", "min": "MIN", "max": "MAX"}
+"""The names of MPI's operators by those of the reductions."""
+
+
+class BucketLayout:
+    """The places of arrays in a bucket.
+
+    Attributes:
+        offsets: of each array, in bytes.
+        count: the number of elements of the bucket, check words included.
+        check_at: the number of the first check word's element.
+    """
+
+    def __init__(self, arrays: Sequence[Spec]) -> None:
+        itemsize = arrays[0].dtype.itemsize
+        self.offsets: list[int] = []
+        end = 0
+        for array in arrays:
+            self.offsets.append(end)
+            end += -(-prod(array.shape) * itemsize // ALIGNMENT) * ALIGNMENT
+        self.check_at = end // itemsize
+        self.count = self.check_at + 2
+
+
+def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
+    """Returns a number of 24 bits that processes share if they run the same collective."""
+    text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
+    return zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
+
+
+def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the two check words of a process, and their reductions if all processes have the same."""
+    mask = (1 << CHECK_BITS) - 1
+    first, second = signature & mask, signature >> CHECK_BITS
+    if operator != "sum":  # of unequal numbers, either these or their complements have another extremum
+        first, second = first % 64, 63 - first % 64
+        return (first, second), (first, second)
+    size = world().size
+    if dtype.kind == "f":
+        return (first, second), (size * first, size * second)
+    words = np.array([first, second]).astype(dtype)
+    totals = (words.astype(np.int64) * size).astype(dtype)
+    return (int(words[0]), int(words[1])), (int(totals[0]), int(totals[1]))
+
+
+def engine_words() -> Constant:
+    """Returns the words of the engine of transfers as an operand."""
+    return Constant(transfers.engine().words)
+
+
+def all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
+    """Returns the launches of a reduction of arrays over all processes, by one transfer."""
+    if world().size == 1:
+        return Launches(
+            tuple(_copy(Input(i), Output(i), x) for i, x in enumerate(inputs)),
+            in_place=tuple((i, i) for i in range(len(inputs))),
+        )
+    layout, dtype = BucketLayout(inputs), inputs[0].dtype
+    words, expected = check_words(signature_of("all_reduce", inputs, reduce_op), reduce_op, dtype)
+    bucket, ticket = Scratch(0), Scratch(1)
+    launches = [
+        _copy_part(Input(i), bucket, 0, offset, x)
+        for i, (x, offset) in enumerate(zip(inputs, layout.offsets, strict=True))
+    ]
+    launches += start_launches(bucket, ticket, layout, dtype, reduce_op, words)
+    launches += wait_launches(bucket, ticket, layout, dtype, expected)
+    launches += [
+        _copy_part(bucket, Output(i), offset, 0, x)
+        for i, (x, offset) in enumerate(zip(outputs, layout.offsets, strict=True))
+    ]
+    scratch = ((dtype, layout.count), (np.dtype(np.int64), 1))
+    return Launches(tuple(launches), scratch, in_place=tuple((i, i) for i in range(len(inputs))))
+
+
+def start_launches(
+    bucket: Any, ticket: Any, layout: BucketLayout, dtype: np.dtype, reduce_op: str, words: tuple[int, int]
+) -> list[Launch]:
+    """Returns the launches that start the reduction of a bucket."""
+    operator = handle_of(getattr(world().mpi, MPI_OPERATORS[reduce_op]))
+    transfer = (transfers.ALL_REDUCE, layout.count, datatype_handle(dtype), operator, words[0] | words[1] << CHECK_BITS)
+    return [
+        Launch(transfers.write_check_words[dtype], (bucket, layout.check_at, *words)),
+        Launch(transfers.start_transfer[()], (bucket, bucket, ticket, engine_words(), *transfer)),
+    ]
+
+
+def wait_launches(
+    bucket: Any, ticket: Any, layout: BucketLayout, dtype: np.dtype, expected: tuple[int, int]
+) -> list[Launch]:
+    """Returns the launches that wait for the reduction of a bucket, and check its check words."""
+    return [
+        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
+        Launch(transfers.verify_check_words[dtype], (bucket, layout.check_at, *expected)),
+    ]
+
+
+def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """Returns the launches that join the arrays of all processes along the first axis; they have the same shape."""
+    (x,), group = inputs, world()
+    size = prod(x.shape) * x.dtype.itemsize
+    if group.size == 1:
+        return Launches((_copy(Input(0), Output(0), x),), in_place=((0, 0),))
+    part = size + 8  # with check words behind each part
+    signature = signature_of("all_gather", inputs)
+    whole, ticket = Scratch(0), Scratch(1)
+    launches = [
+        _copy_part(Input(0), whole, 0, group.rank * part, x),
+        Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature)),
+        Launch(
+            transfers.start_transfer[()],
+            (whole, whole, ticket, engine_words(), transfers.ALL_GATHER, part, byte_datatype(), 0, signature),
+        ),
+        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
+    ]
+    for rank in range(group.size):
+        launches.append(Launch(transfers.verify_signature[()], (whole, rank * part + size, signature)))
+        launches.append(_copy_part(whole, Output(0), rank * part, rank * size, x))
+    return Launches(tuple(launches), ((np.dtype(np.uint8), group.size * part), (np.dtype(np.int64), 1)))
+
+
+def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: int) -> Launches:
+    """Returns the launches that give all processes the array of the process ``root``."""
+    (x,) = inputs
+    size = prod(x.shape) * x.dtype.itemsize
+    if world().size == 1:
+        return Launches((_copy(Input(0), Output(0), x),), in_place=((0, 0),))
+    signature = signature_of("broadcast", inputs, root)
+    data, ticket = Scratch(0), Scratch(1)
+    launches = (
+        _copy_part(Input(0), data, 0, 0, x),
+        Launch(transfers.write_signature[()], (data, size, signature)),
+        Launch(
+            transfers.start_transfer[()],
+            (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, byte_datatype(), root, signature),
+        ),
+        Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
+        Launch(transfers.verify_signature[()], (data, size, signature)),
+        _copy_part(data, Output(0), 0, 0, x),
+    )
+    return Launches(launches, ((np.dtype(np.uint8), size + 8), (np.dtype(np.int64), 1)))
+
+
+def byte_datatype() -> int:
+    """Returns the handle of MPI's datatype of bytes."""
+    return handle_of(world().mpi.BYTE)
+
+
+def _copy(source: Any, target: Any, x: Spec) -> Launch:
+    size = prod(x.shape) * x.dtype.itemsize
+    return Launch(copy_bytes[()], (source, target, size), -(-size // 64))
+
+
+def _copy_part(source: Any, target: Any, source_at: int, target_at: int, x: Spec) -> Launch:
+    size = prod(x.shape) * x.dtype.itemsize
+    return Launch(transfers.copy_part[()], (source, target, source_at, target_at, size), max(1, -(-size // 64)))

@@ -1,0 +1,152 @@
+"""Collectives: operations that all processes of a job run together, by MPI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint
+from fastgrad.core.result_rules import ArraySpec, same
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.errors import InvalidArgumentError, UnavailableError
+from fastgrad.kernels.collectives.world import world
+from fastgrad.ops.creation import zeros_like
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+
+REDUCTIONS = ("sum", "mean", "min", "max")
+"""What `all_reduce` computes."""
+
+
+def _raise_failure(*arrays: Any, **attributes: Any) -> None:
+    """Raises the error of a collective that failed."""
+    raise UnavailableError(
+        "A collective failed: another process ended, or the processes run different collectives. "
+        "Run the same program with the same shapes in all processes."
+    )
+
+
+def _all_reduce_gradient(needs: Any, g: Any, y: Any, *xs: Tensor, reduce_op: str) -> Sequence[Tensor]:
+    if reduce_op != "sum":
+        raise LookupError(f"all_reduce: the gradient of {reduce_op!r} is not defined; only 'sum' and 'mean' have one.")
+    return all_reduce(g if isinstance(g, tuple) else [g])
+
+
+def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
+    (total,) = all_reduce([g])
+    return total if world().rank == root else zeros_like(total)
+
+
+_all_reduce: Operation = kernel_operation(
+    "all_reduce",
+    Form.EXTERN,
+    gradient=joint(_all_reduce_gradient),
+    dtypes=REAL_DTYPES - HALF_DTYPES,
+    launches=launches_from("collectives.launches", "all_reduce_launches"),
+    result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
+    raise_error=_raise_failure,
+    is_collective=True,
+)
+
+_all_gather: Operation = kernel_operation(
+    "all_gather",
+    Form.EXTERN,
+    gradient=lambda g, y, x: _own_part(all_reduce([g])[0], x),
+    launches=launches_from("collectives.launches", "all_gather_launches"),
+    result=lambda x: ArraySpec((world().size * x.shape[0], *x.shape[1:]), x.dtype),
+    raise_error=_raise_failure,
+    is_collective=True,
+)
+
+_broadcast: Operation = kernel_operation(
+    "broadcast_from",
+    Form.EXTERN,
+    gradient=_broadcast_gradient,
+    launches=launches_from("collectives.launches", "broadcast_launches"),
+    result=lambda x, root: same(x),
+    raise_error=_raise_failure,
+    is_collective=True,
+)
+
+
+def _own_part(x: Tensor, part: Tensor) -> Tensor:
+    count = part._array.shape[0]
+    return x[world().rank * count : (world().rank + 1) * count]
+
+
+def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
+    """Returns the reductions of tensors over all processes, the same in each.
+
+    All processes call it with the same number of tensors, of the same shapes and dtypes. Tensors of one dtype are
+    reduced together.
+
+    Args:
+        tensors: of any shapes; float16 and bfloat16 are reduced in float32.
+        reduce_op: "sum", "mean" (of floats), "min" or "max".
+
+    Raises:
+        InvalidArgumentError: the reduction is unknown, or a dtype has none.
+        UnavailableError: another process failed, or runs another collective.
+    """
+    if reduce_op not in REDUCTIONS:
+        raise InvalidArgumentError(f"all_reduce: takes one of {', '.join(REDUCTIONS)} as reduce_op, got {reduce_op!r}.")
+    results = [convert_to_tensor(x) for x in tensors]
+    if world().size == 1:
+        return results
+    for x in results:
+        if x._array.dtype not in REAL_DTYPES or (reduce_op == "mean" and x._array.dtype not in FLOAT_DTYPES):
+            raise InvalidArgumentError(
+                f"all_reduce: takes {'floats' if reduce_op == 'mean' else 'real numbers'} for {reduce_op!r}, "
+                f"got {x.dtype.name}. Cast the tensor first."
+            )
+    from fastgrad.ops.casting import cast
+
+    wide = [cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x for x in results]
+    by_dtype: dict[np.dtype, list[int]] = {}
+    for number, x in enumerate(wide):
+        by_dtype.setdefault(x._array.dtype, []).append(number)
+    for numbers in by_dtype.values():
+        total = "sum" if reduce_op == "mean" else reduce_op
+        reduced = Operation.__call__(_all_reduce, *[wide[number] for number in numbers], reduce_op=total)
+        for number, y in zip(numbers, reduced, strict=True):
+            if reduce_op == "mean":
+                y = y * (1.0 / world().size)
+            results[number] = cast(y, results[number].dtype) if y.dtype != results[number].dtype else y
+    return results
+
+
+def all_gather(tensor: Any) -> Tensor:
+    """Returns the tensors of all processes, joined along the first axis in the order of ranks.
+
+    Args:
+        tensor: of rank 1 or more; all processes give the same shape and dtype.
+
+    Raises:
+        InvalidArgumentError: the tensor is a scalar.
+        UnavailableError: another process failed, or runs another collective.
+    """
+    x = convert_to_tensor(tensor)
+    if x._array.ndim == 0:
+        raise InvalidArgumentError(
+            "all_gather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1] first."
+        )
+    return x if world().size == 1 else Operation.__call__(_all_gather, x)
+
+
+def broadcast(tensor: Any, root: int = 0) -> Tensor:
+    """Returns the tensor of the process ``root``, in all processes.
+
+    Args:
+        tensor: all processes give the same shape and dtype.
+        root: a rank.
+
+    Raises:
+        InvalidArgumentError: there is no such rank.
+        UnavailableError: another process failed, or runs another collective.
+    """
+    x = convert_to_tensor(tensor)
+    if not 0 <= root < world().size:
+        raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
+    return x if world().size == 1 else Operation.__call__(_broadcast, x, root=root)

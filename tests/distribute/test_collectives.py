@@ -1,0 +1,87 @@
+"""Collectives, eager and compiled, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastgrad as fg
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.collectives import all_gather, all_reduce, broadcast
+from tests.distribute.ranks import on_ranks
+
+DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16")
+
+
+def arrays(rank, dtype):
+    """What a rank gives: small whole numbers, so that sums are exact."""
+    rng = np.random.default_rng(rank)
+    return [rng.integers(0, 9, shape).astype(dtype) for shape in ((), (3, 5), (1000,), (0, 4))]
+
+
+@on_ranks(1, 2, 3)
+def test_reductions_are_those_of_numpy(rank, size):
+    for dtype in DTYPES:
+        given = [arrays(r, dtype) for r in range(size)]
+        for reduce_op, function in (("sum", np.sum), ("min", np.min), ("max", np.max)):
+            wanted = [function(np.stack(parts), axis=0).astype(dtype) for parts in zip(*given, strict=True)]
+            for reduce in (all_reduce, fg.function(lambda *xs, op=reduce_op: all_reduce(xs, op))):
+                tensors = [fg.constant(x) for x in given[rank]]
+                results = reduce(tensors, reduce_op) if reduce is all_reduce else reduce(*tensors)
+                for result, expected in zip(results, wanted, strict=True):
+                    assert result.dtype.name == dtype
+                    np.testing.assert_array_equal(result.numpy(), expected)
+
+
+@on_ranks(2)
+def test_many_runs_of_one_shape(rank, size):
+    for step in range(30):
+        (total,) = all_reduce([np.full(100_000, rank + step, np.float32)])
+        np.testing.assert_array_equal(total.numpy(), np.full(100_000, size * step + sum(range(size))))
+
+
+@on_ranks(2, 3)
+def test_mean(rank, size):
+    (mean,) = all_reduce([np.full(3, rank, np.float32)], "mean")
+    np.testing.assert_allclose(mean.numpy(), np.full(3, (size - 1) / 2), rtol=1e-6)
+
+
+@on_ranks(2, 3)
+def test_gather_and_broadcast(rank, size):
+    for dtype in ("float32", "bool", "int64", "complex64"):
+        x = (np.arange(6).reshape(2, 3) + rank).astype(dtype)
+        wanted = np.concatenate([(np.arange(6).reshape(2, 3) + r).astype(dtype) for r in range(size)])
+        for gather in (all_gather, fg.function(all_gather)):
+            np.testing.assert_array_equal(gather(fg.constant(x)).numpy(), wanted)
+        for root in range(size):
+            wanted = (np.arange(6).reshape(2, 3) + root).astype(dtype)
+            np.testing.assert_array_equal(broadcast(fg.constant(x), root).numpy(), wanted)
+
+
+@on_ranks(2)
+def test_gradients_flow_through_collectives(rank, size):
+    x = fg.constant([1.0 + rank, 2.0])
+    with fg.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        total = fg.reduce_sum(all_reduce([x])[0] ** 2) * (rank + 1.0)
+        rows = fg.reduce_sum(all_gather(x) * [1.0, 2.0, 3.0, 4.0]) * (rank + 1.0)
+        first = fg.reduce_sum(broadcast(x, 0) * 2.0)
+    sums = np.array([3.0, 4.0])
+    np.testing.assert_allclose(tape.gradient(total, x), 2 * sums * 3)
+    np.testing.assert_allclose(tape.gradient(rows, x), 3 * np.array([1.0, 2.0]) + 6 * rank)
+    np.testing.assert_allclose(tape.gradient(first, x), [4.0, 4.0] if rank == 0 else [0.0, 0.0])
+
+
+@on_ranks(2)
+def test_ranks_that_reduce_different_shapes_get_an_error(rank, size):
+    with pytest.raises(fg.errors.UnavailableError):
+        all_reduce([np.zeros(16 + rank, np.float32)])
+
+
+def test_arguments_are_checked():
+    with pytest.raises(InvalidArgumentError, match="takes one of"):
+        all_reduce([1.0], "median")
+    with pytest.raises(InvalidArgumentError, match="rank 1 or more"):
+        all_gather(1.0)
+    with pytest.raises(InvalidArgumentError, match="takes a rank"):
+        broadcast(1.0, 3)
