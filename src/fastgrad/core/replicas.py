@@ -18,11 +18,13 @@ class ReplicaGroup(NamedTuple):
         rank: the number of this process among them, from 0.
         size: the number of replicas.
         strategy: the strategy that made the group; None without one.
+        is_cross_replica: whether the code runs outside of `strategy.run`: its values are those of the whole group.
     """
 
     rank: int
     size: int
     strategy: Any = None
+    is_cross_replica: bool = False
 
 
 ALONE = ReplicaGroup(0, 1)

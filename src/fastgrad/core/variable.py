@@ -20,6 +20,7 @@ from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
+from fastgrad.core.replicas import replica_group
 from fastgrad.core.scopes import current_name_scope
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
@@ -106,8 +107,10 @@ class Variable(Operand):
         name: shown in the repr as ``name:0``; not made unique.
         dtype: the dtype to convert the initial value to.
         shape: checked against the shape of the initial value.
-        validate_shape, caching_device, variable_def, import_scope, constraint, synchronization,
-        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the others have no effect.
+        constraint: kept for optimizers.
+        synchronization, aggregation: how the replicas of a ``tf.distribute.Strategy`` combine their values; without effect
+            outside of its scope.
+        validate_shape, caching_device, variable_def, import_scope: as in TensorFlow, without effect.
 
     Raises:
         ValueError: the initial value is missing, or does not have the shape ``shape``.
@@ -169,6 +172,9 @@ class Variable(Operand):
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []
+        strategy = replica_group().strategy
+        if strategy is not None and not self._made_quietly:
+            strategy._variable_created(self, synchronization, aggregation)
         for recorder in recorders.active:
             recorder.on_create(self)
 
