@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, UnavailableError
@@ -39,6 +39,52 @@ def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
     return total if world().rank == root else zeros_like(total)
 
 
+def _started(*arrays: np.ndarray, reduce_op: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reduces arrays at once; returns their bucket, and no ticket."""
+    reduced = _all_reduce.run(*arrays, reduce_op=reduce_op)
+    bucket = np.zeros(_bucket_layout(arrays).count, arrays[0].dtype)
+    for x, offset in zip(reduced, _bucket_layout(arrays).offsets, strict=True):
+        bucket[offset // x.itemsize :][: x.size] = x.reshape(-1)
+    return bucket, np.zeros(1, np.int64)
+
+
+def _parts_of_bucket(
+    bucket: np.ndarray, ticket: np.ndarray, reduce_op: str, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[np.ndarray, ...]:
+    if ticket[0] != 0:
+        _raise_failure()
+    parts = [ArraySpec(shape, bucket.dtype) for shape in shapes]
+    pairs = zip(parts, _bucket_layout(parts).offsets, strict=True)
+    return tuple([bucket[offset // bucket.itemsize :][: x.size].reshape(x.shape) for x, offset in pairs])
+
+
+def _bucket_layout(arrays: Sequence[Any]) -> Any:
+    from fastgrad.kernels.collectives.launches import BucketLayout
+
+    return BucketLayout(arrays)
+
+
+_start_all_reduce: Operation = operation(
+    "start_all_reduce",
+    Form.EXTERN,
+    run=_started,
+    launches=launches_from("collectives.launches", "start_all_reduce_launches"),
+    result=lambda *inputs, reduce_op: (
+        ArraySpec((_bucket_layout(inputs).count,), inputs[0].dtype),
+        ArraySpec((1,), np.dtype(np.int64)),
+    ),
+    is_collective=True,
+)
+
+_wait_all_reduce: Operation = operation(
+    "wait_all_reduce",
+    Form.EXTERN,
+    run=_parts_of_bucket,
+    launches=launches_from("collectives.launches", "wait_all_reduce_launches"),
+    result=lambda bucket, ticket, reduce_op, shapes: tuple([ArraySpec(shape, bucket.dtype) for shape in shapes]),
+    is_collective=True,
+)
+
 _all_reduce: Operation = kernel_operation(
     "all_reduce",
     Form.EXTERN,
@@ -48,6 +94,7 @@ _all_reduce: Operation = kernel_operation(
     result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
     raise_error=_raise_failure,
     is_collective=True,
+    in_buckets=(_start_all_reduce, _wait_all_reduce),
 )
 
 _all_gather: Operation = kernel_operation(
@@ -103,6 +150,9 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
             )
     from fastgrad.ops.casting import cast
 
+    # A program scales with the product that computes the tensor.
+    share = 1.0 / world().size
+    results = [x * share for x in results] if reduce_op == "mean" else results
     wide = [cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x for x in results]
     by_dtype: dict[np.dtype, list[int]] = {}
     for number, x in enumerate(wide):
@@ -111,8 +161,6 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
         total = "sum" if reduce_op == "mean" else reduce_op
         reduced = Operation.__call__(_all_reduce, *[wide[number] for number in numbers], reduce_op=total)
         for number, y in zip(numbers, reduced, strict=True):
-            if reduce_op == "mean":
-                y = y * (1.0 / world().size)
             results[number] = cast(y, results[number].dtype) if y.dtype != results[number].dtype else y
     return results
 

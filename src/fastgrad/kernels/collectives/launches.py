@@ -123,6 +123,28 @@ def wait_launches(
     ]
 
 
+def start_all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
+    """Returns the launches that start the reduction of arrays, which are packed into a bucket; the second result is the ticket."""
+    layout, dtype = BucketLayout(inputs), inputs[0].dtype
+    words, _ = check_words(signature_of("all_reduce", inputs, reduce_op), reduce_op, dtype)
+    return Launches(
+        tuple(start_launches(Output(0), Output(1), layout, dtype, reduce_op, words)),
+        packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)),
+    )
+
+
+def wait_all_reduce_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str, shapes: tuple[tuple[int, ...], ...]
+) -> Launches:
+    """Returns the launches that wait for a reduction, given its bucket and ticket; the results are parts of the bucket."""
+    layout, dtype = BucketLayout(outputs), inputs[0].dtype
+    _, expected = check_words(signature_of("all_reduce", outputs, reduce_op), reduce_op, dtype)
+    return Launches(
+        tuple(wait_launches(Input(0), Input(1), layout, dtype, expected)),
+        unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)),
+    )
+
+
 def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
     """Returns the launches that join the arrays of all processes along the first axis; they have the same shape."""
     (x,), group = inputs, world()

@@ -118,11 +118,25 @@ class Launches:
         starts_as: pairs (output, input): the output must hold the elements of the input when the kernels begin; they
             change it. The caller copies the elements if the two do not share their memory.
         alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
+        packed: triples (output, input, offset): the input is copied to the output, at an offset in bytes, before the
+            kernels begin. A program may compute the input there, so that nothing is copied.
+        unpacked: triples (output, input, offset): the output is the part of the input at an offset in bytes, when the
+            kernels have run. A program reads it there.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
         runs_without_frame: the number of eager runs without such a program.
     """
 
-    __slots__ = ("alias", "frames", "in_place", "launches", "runs_without_frame", "scratch", "starts_as")
+    __slots__ = (
+        "alias",
+        "frames",
+        "in_place",
+        "launches",
+        "packed",
+        "runs_without_frame",
+        "scratch",
+        "starts_as",
+        "unpacked",
+    )
 
     def __init__(
         self,
@@ -131,14 +145,22 @@ class Launches:
         in_place: tuple[tuple[int, int], ...] = (),
         alias: bool = False,
         starts_as: tuple[tuple[int, int], ...] = (),
+        packed: tuple[tuple[int, int, int], ...] = (),
+        unpacked: tuple[tuple[int, int, int], ...] = (),
     ) -> None:
         self.launches = launches
         self.scratch = scratch
         self.in_place = in_place
         self.alias = alias
         self.starts_as = starts_as
+        self.packed = packed
+        self.unpacked = unpacked
         self.frames: list[Any] = []
         self.runs_without_frame = 0
+
+    def with_launches(self, launches: tuple[Launch, ...]) -> Launches:
+        """Returns a copy with other kernels."""
+        return Launches(launches, self.scratch, self.in_place, self.alias, self.starts_as, self.packed, self.unpacked)
 
     def copy_initial_values(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Copies inputs to the outputs that must begin as these inputs, unless they are the same array."""

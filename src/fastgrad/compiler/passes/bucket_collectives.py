@@ -1,0 +1,143 @@
+"""Splits reductions over all processes into buckets, which start as soon as they are full and end when they are read.
+
+A reduction of all gradients would wait for the last of them, and the program for the reduction. So the gradients are
+computed as early as possible. As soon as some megabytes of them are there, their reduction starts, and the backward pass
+goes on meanwhile. The program waits for a bucket before it reads one of its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, size_of
+from fastgrad.compiler.passes.rewriting import is_pure, operation_of
+from fastgrad.core.operation import Operation
+from fastgrad.core.result_rules import specs_of
+
+BUCKET_BYTES = 2 << 20
+"""The bytes from which on a bucket is full; see benchmarks/distributed.py."""
+
+
+def bucket_collectives(graph: Graph) -> Graph:
+    """Returns the graph with reductions split into buckets.
+
+    Args:
+        graph: fused; it is not changed. Its nodes have their final order, but for those that only reductions read.
+    """
+    for node in graph.nodes:
+        row = operation_of(node)
+        if row is not None and row.in_buckets is not None and len(set(map(id, node.inputs))) == len(node.inputs):
+            graph = Graph(_Splitter(graph, node, row.in_buckets).nodes(), graph.results)
+    return graph
+
+
+class _Splitter:
+    """Splits one reduction of a graph.
+
+    Args:
+        graph: the graph.
+        reduction: the node.
+        rows: the rows that start a bucket and wait for it.
+    """
+
+    def __init__(self, graph: Graph, reduction: Node, rows: tuple[Operation, Operation]) -> None:
+        self.graph = graph
+        self.reduction = reduction
+        self.start_row, self.wait_row = rows
+        self.result_of = {id(x): y for x, y in zip(reduction.inputs, reduction.outputs, strict=True)}
+        self.open: list[Value] = []  # the inputs of the bucket that is being filled
+        self.waits: dict[int, Node] = {}  # by result: the node that waits for it
+        self.numbers = max((value.number for node in graph.nodes for value in node.outputs), default=0)
+
+    def nodes(self) -> Iterator[Node]:
+        """Yields the nodes of the new graph."""
+        early = _nodes_only_for(self.graph, self.reduction)
+        readers: dict[int, list[Node]] = {}  # by value: the early nodes that read it
+        missing: dict[int, int] = {}  # by early node: the number of its inputs that are not computed yet
+        moved: set[int] = set()
+        for node in self.graph.nodes:
+            if id(node) in early:
+                missing[id(node)] = len(set(map(id, node.inputs)))
+                for key in set(map(id, node.inputs)):
+                    readers.setdefault(key, []).append(node)
+        # Constants first, and reads of variables, which are assigned at the end: no early node waits for them.
+        first = [node for node in self.graph.nodes if node.kind in {Kind.CONSTANT, Kind.READ}]
+        others = [node for node in self.graph.nodes if node.kind not in {Kind.CONSTANT, Kind.READ}]
+        for node in [*first, *others]:
+            if node is self.reduction:
+                yield from self._close()
+                continue
+            if id(node) in moved or missing.get(id(node)):
+                continue  # an early node comes as soon as its inputs are there
+            for value in node.inputs:
+                yield from self._wait_for(value)
+            ready = [node]
+            while ready:
+                one = ready.pop(0)
+                yield one
+                moved.add(id(one))
+                yield from self._fill(one)
+                for value in one.outputs:
+                    for reader in readers.get(id(value), ()):
+                        missing[id(reader)] -= 1
+                        if missing[id(reader)] == 0:
+                            ready.append(reader)
+        for value in self.graph.results:
+            yield from self._wait_for(value)
+
+    def _fill(self, node: Node) -> Iterator[Node]:
+        """Adds the results of a node that are reduced to the open bucket; starts the bucket if it is full."""
+        for value in node.outputs:
+            if id(value) in self.result_of and value not in self.open:
+                self.open.append(value)
+                if sum(map(size_of, self.open)) >= BUCKET_BYTES:
+                    yield from self._close()
+
+    def _close(self) -> Iterator[Node]:
+        """Starts the open bucket."""
+        if not self.open:
+            return
+        inputs, self.open = tuple(self.open), []
+        attributes = self.reduction.attributes
+        bucket, ticket = self._new_values(self.start_row, inputs, attributes)
+        yield Node(Kind.OPERATION, self.start_row, inputs, (bucket, ticket), attributes)
+        outputs = tuple([self.result_of[id(value)] for value in inputs])
+        shapes = tuple([value.shape for value in outputs])
+        wait = Node(Kind.OPERATION, self.wait_row, (bucket, ticket), outputs, {**attributes, "shapes": shapes})
+        self.waits.update({id(value): wait for value in outputs})
+
+    def _new_values(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> list[Value]:
+        assert row.result is not None
+        values = []
+        for spec in specs_of(row.result(*inputs, **attributes)):
+            self.numbers += 1
+            values.append(Value(spec.shape, np.dtype(spec.dtype), self.numbers))
+        return values
+
+    def _wait_for(self, value: Value) -> Iterator[Node]:
+        """Waits for the bucket of a value that is about to be read, once."""
+        wait = self.waits.get(id(value))
+        if wait is not None:
+            for output in wait.outputs:
+                del self.waits[id(output)]
+            yield wait
+
+
+def _nodes_only_for(graph: Graph, reader: Node) -> set[int]:
+    """Returns the ids of nodes that only compute values, and that no other node than ``reader`` depends on."""
+    others = set(map(id, graph.results))
+    nodes: set[int] = set()
+    wanted = set(map(id, reader.inputs))
+    for node in reversed(graph.nodes):
+        if node is reader:
+            continue
+        outputs = set(map(id, node.outputs))
+        computes = node.kind is Kind.FUSED or is_pure(node)
+        if computes and outputs & wanted and not outputs & others:
+            nodes.add(id(node))
+            wanted.update(map(id, node.inputs))
+        else:
+            others.update(map(id, node.inputs))
+    return nodes
