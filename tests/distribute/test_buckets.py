@@ -112,3 +112,34 @@ def test_one_process_reduces_nothing():
     program = program_of(run)
     assert isinstance(program, Program)
     assert not nodes_named(program, "all_reduce") + nodes_named(program, "start_all_reduce")
+
+
+@on_ranks(2)
+def test_a_guard_with_a_new_outcome_stops_after_the_reduction(rank, size):
+    """All ranks see the same reduced value, leave the program, and record together."""
+    weight = fg.Variable(np.ones(50_000, np.float32))
+
+    @fg.function
+    def step(x):
+        (total,) = all_reduce([weight * x])
+        if total[0] > 5.0:
+            weight.assign_sub(total)
+        else:
+            weight.assign_add(total)
+        return total[0]
+
+    expected = np.ones(50_000)
+    for x in (1.0, 1.0, 2.0, 1.0, -1.0, 0.5):
+        total = size * expected * x
+        step(fg.constant(x))
+        expected = expected - total if total[0] > 5.0 else expected + total
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-5)
+
+
+@on_ranks(2)
+def test_a_report_runs_no_collective(rank, size):
+    _, run = train(variables(), True, rank)
+    if rank == 0:
+        assert "wait_for_transfer" in str(run.report())
+    (total,) = all_reduce([np.float32(1.0)])
+    assert total == size

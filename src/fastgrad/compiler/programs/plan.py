@@ -369,11 +369,11 @@ class _Planner:
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            offset = self._offset_of_overwritten_input(value, position)
-            if offset is None:
-                offset = self.arena.take(size_of(value))
-            self.places[id(value)] = InArena(offset)
-            return [(self.line.last_use(value), offset, size_of(value))]
+            start = self._offset_of_overwritten_input(value, position)
+            if start is None:
+                start = self.arena.take(size_of(value))
+            self.places[id(value)] = InArena(start)
+            return [(self.line.last_use(value), start, size_of(value))]
         return []
 
     def _offset_of_overwritten_input(self, value: Value, position: int) -> int | None:

@@ -75,6 +75,9 @@ SLEEP_MICROSECONDS = 50
 PAUSE_SECONDS = 0.01
 """Seconds after which a waiting step returns to Python, which handles signals."""
 
+FINISH_SECONDS = 1.0
+"""Seconds that the transfers of an abandoned program may still take."""
+
 POLLS_BEFORE_YIELD = 8
 
 
@@ -243,6 +246,7 @@ class Engine:
 
     def __init__(self) -> None:
         group = world()
+        self._abandoned: list[object] = []  # memory that MPI may still write to
         self.words = np.zeros(SLOTS_AT + SLOT_WORDS * SLOTS, np.int64)
         self.words[OLDEST] = 1
         self.words[PAUSE_TICKS] = max(1, int(PAUSE_SECONDS * _ticks_per_second()))
@@ -256,7 +260,7 @@ class Engine:
         if library.sem_init(self._semaphore, 0, 0) != 0:
             raise OSError("sem_init: the progress thread of fastgrad.distribute needs a semaphore, and got none.")
         for word, name in ((POST_SEMAPHORE, "sem_post"), (WAIT_SEMAPHORE, "sem_wait"), (SLEEP, "usleep")):
-            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
         self.words[SEMAPHORE] = ctypes.addressof(self._semaphore)
         self._post = library.sem_post
         drive = drive_transfers[()]
@@ -266,6 +270,16 @@ class Engine:
         )
         self._thread.start()
         atexit.register(self.stop)  # before mpi4py finalises MPI: functions registered last run first
+
+    def finish(self, memory: object) -> None:
+        """Does `world.finish_transfers`."""
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self.words[OLDEST] <= self.words[STARTED]:
+            if time.monotonic() > deadline:
+                self.words[FAILED] = 1
+                self._abandoned.append(memory)
+                return
+            time.sleep(SLEEP_MICROSECONDS * 1e-6)
 
     def stop(self) -> None:
         """Ends the progress thread."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,3 +96,16 @@ def handle_of(thing: Any) -> int:
 def datatype_handle(dtype: np.dtype) -> int:
     """Returns the handle of MPI's datatype for the elements of an array."""
     return handle_of(world().mpi.Datatype.fromcode(np.dtype(dtype).char))
+
+
+def finish_transfers(memory: object) -> None:
+    """Waits until no transfer uses the memory of a program that has been abandoned.
+
+    Transfers that other processes do not join within a second never end: then the job has failed.
+
+    Args:
+        memory: an object that keeps the memory alive.
+    """
+    transfers = sys.modules.get("fastgrad.kernels.collectives.transfers")
+    if transfers is not None and transfers.engine.cache_info().currsize:
+        transfers.engine().finish(memory)
