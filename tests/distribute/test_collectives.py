@@ -72,6 +72,31 @@ def test_gradients_flow_through_collectives(rank, size):
     np.testing.assert_allclose(tape.gradient(first, x), [4.0, 4.0] if rank == 0 else [0.0, 0.0])
 
 
+@on_ranks(2, 3)
+def test_bfloat16_on_the_wire(rank, size):
+    """Each number is rounded to bfloat16, summed in float32, and the total is rounded."""
+    shapes = ((), (5, 7), (1000,), (3,))
+    given = [
+        [np.random.default_rng(10 * r + i).normal(size=s).astype("float32") for i, s in enumerate(shapes)]
+        for r in range(size)
+    ]
+
+    def rounded(x):
+        return fg.cast(fg.cast(x, fg.bfloat16), fg.float32).numpy()
+
+    totals = []
+    for parts in zip(*given, strict=True):
+        total = np.zeros_like(parts[0])
+        for part in parts:
+            total = total + rounded(part)
+        totals.append(rounded(total))
+    compiled = fg.function(lambda *xs: all_reduce(xs, wire_dtype="bfloat16"))
+    for _ in range(10):
+        for results in (all_reduce(given[rank], wire_dtype="bfloat16"), compiled(*map(fg.constant, given[rank]))):
+            for result, total in zip(results, totals, strict=True):
+                np.testing.assert_array_equal(result.numpy(), total)
+
+
 @on_ranks(2)
 def test_ranks_that_reduce_different_shapes_get_an_error(rank, size):
     with pytest.raises(fg.errors.UnavailableError):

@@ -31,7 +31,11 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
 def _all_reduce_gradient(needs: Any, g: Any, y: Any, *xs: Tensor, reduce_op: str) -> Sequence[Tensor]:
     if reduce_op != "sum":
         raise LookupError(f"all_reduce: the gradient of {reduce_op!r} is not defined; only 'sum' and 'mean' have one.")
-    return all_reduce(g if isinstance(g, tuple) else [g])
+    return all_reduce(_as_tuple(g))
+
+
+def _as_tuple(g: Any) -> tuple[Tensor, ...]:
+    return g if isinstance(g, tuple) else (g,)
 
 
 def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
@@ -97,6 +101,62 @@ _all_reduce: Operation = kernel_operation(
     in_buckets=(_start_all_reduce, _wait_all_reduce),
 )
 
+
+def _part_layout(arrays: Sequence[Any]) -> Any:
+    from fastgrad.kernels.collectives.bfloat16 import PartLayout
+
+    return PartLayout(arrays)
+
+
+def _specs(shapes: tuple[tuple[int, ...], ...]) -> list[ArraySpec]:
+    return [ArraySpec(shape, np.dtype(np.float32)) for shape in shapes]
+
+
+def _bits(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_part_layout(arrays).count,), np.dtype(np.uint16))
+
+
+_TICKET = ArraySpec((1,), np.dtype(np.int64))
+
+_bfloat16_stages: tuple[Operation, ...] = (
+    kernel_operation(
+        "start_all_reduce_bfloat16",
+        Form.EXTERN,
+        launches=launches_from("collectives.bfloat16", "start_launches"),
+        result=lambda *inputs: (_bits(inputs), _bits(inputs), _TICKET),
+        raise_error=_raise_failure,
+        is_collective=True,
+    ),
+    kernel_operation(
+        "exchange_all_reduce_bfloat16",
+        Form.EXTERN,
+        launches=launches_from("collectives.bfloat16", "exchange_launches"),
+        result=lambda sent, received, ticket, shapes: (_bits(_specs(shapes)), _TICKET),
+        raise_error=_raise_failure,
+        is_collective=True,
+    ),
+    kernel_operation(
+        "wait_all_reduce_bfloat16",
+        Form.EXTERN,
+        launches=launches_from("collectives.bfloat16", "finish_launches"),
+        result=lambda gathered, ticket, shapes: tuple(_specs(shapes)),
+        raise_error=_raise_failure,
+        is_collective=True,
+    ),
+)
+
+_all_reduce_bfloat16: Operation = kernel_operation(
+    "all_reduce_bfloat16",
+    Form.EXTERN,
+    gradient=joint(lambda needs, g, y, *xs: all_reduce(_as_tuple(g), wire_dtype="bfloat16")),
+    dtypes=frozenset([np.dtype(np.float32)]),
+    launches=launches_from("collectives.bfloat16", "all_reduce_launches"),
+    result=lambda *inputs: tuple([same(x) for x in inputs]),
+    raise_error=_raise_failure,
+    is_collective=True,
+    in_buckets=_bfloat16_stages,
+)
+
 _all_gather: Operation = kernel_operation(
     "all_gather",
     Form.EXTERN,
@@ -123,7 +183,7 @@ def _own_part(x: Tensor, part: Tensor) -> Tensor:
     return x[world().rank * count : (world().rank + 1) * count]
 
 
-def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
+def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str | None = None) -> list[Tensor]:
     """Returns the reductions of tensors over all processes, the same in each.
 
     All processes call it with the same number of tensors, of the same shapes and dtypes. Tensors of one dtype are
@@ -132,6 +192,8 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
     Args:
         tensors: of any shapes; float16 and bfloat16 are reduced in float32.
         reduce_op: "sum", "mean" (of floats), "min" or "max".
+        wire_dtype: "bfloat16" sends float32 numbers as bfloat16 in sums and means: half the bytes. Each is rounded twice;
+            sums are in float32.
 
     Raises:
         InvalidArgumentError: the reduction is unknown, or a dtype has none.
@@ -139,6 +201,8 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
     """
     if reduce_op not in REDUCTIONS:
         raise InvalidArgumentError(f"all_reduce: takes one of {', '.join(REDUCTIONS)} as reduce_op, got {reduce_op!r}.")
+    if wire_dtype not in (None, "float32", "bfloat16"):
+        raise InvalidArgumentError(f"all_reduce: takes 'float32' or 'bfloat16' as wire_dtype, got {wire_dtype!r}.")
     results = [convert_to_tensor(x) for x in tensors]
     if world().size == 1:
         return results
@@ -157,9 +221,13 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
     by_dtype: dict[np.dtype, list[int]] = {}
     for number, x in enumerate(wide):
         by_dtype.setdefault(x._array.dtype, []).append(number)
-    for numbers in by_dtype.values():
+    for dtype, numbers in by_dtype.items():
         total = "sum" if reduce_op == "mean" else reduce_op
-        reduced = Operation.__call__(_all_reduce, *[wide[number] for number in numbers], reduce_op=total)
+        given = [wide[number] for number in numbers]
+        if wire_dtype == "bfloat16" and total == "sum" and dtype == np.float32:
+            reduced = Operation.__call__(_all_reduce_bfloat16, *given)
+        else:
+            reduced = Operation.__call__(_all_reduce, *given, reduce_op=total)
         for number, y in zip(numbers, reduced, strict=True):
             results[number] = cast(y, results[number].dtype) if y.dtype != results[number].dtype else y
     return results

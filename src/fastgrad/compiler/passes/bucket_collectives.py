@@ -39,13 +39,14 @@ class _Splitter:
     Args:
         graph: the graph.
         reduction: the node.
-        rows: the rows that start a bucket and wait for it.
+        rows: the rows of the stages of a bucket.
     """
 
-    def __init__(self, graph: Graph, reduction: Node, rows: tuple[Operation, Operation]) -> None:
+    def __init__(self, graph: Graph, reduction: Node, rows: tuple[Operation, ...]) -> None:
         self.graph = graph
         self.reduction = reduction
-        self.start_row, self.wait_row = rows
+        self.rows = rows
+        self.stages: list[Node] = []  # the nodes between the start of the last bucket and its end
         self.result_of = {id(x): y for x, y in zip(reduction.inputs, reduction.outputs, strict=True)}
         self.open: list[Value] = []  # the inputs of the bucket that is being filled
         self.waits: dict[int, Node] = {}  # by result: the node that waits for it
@@ -96,17 +97,30 @@ class _Splitter:
                     yield from self._close()
 
     def _close(self) -> Iterator[Node]:
-        """Starts the open bucket."""
+        """Starts the open bucket; the bucket before it comes to its next stage."""
         if not self.open:
             return
+        yield from self._continue()
         inputs, self.open = tuple(self.open), []
         attributes = self.reduction.attributes
-        bucket, ticket = self._new_values(self.start_row, inputs, attributes)
-        yield Node(Kind.OPERATION, self.start_row, inputs, (bucket, ticket), attributes)
         outputs = tuple([self.result_of[id(value)] for value in inputs])
-        shapes = tuple([value.shape for value in outputs])
-        wait = Node(Kind.OPERATION, self.wait_row, (bucket, ticket), outputs, {**attributes, "shapes": shapes})
+        first, *middle, last = self.rows
+        node = self._new_node(first, inputs, attributes)
+        yield node
+        attributes = {**attributes, "shapes": tuple([value.shape for value in outputs])}
+        for row in middle:
+            node = self._new_node(row, node.outputs, attributes)
+            self.stages.append(node)
+        wait = Node(Kind.OPERATION, last, node.outputs, outputs, attributes)
         self.waits.update({id(value): wait for value in outputs})
+
+    def _continue(self) -> Iterator[Node]:
+        """Yields the further stages of the bucket that was started last."""
+        yield from self.stages
+        self.stages = []
+
+    def _new_node(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> Node:
+        return Node(Kind.OPERATION, row, tuple(inputs), tuple(self._new_values(row, inputs, attributes)), attributes)
 
     def _new_values(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> list[Value]:
         assert row.result is not None
@@ -122,6 +136,7 @@ class _Splitter:
         if wait is not None:
             for output in wait.outputs:
                 del self.waits[id(output)]
+            yield from self._continue()
             yield wait
 
 
