@@ -8,7 +8,7 @@ import fastgrad as fg
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.passes import bucket_collectives
 from fastgrad.compiler.programs.program import Program
-from fastgrad.ops.collectives import all_reduce
+from fastgrad.ops.collectives import Sharding, all_reduce
 from tests.distribute.ranks import on_ranks
 
 SIZES = ((40, 30), (30,), (30, 20), (20,), (20, 7), (7,))
@@ -143,3 +143,24 @@ def test_a_report_runs_no_collective(rank, size):
         assert "wait_for_transfer" in str(run.report())
     (total,) = all_reduce([np.float32(1.0)])
     assert total == size
+
+
+@on_ranks(2)
+def test_a_collective_may_depend_on_another_one(rank, size):
+    """Parts of sums are scaled by their common norm, then gathered."""
+    sharding = Sharding([(30, 4), (50,)], np.float32)
+
+    def step(a, b):
+        part = sharding.reduce_scatter([a, b])
+        (squares,) = all_reduce([fg.reduce_sum(part * part)])
+        return sharding.gather(part / fg.sqrt(squares))
+
+    compiled = fg.function(step)
+    rng = np.random.default_rng(rank)
+    a, b = fg.constant(rng.normal(size=(30, 4)), "float32"), fg.constant(rng.normal(size=50), "float32")
+    sums = all_reduce([a, b])
+    norm = np.sqrt(sum(float(fg.reduce_sum(x * x)) for x in sums))
+    for _ in range(4):
+        for result, total in zip(compiled(a, b), sums, strict=True):
+            np.testing.assert_allclose(result, total / norm, rtol=1e-5)
+    assert program_of(compiled).plan.native

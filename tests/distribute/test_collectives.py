@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.collectives import all_gather, all_reduce, broadcast
+from fastgrad.ops.collectives import Sharding, all_gather, all_reduce, broadcast
 from tests.distribute.ranks import on_ranks
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16")
@@ -110,3 +110,38 @@ def test_arguments_are_checked():
         all_gather(1.0)
     with pytest.raises(InvalidArgumentError, match="takes a rank"):
         broadcast(1.0, 3)
+
+
+@on_ranks(2, 3)
+def test_parts_of_sums_and_their_gathering(rank, size):
+    shapes = ((3, 5), (), (700,), (2, 2))
+    given = [[np.random.default_rng(9 * r + i).normal(size=s) for i, s in enumerate(shapes)] for r in range(size)]
+    totals = [sum(parts) for parts in zip(*given, strict=True)]
+    sharding = Sharding(shapes, np.float64)
+
+    def both(*tensors):
+        part = sharding.reduce_scatter(tensors)
+        return part, sharding.gather(part * 2.0)
+
+    tensors = [fg.constant(x, fg.float64) for x in given[rank]]
+    compiled = fg.function(both)
+    for run in (both, compiled, compiled, compiled):
+        part, gathered = run(*tensors)
+        mine = np.zeros(sharding.size, bool)
+        for number, first, last, at in sharding.pieces:
+            np.testing.assert_allclose(part[at : at + last - first], totals[number].reshape(-1)[first:last])
+            mine[at : at + last - first] = True
+        assert not np.any(part.numpy()[~mine])
+        for result, total in zip(gathered, totals, strict=True):
+            np.testing.assert_allclose(result, 2 * total)
+    counts = all_reduce([np.int64(sum(last - first for _, first, last, _ in sharding.pieces))])
+    assert counts[0] == sum(int(np.prod(shape)) for shape in shapes)
+
+
+@on_ranks(2)
+def test_a_tensor_may_be_reduced_twice(rank, size):
+    x = fg.constant([1.0 + rank, 2.0])
+    twice = fg.function(lambda x: all_reduce([x, x, 2.0 * x]))
+    for _ in range(3):
+        for result, factor in zip(twice(x), (1, 1, 2), strict=True):
+            np.testing.assert_array_equal(result, factor * np.array([3.0, 4.0]))

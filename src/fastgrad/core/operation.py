@@ -265,7 +265,12 @@ class Operation:
 
     # For a collective of any number of inputs: the rows that do it for some of the inputs in stages. The first starts it, the
     # last waits for the results. All but the first have an attribute ``shapes``, of the results.
-    in_buckets: tuple[Operation, ...] | None = None
+    stages: tuple[Operation, ...] | None = None
+
+    # For a stage of a collective: whether it starts the collective, so that programs run it early, or waits for its
+    # results, so that they run it late.
+    is_start: bool = False
+    is_wait: bool = False
 
     # For an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or None
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.

@@ -1,18 +1,23 @@
-"""Collectives: operations that all processes of a job run together, by MPI."""
+"""Collectives: operations that all processes of a job run together, by MPI.
+
+Most have stages, which are operations of their own: the first starts the transfer, the last waits for it. Eager code runs
+one after the other. Programs run other operations in between (`compiler/passes/bucket_collectives.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint, operation
-from fastgrad.core.result_rules import ArraySpec, same
+from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, UnavailableError
 from fastgrad.kernels.collectives.world import world
+from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import zeros_like
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
@@ -28,6 +33,65 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
     )
 
 
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def _stage(name: str, module: str, function: str, result: Rule) -> Operation:
+    """Declares a stage of a collective; its launches are of a module in ``fastgrad.kernels.collectives``."""
+    return kernel_operation(
+        name,
+        Form.EXTERN,
+        launches=launches_from(f"collectives.{module}", function),
+        result=result,
+        raise_error=_raise_failure,
+        is_collective=True,
+        is_start=name.startswith("start"),
+        is_wait=name.startswith("wait"),
+    )
+
+
+def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
+    """Returns the ``run`` of a collective: its stages, one after the other."""
+    first, *others = stages
+
+    def run(*arrays: np.ndarray, **attributes: Any) -> Any:
+        if world().size == 1:
+            return tuple([x.copy() for x in arrays])
+        values = first.run(*arrays, **attributes)
+        shapes = tuple([x.shape for x in arrays])
+        for stage in others:
+            values = stage.run(*values, **attributes, shapes=shapes)
+        return values
+
+    return run
+
+
+def _layout(module: str, kind: str, arrays: Sequence[Any]) -> Any:
+    """Returns the layout of arrays in a bucket; imports its module at the first call."""
+    import importlib
+
+    return getattr(importlib.import_module(f"fastgrad.kernels.collectives.{module}"), kind)(arrays)
+
+
+def _specs(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[ArraySpec, ...]:
+    return tuple([ArraySpec(shape, np.dtype(dtype)) for shape in shapes])
+
+
+_TICKET = ArraySpec((1,), np.dtype(np.int64))
+
+
+def _bucket(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("launches", "BucketLayout", arrays).count,), arrays[0].dtype)
+
+
+def _wire_parts(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("bfloat16", "PartLayout", arrays).count,), np.dtype(np.uint16))
+
+
+def _part(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("launches", "PartsLayout", arrays).part,), arrays[0].dtype)
+
+
 def _all_reduce_gradient(needs: Any, g: Any, y: Any, *xs: Tensor, reduce_op: str) -> Sequence[Tensor]:
     if reduce_op != "sum":
         raise LookupError(f"all_reduce: the gradient of {reduce_op!r} is not defined; only 'sum' and 'mean' have one.")
@@ -38,134 +102,126 @@ def _as_tuple(g: Any) -> tuple[Tensor, ...]:
     return g if isinstance(g, tuple) else (g,)
 
 
-def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
-    (total,) = all_reduce([g])
-    return total if world().rank == root else zeros_like(total)
-
-
-def _started(*arrays: np.ndarray, reduce_op: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reduces arrays at once; returns their bucket, and no ticket."""
-    reduced = _all_reduce.run(*arrays, reduce_op=reduce_op)
-    bucket = np.zeros(_bucket_layout(arrays).count, arrays[0].dtype)
-    for x, offset in zip(reduced, _bucket_layout(arrays).offsets, strict=True):
-        bucket[offset // x.itemsize :][: x.size] = x.reshape(-1)
-    return bucket, np.zeros(1, np.int64)
-
-
-def _parts_of_bucket(
-    bucket: np.ndarray, ticket: np.ndarray, reduce_op: str, shapes: tuple[tuple[int, ...], ...]
-) -> tuple[np.ndarray, ...]:
-    if ticket[0] != 0:
-        _raise_failure()
-    parts = [ArraySpec(shape, bucket.dtype) for shape in shapes]
-    pairs = zip(parts, _bucket_layout(parts).offsets, strict=True)
-    return tuple([bucket[offset // bucket.itemsize :][: x.size].reshape(x.shape) for x, offset in pairs])
-
-
-def _bucket_layout(arrays: Sequence[Any]) -> Any:
-    from fastgrad.kernels.collectives.launches import BucketLayout
-
-    return BucketLayout(arrays)
-
-
-_start_all_reduce: Operation = operation(
-    "start_all_reduce",
-    Form.EXTERN,
-    run=_started,
-    launches=launches_from("collectives.launches", "start_all_reduce_launches"),
-    result=lambda *inputs, reduce_op: (
-        ArraySpec((_bucket_layout(inputs).count,), inputs[0].dtype),
-        ArraySpec((1,), np.dtype(np.int64)),
+_all_reduce_stages = (
+    _stage(
+        "start_all_reduce",
+        "launches",
+        "start_all_reduce_launches",
+        lambda *inputs, reduce_op: (_bucket(inputs), _TICKET),
     ),
-    is_collective=True,
+    _stage(
+        "wait_all_reduce",
+        "launches",
+        "wait_all_reduce_launches",
+        lambda bucket, ticket, reduce_op, shapes: _specs(shapes, bucket.dtype),
+    ),
 )
 
-_wait_all_reduce: Operation = operation(
-    "wait_all_reduce",
-    Form.EXTERN,
-    run=_parts_of_bucket,
-    launches=launches_from("collectives.launches", "wait_all_reduce_launches"),
-    result=lambda bucket, ticket, reduce_op, shapes: tuple([ArraySpec(shape, bucket.dtype) for shape in shapes]),
-    is_collective=True,
-)
-
-_all_reduce: Operation = kernel_operation(
+_all_reduce: Operation = operation(
     "all_reduce",
     Form.EXTERN,
+    run=_run_of_stages(_all_reduce_stages),
     gradient=joint(_all_reduce_gradient),
     dtypes=REAL_DTYPES - HALF_DTYPES,
-    launches=launches_from("collectives.launches", "all_reduce_launches"),
     result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
-    raise_error=_raise_failure,
+    in_python="programs run its stages",
     is_collective=True,
-    in_buckets=(_start_all_reduce, _wait_all_reduce),
+    stages=_all_reduce_stages,
 )
 
-
-def _part_layout(arrays: Sequence[Any]) -> Any:
-    from fastgrad.kernels.collectives.bfloat16 import PartLayout
-
-    return PartLayout(arrays)
-
-
-def _specs(shapes: tuple[tuple[int, ...], ...]) -> list[ArraySpec]:
-    return [ArraySpec(shape, np.dtype(np.float32)) for shape in shapes]
-
-
-def _bits(arrays: Sequence[Any]) -> ArraySpec:
-    return ArraySpec((_part_layout(arrays).count,), np.dtype(np.uint16))
-
-
-_TICKET = ArraySpec((1,), np.dtype(np.int64))
-
-_bfloat16_stages: tuple[Operation, ...] = (
-    kernel_operation(
+_bfloat16_stages = (
+    _stage(
         "start_all_reduce_bfloat16",
-        Form.EXTERN,
-        launches=launches_from("collectives.bfloat16", "start_launches"),
-        result=lambda *inputs: (_bits(inputs), _bits(inputs), _TICKET),
-        raise_error=_raise_failure,
-        is_collective=True,
+        "bfloat16",
+        "start_launches",
+        lambda *inputs: (_wire_parts(inputs), _wire_parts(inputs), _TICKET),
     ),
-    kernel_operation(
+    _stage(
         "exchange_all_reduce_bfloat16",
-        Form.EXTERN,
-        launches=launches_from("collectives.bfloat16", "exchange_launches"),
-        result=lambda sent, received, ticket, shapes: (_bits(_specs(shapes)), _TICKET),
-        raise_error=_raise_failure,
-        is_collective=True,
+        "bfloat16",
+        "exchange_launches",
+        lambda sent, received, ticket, shapes: (_wire_parts(_specs(shapes, np.float32)), _TICKET),
     ),
-    kernel_operation(
+    _stage(
         "wait_all_reduce_bfloat16",
-        Form.EXTERN,
-        launches=launches_from("collectives.bfloat16", "finish_launches"),
-        result=lambda gathered, ticket, shapes: tuple(_specs(shapes)),
-        raise_error=_raise_failure,
-        is_collective=True,
+        "bfloat16",
+        "finish_launches",
+        lambda gathered, ticket, shapes: _specs(shapes, np.float32),
     ),
 )
 
-_all_reduce_bfloat16: Operation = kernel_operation(
+_all_reduce_bfloat16: Operation = operation(
     "all_reduce_bfloat16",
     Form.EXTERN,
+    run=_run_of_stages(_bfloat16_stages),
     gradient=joint(lambda needs, g, y, *xs: all_reduce(_as_tuple(g), wire_dtype="bfloat16")),
     dtypes=frozenset([np.dtype(np.float32)]),
-    launches=launches_from("collectives.bfloat16", "all_reduce_launches"),
     result=lambda *inputs: tuple([same(x) for x in inputs]),
-    raise_error=_raise_failure,
+    in_python="programs run its stages",
     is_collective=True,
-    in_buckets=_bfloat16_stages,
+    stages=_bfloat16_stages,
 )
+
+_start_reduce_scatter = _stage(
+    "start_reduce_scatter",
+    "launches",
+    "start_reduce_scatter_launches",
+    lambda *inputs: (
+        ArraySpec((world().size * _part(inputs).size,), inputs[0].dtype),
+        _part(inputs),
+        ArraySpec((2,), inputs[0].dtype),
+        _TICKET,
+        _TICKET,
+    ),
+)
+
+_wait_reduce_scatter = _stage(
+    "wait_reduce_scatter",
+    "launches",
+    "wait_reduce_scatter_launches",
+    lambda bucket, part, checks, ticket, check_ticket, shapes: (same(part),),
+)
+
+_start_gather_parts = _stage(
+    "start_gather_parts",
+    "launches",
+    "start_gather_parts_launches",
+    lambda part, shapes: (
+        ArraySpec((world().size * part.shape[0],), part.dtype),
+        ArraySpec((2,), part.dtype),
+        _TICKET,
+        _TICKET,
+    ),
+)
+
+_wait_gather_parts = _stage(
+    "wait_gather_parts",
+    "launches",
+    "wait_gather_parts_launches",
+    lambda bucket, checks, ticket, check_ticket, shapes: _specs(shapes, bucket.dtype),
+)
+
+
+def _all_gather_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    count = x._array.shape[0]
+    return all_reduce([g])[0][world().rank * count : (world().rank + 1) * count]
+
 
 _all_gather: Operation = kernel_operation(
     "all_gather",
     Form.EXTERN,
-    gradient=lambda g, y, x: _own_part(all_reduce([g])[0], x),
+    gradient=_all_gather_gradient,
     launches=launches_from("collectives.launches", "all_gather_launches"),
     result=lambda x: ArraySpec((world().size * x.shape[0], *x.shape[1:]), x.dtype),
     raise_error=_raise_failure,
     is_collective=True,
 )
+
+
+def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
+    (total,) = all_reduce([g])
+    return total if world().rank == root else zeros_like(total)
+
 
 _broadcast: Operation = kernel_operation(
     "broadcast_from",
@@ -178,9 +234,7 @@ _broadcast: Operation = kernel_operation(
 )
 
 
-def _own_part(x: Tensor, part: Tensor) -> Tensor:
-    count = part._array.shape[0]
-    return x[world().rank * count : (world().rank + 1) * count]
+# ---- functions ---------------------------------------------------------------------------------------------
 
 
 def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str | None = None) -> list[Tensor]:
@@ -212,8 +266,6 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str |
                 f"all_reduce: takes {'floats' if reduce_op == 'mean' else 'real numbers'} for {reduce_op!r}, "
                 f"got {x.dtype.name}. Cast the tensor first."
             )
-    from fastgrad.ops.casting import cast
-
     # A program scales with the product that computes the tensor.
     share = 1.0 / world().size
     results = [x * share for x in results] if reduce_op == "mean" else results
@@ -266,3 +318,41 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
     if not 0 <= root < world().size:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
     return x if world().size == 1 else Operation.__call__(_broadcast, x, root=root)
+
+
+class Sharding:
+    """The layout of tensors in a bucket of which each process has one part.
+
+    Args:
+        shapes: of the tensors.
+        dtype: of all of them, float32 or float64.
+
+    Attributes:
+        shapes: as given.
+        size: the number of elements of a part. The bucket has some more elements than the tensors.
+        pieces: for each tensor of which this process has elements: its number, the first and the last of them (the
+            tensor is flat), and the place of the first in the part.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
+        self.shapes = tuple(map(tuple, shapes))
+        arrays = _specs(self.shapes, dtype)
+        layout = _layout("launches", "PartsLayout", arrays)
+        self.size: int = layout.part
+        self.pieces: list[tuple[int, int, int, int]] = []
+        start = world().rank * self.size
+        for number, (array, offset) in enumerate(zip(arrays, layout.offsets, strict=True)):
+            at = offset // np.dtype(dtype).itemsize
+            first, last = max(start - at, 0), min(start + self.size - at, array.size)
+            if first < last:
+                self.pieces.append((number, first, last, at + first - start))
+
+    def reduce_scatter(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Returns the part of this process of the sums of tensors over all processes, a vector; gaps are zero."""
+        started = Operation.__call__(_start_reduce_scatter, *tensors)
+        return Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+
+    def gather(self, part: Tensor) -> tuple[Tensor, ...]:
+        """Returns the tensors, given the part of this process."""
+        started = Operation.__call__(_start_gather_parts, part, shapes=self.shapes)
+        return Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)

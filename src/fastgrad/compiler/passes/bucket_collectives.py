@@ -1,4 +1,4 @@
-"""Splits reductions over all processes into buckets, which start as soon as they are full and end when they are read.
+"""Starts collectives as soon as their inputs are computed, and waits for them when their results are read.
 
 A reduction of all gradients would wait for the last of them, and the program for the reduction. So the gradients are
 computed as early as possible. As soon as some megabytes of them are there, their reduction starts, and the backward pass
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, size_of
-from fastgrad.compiler.passes.rewriting import is_pure, operation_of
+from fastgrad.compiler.passes.rewriting import is_pure, operation_of, with_inputs
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import specs_of
 
@@ -21,45 +21,72 @@ BUCKET_BYTES = 2 << 20
 
 
 def bucket_collectives(graph: Graph) -> Graph:
-    """Returns the graph with reductions split into buckets.
+    """Returns the graph with reductions split into buckets, with early starts and late waits.
 
     Args:
-        graph: fused; it is not changed. Its nodes have their final order, but for those that only reductions read.
+        graph: fused; it is not changed. Other nodes keep their order, but for those that only collectives read.
     """
+    starts = [node for node in graph.nodes if _part_of_row(node, "is_start")]
+    if starts:
+        graph = Graph(_Schedule(graph, starts).nodes(), graph.results)
     for node in graph.nodes:
-        row = operation_of(node)
-        if row is not None and row.in_buckets is not None and len(set(map(id, node.inputs))) == len(node.inputs):
-            graph = Graph(_Splitter(graph, node, row.in_buckets).nodes(), graph.results)
+        if _part_of_row(node, "stages"):
+            graph = _with_inputs_once(graph, node)
+            (node,) = [one for one in graph.nodes if one.outputs and one.outputs[0] is node.outputs[0]]
+            graph = Graph(_Schedule(graph, [node], node).nodes(), graph.results)
     return graph
 
 
-class _Splitter:
-    """Splits one reduction of a graph.
+def _part_of_row(node: Node, part: str) -> object:
+    row = operation_of(node)
+    return None if row is None else getattr(row, part)
+
+
+def _with_inputs_once(graph: Graph, reduction: Node) -> Graph:
+    """Returns the graph with a reduction that has no value as two inputs."""
+    pairs: dict[int, tuple[Value, Value]] = {}
+    stands_for: dict[int, Value] = {}
+    for x, y in zip(reduction.inputs, reduction.outputs, strict=True):
+        _, first = pairs.setdefault(id(x), (x, y))
+        if first is not y:
+            stands_for[id(y)] = first
+    if not stands_for:
+        return graph
+    inputs, outputs = zip(*pairs.values(), strict=True)
+    single = Node(reduction.kind, reduction.payload, inputs, outputs, reduction.attributes)
+    nodes = [single if node is reduction else with_inputs(node, stands_for) for node in graph.nodes]
+    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+class _Schedule:
+    """A new order of a graph's nodes.
 
     Args:
         graph: the graph.
-        reduction: the node.
-        rows: the rows of the stages of a bucket.
+        collectives: the nodes whose inputs are computed as early as possible.
+        reduction: the one of them that is split into buckets; the others start as early as possible.
     """
 
-    def __init__(self, graph: Graph, reduction: Node, rows: tuple[Operation, ...]) -> None:
+    def __init__(self, graph: Graph, collectives: Sequence[Node], reduction: Node | None = None) -> None:
         self.graph = graph
         self.reduction = reduction
-        self.rows = rows
-        self.stages: list[Node] = []  # the nodes between the start of the last bucket and its end
-        self.result_of = {id(x): y for x, y in zip(reduction.inputs, reduction.outputs, strict=True)}
+        self.early = set().union(*[_nodes_only_for(graph, node) for node in collectives])
+        self.early.update(id(node) for node in collectives if node is not reduction)
+        self.result_of = {}
+        if reduction is not None:
+            self.result_of = {id(x): y for x, y in zip(reduction.inputs, reduction.outputs, strict=True)}
         self.open: list[Value] = []  # the inputs of the bucket that is being filled
+        self.stages: list[Node] = []  # the nodes between the start of the last bucket and its end
         self.waits: dict[int, Node] = {}  # by result: the node that waits for it
         self.numbers = max((value.number for node in graph.nodes for value in node.outputs), default=0)
 
     def nodes(self) -> Iterator[Node]:
         """Yields the nodes of the new graph."""
-        early = _nodes_only_for(self.graph, self.reduction)
         readers: dict[int, list[Node]] = {}  # by value: the early nodes that read it
         missing: dict[int, int] = {}  # by early node: the number of its inputs that are not computed yet
         moved: set[int] = set()
         for node in self.graph.nodes:
-            if id(node) in early:
+            if id(node) in self.early:
                 missing[id(node)] = len(set(map(id, node.inputs)))
                 for key in set(map(id, node.inputs)):
                     readers.setdefault(key, []).append(node)
@@ -70,13 +97,16 @@ class _Splitter:
             if node is self.reduction:
                 yield from self._close()
                 continue
+            if _part_of_row(node, "is_wait") and readers.keys().isdisjoint(map(id, node.outputs)):
+                self.waits.update({id(value): node for value in node.outputs})
+                continue
             if id(node) in moved or missing.get(id(node)):
                 continue  # an early node comes as soon as its inputs are there
-            for value in node.inputs:
-                yield from self._wait_for(value)
             ready = [node]
             while ready:
                 one = ready.pop(0)
+                for value in one.inputs:
+                    yield from self._wait_for(value)
                 yield one
                 moved.add(id(one))
                 yield from self._fill(one)
@@ -87,6 +117,7 @@ class _Splitter:
                             ready.append(reader)
         for value in self.graph.results:
             yield from self._wait_for(value)
+        yield from dict.fromkeys(self.waits.values())
 
     def _fill(self, node: Node) -> Iterator[Node]:
         """Adds the results of a node that are reduced to the open bucket; starts the bucket if it is full."""
@@ -100,11 +131,12 @@ class _Splitter:
         """Starts the open bucket; the bucket before it comes to its next stage."""
         if not self.open:
             return
+        assert self.reduction is not None
         yield from self._continue()
         inputs, self.open = tuple(self.open), []
         attributes = self.reduction.attributes
         outputs = tuple([self.result_of[id(value)] for value in inputs])
-        first, *middle, last = self.rows
+        first, *middle, last = self.reduction.payload.stages
         node = self._new_node(first, inputs, attributes)
         yield node
         attributes = {**attributes, "shapes": tuple([value.shape for value in outputs])}
@@ -120,15 +152,12 @@ class _Splitter:
         self.stages = []
 
     def _new_node(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> Node:
-        return Node(Kind.OPERATION, row, tuple(inputs), tuple(self._new_values(row, inputs, attributes)), attributes)
-
-    def _new_values(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> list[Value]:
         assert row.result is not None
-        values = []
+        outputs = []
         for spec in specs_of(row.result(*inputs, **attributes)):
             self.numbers += 1
-            values.append(Value(spec.shape, np.dtype(spec.dtype), self.numbers))
-        return values
+            outputs.append(Value(spec.shape, np.dtype(spec.dtype), self.numbers))
+        return Node(Kind.OPERATION, row, tuple(inputs), tuple(outputs), attributes)
 
     def _wait_for(self, value: Value) -> Iterator[Node]:
         """Waits for the bucket of a value that is about to be read, once."""
@@ -136,6 +165,8 @@ class _Splitter:
         if wait is not None:
             for output in wait.outputs:
                 del self.waits[id(output)]
+            for before in wait.inputs:
+                yield from self._wait_for(before)
             yield from self._continue()
             yield wait
 

@@ -20,7 +20,7 @@ from fastgrad.kernels.collectives.launches import WAIT_NANOSECONDS, byte_datatyp
 from fastgrad.kernels.collectives.world import world
 from fastgrad.kernels.elementwise.half import of_bfloat16, to_bfloat16
 from fastgrad.kernels.math.vector_math import least
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 SIGNATURE_ELEMENTS = 4
 """The uint16 elements of a signature."""
@@ -155,21 +155,6 @@ def _finish(arrays: Sequence[Spec], gathered: Any, ticket: Any) -> list[Launch]:
         for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
     ]
     return launches
-
-
-_BITS, _TICKET = np.dtype(np.uint16), np.dtype(np.int64)
-
-
-def all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Returns the launches of the sums of float32 arrays over all processes, in bfloat16 on the way."""
-    count = PartLayout(inputs).count
-    send, receive, gathered, ticket, last_ticket = map(Scratch, range(5))
-    launches = [
-        *_start(inputs, send, receive, ticket),
-        *_exchange(inputs, receive, ticket, gathered, last_ticket),
-        *_finish(inputs, gathered, last_ticket),
-    ]
-    return Launches(tuple(launches), (*[(_BITS, count)] * 3, *[(_TICKET, 1)] * 2))
 
 
 def start_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

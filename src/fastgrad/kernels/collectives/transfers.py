@@ -204,6 +204,13 @@ def copy_part(source, target, skipped, offset, size, first, last):
         target[offset + i] = source[skipped + i]
 
 
+@kernel("data: inout[uint8], offset: int, size: int")
+def clear_bytes(data, offset, size):
+    """Sets `size` bytes from `offset` on to zero."""
+    for i in range(size):
+        data[offset + i] = 0
+
+
 CHECKED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 """The dtypes that MPI reduces."""
 

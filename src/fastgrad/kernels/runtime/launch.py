@@ -7,6 +7,7 @@ array and fills in the words of the steps (`wrapper.step_ir`). `run_launches` ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -167,6 +168,14 @@ class Launches:
         for output, source in self.starts_as:
             if outputs[output] is not inputs[source]:
                 outputs[output][...] = inputs[source]
+        for output, source, offset in self.packed:
+            part_of(outputs[output], offset, inputs[source])[...] = inputs[source]
+
+
+def part_of(array: np.ndarray, offset: int, part: Any) -> np.ndarray:
+    """Returns the part of a contiguous array at an offset in bytes, with the shape and dtype of ``part``."""
+    size = prod(part.shape) * part.dtype.itemsize
+    return array.reshape(-1).view(np.uint8)[offset : offset + size].view(part.dtype).reshape(part.shape)
 
 
 def single_launch(
