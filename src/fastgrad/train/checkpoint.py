@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
+from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
 from fastgrad.storage.damaged_file import parser_errors_as_one
@@ -101,7 +102,8 @@ class Checkpoint:
     def save_counter(self) -> Variable:
         """The number of calls of ``save``: an int64 variable, saved with the others."""
         if self._save_counter is None:
-            self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
+            with replicas(ALONE):
+                self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
 
     def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from fastgrad.core import deferral, nest, recording, settings_version
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.names import suggestions
+from fastgrad.core.replicas import ReplicaGroup, replica_group, replicas
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import LayerConfiguration
@@ -43,6 +44,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     _build_shapes: dict[str, Any] | None
     _added_losses: list[Any]
     _layer_path: str | None
+    _replicas: ReplicaGroup
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Creates a layer that can own weights and sublayers before ``Layer.__init__`` runs."""
@@ -65,6 +67,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             _seen_shapes=set(),
             _seen_dtype=None,
             _layer_path=None,
+            _replicas=replica_group(),
             built=False,
         )
         return layer
@@ -427,7 +430,7 @@ def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
             return
         self.__dict__["_building"] = True
         try:
-            with naming.RunningLayerScope(self):
+            with naming.RunningLayerScope(self), replicas(self._replicas):
                 build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False
