@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-import fastgrad as tf
 from fastgrad import keras
 from fastgrad.core.replicas import ReplicaGroup, gathered, replicas
 from tests.distribute.ranks import on_ranks
@@ -18,11 +16,13 @@ def data(count=70, features=6, classes=3, seed=0):
 
 
 def dense_model():
-    return keras.Sequential([
-        keras.layers.Input((6,)),
-        keras.layers.Dense(8, activation="tanh", kernel_regularizer="l2"),
-        keras.layers.Dense(3),
-    ])
+    return keras.Sequential(
+        [
+            keras.layers.Input((6,)),
+            keras.layers.Dense(8, activation="tanh", kernel_regularizer="l2"),
+            keras.layers.Dense(3),
+        ]
+    )
 
 
 def compiled(make_model, optimizer, **options):
@@ -75,10 +75,14 @@ def test_fit_equals_one_process(rank, size):
     for run_eagerly in (False, True):
         for optimizer in (sgd, adam):
             model, single = assert_equal_training(
-                group, dense_model, optimizer,
+                group,
+                dense_model,
+                optimizer,
                 lambda: {"data": data(), "batch_size": 16, "epochs": 3, "shuffle": False, "validation_data": data(11)},
                 run_eagerly=run_eagerly,
             )
             x, y = data(23, seed=5)
             np.testing.assert_allclose(model.evaluate(x, y, verbose=0), single.evaluate(x, y, verbose=0), rtol=1e-5)
-            np.testing.assert_allclose(model.predict(x, 5, verbose=0), single.predict(x, 5, verbose=0), rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                model.predict(x, 5, verbose=0), single.predict(x, 5, verbose=0), rtol=1e-4, atol=1e-6
+            )

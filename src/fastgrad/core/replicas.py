@@ -184,13 +184,13 @@ def initial_value_of_first_replica(group: ReplicaGroup, array: np.ndarray, name:
 def average_on_read(group: ReplicaGroup, variables: Iterable[Any]) -> None:
     """Gives variables that each replica updates by itself the mean of their values in all replicas.
 
-    These are the variables with the synchronization "on_read" and the aggregation "mean", such as moving means of a
-    replica's own batches. They are averaged when they are saved, and before `evaluate` and `predict`.
+    These are the variables with the aggregation "mean" that are not trained, such as moving means of a replica's own
+    batches. They are averaged when they are saved, and before `evaluate` and `predict`.
     """
     if group.size == 1:
         return
     for variable in variables:
-        if getattr(variable, "synchronization", None) != "on_read" or variable.aggregation != "mean":
+        if variable.trainable or getattr(variable, "aggregation", None) != "mean":
             continue
         values = gathered(group, variable.numpy())
         total = sum(np.asarray(value, np.float64) for value in values)

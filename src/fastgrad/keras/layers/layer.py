@@ -268,7 +268,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             regularizer: a function from the weight to a penalty in ``losses``, or its name.
             constraint: a function that optimizers apply to the weight after an update, or its name.
             autocast: whether the layer reads a float weight in the layer's compute dtype.
-            aggregation: kept for Keras's signature.
+            aggregation: ``"mean"`` for a weight that is not trained and that each replica of a strategy updates by itself: it
+                is averaged over the replicas when it is saved, and before ``evaluate`` and ``predict``.
             overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of updating it.
             name: the weight's name, without ``/``.
 
@@ -289,7 +290,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         needs_cast = autocast and weight_dtype.is_floating and weight_dtype is not self._layer_dtype
         with naming.RunningLayerScope(self):
             weight = (CastWeight if needs_cast else Weight)(
-                initializer, () if shape is None else shape, weight_dtype, trainable, autocast, name=name
+                initializer, () if shape is None else shape, weight_dtype, trainable, autocast, aggregation, name=name
             )
         weight.regularizer, weight.constraint = regularizer, constraint
         if overwrite_with_gradient:

@@ -155,7 +155,7 @@ class Optimizer(OptimizerState):
         if self.gradient_accumulation_steps:
             self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
             for slot in self._accumulated:
-                slot.synchronization, slot.aggregation = "on_read", "mean"
+                slot.aggregation = "mean"  # of the replicas, when it is saved
         self._trainable_variables = variables
         self._positions = {id(variable): position for position, variable in enumerate(variables)}
         self.built = True
