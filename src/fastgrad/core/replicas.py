@@ -140,7 +140,7 @@ def from_first_replica(group: ReplicaGroup, value: Any) -> Any:
 
 
 def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
-    """Runs `action` in replica 0, such as the writing of a file; the others wait.
+    """Runs `action` in replica 0, such as the writing of a file; it starts when all replicas have come, and they wait.
 
     Returns:
         The result of `action` in all replicas.
@@ -150,6 +150,7 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
     """
     if group.size == 1:
         return action()
+    gathered(group, None)  # so no replica reads a file that is older or newer than the others see
     result: Any = None
     error: Exception | None = None
     if group.rank == 0:
@@ -179,6 +180,17 @@ def initial_value_of_first_replica(group: ReplicaGroup, array: np.ndarray, name:
             "Create the same variables in the same order on all replicas."
         )
     return first
+
+
+def sum_over_replicas(values: list[np.ndarray]) -> np.ndarray:
+    """Returns the sum of the arrays of all replicas, in their dtype; floats are added in float64."""
+    total: np.ndarray = np.sum(np.stack(values), axis=0, dtype=np.float64 if values[0].dtype.kind in "fV" else None)
+    return total.astype(values[0].dtype)
+
+
+def is_summed(variable: Any) -> bool:
+    """True if a variable counts the rows of its replica alone, such as that of a metric: the sum is its joint value."""
+    return getattr(variable, "aggregation", None) == "sum" and not variable.trainable
 
 
 def average_on_read(group: ReplicaGroup, variables: Iterable[Any]) -> None:

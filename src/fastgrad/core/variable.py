@@ -161,6 +161,7 @@ class Variable(Operand):
         group = replica_group()
         if group.size > 1:  # as in TensorFlow, all replicas of a strategy start with the value of the first
             value = Tensor(initial_value_of_first_replica(group, moved(value._array, None), name))
+            self._replicas = group
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
         array = on_selected_device(value._array) if placement.active else value._array

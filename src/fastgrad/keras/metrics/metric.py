@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.replicas import ALONE, replicas
+from fastgrad.core.replicas import ALONE, replica_group, replicas
 from fastgrad.core.tensor import constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
@@ -80,6 +80,8 @@ class Metric(Configured, ObjectTracker):
         # Each replica counts its own rows, so its metrics start without a message to the others.
         with naming.name_scope(self.name.replace("/", ">")), replicas(ALONE):
             variable = Weight(start, shape, dtype, trainable=False, aggregation=aggregation, name=name)
+        if replica_group().size > 1:
+            variable._replicas = replica_group()  # for checkpoints
         self._track_object(variable)
         self._restore_added_objects()
         return variable

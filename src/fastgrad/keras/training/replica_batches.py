@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest
-from fastgrad.core.replicas import ReplicaGroup, from_first_replica, gathered
+from fastgrad.core.replicas import ReplicaGroup, from_first_replica, gathered, is_summed, sum_over_replicas
 from fastgrad.data.dataset import Dataset
 from fastgrad.keras.training.batches import Batches
 from fastgrad.keras.weight import Weight
@@ -106,15 +106,10 @@ class ReplicaBatches:
         self._batches.restore(state)
 
 
-def _replica_sum(values: list[np.ndarray]) -> np.ndarray:
-    total: np.ndarray = np.sum(np.stack(values), axis=0, dtype=np.float64 if values[0].dtype.kind in "fV" else None)
-    return total.astype(values[0].dtype)
-
-
 def _joined_value(variable: Any, values: list[np.ndarray]) -> np.ndarray:
     aggregation = getattr(variable, "aggregation", "none") if isinstance(variable, Weight) else "none"
     if aggregation == "sum":
-        return _replica_sum(values)
+        return sum_over_replicas(values)
     if aggregation == "mean":
         total = np.sum(np.stack(values), axis=0, dtype=np.float64) / len(values)
         mean: np.ndarray = total.astype(values[0].dtype)
@@ -127,17 +122,6 @@ def _joined_value(variable: Any, values: list[np.ndarray]) -> np.ndarray:
     return values[0]
 
 
-def join_variables(group: ReplicaGroup, variables: list[Any]) -> None:
-    """Gives each variable the sum or mean of its values in all replicas, by its ``aggregation``.
-
-    Raises:
-        ValueError: a variable without an aggregation differs between replicas.
-    """
-    all_values = gathered(group, [variable.numpy() for variable in variables])
-    for variable, *values in zip(variables, *all_values, strict=True):
-        variable.assign(_joined_value(variable, values))
-
-
 def metric_variables(model: Any) -> list[Any]:
     """Returns the variables of all metrics of a model, each once."""
     return list({id(v): v for metric in model.metrics for v in metric.variables}.values())
@@ -147,7 +131,7 @@ def keep_sums_on_first_replica(group: ReplicaGroup, model: Any) -> None:
     """Clears the sums in the metrics of all replicas but the first, so that their total stays the same."""
     if group.rank:
         for variable in metric_variables(model):
-            if getattr(variable, "aggregation", None) == "sum":
+            if is_summed(variable):
                 variable.assign(np.zeros(variable.shape, variable.dtype.numpy))
 
 

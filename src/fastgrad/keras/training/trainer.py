@@ -285,8 +285,6 @@ class Trainer(Compiled):
                 fitting.prepare([step, self.make_test_function()])
                 callback.fitting = fitting
         hooks.call("on_train_begin", {})
-        if fitting.batch:
-            keep_sums_on_first_replica(self._replicas, self)
         for epoch in range(epochs if self.stop_training else fitting.epoch, epochs):
             fitting.epoch = epoch
             if not fitting.batch:
@@ -441,13 +439,13 @@ class Trainer(Compiled):
             [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         )
         verbose = 1 if verbose == "auto" else int(verbose)
-        if self._replicas.rank:
-            verbose = 0  # the first replica reports for all
+        if verbose and not any(isinstance(callback, ProgbarLogger) for callback in callback_list):
+            callback_list.append(ProgbarLogger())
+        if self._replicas.rank:  # the first replica reports for all
+            verbose = 0
             for callback in callback_list:
                 if hasattr(callback, "verbose"):
                     callback.verbose = 0
-        if verbose and not any(isinstance(callback, ProgbarLogger) for callback in callback_list):
-            callback_list.append(ProgbarLogger())
         params["steps_per_execution"] = self.steps_per_execution
         return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
 
