@@ -21,11 +21,13 @@ class ReplicaGroup(NamedTuple):
         rank: the number of this process among them, from 0.
         size: the number of replicas.
         strategy: the strategy that made the group; None without one.
+        is_cross_replica: whether the code runs outside of `strategy.run`: its values are those of the whole group.
     """
 
     rank: int
     size: int
     strategy: Any = None
+    is_cross_replica: bool = False
 
     def __copy__(self) -> ReplicaGroup:
         """Returns the group itself: copies of a model belong to the same group."""

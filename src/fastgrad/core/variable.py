@@ -107,8 +107,10 @@ class Variable(Operand):
         name: shown in the repr as ``name:0``; not made unique.
         dtype: the dtype to convert the initial value to.
         shape: checked against the shape of the initial value.
-        validate_shape, caching_device, variable_def, import_scope, constraint, synchronization,
-        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the others have no effect.
+        constraint: kept for optimizers.
+        synchronization, aggregation: how the replicas of a ``tf.distribute.Strategy`` combine their values; without effect
+            outside of its scope.
+        validate_shape, caching_device, variable_def, import_scope: as in TensorFlow, without effect.
 
     In the scope of a strategy of several replicas, all of them create the variable, with the initial value of replica 0.
 
@@ -160,7 +162,8 @@ class Variable(Operand):
             )
         group = replica_group()
         if group.size > 1:  # as in TensorFlow, all replicas of a strategy start with the value of the first
-            value = Tensor(initial_value_of_first_replica(group, moved(value._array, None), name))
+            if group.strategy is None:
+                value = Tensor(initial_value_of_first_replica(group, moved(value._array, None), name))
             self._replicas = group
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
@@ -176,6 +179,8 @@ class Variable(Operand):
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []
+        if group.strategy is not None and not self._made_quietly:
+            group.strategy._variable_created(self, synchronization, aggregation)
         for recorder in recorders.active:
             recorder.on_create(self)
 
