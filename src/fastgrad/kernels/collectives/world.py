@@ -61,7 +61,7 @@ def world() -> World:
 
     Raises:
         ImportError: a launcher started more than one process, and mpi4py is not installed.
-        RuntimeError: MPI has no support for threads, which the progress thread needs.
+        RuntimeError: MPI has no support for threads, which the progress thread needs; or the ranks run different versions.
     """
     if not is_launched():
         return World()
@@ -79,7 +79,12 @@ def world() -> World:
             "This MPI library was initialised without support for threads (MPI_THREAD_MULTIPLE), "
             "which fastgrad.distribute needs. Import fastgrad before other packages that initialise MPI."
         )
-    return World(MPI)
+    group = World(MPI)
+    if group.size > 1:
+        from fastgrad.kernels.collectives.monitor import start_monitor
+
+        start_monitor(group)
+    return group
 
 
 def function_address(name: str) -> int:
