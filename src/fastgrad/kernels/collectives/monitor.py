@@ -239,14 +239,14 @@ class Monitor:
                         self._look_for_dead()
             except Exception as error:  # while the interpreter or MPI ends
                 if not self._quit.is_set():
-                    _print(f"rank {self.rank}: the monitor of fastgrad.distribute failed: {error!r}\n")
+                    print_at_once(f"rank {self.rank}: the monitor of fastgrad.distribute failed: {error!r}\n")
                 return
 
     def _after_failure(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
         if seconds > NOTICE_SECONDS and not self._noticed:
             self._noticed = True
-            _print(f"rank {self.rank} of {self._size} stops: {self.failure}\n")
+            print_at_once(f"rank {self.rank} of {self._size} stops: {self.failure}\n")
             self.tell(RAISED, "stopped", "", False)
         if seconds > GRACE_SECONDS + NOTICE_SECONDS:
             self._abort(1)
@@ -280,7 +280,7 @@ class Monitor:
         if seconds > WARNING_SECONDS and not self._warned:
             self._warned = True
             absent = [rank for rank in self._others if self._started.get(rank, 0) < number]
-            _print(
+            print_at_once(
                 f"WARNING: rank {self.rank} has waited for {seconds:.0f} s in collective {number}, {self._name_of(number)}. "
                 + (f"Not there yet: {_ranks(absent)}.\n" if absent else "All ranks are there.\n")
             )
@@ -336,7 +336,7 @@ class Monitor:
             self._noticed = True
             is_first = not self._failed_at
             text = "".join(traceback.format_exception(kind, value, trace))
-            _print(f"rank {self.rank} of {self._size} failed:\n" + ("" if show else text))
+            print_at_once(f"rank {self.rank} of {self._size} failed:\n" + ("" if show else text))
             if show:
                 show(kind, value, trace)
             interrupted = issubclass(kind, KeyboardInterrupt)
@@ -446,7 +446,7 @@ class Monitor:
         places = control.allgather((socket.gethostname(), space, os.getpid()))
         if self.rank == 0 and self._size <= MOST_LISTED_RANKS:  # launchers name a killed process by its number alone
             listed = ", ".join(f"rank {rank} is process {place[2]} on {place[0]}" for rank, place in enumerate(places))
-            _print(f"fastgrad.distribute: {listed}\n")
+            print_at_once(f"fastgrad.distribute: {listed}\n")
         return {
             rank: place[2]
             for rank, place in enumerate(places)
@@ -479,7 +479,7 @@ def _ranks(ranks: Sequence[int]) -> str:
     return f"rank{'s' if len(ranks) > 1 else ''} {', '.join(map(str, ranks))}"
 
 
-def _print(text: str) -> None:
+def print_at_once(text: str) -> None:
     """Writes to standard error in one piece, so that lines of ranks do not mix."""
     try:
         sys.stderr.write(text)

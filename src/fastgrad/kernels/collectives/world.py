@@ -66,6 +66,9 @@ def world() -> World:
     if not is_launched():
         return World()
     try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False
         from mpi4py import MPI
     except ImportError as error:
         if not any(os.environ.get(name, "1") != "1" for name in (*SIZE_VARIABLES, "SLURM_STEP_NUM_TASKS")):
@@ -74,6 +77,10 @@ def world() -> World:
             f"A launcher of MPI started this process, and mpi4py cannot be imported: {error}. "
             "Install it with `pip install fastgrad[mpi]`."
         ) from error
+    if not MPI.Is_initialized():
+        from fastgrad.kernels.collectives.start import initialise
+
+        initialise(MPI)
     if MPI.Query_thread() < MPI.THREAD_MULTIPLE:
         raise RuntimeError(
             "This MPI library was initialised without support for threads (MPI_THREAD_MULTIPLE), "
