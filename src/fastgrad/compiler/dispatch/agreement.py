@@ -28,7 +28,11 @@ def compare_with_other_ranks(name: str, graph: Graph) -> None:
 
     if any(node.kind is Kind.GUARD for node in graph.nodes):  # the values of this rank chose the operations
         return
-    types = [_types(node) for node in graph.nodes if node.kind in {Kind.ARGUMENT, Kind.CONSTANT}]
+    types = [
+        ", ".join(value.type_text for value in node.outputs)
+        for node in graph.nodes
+        if node.kind is Kind.ARGUMENT or (node.kind is Kind.CONSTANT and node.payload.ndim)  # batches, and captured data
+    ]
     if not agree_on_program(name, types, list(_lines(graph))):
         importlib.import_module("fastgrad.ops.collectives")._raise_failure()
 
@@ -40,10 +44,6 @@ def _has_collective(graph: Graph) -> bool:
         for node in graph.nodes
         if node.kind is Kind.OPERATION
     )
-
-
-def _types(node: Node) -> str:
-    return ", ".join(value.type_text for value in node.outputs)
 
 
 def _lines(graph: Graph) -> Iterator[str]:

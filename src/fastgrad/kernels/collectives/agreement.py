@@ -61,7 +61,7 @@ def agree_on_program(name: str, types: Sequence[str], lines: Sequence[str]) -> b
 
     Args:
         name: of the function.
-        types: of the arguments and constants.
+        types: of the arguments, and of captured arrays.
         lines: the operations.
 
     Returns:
