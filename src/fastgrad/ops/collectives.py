@@ -16,7 +16,7 @@ from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, UnavailableError
-from fastgrad.kernels.collectives.world import world
+from fastgrad.kernels.collectives.world import finish_transfers, world
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import zeros_like
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
@@ -26,11 +26,20 @@ REDUCTIONS = ("sum", "mean", "min", "max")
 
 
 def _raise_failure(*arrays: Any, **attributes: Any) -> None:
-    """Raises the error of a collective that failed."""
-    raise UnavailableError(
-        "A collective failed: another process ended, or the processes run different collectives. "
-        "Run the same program with the same shapes in all processes."
-    )
+    """Raises the error of a collective that failed in this rank, or because of another rank."""
+    from fastgrad.kernels.collectives.monitor import monitor
+
+    job = monitor()
+    assert job is not None, "a collective failed in a world of one process"
+    raise UnavailableError(job.explain())
+
+
+def _agree(name: str, tensors: Sequence[Tensor], *details: Any) -> None:
+    """Compares a collective with those of the other ranks, the first time that its signature runs."""
+    from fastgrad.kernels.collectives.agreement import agree_on_collective
+
+    if not agree_on_collective(name, [x._array for x in tensors], *details):
+        _raise_failure()
 
 
 # ---- rows --------------------------------------------------------------------------------------------------
@@ -59,8 +68,12 @@ def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
             return tuple([x.copy() for x in arrays])
         values = first.run(*arrays, **attributes)
         shapes = tuple([x.shape for x in arrays])
-        for stage in others:
-            values = stage.run(*values, **attributes, shapes=shapes)
+        try:
+            for stage in others:
+                values = stage.run(*values, **attributes, shapes=shapes)
+        except BaseException:
+            finish_transfers(values)
+            raise
         return values
 
     return run
@@ -276,7 +289,9 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str |
     for dtype, numbers in by_dtype.items():
         total = "sum" if reduce_op == "mean" else reduce_op
         given = [wide[number] for number in numbers]
-        if wire_dtype == "bfloat16" and total == "sum" and dtype == np.float32:
+        is_narrow = wire_dtype == "bfloat16" and total == "sum" and dtype == np.float32
+        _agree("all_reduce", given, "bfloat16" if is_narrow else total)
+        if is_narrow:
             reduced = Operation.__call__(_all_reduce_bfloat16, *given)
         else:
             reduced = Operation.__call__(_all_reduce, *given, reduce_op=total)
@@ -300,7 +315,10 @@ def all_gather(tensor: Any) -> Tensor:
         raise InvalidArgumentError(
             "all_gather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1] first."
         )
-    return x if world().size == 1 else Operation.__call__(_all_gather, x)
+    if world().size == 1:
+        return x
+    _agree("all_gather", [x])
+    return Operation.__call__(_all_gather, x)
 
 
 def broadcast(tensor: Any, root: int = 0) -> Tensor:
@@ -317,7 +335,10 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
     x = convert_to_tensor(tensor)
     if not 0 <= root < world().size:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
-    return x if world().size == 1 else Operation.__call__(_broadcast, x, root=root)
+    if world().size == 1:
+        return x
+    _agree("broadcast", [x], root)
+    return Operation.__call__(_broadcast, x, root=root)
 
 
 class Sharding:

@@ -7,6 +7,7 @@ between the native steps.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -149,6 +150,8 @@ class Program:
             raise unrecorded_outcome(action.node, arrays[0])
         if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
+        if action.node.kind is Kind.OPERATION and getattr(action.node.payload, "is_collective", False):
+            importlib.import_module("fastgrad.ops.collectives")._raise_failure()  # no second collective
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 

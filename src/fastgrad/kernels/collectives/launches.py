@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.collectives import transfers
+from fastgrad.kernels.collectives.agreement import name_signature
 from fastgrad.kernels.collectives.world import datatype_handle, handle_of, world
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.kernels.runtime.moving import copy_bytes
@@ -54,7 +55,9 @@ class BucketLayout:
 def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     """Returns a number of 24 bits that processes share if they run the same collective."""
     text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
-    return zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
+    signature = zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
+    name_signature(signature, name, arrays, details)
+    return signature
 
 
 def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[int, int], tuple[int, int]]:

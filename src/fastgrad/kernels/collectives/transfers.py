@@ -134,7 +134,9 @@ def start_transfer(data, result, ticket, engine, function, count, datatype, oper
     engine[slot + REQUEST] = 0
     engine[slot + SIGNATURE] = signature
     entry = engine[function]
-    if function == ALL_REDUCE:
+    if atomic_load(engine, FAILED) != 0:
+        code = 1  # other ranks no longer take part
+    elif function == ALL_REDUCE:
         code = call_integers(entry, engine[IN_PLACE], source, count, datatype, operator, group, request)
     elif function == REDUCE_SCATTER:
         code = call_integers(entry, source, target, count, datatype, operator, group, request)

@@ -125,6 +125,7 @@ class Launches:
             kernels have run. A program reads it there.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
         runs_without_frame: the number of eager runs without such a program.
+        unfinished: the scratch arrays of the last eager run that stopped or was interrupted: MPI may still write to them.
     """
 
     __slots__ = (
@@ -136,6 +137,7 @@ class Launches:
         "runs_without_frame",
         "scratch",
         "starts_as",
+        "unfinished",
         "unpacked",
     )
 
@@ -158,6 +160,7 @@ class Launches:
         self.unpacked = unpacked
         self.frames: list[Any] = []
         self.runs_without_frame = 0
+        self.unfinished: Sequence[np.ndarray] = ()
 
     def with_launches(self, launches: tuple[Launch, ...]) -> Launches:
         """Returns a copy with other kernels."""
@@ -253,8 +256,10 @@ def run_launches(
         else:
             status = _stopping_status(kernel(*arguments))
             while status == PAUSED:
+                launches.unfinished = scratch  # a signal may end the loop
                 status = _stopping_status(kernel(*arguments))
         if status is not None:
+            launches.unfinished = scratch
             return status
     return None
 
@@ -311,6 +316,7 @@ def _call_in_shares(
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
         status = _stopping_status(kernel(*arguments))
         if status is not None:
+            launches.unfinished = scratch
             return status
     return None
 
