@@ -159,6 +159,9 @@ class Ranks:
                     raise EOFError
                 answers.append(connection.recv())
         except (OSError, EOFError) as error:
+            for process in self._processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=2)  # until it has printed why
             raise RuntimeError(f"{self.contestant.name} gave no answer to {request}:\n{self.output()}") from error
         return answers
 
