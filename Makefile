@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba reliability test-boundaries test-gradients \
+.PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
@@ -36,9 +36,13 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(ENVIRONMENT) examples
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
+demo-distributed: ## train the digits on two ranks of MPI and in one process, and draw both losses
+	@$(ENVIRONMENT) examples,mpi
+	@$(PYTHON_HERE) examples/distributed_demo.py $(ARGS)
+
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
 REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recorded_answers.py $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
-OTHER_TARGETS = tests/cuda tests/reliability/random_programs
+OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
@@ -49,7 +53,7 @@ test: ## run the tests that each change needs, in some minutes; ARGS=tests/… r
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
 	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
 
-ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes
+ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
 
 test-all: export SHORT := 1
 test-all: $(ALL_TESTS) ## run all tests: those of `make test` and the rest
@@ -114,6 +118,11 @@ test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
 	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) \
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
+
+# Ranks take all processors, so that tests run one by one.
+test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test

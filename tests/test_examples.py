@@ -12,6 +12,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.function import Function
 from fastgrad.core.placement import placement
+from tests.distribute.ranks import launcher
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: two share a file
@@ -313,3 +314,34 @@ def test_mixed_precision_is_as_accurate():
         assert accuracy > plain - 0.02
         assert weights == tf.float32
         assert results == tf.as_dtype(policy.removeprefix("mixed_"))
+
+
+def test_a_search_of_hyper_parameters_compiles_in_its_first_trial_only(tmp_path, monkeypatch):
+    pytest.importorskip("optuna", reason="pip install fastgrad[tune]")
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path / "kernels"))
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setitem(sys.modules, "tune", tune := load("tune"))  # its processes import it by name
+    monkeypatch.setattr(tune, "__name__", "tune")
+    for function in (tune.search, tune.objective):
+        monkeypatch.setattr(function, "__module__", "tune")
+    study = tune.main(["--output", str(tmp_path)])
+    first, *others = [trial.user_attrs for trial in study.trials]
+    assert len(others) == 15
+    assert first["compiled"] > 10
+    assert first["compiler"]
+    assert others[0]["compiled"] == 0
+    assert not others[0]["compiler"]
+    assert sum(trial["compiled"] for trial in others) <= 2, "variants of the driver for shorter and longer steps"
+    assert len({trial["process"] for trial in others}) == 2
+    assert study.best_value > 0.93
+
+
+def test_two_ranks_train_the_digits_as_one_process_does(tmp_path, capfd):
+    demo = load("distributed_demo")
+    launcher()  # skips where there is none
+    demo.main(["--output", str(tmp_path), "--epochs", "6"])
+    printed = capfd.readouterr().out
+    found = re.search(r"^largest difference of the losses: (\S+)$", printed, re.MULTILINE)
+    assert float(found[1]) < 1e-3
+    assert re.search(r"^speed-up: \d+\.\d\d times$", printed, re.MULTILINE)
+    assert (tmp_path / "distributed_demo.png").read_bytes().startswith(b"\x89PNG")

@@ -53,6 +53,7 @@ def torch_step(
     """
     if compiled:
         return _compiled_torch_step(torch, loss_function, parameters, UPDATES[optimizer](torch, parameters, rate))
+    loss_function = data_parallel(torch, loss_function, parameters)
     settings = {"eps": EPSILON} if optimizer == "Adam" else {}
     fused = getattr(torch.optim, optimizer)(parameters, lr=rate, fused=True, **settings)
 
@@ -64,6 +65,18 @@ def torch_step(
         return loss.detach()
 
     return step
+
+
+def data_parallel(torch: ModuleType, loss_function: Step, trained: Sequence[Any]) -> Step:
+    """Returns the loss function; in a rank of `benchmarks.peers.data_parallel`, as a module that averages gradients.
+
+    Args:
+        torch: the library; a rank sets its `data_parallel`.
+        loss_function: takes a batch.
+        trained: the parameters, or modules that own them.
+    """
+    wrap = getattr(torch, "data_parallel", None)
+    return wrap(loss_function, trained) if wrap else loss_function
 
 
 def _compiled_torch_step(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Inputs, dense_weights, uniform
-from benchmarks.peers.steps import EPSILON, batches
+from benchmarks.peers.steps import EPSILON, batches, data_parallel
 from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 ROWS, WIDTH, IDS, BATCH, HIDDEN = 100_000, 32, 26, 256, 64
@@ -71,6 +71,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
             head[place].weight.copy_(torch.from_numpy(inputs[f"kernel{number}"].T.copy()))
             head[place].bias.copy_(torch.from_numpy(inputs[f"bias{number}"]))
     criterion = torch.nn.BCEWithLogitsLoss()
+    loss_function = data_parallel(torch, lambda ids, y: criterion(head(table(ids)), y), [table, head])
     settings = {"lr": RATE, "initial_accumulator_value": START, "eps": EPSILON}
     optimizers = [
         torch.optim.Adagrad(table.parameters(), **settings),
@@ -80,7 +81,7 @@ def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     def step(ids: Any, y: Any) -> Any:
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss = criterion(head(table(ids)), y)
+        loss = loss_function(ids, y)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()

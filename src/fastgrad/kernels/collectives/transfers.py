@@ -15,8 +15,10 @@ The words of the engine are shared by the steps and the progress thread:
 - `WAITING_FOR`: the ticket that a step waits for, 0 if none does;
 - `PAUSE_TICKS`: the ticks of the processor's clock after which a waiting step returns to Python;
 - `FLAG`, `STATUS`: what MPI's test writes;
+- `LATENCY_TICKS`, `MEGABYTE_TICKS`, `LINK_FREE_AT`: of the simulated network, see `simulated_network`;
 - from `FUNCTIONS` on: the addresses of functions of MPI and of the C library;
-- from `SLOTS_AT` on: the transfers, each at its ticket modulo `SLOTS`: its state, its request, its signature.
+- from `SLOTS_AT` on: the transfers, each at its ticket modulo `SLOTS`: its state, its request, its signature, and the
+  ticks of the clock before which it does not count as done.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import os
 import threading
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -50,8 +54,9 @@ FUNCTIONS = 96
 TEST, ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, ALL_TO_ALL = range(FUNCTIONS, FUNCTIONS + 6)
 POST_SEMAPHORE, WAIT_SEMAPHORE, SLEEP, SEMAPHORE = range(FUNCTIONS + 6, FUNCTIONS + 10)
 IN_PLACE, NO_DATATYPE = FUNCTIONS + 10, FUNCTIONS + 11
+TYPE_SIZE, LATENCY_TICKS, MEGABYTE_TICKS, LINK_FREE_AT = range(FUNCTIONS + 12, FUNCTIONS + 16)
 SLOTS_AT, SLOT_WORDS, SLOTS = 128, 8, 256
-STATE, REQUEST, SIGNATURE = range(3)
+STATE, REQUEST, SIGNATURE, DUE = range(4)
 """The words of a transfer."""
 
 FREE, IN_FLIGHT, DONE, BROKEN = range(4)
@@ -64,6 +69,7 @@ _FUNCTION_NAMES = {
     ALL_GATHER: "MPI_Iallgather",
     BROADCAST: "MPI_Ibcast",
     ALL_TO_ALL: "MPI_Ialltoall",
+    TYPE_SIZE: "MPI_Type_size",
 }
 
 TRANSFER_FAILED, WORDS_DIFFER = 0, 1
@@ -74,6 +80,9 @@ SLEEP_MICROSECONDS = 50
 
 PAUSE_SECONDS = 0.01
 """Seconds after which a waiting step returns to Python, which handles signals."""
+
+FINISH_SECONDS = 1.0
+"""Seconds that the transfers of an abandoned program may still take."""
 
 POLLS_BEFORE_YIELD = 8
 
@@ -101,12 +110,29 @@ def test_transfers(engine):
             code = call_integers(engine[TEST], base + 8 * (slot + REQUEST), base + 8 * FLAG, base + 8 * STATUS)
             if code != 0:
                 atomic_store(engine, slot + STATE, BROKEN)
-            elif engine[FLAG] != 0:
+            elif engine[FLAG] != 0 and (engine[slot + DUE] == 0 or cycle_counter() >= engine[slot + DUE]):
                 atomic_store(engine, slot + STATE, DONE)
         if oldest == ticket and atomic_load(engine, slot + STATE) != IN_FLIGHT:
             oldest += 1
         ticket += 1
     atomic_store(engine, OLDEST, oldest)
+
+
+@scalar_function
+def due_ticks(engine, count, datatype):
+    """Returns the ticks at which a transfer that starts now is done on the simulated network; 0 without one.
+
+    Transfers share one link: a transfer uses it after those that started before. The caller has the lock.
+    """
+    if engine[LATENCY_TICKS] == 0 and engine[MEGABYTE_TICKS] == 0:
+        return 0
+    engine[FLAG] = 0
+    call_integers(engine[TYPE_SIZE], datatype, address_of(engine) + 8 * FLAG)
+    began = cycle_counter()
+    if engine[LINK_FREE_AT] > began:
+        began = engine[LINK_FREE_AT]
+    engine[LINK_FREE_AT] = began + (count * engine[FLAG] * engine[MEGABYTE_TICKS] >> 20)
+    return engine[LINK_FREE_AT] + engine[LATENCY_TICKS]
 
 
 @kernel(
@@ -130,8 +156,11 @@ def start_transfer(data, result, ticket, engine, function, count, datatype, oper
     request = address_of(engine) + 8 * (slot + REQUEST)
     engine[slot + REQUEST] = 0
     engine[slot + SIGNATURE] = signature
+    engine[slot + DUE] = due_ticks(engine, count, datatype)
     entry = engine[function]
-    if function == ALL_REDUCE:
+    if atomic_load(engine, FAILED) != 0:
+        code = 1  # other ranks no longer take part
+    elif function == ALL_REDUCE:
         code = call_integers(entry, engine[IN_PLACE], source, count, datatype, operator, group, request)
     elif function == REDUCE_SCATTER:
         code = call_integers(entry, source, target, count, datatype, operator, group, request)
@@ -201,6 +230,13 @@ def copy_part(source, target, skipped, offset, size, first, last):
         target[offset + i] = source[skipped + i]
 
 
+@kernel("data: inout[uint8], offset: int, size: int")
+def clear_bytes(data, offset, size):
+    """Sets `size` bytes from `offset` on to zero."""
+    for i in range(size):
+        data[offset + i] = 0
+
+
 CHECKED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 """The dtypes that MPI reduces."""
 
@@ -243,9 +279,14 @@ class Engine:
 
     def __init__(self) -> None:
         group = world()
+        self._abandoned: list[object] = []  # memory that MPI may still write to
         self.words = np.zeros(SLOTS_AT + SLOT_WORDS * SLOTS, np.int64)
         self.words[OLDEST] = 1
-        self.words[PAUSE_TICKS] = max(1, int(PAUSE_SECONDS * _ticks_per_second()))
+        ticks = _ticks_per_second()
+        self.words[PAUSE_TICKS] = max(1, int(PAUSE_SECONDS * ticks))
+        latency, seconds_per_byte = simulated_network()
+        self.words[LATENCY_TICKS] = int(latency * ticks)
+        self.words[MEGABYTE_TICKS] = int(seconds_per_byte * ticks * 2**20)
         self.words[COMMUNICATOR] = handle_of(group.communicator)
         self.words[IN_PLACE] = int(group.mpi.IN_PLACE)
         self.words[NO_DATATYPE] = handle_of(group.mpi.DATATYPE_NULL)
@@ -256,7 +297,7 @@ class Engine:
         if library.sem_init(self._semaphore, 0, 0) != 0:
             raise OSError("sem_init: the progress thread of fastgrad.distribute needs a semaphore, and got none.")
         for word, name in ((POST_SEMAPHORE, "sem_post"), (WAIT_SEMAPHORE, "sem_wait"), (SLEEP, "usleep")):
-            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
         self.words[SEMAPHORE] = ctypes.addressof(self._semaphore)
         self._post = library.sem_post
         drive = drive_transfers[()]
@@ -266,6 +307,16 @@ class Engine:
         )
         self._thread.start()
         atexit.register(self.stop)  # before mpi4py finalises MPI: functions registered last run first
+
+    def finish(self, memory: object) -> None:
+        """Does `world.finish_transfers`."""
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self.words[OLDEST] <= self.words[STARTED]:
+            if time.monotonic() > deadline:
+                self.words[FAILED] = 1
+                self._abandoned.append(memory)
+                return
+            time.sleep(SLEEP_MICROSECONDS * 1e-6)
 
     def stop(self) -> None:
         """Ends the progress thread."""
@@ -278,6 +329,29 @@ class Engine:
 def engine() -> Engine:
     """Returns the engine of transfers of this process; the first call starts it."""
     return Engine()
+
+
+def simulated_network(environment: Mapping[str, str] = os.environ) -> tuple[float, float]:
+    """Returns the seconds that each transfer takes on the simulated network, and the seconds that each byte takes.
+
+    Benchmarks simulate a slower network than that of the machine: a transfer counts as done only after this time.
+    `FASTGRAD_SIMULATED_LATENCY_US` is in microseconds, `FASTGRAD_SIMULATED_BANDWIDTH_GBPS` in gigabits a second;
+    0, or no variable, means no delay.
+
+    Raises:
+        ValueError: a variable is no number, or is negative.
+    """
+    values = []
+    for name in ("FASTGRAD_SIMULATED_LATENCY_US", "FASTGRAD_SIMULATED_BANDWIDTH_GBPS"):
+        text = environment.get(name, "").strip() or "0"
+        try:
+            values.append(float(text))
+        except ValueError:
+            values.append(-1.0)
+        if not 0 <= values[-1] < float("inf"):
+            raise ValueError(f"{name} is {text!r}; it is a number from 0 on. Unset it for the real network.")
+    latency, bandwidth = values
+    return latency * 1e-6, 8e-9 / bandwidth if bandwidth else 0.0
 
 
 def _ticks_per_second() -> float:
