@@ -174,6 +174,8 @@ def test_the_optimizer_averages_gradients(rank, size):
             assert_equal(v, reference.numpy())
     with pytest.raises(TypeError, match="optimizer"):
         hvd.DistributedOptimizer(3)
+    with tf.distribute.MultiWorkerMirroredStrategy().scope(), pytest.raises(RuntimeError, match="Use either"):
+        optimizer.apply_gradients([(gradient, v)])
 
 
 @on_ranks(2)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.core import nest, settings_version
 from fastgrad.core.argument_checks import checked_callable
-from fastgrad.core.replicas import ReplicaGroup, replica_group, replicas
+from fastgrad.core.replicas import ReplicaGroup, replica_group, replica_step, replicas
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.distribute.cluster_resolver import ClusterResolver, MPIClusterResolver
@@ -260,7 +260,7 @@ class Strategy:
             raise ValueError(f"positional args must be a list or tuple, got {type(args)}")
         _require_same(self)
         _require_cross_replica(self)
-        with _entered(self, is_cross_replica=False):
+        with _entered(self, is_cross_replica=False), replica_step():
             return fn(*args, **(kwargs or {}))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
