@@ -19,9 +19,7 @@ MOST_SECONDS = 10.0
 
 def run(program, count=2, **environment):
     """Runs a program of `fault_programs.py`; returns the launcher's status, the output, and the seconds since the fault."""
-    status, output = run_ranks(
-        count, ["-m", "tests.distribute.fault_programs", program], timeout=60, **environment
-    )
+    status, output = run_ranks(count, ["-m", "tests.distribute.fault_programs", program], timeout=60, **environment)
     return status, output, seconds_since_fault(output)
 
 
@@ -133,7 +131,10 @@ def test_a_slow_rank_is_named_in_a_warning():
     ("program", "texts"),
     [
         ("other_shape", ["rank 0 runs all_reduce(float32[16], 'sum')", "rank 1 runs all_reduce(float32[17], 'sum')"]),
-        ("other_shape_in_step", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[1], 'sum')"]),
+        (
+            "other_shape_in_step",
+            ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[1], 'sum')"],
+        ),
         ("other_reduction", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[4], 'max')"]),
         ("other_order", ["rank 0 runs all_reduce(float32[4], 'max')", "rank 1 runs all_reduce(float32[4], 'sum')"]),
         ("other_order_in_steps", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_gather(float32[4])"]),
@@ -155,7 +156,12 @@ def test_ranks_of_different_versions_do_not_start():
     status, output, seconds = run("other_version")
     assert status != 0
     assert seconds < MOST_SECONDS
-    assert len(re.findall(r"RuntimeError: The ranks run different versions: numba 0\.1 in rank 1, \S+ in rank 0\.", output)) == 2
+    assert (
+        len(
+            re.findall(r"RuntimeError: The ranks run different versions: numba 0\.1 in rank 1, \S+ in rank 0\.", output)
+        )
+        == 2
+    )
 
 
 def test_a_nan_is_reported_with_its_rank():
