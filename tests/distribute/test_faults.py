@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import time
 
-import numpy as np
 import pytest
 
-from tests.distribute.ranks import ROOT, on_ranks, run_ranks, start_ranks
+from tests.distribute.ranks import run_ranks, start_ranks
 
 MOST_SECONDS = 10.0
 """Seconds within which all ranks end after a fault."""
@@ -30,7 +28,9 @@ def seconds_since_fault(output):
 
 def error_of(output, rank):
     """Returns what a rank printed when it failed."""
-    match = re.search(rf"^rank {rank} of \d+ (failed|stops):(.*?)(?=^rank \d|^Abort|^=====|\Z)", output, re.M | re.S)
+    match = re.search(
+        rf"^rank {rank} of \d+ (failed|stops):(.*?)(?=^rank \d|^Abort|^=====|\Z)", output, re.MULTILINE | re.DOTALL
+    )
     assert match, output
     return match[2]
 
@@ -91,7 +91,7 @@ def test_a_rank_that_a_signal_ends(program, reason):
 
 def test_a_crash_shows_its_traceback():
     _, output, _ = run("crashes")
-    assert re.search(r"Fatal Python error: Segmentation fault.*fault_programs\.py", output, re.S)
+    assert re.search(r"Fatal Python error: Segmentation fault.*fault_programs\.py", output, re.DOTALL)
 
 
 def test_a_dead_rank_is_named_if_the_launcher_lets_others_live():
@@ -106,7 +106,7 @@ def test_ranks_that_end_well(program):
     status, output, _ = run(program)
     assert status == 0, output
     assert output.count("done") == 2
-    assert not re.search(r"^rank \d of \d (failed|stops)", output, re.M)
+    assert not re.search(r"^rank \d of \d (failed|stops)", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("program", ["fails_before_world", "skips_world"])
@@ -149,7 +149,7 @@ def test_ranks_that_differ_are_told_in_what(program, texts):
         error = error_of(output, rank)
         for text in texts:
             assert text in error, output
-    assert not re.search(r"^(RESULT|RETURNED)", output, re.M)  # no wrong number
+    assert not re.search(r"^(RESULT|RETURNED)", output, re.MULTILINE)  # no wrong number
 
 
 def test_ranks_of_different_versions_do_not_start():

@@ -135,7 +135,8 @@ class Monitor:
     def wait_for_others(self, has_told: Callable[[int], bool], seconds: float) -> None:
         """Handles messages until all other ranks have told something or have left, or the job has failed."""
         self.wait_until(
-            lambda: self.failure is not None or all(rank in self.left or has_told(rank) for rank in self._others), seconds
+            lambda: self.failure is not None or all(rank in self.left or has_told(rank) for rank in self._others),
+            seconds,
         )
 
     def fail(self, text: str) -> None:
@@ -342,7 +343,7 @@ class Monitor:
             interrupted = issubclass(kind, KeyboardInterrupt)
             summary = "was interrupted" if interrupted else f"raised {kind.__name__}"
             self.tell(RAISED, summary, "" if interrupted else text[-MOST_TEXT:], is_first)
-            gone = lambda: all(rank in self.stopped for rank in self._others)  # noqa: E731
+            gone = lambda: all(rank in self.stopped for rank in self._others)
             self.wait_until(gone, GRACE_SECONDS)
         except KeyboardInterrupt:  # the second Ctrl-C ends the job at once
             interrupted = True
