@@ -17,11 +17,11 @@ from tests.distribute.ranks import on_ranks
 EXAMPLES = 64
 
 
-def images():
+def images(examples=EXAMPLES):
     """Digits of 8 by 8 that a small model can tell apart."""
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, EXAMPLES)
-    pictures = rng.normal(size=(EXAMPLES, 8, 8, 1)) * 0.1
+    labels = rng.integers(0, 4, examples)
+    pictures = rng.normal(size=(examples, 8, 8, 1)) * 0.1
     for picture, label in zip(pictures, labels, strict=True):
         picture[4 * (label // 2) : 4 * (label // 2) + 4, 4 * (label % 2) : 4 * (label % 2) + 4] += 1
     return pictures.astype(np.float32), labels.astype(np.int64)
@@ -60,7 +60,7 @@ def assert_same_weights(first, second, rtol=1e-3, atol=1e-4):
 
 
 def custom_training(strategy, checkpoint_directory):
-    train_images, train_labels = images()
+    train_images, train_labels = images(EXAMPLES + 3)  # the last batch is smaller, and its parts are uneven
     global_batch_size = 16
     epochs = 4
     train_dataset = tf.data.Dataset.from_tensor_slices((train_images, train_labels)).batch(global_batch_size)
@@ -73,7 +73,7 @@ def custom_training(strategy, checkpoint_directory):
 
         def compute_loss(labels, predictions, model_losses):
             per_example_loss = loss_object(labels, predictions)
-            loss = tf.nn.compute_average_loss(per_example_loss)
+            loss = tf.nn.compute_average_loss(per_example_loss, global_batch_size=global_batch_size)
             if model_losses:
                 loss += tf.nn.scale_regularization_loss(tf.add_n(model_losses))
             return loss

@@ -130,6 +130,9 @@ class ReplicaVariable(Variable):
         """Returns ``value()`` as a NumPy array."""
         return self.value().numpy() if self._is_combined_at_read() else super().numpy()
 
+    def _value_to_save(self) -> np.ndarray:
+        return np.asarray(self.numpy())
+
     def __getitem__(self, key: Any) -> Tensor:
         return self.value()[key]
 
