@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.core.placement import moved
 from fastgrad.core.replicas import (
     ALONE,
     ReplicaGroup,
