@@ -19,7 +19,9 @@ from fastgrad.errors import InvalidArgumentError, UnavailableError
 from fastgrad.kernels.collectives.world import finish_transfers, world
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import zeros_like
+from fastgrad.ops.joining import concat
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.shaping import reshape
 
 REDUCTIONS = ("sum", "mean", "min", "max")
 """What `all_reduce` computes."""
@@ -356,7 +358,7 @@ class Sharding:
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
-        self.shapes = tuple(map(tuple, shapes))
+        self.shapes = tuple([tuple(shape) for shape in shapes])
         arrays = _specs(self.shapes, dtype)
         layout = _layout("launches", "PartsLayout", arrays)
         self.size: int = layout.part
@@ -370,10 +372,30 @@ class Sharding:
 
     def reduce_scatter(self, tensors: Sequence[Tensor]) -> Tensor:
         """Returns the part of this process of the sums of tensors over all processes, a vector; gaps are zero."""
+        if world().size == 1:
+            return self.part_of(tensors)
         started = Operation.__call__(_start_reduce_scatter, *tensors)
-        return Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+        part: Tensor = Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+        return part
 
     def gather(self, part: Tensor) -> tuple[Tensor, ...]:
         """Returns the tensors, given the part of this process."""
+        if world().size == 1:
+            pieces = zip(self.pieces, self.shapes, strict=True)
+            return tuple([reshape(part[at : at + last - first], shape) for (_, first, last, at), shape in pieces])
         started = Operation.__call__(_start_gather_parts, part, shapes=self.shapes)
-        return Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)
+        tensors: tuple[Tensor, ...] = Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)
+        return tensors
+
+    def part_of(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Returns the part of this process of tensors that it has all of, a vector; gaps are zero."""
+        pieces: list[Tensor] = []
+        end = 0
+        for number, first, last, at in [*self.pieces, (0, 0, 0, self.size)]:
+            if at > end:
+                pieces.append(convert_to_tensor(np.zeros(at - end, tensors[0]._array.dtype)))
+            if last > first:
+                pieces.append(reshape(tensors[number], (-1,))[first:last])
+            end = at + last - first
+        joined: Tensor = concat(pieces, 0)
+        return joined
