@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.core.replicas import from_first_replica, run_on_first_replica
+from fastgrad.ops.replica_messages import from_first_replica, run_on_first_replica
 from fastgrad.train.checkpoint import Checkpoint, checkpoint_path
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 
