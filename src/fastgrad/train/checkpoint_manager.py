@@ -128,20 +128,20 @@ class CheckpointManager:
         }
         surplus_paths, last_preserved = self._pop_surplus_checkpoints(timestamp_by_path, min(self._last_preserved, now))
         paths, timestamps = list(timestamp_by_path), list(timestamp_by_path.values())
-
-        def update_folder() -> None:
-            update_checkpoint_state(self._directory, path, paths, timestamps, last_preserved)
-            for (
-                old_path
-            ) in surplus_paths:  # deletes after the state file is updated, so that it never names a missing file
-                with contextlib.suppress(FileNotFoundError):
-                    if self._is_inside(old_path):
-                        os.unlink(checkpoint_path(old_path))
-
-        run_on_first_replica(group, update_folder)
+        run_on_first_replica(
+            group, lambda: update_checkpoint_state(self._directory, path, paths, timestamps, last_preserved)
+        )
         self._kept, self._last_preserved = timestamp_by_path, last_preserved
         self._last_step = self._last_step if step is None else step
+        # Deletes after the state file is updated, so that it never names a missing file.
+        run_on_first_replica(group, lambda: self._delete(surplus_paths))
         return path
+
+    def _delete(self, paths: list[str]) -> None:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                if self._is_inside(path):
+                    os.unlink(checkpoint_path(path))
 
     def _is_inside(self, path: str) -> bool:
         """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""
