@@ -17,6 +17,9 @@ from tests.distribute.ranks import on_ranks, run_ranks
 from tests.distribute.test_keras_fit import adam, all_replicas, compiled, data, dense_model
 
 
+ON_READ = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
+
+
 def shared_folder(group):
     return Path(from_first_replica(group, tempfile.mkdtemp() if group.rank == 0 else None))
 
@@ -79,7 +82,9 @@ def test_checkpoints_of_a_custom_loop(rank, size):
     with replicas(group):
         weights, metric = tf.Variable([1.0, 2.0]), keras.metrics.Mean()
         optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
-        checkpoint = tf.train.Checkpoint(weights=weights, optimizer=optimizer, metric=metric)
+        counter = tf.Variable(0.0, **ON_READ)
+        checkpoint = tf.train.Checkpoint(weights=weights, optimizer=optimizer, metric=metric, counter=counter)
+    group.strategy.run(lambda: counter.assign(rank + 2.0))
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=2)
     gradients = [tf.constant([1.0 + rank, 0.0]), tf.constant([0.0, 2.0])]
     optimizer.apply_gradients([(gradients[0], weights)])
@@ -91,11 +96,15 @@ def test_checkpoints_of_a_custom_loop(rank, size):
     with replicas(group):
         new_weights, new_metric = tf.Variable([0.0, 0.0]), keras.metrics.Mean()
         new_optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
-        restored = tf.train.Checkpoint(weights=new_weights, optimizer=new_optimizer, metric=new_metric)
+        new_counter = tf.Variable(0.0, **ON_READ)
+        restored = tf.train.Checkpoint(
+            weights=new_weights, optimizer=new_optimizer, metric=new_metric, counter=new_counter
+        )
     restored.restore(tf.train.latest_checkpoint(folder))
     new_optimizer.build([new_weights])
     totals = gathered(group, (float(new_metric.total), float(new_metric.count)))
     assert totals == [(9.0, 3.0), (0.0, 0.0)]
+    assert float(new_counter.numpy()) == float(counter.numpy()) == 5.0
     for each_optimizer, each_weights in ((optimizer, weights), (new_optimizer, new_weights)):
         each_optimizer.apply_gradients([(gradients[1], each_weights)])
         np.testing.assert_allclose(each_weights.numpy(), [1.0 - 0.5 * 3 / 2, 2.0 - 0.5 * 4 / 2])

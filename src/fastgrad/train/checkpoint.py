@@ -121,7 +121,7 @@ class Checkpoint:
         values: dict[str, np.ndarray] = {}
         for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
             if isinstance(obj, Variable):
-                values[name] = moved(obj._array, None)
+                values[name] = moved(obj._array, None) if group.size == 1 else obj.numpy()
                 if group.size > 1 and is_summed(obj):
                     values[name] = sum_over_replicas(gathered(group, values[name]))
             elif hasattr(obj, "saves_state"):
