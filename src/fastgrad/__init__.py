@@ -224,6 +224,7 @@ _LAZY = (
     "contrib",
     "data",
     "debugging",
+    "distribute",
     "dtypes",
     "errors",
     "initializers",

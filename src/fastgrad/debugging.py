@@ -13,6 +13,7 @@ from fastgrad.core.recording import Recorder as _Recorder
 from fastgrad.core.recording import start as _start
 from fastgrad.core.recording import stop as _stop
 from fastgrad.errors import InvalidArgumentError as _InvalidArgumentError
+from fastgrad.kernels.collectives.world import world as _world
 from fastgrad.ops.assertion import Assert as Assert
 from fastgrad.ops.assertion import assert_all_finite as assert_all_finite
 from fastgrad.ops.assertion import assert_equal as assert_equal
@@ -57,10 +58,17 @@ class _NumericsCheck(_Recorder):
                 kinds = " and ".join(kind for kind, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(array).any())
                 shapes = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in inputs)
                 raise _InvalidArgumentError(
-                    f"{operation.name}: Detected {kinds} in output {number}, {y.dtype.name}{list(y.shape)}, first at index "
+                    f"{_rank_text()}{operation.name}: Detected {kinds} in output {number}, {y.dtype.name}{list(y.shape)}, first at index "
                     f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_user_code_location()}). "
                     f"tf.debugging.disable_check_numerics() ends these checks."
                 )
+
+
+def _rank_text() -> str:
+    """Returns the rank of this process for the start of an error; nothing in a world of one process."""
+    if not _world.cache_info().currsize or _world().size == 1:
+        return ""
+    return f"rank {_world().rank}: "
 
 
 _checks: list[_NumericsCheck] = []
@@ -68,6 +76,8 @@ _checks: list[_NumericsCheck] = []
 
 def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> None:
     """Makes each operation of this thread raise an error if its result has an infinity or NaN.
+
+    The error names the rank of the process if `tf.distribute` runs in more than one.
 
     Functions under ``tf.function`` run as plain Python until ``disable_check_numerics``, so that each operation is checked. A
     second call changes nothing.

@@ -61,8 +61,10 @@ def run_ranks(count: int, arguments: Sequence[str], timeout: float = TIMEOUT, **
     return process.returncode, output
 
 
-def on_ranks(*counts: int, timeout: float = TIMEOUT) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a test of a function ``(rank, size)`` that runs in `counts` processes."""
+def on_ranks(
+    *counts: int, timeout: float = TIMEOUT, **environment: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a test of a function ``(rank, size)`` that runs in `counts` processes, with variables of the environment."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @pytest.mark.parametrize("ranks", counts)
@@ -70,7 +72,7 @@ def on_ranks(*counts: int, timeout: float = TIMEOUT) -> Callable[[Callable[..., 
         def test(ranks: int) -> None:
             module = ".".join(Path(function.__code__.co_filename).relative_to(ROOT).with_suffix("").parts)
             arguments = ["-m", "tests.distribute.ranks", module, function.__qualname__]
-            status, output = run_ranks(ranks, arguments, timeout)
+            status, output = run_ranks(ranks, arguments, timeout, **environment)
             assert status == 0, f"{function.__name__} on {ranks} ranks:\n{output[-8000:]}"
 
         del test.__wrapped__  # type: ignore[attr-defined]  # pytest would read the function's own arguments

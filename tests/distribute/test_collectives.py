@@ -7,7 +7,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.collectives import all_gather, all_reduce, broadcast
+from fastgrad.ops.collectives import Sharding, all_gather, all_reduce, broadcast
 from tests.distribute.ranks import on_ranks
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16")
@@ -72,6 +72,31 @@ def test_gradients_flow_through_collectives(rank, size):
     np.testing.assert_allclose(tape.gradient(first, x), [4.0, 4.0] if rank == 0 else [0.0, 0.0])
 
 
+@on_ranks(2, 3)
+def test_bfloat16_on_the_wire(rank, size):
+    """Each number is rounded to bfloat16, summed in float32, and the total is rounded."""
+    shapes = ((), (5, 7), (1000,), (3,))
+    given = [
+        [np.random.default_rng(10 * r + i).normal(size=s).astype("float32") for i, s in enumerate(shapes)]
+        for r in range(size)
+    ]
+
+    def rounded(x):
+        return fg.cast(fg.cast(x, fg.bfloat16), fg.float32).numpy()
+
+    totals = []
+    for parts in zip(*given, strict=True):
+        total = np.zeros_like(parts[0])
+        for part in parts:
+            total = total + rounded(part)
+        totals.append(rounded(total))
+    compiled = fg.function(lambda *xs: all_reduce(xs, wire_dtype="bfloat16"))
+    for _ in range(10):
+        for results in (all_reduce(given[rank], wire_dtype="bfloat16"), compiled(*map(fg.constant, given[rank]))):
+            for result, total in zip(results, totals, strict=True):
+                np.testing.assert_array_equal(result.numpy(), total)
+
+
 @on_ranks(2)
 def test_ranks_that_reduce_different_shapes_get_an_error(rank, size):
     with pytest.raises(fg.errors.UnavailableError):
@@ -85,3 +110,66 @@ def test_arguments_are_checked():
         all_gather(1.0)
     with pytest.raises(InvalidArgumentError, match="takes a rank"):
         broadcast(1.0, 3)
+
+
+@on_ranks(2, 3)
+def test_parts_of_sums_and_their_gathering(rank, size):
+    shapes = ((3, 5), (), (700,), (2, 2))
+    given = [[np.random.default_rng(9 * r + i).normal(size=s) for i, s in enumerate(shapes)] for r in range(size)]
+    totals = [sum(parts) for parts in zip(*given, strict=True)]
+    sharding = Sharding(shapes, np.float64)
+
+    def both(*tensors):
+        part = sharding.reduce_scatter(tensors)
+        return part, sharding.gather(part * 2.0)
+
+    tensors = [fg.constant(x, fg.float64) for x in given[rank]]
+    compiled = fg.function(both)
+    for run in (both, compiled, compiled, compiled):
+        part, gathered = run(*tensors)
+        mine = np.zeros(sharding.size, bool)
+        for number, first, last, at in sharding.pieces:
+            np.testing.assert_allclose(part[at : at + last - first], totals[number].reshape(-1)[first:last])
+            mine[at : at + last - first] = True
+        assert not np.any(part.numpy()[~mine])
+        for result, total in zip(gathered, totals, strict=True):
+            np.testing.assert_allclose(result, 2 * total)
+    counts = all_reduce([np.int64(sum(last - first for _, first, last, _ in sharding.pieces))])
+    assert counts[0] == sum(int(np.prod(shape)) for shape in shapes)
+
+
+@on_ranks(2)
+def test_a_tensor_may_be_reduced_twice(rank, size):
+    x = fg.constant([1.0 + rank, 2.0])
+    twice = fg.function(lambda x: all_reduce([x, x, 2.0 * x]))
+    for _ in range(3):
+        for result, factor in zip(twice(x), (1, 1, 2), strict=True):
+            np.testing.assert_array_equal(result, factor * np.array([3.0, 4.0]))
+
+
+@on_ranks(2, NUMBA_DISABLE_JIT="1")
+def test_kernels_run_as_plain_python(rank, size):
+    x = np.arange(40, dtype=np.float32) + rank
+    total = 2.0 * np.arange(40) + 1
+    np.testing.assert_array_equal(all_reduce([x])[0], total)
+    np.testing.assert_array_equal(all_reduce([x], wire_dtype="bfloat16")[0], total)
+    np.testing.assert_array_equal(all_gather(x[:2]), [0, 1, 1, 2])
+    np.testing.assert_array_equal(broadcast(x[:2], 1), [1, 2])
+    sharding = Sharding([(40,)], np.float32)
+    np.testing.assert_array_equal(sharding.gather(sharding.reduce_scatter([fg.constant(x)]))[0], total)
+
+
+@on_ranks(2, FASTGRAD_CHECK_BOUNDS="1")
+def test_accesses_of_kernels_are_in_bounds(rank, size):
+    shapes = ((3, 5), (), (700,))
+    tensors = [fg.constant(np.full(shape, rank + 1, np.float32)) for shape in shapes]
+    sharding = Sharding(shapes, np.float32)
+    for function in (
+        all_reduce,
+        lambda tensors: all_reduce(tensors, wire_dtype="bfloat16"),
+        lambda tensors: sharding.gather(sharding.reduce_scatter(tensors)),
+    ):
+        for run in (function, fg.function(function)):
+            for _ in range(2):
+                for y in run(tensors):
+                    np.testing.assert_array_equal(y, np.full(y.shape, 3))

@@ -13,6 +13,7 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch.agreement import compare_with_other_ranks
 from fastgrad.compiler.dispatch.cache import MOST_KEYS_PER_FUNCTION, Cache, Version
 from fastgrad.compiler.dispatch.captures import CALL_CHANGED, Captures
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
@@ -324,6 +325,7 @@ class Function:
             if not recording.gave_up:
                 recording.saved.restore()
             raise
+        compare_with_other_ranks(self.__name__, trace.graph)
         self._retracing.note_numbers(recording.numbers)
         created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
         del recording

@@ -38,14 +38,15 @@ _MISSING_LINEAR_OPERATOR_KINDS = (
 )
 _HINT_FOR_GRAPH = "nothing: there are no graphs to hold; operations run at once"
 _HINT_FOR_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
-_HINT_FOR_DISTRIBUTED = "nothing yet: one process"
+_HINT_FOR_DISTRIBUTED = "tf.distribute.MultiWorkerMirroredStrategy"
+_HINT_FOR_RESOLVER = "tf.distribute.cluster_resolver.TFConfigClusterResolver: MPI tells the processes"
 
 REFUSED: dict[str, dict[str, str]] = {
     "tf": {
         **dict.fromkeys(("Graph", "Operation", "graph_util", "import_graph_def", "mlir", "tools"), _HINT_FOR_GRAPH),
         **dict.fromkeys(("fftnd", "ifftnd", "irfftnd", "rfftnd", "signal"), _HINT_FOR_SPECTRAL),
         **dict.fromkeys(("qint16", "qint32", "qint8", "quantization", "quint16", "quint8"), _HINT_FOR_QUANTISED),
-        **dict.fromkeys(("distribute", "dtensor", "tpu"), _HINT_FOR_DISTRIBUTED),
+        **dict.fromkeys(("dtensor", "tpu"), _HINT_FOR_DISTRIBUTED),
         "CriticalSection": "threading.Lock",
         "DeviceSpec": "tf.device('/CPU:0')",
         "IndexedSlicesSpec": "tf.TensorSpec",
@@ -105,6 +106,26 @@ REFUSED: dict[str, dict[str, str]] = {
         "variable_creator_scope": "subclassing tf.Variable",
         "variant": "Python objects",
         "xla": _HINT_FOR_COMPILER,
+    },
+    "tf.distribute": {
+        **dict.fromkeys(("ParameterServerStrategy", "TPUStrategy", "coordinator"), _HINT_FOR_DISTRIBUTED),
+        "CrossDeviceOps": "tf.distribute.NcclAllReduce",
+        "Server": "mpiexec, which starts all processes",
+    },
+    "tf.distribute.cluster_resolver": dict.fromkeys(
+        ("GCEClusterResolver", "KubernetesExecutableLocation", "TPUClusterResolver", "UnionResolver"),
+        _HINT_FOR_RESOLVER,
+    ),
+    "tf.distribute.experimental": {
+        **dict.fromkeys(
+            ("CentralStorageStrategy", "ParameterServerStrategy", "TPUStrategy", "coordinator", "partitioners"),
+            _HINT_FOR_DISTRIBUTED,
+        ),
+        **dict.fromkeys(
+            ("PreemptionCheckpointHandler", "PreemptionWatcher", "TerminationConfig"),
+            "tf.keras.callbacks.BackupAndRestore",
+        ),
+        "rpc": "mpi4py",
     },
     "tf.math": {
         "approx_max_k": "tf.math.top_k",

@@ -263,6 +263,15 @@ class Operation:
     # Whether all processes of a job run the operation together, in the same order: programs never fold, merge or drop it.
     is_collective: bool = False
 
+    # For a collective of any number of inputs: the rows that do it for some of the inputs in stages. The first starts it, the
+    # last waits for the results. All but the first have an attribute ``shapes``, of the results.
+    stages: tuple[Operation, ...] | None = None
+
+    # For a stage of a collective: whether it starts the collective, so that programs run it early, or waits for its
+    # results, so that they run it late.
+    is_start: bool = False
+    is_wait: bool = False
+
     # For an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or None
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None

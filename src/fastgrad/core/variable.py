@@ -20,6 +20,7 @@ from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
+from fastgrad.core.replicas import initial_value_of_first_replica, replica_group
 from fastgrad.core.scopes import current_name_scope
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
@@ -106,8 +107,12 @@ class Variable(Operand):
         name: shown in the repr as ``name:0``; not made unique.
         dtype: the dtype to convert the initial value to.
         shape: checked against the shape of the initial value.
-        validate_shape, caching_device, variable_def, import_scope, constraint, synchronization,
-        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the others have no effect.
+        constraint: kept for optimizers.
+        synchronization, aggregation: how the replicas of a ``tf.distribute.Strategy`` combine their values; without effect
+            outside of its scope.
+        validate_shape, caching_device, variable_def, import_scope: as in TensorFlow, without effect.
+
+    In the scope of a strategy of several replicas, all of them create the variable, with the initial value of replica 0.
 
     Raises:
         ValueError: the initial value is missing, or does not have the shape ``shape``.
@@ -155,6 +160,11 @@ class Variable(Operand):
                 f"In this `tf.Variable` creation, the initial value's shape ({value.shape}) is not compatible "
                 f"with the explicitly supplied `shape` argument ({shape})."
             )
+        group = replica_group()
+        if group.size > 1:  # as in TensorFlow, all replicas of a strategy start with the value of the first
+            if group.strategy is None:
+                value = Tensor(initial_value_of_first_replica(group, moved(value._array, None), name))
+            self._replicas = group
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
         array = on_selected_device(value._array) if placement.active else value._array
@@ -169,6 +179,8 @@ class Variable(Operand):
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []
+        if group.strategy is not None and not self._made_quietly:
+            group.strategy._variable_created(self, synchronization, aggregation)
         for recorder in recorders.active:
             recorder.on_create(self)
 

@@ -74,7 +74,8 @@ class Weight(Variable):
         dtype: the dtype; default: the value's dtype, ``floatx()`` with an initializer.
         trainable: whether tapes watch the weight automatically; assignable.
         autocast: whether a layer may read the weight in the layer's compute dtype.
-        aggregation, synchronization, layout: kept for Keras's signature.
+        aggregation: how replicas of a strategy are joined; see ``Layer.add_weight`` and ``Metric.add_variable``.
+        synchronization, layout: kept for Keras's signature.
         name: the name, without ``/``; default ``variable``, ``variable_1`` ...
 
     Attributes:

@@ -1,18 +1,23 @@
-"""Collectives: operations that all processes of a job run together, by MPI."""
+"""Collectives: operations that all processes of a job run together, by MPI.
+
+Most have stages, which are operations of their own: the first starts the transfer, the last waits for it. Eager code runs
+one after the other. Programs run other operations in between (`compiler/passes/bucket_collectives.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint
-from fastgrad.core.result_rules import ArraySpec, same
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, Form, Operation, joint, operation
+from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, UnavailableError
-from fastgrad.kernels.collectives.world import world
+from fastgrad.kernels.collectives.world import finish_transfers, world
+from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import zeros_like
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
@@ -21,44 +26,215 @@ REDUCTIONS = ("sum", "mean", "min", "max")
 
 
 def _raise_failure(*arrays: Any, **attributes: Any) -> None:
-    """Raises the error of a collective that failed."""
-    raise UnavailableError(
-        "A collective failed: another process ended, or the processes run different collectives. "
-        "Run the same program with the same shapes in all processes."
+    """Raises the error of a collective that failed in this rank, or because of another rank."""
+    from fastgrad.kernels.collectives.monitor import monitor
+
+    job = monitor()
+    assert job is not None, "a collective failed in a world of one process"
+    raise UnavailableError(job.explain())
+
+
+def _agree(name: str, tensors: Sequence[Tensor], *details: Any) -> None:
+    """Compares a collective with those of the other ranks, the first time that its signature runs."""
+    from fastgrad.kernels.collectives.agreement import agree_on_collective
+
+    if not agree_on_collective(name, [x._array for x in tensors], *details):
+        _raise_failure()
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def _stage(name: str, module: str, function: str, result: Rule) -> Operation:
+    """Declares a stage of a collective; its launches are of a module in ``fastgrad.kernels.collectives``."""
+    return kernel_operation(
+        name,
+        Form.EXTERN,
+        launches=launches_from(f"collectives.{module}", function),
+        result=result,
+        raise_error=_raise_failure,
+        is_collective=True,
+        is_start=name.startswith("start"),
+        is_wait=name.startswith("wait"),
     )
+
+
+def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
+    """Returns the ``run`` of a collective: its stages, one after the other."""
+    first, *others = stages
+
+    def run(*arrays: np.ndarray, **attributes: Any) -> Any:
+        if world().size == 1:
+            return tuple([x.copy() for x in arrays])
+        values = first.run(*arrays, **attributes)
+        shapes = tuple([x.shape for x in arrays])
+        try:
+            for stage in others:
+                values = stage.run(*values, **attributes, shapes=shapes)
+        except BaseException:
+            finish_transfers(values)
+            raise
+        return values
+
+    return run
+
+
+def _layout(module: str, kind: str, arrays: Sequence[Any]) -> Any:
+    """Returns the layout of arrays in a bucket; imports its module at the first call."""
+    import importlib
+
+    return getattr(importlib.import_module(f"fastgrad.kernels.collectives.{module}"), kind)(arrays)
+
+
+def _specs(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[ArraySpec, ...]:
+    return tuple([ArraySpec(shape, np.dtype(dtype)) for shape in shapes])
+
+
+_TICKET = ArraySpec((1,), np.dtype(np.int64))
+
+
+def _bucket(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("launches", "BucketLayout", arrays).count,), arrays[0].dtype)
+
+
+def _wire_parts(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("bfloat16", "PartLayout", arrays).count,), np.dtype(np.uint16))
+
+
+def _part(arrays: Sequence[Any]) -> ArraySpec:
+    return ArraySpec((_layout("launches", "PartsLayout", arrays).part,), arrays[0].dtype)
 
 
 def _all_reduce_gradient(needs: Any, g: Any, y: Any, *xs: Tensor, reduce_op: str) -> Sequence[Tensor]:
     if reduce_op != "sum":
         raise LookupError(f"all_reduce: the gradient of {reduce_op!r} is not defined; only 'sum' and 'mean' have one.")
-    return all_reduce(g if isinstance(g, tuple) else [g])
+    return all_reduce(_as_tuple(g))
+
+
+def _as_tuple(g: Any) -> tuple[Tensor, ...]:
+    return g if isinstance(g, tuple) else (g,)
+
+
+_all_reduce_stages = (
+    _stage(
+        "start_all_reduce",
+        "launches",
+        "start_all_reduce_launches",
+        lambda *inputs, reduce_op: (_bucket(inputs), _TICKET),
+    ),
+    _stage(
+        "wait_all_reduce",
+        "launches",
+        "wait_all_reduce_launches",
+        lambda bucket, ticket, reduce_op, shapes: _specs(shapes, bucket.dtype),
+    ),
+)
+
+_all_reduce: Operation = operation(
+    "all_reduce",
+    Form.EXTERN,
+    run=_run_of_stages(_all_reduce_stages),
+    gradient=joint(_all_reduce_gradient),
+    dtypes=REAL_DTYPES - HALF_DTYPES,
+    result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
+    in_python="programs run its stages",
+    is_collective=True,
+    stages=_all_reduce_stages,
+)
+
+_bfloat16_stages = (
+    _stage(
+        "start_all_reduce_bfloat16",
+        "bfloat16",
+        "start_launches",
+        lambda *inputs: (_wire_parts(inputs), _wire_parts(inputs), _TICKET),
+    ),
+    _stage(
+        "exchange_all_reduce_bfloat16",
+        "bfloat16",
+        "exchange_launches",
+        lambda sent, received, ticket, shapes: (_wire_parts(_specs(shapes, np.float32)), _TICKET),
+    ),
+    _stage(
+        "wait_all_reduce_bfloat16",
+        "bfloat16",
+        "finish_launches",
+        lambda gathered, ticket, shapes: _specs(shapes, np.float32),
+    ),
+)
+
+_all_reduce_bfloat16: Operation = operation(
+    "all_reduce_bfloat16",
+    Form.EXTERN,
+    run=_run_of_stages(_bfloat16_stages),
+    gradient=joint(lambda needs, g, y, *xs: all_reduce(_as_tuple(g), wire_dtype="bfloat16")),
+    dtypes=frozenset([np.dtype(np.float32)]),
+    result=lambda *inputs: tuple([same(x) for x in inputs]),
+    in_python="programs run its stages",
+    is_collective=True,
+    stages=_bfloat16_stages,
+)
+
+_start_reduce_scatter = _stage(
+    "start_reduce_scatter",
+    "launches",
+    "start_reduce_scatter_launches",
+    lambda *inputs: (
+        ArraySpec((world().size * _part(inputs).size,), inputs[0].dtype),
+        _part(inputs),
+        ArraySpec((2,), inputs[0].dtype),
+        _TICKET,
+        _TICKET,
+    ),
+)
+
+_wait_reduce_scatter = _stage(
+    "wait_reduce_scatter",
+    "launches",
+    "wait_reduce_scatter_launches",
+    lambda bucket, part, checks, ticket, check_ticket, shapes: (same(part),),
+)
+
+_start_gather_parts = _stage(
+    "start_gather_parts",
+    "launches",
+    "start_gather_parts_launches",
+    lambda part, shapes: (
+        ArraySpec((world().size * part.shape[0],), part.dtype),
+        ArraySpec((2,), part.dtype),
+        _TICKET,
+        _TICKET,
+    ),
+)
+
+_wait_gather_parts = _stage(
+    "wait_gather_parts",
+    "launches",
+    "wait_gather_parts_launches",
+    lambda bucket, checks, ticket, check_ticket, shapes: _specs(shapes, bucket.dtype),
+)
+
+
+def _all_gather_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    count = x._array.shape[0]
+    return all_reduce([g])[0][world().rank * count : (world().rank + 1) * count]
+
+
+_all_gather: Operation = kernel_operation(
+    "all_gather",
+    Form.EXTERN,
+    gradient=_all_gather_gradient,
+    launches=launches_from("collectives.launches", "all_gather_launches"),
+    result=lambda x: ArraySpec((world().size * x.shape[0], *x.shape[1:]), x.dtype),
+    raise_error=_raise_failure,
+    is_collective=True,
+)
 
 
 def _broadcast_gradient(g: Tensor, y: Tensor, x: Tensor, root: int) -> Tensor:
     (total,) = all_reduce([g])
     return total if world().rank == root else zeros_like(total)
 
-
-_all_reduce: Operation = kernel_operation(
-    "all_reduce",
-    Form.EXTERN,
-    gradient=joint(_all_reduce_gradient),
-    dtypes=REAL_DTYPES - HALF_DTYPES,
-    launches=launches_from("collectives.launches", "all_reduce_launches"),
-    result=lambda *inputs, reduce_op: tuple([same(x) for x in inputs]),
-    raise_error=_raise_failure,
-    is_collective=True,
-)
-
-_all_gather: Operation = kernel_operation(
-    "all_gather",
-    Form.EXTERN,
-    gradient=lambda g, y, x: _own_part(all_reduce([g])[0], x),
-    launches=launches_from("collectives.launches", "all_gather_launches"),
-    result=lambda x: ArraySpec((world().size * x.shape[0], *x.shape[1:]), x.dtype),
-    raise_error=_raise_failure,
-    is_collective=True,
-)
 
 _broadcast: Operation = kernel_operation(
     "broadcast_from",
@@ -71,12 +247,10 @@ _broadcast: Operation = kernel_operation(
 )
 
 
-def _own_part(x: Tensor, part: Tensor) -> Tensor:
-    count = part._array.shape[0]
-    return x[world().rank * count : (world().rank + 1) * count]
+# ---- functions ---------------------------------------------------------------------------------------------
 
 
-def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
+def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str | None = None) -> list[Tensor]:
     """Returns the reductions of tensors over all processes, the same in each.
 
     All processes call it with the same number of tensors, of the same shapes and dtypes. Tensors of one dtype are
@@ -85,6 +259,8 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
     Args:
         tensors: of any shapes; float16 and bfloat16 are reduced in float32.
         reduce_op: "sum", "mean" (of floats), "min" or "max".
+        wire_dtype: "bfloat16" sends float32 numbers as bfloat16 in sums and means: half the bytes. Each is rounded twice;
+            sums are in float32.
 
     Raises:
         InvalidArgumentError: the reduction is unknown, or a dtype has none.
@@ -92,6 +268,8 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
     """
     if reduce_op not in REDUCTIONS:
         raise InvalidArgumentError(f"all_reduce: takes one of {', '.join(REDUCTIONS)} as reduce_op, got {reduce_op!r}.")
+    if wire_dtype not in (None, "float32", "bfloat16"):
+        raise InvalidArgumentError(f"all_reduce: takes 'float32' or 'bfloat16' as wire_dtype, got {wire_dtype!r}.")
     results = [convert_to_tensor(x) for x in tensors]
     if world().size == 1:
         return results
@@ -101,18 +279,23 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum") -> list[Tensor]:
                 f"all_reduce: takes {'floats' if reduce_op == 'mean' else 'real numbers'} for {reduce_op!r}, "
                 f"got {x.dtype.name}. Cast the tensor first."
             )
-    from fastgrad.ops.casting import cast
-
+    # A program scales with the product that computes the tensor.
+    share = 1.0 / world().size
+    results = [x * share for x in results] if reduce_op == "mean" else results
     wide = [cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x for x in results]
     by_dtype: dict[np.dtype, list[int]] = {}
     for number, x in enumerate(wide):
         by_dtype.setdefault(x._array.dtype, []).append(number)
-    for numbers in by_dtype.values():
+    for dtype, numbers in by_dtype.items():
         total = "sum" if reduce_op == "mean" else reduce_op
-        reduced = Operation.__call__(_all_reduce, *[wide[number] for number in numbers], reduce_op=total)
+        given = [wide[number] for number in numbers]
+        is_narrow = wire_dtype == "bfloat16" and total == "sum" and dtype == np.float32
+        _agree("all_reduce", given, "bfloat16" if is_narrow else total)
+        if is_narrow:
+            reduced = Operation.__call__(_all_reduce_bfloat16, *given)
+        else:
+            reduced = Operation.__call__(_all_reduce, *given, reduce_op=total)
         for number, y in zip(numbers, reduced, strict=True):
-            if reduce_op == "mean":
-                y = y * (1.0 / world().size)
             results[number] = cast(y, results[number].dtype) if y.dtype != results[number].dtype else y
     return results
 
@@ -132,7 +315,10 @@ def all_gather(tensor: Any) -> Tensor:
         raise InvalidArgumentError(
             "all_gather: takes a tensor of rank 1 or more, got a scalar. Reshape it to [1] first."
         )
-    return x if world().size == 1 else Operation.__call__(_all_gather, x)
+    if world().size == 1:
+        return x
+    _agree("all_gather", [x])
+    return Operation.__call__(_all_gather, x)
 
 
 def broadcast(tensor: Any, root: int = 0) -> Tensor:
@@ -149,4 +335,45 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
     x = convert_to_tensor(tensor)
     if not 0 <= root < world().size:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
-    return x if world().size == 1 else Operation.__call__(_broadcast, x, root=root)
+    if world().size == 1:
+        return x
+    _agree("broadcast", [x], root)
+    return Operation.__call__(_broadcast, x, root=root)
+
+
+class Sharding:
+    """The layout of tensors in a bucket of which each process has one part.
+
+    Args:
+        shapes: of the tensors.
+        dtype: of all of them, float32 or float64.
+
+    Attributes:
+        shapes: as given.
+        size: the number of elements of a part. The bucket has some more elements than the tensors.
+        pieces: for each tensor of which this process has elements: its number, the first and the last of them (the
+            tensor is flat), and the place of the first in the part.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
+        self.shapes = tuple(map(tuple, shapes))
+        arrays = _specs(self.shapes, dtype)
+        layout = _layout("launches", "PartsLayout", arrays)
+        self.size: int = layout.part
+        self.pieces: list[tuple[int, int, int, int]] = []
+        start = world().rank * self.size
+        for number, (array, offset) in enumerate(zip(arrays, layout.offsets, strict=True)):
+            at = offset // np.dtype(dtype).itemsize
+            first, last = max(start - at, 0), min(start + self.size - at, array.size)
+            if first < last:
+                self.pieces.append((number, first, last, at + first - start))
+
+    def reduce_scatter(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Returns the part of this process of the sums of tensors over all processes, a vector; gaps are zero."""
+        started = Operation.__call__(_start_reduce_scatter, *tensors)
+        return Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+
+    def gather(self, part: Tensor) -> tuple[Tensor, ...]:
+        """Returns the tensors, given the part of this process."""
+        started = Operation.__call__(_start_gather_parts, part, shapes=self.shapes)
+        return Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastgrad import dtypes
 from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_recorded
+from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_draws import splitmix_hash
@@ -58,7 +59,7 @@ class _DefaultGenerators:
     def global_generator(self) -> Generator:
         with self.lock:
             if state_is_recorded():
-                with hidden_from_recorders():
+                with hidden_from_recorders(), replicas(ALONE):
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
                 int(self.choice_counter)  # a guard: the program draws from the generator of its recording

@@ -13,7 +13,7 @@ from fastgrad.core.operation import Form, Operation, operation
 from fastgrad.core.result_rules import Rule, Specs, specs_of
 from fastgrad.kernels.movement.in_order import LEAST_COPIED_ELEMENTS, in_row_major_order, run_in_memory_order
 from fastgrad.kernels.runtime.eager_launch import LEAST_POOL_NANOSECONDS, call_eagerly, run_eagerly
-from fastgrad.kernels.runtime.launch import Launches, Spec
+from fastgrad.kernels.runtime.launch import Launches, Spec, part_of
 
 KERNEL_MIN_ELEMENTS = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
@@ -159,7 +159,11 @@ def make_kernel_run(
         if plan is None and by_numpy is not None:
             return by_numpy(*arrays, **attributes)
         all_specs: Any = specs if type(specs) is tuple else (specs,)
-        outputs = tuple([np.empty(*spec) for spec in all_specs])
+        if plan is not None and plan.unpacked:
+            places = [(inputs[number], offset) for _, number, offset in plan.unpacked]
+            outputs = tuple([part_of(*place, spec) for place, spec in zip(places, all_specs, strict=True)])
+        else:
+            outputs = tuple([np.empty(*spec) for spec in all_specs])
         if plan is None:
             if any(map(_get_size, outputs)):
                 is_movable = moves_elements and outputs[0].dtype.hasobject

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import FLOAT_DTYPES, TABLE, Form, JointGradient, Operation, elementwise, joint, operation
+from fastgrad.core.replicas import replica_group
 from fastgrad.core.result_rules import ArraySpec, Rule, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -396,13 +397,15 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     Args:
         per_example_loss: one loss per example; the average of integers is a float.
         sample_weight: weights that broadcast with the losses, or None.
-        global_batch_size: an integer; default the number of losses.
+        global_batch_size: an integer; default the number of losses times the number of replicas.
 
     Raises:
-        ValueError: the batch size is negative. TensorFlow: tf.nn.compute_average_loss.
+        ValueError: the batch size is negative.
+        RuntimeError: called in the scope of a strategy, but outside of its ``run``. TensorFlow: tf.nn.compute_average_loss.
     """
     losses = convert_to_tensor(per_example_loss)
-    size = losses._array.shape[0] if global_batch_size is None else int(global_batch_size)
+    replicas = _replica_count("compute_average_loss")
+    size = losses._array.shape[0] * replicas if global_batch_size is None else int(global_batch_size)
     if size < 0:
         raise ValueError(f"compute_average_loss: global_batch_size must be non-negative, got {size}.")
     if sample_weight is not None:
@@ -414,8 +417,24 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     return divide_no_nan(total, constant_tensor(np.asarray(size, total._array.dtype)))
 
 
+def _replica_count(name: str) -> int:
+    group = replica_group()
+    if group.is_cross_replica:
+        raise RuntimeError(
+            f"You are calling `{name}` in cross replica context, while it was expected to be called in replica context. "
+            "Call it in a function that strategy.run runs."
+        )
+    return group.size
+
+
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:
-    """The sum of regularisation losses, for one replica. TensorFlow: tf.nn.scale_regularization_loss."""
+    """The sum of regularisation losses, divided by the number of replicas, whose losses are summed later.
+
+    Raises:
+        RuntimeError: called in the scope of a strategy, but outside of its ``run``. TensorFlow: tf.nn.scale_regularization_loss.
+    """
+    replicas = _replica_count("scale_regularization_loss")
     losses = convert_to_tensor(regularization_loss)
     TABLE["reduce_sum"].check_dtype(losses._array)
-    return TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
+    total = TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
+    return total if replicas == 1 else total / replicas

@@ -14,6 +14,7 @@ from fastgrad.core.operand_errors import shapes_error
 from fastgrad.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.recording import recorders, state_is_recorded
+from fastgrad.core.replicas import ALONE, random_stream, replicas
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -83,7 +84,10 @@ class Generator:
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
-        with on_host_scope():  # the host advances the counter; the words are copied to the device that draws
+        with (
+            on_host_scope(),
+            replicas(ALONE),
+        ):  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()
 
@@ -180,7 +184,13 @@ class Generator:
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
-        return self.take(draws.element_count(shape))
+        words = self.take(draws.element_count(shape))
+        stream = random_stream()
+        if not stream:
+            return words
+        # The state is the same on all replicas, so a checkpoint fits any number of them. The counter's high word tells
+        # their draws apart: draws of one stream do not reach the next multiple of 2**32 there.
+        return words + constant_tensor(np.array([0, stream << 32, 0], np.int64))
 
     # Each method below checks all arguments before it advances the state.
 

@@ -11,6 +11,17 @@ import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
+from fastgrad.core.replicas import (
+    ALONE,
+    ReplicaGroup,
+    average_on_read,
+    gathered,
+    is_summed,
+    replica_group,
+    replicas,
+    run_on_first_replica,
+    sum_over_replicas,
+)
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
 from fastgrad.storage.damaged_file import parser_errors_as_one
@@ -27,7 +38,7 @@ from fastgrad.storage.restoration import Restoration, restore_deferred_values, w
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 
 _OBJECT_GRAPH_KEY = "fastgrad.objects"
-_UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_root", "_save_counter"])
+_UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_replicas", "_root", "_save_counter"])
 
 
 def checkpoint_path(prefix: Any) -> str:
@@ -45,6 +56,7 @@ class Checkpoint:
             these; also dataset iterators, which continue at their position, ``tf.random.Generator`` and
             ``tf.train.RandomState``. They become attributes. Without a root, later attributes are saved too.
 
+    In the scope of a strategy, all replicas call the methods: the first writes, and each reads. Any number of replicas reads.
     A checkpoint is one ``.safetensors`` file, written atomically. Training that resumes from a checkpoint of model,
     optimizer, iterator and random state gives the same bits as uninterrupted training, if it first calls
     ``tf.config.experimental.enable_op_determinism()`` and builds model and optimizer before its loop.
@@ -55,6 +67,7 @@ class Checkpoint:
 
     def __init__(self, root: Any = None, **kwargs: Any) -> None:
         self._root = root
+        self.__dict__["_replicas"] = replica_group()
         self._save_counter: Variable | None = None
         target = self._root_object()
         for name, value in {**({} if root is None else {"root": target}), **kwargs}.items():
@@ -101,16 +114,25 @@ class Checkpoint:
     def save_counter(self) -> Variable:
         """The number of calls of ``save``: an int64 variable, saved with the others."""
         if self._save_counter is None:
-            self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
+            with replicas(ALONE):
+                self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
+
+    def _replica_group(self) -> ReplicaGroup:
+        """Returns the replicas of the scope that made the checkpoint, or one of its objects."""
+        groups = (getattr(obj, "_replicas", ALONE) for obj in (self, *object_graph(*self._roots()).objects))
+        return next((group for group in groups if group.size > 1), replica_group())
 
     def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Returns the values by their names in the file, and the object graph as JSON."""
-        graph = object_graph(*self._roots())
+        graph, group = object_graph(*self._roots()), self._replica_group()
+        average_on_read(group, [obj for obj in graph.objects if isinstance(obj, Variable)])
         values: dict[str, np.ndarray] = {}
         for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
             if isinstance(obj, Variable):
                 values[name] = moved(obj._array, None)
+                if group.size > 1 and is_summed(obj):
+                    values[name] = sum_over_replicas(gathered(group, values[name]))
             elif hasattr(obj, "saves_state"):
                 for part, value in obj.state().items():
                     node.values[part] = f"{name}/{part}"
@@ -130,8 +152,11 @@ class Checkpoint:
         Raises:
             OSError: the file could not be written; an old file is unchanged.
         """
-        _write_checkpoint_file(file_prefix, *self._contents())
+        self._write_file(file_prefix, *self._contents())
         return os.fspath(file_prefix)
+
+    def _write_file(self, prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) -> None:
+        run_on_first_replica(self._replica_group(), lambda: _write_checkpoint_file(prefix, values, texts))
 
     def save(self, file_prefix: Any, options: Any = None) -> str:
         """Writes to ``file_prefix-1``, ``-2`` ..., and records the newest in the file ``checkpoint`` of the folder.
@@ -145,7 +170,9 @@ class Checkpoint:
         from fastgrad.train.checkpoint_state import update_checkpoint_state
 
         path = self._save_next(file_prefix)
-        update_checkpoint_state(os.path.dirname(path), path, [path])
+        run_on_first_replica(
+            self._replica_group(), lambda: update_checkpoint_state(os.path.dirname(path), path, [path])
+        )
         return path
 
     def _save_next(self, file_prefix: Any) -> str:
@@ -153,7 +180,7 @@ class Checkpoint:
         checkpoint_number = int(self.save_counter) + 1
         path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{checkpoint_number}"
         values, graph = self._contents()
-        _write_checkpoint_file(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
+        self._write_file(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
         self.save_counter.assign(checkpoint_number)
         return path
 
@@ -186,6 +213,10 @@ class Checkpoint:
             nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
+        if self._replica_group().rank:  # the first replica continues the sums of all of them
+            for obj in object_graph(*self._roots()).objects:
+                if isinstance(obj, Variable) and is_summed(obj) and restoration.has_bound(obj):
+                    obj.assign(np.zeros(obj.shape, obj.dtype.numpy))
         return LoadStatus(self, restoration)
 
     def restore(self, save_path: Any, options: Any = None) -> LoadStatus:

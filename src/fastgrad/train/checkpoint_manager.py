@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.replicas import from_first_replica, run_on_first_replica
 from fastgrad.train.checkpoint import Checkpoint, checkpoint_path
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 
@@ -119,20 +120,22 @@ class CheckpointManager:
             path = self._checkpoint._save_next(self._prefix)
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
-        now = time.time()  # a stored time after now means that the clock was set back
+        group = self._checkpoint._replica_group()
+        now = from_first_replica(group, time.time())  # a stored time after now means that the clock was set back
         timestamp_by_path = {
             **{old_path: min(timestamp, now) for old_path, timestamp in self._kept.items() if old_path != path},
             path: now,
         }
         surplus_paths, last_preserved = self._pop_surplus_checkpoints(timestamp_by_path, min(self._last_preserved, now))
-        update_checkpoint_state(
-            self._directory, path, list(timestamp_by_path), list(timestamp_by_path.values()), last_preserved
+        paths, timestamps = list(timestamp_by_path), list(timestamp_by_path.values())
+        run_on_first_replica(
+            group, lambda: update_checkpoint_state(self._directory, path, paths, timestamps, last_preserved)
         )
         self._kept, self._last_preserved = timestamp_by_path, last_preserved
         self._last_step = self._last_step if step is None else step
         for old_path in surplus_paths:  # deletes after the state file is updated, so that it never names a missing file
             with contextlib.suppress(FileNotFoundError):
-                if self._is_inside(old_path):
+                if not group.rank and self._is_inside(old_path):
                     os.unlink(checkpoint_path(old_path))
         return path
 

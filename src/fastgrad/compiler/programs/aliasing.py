@@ -74,8 +74,7 @@ def compiled_for_places(action: Action, compiler: KernelCompiler) -> Action:
     launches = tuple([_launch_for_places(action, launch, compiler) for launch in form.launches])
     if all(new is old for new, old in zip(launches, form.launches, strict=True)):
         return action
-    changed = Launches(launches, form.scratch, form.in_place, form.alias, form.starts_as)
-    return dataclasses.replace(action, launches=changed)
+    return dataclasses.replace(action, launches=form.with_launches(launches))
 
 
 def _launch_for_places(action: Action, launch: Launch, compiler: KernelCompiler) -> Launch:
@@ -139,7 +138,8 @@ def _arrays_of(action: Action, launch: Launch, compiler: KernelCompiler) -> list
 def check_no_overlap(node: Node, launches: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
     """Raises an error if two results share memory, or if a result shares an input's memory without permission.
 
-    Only the pairs in ``launches.in_place`` are permitted, and only if both have the same bytes.
+    Only the pairs in ``launches.in_place`` are permitted, if both have the same bytes, and the parts in
+    ``launches.packed`` and ``launches.unpacked``.
 
     Args:
         node: a node of the graph.
@@ -154,8 +154,14 @@ def check_no_overlap(node: Node, launches: Launches | None, inputs: Sequence[Pla
         if extent.overlaps(next_extent):
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
     allowed = () if launches is None else launches.in_place
+    parts_of_results = set(() if launches is None else launches.packed)
+    parts_of_inputs = set(() if launches is None else launches.unpacked)
     for input_number, old in _extents_in_arena(inputs, node.inputs):
         for number, new in results:
+            if (number, input_number, old.start - new.start) in parts_of_results and old.end <= new.end:
+                continue
+            if (number, input_number, new.start - old.start) in parts_of_inputs and new.end <= old.end:
+                continue
             if new.overlaps(old) and ((number, input_number) not in allowed or new != old):
                 raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 

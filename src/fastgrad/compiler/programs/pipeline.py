@@ -13,6 +13,7 @@ from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
 from fastgrad.compiler.fusion.statistics import add_statistics
 from fastgrad.compiler.graph.graph import Graph, validate
+from fastgrad.compiler.passes.bucket_collectives import bucket_collectives
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.decompose_updates import decompose_updates
 from fastgrad.compiler.passes.drop_dead import drop_dead
@@ -60,6 +61,7 @@ HOST_PASSES: tuple[Pass, ...] = (
     add_epilogues,
     add_statistics,
     add_product_updates,
+    bucket_collectives,
     move_frees_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""

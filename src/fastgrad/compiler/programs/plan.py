@@ -82,7 +82,9 @@ class _NodeSequence:
         nodes: None at the end of a part.
         launches: for each position the launches of its node.
         spans: for each part the first position, and that of its end.
-        owners: for each value the value whose memory it uses: itself, or the value that it is an alias of.
+        owners: for each value the value whose memory it uses: itself, the value that it is an alias of, or the bucket that
+            it is a part of.
+        offsets: for each part of a bucket its first byte there.
         made: for each value the position of its node.
         uses: for each owner the positions that read its memory, in order.
     """
@@ -93,6 +95,7 @@ class _NodeSequence:
         self.launches: list[Launches | None] = []
         self.spans: list[tuple[int, int]] = []
         self.owners: dict[int, Value] = {}
+        self.offsets: dict[int, int] = {}
         self.made: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
         for part in parts:
@@ -105,6 +108,9 @@ class _NodeSequence:
             self.spans.append((start, end))
             for value in part.guard.inputs if part.guard is not None else part.graph.results:
                 self.note_use(value, end)
+        for position, packing_launches in enumerate(self.launches):
+            if packing_launches is not None and packing_launches.packed:
+                self._make_inputs_parts(position, packing_launches)
 
     def _add(self, node: Node) -> None:
         launches = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
@@ -115,9 +121,35 @@ class _NodeSequence:
             self.owners[id(value)] = value
             self.made.setdefault(id(value), position)
         if launches is not None and launches.alias:
-            self.owners[id(node.outputs[0])] = self.owners[id(node.inputs[0])]
+            self._make_part(node.outputs[0], node.inputs[0], 0)
+        for output, number, offset in launches.unpacked if launches is not None else ():
+            self._make_part(node.outputs[output], node.inputs[number], offset)
         self.nodes.append(node)
         self.launches.append(launches)
+
+    def _make_part(self, value: Value, whole: Value, offset: int) -> None:
+        """Makes a value a part of the memory of another one."""
+        self.owners[id(value)] = self.owners[id(whole)]
+        if offset + self.offsets.get(id(whole), 0):
+            self.offsets[id(value)] = offset + self.offsets.get(id(whole), 0)
+
+    def _make_inputs_parts(self, position: int, launches: Launches) -> None:
+        """Makes inputs of a node that packs them parts of its result, if nothing else reads them."""
+        node = self.nodes[position]
+        assert node is not None
+        for output, number, offset in launches.packed:
+            value, bucket = node.inputs[number], node.outputs[output]
+            owner = self.owners[id(value)]
+            made = self.made[id(owner)]
+            if (
+                self.uses[id(owner)] == [position]
+                and _fills(value, owner)
+                and self.node_of(owner).kind in COMPUTING_KINDS
+                and self.launches[made] is not None
+            ):
+                for part in {id(owner): owner, id(value): value}.values():
+                    self._make_part(part, bucket, offset)
+                self.made[id(bucket)] = min(self.made[id(bucket)], made)
 
     def note_use(self, value: Value, position: int) -> None:
         """Notes that the node at a position reads a value."""
@@ -148,6 +180,10 @@ class _InPlacePairs:
         self._beside: dict[int, list[int]] = {}
         for output, number in launches.in_place if launches is not None else ():
             self._beside.setdefault(output, []).append(number)
+
+    def has_result(self, value: Value) -> bool:
+        """True if a value is a result of the node."""
+        return id(value) in self._outputs
 
     def candidates(self, new: Value) -> list[Value]:
         """Returns the inputs that a node reads by some operand that a result may overwrite."""
@@ -318,8 +354,11 @@ class _Planner:
         """
         owner = self.line.owners[id(value)]
         if owner is not value:
-            self.places[id(value)] = self.places[id(owner)]
-            return []
+            ranges = self._place_value(owner, position) if id(owner) not in self.places else []
+            place, offset = self.places[id(owner)], self.line.offsets.get(id(value), 0)
+            assert offset == 0 or isinstance(place, InArena), f"{value} is a part of a value outside of the arena"
+            self.places[id(value)] = InArena(place.offset + offset) if isinstance(place, InArena) else place
+            return ranges
         if id(value) in self.places:
             return []
         node = self.line.node_of(value)
@@ -330,16 +369,18 @@ class _Planner:
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            offset = self._offset_of_overwritten_input(value, position)
-            if offset is None:
-                offset = self.arena.take(size_of(value))
-            self.places[id(value)] = InArena(offset)
-            return [(self.line.last_use(value), offset, size_of(value))]
+            start = self._offset_of_overwritten_input(value, position)
+            if start is None:
+                start = self.arena.take(size_of(value))
+            self.places[id(value)] = InArena(start)
+            return [(self.line.last_use(value), start, size_of(value))]
         return []
 
     def _offset_of_overwritten_input(self, value: Value, position: int) -> int | None:
         """Returns the offset of an input that this node reads last and may overwrite; None if there is none."""
         pairs = self._in_place_pairs_of(position)
+        if not pairs.has_result(value):
+            return None  # a bucket is placed with the first value in it
         for old in pairs.candidates(value):
             place, size = self.places[id(old)], size_of(old)
             if not isinstance(place, InArena) or size != size_of(value):
@@ -368,6 +409,11 @@ class _Planner:
         for output, input_number in launches.starts_as if launches is not None else ():
             if size_of(node.outputs[output]) and not _is_same_place(outputs[output], inputs[input_number]):
                 self._add_copy(node.inputs[input_number], outputs[output])
+        for output, input_number, offset in launches.packed if launches is not None else ():
+            bucket = outputs[output]
+            assert isinstance(bucket, InArena)
+            if inputs[input_number] != InArena(bucket.offset + offset) and size_of(node.inputs[input_number]):
+                self._add_copy(node.inputs[input_number], InArena(bucket.offset + offset))
         self.block.actions.append(Action(node, launches, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:

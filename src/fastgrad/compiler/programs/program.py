@@ -7,6 +7,7 @@ between the native steps.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
 from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.collectives.world import finish_transfers
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
 
@@ -115,15 +117,19 @@ class Program:
             The status that the driver returns.
         """
         begin, go_on = driver_functions_of(frame.plan)
-        while status == driver.STOPPED:
-            answer = int(frame.words[driver.STATUS])
-            if answer == driver.PAUSED:
-                status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
-            elif answer == driver.ABANDONED:
-                frame.clear_resume_point()
-                status = begin(objects, frame.words, stop)
-            else:
-                Program._raise_step_error(frame, answer, objects)
+        try:
+            while status == driver.STOPPED:
+                answer = int(frame.words[driver.STATUS])
+                if answer == driver.PAUSED:
+                    status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
+                elif answer == driver.ABANDONED:
+                    frame.clear_resume_point()
+                    status = begin(objects, frame.words, stop)
+                else:
+                    Program._raise_step_error(frame, answer, objects)
+        except BaseException:
+            finish_transfers(frame)
+            raise
         if status >= 0:
             raise UnreadableLayout
         return status
@@ -144,6 +150,8 @@ class Program:
             raise unrecorded_outcome(action.node, arrays[0])
         if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
+        if action.node.kind is Kind.OPERATION and getattr(action.node.payload, "is_collective", False):
+            importlib.import_module("fastgrad.ops.collectives")._raise_failure()  # no second collective
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.replicas import from_first_replica
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
@@ -19,7 +20,8 @@ class BackupAndRestore(Callback):
     generator are read from the start.) It runs after all other callbacks, so it saves their current state.
 
     Args:
-        backup_dir: the folder of the file; it is removed at the end of training.
+        backup_dir: the folder of the file; it is removed at the end of training. With several replicas, the first writes the file
+            and all read it, so the folder is on a shared file system. The number of replicas may differ after a restart.
         save_freq: ``"epoch"``, or a number of batches.
         double_checkpoint: kept for Keras's signature: a file is only replaced by a complete one.
         delete_checkpoint: whether the file is deleted at the end of training.
@@ -73,7 +75,7 @@ class BackupAndRestore(Callback):
             random=tf.train.RandomState(),
             fitting=self.fitting,
         )
-        if os.path.exists(self._path):
+        if from_first_replica(model._replicas, os.path.exists(self._path)):
             try:
                 self._checkpoint.read(self._path).assert_consumed()
             except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
@@ -98,7 +100,7 @@ class BackupAndRestore(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Deletes the backup file after a complete ``fit``."""
         self._checkpoint = self.fitting = None  # releases the data
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self._writes_files:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):  # the folder may hold other files

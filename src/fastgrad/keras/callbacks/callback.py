@@ -6,6 +6,8 @@ from collections.abc import Callable as _Callable
 from collections.abc import Iterable
 from typing import Any
 
+from fastgrad.core.replicas import ALONE
+
 Logs = dict[str, Any]
 
 
@@ -30,6 +32,11 @@ class Callback:
     def model(self) -> Any:
         """The model that runs ``fit``, ``evaluate`` or ``predict`` with the callback."""
         return self._model
+
+    @property
+    def _writes_files(self) -> bool:
+        """True in the first replica of a strategy, which writes the files of all."""
+        return getattr(self._model, "_replicas", ALONE).rank == 0
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Sets ``params``, the settings of the run."""

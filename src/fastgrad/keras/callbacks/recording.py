@@ -131,6 +131,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Opens the CSV file."""
+        if not self._writes_files:
+            return
         self._with_header = True
         if self.append:
             try:
@@ -143,6 +145,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Writes the logs of the epoch as a line of the CSV file."""
+        if not self._writes_files:
+            return
         logs = logs or {}
         if self.keys is None:
             has_validation = "val_loss" in logs
@@ -159,7 +163,8 @@ class CSVLogger(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Closes the CSV file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         self._writer = None
 
 

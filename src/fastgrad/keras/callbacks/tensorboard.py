@@ -67,6 +67,8 @@ class TensorBoard(Callback):
         return self.update_freq != "epoch" or self.write_steps_per_second
 
     def _write_scalars(self, kind: str, values: dict[str, Any], step: int) -> None:
+        if not self._writes_files:
+            return
         if kind not in self._writers:
             self._writers[kind] = create_file_writer(os.path.join(self.log_dir, kind))
         files = self._writers[kind]._files()
@@ -109,7 +111,7 @@ class TensorBoard(Callback):
         }
         if validation_values:
             self._write_scalars("validation", validation_values, epoch)
-        if self.histogram_freq and epoch % self.histogram_freq == 0:
+        if self._writes_files and self.histogram_freq and epoch % self.histogram_freq == 0:
             for layer in self.model.layers:
                 for weight in layer.weights:
                     values = np.asarray(weight.numpy(), np.float64)

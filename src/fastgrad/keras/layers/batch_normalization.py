@@ -19,9 +19,10 @@ from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.batch_moments import batch_moments, normalized
 from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.clipping import clip_by_value
+from fastgrad.ops.collectives import all_reduce
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import sqrt, square
-from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 
@@ -53,7 +54,8 @@ class BatchNormalization(SameShape):
         renorm_clipping: a dict with bounds of the corrections: ``rmin`` and ``rmax`` of the ratio of the standard deviations,
             ``dmax`` of the shift.
         renorm_momentum: the momentum of ``renorm_mean`` and ``renorm_stddev``, which the corrections use.
-        synchronized: kept for Keras's signature; there is only one device.
+        synchronized: whether mean and variance are those of the rows of all replicas of a strategy. Otherwise each replica
+            uses its own rows, and moving statistics are averaged over the replicas when they are read or saved.
         **kwargs: as in ``Layer``.
 
     Outputs have the shape of the inputs. Masked elements do not count in mean and variance. Weights: ``gamma``,
@@ -128,6 +130,8 @@ class BatchNormalization(SameShape):
         if self.center:
             self.beta = add_weight_of(self, "beta", (size,), autocast=False)
         options: dict[str, Any] = {"shape": (size,), "trainable": False, "autocast": False}
+        if self._replicas.size > 1 and not self.synchronized:
+            options["aggregation"] = "mean"
         self.moving_mean = self.add_weight(initializer=self.moving_mean_initializer, name="moving_mean", **options)
         self.moving_variance = self.add_weight(
             initializer=self.moving_variance_initializer, name="moving_variance", **options
@@ -146,8 +150,12 @@ class BatchNormalization(SameShape):
         x = cast_narrow_to_float32(inputs)
         axis = self.axis % x.ndim
         gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
-        if training and self.trainable:
-            mean, variance = batch_moments(x, axis) if mask is None else self._masked_moments(x, mask, axis)
+        is_synchronized = self.synchronized and self._replicas.size > 1
+        has_rows = x._array.shape[0] > 0 or self._replicas.size == 1  # a replica may have no rows of the last batch
+        if training and self.trainable and (has_rows or is_synchronized):
+            mean, variance, count = self._moments(x, mask, axis)
+            if is_synchronized:
+                mean, variance = _moments_of_replicas(mean, variance, count)
             if self.renorm:
                 gamma, beta = self._renormalized(mean, variance, gamma, beta)
             else:
@@ -182,8 +190,20 @@ class BatchNormalization(SameShape):
             ratio, shift = ratio * gamma, shift * gamma
         return ratio, shift if beta is None else shift + beta
 
-    def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor]:
-        """The mean and variance of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
+    def _moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns mean, variance, and the number of elements of each channel, a float64 scalar."""
+        if mask is not None:
+            return self._masked_moments(x, mask, axis)
+        count = x._array.size // max(x._array.shape[axis], 1)
+        if count or self._replicas.size == 1:
+            mean, variance = batch_moments(x, axis)
+        else:
+            # Sums over no rows: zeros that depend on x, so that this replica runs the gradient's collective, too.
+            mean = variance = reduce_sum(x, [dim for dim in range(x.ndim) if dim != axis])
+        return mean, variance, constant_tensor(np.array(count, np.float64))
+
+    def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean, variance and number of elements of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
         if len(mask.shape) != x.ndim - 1:
             raise ValueError(
                 "The mask provided should be one dimension less than the inputs. Received: "
@@ -192,10 +212,30 @@ class BatchNormalization(SameShape):
         visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
         axes = [dim for dim in range(x.ndim) if dim != axis]
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        count = reduce_sum(cast(visible, x.dtype), axes, keepdims=True) + epsilon()
+        number = reduce_sum(cast(visible, x.dtype), axes, keepdims=True)
+        count = number + epsilon()
         mean = reduce_sum(where(visible, x, zero), axes, keepdims=True) / count
         deviation = where(visible, x - mean, zero)
-        return reshape(mean, (-1,)), reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
+        variance = reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
+        return reshape(mean, (-1,)), variance, reduce_max(cast(number, dtypes.float64))
+
+
+def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns mean and variance over the elements of all replicas.
+
+    The sums are in float64: so the mean of squares minus the square of the mean loses no digits of float32.
+
+    Args:
+        mean, variance: of this replica, vectors.
+        count: the number of elements of this replica, a float64 scalar.
+    """
+    wide_mean = cast(mean, dtypes.float64)
+    squares = cast(variance, dtypes.float64) + wide_mean * wide_mean
+    total, total_of_squares, number = all_reduce([wide_mean * count, squares * count, count])
+    number = maximum(number, 1.0)
+    joint_mean = total / number
+    joint_variance = maximum(total_of_squares / number - joint_mean * joint_mean, 0.0)
+    return cast(joint_mean, mean.dtype), cast(joint_variance, variance.dtype)
 
 
 def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:

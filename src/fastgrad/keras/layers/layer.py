@@ -10,6 +10,7 @@ from typing import Any
 from fastgrad.core import deferral, nest, recording, settings_version
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.names import suggestions
+from fastgrad.core.replicas import ReplicaGroup, replica_group, replicas
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import LayerConfiguration
@@ -43,6 +44,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     _build_shapes: dict[str, Any] | None
     _added_losses: list[Any]
     _layer_path: str | None
+    _replicas: ReplicaGroup
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Creates a layer that can own weights and sublayers before ``Layer.__init__`` runs."""
@@ -65,6 +67,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             _seen_shapes=set(),
             _seen_dtype=None,
             _layer_path=None,
+            _replicas=replica_group(),
             built=False,
         )
         return layer
@@ -265,7 +268,8 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
             regularizer: a function from the weight to a penalty in ``losses``, or its name.
             constraint: a function that optimizers apply to the weight after an update, or its name.
             autocast: whether the layer reads a float weight in the layer's compute dtype.
-            aggregation: kept for Keras's signature.
+            aggregation: ``"mean"`` for a weight that is not trained and that each replica of a strategy updates by itself: it
+                is averaged over the replicas when it is saved, and before ``evaluate`` and ``predict``.
             overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of updating it.
             name: the weight's name, without ``/``.
 
@@ -286,7 +290,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         needs_cast = autocast and weight_dtype.is_floating and weight_dtype is not self._layer_dtype
         with naming.RunningLayerScope(self):
             weight = (CastWeight if needs_cast else Weight)(
-                initializer, () if shape is None else shape, weight_dtype, trainable, autocast, name=name
+                initializer, () if shape is None else shape, weight_dtype, trainable, autocast, aggregation, name=name
             )
         weight.regularizer, weight.constraint = regularizer, constraint
         if overwrite_with_gradient:
@@ -427,7 +431,7 @@ def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
             return
         self.__dict__["_building"] = True
         try:
-            with naming.RunningLayerScope(self):
+            with naming.RunningLayerScope(self), replicas(self._replicas):
                 build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
+from fastgrad.core.replicas import ReplicaGroup, replicas
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
@@ -80,6 +81,7 @@ class LayerCaller:
     _clear_losses: Callable[[], None]
     _check_super_called: Callable[[], None]
     _build_for: Callable[[tuple[Any, ...], dict[str, Any]], None]
+    _replicas: ReplicaGroup
     _finish_build: Callable[[], None]
     _layer_dtype: DType
     _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
@@ -206,7 +208,8 @@ class LayerCaller:
         if self._input_spec is not None:
             check_inputs(self._input_spec, first_input, self.name)
         if not self.built:
-            self._build_for(converted, kwargs)
+            with replicas(self._replicas):  # as in Keras, weights belong to the scope that made the layer
+                self._build_for(converted, kwargs)
             save_new_variables(self)
             if self._input_spec is not None:
                 check_inputs(self._input_spec, first_input, self.name)

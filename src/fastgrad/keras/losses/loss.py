@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.replicas import loss_weight, step_rows
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
@@ -15,6 +16,7 @@ from fastgrad.keras.configured import Configured, FunctionOptionsMixin
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.ops.collectives import all_reduce
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
 
@@ -134,11 +136,35 @@ class Loss(Configured):
         return {"name": self.name, "reduction": self.reduction}
 
 
+def scale_loss(loss: Tensor) -> Tensor:
+    """Returns a mean loss times its weight among the replicas of a strategy; unchanged for a single replica."""
+    weight = loss_weight()
+    return loss if weight is None else loss * weight
+
+
+def unscale_loss(loss: Tensor) -> Tensor:
+    """Returns the loss of this replica's rows from a result of ``scale_loss``."""
+    weight = loss_weight()
+    return loss if not weight else loss * (1.0 / weight)
+
+
+def _total_of_replicas(divisor: Tensor) -> Tensor:
+    """Returns the divisor of a weighted mean in a step of ``fit``: the sum over replicas times this replica's share.
+
+    So the means of all replicas, times their weights, add up to the mean over all rows. Elsewhere the divisor stays local.
+    """
+    weight, step = loss_weight(), step_rows()
+    if weight is None or step is None or step.total is None:
+        return divisor
+    return all_reduce([divisor])[0] * weight
+
+
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
     """Returns ``weight`` or ones, zero where ``mask`` is False, scaled so that a mean ignores masked elements."""
     mask_weight = tf.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
-        mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(mask_weight))
+        count = _total_of_replicas(tf.reduce_sum(mask_weight))
+        mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), count)
     if weight is None:
         return mask_weight
     mask_weight, weight = align_ranks(mask_weight, weight)
@@ -154,13 +180,13 @@ def reduce_losses(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduc
         losses, weight = align_ranks(losses, weight)
         losses *= weight
     shape = losses._array.shape
-    if reduction in (None, "none") or shape in ((), (0,)):
+    if reduction in (None, "none") or (shape in ((), (0,)) and loss_weight() is None):
         return losses
     if reduction == "sum":
         return tf.reduce_sum(losses)
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(weight))
-    return tf.reduce_mean(losses) if losses._array.size else tf.reduce_sum(losses)
+        return scale_loss(tf.math.divide_no_nan(tf.reduce_sum(losses), _total_of_replicas(tf.reduce_sum(weight))))
+    return scale_loss(tf.reduce_mean(losses) if losses._array.size else tf.reduce_sum(losses))
 
 
 class LossFunctionWrapper(Loss):

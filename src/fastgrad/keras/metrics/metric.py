@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.replicas import ALONE, replica_group, replicas
 from fastgrad.core.tensor import constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
@@ -70,13 +71,17 @@ class Metric(Configured, ObjectTracker):
 
         Args:
             shape, initializer, dtype, name: as in ``Layer.add_weight``.
-            aggregation: kept for Keras's signature.
+            aggregation: how replicas of a strategy are joined: ``"sum"``, ``"mean"`` or ``"only_first_replica"``;
+                ``"none"``: all replicas have the same value.
         """
         if "_dtype" not in self.__dict__:
             raise RuntimeError("You forgot to call `super().__init__()` in the `__init__()` method. Go add it!")
         start = initializers.get("zeros" if initializer is None else initializer)
-        with naming.name_scope(self.name.replace("/", ">")):
-            variable = Weight(start, shape, dtype, trainable=False, name=name)
+        # Each replica counts its own rows, so its metrics start without a message to the others.
+        with naming.name_scope(self.name.replace("/", ">")), replicas(ALONE):
+            variable = Weight(start, shape, dtype, trainable=False, aggregation=aggregation, name=name)
+        if replica_group().size > 1:
+            variable._replicas = replica_group()  # for checkpoints
         self._track_object(variable)
         self._restore_added_objects()
         return variable

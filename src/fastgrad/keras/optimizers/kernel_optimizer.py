@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.core.placement import moved, on_device_of
 from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_recorded
+from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.gradients import (
@@ -344,7 +345,7 @@ class KernelOptimizer(Optimizer):
             not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
         )
         if variable is None:
-            with hidden_from_recorders(), on_device_of(slots[0]._array):
+            with hidden_from_recorders(), on_device_of(slots[0]._array), replicas(ALONE):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import hidden_from_tapes, state_is_recorded
@@ -18,6 +19,7 @@ from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_gradient
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
+from fastgrad.ops.collectives import all_reduce
 
 _OPTIONS_FOR_INNER_OPTIMIZER = {
     "weight_decay": None,
@@ -82,6 +84,8 @@ class LossScaleOptimizer(Optimizer):
             dynamic_growth_steps, "LossScaleOptimizer: dynamic_growth_steps", low=1
         )
         inner_optimizer.loss_scale_factor = None
+        if self._replicas.size == 1:
+            self._replicas = inner_optimizer._replicas
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the factor, its counter, and the inner optimizer's slots of ``variables``."""
@@ -119,6 +123,15 @@ class LossScaleOptimizer(Optimizer):
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
+        if not self._is_reducing() or self.inner_optimizer.gradient_accumulation_steps:
+            self._apply_if_finite(grads, variables)
+            return
+        # An overflow in one replica makes the sum infinite or NaN in all of them, and all skip the step.
+        grads = self._summed_over_replicas(grads, variables)
+        with self._without_aggregation():
+            self._apply_if_finite(grads, variables)
+
+    def _apply_if_finite(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         if not self.built:
             with np.errstate(all="ignore"):
                 self._gradient_pairs(grads, variables)
@@ -127,7 +140,10 @@ class LossScaleOptimizer(Optimizer):
             self._apply_as_operations(grads, variables)
             return
         scale = float(self.dynamic_scale)
-        if all(gradient is None or _is_finite(gradient) for gradient in grads):
+        is_finite = all(gradient is None or _is_finite(gradient) for gradient in grads)
+        if self._is_reducing():  # the inner optimizer accumulates the gradients of this replica
+            is_finite = bool(all_reduce([np.int32(is_finite)], "min")[0])
+        if is_finite:
             pairs = zip(grads, variables, strict=True)
             unscaled = [g if g is None or is_overwritten_by_gradient(v) else _divided(g, scale) for g, v in pairs]
             self.inner_optimizer.apply(unscaled, variables)
@@ -144,7 +160,10 @@ class LossScaleOptimizer(Optimizer):
             proxy_if_recorded(self)
             scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
             finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
-            if bool(TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)):
+            is_finite = TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)
+            if self._is_reducing():
+                (is_finite,) = all_reduce([cast(is_finite, dtypes.int32)], "min")
+            if bool(is_finite):
                 pairs = zip(grads, variables, strict=True)
                 unscaled = [g if g is None or is_overwritten_by_gradient(v) else _unscaled(g, scale) for g, v in pairs]
                 self.inner_optimizer.apply(unscaled, variables)

@@ -5,9 +5,11 @@ One file, because it is one class.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.recording import recorders, recording_state, state_is_recorded
+from fastgrad.core.recording import hidden_from_tapes, recorders, recording_state, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
@@ -43,6 +45,15 @@ from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.kernels.optimizers.update_rule import unit_count
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
+
+
+class _AggregationSkips(threading.local):
+    def __init__(self) -> None:
+        self.owners: list[Any] = []
+
+
+_aggregation_skips = _AggregationSkips()
+"""Optimizers of this thread that apply gradients which are already summed over replicas."""
 
 
 class Optimizer(OptimizerState):
@@ -143,18 +154,29 @@ class Optimizer(OptimizerState):
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
             self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
+            for slot in self._accumulated:
+                slot.aggregation = "mean"  # of the replicas, when it is saved
         self._trainable_variables = variables
         self._positions = {id(variable): position for position, variable in enumerate(variables)}
         self.built = True
 
     # ---- updates -----------------------------------------------------------------------------------
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+    def apply_gradients(
+        self,
+        grads_and_vars: Iterable[tuple[Any, Variable]],
+        skip_gradients_aggregation: bool = False,
+        experimental_aggregate_gradients: bool = True,
+    ) -> Any:
         """Updates variables by their gradients.
+
+        In an optimizer made in the scope of a strategy, gradients are first summed over all replicas, before they are clipped.
 
         Args:
             grads_and_vars: pairs of a gradient and its variable. A gradient is a tensor, ``IndexedSlices``, or None, which
                 leaves the variable unchanged.
+            skip_gradients_aggregation: whether gradients are already sums over all replicas; also if
+                ``experimental_aggregate_gradients``, an older name with the opposite meaning, is False.
 
         Returns:
             The step counter, ``iterations``.
@@ -176,7 +198,12 @@ class Optimizer(OptimizerState):
                     "apply_gradients: expected pairs (gradient, variable), as zip(gradients, variables) gives them; got "
                     f"{type(pair).__name__} {_short_description(pair)}."
                 )
-        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+        grads, variables = [gradient for gradient, _ in pairs], [variable for _, variable in pairs]
+        if skip_gradients_aggregation or not experimental_aggregate_gradients:
+            with self._without_aggregation():
+                self.apply(grads, variables)
+        else:
+            self.apply(grads, variables)
         return self._iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
@@ -188,6 +215,8 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
+        if self._is_reducing() and not self.gradient_accumulation_steps:
+            grads = self._summed_over_replicas(grads, variables)
         if any_overwrite_flag.is_set and any(map(is_overwritten_by_gradient, variables)):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
@@ -199,6 +228,28 @@ class Optimizer(OptimizerState):
                 apply_as_operations(self, grads, variables)
         elif not self._try_planned_update(grads, variables):
             self._apply_checked(grads, variables)
+
+    def _is_reducing(self) -> bool:
+        """True if this step sums gradients over replicas."""
+        return not _aggregation_skips.owners and self._reducing_group().size > 1
+
+    @contextlib.contextmanager
+    def _without_aggregation(self) -> Iterator[None]:
+        """Applies gradients that are already summed over replicas, within a ``with`` statement."""
+        _aggregation_skips.owners.append(self)
+        try:
+            yield
+        finally:
+            _aggregation_skips.owners.pop()
+
+    def _summed_over_replicas(self, grads: Sequence[Any], variables: Sequence[Variable], op: str = "sum") -> list[Any]:
+        """Returns gradients reduced over all replicas; those that overwrite their variables by the greatest."""
+        from fastgrad.ops.replica_gradients import reduce_gradients
+
+        ops = ["max" if is_overwritten_by_gradient(variable) else op for variable in variables]
+        shapes = [tuple(variable.shape) for variable in variables]
+        with hidden_from_tapes():
+            return reduce_gradients(self._reducing_group(), grads, shapes, ops)
 
     def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         """Runs the planned update kernel; returns False if an option such as clipping or averages is set."""
@@ -330,6 +381,10 @@ class Optimizer(OptimizerState):
         """Adds the gradients to the accumulators; at the last step of a round, updates by the means and clears them."""
         steps = self.gradient_accumulation_steps or 1
         slots = [self._accumulated[self._positions[id(v)]] for v in variables]
+        reduces = self._is_reducing()
+        if reduces:
+            # The mean of the replicas' accumulators is the sum of their gradients, for any later number of replicas.
+            gradients = [scaled_gradient(g, self._reducing_group().size) for g in gradients]
         make_writable(slots)
         for slot, gradient in zip(slots, gradients, strict=True):
             if type(gradient) is RowGradient:
@@ -338,6 +393,9 @@ class Optimizer(OptimizerState):
                 slot._array[...] += gradient
         if (int(self._iterations._array) + 1) % steps == 0:
             means: list[Gradient] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
+            if reduces:
+                tensors = self._summed_over_replicas([Tensor(array) for array in means], variables, "mean")
+                means = [np.array(tensor._array) for tensor in tensors]
             self._update_clipped(variables, means, rate)
             make_writable(self._accumulated)
             for slot in self._accumulated:

@@ -18,6 +18,7 @@ from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
 from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
+from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
@@ -69,7 +70,7 @@ class RecordedAttributesBase:
         """Returns the variable that recorded programs read in place of the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
-            with hidden_from_recorders():
+            with hidden_from_recorders(), replicas(ALONE):
                 variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
@@ -100,7 +101,7 @@ def proxy_if_recorded(owner: Any) -> Any:
     if not state_is_recorded():
         return owner
     if "_changes" not in owner.__dict__:
-        with hidden_from_recorders():
+        with hidden_from_recorders(), replicas(ALONE):
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._followed = {}
     int(owner._changes)

@@ -12,6 +12,7 @@ import numpy as np
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
 from fastgrad.core.recording import state_is_recorded
+from fastgrad.core.replicas import ALONE, ReplicaGroup, initial_value_of_first_replica, replica_group, replicas
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
@@ -39,7 +40,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
     """
 
     gradient_accumulation_steps: int | None
-    _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_variables"})
+    _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_replicas", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -49,6 +50,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
     def __init__(self, learning_rate: Any, name: str | None) -> None:
         class_name = type(self).__name__
         self.name = naming.auto_name(class_name) if name is None else name
+        self._replicas = replica_group()
         self.built = self._building = False
         self._variables: list[Any] = []
         self._trainable_variables: list[Variable] = []
@@ -64,6 +66,10 @@ class OptimizerState(RecordedAttributesBase, Configured):
                 )
             rate = standardize_dtype(None).numpy.type(checked_rate(learning_rate, f"{class_name}: learning_rate"))
             self._learning_rate = self._new_variable(np.array(rate), "learning_rate")
+
+    def _reducing_group(self) -> ReplicaGroup:
+        """Returns the replicas whose gradients are summed: those of the scope that made the optimizer, or of this one."""
+        return self._replicas if self._replicas.size > 1 else replica_group()
 
     @property
     def iterations(self) -> Any:
@@ -116,7 +122,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
         return self._variables[:]
 
     def _new_variable(self, array: np.ndarray, name: str) -> OptimizerVariable:
-        with naming.name_scope(self.name):
+        with naming.name_scope(self.name), replicas(ALONE):  # equal on all replicas: updates are
             variable = OptimizerVariable(array, name)
         self._variables.append(variable)
         return variable
@@ -151,6 +157,8 @@ class OptimizerState(RecordedAttributesBase, Configured):
         else:
             make: Any = initializers.get(initializer)
             array = aligned_copy(convert_to_tensor(make(sizes, dtype=variable_dtype), variable_dtype)._on_host())
+            if self._replicas.size > 1:
+                array = aligned_copy(initial_value_of_first_replica(self._replicas, array, name))
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(

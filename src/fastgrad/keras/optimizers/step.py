@@ -102,6 +102,8 @@ def assign_overwriting_gradients(
                 value = TABLE["maximum"](value, slot._read())
                 slot.assign(np.zeros(slot._array.shape, slot._array.dtype) if updates else value)
             if updates:
+                if steps and optimizer._is_reducing():
+                    (value,) = optimizer._summed_over_replicas([value], [variable])
                 variable.assign(value)
         left = [(g, v) for g, v in zip(grads, variables, strict=True) if not is_overwritten_by_gradient(v)]
         if all(g is None for g, _ in left):
@@ -216,13 +218,20 @@ class Step:
         optimizer = self.optimizer
         steps = optimizer.gradient_accumulation_steps
         slots = [optimizer._accumulated[optimizer._positions[id(v)]] for v in variables]
+        reduces = optimizer._is_reducing()
+        if reduces:  # see ``Optimizer._accumulate``
+            size = as_float64_scalar(float(optimizer._reducing_group().size))
+            gradients = [scaled_gradient(g, size) for g in gradients]
         for slot, gradient in zip(slots, gradients, strict=True):
             if isinstance(gradient, Tensor):
                 slot.assign_add(gradient)
             else:
                 slot.assign(add_rows(slot._read(), *gradient))
         if updates:
-            optimizer._update_as_operations(self, variables, self._clipped([slot._read() / steps for slot in slots]))
+            means = [slot._read() / steps for slot in slots]
+            if reduces:
+                means = optimizer._summed_over_replicas(means, variables, "mean")
+            optimizer._update_as_operations(self, variables, self._clipped(means))
             for slot in optimizer._accumulated:
                 slot.assign(np.zeros(slot._array.shape, slot._array.dtype))
 

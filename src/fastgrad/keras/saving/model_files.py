@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
+from fastgrad.core.replicas import ALONE, average_on_read, run_on_first_replica
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
@@ -90,7 +91,16 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
             "`model.build(input_shape)`."
         )
-    _write_model_file(model, filepath, _has_keras_ending(filepath, _WEIGHT_ENDINGS), None, overwrite)
+    is_keras = _has_keras_ending(filepath, _WEIGHT_ENDINGS)
+    _write_once(model, lambda: _write_model_file(model, filepath, is_keras, None, overwrite))
+
+
+def _write_once(model: Any, write: Callable[[], None]) -> None:
+    """Writes the file of a model; in a model of a strategy's scope, the first replica writes, and the others wait."""
+    group = getattr(model, "_replicas", ALONE)
+    optimizer = getattr(model, "optimizer", None)
+    average_on_read(group, [*model.weights, *(() if optimizer is None else optimizer.variables)])
+    run_on_first_replica(group, write)
 
 
 def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
@@ -267,9 +277,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
     if _is_legacy_h5(filepath):
-        legacy_h5.write_legacy_h5(model, filepath, overwrite)
+        _write_once(model, lambda: legacy_h5.write_legacy_h5(model, filepath, overwrite))
     else:
-        _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite)
+        _write_once(model, lambda: _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite))
 
 
 def load_model(

@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import losses
 from fastgrad.keras.layers.shapes import is_shape
-from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper
+from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper, unscale_loss
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
@@ -259,7 +259,7 @@ class CompileLoss:
                 )
             value = loss(_part_at_path(path, labels), output, weight)
             if self.metrics:
-                next(trackers).update_state(value, sample_weight=tf.nest.flatten(output)[0].shape[0])
+                next(trackers).update_state(unscale_loss(value), sample_weight=tf.nest.flatten(output)[0].shape[0])
             value = value if factor is None else value * factor
             total = value if total is None else total + value
         return total

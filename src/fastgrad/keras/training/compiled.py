@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.replicas import ReplicaGroup, replicas
 from fastgrad.keras import optimizers
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import Mean
@@ -26,6 +27,7 @@ class Compiled:
     _submetrics: list[Any]
     _flatten_layers: Callable[[], list[Any]]
     trainable_variables: list[Any]
+    _replicas: ReplicaGroup
     compiled = False
     run_eagerly = False
     steps_per_execution = 1
@@ -61,10 +63,12 @@ class Compiled:
         """
         if steps_per_execution < 1:
             raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
-        resolved_optimizer = optimizers.get(optimizer)
+        with replicas(self._replicas):
+            resolved_optimizer = optimizers.get(optimizer)
         policy = getattr(self, "dtype_policy", None)
         if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
             resolved_optimizer = optimizers.LossScaleOptimizer(resolved_optimizer, name="loss_scale_optimizer")
+        _join_replicas(resolved_optimizer, self._replicas)
         names = getattr(self, "output_names", None)
         # Set without __setattr__: none of these are layers or weights of the model.
         self.__dict__.update(
@@ -164,3 +168,11 @@ class Compiled:
             else:
                 results[metric.name] = result
         return results
+
+
+def _join_replicas(optimizer: Any, group: ReplicaGroup) -> None:
+    """Lets an optimizer that was made outside of a scope sum gradients over the replicas of the model."""
+    while optimizer is not None and group.size > 1:
+        if hasattr(optimizer, "_replicas"):
+            optimizer._replicas = group
+        optimizer = getattr(optimizer, "inner_optimizer", None)

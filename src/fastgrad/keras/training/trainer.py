@@ -17,11 +17,14 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.replicas import average_on_read, gathered, replica_step, replicas
 from fastgrad.core.tensor import Tensor
+from fastgrad.data.dataset import Dataset
 from fastgrad.keras.callbacks.backup import BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback, CallbackList
 from fastgrad.keras.callbacks.history import History
 from fastgrad.keras.callbacks.progress import ProgbarLogger
+from fastgrad.keras.losses.loss import scale_loss, unscale_loss
 from fastgrad.keras.training.batches import (
     Batches,
     as_arrays,
@@ -34,6 +37,24 @@ from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
 from fastgrad.keras.training.fitting import RunningFit
+from fastgrad.keras.training.replica_batches import (
+    ReplicaBatches,
+    keep_sums_on_first_replica,
+    logs_of_replicas,
+    row_count,
+    rows_of_replica,
+)
+
+
+def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a method of a model in the replicas of the scope that made the model, as in Keras."""
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with replicas(self._replicas):
+            return method(self, *args, **kwargs)
+
+    return run
 
 
 class Trainer(Compiled):
@@ -71,7 +92,7 @@ class Trainer(Compiled):
                 )
             total = compiled(y, y_pred, sample_weight)
         for loss in self.losses:
-            layer_loss = tf.reduce_sum(tf.cast(loss, "float32"))
+            layer_loss = scale_loss(tf.reduce_sum(tf.cast(loss, "float32")))
             total = layer_loss if total is None else total + layer_loss
         if total is None:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
@@ -95,7 +116,7 @@ class Trainer(Compiled):
             stacklevel=2,
         )
         loss = self.compute_loss(None, y, y_pred, sample_weight)
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(y_pred))
+        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(y_pred))
         return loss
 
     @property
@@ -140,7 +161,7 @@ class Trainer(Compiled):
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(x))
+        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(x))
         if variables:
             optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         else:
@@ -152,7 +173,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._call_model(x, False)
         loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
-        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(x))
+        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -179,12 +200,20 @@ class Trainer(Compiled):
             def run_step(x: Any, y: Any, sample_weight: Any) -> Any:
                 return step(pack_x_y_sample_weight(x, y, sample_weight))
 
-            functions[kind] = run_step if self.run_eagerly else tf.function(run_step)
+            def run_replica_step(x: Any, y: Any, sample_weight: Any, total_rows: int | None = None) -> Any:
+                # `total_rows` is part of the program's key: so all replicas record a program in the same step.
+                with replicas(self._replicas), replica_step(_sample_count(x), total_rows):
+                    return step(pack_x_y_sample_weight(x, y, sample_weight))
+
+            function: Any = run_step if self._replicas.size == 1 else run_replica_step
+
+            functions[kind] = function if self.run_eagerly else tf.function(function)
         step_function: Callable[..., Any] = functions[kind]
         return step_function
 
     # ---- loops -------------------------------------------------------------------------------------------------
 
+    @_in_replicas
     def fit(
         self,
         x: Any = None,
@@ -233,12 +262,12 @@ class Trainer(Compiled):
         self._check_compiled("fit")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation_data(x, y, sample_weight, validation_split)
-        batches = Batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        batches = self._batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         validation = None
         if validation_data is not None:
             validation_arguments = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
             validation_arguments = unpack_x_y_sample_weight(tuple(validation_arguments))
-            validation = Batches(*validation_arguments, validation_batch_size or batch_size, validation_steps)
+            validation = self._batches(*validation_arguments, validation_batch_size or batch_size, validation_steps)
         model_class = type(self)
         if model_class.train_step is Trainer.train_step and model_class.compute_loss is Trainer.compute_loss:
             for data in (batches, validation):
@@ -269,6 +298,7 @@ class Trainer(Compiled):
                     sorted({**logs, **{f"val_{name}": value for name, value in validation_logs.items()}}.items())
                 )
             hooks.call("on_epoch_end", epoch, logs)
+            self.stop_training = any(gathered(self._replicas, self.stop_training))
             if self.stop_training:
                 break
         optimizer = self.__dict__["optimizer"]
@@ -277,6 +307,7 @@ class Trainer(Compiled):
         hooks.call("on_train_end", logs)
         return history
 
+    @_in_replicas
     def evaluate(
         self,
         x: Any = None,
@@ -297,10 +328,11 @@ class Trainer(Compiled):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self._check_compiled("evaluate")
-        batches = Batches(x, y, sample_weight, batch_size, steps)
+        batches = self._batches(x, y, sample_weight, batch_size, steps)
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, steps=batches.size))
         return logs if return_dict else self._ordered_log_values(logs)
 
+    @_in_replicas
     def predict(
         self,
         x: Any,
@@ -310,22 +342,23 @@ class Trainer(Compiled):
         callbacks: Any = None,
     ) -> Any:
         """Returns the model's outputs for data as NumPy arrays; arguments as in ``fit``."""
-        batches = Batches(x, None, None, batch_size, steps)
+        batches = self._batches(x, None, None, batch_size, steps)
         hooks = self._callback_list(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
         all_outputs: list[Any] = []
         self.stop_predicting = False
+        self._join_own_variables()
         hooks.call("on_predict_begin", {})
         for number, group in enumerate(_batch_groups(batches.epoch(), self.steps_per_execution)):
             first = number * self.steps_per_execution
             if "on_predict_batch_begin" in hooks.watches:
                 hooks.call("on_predict_batch_begin", first, {})
-            outputs = [step(*batch) for batch in group]
+            outputs = [self._rows_of_all_replicas(step(*batch)) for batch in group]
             all_outputs += outputs
             if "on_predict_batch_end" in hooks.watches:
                 joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_concatenate_rows, *outputs)
                 hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": joined_outputs})
-            if self.stop_predicting:
+            if any(gathered(self._replicas, self.stop_predicting)):
                 break
         hooks.call("on_predict_end", {})
         if not all_outputs:
@@ -335,6 +368,7 @@ class Trainer(Compiled):
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
         step = self.make_test_function()
         self.stop_evaluating = False
+        self._join_own_variables()
         hooks.call("on_test_begin", {})
         self.reset_metrics()
         logs = self._run_batches(step, batches, hooks, "test")
@@ -347,27 +381,56 @@ class Trainer(Compiled):
         """Runs all batches of an epoch from number ``first`` on; returns the logs of the last."""
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         stop = "stop_training" if kind == "train" else "stop_evaluating"
-        is_watched = begin in hooks.watches or end in hooks.watches
+        replicas_of_model = self._replicas
+        is_watched = any(gathered(replicas_of_model, begin in hooks.watches or end in hooks.watches))
         logs: Any = None
         if not is_watched:
-            for x, y, weights in batches.epoch(first):
-                logs = step(x, y, weights)
-                if getattr(self, stop):
+            for batch in batches.epoch(first):
+                logs = step(*batch)
+                if replicas_of_model.size == 1 and getattr(self, stop):
                     break
         else:
             for group in _batch_groups(batches.epoch(first), self.steps_per_execution):
                 hooks.call(begin, first, {})
-                for x, y, weights in group:
-                    logs = step(x, y, weights)
+                for batch in group:
+                    logs = step(*batch)
                 first += self.steps_per_execution  # also for a shorter last group
+                if replicas_of_model.size > 1:
+                    logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
+                    keep_sums_on_first_replica(replicas_of_model, self)
                 hooks.call(end, first - 1, _logs_as_floats(logs))
-                if getattr(self, stop):
+                if any(gathered(replicas_of_model, getattr(self, stop))):
+                    setattr(self, stop, True)
                     break
         if logs is None and first:  # a restored training had already run all batches
             logs = self.get_metrics_result()
         if logs is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
+        if replicas_of_model.size > 1:
+            logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
         return _logs_as_floats(logs)
+
+    def _batches(self, x: Any, *args: Any) -> Any:
+        """Returns the batches of ``fit``, ``evaluate`` or ``predict``; in the scope of a strategy those of this replica."""
+        group = self._replicas
+        if group.size == 1:
+            return Batches(x, *args)
+        distribute = getattr(group.strategy, "experimental_distribute_dataset", None)
+        if isinstance(x, Dataset) and distribute is not None:
+            return ReplicaBatches(group, Batches(distribute(x), *args), is_distributed=True)
+        return ReplicaBatches(group, Batches(x, *args), getattr(x, "is_distributed", False))
+
+    def _rows_of_all_replicas(self, outputs: Any) -> Any:
+        """Returns outputs of ``predict`` joined along the rows: as in Keras, each replica gets all of them."""
+        group = self._replicas
+        if group.size == 1:
+            return outputs
+        parts = gathered(group, nest.map_structure(lambda output: output.numpy(), outputs))
+        return nest.map_structure(lambda *arrays: tf.convert_to_tensor(np.concatenate(arrays)), *parts)
+
+    def _join_own_variables(self) -> None:
+        """Averages the weights that each replica updates by itself, such as moving means of its own batches."""
+        average_on_read(self._replicas, self.weights)
 
     def _callback_list(self, callbacks: Any, verbose: Any, *more: Callback, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):
@@ -378,11 +441,17 @@ class Trainer(Compiled):
         verbose = 1 if verbose == "auto" else int(verbose)
         if verbose and not any(isinstance(callback, ProgbarLogger) for callback in callback_list):
             callback_list.append(ProgbarLogger())
+        if self._replicas.rank:  # the first replica reports for all
+            verbose = 0
+            for callback in callback_list:
+                if hasattr(callback, "verbose"):
+                    callback.verbose = 0
         params["steps_per_execution"] = self.steps_per_execution
         return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
 
     # ---- single batches ------------------------------------------------------------------------------------------
 
+    @_in_replicas
     def train_on_batch(
         self,
         x: Any,
@@ -398,20 +467,38 @@ class Trainer(Compiled):
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
             sample_weight = weights_of_classes(as_arrays(y), class_weight)
         self.reset_metrics()
-        logs = _logs_as_floats(self.make_train_function()(*_batch_tensors(x, y, sample_weight)))
+        logs = self._logs_of_batch(self.make_train_function(), _batch_tensors(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
+    @_in_replicas
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Runs one step of ``evaluate`` on one batch."""
         self._check_compiled("test_on_batch")
         self.reset_metrics()
-        logs = _logs_as_floats(self.make_test_function()(*_batch_tensors(x, y, sample_weight)))
+        self._join_own_variables()
+        logs = self._logs_of_batch(self.make_test_function(), _batch_tensors(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
+    @_in_replicas
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
-        outputs = self.make_predict_function()(*_batch_tensors(x, None, None))
+        self._join_own_variables()
+        outputs = self._rows_of_all_replicas(
+            self.make_predict_function()(*self._step_arguments(_batch_tensors(x, None, None)))
+        )
         return nest.map_structure(lambda output: output.numpy(), outputs)
+
+    def _step_arguments(self, batch: tuple[Any, Any, Any]) -> tuple[Any, ...]:
+        """Returns the arguments of a step: in the scope of a strategy, this replica's rows and the number of all rows."""
+        if self._replicas.size == 1:
+            return batch
+        return *rows_of_replica(self._replicas, batch), row_count(batch)
+
+    def _logs_of_batch(self, step: Callable[..., Any], batch: tuple[Any, Any, Any]) -> Logs:
+        logs = _logs_as_floats(step(*self._step_arguments(batch)))
+        if self._replicas.size > 1:
+            logs = _logs_as_floats(logs_of_replicas(self._replicas, self, logs, "stop_training"))
+        return logs
 
     def _ordered_log_values(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""

@@ -1,4 +1,4 @@
-"""Launches of collectives: pack arrays into a bucket, start a transfer, wait for it, unpack the bucket.
+"""Launches of collectives, most of them in two stages: one starts a transfer of a bucket, the other waits for it.
 
 A bucket holds the arrays of one reduction side by side, and two check words: numbers that follow from what the process
 reduces. They are reduced, too. If another process reduces something else, their result shows it.
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.collectives import transfers
+from fastgrad.kernels.collectives.agreement import name_signature
 from fastgrad.kernels.collectives.world import datatype_handle, handle_of, world
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.kernels.runtime.moving import copy_bytes
@@ -54,7 +55,9 @@ class BucketLayout:
 def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     """Returns a number of 24 bits that processes share if they run the same collective."""
     text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
-    return zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
+    signature = zlib.crc32(text.encode()) & (1 << 2 * CHECK_BITS) - 1
+    name_signature(signature, name, arrays, details)
+    return signature
 
 
 def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -77,49 +80,164 @@ def engine_words() -> Constant:
     return Constant(transfers.engine().words)
 
 
-def all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
-    """Returns the launches of a reduction of arrays over all processes, by one transfer."""
-    if world().size == 1:
-        return Launches(
-            tuple(_copy(Input(i), Output(i), x) for i, x in enumerate(inputs)),
-            in_place=tuple((i, i) for i in range(len(inputs))),
-        )
+def start_all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str) -> Launches:
+    """Returns the launches that start the reduction of arrays; the results are their bucket and its ticket."""
     layout, dtype = BucketLayout(inputs), inputs[0].dtype
-    words, expected = check_words(signature_of("all_reduce", inputs, reduce_op), reduce_op, dtype)
-    bucket, ticket = Scratch(0), Scratch(1)
-    launches = [
-        _copy_part(Input(i), bucket, 0, offset, x)
-        for i, (x, offset) in enumerate(zip(inputs, layout.offsets, strict=True))
-    ]
-    launches += start_launches(bucket, ticket, layout, dtype, reduce_op, words)
-    launches += wait_launches(bucket, ticket, layout, dtype, expected)
-    launches += [
-        _copy_part(bucket, Output(i), offset, 0, x)
-        for i, (x, offset) in enumerate(zip(outputs, layout.offsets, strict=True))
-    ]
-    scratch = ((dtype, layout.count), (np.dtype(np.int64), 1))
-    return Launches(tuple(launches), scratch, in_place=tuple((i, i) for i in range(len(inputs))))
-
-
-def start_launches(
-    bucket: Any, ticket: Any, layout: BucketLayout, dtype: np.dtype, reduce_op: str, words: tuple[int, int]
-) -> list[Launch]:
-    """Returns the launches that start the reduction of a bucket."""
+    signature = signature_of("all_reduce", inputs, reduce_op)
+    words, _ = check_words(signature, reduce_op, dtype)
     operator = handle_of(getattr(world().mpi, MPI_OPERATORS[reduce_op]))
-    transfer = (transfers.ALL_REDUCE, layout.count, datatype_handle(dtype), operator, words[0] | words[1] << CHECK_BITS)
+    transfer = (transfers.ALL_REDUCE, layout.count, datatype_handle(dtype), operator, signature)
+    launches = (
+        Launch(transfers.write_check_words[dtype], (Output(0), layout.check_at, *words)),
+        Launch(transfers.start_transfer[()], (Output(0), Output(0), Output(1), engine_words(), *transfer)),
+    )
+    return Launches(
+        launches,
+        packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)),
+    )
+
+
+def wait_all_reduce_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], reduce_op: str, shapes: tuple[tuple[int, ...], ...]
+) -> Launches:
+    """Returns the launches that wait for a reduction, given its bucket and ticket; the results are parts of the bucket."""
+    layout, dtype = BucketLayout(outputs), inputs[0].dtype
+    _, expected = check_words(signature_of("all_reduce", outputs, reduce_op), reduce_op, dtype)
+    launches = (
+        Launch(transfers.wait_for_transfer[()], (Input(1), engine_words()), unit_cost=WAIT_NANOSECONDS),
+        Launch(transfers.verify_check_words[dtype], (Input(0), layout.check_at, *expected)),
+    )
+    return Launches(
+        launches,
+        unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)),
+    )
+
+
+class PartsLayout:
+    """The places of arrays in a bucket that is cut into one part for each process.
+
+    Attributes:
+        offsets: of each array, in bytes.
+        gaps: the bytes after each array that belong to no array, as pairs (first, count).
+        part: the number of elements of a part.
+    """
+
+    def __init__(self, arrays: Sequence[Spec]) -> None:
+        itemsize = arrays[0].dtype.itemsize
+        self.offsets: list[int] = []
+        self.gaps: list[tuple[int, int]] = []
+        end = 0
+        for array in arrays:
+            self.offsets.append(end)
+            used = end + prod(array.shape) * itemsize
+            end = -(-used // ALIGNMENT) * ALIGNMENT
+            self.gaps.append((used, end - used))
+        size = world().size
+        part = max(1, -(-end // (size * ALIGNMENT))) * ALIGNMENT
+        self.gaps.append((end, size * part - end))
+        self.gaps = [gap for gap in self.gaps if gap[1]]
+        self.part = part // itemsize
+
+
+def start_reduce_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """Returns the launches that start the sum of arrays, of which each process gets a part.
+
+    The results are the bucket, the part, the check words, and the tickets of the part and of the check words.
+    """
+    layout, dtype = PartsLayout(inputs), inputs[0].dtype
+    bucket, part, checks = Output(0), Output(1), Output(2)
+    operator, signature = handle_of(world().mpi.SUM), signature_of("reduce_scatter", inputs)
+    words, _ = check_words(signature, "sum", dtype)
+    launches = [Launch(transfers.clear_bytes[()], (bucket, start, count)) for start, count in layout.gaps]
+    launches += [
+        Launch(
+            transfers.start_transfer[()],
+            (
+                bucket,
+                part,
+                Output(3),
+                engine_words(),
+                transfers.REDUCE_SCATTER,
+                layout.part,
+                datatype_handle(dtype),
+                operator,
+                signature,
+            ),
+        ),
+        *_start_check(checks, Output(4), dtype, operator, words, signature),
+    ]
+    return Launches(tuple(launches), packed=tuple((0, i, offset) for i, offset in enumerate(layout.offsets)))
+
+
+def wait_reduce_scatter_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]
+) -> Launches:
+    """Returns the launches that wait for a part of a sum, which is the only result."""
+    dtype = outputs[0].dtype
+    signature = signature_of("reduce_scatter", specs_of_shapes(shapes, dtype))
+    _, expected = check_words(signature, "sum", dtype)
+    launches = (
+        Launch(transfers.wait_for_transfer[()], (Input(3), engine_words()), unit_cost=WAIT_NANOSECONDS),
+        *_wait_check(Input(2), Input(4), dtype, expected),
+    )
+    return Launches(launches, unpacked=((0, 1, 0),))
+
+
+def start_gather_parts_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]
+) -> Launches:
+    """Returns the launches that start to gather the parts of a bucket of arrays.
+
+    The results are the bucket, the check words, and the tickets of the bucket and of the check words.
+    """
+    (part,), rank = inputs, world().rank
+    operator, signature = handle_of(world().mpi.SUM), signature_of("gather_parts", inputs, shapes)
+    words, _ = check_words(signature, "sum", part.dtype)
+    size = prod(part.shape)
+    transfer = (transfers.ALL_GATHER, size, datatype_handle(part.dtype), 0, signature)
+    launches = (
+        Launch(transfers.start_transfer[()], (Output(0), Output(0), Output(2), engine_words(), *transfer)),
+        *_start_check(Output(1), Output(3), part.dtype, operator, words, signature),
+    )
+    return Launches(launches, packed=((0, 0, rank * size * part.dtype.itemsize),))
+
+
+def wait_gather_parts_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]
+) -> Launches:
+    """Returns the launches that wait for the parts of a bucket; the results are the arrays in it."""
+    dtype = outputs[0].dtype
+    layout = PartsLayout(outputs)
+    part = specs_of_shapes(((layout.part,),), dtype)
+    _, expected = check_words(signature_of("gather_parts", part, shapes), "sum", dtype)
+    launches = (
+        Launch(transfers.wait_for_transfer[()], (Input(2), engine_words()), unit_cost=WAIT_NANOSECONDS),
+        *_wait_check(Input(1), Input(3), dtype, expected),
+    )
+    return Launches(launches, unpacked=tuple((i, 0, offset) for i, offset in enumerate(layout.offsets)))
+
+
+def specs_of_shapes(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> list[Any]:
+    """Returns arrays of no memory with the shapes and a dtype."""
+    return [np.broadcast_to(np.zeros((), dtype), shape) for shape in shapes]
+
+
+def _start_check(
+    checks: Any, ticket: Any, dtype: np.dtype, operator: int, words: tuple[int, int], signature: int
+) -> list[Launch]:
+    """Returns the launches that start the reduction of check words alone."""
+    transfer = (transfers.ALL_REDUCE, 2, datatype_handle(dtype), operator, signature)
     return [
-        Launch(transfers.write_check_words[dtype], (bucket, layout.check_at, *words)),
-        Launch(transfers.start_transfer[()], (bucket, bucket, ticket, engine_words(), *transfer)),
+        Launch(transfers.write_check_words[dtype], (checks, 0, *words)),
+        Launch(transfers.start_transfer[()], (checks, checks, ticket, engine_words(), *transfer)),
     ]
 
 
-def wait_launches(
-    bucket: Any, ticket: Any, layout: BucketLayout, dtype: np.dtype, expected: tuple[int, int]
-) -> list[Launch]:
-    """Returns the launches that wait for the reduction of a bucket, and check its check words."""
+def _wait_check(checks: Any, ticket: Any, dtype: np.dtype, expected: tuple[int, int]) -> list[Launch]:
+    """Returns the launches that wait for check words and verify them."""
     return [
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_check_words[dtype], (bucket, layout.check_at, *expected)),
+        Launch(transfers.verify_check_words[dtype], (checks, 0, *expected)),
     ]
 
 

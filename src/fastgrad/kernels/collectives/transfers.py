@@ -81,6 +81,9 @@ SLEEP_MICROSECONDS = 50
 PAUSE_SECONDS = 0.01
 """Seconds after which a waiting step returns to Python, which handles signals."""
 
+FINISH_SECONDS = 1.0
+"""Seconds that the transfers of an abandoned program may still take."""
+
 POLLS_BEFORE_YIELD = 8
 
 
@@ -155,7 +158,9 @@ def start_transfer(data, result, ticket, engine, function, count, datatype, oper
     engine[slot + SIGNATURE] = signature
     engine[slot + DUE] = due_ticks(engine, count, datatype)
     entry = engine[function]
-    if function == ALL_REDUCE:
+    if atomic_load(engine, FAILED) != 0:
+        code = 1  # other ranks no longer take part
+    elif function == ALL_REDUCE:
         code = call_integers(entry, engine[IN_PLACE], source, count, datatype, operator, group, request)
     elif function == REDUCE_SCATTER:
         code = call_integers(entry, source, target, count, datatype, operator, group, request)
@@ -225,6 +230,13 @@ def copy_part(source, target, skipped, offset, size, first, last):
         target[offset + i] = source[skipped + i]
 
 
+@kernel("data: inout[uint8], offset: int, size: int")
+def clear_bytes(data, offset, size):
+    """Sets `size` bytes from `offset` on to zero."""
+    for i in range(size):
+        data[offset + i] = 0
+
+
 CHECKED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 """The dtypes that MPI reduces."""
 
@@ -267,6 +279,7 @@ class Engine:
 
     def __init__(self) -> None:
         group = world()
+        self._abandoned: list[object] = []  # memory that MPI may still write to
         self.words = np.zeros(SLOTS_AT + SLOT_WORDS * SLOTS, np.int64)
         self.words[OLDEST] = 1
         ticks = _ticks_per_second()
@@ -284,7 +297,7 @@ class Engine:
         if library.sem_init(self._semaphore, 0, 0) != 0:
             raise OSError("sem_init: the progress thread of fastgrad.distribute needs a semaphore, and got none.")
         for word, name in ((POST_SEMAPHORE, "sem_post"), (WAIT_SEMAPHORE, "sem_wait"), (SLEEP, "usleep")):
-            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+            self.words[word] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
         self.words[SEMAPHORE] = ctypes.addressof(self._semaphore)
         self._post = library.sem_post
         drive = drive_transfers[()]
@@ -294,6 +307,16 @@ class Engine:
         )
         self._thread.start()
         atexit.register(self.stop)  # before mpi4py finalises MPI: functions registered last run first
+
+    def finish(self, memory: object) -> None:
+        """Does `world.finish_transfers`."""
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self.words[OLDEST] <= self.words[STARTED]:
+            if time.monotonic() > deadline:
+                self.words[FAILED] = 1
+                self._abandoned.append(memory)
+                return
+            time.sleep(SLEEP_MICROSECONDS * 1e-6)
 
     def stop(self) -> None:
         """Ends the progress thread."""

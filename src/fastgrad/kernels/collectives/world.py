@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,11 +61,14 @@ def world() -> World:
 
     Raises:
         ImportError: a launcher started more than one process, and mpi4py is not installed.
-        RuntimeError: MPI has no support for threads, which the progress thread needs.
+        RuntimeError: MPI has no support for threads, which the progress thread needs; or the ranks run different versions.
     """
     if not is_launched():
         return World()
     try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False
         from mpi4py import MPI
     except ImportError as error:
         if not any(os.environ.get(name, "1") != "1" for name in (*SIZE_VARIABLES, "SLURM_STEP_NUM_TASKS")):
@@ -73,12 +77,21 @@ def world() -> World:
             f"A launcher of MPI started this process, and mpi4py cannot be imported: {error}. "
             "Install it with `pip install fastgrad[mpi]`."
         ) from error
+    if not MPI.Is_initialized():
+        from fastgrad.kernels.collectives.start import initialise
+
+        initialise(MPI)
     if MPI.Query_thread() < MPI.THREAD_MULTIPLE:
         raise RuntimeError(
             "This MPI library was initialised without support for threads (MPI_THREAD_MULTIPLE), "
             "which fastgrad.distribute needs. Import fastgrad before other packages that initialise MPI."
         )
-    return World(MPI)
+    group = World(MPI)
+    if group.size > 1:
+        from fastgrad.kernels.collectives.monitor import start_monitor
+
+        start_monitor(group)
+    return group
 
 
 def function_address(name: str) -> int:
@@ -95,3 +108,16 @@ def handle_of(thing: Any) -> int:
 def datatype_handle(dtype: np.dtype) -> int:
     """Returns the handle of MPI's datatype for the elements of an array."""
     return handle_of(world().mpi.Datatype.fromcode(np.dtype(dtype).char))
+
+
+def finish_transfers(memory: object) -> None:
+    """Waits until no transfer uses the memory of a program that has been abandoned.
+
+    Transfers that other processes do not join within a second never end: then the job has failed.
+
+    Args:
+        memory: an object that keeps the memory alive.
+    """
+    transfers = sys.modules.get("fastgrad.kernels.collectives.transfers")
+    if transfers is not None and transfers.engine.cache_info().currsize:
+        transfers.engine().finish(memory)

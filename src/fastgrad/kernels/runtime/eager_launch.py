@@ -57,10 +57,16 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
             inputs = _as_plain_arrays(inputs)
             return run_launches(launches, inputs, outputs) is None
         frame = Frame(launches, inputs, outputs)
-    if launches.starts_as:
+    if launches.starts_as or launches.packed:
         launches.copy_initial_values(inputs, outputs)
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
-    answer = frame.run((*inputs, *outputs, *scratch))
+    try:
+        answer = frame.run((*inputs, *outputs, *scratch))
+    except BaseException:
+        launches.unfinished = scratch
+        raise
+    if answer == driver.STOPPED:
+        launches.unfinished = scratch
     if answer >= 0 and answer != driver.STOPPED:
         # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = _as_plain_arrays(inputs)

@@ -7,6 +7,7 @@ array and fills in the words of the steps (`wrapper.step_ir`). `run_launches` ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -118,11 +119,27 @@ class Launches:
         starts_as: pairs (output, input): the output must hold the elements of the input when the kernels begin; they
             change it. The caller copies the elements if the two do not share their memory.
         alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
+        packed: triples (output, input, offset): the input is copied to the output, at an offset in bytes, before the
+            kernels begin. A program may compute the input there, so that nothing is copied.
+        unpacked: triples (output, input, offset): the output is the part of the input at an offset in bytes, when the
+            kernels have run. A program reads it there.
         frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
         runs_without_frame: the number of eager runs without such a program.
+        unfinished: the scratch arrays of the last eager run that stopped or was interrupted: MPI may still write to them.
     """
 
-    __slots__ = ("alias", "frames", "in_place", "launches", "runs_without_frame", "scratch", "starts_as")
+    __slots__ = (
+        "alias",
+        "frames",
+        "in_place",
+        "launches",
+        "packed",
+        "runs_without_frame",
+        "scratch",
+        "starts_as",
+        "unfinished",
+        "unpacked",
+    )
 
     def __init__(
         self,
@@ -131,20 +148,37 @@ class Launches:
         in_place: tuple[tuple[int, int], ...] = (),
         alias: bool = False,
         starts_as: tuple[tuple[int, int], ...] = (),
+        packed: tuple[tuple[int, int, int], ...] = (),
+        unpacked: tuple[tuple[int, int, int], ...] = (),
     ) -> None:
         self.launches = launches
         self.scratch = scratch
         self.in_place = in_place
         self.alias = alias
         self.starts_as = starts_as
+        self.packed = packed
+        self.unpacked = unpacked
         self.frames: list[Any] = []
         self.runs_without_frame = 0
+        self.unfinished: Sequence[np.ndarray] = ()
+
+    def with_launches(self, launches: tuple[Launch, ...]) -> Launches:
+        """Returns a copy with other kernels."""
+        return Launches(launches, self.scratch, self.in_place, self.alias, self.starts_as, self.packed, self.unpacked)
 
     def copy_initial_values(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Copies inputs to the outputs that must begin as these inputs, unless they are the same array."""
         for output, source in self.starts_as:
             if outputs[output] is not inputs[source]:
                 outputs[output][...] = inputs[source]
+        for output, source, offset in self.packed:
+            part_of(outputs[output], offset, inputs[source])[...] = inputs[source]
+
+
+def part_of(array: np.ndarray, offset: int, part: Any) -> np.ndarray:
+    """Returns the part of a contiguous array at an offset in bytes, with the shape and dtype of ``part``."""
+    size = prod(part.shape) * part.dtype.itemsize
+    return array.reshape(-1).view(np.uint8)[offset : offset + size].view(part.dtype).reshape(part.shape)
 
 
 def single_launch(
@@ -222,8 +256,10 @@ def run_launches(
         else:
             status = _stopping_status(kernel(*arguments))
             while status == PAUSED:
+                launches.unfinished = scratch  # a signal may end the loop
                 status = _stopping_status(kernel(*arguments))
         if status is not None:
+            launches.unfinished = scratch
             return status
     return None
 
@@ -280,6 +316,7 @@ def _call_in_shares(
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
         status = _stopping_status(kernel(*arguments))
         if status is not None:
+            launches.unfinished = scratch
             return status
     return None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core import nest
+from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.layers.layer import Layer
@@ -112,10 +113,11 @@ class RNN(Layer):
                     "When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch size: "
                     f"sequence.shape={sequences_shape}"
                 )
-            self.__dict__["states"] = nest.map_structure(
-                lambda value: Variable(value, trainable=False, name="rnn_state"),
-                self.get_initial_state(sequences_shape[0]),
-            )
+            with replicas(ALONE):  # each replica has the states of its own rows
+                self.__dict__["states"] = nest.map_structure(
+                    lambda value: Variable(value, trainable=False, name="rnn_state"),
+                    self.get_initial_state(sequences_shape[0]),
+                )
             self._expected_batch_size = sequences_shape[0]
 
     def get_initial_state(self, batch_size: int) -> list[Any]:

@@ -1,0 +1,173 @@
+"""Sums over all processes that travel as bfloat16: half the bytes of float32, with float32 sums.
+
+The numbers are cut into one part for each process. Each process sends every other one its part (all-to-all), adds what it
+receives in the order of ranks, in float32, and rounds the total. Then all processes gather the totals. So a number is
+rounded twice, and all processes have the same bits. A part ends with the signature of what the process reduces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import float32
+
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.collectives import transfers
+from fastgrad.kernels.collectives.launches import WAIT_NANOSECONDS, byte_datatype, engine_words, signature_of
+from fastgrad.kernels.collectives.world import world
+from fastgrad.kernels.elementwise.half import of_bfloat16, to_bfloat16
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
+
+SIGNATURE_ELEMENTS = 4
+"""The uint16 elements of a signature."""
+
+PART_MULTIPLE = 32
+"""The elements of a part are a multiple of a cache line."""
+
+
+@kernel(
+    "x: in[float32], parts: inout[uint16], offset: int, part: int, stride: int, first: int, last: int",
+)
+def narrow_into_parts(x, parts, offset, part, stride, first, last):
+    """Rounds x to bfloat16, as the elements from `offset` on of `part`-element parts that begin `stride` apart."""
+    i = first
+    while i < last:
+        number = (offset + i) // part
+        shift = number * stride - number * part + offset
+        end = (number + 1) * part - offset
+        end = least(end, last)
+        for j in range(i, end):
+            parts[shift + j] = to_bfloat16(x[j])
+        i = end
+
+
+@kernel(
+    "parts: in[uint16], x: inout[float32], offset: int, part: int, stride: int, first: int, last: int",
+)
+def widen_from_parts(parts, x, offset, part, stride, first, last):
+    """Reads x from parts; see `narrow_into_parts`."""
+    i = first
+    while i < last:
+        number = (offset + i) // part
+        shift = number * stride - number * part + offset
+        end = (number + 1) * part - offset
+        end = least(end, last)
+        for j in range(i, end):
+            x[j] = of_bfloat16(parts[shift + j])
+        i = end
+
+
+@kernel(
+    "received: in[uint16], total: inout[uint16], offset: int, stride: int, ranks: int, first: int, last: int",
+)
+def sum_parts(received, total, offset, stride, ranks, first, last):
+    """Adds the parts of all ranks, in their order, in float32; writes the totals from `offset` on."""
+    for i in range(first, last):
+        value = float32(0.0)
+        for rank in range(ranks):
+            value += of_bfloat16(received[rank * stride + i])
+        total[offset + i] = to_bfloat16(value)
+
+
+class PartLayout:
+    """The places of arrays in parts.
+
+    Attributes:
+        offsets: of each array, in elements.
+        part: the number of elements of a part.
+        stride: the number of uint16 elements from a part to the next.
+        count: the number of uint16 elements of all parts.
+    """
+
+    def __init__(self, arrays: Sequence[Spec]) -> None:
+        self.offsets: list[int] = []
+        end = 0
+        for array in arrays:
+            self.offsets.append(end)
+            end += prod(array.shape)
+        ranks = world().size
+        self.part = max(1, -(-end // (ranks * PART_MULTIPLE))) * PART_MULTIPLE
+        self.stride = self.part + SIGNATURE_ELEMENTS
+        self.count = ranks * self.stride
+
+
+def _signature_of(arrays: Sequence[Spec]) -> int:
+    return signature_of("all_reduce", arrays, "bfloat16")
+
+
+def _start(arrays: Sequence[Spec], send: Any, receive: Any, ticket: Any) -> list[Launch]:
+    layout, signature = PartLayout(arrays), _signature_of(arrays)
+    launches = [
+        Launch(
+            narrow_into_parts[()],
+            (Input(i), send, offset, layout.part, layout.stride),
+            prod(x.shape),
+            0.2,
+        )
+        for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
+    ]
+    launches += [
+        Launch(transfers.write_signature[()], (send, 2 * (rank * layout.stride + layout.part), signature))
+        for rank in range(world().size)
+    ]
+    transfer = (transfers.ALL_TO_ALL, 2 * layout.stride, byte_datatype(), 0, signature)
+    launches.append(Launch(transfers.start_transfer[()], (send, receive, ticket, engine_words(), *transfer)))
+    return launches
+
+
+def _exchange(arrays: Sequence[Spec], receive: Any, ticket: Any, gathered: Any, last_ticket: Any) -> list[Launch]:
+    layout, signature, group = PartLayout(arrays), _signature_of(arrays), world()
+    launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
+    launches += [
+        Launch(transfers.verify_signature[()], (receive, 2 * (rank * layout.stride + layout.part), signature))
+        for rank in range(group.size)
+    ]
+    own = group.rank * layout.stride
+    launches.append(
+        Launch(sum_parts[()], (receive, gathered, own, layout.stride, group.size), layout.part, 0.2 * group.size)
+    )
+    transfer = (transfers.ALL_GATHER, 2 * layout.stride, byte_datatype(), 0, signature)
+    launches += [
+        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature)),
+        Launch(transfers.start_transfer[()], (gathered, gathered, last_ticket, engine_words(), *transfer)),
+    ]
+    return launches
+
+
+def _finish(arrays: Sequence[Spec], gathered: Any, ticket: Any) -> list[Launch]:
+    layout, signature = PartLayout(arrays), _signature_of(arrays)
+    launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
+    launches += [
+        Launch(transfers.verify_signature[()], (gathered, 2 * (rank * layout.stride + layout.part), signature))
+        for rank in range(world().size)
+    ]
+    launches += [
+        Launch(
+            widen_from_parts[()],
+            (gathered, Output(i), offset, layout.part, layout.stride),
+            prod(x.shape),
+            0.2,
+        )
+        for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
+    ]
+    return launches
+
+
+def start_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """Returns the launches that send each process its part; the results are the buffers and the ticket."""
+    return Launches(tuple(_start(inputs, Output(0), Output(1), Output(2))))
+
+
+def exchange_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]) -> Launches:
+    """Returns the launches that add the received parts and start to gather the totals."""
+    arrays: list[Any] = [np.broadcast_to(np.float32(0), shape) for shape in shapes]
+    return Launches(tuple(_exchange(arrays, Input(1), Input(2), Output(0), Output(1))))
+
+
+def finish_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shapes: tuple[tuple[int, ...], ...]) -> Launches:
+    """Returns the launches that wait for the totals and widen them to float32."""
+    return Launches(tuple(_finish(outputs, Input(0), Input(1))))
