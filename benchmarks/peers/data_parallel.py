@@ -78,26 +78,10 @@ def cycled(step: Callable[..., Any], batches: Sequence[tuple[Any, ...]]) -> Call
     return lambda: step(*next(endless))
 
 
-def average_gradients(gradients: Sequence[Any]) -> list[Any]:
-    """Returns the means over all ranks; the rows of `IndexedSlices` are gathered."""
-    import fastgrad
-    from fastgrad.ops.collectives import all_gather, all_reduce
-
-    dense = [i for i, g in enumerate(gradients) if not isinstance(g, fastgrad.IndexedSlices)]
-    averaged = list(gradients)
-    for i, g in zip(dense, all_reduce([gradients[i] for i in dense], "mean"), strict=True):
-        averaged[i] = g
-    for i in set(range(len(averaged))).difference(dense):
-        rows = gradients[i]
-        scale = 1.0 / int(os.environ[SIZE])
-        values, indices = all_gather(rows.values * scale), all_gather(rows.indices)
-        averaged[i] = fastgrad.IndexedSlices(values, indices, rows.dense_shape)
-    return averaged
-
-
 def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> Rank:
     """Returns the rank in fastgrad: compiled steps with and without reduction, and MPI's own reduction of as many bytes."""
     import fastgrad
+    from fastgrad.distribute import grouped_allreduce
     from fastgrad.kernels.collectives import transfers
     from fastgrad.kernels.collectives.world import world
 
@@ -107,7 +91,7 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         def gradient(self, target: Any, sources: Any, **options: Any) -> Any:
             gradients = super().gradient(target, sources, **options)
             noted[:] = gradients
-            return average_gradients(gradients)
+            return grouped_allreduce(gradients)  # means; rows are gathered
 
     averaging = ModuleType("fastgrad_averaging")
     averaging.__dict__.update(vars(fastgrad), GradientTape=AveragingTape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 
 import pytest
@@ -13,7 +12,6 @@ PAGE = ROOT / "docs" / "distributed.md"
 PROGRAMS = re.findall(r"^```py\n(.*?)^```\n\n```text\n(.*?)^```\n", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fastgrad.distribute") is None, reason="there is no tf.distribute yet")
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_program_prints_what_follows(number, tmp_path):
     program, expected = PROGRAMS[number]
