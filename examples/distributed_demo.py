@@ -92,7 +92,9 @@ def draw(one, ranks, file):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for result in ranks:
-        axes.semilogy(result["losses"], alpha=0.5, label=f"rank {result['rank']} of {len(ranks)}: its part of the batch")
+        axes.semilogy(
+            result["losses"], alpha=0.5, label=f"rank {result['rank']} of {len(ranks)}: its part of the batch"
+        )
     axes.semilogy(np.mean([result["losses"] for result in ranks], axis=0), color="black", label="mean of the ranks")
     axes.semilogy(one["losses"], color="tab:red", linestyle="--", label="one process, the whole batch")
     axes.set_xlabel("step")

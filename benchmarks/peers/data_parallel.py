@@ -61,7 +61,8 @@ class Rank:
     """What a rank can be asked for: calls by name, a barrier, and facts about its collectives.
 
     Attributes:
-        calls: functions without arguments: `step`, `local` (the step without reduction), `reduce`, `bare`.
+        calls: functions without arguments: `step`, `local` (the step without reduction), `reduce` and `update` (an update of weights
+            with and without it), `bare`.
         barrier: waits for all ranks.
         facts: after some steps: `reduced` and `gathered` bytes of a step, `transfers` of a step.
     """
@@ -112,11 +113,22 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         return made
     rows = fastgrad.constant(np.zeros(gathered // 4, np.float32))
 
+    weights = [fastgrad.Variable(np.zeros(x.shape, np.float32)) for x in dense]
+    # As in a step: the gradients are computed into the buckets, and the update reads them there.
+
     @fastgrad.function
-    def reduce(dense: Any, rows: Any) -> Any:
+    def reduce(scale: Any) -> Any:
         from fastgrad.ops.collectives import all_gather, all_reduce
 
-        return all_reduce(dense, "sum"), all_gather(rows) if gathered else rows
+        for w, g in zip(weights, all_reduce([w * scale for w in weights]), strict=True):
+            w.assign_sub(g)
+        return all_gather(rows) if gathered else rows
+
+    @fastgrad.function
+    def update(scale: Any) -> Any:
+        for w in weights:
+            w.assign_sub(w * scale)
+        return rows
 
     sums = np.zeros(sum(int(np.prod(x.shape)) for x in dense), np.float32)
     part = np.zeros(gathered, np.uint8)
@@ -128,7 +140,8 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         if gathered:
             group.Allgather(part, whole)
 
-    made.calls |= {"reduce": lambda: reduce(dense, rows), "bare": bare}
+    scale = fastgrad.constant(0.5)
+    made.calls |= {"reduce": lambda: reduce(scale), "update": lambda: update(scale), "bare": bare}
     made.barrier = group.Barrier
 
     def facts() -> dict[str, float]:
