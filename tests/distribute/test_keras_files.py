@@ -134,7 +134,11 @@ def fit_with_backup(group, folder, save_freq="epoch", interrupt=None, make_model
     else:
         callbacks.insert(0, keras.callbacks.Callback())
     try:
-        history = model.fit(*data(70), batch_size=16, epochs=4, callbacks=callbacks, verbose=0)
+        if os.environ["SOURCE"] == "dataset":
+            source = {"x": tf.data.Dataset.from_tensor_slices(data(70)).shuffle(70).batch(16)}
+        else:
+            source = dict(zip("xy", data(70), strict=True), batch_size=16)
+        history = model.fit(**source, epochs=4, callbacks=callbacks, verbose=0)
     except KeyboardInterrupt:
         return None
     return model.get_weights(), history.history
@@ -154,9 +158,15 @@ resumed_training.on_rank = resumed_training
 
 
 @pytest.mark.parametrize(
-    ("sizes", "frequency", "interrupt"), [((2, 2), "2", "2 4"), ((2, 1), "0", "2 1"), ((1, 2), "2", "2 4")]
+    ("sizes", "frequency", "interrupt", "source"),
+    [
+        ((2, 2), "2", "2 4", "dataset"),
+        ((2, 1), "0", "2 1", "arrays"),
+        ((1, 2), "2", "2 4", "arrays"),
+        ((1, 2), "0", "2 1", "dataset"),
+    ],
 )
-def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency, interrupt, sizes):
+def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency, interrupt, sizes, source):
     results = []
     for folder, runs in (
         (tmp_path / "whole", [(1, "")]),
@@ -169,6 +179,7 @@ def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency,
                 ["-m", "tests.distribute.ranks", "tests.distribute.test_keras_files", "resumed_training"],
                 BACKUP=str(folder),
                 FREQUENCY=frequency,
+                SOURCE=source,
                 INTERRUPT=at,
             )
             assert status == 0, output[-5000:]
@@ -217,3 +228,16 @@ def test_a_callback_of_one_rank_stops_all(rank, size):
 
     model.fit(*data(), batch_size=16, epochs=3, callbacks=[Stop()], verbose=0)
     assert seen == [0, 1, 2]
+
+
+@on_ranks(2, timeout=60)
+def test_a_save_by_one_rank_is_an_error_and_no_hang(rank, size):
+    group = all_replicas()
+    folder = shared_folder(group)
+    with replicas(group):
+        model = compiled(dense_model, adam)
+    with pytest.raises(tf.errors.UnavailableError):
+        if rank == 0:
+            model.save_weights(folder / "w.safetensors")
+        else:
+            model.fit(*data(), batch_size=16, verbose=0)
