@@ -11,6 +11,7 @@ Messages go from point to point and are sent without waiting, so that a rank tha
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import os
 import socket
@@ -226,22 +227,17 @@ class Monitor:
     def _run(self) -> None:
         last_look = time.monotonic()
         while not self._quit.wait(POLL_SECONDS):
-            try:
-                self.poll()
-                now = time.monotonic()
-                if self.failure is not None:
-                    self._set_failure(self.failure)  # of an engine that has started since
-                if self._failed_at:
-                    self._after_failure(now - self._failed_at)
-                elif self.failure is None:
-                    self._look_at_wait(now)
-                    if now - last_look > STALL_SECONDS:
-                        last_look = now
-                        self._look_for_dead()
-            except Exception as error:  # while the interpreter or MPI ends
-                if not self._quit.is_set():
-                    print_at_once(f"rank {self.rank}: the monitor of fastgrad.distribute failed: {error!r}\n")
-                return
+            self.poll()
+            now = time.monotonic()
+            if self.failure is not None:
+                self._set_failure(self.failure)  # of an engine that has started since
+            if self._failed_at:
+                self._after_failure(now - self._failed_at)
+            elif self.failure is None:
+                self._look_at_wait(now)
+                if now - last_look > STALL_SECONDS:
+                    last_look = now
+                    self._look_for_dead()
 
     def _after_failure(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
@@ -372,10 +368,8 @@ class Monitor:
         """Ends all processes of the job."""
         self._quit.set()
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-            except (OSError, ValueError, AttributeError):
-                pass
         faulthandler.dump_traceback_later(5, exit=True)  # if MPI_Abort waits for something
         self._mpi.COMM_WORLD.Abort(status)
 
@@ -482,8 +476,6 @@ def _ranks(ranks: Sequence[int]) -> str:
 
 def print_at_once(text: str) -> None:
     """Writes to standard error in one piece, so that lines of ranks do not mix."""
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
