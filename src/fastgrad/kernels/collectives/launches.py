@@ -22,6 +22,9 @@ from fastgrad.kernels.runtime.moving import copy_bytes
 ALIGNMENT = 64
 """Bytes of the alignment of each array in a bucket."""
 
+BUCKET_BYTES = 2 << 20
+"""The bytes from which on a bucket is full; see benchmarks/distributed.py."""
+
 CHECK_BITS = 12
 """Bits of a check word: the sum of 4,096 of them is exact in float32."""
 
@@ -50,6 +53,19 @@ class BucketLayout:
             end += -(-prod(array.shape) * itemsize // ALIGNMENT) * ALIGNMENT
         self.check_at = end // itemsize
         self.count = self.check_at + 2
+
+
+def bucket_positions(arrays: Sequence[Spec]) -> list[list[int]]:
+    """Returns the positions of the arrays in each bucket; the last arrays come first, as their gradients are ready first."""
+    buckets: list[list[int]] = []
+    size = BUCKET_BYTES
+    for position in reversed(range(len(arrays))):
+        if size >= BUCKET_BYTES:
+            buckets.append([])
+            size = 0
+        buckets[-1].append(position)
+        size += prod(arrays[position].shape) * arrays[position].dtype.itemsize
+    return buckets
 
 
 def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
