@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports conformance conformance-suites \
-	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
+	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -192,6 +192,11 @@ bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in e
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }
 	@$(ASV) continuous --config benchmarks/compare.conf.json --interleave-rounds --split \
 		--machine "$$($(PYTHON_HERE) -m benchmarks.machine)" '$(BASE)' HEAD $(ARGS)
+
+bench-distributed: ## time data-parallel steps beside PyTorch's, project them to 64 hosts; writes docs/distributed.md
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.distributed $(ARGS)
+	@$(PYTHON_HERE) -m benchmarks.projection
 
 gate: ## fail on a slow-down that is certain: times over NumPy's, instructions by valgrind where it is
 	@$(ENVIRONMENT) benchmarks

@@ -6,7 +6,7 @@ the first steps are those of one process with the global batch. Each rank has it
 also measured on one processor.
 
 - step: the compiled step with averaged gradients. local: the same step without the reduction.
-- reduce: fastgrad's compiled reduction alone. bare: `MPI_Allreduce` of as many bytes by mpi4py.
+- reduce: what the reduction adds to a compiled update of the weights. bare: `MPI_Allreduce` of as many bytes by mpi4py.
 - hidden: 1 - (step - local) / bare, the share of the communication that the step hides.
 - DDP: the step of PyTorch's DistributedDataParallel on gloo.
 """
@@ -133,9 +133,7 @@ class Ranks:
 
     def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._processes.append(
-            subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=self._log, stderr=subprocess.STDOUT, text=True
-            )
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self._log, stderr=subprocess.STDOUT, text=True)
         )
 
     def output(self) -> str:
@@ -248,6 +246,11 @@ def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
+def reduction_seconds(seconds: Mapping[str, Sequence[float]]) -> list[float]:
+    """Returns what the reduction adds to an update of the weights, in each round."""
+    return [with_it - without for with_it, without in zip(seconds["reduce"], seconds["update"], strict=True)]
+
+
 def figures(timed: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, float]:
     """Returns the figures of one group of fastgrad's ranks.
 
@@ -265,7 +268,7 @@ def figures(timed: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, floa
     }
     if "bare" in seconds:
         result["bare"] = statistics.median(seconds["bare"])
-        result["reduce / bare"] = median_ratio(seconds["reduce"], seconds["bare"])
+        result["reduce / bare"] = median_ratio(reduction_seconds(seconds), seconds["bare"])
         parts = zip(seconds["step"], seconds["local"], seconds["bare"], strict=True)
         result["hidden"] = statistics.median(1.0 - (step - local) / bare for step, local, bare in parts)
     rival = timed.get(name.replace("fastgrad", "torch"))
@@ -336,7 +339,9 @@ def main(command: Sequence[str] | None = None) -> int:
     """Measures the models, prints the table, writes the results and the part of the page; returns the exit status."""
     given = sys.argv[1:] if command is None else list(command)
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.distributed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.distributed",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--models", type=names_type(MODELS, "model"), default=list(MEASURED), metavar="NAMES")

@@ -33,7 +33,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.apart import ROOT
-from benchmarks.distributed import PAGE, RESULT, WARM_CALLS, Contestant, Ranks, launcher, printed, updated_page
+from benchmarks.distributed import (
+    PAGE,
+    RESULT,
+    WARM_CALLS,
+    Contestant,
+    Ranks,
+    launcher,
+    printed,
+    reduction_seconds,
+    updated_page,
+)
 from benchmarks.machine import provenance
 from benchmarks.other_programs import others_share
 from benchmarks.peers.__main__ import progress, warn_if_busy
@@ -183,9 +193,15 @@ def simulated(model: str, hosts: int, network: Network, rounds: int, slice_secon
     return {**{call: statistics.median(times) for call, times in seconds.items()}, **facts}
 
 
+def transfer_seconds(facts: Mapping[str, float], ranks: int, network: Network) -> float:
+    """Returns the seconds of the all-reduces of a step, one after the other, without a computation beside them."""
+    latency, per_byte = all_reduce_costs(ranks, network)
+    return latency + per_byte * facts["reduced"]
+
+
 def packing_seconds(timed: Mapping[str, Any]) -> float:
     """Returns the median seconds by which a reduction of fastgrad is longer than that of MPI; not below 0."""
-    pairs = zip(timed["seconds"]["reduce"], timed["seconds"]["bare"], strict=True)
+    pairs = zip(reduction_seconds(timed["seconds"]), timed["seconds"]["bare"], strict=True)
     return max(0.0, statistics.median(reduce - bare for reduce, bare in pairs))
 
 
@@ -222,8 +238,11 @@ def lines_of(results: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
     """Returns the lines of the tables."""
     lines = ["steps on this machine      ranks  measured ms  projected ms  ratio"]
     lines += [f"{c['model']:<26} {c['ranks']:>5} {_compared(c)}" for c in results["checks"]]
-    lines += ["", "steps on a simulated network     hosts  measured ms  projected ms  ratio"]
-    lines += [f"{c['model']:<20} {c['network']:>11} {c['hosts']:>6} {_compared(c)}" for c in results["simulated"]]
+    lines += ["", "steps on a simulated network     hosts  measured ms  projected ms  ratio  hidden"]
+    lines += [
+        f"{c['model']:<20} {c['network']:>11} {c['hosts']:>6} {_compared(c)} {100 * c['hidden']:>6.0f}%"
+        for c in results["simulated"]
+    ]
     head = " ".join(f"{hosts:>5}" for hosts in HOSTS)
     lines += ["", f"efficiency (weak scaling)   hosts {head}   64, ring"]
     for model, timed in models.items():
@@ -246,7 +265,9 @@ def main(command: Sequence[str] | None = None) -> int:
         time_all_reduces()
         return 0
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.projection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.projection",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--measured", type=Path, default=RESULT, metavar="FILE", help="of benchmarks.distributed")
@@ -281,6 +302,7 @@ def main(command: Sequence[str] | None = None) -> int:
                         "model": model,
                         "network": chosen.network,
                         "hosts": hosts,
+                        "hidden": 1.0 - (one["step"] - one["local"]) / transfer_seconds(one, hosts, network),
                         "measured": one["step"],
                         "projected": projected(one, one["local"], hosts, network, packing),
                     }

@@ -3,7 +3,7 @@
     python examples/distributed_demo.py [--ranks 2] [--epochs 12] [--output build]        (pip install "fastgrad[mpi]")
 
 Both trainings take the same global batches of 448 images; each rank computes on its part of a batch, with one thread.
-The ranks average their gradients within the compiled step, so that all hold the same weights.
+The ranks sum their gradients within the compiled step, so that all hold the same weights.
 """
 
 import argparse
@@ -24,44 +24,47 @@ BATCH, WIDTH = 448, 1024
 def train(epochs):
     """Trains in this process; returns its rank, the loss of each step, and the median seconds of a step."""
     import fastgrad as tf
-    from fastgrad.kernels.collectives.world import world
-    from fastgrad.ops.collectives import all_reduce
 
-    group = world()
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    rank, ranks = strategy.cluster_resolver.task_id, strategy.num_replicas_in_sync
     digits = load_digits()
     images = tf.constant((digits.data / 16.0).astype(np.float32))
     labels = tf.constant(digits.target)
-    tf.keras.utils.set_random_seed(0)  # all ranks begin with the same weights
-    model = tf.keras.Sequential(
-        [
-            tf.keras.Input((64,)),
-            tf.keras.layers.Dense(WIDTH, activation="relu"),
-            tf.keras.layers.Dense(WIDTH, activation="relu"),
-            tf.keras.layers.Dense(10),
-        ]
-    )
-    optimizer = tf.keras.optimizers.SGD(0.05, momentum=0.9)
-    loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    tf.keras.utils.set_random_seed(0)
+    with strategy.scope():  # variables get the values of the first rank
+        model = tf.keras.Sequential(
+            [
+                tf.keras.Input((64,)),
+                tf.keras.layers.Dense(WIDTH, activation="relu"),
+                tf.keras.layers.Dense(WIDTH, activation="relu"),
+                tf.keras.layers.Dense(10),
+            ]
+        )
+        optimizer = tf.keras.optimizers.SGD(0.05, momentum=0.9)
+
+    def replica_step(x, y):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=model(x, training=True))
+            loss = tf.nn.compute_average_loss(losses, global_batch_size=BATCH)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))  # sums them over the ranks
+        return tf.reduce_mean(losses)
 
     @tf.function
     def step(x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_of(y, model(x, training=True))
-        gradients = all_reduce(tape.gradient(loss, model.trainable_variables), "mean")
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
-        return loss
+        return strategy.run(replica_step, args=(x, y))
 
     rng = np.random.default_rng(0)  # all ranks shuffle alike
     losses, seconds = [], []
     for _ in range(epochs):
         order = rng.permutation(len(images))
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            own = order[start : start + BATCH][group.rank :: group.size]
+            own = order[start : start + BATCH][rank::ranks]
             x, y = tf.gather(images, own), tf.gather(labels, own)
             began = time.perf_counter()
             losses.append(float(step(x, y)))
             seconds.append(time.perf_counter() - began)
-    return {"rank": group.rank, "losses": losses, "seconds": float(np.median(seconds[len(seconds) // 4 :]))}
+    return {"rank": rank, "losses": losses, "seconds": float(np.median(seconds[len(seconds) // 4 :]))}
 
 
 def run(command, folder, epochs):
@@ -89,7 +92,9 @@ def draw(one, ranks, file):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for result in ranks:
-        axes.semilogy(result["losses"], alpha=0.5, label=f"rank {result['rank']} of {len(ranks)}: its part of the batch")
+        axes.semilogy(
+            result["losses"], alpha=0.5, label=f"rank {result['rank']} of {len(ranks)}: its part of the batch"
+        )
     axes.semilogy(np.mean([result["losses"] for result in ranks], axis=0), color="black", label="mean of the ranks")
     axes.semilogy(one["losses"], color="tab:red", linestyle="--", label="one process, the whole batch")
     axes.set_xlabel("step")

@@ -61,7 +61,8 @@ class Rank:
     """What a rank can be asked for: calls by name, a barrier, and facts about its collectives.
 
     Attributes:
-        calls: functions without arguments: `step`, `local` (the step without reduction), `reduce`, `bare`.
+        calls: functions without arguments: `step`, `local` (the step without reduction), `reduce` and `update` (an update of weights
+            with and without it), `bare`.
         barrier: waits for all ranks.
         facts: after some steps: `reduced` and `gathered` bytes of a step, `transfers` of a step.
     """
@@ -78,26 +79,10 @@ def cycled(step: Callable[..., Any], batches: Sequence[tuple[Any, ...]]) -> Call
     return lambda: step(*next(endless))
 
 
-def average_gradients(gradients: Sequence[Any]) -> list[Any]:
-    """Returns the means over all ranks; the rows of `IndexedSlices` are gathered."""
-    import fastgrad
-    from fastgrad.ops.collectives import all_gather, all_reduce
-
-    dense = [i for i, g in enumerate(gradients) if not isinstance(g, fastgrad.IndexedSlices)]
-    averaged = list(gradients)
-    for i, g in zip(dense, all_reduce([gradients[i] for i in dense], "mean"), strict=True):
-        averaged[i] = g
-    for i in set(range(len(averaged))).difference(dense):
-        rows = gradients[i]
-        scale = 1.0 / int(os.environ[SIZE])
-        values, indices = all_gather(rows.values * scale), all_gather(rows.indices)
-        averaged[i] = fastgrad.IndexedSlices(values, indices, rows.dense_shape)
-    return averaged
-
-
 def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> Rank:
     """Returns the rank in fastgrad: compiled steps with and without reduction, and MPI's own reduction of as many bytes."""
     import fastgrad
+    from fastgrad.distribute import grouped_allreduce
     from fastgrad.kernels.collectives import transfers
     from fastgrad.kernels.collectives.world import world
 
@@ -107,7 +92,7 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         def gradient(self, target: Any, sources: Any, **options: Any) -> Any:
             gradients = super().gradient(target, sources, **options)
             noted[:] = gradients
-            return average_gradients(gradients)
+            return grouped_allreduce(gradients)  # means; rows are gathered
 
     averaging = ModuleType("fastgrad_averaging")
     averaging.__dict__.update(vars(fastgrad), GradientTape=AveragingTape)
@@ -128,11 +113,22 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         return made
     rows = fastgrad.constant(np.zeros(gathered // 4, np.float32))
 
+    weights = [fastgrad.Variable(np.zeros(x.shape, np.float32)) for x in dense]
+    # As in a step: the gradients are computed into the buckets, and the update reads them there.
+
     @fastgrad.function
-    def reduce(dense: Any, rows: Any) -> Any:
+    def reduce(scale: Any) -> Any:
         from fastgrad.ops.collectives import all_gather, all_reduce
 
-        return all_reduce(dense, "sum"), all_gather(rows) if gathered else rows
+        for w, g in zip(weights, all_reduce([w * scale for w in weights]), strict=True):
+            w.assign_sub(g)
+        return all_gather(rows) if gathered else rows
+
+    @fastgrad.function
+    def update(scale: Any) -> Any:
+        for w in weights:
+            w.assign_sub(w * scale)
+        return rows
 
     sums = np.zeros(sum(int(np.prod(x.shape)) for x in dense), np.float32)
     part = np.zeros(gathered, np.uint8)
@@ -144,7 +140,8 @@ def fastgrad_rank(workload: Workload, inputs: Inputs, rank: int, size: int) -> R
         if gathered:
             group.Allgather(part, whole)
 
-    made.calls |= {"reduce": lambda: reduce(dense, rows), "bare": bare}
+    scale = fastgrad.constant(0.5)
+    made.calls |= {"reduce": lambda: reduce(scale), "update": lambda: update(scale), "bare": bare}
     made.barrier = group.Barrier
 
     def facts() -> dict[str, float]:
