@@ -106,3 +106,54 @@ def test_a_failed_rank_and_a_restart_end_with_the_same_weights(tmp_path):
     assert status == 0, output
     assert "continues after step 40" in output
     assert last_number(r"weights: (\S+)", output) == weights
+
+
+FIT = """
+import sys, time
+import numpy as np
+import fastgrad as fg
+
+directory, save_freq, slow = sys.argv[1], sys.argv[2], float(sys.argv[3])
+strategy = fg.distribute.MultiWorkerMirroredStrategy()
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(160, 4)).astype("float32"), rng.normal(size=(160, 1)).astype("float32")
+with strategy.scope():
+    fg.keras.utils.set_random_seed(0)
+    model = fg.keras.Sequential([fg.keras.Input((4,)), fg.keras.layers.Dense(3, "tanh"), fg.keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+
+class Report(fg.keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        print("step", int(model.optimizer.iterations), flush=True)
+        time.sleep(slow)
+
+backup = fg.keras.callbacks.BackupAndRestore(directory, save_freq=int(save_freq) if save_freq.isdigit() else save_freq)
+model.fit(x, y, batch_size=16, epochs=6, callbacks=[Report(), backup], verbose=0)
+if strategy.cluster_resolver.task_id == 0:
+    print("weights:", sum(float(np.abs(weight).sum()) for weight in model.get_weights()), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("save_freq", "most_lost"), [("4", 4), ("epoch", 10)])
+def test_a_fit_that_is_killed_loses_no_more_steps_than_chosen(tmp_path, save_freq, most_lost):
+    status, output = run_ranks(2, ["-c", FIT, str(tmp_path / "whole"), save_freq, "0"])
+    assert status == 0, output
+    weights = last_number(r"weights: (\S+)", output)
+
+    program = ["-c", FIT, str(tmp_path / "killed"), save_freq]
+    process = start_ranks(2, [*program, "0.02"])
+    lines = [process.stdout.readline()]
+    ranks = re.findall(r"is process (\d+)", lines[0])
+    while "step 37\n" not in lines:
+        lines.append(process.stdout.readline())
+        assert lines[-1], "".join(lines)
+    os.kill(int(ranks[1]), signal.SIGKILL)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode != 0
+    last = last_number(r"step (\d+)", "".join(lines) + output)
+
+    status, output = run_ranks(3, [*program, "0"])
+    assert status == 0, output
+    first = int(re.search(r"step (\d+)", output)[1])
+    assert last - most_lost <= first - 1 <= last
+    assert last_number(r"weights: (\S+)", output) == pytest.approx(weights, rel=1e-4)
