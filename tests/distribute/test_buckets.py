@@ -6,8 +6,8 @@ import numpy as np
 
 import fastgrad as fg
 from fastgrad.compiler.graph.graph import Kind
-from fastgrad.compiler.passes import bucket_collectives
 from fastgrad.compiler.programs.program import Program
+from fastgrad.kernels.collectives import launches
 from fastgrad.ops.collectives import Sharding, all_reduce
 from tests.distribute.ranks import on_ranks
 
@@ -58,7 +58,7 @@ def test_buckets_of_any_size_give_the_bits_of_eager_code(rank, size):
     eager = variables()
     wanted, _ = train(eager, False, rank)
     for bytes_of_bucket in (1, 500, 3000, 1 << 20):
-        bucket_collectives.BUCKET_BYTES = bytes_of_bucket
+        launches.BUCKET_BYTES = bytes_of_bucket
         weights = variables()
         results, run = train(weights, True, rank)
         for one, other in zip(results, wanted, strict=True):
@@ -74,7 +74,7 @@ def test_buckets_of_any_size_give_the_bits_of_eager_code(rank, size):
 
 @on_ranks(2, 3)
 def test_all_ranks_hold_the_same_bits(rank, size):
-    bucket_collectives.BUCKET_BYTES = 1000
+    launches.BUCKET_BYTES = 1000
     weights = variables()
     train(weights, True, rank)
     for weight in weights:
@@ -98,7 +98,7 @@ def test_a_gradient_is_computed_in_its_bucket(rank, size):
 
 @on_ranks(2)
 def test_the_backward_pass_goes_on_after_the_first_bucket_has_started(rank, size):
-    bucket_collectives.BUCKET_BYTES = 400
+    launches.BUCKET_BYTES = 400
     _, run = train(variables(), True, rank)
     program = program_of(run)
     starts, waits = nodes_named(program, "start_all_reduce"), nodes_named(program, "wait_all_reduce")
@@ -164,3 +164,28 @@ def test_a_collective_may_depend_on_another_one(rank, size):
         for result, total in zip(compiled(a, b), sums, strict=True):
             np.testing.assert_allclose(result, total / norm, rtol=1e-5)
     assert program_of(compiled).plan.native
+
+
+@on_ranks(2)
+def test_one_process_may_record_while_the_other_runs_a_program(rank, size):
+    """An uneven batch makes one process record; both start the same transfers in the same order."""
+    launches.BUCKET_BYTES = 1000
+    weights = variables()
+
+    @fg.function
+    def step(x, y):
+        with fg.GradientTape() as tape:
+            loss = loss_of(weights, x, y)
+        gradients = all_reduce(tape.gradient(loss, weights))
+        (total,) = all_reduce([loss])
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.assign_sub(0.05 * gradient)
+        return total
+
+    for number in range(8):
+        x, y = batch(rank, number)
+        count = 16 - 3 * (rank == number % 2) if number % 3 == 2 else 16
+        step(x[:count], y[:count])
+    for weight in weights:
+        low, high = all_reduce([weight], "min")[0], all_reduce([weight], "max")[0]
+        np.testing.assert_array_equal(low.numpy(), high.numpy())

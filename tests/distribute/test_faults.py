@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import time
 
-import numpy as np
 import pytest
 
-from tests.distribute.ranks import ROOT, on_ranks, run_ranks, start_ranks
+from tests.distribute.ranks import run_ranks, start_ranks
 
 MOST_SECONDS = 10.0
 """Seconds within which all ranks end after a fault."""
@@ -19,9 +17,7 @@ MOST_SECONDS = 10.0
 
 def run(program, count=2, **environment):
     """Runs a program of `fault_programs.py`; returns the launcher's status, the output, and the seconds since the fault."""
-    status, output = run_ranks(
-        count, ["-m", "tests.distribute.fault_programs", program], timeout=60, **environment
-    )
+    status, output = run_ranks(count, ["-m", "tests.distribute.fault_programs", program], timeout=60, **environment)
     return status, output, seconds_since_fault(output)
 
 
@@ -32,7 +28,9 @@ def seconds_since_fault(output):
 
 def error_of(output, rank):
     """Returns what a rank printed when it failed."""
-    match = re.search(rf"^rank {rank} of \d+ (failed|stops):(.*?)(?=^rank \d|^Abort|^=====|\Z)", output, re.M | re.S)
+    match = re.search(
+        rf"^rank {rank} of \d+ (failed|stops):(.*?)(?=^rank \d|^Abort|^=====|\Z)", output, re.MULTILINE | re.DOTALL
+    )
     assert match, output
     return match[2]
 
@@ -93,7 +91,7 @@ def test_a_rank_that_a_signal_ends(program, reason):
 
 def test_a_crash_shows_its_traceback():
     _, output, _ = run("crashes")
-    assert re.search(r"Fatal Python error: Segmentation fault.*fault_programs\.py", output, re.S)
+    assert re.search(r"Fatal Python error: Segmentation fault.*fault_programs\.py", output, re.DOTALL)
 
 
 def test_a_dead_rank_is_named_if_the_launcher_lets_others_live():
@@ -108,7 +106,7 @@ def test_ranks_that_end_well(program):
     status, output, _ = run(program)
     assert status == 0, output
     assert output.count("done") == 2
-    assert not re.search(r"^rank \d of \d (failed|stops)", output, re.M)
+    assert not re.search(r"^rank \d of \d (failed|stops)", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("program", ["fails_before_world", "skips_world"])
@@ -133,7 +131,10 @@ def test_a_slow_rank_is_named_in_a_warning():
     ("program", "texts"),
     [
         ("other_shape", ["rank 0 runs all_reduce(float32[16], 'sum')", "rank 1 runs all_reduce(float32[17], 'sum')"]),
-        ("other_shape_in_step", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[1], 'sum')"]),
+        (
+            "other_shape_in_step",
+            ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[1], 'sum')"],
+        ),
         ("other_reduction", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_reduce(float32[4], 'max')"]),
         ("other_order", ["rank 0 runs all_reduce(float32[4], 'max')", "rank 1 runs all_reduce(float32[4], 'sum')"]),
         ("other_order_in_steps", ["rank 0 runs all_reduce(float32[4], 'sum')", "rank 1 runs all_gather(float32[4])"]),
@@ -148,14 +149,19 @@ def test_ranks_that_differ_are_told_in_what(program, texts):
         error = error_of(output, rank)
         for text in texts:
             assert text in error, output
-    assert not re.search(r"^(RESULT|RETURNED)", output, re.M)  # no wrong number
+    assert not re.search(r"^(RESULT|RETURNED)", output, re.MULTILINE)  # no wrong number
 
 
 def test_ranks_of_different_versions_do_not_start():
     status, output, seconds = run("other_version")
     assert status != 0
     assert seconds < MOST_SECONDS
-    assert len(re.findall(r"RuntimeError: The ranks run different versions: numba 0\.1 in rank 1, \S+ in rank 0\.", output)) == 2
+    assert (
+        len(
+            re.findall(r"RuntimeError: The ranks run different versions: numba 0\.1 in rank 1, \S+ in rank 0\.", output)
+        )
+        == 2
+    )
 
 
 def test_a_nan_is_reported_with_its_rank():

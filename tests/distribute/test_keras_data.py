@@ -7,9 +7,10 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ReplicaGroup, gathered, replicas
+from fastgrad.core.replicas import ALONE, replicas
+from fastgrad.ops.replica_messages import gathered
 from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import assert_equal_training, compiled, data, dense_model, sgd
+from tests.distribute.test_keras_fit import all_replicas, assert_equal_training, compiled, data, dense_model, sgd
 
 
 def batches(count=50, size=16):
@@ -51,7 +52,7 @@ def test_each_replica_takes_its_rows_of_all_kinds_of_data(rank, size):
             return {"epochs": 2, **source()}
 
         assert_equal_training(
-            ReplicaGroup(rank, size),
+            all_replicas(),
             dense_model,
             sgd,
             fit_arguments,
@@ -62,7 +63,7 @@ def test_each_replica_takes_its_rows_of_all_kinds_of_data(rank, size):
 
 @on_ranks(2)
 def test_unseeded_shuffles_have_one_order_on_all_replicas(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse", run_eagerly=True)
@@ -74,50 +75,35 @@ def test_unseeded_shuffles_have_one_order_on_all_replicas(rank, size):
     for source in sources:
         seen.clear()
         model.fit(*source, batch_size=8 if len(source) == 2 else None, epochs=2, verbose=0)
-        rows = sum(gathered(group, seen), [])
+        rows = np.concatenate(gathered(group, seen)).tolist()
         assert sorted(rows) == sorted([*x.ravel().tolist()] * 2)
 
 
 @on_ranks(2)
 def test_replicas_with_different_data_get_an_error(rank, size):
-    with replicas(ReplicaGroup(rank, size)):
+    with replicas(all_replicas()):
         model = compiled(dense_model, sgd)
     for source in (batches(50 - 2 * rank), batches(50)[: 4 - rank]):
         with pytest.raises(ValueError, match="replicas have different data"):
             model.fit(iter(source), verbose=0)
 
 
-class LocalBatches:
-    """Batches of one replica, as a strategy distributes a dataset."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __iter__(self):
-        return iter(self.items)
-
-
-class Strategy:
-    """A strategy whose datasets give each replica other batches: rank 1 has fewer."""
-
-    def __init__(self, rank):
-        self.rank = rank
-
-    def experimental_distribute_dataset(self, dataset):
-        whole = [tuple([part.numpy() for part in batch]) for batch in dataset]
-        if self.rank == 0:
-            return LocalBatches([tuple([part[:10] for part in batch]) for batch in whole])
-        return LocalBatches([tuple([part[10:] for part in batch]) for batch in whole[:-1]])
-
-
 @on_ranks(2)
 def test_batches_of_a_distributed_dataset_weigh_by_their_rows(rank, size):
     x, y = data(58)
-    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    whole = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+    def own_batches(context):
+        """Of each batch, rank 0 has 10 rows and rank 1 the others; it has one batch less."""
+        if context.input_pipeline_id == 0:
+            return whole.map(lambda x, y: (x[:10], y[:10]))
+        return whole.take(3).map(lambda x, y: (x[10:], y[10:]))
+
     results = []
-    for group in (ReplicaGroup(rank, size, Strategy(rank)), ReplicaGroup(0, 1)):
+    for group in (all_replicas(), ALONE):
         with replicas(group):
             model = compiled(dense_model, sgd)
+            dataset = whole if group is ALONE else group.strategy.distribute_datasets_from_function(own_batches)
         history = model.fit(dataset, epochs=2, verbose=0)
         results.append([*model.get_weights(), history.history["loss"], history.history["accuracy"]])
     for value, expected in zip(*results, strict=True):
@@ -127,7 +113,7 @@ def test_batches_of_a_distributed_dataset_weigh_by_their_rows(rank, size):
 @on_ranks(2)
 def test_single_batches_equal_one_process(rank, size):
     models = []
-    for group in (ReplicaGroup(rank, size), ReplicaGroup(0, 1)):
+    for group in (all_replicas(), ALONE):
         with replicas(group):
             models.append(compiled(dense_model, sgd))
     x, y = data(9)
@@ -162,7 +148,7 @@ def test_custom_steps_and_several_outputs(rank, size):
     x, y = data(32)
     targets = {"a": x[:, :3], "b": y.astype(np.float32)}
     results = []
-    for group in (ReplicaGroup(rank, size), ReplicaGroup(0, 1)):
+    for group in (all_replicas(), ALONE):
         with replicas(group):
             model = compiled(Custom, sgd, loss={"a": "mse", "b": "mae"}, metrics={"a": ["mae"], "b": ["mse"]})
         history = model.fit(x, targets, batch_size=16, epochs=2, shuffle=False, verbose=0)
@@ -177,7 +163,7 @@ def test_custom_steps_and_several_outputs(rank, size):
 
 @on_ranks(2)
 def test_the_step_is_one_program_with_the_reduction_inside(rank, size):
-    with replicas(ReplicaGroup(rank, size)):
+    with replicas(all_replicas()):
         model = compiled(dense_model, sgd)
     model.fit(*data(64), batch_size=16, epochs=3, verbose=0)
     report = str(model.make_train_function().report())
@@ -201,7 +187,7 @@ def test_metrics_without_an_aggregation_must_be_equal(rank, size):
 
     x = np.arange(4.0, dtype=np.float32)[:, None]
     for aggregation, expected in (("mean", 2.0), ("only_first_replica", 1.0), ("sum", 4.0), ("none", None)):
-        with replicas(ReplicaGroup(rank, size)):
+        with replicas(all_replicas()):
             model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             model.compile("sgd", "mse", metrics=[Last(aggregation)])
         if expected is None:

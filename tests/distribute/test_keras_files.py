@@ -11,9 +11,13 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ReplicaGroup, from_first_replica, gathered, replicas, run_on_first_replica
+from fastgrad.core.replicas import replicas
+from fastgrad.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
 from tests.distribute.ranks import on_ranks, run_ranks
-from tests.distribute.test_keras_fit import adam, compiled, data, dense_model
+from tests.distribute.test_keras_fit import adam, all_replicas, compiled, data, dense_model
+
+
+ON_READ = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
 
 
 def shared_folder(group):
@@ -34,7 +38,7 @@ def model_with_own_statistics():
 
 @on_ranks(2)
 def test_models_are_written_once_and_read_by_all(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     folder = shared_folder(group)
     with replicas(group):
         model = compiled(model_with_own_statistics, adam)
@@ -61,7 +65,7 @@ def test_models_are_written_once_and_read_by_all(rank, size):
 
 @on_ranks(2)
 def test_an_error_of_the_writer_is_raised_by_all(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = compiled(dense_model, adam)
     with pytest.raises(FileNotFoundError, match="folder does not exist"):
@@ -73,12 +77,14 @@ def test_an_error_of_the_writer_is_raised_by_all(rank, size):
 
 @on_ranks(2)
 def test_checkpoints_of_a_custom_loop(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     folder = shared_folder(group)
     with replicas(group):
         weights, metric = tf.Variable([1.0, 2.0]), keras.metrics.Mean()
         optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
-        checkpoint = tf.train.Checkpoint(weights=weights, optimizer=optimizer, metric=metric)
+        counter = tf.Variable(0.0, **ON_READ)
+        checkpoint = tf.train.Checkpoint(weights=weights, optimizer=optimizer, metric=metric, counter=counter)
+    group.strategy.run(lambda: counter.assign(rank + 2.0))
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=2)
     gradients = [tf.constant([1.0 + rank, 0.0]), tf.constant([0.0, 2.0])]
     optimizer.apply_gradients([(gradients[0], weights)])
@@ -90,11 +96,15 @@ def test_checkpoints_of_a_custom_loop(rank, size):
     with replicas(group):
         new_weights, new_metric = tf.Variable([0.0, 0.0]), keras.metrics.Mean()
         new_optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2)
-        restored = tf.train.Checkpoint(weights=new_weights, optimizer=new_optimizer, metric=new_metric)
+        new_counter = tf.Variable(0.0, **ON_READ)
+        restored = tf.train.Checkpoint(
+            weights=new_weights, optimizer=new_optimizer, metric=new_metric, counter=new_counter
+        )
     restored.restore(tf.train.latest_checkpoint(folder))
     new_optimizer.build([new_weights])
     totals = gathered(group, (float(new_metric.total), float(new_metric.count)))
     assert totals == [(9.0, 3.0), (0.0, 0.0)]
+    assert float(new_counter.numpy()) == float(counter.numpy()) == 5.0
     for each_optimizer, each_weights in ((optimizer, weights), (new_optimizer, new_weights)):
         each_optimizer.apply_gradients([(gradients[1], each_weights)])
         np.testing.assert_allclose(each_weights.numpy(), [1.0 - 0.5 * 3 / 2, 2.0 - 0.5 * 4 / 2])
@@ -132,7 +142,7 @@ def fit_with_backup(group, folder, save_freq="epoch", interrupt=None, make_model
 
 def resumed_training(rank, size):
     """A run that continues the backup of another number of ranks; it writes its weights to a file."""
-    group, folder = ReplicaGroup(rank, size), os.environ["BACKUP"]
+    group, folder = all_replicas(), os.environ["BACKUP"]
     interrupt = [int(n) for n in os.environ["INTERRUPT"].split()] or None
     results = fit_with_backup(group, folder, int(os.environ["FREQUENCY"]) or "epoch", interrupt)
     assert (results is None) == (interrupt is not None)
@@ -169,7 +179,7 @@ def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency,
 
 @on_ranks(2)
 def test_one_rank_prints_and_writes_logs(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     folder = shared_folder(group) / str(rank)
     folder.mkdir()
     with replicas(group):
@@ -193,7 +203,7 @@ def test_one_rank_prints_and_writes_logs(rank, size):
 
 @on_ranks(2)
 def test_a_callback_of_one_rank_stops_all(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = compiled(dense_model, adam)
 

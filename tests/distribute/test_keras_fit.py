@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ReplicaGroup, gathered, replicas
+from fastgrad.core.replicas import ALONE, replica_group, replicas
+from fastgrad.ops.replica_messages import gathered
 from tests.distribute.ranks import on_ranks
+
+
+def all_replicas():
+    """Returns the group of all processes, as the scope of a strategy enters it."""
+    with tf.distribute.MultiWorkerMirroredStrategy().scope():
+        return replica_group()
 
 
 def data(count=70, features=6, classes=3, seed=0):
@@ -37,7 +45,7 @@ def compiled(make_model, optimizer, **options):
 def fitted(group, make_model, optimizer, fit_arguments, **options):
     """Returns a trained model and its history, of all replicas and of one process."""
     results = []
-    for current in (group, ReplicaGroup(0, 1)):
+    for current in (group, ALONE):
         with replicas(current):
             model = compiled(make_model, optimizer, **options)
         arguments = fit_arguments()
@@ -71,7 +79,7 @@ def adam():
 
 @on_ranks(2, 3)
 def test_fit_equals_one_process(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     for run_eagerly in (False, True):
         for optimizer in (sgd, adam):
             model, single = assert_equal_training(

@@ -6,9 +6,10 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ReplicaGroup, gathered, replica_step, replicas
+from fastgrad.core.replicas import ALONE, replica_step, replicas
+from fastgrad.ops.replica_messages import gathered
 from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import adam, assert_equal_training, data, sgd
+from tests.distribute.test_keras_fit import adam, all_replicas, assert_equal_training, data, sgd
 
 LAYERS = keras.layers
 
@@ -46,7 +47,7 @@ def tokens(limit, count=41):
 def test_synchronized_batch_normalization_equals_one_process(rank, size):
     for run_eagerly in (False, True):
         assert_equal_training(
-            ReplicaGroup(rank, size),
+            all_replicas(),
             normalized_model,
             sgd,
             lambda: {"data": data(50), "batch_size": 14, "epochs": 3, "shuffle": False, "validation_data": data(9)},
@@ -61,7 +62,7 @@ def test_replicas_without_rows_take_part_in_the_step(rank, size):
     # The last batch has one row: rank 1 has none.
     for make_model in (normalized_model, lambda: normalized_model(renorm=True)):
         assert_equal_training(
-            ReplicaGroup(rank, size),
+            all_replicas(),
             make_model,
             sgd,
             lambda: {"data": data(17), "batch_size": 16, "epochs": 2, "shuffle": False},
@@ -76,7 +77,7 @@ def test_masked_synchronized_moments_are_those_of_all_rows(rank, size):
     x = (rng.standard_normal((5, 4, 3)) * 3 + 100).astype(np.float32)
     mask = rng.random((5, 4)) < 0.6
     results = []
-    for group in (ReplicaGroup(rank, size), ReplicaGroup(0, 1)):
+    for group in (all_replicas(), ALONE):
         with replicas(group):
             layer = LAYERS.BatchNormalization(synchronized=True, momentum=0.0)
             rows = slice(0, 3) if rank == 0 else slice(3, 5)
@@ -99,7 +100,7 @@ def test_masked_synchronized_moments_are_those_of_all_rows(rank, size):
 
 @on_ranks(2)
 def test_own_batch_normalization_has_averaged_statistics_when_it_is_read(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = keras.Sequential([LAYERS.Input((2,)), LAYERS.BatchNormalization(momentum=0.0)])
         model.compile("sgd", "mse")
@@ -116,7 +117,7 @@ def test_embedding_and_lstm_equal_one_process(rank, size):
         for optimizer in (sgd, adam):
             for run_eagerly in (False, True):
                 assert_equal_training(
-                    ReplicaGroup(rank, size),
+                    all_replicas(),
                     make_model,
                     optimizer,
                     lambda limit=limit: {"data": tokens(limit), "batch_size": 8, "epochs": 2, "shuffle": False},
@@ -139,7 +140,7 @@ def test_masked_losses_are_means_over_the_rows_of_all_replicas(rank, size):
 
     for reduction in ("sum_over_batch_size", "mean_with_sample_weight", "sum"):
         assert_equal_training(
-            ReplicaGroup(rank, size),
+            all_replicas(),
             make_model,
             lambda: keras.optimizers.SGD(0.05),
             lambda: {
@@ -156,7 +157,7 @@ def test_masked_losses_are_means_over_the_rows_of_all_replicas(rank, size):
 
 @on_ranks(2)
 def test_dropout_differs_between_replicas_and_initial_values_do_not(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     tf.random.set_seed(1)
     with replicas(group):
         kernel = LAYERS.Dense(3)
@@ -180,7 +181,7 @@ def test_dropout_differs_between_replicas_and_initial_values_do_not(rank, size):
 
 @on_ranks(2)
 def test_layers_built_after_the_scope_start_with_equal_weights(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = keras.Sequential([LAYERS.Dense(4), LAYERS.Dropout(0.5), LAYERS.Dense(3)])
         model.compile("sgd", "mse")

@@ -7,9 +7,18 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ReplicaGroup, gathered, replicas
+from fastgrad.core.replicas import ALONE, replicas
+from fastgrad.ops.replica_messages import gathered
 from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import adam, assert_equal_training, compiled, data, dense_model, fitted
+from tests.distribute.test_keras_fit import (
+    adam,
+    all_replicas,
+    assert_equal_training,
+    compiled,
+    data,
+    dense_model,
+    fitted,
+)
 
 OPTIMIZERS = {
     "sgd": lambda **options: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, **options),
@@ -17,7 +26,6 @@ OPTIMIZERS = {
     "adamw": lambda **options: keras.optimizers.AdamW(0.01, **options),
     "rmsprop": lambda **options: keras.optimizers.RMSprop(0.01, **options),
 }
-ALONE = ReplicaGroup(0, 1)
 
 
 def steps_of(group, optimizer, gradients, initial, compiled_step):
@@ -58,7 +66,7 @@ def test_gradients_are_summed_before_they_are_clipped(rank, size):
         for options in [{}, *(cases if name in ("sgd", "adam") else [])]:
             for compiled_step in (False, True):
                 optimizer, own = steps_of(
-                    ReplicaGroup(rank, size),
+                    all_replicas(),
                     lambda make=make, options=options: make(**options),
                     all_gradients[rank],
                     initial,
@@ -82,7 +90,7 @@ def test_rows_of_embeddings_stay_rows_or_become_dense(rank, size):
             np.add.at(dense, index, value)
         for make in (OPTIMIZERS["sgd"], OPTIMIZERS["adam"]):
             for compiled_step in (False, True):
-                with replicas(ReplicaGroup(rank, size)):
+                with replicas(all_replicas()):
                     table, optimizer = tf.Variable(tf.ones((table_rows, 6))), make()
                 single_table, single = tf.Variable(tf.ones((table_rows, 6))), make()
 
@@ -99,7 +107,7 @@ def test_rows_of_embeddings_stay_rows_or_become_dense(rank, size):
 
 @on_ranks(2)
 def test_gradients_that_are_summed_already_are_not_summed_again(rank, size):
-    with replicas(ReplicaGroup(rank, size)):
+    with replicas(all_replicas()):
         optimizer, variable = keras.optimizers.SGD(1.0), tf.Variable([0.0])
     optimizer.apply_gradients([(tf.constant([1.0]), variable)], skip_gradients_aggregation=True)
     assert variable.numpy() == [-1.0]
@@ -113,7 +121,7 @@ def test_gradients_that_are_summed_already_are_not_summed_again(rank, size):
 def test_an_overflow_in_one_replica_skips_the_step_in_all(rank, size):
     for accumulated in (None, 2):
         for compiled_step in (False, True):
-            with replicas(ReplicaGroup(rank, size)):
+            with replicas(all_replicas()):
                 variable = tf.Variable([1.0, 2.0])
                 inner = keras.optimizers.SGD(1.0, gradient_accumulation_steps=accumulated)
                 optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
@@ -136,7 +144,7 @@ def half_model():
     return keras.Sequential(
         [
             keras.layers.Input((6,)),
-            keras.layers.Dense(8, activation="tanh", dtype="mixed_float16"),
+            keras.layers.Dense(8, dtype="mixed_float16"),
             keras.layers.Dense(3, dtype="float32"),
         ]
     )
@@ -145,14 +153,14 @@ def half_model():
 @on_ranks(2)
 def test_mixed_precision_with_an_overflow_on_one_rank_equals_one_process(rank, size):
     x, y = data(64)
-    x[20] = 6e4  # in a batch of 16, row 4: only rank 0 overflows
+    x[20] = 3e4  # in a batch of 16, row 4: only rank 0 overflows
 
     def scaled():
-        return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05), initial_scale=2.0**6)
+        return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05), initial_scale=2.0**10)
 
     for run_eagerly in (False, True):
         model, single = assert_equal_training(
-            ReplicaGroup(rank, size),
+            all_replicas(),
             half_model,
             scaled,
             lambda: {"data": (x, y), "batch_size": 16, "epochs": 2, "shuffle": False},
@@ -161,7 +169,7 @@ def test_mixed_precision_with_an_overflow_on_one_rank_equals_one_process(rank, s
             atol=5e-3,
             metrics=[],
         )
-        assert float(model.optimizer.dynamic_scale) == float(single.optimizer.dynamic_scale) < 2.0**6
+        assert float(model.optimizer.dynamic_scale) == float(single.optimizer.dynamic_scale) == 2.0**8
         assert int(model.optimizer.iterations) == int(single.optimizer.iterations)
 
 
@@ -171,7 +179,7 @@ def test_accumulation_and_averages_in_fit_equal_one_process(rank, size):
         for run_eagerly in (False, True):
             assert_training = {"data": data(70), "batch_size": 16, "epochs": 3, "shuffle": False}
             (model, history), (single, expected) = fitted(
-                ReplicaGroup(rank, size),
+                all_replicas(),
                 dense_model,
                 lambda options=options: OPTIMIZERS["adam"](**options),
                 lambda arguments=assert_training: dict(arguments),
@@ -186,7 +194,7 @@ def test_accumulation_and_averages_in_fit_equal_one_process(rank, size):
 def test_the_same_world_gives_the_same_bits(rank, size):
     results = []
     for _ in range(2):
-        with replicas(ReplicaGroup(rank, size)):
+        with replicas(all_replicas()):
             model = compiled(dense_model, adam)
         history = model.fit(*data(), batch_size=16, epochs=2, verbose=0)
         results.append([*[w.tobytes() for w in model.get_weights()], repr(history.history)])
@@ -195,7 +203,7 @@ def test_the_same_world_gives_the_same_bits(rank, size):
 
 @on_ranks(2)
 def test_an_optimizer_of_another_scope_joins_its_model(rank, size):
-    group = ReplicaGroup(rank, size)
+    group = all_replicas()
     with replicas(group):
         model = dense_model()
     model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -207,7 +215,7 @@ def test_an_optimizer_of_another_scope_joins_its_model(rank, size):
 
 @on_ranks(2)
 def test_replicas_with_different_gradients_get_an_error(rank, size):
-    with replicas(ReplicaGroup(rank, size)):
+    with replicas(all_replicas()):
         optimizer, variables = keras.optimizers.SGD(0.1), [tf.Variable([1.0]), tf.Variable([2.0])]
     gradients = [tf.constant([1.0]), tf.constant([1.0]) if rank else None]
     with pytest.raises(tf.errors.UnavailableError):

@@ -20,7 +20,7 @@ from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
-from fastgrad.core.replicas import initial_value_of_first_replica, replica_group
+from fastgrad.core.replicas import replica_group
 from fastgrad.core.scopes import current_name_scope
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
@@ -161,9 +161,7 @@ class Variable(Operand):
                 f"with the explicitly supplied `shape` argument ({shape})."
             )
         group = replica_group()
-        if group.size > 1:  # as in TensorFlow, all replicas of a strategy start with the value of the first
-            if group.strategy is None:
-                value = Tensor(initial_value_of_first_replica(group, moved(value._array, None), name))
+        if group.size > 1:
             self._replicas = group
         # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)

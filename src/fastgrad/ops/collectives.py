@@ -6,6 +6,7 @@ one after the other. Programs run other operations in between (`compiler/passes/
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ from fastgrad.errors import InvalidArgumentError, UnavailableError
 from fastgrad.kernels.collectives.world import finish_transfers, world
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import zeros_like
+from fastgrad.ops.joining import concat
 from fastgrad.ops.kernel_launches import kernel_operation, launches_from
+from fastgrad.ops.shaping import reshape
 
 REDUCTIONS = ("sum", "mean", "min", "max")
 """What `all_reduce` computes."""
@@ -34,11 +37,11 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
     raise UnavailableError(job.explain())
 
 
-def _agree(name: str, tensors: Sequence[Tensor], *details: Any) -> None:
+def _agree(name: str, arrays: Sequence[np.ndarray], *details: Any) -> None:
     """Compares a collective with those of the other ranks, the first time that its signature runs."""
     from fastgrad.kernels.collectives.agreement import agree_on_collective
 
-    if not agree_on_collective(name, [x._array for x in tensors], *details):
+    if not agree_on_collective(name, arrays, *details):
         _raise_failure()
 
 
@@ -61,29 +64,36 @@ def _stage(name: str, module: str, function: str, result: Rule) -> Operation:
 
 def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
     """Returns the ``run`` of a collective: its stages, one after the other."""
-    first, *others = stages
+    first, *middle, last = stages
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
         if world().size == 1:
             return tuple([x.copy() for x in arrays])
-        values = first.run(*arrays, **attributes)
-        shapes = tuple([x.shape for x in arrays])
+        results: list[Any] = [None] * len(arrays)
+        started: list[tuple[list[int], Any, dict[str, Any]]] = []
         try:
-            for stage in others:
-                values = stage.run(*values, **attributes, shapes=shapes)
+            for positions in _from_launches("bucket_positions", arrays):
+                inputs = [arrays[position] for position in positions]
+                options = {**attributes, "shapes": tuple([x.shape for x in inputs])}
+                _agree("all_reduce", inputs, attributes.get("reduce_op", "bfloat16"))
+                values = first.run(*inputs, **attributes)
+                for stage in middle:
+                    values = stage.run(*values, **options)
+                started.append((positions, values, options))
+            for positions, values, options in started:
+                for position, result in zip(positions, last.run(*values, **options), strict=True):
+                    results[position] = result
         except BaseException:
-            finish_transfers(values)
+            finish_transfers(started)
             raise
-        return values
+        return tuple(results)
 
     return run
 
 
-def _layout(module: str, kind: str, arrays: Sequence[Any]) -> Any:
-    """Returns the layout of arrays in a bucket; imports its module at the first call."""
-    import importlib
-
-    return getattr(importlib.import_module(f"fastgrad.kernels.collectives.{module}"), kind)(arrays)
+def _from_launches(name: str, arrays: Sequence[Any], module: str = "launches") -> Any:
+    """Returns what a function of a module in ``fastgrad.kernels.collectives`` gives; imports the module at the first call."""
+    return getattr(importlib.import_module(f"fastgrad.kernels.collectives.{module}"), name)(arrays)
 
 
 def _specs(shapes: Sequence[tuple[int, ...]], dtype: Any) -> tuple[ArraySpec, ...]:
@@ -94,15 +104,15 @@ _TICKET = ArraySpec((1,), np.dtype(np.int64))
 
 
 def _bucket(arrays: Sequence[Any]) -> ArraySpec:
-    return ArraySpec((_layout("launches", "BucketLayout", arrays).count,), arrays[0].dtype)
+    return ArraySpec((_from_launches("BucketLayout", arrays).count,), arrays[0].dtype)
 
 
 def _wire_parts(arrays: Sequence[Any]) -> ArraySpec:
-    return ArraySpec((_layout("bfloat16", "PartLayout", arrays).count,), np.dtype(np.uint16))
+    return ArraySpec((_from_launches("PartLayout", arrays, "bfloat16").count,), np.dtype(np.uint16))
 
 
 def _part(arrays: Sequence[Any]) -> ArraySpec:
-    return ArraySpec((_layout("launches", "PartsLayout", arrays).part,), arrays[0].dtype)
+    return ArraySpec((_from_launches("PartsLayout", arrays).part,), arrays[0].dtype)
 
 
 def _all_reduce_gradient(needs: Any, g: Any, y: Any, *xs: Tensor, reduce_op: str) -> Sequence[Tensor]:
@@ -290,7 +300,6 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str |
         total = "sum" if reduce_op == "mean" else reduce_op
         given = [wide[number] for number in numbers]
         is_narrow = wire_dtype == "bfloat16" and total == "sum" and dtype == np.float32
-        _agree("all_reduce", given, "bfloat16" if is_narrow else total)
         if is_narrow:
             reduced = Operation.__call__(_all_reduce_bfloat16, *given)
         else:
@@ -317,7 +326,7 @@ def all_gather(tensor: Any) -> Tensor:
         )
     if world().size == 1:
         return x
-    _agree("all_gather", [x])
+    _agree("all_gather", [x._array])
     return Operation.__call__(_all_gather, x)
 
 
@@ -337,7 +346,7 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
     if world().size == 1:
         return x
-    _agree("broadcast", [x], root)
+    _agree("broadcast", [x._array], root)
     return Operation.__call__(_broadcast, x, root=root)
 
 
@@ -356,9 +365,9 @@ class Sharding:
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
-        self.shapes = tuple(map(tuple, shapes))
+        self.shapes = tuple([tuple(shape) for shape in shapes])
         arrays = _specs(self.shapes, dtype)
-        layout = _layout("launches", "PartsLayout", arrays)
+        layout = _from_launches("PartsLayout", arrays)
         self.size: int = layout.part
         self.pieces: list[tuple[int, int, int, int]] = []
         start = world().rank * self.size
@@ -370,10 +379,30 @@ class Sharding:
 
     def reduce_scatter(self, tensors: Sequence[Tensor]) -> Tensor:
         """Returns the part of this process of the sums of tensors over all processes, a vector; gaps are zero."""
+        if world().size == 1:
+            return self.part_of(tensors)
         started = Operation.__call__(_start_reduce_scatter, *tensors)
-        return Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+        part: Tensor = Operation.__call__(_wait_reduce_scatter, *started, shapes=self.shapes)[0]
+        return part
 
     def gather(self, part: Tensor) -> tuple[Tensor, ...]:
         """Returns the tensors, given the part of this process."""
+        if world().size == 1:
+            pieces = zip(self.pieces, self.shapes, strict=True)
+            return tuple([reshape(part[at : at + last - first], shape) for (_, first, last, at), shape in pieces])
         started = Operation.__call__(_start_gather_parts, part, shapes=self.shapes)
-        return Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)
+        tensors: tuple[Tensor, ...] = Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)
+        return tensors
+
+    def part_of(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Returns the part of this process of tensors that it has all of, a vector; gaps are zero."""
+        pieces: list[Tensor] = []
+        end = 0
+        for number, first, last, at in [*self.pieces, (0, 0, 0, self.size)]:
+            if at > end:
+                pieces.append(convert_to_tensor(np.zeros(at - end, tensors[0]._array.dtype)))
+            if last > first:
+                pieces.append(reshape(tensors[number], (-1,))[first:last])
+            end = at + last - first
+        joined: Tensor = concat(pieces, 0)
+        return joined

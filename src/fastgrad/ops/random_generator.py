@@ -186,7 +186,7 @@ class Generator:
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
         words = self.take(draws.element_count(shape))
         stream = random_stream()
-        if not stream:
+        if stream is None:
             return words
         # The state is the same on all replicas, so a checkpoint fits any number of them. The counter's high word tells
         # their draws apart: draws of one stream do not reach the next multiple of 2**32 there.

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.replicas import ReplicaGroup, gathered
+from fastgrad.core.replicas import ReplicaGroup
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.collectives import all_gather, all_reduce
 from fastgrad.ops.joining import concat
 from fastgrad.ops.padding import pad
+from fastgrad.ops.replica_messages import gathered
 from fastgrad.ops.segments import unsorted_segment_sum
 
 

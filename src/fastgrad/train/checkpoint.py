@@ -11,19 +11,10 @@ import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
-from fastgrad.core.replicas import (
-    ALONE,
-    ReplicaGroup,
-    average_on_read,
-    gathered,
-    is_summed,
-    replica_group,
-    replicas,
-    run_on_first_replica,
-    sum_over_replicas,
-)
+from fastgrad.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
+from fastgrad.ops.replica_messages import average_on_read, gathered, is_summed, run_on_first_replica, sum_over_replicas
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import (
@@ -130,7 +121,7 @@ class Checkpoint:
         values: dict[str, np.ndarray] = {}
         for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
             if isinstance(obj, Variable):
-                values[name] = moved(obj._array, None)
+                values[name] = moved(obj._array, None) if group.size == 1 else obj.numpy()
                 if group.size > 1 and is_summed(obj):
                     values[name] = sum_over_replicas(gathered(group, values[name]))
             elif hasattr(obj, "saves_state"):

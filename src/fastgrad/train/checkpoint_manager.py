@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.core.replicas import from_first_replica, run_on_first_replica
+from fastgrad.ops.replica_messages import from_first_replica, run_on_first_replica
 from fastgrad.train.checkpoint import Checkpoint, checkpoint_path
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 
@@ -133,11 +133,15 @@ class CheckpointManager:
         )
         self._kept, self._last_preserved = timestamp_by_path, last_preserved
         self._last_step = self._last_step if step is None else step
-        for old_path in surplus_paths:  # deletes after the state file is updated, so that it never names a missing file
-            with contextlib.suppress(FileNotFoundError):
-                if not group.rank and self._is_inside(old_path):
-                    os.unlink(checkpoint_path(old_path))
+        # Deletes after the state file is updated, so that it never names a missing file.
+        run_on_first_replica(group, lambda: self._delete(surplus_paths))
         return path
+
+    def _delete(self, paths: list[str]) -> None:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                if self._is_inside(path):
+                    os.unlink(checkpoint_path(path))
 
     def _is_inside(self, path: str) -> bool:
         """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""

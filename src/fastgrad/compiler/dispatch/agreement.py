@@ -31,7 +31,8 @@ def compare_with_other_ranks(name: str, graph: Graph) -> None:
     types = [
         ", ".join(value.type_text for value in node.outputs)
         for node in graph.nodes
-        if node.kind is Kind.ARGUMENT or (node.kind is Kind.CONSTANT and node.payload.ndim)  # batches, and captured data
+        if node.kind is Kind.ARGUMENT
+        or (node.kind is Kind.CONSTANT and node.payload.ndim)  # batches, and captured data
     ]
     if not agree_on_program(name, types, list(_lines(graph))):
         importlib.import_module("fastgrad.ops.collectives")._raise_failure()

@@ -1,23 +1,23 @@
 """Starts collectives as soon as their inputs are computed, and waits for them when their results are read.
 
 A reduction of all gradients would wait for the last of them, and the program for the reduction. So the gradients are
-computed as early as possible. As soon as some megabytes of them are there, their reduction starts, and the backward pass
-goes on meanwhile. The program waits for a bucket before it reads one of its results.
+computed as early as possible. As soon as those of one bucket are there, its reduction starts, and the backward pass goes on
+meanwhile. The program waits for a bucket before it reads one of its results.
+
+Buckets, and the order in which transfers start, follow from the recording alone, and eager code has the same. So a process
+may run eagerly, or record, while the others run a program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, size_of
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_pure, operation_of, with_inputs
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import specs_of
-
-BUCKET_BYTES = 2 << 20
-"""The bytes from which on a bucket is full; see benchmarks/distributed.py."""
 
 
 def bucket_collectives(graph: Graph) -> Graph:
@@ -26,15 +26,12 @@ def bucket_collectives(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed. Other nodes keep their order, but for those that only collectives read.
     """
-    starts = [node for node in graph.nodes if _part_of_row(node, "is_start")]
-    if starts:
-        graph = Graph(_Schedule(graph, starts).nodes(), graph.results)
+    if not any(_part_of_row(node, "is_collective") for node in graph.nodes):
+        return graph
     for node in graph.nodes:
         if _part_of_row(node, "stages"):
             graph = _with_inputs_once(graph, node)
-            (node,) = [one for one in graph.nodes if one.outputs and one.outputs[0] is node.outputs[0]]
-            graph = Graph(_Schedule(graph, [node], node).nodes(), graph.results)
-    return graph
+    return Graph(_Schedule(graph).scheduled_nodes(), graph.results)
 
 
 def _part_of_row(node: Node, part: str) -> object:
@@ -58,98 +55,136 @@ def _with_inputs_once(graph: Graph, reduction: Node) -> Graph:
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 
+class _Bucket:
+    """Some inputs of a reduction, or the inputs of a collective that is not split.
+
+    Attributes:
+        node: the collective.
+        inputs, outputs: those in the bucket.
+    """
+
+    def __init__(self, node: Node, positions: Sequence[int] | None = None) -> None:
+        self.node = node
+        self.inputs = node.inputs if positions is None else tuple([node.inputs[i] for i in positions])
+        self.outputs = node.outputs if positions is None else tuple([node.outputs[i] for i in positions])
+
+
 class _Schedule:
     """A new order of a graph's nodes.
 
     Args:
         graph: the graph.
-        collectives: the nodes whose inputs are computed as early as possible.
-        reduction: the one of them that is split into buckets; the others start as early as possible.
     """
 
-    def __init__(self, graph: Graph, collectives: Sequence[Node], reduction: Node | None = None) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.reduction = reduction
-        self.early = set().union(*[_nodes_only_for(graph, node) for node in collectives])
-        self.early.update(id(node) for node in collectives if node is not reduction)
-        self.result_of = {}
-        if reduction is not None:
-            self.result_of = {id(x): y for x, y in zip(reduction.inputs, reduction.outputs, strict=True)}
-        self.open: list[Value] = []  # the inputs of the bucket that is being filled
-        self.stages: list[Node] = []  # the nodes between the start of the last bucket and its end
+        self.transfers: list[_Bucket] = []  # in the order in which they start
+        for node in graph.nodes:
+            if _part_of_row(node, "stages"):
+                self.transfers += [_Bucket(node, positions) for positions in _bucket_positions(node.inputs)]
+            elif _part_of_row(node, "is_collective") and not _part_of_row(node, "is_wait"):
+                self.transfers.append(_Bucket(node))
+        self.next_transfer = 0
+        self.movable = [node for node in graph.nodes if _part_of_row(node, "stages") or _part_of_row(node, "is_start")]
+        self.early = _nodes_only_for(graph, self.movable)
+        self.nodes: list[Node] = []
+        self.placed: set[int] = set()  # ids of nodes
+        self.made: set[int] = set()  # ids of values
+        self.readers: dict[int, list[Node]] = {}  # by value: the early nodes that read it
+        self.missing: dict[int, int] = {}  # by early node: the number of its inputs that are not computed yet
+        for node in graph.nodes:
+            if id(node) in self.early:
+                inputs = set(map(id, node.inputs))
+                self.missing[id(node)] = len(inputs)
+                for key in inputs:
+                    self.readers.setdefault(key, []).append(node)
+        self.pending_stages: list[Node] = []  # the nodes between the start of the last bucket and its end
         self.waits: dict[int, Node] = {}  # by result: the node that waits for it
         self.numbers = max((value.number for node in graph.nodes for value in node.outputs), default=0)
 
-    def nodes(self) -> Iterator[Node]:
-        """Yields the nodes of the new graph."""
-        readers: dict[int, list[Node]] = {}  # by value: the early nodes that read it
-        missing: dict[int, int] = {}  # by early node: the number of its inputs that are not computed yet
-        moved: set[int] = set()
-        for node in self.graph.nodes:
-            if id(node) in self.early:
-                missing[id(node)] = len(set(map(id, node.inputs)))
-                for key in set(map(id, node.inputs)):
-                    readers.setdefault(key, []).append(node)
+    def scheduled_nodes(self) -> list[Node]:
+        """Returns the nodes of the new graph."""
         # Constants first, and reads of variables, which are assigned at the end: no early node waits for them.
         first = [node for node in self.graph.nodes if node.kind in {Kind.CONSTANT, Kind.READ}]
         others = [node for node in self.graph.nodes if node.kind not in {Kind.CONSTANT, Kind.READ}]
+        movable = set(map(id, self.movable))
         for node in [*first, *others]:
-            if node is self.reduction:
-                yield from self._close()
-                continue
-            if _part_of_row(node, "is_wait") and readers.keys().isdisjoint(map(id, node.outputs)):
+            if id(node) in movable:
+                for value in node.inputs:
+                    self._wait_for(value)
+                self._place_ready([])  # it starts at the latest now
+            elif _part_of_row(node, "is_wait"):
                 self.waits.update({id(value): node for value in node.outputs})
-                continue
-            if id(node) in moved or missing.get(id(node)):
-                continue  # an early node comes as soon as its inputs are there
-            ready = [node]
-            while ready:
-                one = ready.pop(0)
-                for value in one.inputs:
-                    yield from self._wait_for(value)
-                yield one
-                moved.add(id(one))
-                yield from self._fill(one)
-                for value in one.outputs:
-                    for reader in readers.get(id(value), ()):
-                        missing[id(reader)] -= 1
-                        if missing[id(reader)] == 0:
-                            ready.append(reader)
+            elif id(node) not in self.placed:
+                self._place_ready([node])  # at the latest now: an early node comes as soon as its inputs are there
         for value in self.graph.results:
-            yield from self._wait_for(value)
-        yield from dict.fromkeys(self.waits.values())
+            self._wait_for(value)
+        self._place_pending_stages()
+        self.nodes += dict.fromkeys(self.waits.values())
+        return self.nodes
 
-    def _fill(self, node: Node) -> Iterator[Node]:
-        """Adds the results of a node that are reduced to the open bucket; starts the bucket if it is full."""
-        for value in node.outputs:
-            if id(value) in self.result_of and value not in self.open:
-                self.open.append(value)
-                if sum(map(size_of, self.open)) >= BUCKET_BYTES:
-                    yield from self._close()
+    def _place_ready(self, ready: list[Node]) -> None:
+        """Places nodes, and all early nodes and transfers that then have their inputs."""
+        while True:
+            outputs = self._start_transfers()
+            for node in ready:
+                if id(node) in self.placed:
+                    continue
+                for value in node.inputs:
+                    self._wait_for(value)
+                self.nodes.append(node)
+                self.placed.add(id(node))
+                self.made.update(map(id, node.outputs))
+                outputs += node.outputs
+                if self._is_next(node):
+                    self.next_transfer += 1
+            if not outputs:
+                return
+            ready = []
+            for value in outputs:
+                for reader in self.readers.get(id(value), ()):
+                    self.missing[id(reader)] -= 1
+                    if self.missing[id(reader)] == 0:
+                        ready.append(reader)
 
-    def _close(self) -> Iterator[Node]:
-        """Starts the open bucket; the bucket before it comes to its next stage."""
-        if not self.open:
-            return
-        assert self.reduction is not None
-        yield from self._continue()
-        inputs, self.open = tuple(self.open), []
-        attributes = self.reduction.attributes
-        outputs = tuple([self.result_of[id(value)] for value in inputs])
-        first, *middle, last = self.reduction.payload.stages
-        node = self._new_node(first, inputs, attributes)
-        yield node
-        attributes = {**attributes, "shapes": tuple([value.shape for value in outputs])}
+    def _is_next(self, node: Node) -> bool:
+        return self.next_transfer < len(self.transfers) and self.transfers[self.next_transfer].node is node
+
+    def _start_transfers(self) -> list[Value]:
+        """Starts the transfers that are next and have all inputs; returns the outputs of nodes that start them."""
+        outputs: list[Value] = []
+        while self.next_transfer < len(self.transfers):
+            bucket = self.transfers[self.next_transfer]
+            row = bucket.node.payload
+            if not (row.stages or row.is_start) or not self.made.issuperset(map(id, bucket.inputs)):
+                break
+            self.next_transfer += 1
+            if row.stages:
+                self._start_bucket(bucket)
+            else:
+                self._place_pending_stages()
+                self.nodes.append(bucket.node)
+                self.made.update(map(id, bucket.outputs))
+                outputs += bucket.outputs
+        return outputs
+
+    def _start_bucket(self, bucket: _Bucket) -> None:
+        """Starts a bucket; the bucket before it comes to its next stage."""
+        self._place_pending_stages()
+        attributes = bucket.node.attributes
+        first, *middle, last = bucket.node.payload.stages
+        node = self._new_node(first, bucket.inputs, attributes)
+        self.nodes.append(node)
+        attributes = {**attributes, "shapes": tuple([value.shape for value in bucket.outputs])}
         for row in middle:
             node = self._new_node(row, node.outputs, attributes)
-            self.stages.append(node)
-        wait = Node(Kind.OPERATION, last, node.outputs, outputs, attributes)
-        self.waits.update({id(value): wait for value in outputs})
+            self.pending_stages.append(node)
+        wait = Node(Kind.OPERATION, last, node.outputs, bucket.outputs, attributes)
+        self.waits.update({id(value): wait for value in bucket.outputs})
 
-    def _continue(self) -> Iterator[Node]:
-        """Yields the further stages of the bucket that was started last."""
-        yield from self.stages
-        self.stages = []
+    def _place_pending_stages(self) -> None:
+        self.nodes += self.pending_stages
+        self.pending_stages = []
 
     def _new_node(self, row: Operation, inputs: Sequence[Value], attributes: dict[str, object]) -> Node:
         assert row.result is not None
@@ -159,25 +194,32 @@ class _Schedule:
             outputs.append(Value(spec.shape, np.dtype(spec.dtype), self.numbers))
         return Node(Kind.OPERATION, row, tuple(inputs), tuple(outputs), attributes)
 
-    def _wait_for(self, value: Value) -> Iterator[Node]:
-        """Waits for the bucket of a value that is about to be read, once."""
+    def _wait_for(self, value: Value) -> None:
+        """Waits for the transfer of a value that is about to be read, once."""
         wait = self.waits.get(id(value))
-        if wait is not None:
-            for output in wait.outputs:
-                del self.waits[id(output)]
-            for before in wait.inputs:
-                yield from self._wait_for(before)
-            yield from self._continue()
-            yield wait
+        if wait is None:
+            return
+        for output in wait.outputs:
+            del self.waits[id(output)]
+        self._place_pending_stages()
+        self.nodes.append(wait)
+        self.made.update(map(id, wait.outputs))
 
 
-def _nodes_only_for(graph: Graph, reader: Node) -> set[int]:
-    """Returns the ids of nodes that only compute values, and that no other node than ``reader`` depends on."""
+def _bucket_positions(values: Sequence[Value]) -> list[list[int]]:
+    from fastgrad.kernels.collectives.launches import bucket_positions
+
+    return bucket_positions(values)
+
+
+def _nodes_only_for(graph: Graph, collectives: Sequence[Node]) -> set[int]:
+    """Returns the ids of nodes that only compute values, and that only these collectives depend on."""
     others = set(map(id, graph.results))
     nodes: set[int] = set()
-    wanted = set(map(id, reader.inputs))
+    readers = set(map(id, collectives))
+    wanted = {id(value) for node in collectives for value in node.inputs}
     for node in reversed(graph.nodes):
-        if node is reader:
+        if id(node) in readers:
             continue
         outputs = set(map(id, node.outputs))
         computes = node.kind is Kind.FUSED or is_pure(node)

@@ -8,8 +8,8 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.core.replicas import from_first_replica
 from fastgrad.keras.callbacks.callback import Callback, Logs
+from fastgrad.ops.replica_messages import from_first_replica
 
 
 class BackupAndRestore(Callback):

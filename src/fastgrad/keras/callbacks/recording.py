@@ -103,7 +103,8 @@ class TerminateOnNaN(Callback):
                 raise RuntimeError(
                     f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. Terminating training immediately."
                 )
-            print(f"Batch {batch}: Invalid loss, terminating training")
+            if self._writes_files:
+                print(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True
 
 

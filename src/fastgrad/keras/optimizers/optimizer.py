@@ -392,7 +392,7 @@ class Optimizer(OptimizerState):
             else:
                 slot._array[...] += gradient
         if (int(self._iterations._array) + 1) % steps == 0:
-            means: list[Gradient] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
+            means: list[Any] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
             if reduces:
                 tensors = self._summed_over_replicas([Tensor(array) for array in means], variables, "mean")
                 means = [np.array(tensor._array) for tensor in tensors]

@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad.core.placement import moved
 from fastgrad.core.recording import state_is_recorded
-from fastgrad.core.replicas import ALONE, ReplicaGroup, initial_value_of_first_replica, replica_group, replicas
+from fastgrad.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
@@ -25,6 +25,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
 from fastgrad.ops.optimizer_updates import completed_period_count
+from fastgrad.ops.replica_messages import from_first_replica
 from fastgrad.storage.restoration import restore_deferred_values
 
 
@@ -158,7 +159,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
             make: Any = initializers.get(initializer)
             array = aligned_copy(convert_to_tensor(make(sizes, dtype=variable_dtype), variable_dtype)._on_host())
             if self._replicas.size > 1:
-                array = aligned_copy(initial_value_of_first_replica(self._replicas, array, name))
+                array = aligned_copy(from_first_replica(self._replicas, array))
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(

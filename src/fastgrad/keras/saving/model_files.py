@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.placement import moved
-from fastgrad.core.replicas import ALONE, average_on_read, run_on_first_replica
+from fastgrad.core.replicas import ALONE
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
@@ -22,6 +22,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import LayerSharing
 from fastgrad.keras.weight import MemoryLimit, memory_limit
+from fastgrad.ops.replica_messages import average_on_read, run_on_first_replica
 from fastgrad.storage import tensor_file
 from fastgrad.storage.damaged_file import parser_errors_as_one, reason
 from fastgrad.storage.hdf5_file import h5py_module

@@ -236,10 +236,13 @@ class Batches:
         steps: the number of batches per epoch; default all. The next epoch continues with the next batch.
         shuffle: whether arrays are shuffled again for each epoch.
         class_weight: weights by class.
+        gives_row_numbers: whether batches of arrays are row numbers of ``arrays``.
 
     Attributes:
         size: the number of batches per epoch, None if it is not known yet.
         labels: all labels if they are one array; else None.
+        is_arrays: whether the data are arrays.
+        arrays: inputs, labels and weights with all rows, if batches are row numbers.
 
     Raises:
         ValueError: the arguments do not match.
@@ -254,8 +257,10 @@ class Batches:
         steps: int | None = None,
         shuffle: bool = False,
         class_weight: dict[int, float] | None = None,
+        gives_row_numbers: bool = False,
     ) -> None:
         self.steps = steps
+        self.arrays: Any = None
         self.size: int | None = steps
         self.labels: np.ndarray | None = None
         self._class_weight = class_weight
@@ -264,8 +269,8 @@ class Batches:
         self._position: Any = None  # the current iterator, which knows the position in the data
         self._restored_iterator: Any = None  # an iterator that ``restore`` has moved to a saved position
         self._py_dataset = x if isinstance(x, PyDataset) else None
-        self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_batch_source(x)
-        if not self._is_arrays and (y is not None or sample_weight is not None):
+        self.is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_batch_source(x)
+        if not self.is_arrays and (y is not None or sample_weight is not None):
             argument_name = "y" if y is not None else "sample_weight"
             raise ValueError(
                 f"When providing `x` as a {type(x).__name__}, `{argument_name}` should not be passed: it is part of `x`."
@@ -275,8 +280,8 @@ class Batches:
                 raise TypeError(f"`{name}` must be a positive integer or None. Received: {name}={number!r}")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size}")
-        if self._is_arrays:
-            self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle)
+        if self.is_arrays:
+            self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle, gives_row_numbers)
             self.size = steps or len(self._source)
         else:
             self._source = _GeneratorBatches(x) if isinstance(x, Iterator) else x
@@ -288,12 +293,18 @@ class Batches:
                 except TypeError:  # a dataset of unknown length
                     self.size = None
 
-    def _of_arrays(self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
+    def _of_arrays(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool, gives_row_numbers: bool
+    ) -> Dataset:
         """Returns a dataset of batches of inputs, labels and weights or None; nested structures are flattened."""
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
         self.labels = y if isinstance(y, np.ndarray) else None
         parts = [x, y, self._weights(y, sample_weight)]
+        if gives_row_numbers:
+            self.arrays = parts
+            numbers = Dataset.range(size)
+            return (numbers.shuffle(size) if shuffle else numbers).batch(batch_size)
         leaves = nest.flatten(parts)
         if len(leaves) > len(parts) or any(a is not b for a, b in zip(leaves, parts, strict=True)):
             self._nested = parts
@@ -304,7 +315,7 @@ class Batches:
 
     def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
         """Returns an iterator over the batches (inputs, labels, weights) of one epoch, from number ``first`` on."""
-        if self._is_arrays and self.steps is None:
+        if self.is_arrays and self.steps is None:
             return self._all_batches()
         return self._counted_batches(first)
 
@@ -315,12 +326,18 @@ class Batches:
 
     def _source_iterator(self) -> Any:
         """Returns an iterator over the source that knows its position."""
-        if isinstance(self._source, Dataset):
-            return iter(self._source)
-        return _CountingIterator(self._source)
+        items = iter(self._source)
+        return _CountingIterator(items) if self._pipeline is None else items
+
+    @property
+    def _pipeline(self) -> Dataset | None:
+        """The dataset that gives the batches, also if it is distributed over the replicas of a strategy; else None."""
+        source = getattr(self._source, "_dataset", None) if type(self._source) is not Dataset else self._source
+        dataset = self._source if isinstance(self._source, Dataset) else source
+        return dataset if isinstance(dataset, Dataset) else None
 
     def _converted_batches(self, items: Iterator[Any]) -> Iterator[Any]:
-        if not self._is_arrays:
+        if not self.is_arrays:
             return map(self._converted_batch, items)
         nested = self._nested
         if nested is None:
@@ -355,8 +372,10 @@ class Batches:
 
     def example_batch(self) -> tuple[Any, Any, Any]:
         """Returns a batch with the structure of later batches; zeros if the structure is known without data."""
-        if isinstance(self._source, Dataset):
-            return next(self._converted_batches(iter([nest.map_structure(_zeros_of_spec, self._source.element_spec)])))
+        if self._pipeline is not None:
+            return next(
+                self._converted_batches(iter([nest.map_structure(_zeros_of_spec, self._pipeline.element_spec)]))
+            )
         if self._py_dataset is not None:
             return self._converted_batch(self._py_dataset[0])
         first = self._source.peek() if isinstance(self._source, _GeneratorBatches) else next(iter(self._source), None)
@@ -373,7 +392,7 @@ class Batches:
         if self._position is not None and (in_epoch if self.steps is None else self._current_batches is not None):
             position: dict[str, np.ndarray] = self._position.state()
             return position
-        random_states = self._source._node.random_state() if isinstance(self._source, Dataset) else []
+        random_states = [] if self._pipeline is None else self._pipeline._node.random_state()
         return {"position": np.array(0, np.int64), "random": np.array(random_states, np.uint64).reshape(-1, 4)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -382,8 +401,8 @@ class Batches:
         items.restore(state)
         if int(state["position"]):
             self._restored_iterator = items
-        elif isinstance(self._source, Dataset):
-            self._source._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
+        elif self._pipeline is not None:
+            self._pipeline._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
 
     def _converted_batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)

@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest
-from fastgrad.core.replicas import ReplicaGroup, from_first_replica, gathered, is_summed, sum_over_replicas
+from fastgrad.core.replicas import ReplicaGroup
+from fastgrad.core.tensor import tensor_of_data
 from fastgrad.data.dataset import Dataset
+from fastgrad.distribute.distributed_dataset import DistributedDataset
 from fastgrad.keras.training.batches import Batches
 from fastgrad.keras.weight import Weight
+from fastgrad.ops.replica_messages import from_first_replica, gathered, is_summed, sum_over_replicas
 
 
 def row_range(group: ReplicaGroup, total: int) -> tuple[int, int]:
-    """Returns the first row of this replica in a batch of ``total`` rows, and the row after its last."""
-    return tuple([-(-total * rank // group.size) for rank in (group.rank, group.rank + 1)])  # type: ignore[return-value]
+    """Returns the first row of this replica in a batch of ``total`` rows, and the row after its last, as TensorFlow cuts it.
+
+    All replicas have as many rows as the first, except the last of those that have rows.
+    """
+    size = -(-total // group.size)
+    return min(group.rank * size, total), min((group.rank + 1) * size, total)
 
 
 def row_count(batch: Any) -> int:
@@ -25,30 +32,31 @@ def row_count(batch: Any) -> int:
     return int(first.shape[0])
 
 
-def rows_of_replica(group: ReplicaGroup, batch: Any) -> Any:
-    """Returns the rows of this replica in the tensors of a batch of all replicas."""
-    first, last = row_range(group, row_count(batch))
-    return nest.map_structure(lambda part: None if part is None else part[first:last], batch)
+def part_of_replica(group: ReplicaGroup, batch: Any) -> tuple[Any, Any, Any, int, bool]:
+    """Returns the part of this replica in a batch of all replicas, as ``ReplicaBatches.epoch`` yields it."""
+    total = row_count(batch)
+    first, last = row_range(group, total)
+    x, y, weights = nest.map_structure(lambda part: None if part is None else part[first:last], batch)
+    return x, y, weights, total, total % group.size == 0
 
 
 class ReplicaBatches:
     """The batches of this replica, with the number of rows of all replicas.
 
-    Arrays and datasets of whole batches are cut: each replica takes its rows of each batch, in the same order. A dataset that
-    is distributed already, a result of ``strategy.experimental_distribute_dataset``, gives batches of this replica.
+    Arrays and batches of generators are cut: each replica takes its rows of each batch, in the same order. A dataset is distributed
+    by the strategy, and gives batches of this replica.
 
     Args:
         group: the replicas.
         batches: the data of ``fit``.
-        is_distributed: whether the batches are those of this replica.
     """
 
-    def __init__(self, group: ReplicaGroup, batches: Batches, is_distributed: bool = False) -> None:
-        self._group, self._batches, self._is_distributed = group, batches, is_distributed
-        self._empty: Any = None
+    def __init__(self, group: ReplicaGroup, batches: Batches) -> None:
+        self._group, self._batches = group, batches
         source = batches._source
-        if isinstance(source, Dataset) and not is_distributed:
-            # Each replica runs the whole pipeline, so its shuffles must draw the same order.
+        self._is_distributed = isinstance(source, DistributedDataset)
+        if isinstance(source, Dataset):
+            # The row numbers of arrays: shuffles draw the same order in all replicas.
             states = from_first_replica(group, source._node.random_state())
             source._node.restore_random_state(iter(states))
 
@@ -62,19 +70,22 @@ class ReplicaBatches:
         """All labels if they are one array; else None."""
         return self._batches.labels
 
-    def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any, int]]:
-        """Yields inputs, labels, weights, and the number of rows of all replicas.
+    def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any, int, bool]]:
+        """Yields inputs, labels, weights, the number of rows of all replicas, and whether all have equally many.
 
         Raises:
             ValueError: replicas have different data.
         """
-        batches = self._batches.epoch(first)
-        if self._batches._is_arrays:
-            for batch in batches:
-                yield *rows_of_replica(self._group, batch), row_count(batch)
+        batches: Iterator[Any] = self._batches.epoch(first)
+        if self._batches.is_arrays:
+            for row_numbers in batches:
+                total = row_count(row_numbers)
+                first_row, last_row = row_range(self._group, total)
+                rows = row_numbers.numpy()[first_row:last_row]
+                yield *self._rows_of_arrays(rows), total, total % self._group.size == 0
             return
         while True:
-            batch = next(batches, None)
+            batch: Any = next(batches, None)
             counts = gathered(self._group, None if batch is None else row_count(batch[0]))
             if all(count is None for count in counts):
                 return
@@ -83,7 +94,7 @@ class ReplicaBatches:
                     batch = nest.map_structure(
                         lambda part: None if part is None else part[:0], self._batches.example_batch()
                     )
-                yield *batch, sum(count or 0 for count in counts)
+                yield *batch, sum(count or 0 for count in counts), len(set(counts)) == 1
             elif any(count != counts[0] for count in counts):
                 raise ValueError(
                     f"The replicas have different data: the batches of ranks 0 to {self._group.size - 1} have {counts} rows "
@@ -91,11 +102,20 @@ class ReplicaBatches:
                     "a dataset by `strategy.experimental_distribute_dataset`."
                 )
             else:
-                yield *rows_of_replica(self._group, batch), counts[0]
+                yield part_of_replica(self._group, batch)
 
     def example_batch(self) -> tuple[Any, Any, Any]:
         """Returns a batch with the structure of later batches."""
+        if self._batches.is_arrays:
+            return self._rows_of_arrays(np.zeros(1, np.int64))
         return self._batches.example_batch()
+
+    def _rows_of_arrays(self, rows: np.ndarray) -> Any:
+        return tuple(
+            nest.map_structure(
+                lambda array: None if array is None else tensor_of_data(array[rows]), self._batches.arrays
+            )
+        )
 
     def state(self, in_epoch: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data; see ``Batches.state``."""

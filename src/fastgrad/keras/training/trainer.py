@@ -17,7 +17,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_integer
-from fastgrad.core.replicas import average_on_read, gathered, replica_step, replicas
+from fastgrad.core.replicas import replica_step, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset
 from fastgrad.keras.callbacks.backup import BackupAndRestore
@@ -41,9 +41,9 @@ from fastgrad.keras.training.replica_batches import (
     ReplicaBatches,
     keep_sums_on_first_replica,
     logs_of_replicas,
-    row_count,
-    rows_of_replica,
+    part_of_replica,
 )
+from fastgrad.ops.replica_messages import average_on_read, gathered
 
 
 def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +70,7 @@ class Trainer(Compiled):
     stop_predicting = False
     history: History
     trainable_variables: list[Any]
+    weights: list[Any]
     losses: list[Any]
     call: Callable[..., Any]
 
@@ -202,7 +203,10 @@ class Trainer(Compiled):
 
             def run_replica_step(x: Any, y: Any, sample_weight: Any, total_rows: int | None = None) -> Any:
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
-                with replicas(self._replicas), replica_step(_sample_count(x), total_rows):
+                with (
+                    replicas(self._replicas._replace(is_cross_replica=False)),
+                    replica_step(_sample_count(x), total_rows),
+                ):
                     return step(pack_x_y_sample_weight(x, y, sample_weight))
 
             function: Any = run_step if self._replicas.size == 1 else run_replica_step
@@ -353,7 +357,7 @@ class Trainer(Compiled):
             first = number * self.steps_per_execution
             if "on_predict_batch_begin" in hooks.watches:
                 hooks.call("on_predict_batch_begin", first, {})
-            outputs = [self._rows_of_all_replicas(step(*batch)) for batch in group]
+            outputs = [self._rows_of_all_replicas(self._run_step(step, batch)) for batch in group]
             all_outputs += outputs
             if "on_predict_batch_end" in hooks.watches:
                 joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_concatenate_rows, *outputs)
@@ -386,14 +390,14 @@ class Trainer(Compiled):
         logs: Any = None
         if not is_watched:
             for batch in batches.epoch(first):
-                logs = step(*batch)
+                logs = self._run_step(step, batch)
                 if replicas_of_model.size == 1 and getattr(self, stop):
                     break
         else:
             for group in _batch_groups(batches.epoch(first), self.steps_per_execution):
                 hooks.call(begin, first, {})
                 for batch in group:
-                    logs = step(*batch)
+                    logs = self._run_step(step, batch)
                 first += self.steps_per_execution  # also for a shorter last group
                 if replicas_of_model.size > 1:
                     logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
@@ -410,15 +414,14 @@ class Trainer(Compiled):
             logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
         return _logs_as_floats(logs)
 
-    def _batches(self, x: Any, *args: Any) -> Any:
+    def _batches(self, x: Any, *arguments: Any) -> Any:
         """Returns the batches of ``fit``, ``evaluate`` or ``predict``; in the scope of a strategy those of this replica."""
         group = self._replicas
         if group.size == 1:
-            return Batches(x, *args)
-        distribute = getattr(group.strategy, "experimental_distribute_dataset", None)
-        if isinstance(x, Dataset) and distribute is not None:
-            return ReplicaBatches(group, Batches(distribute(x), *args), is_distributed=True)
-        return ReplicaBatches(group, Batches(x, *args), getattr(x, "is_distributed", False))
+            return Batches(x, *arguments)
+        if isinstance(x, Dataset):
+            x = group.strategy.experimental_distribute_dataset(x)
+        return ReplicaBatches(group, Batches(x, *arguments, gives_row_numbers=True))  # type: ignore[misc]  # at most six
 
     def _rows_of_all_replicas(self, outputs: Any) -> Any:
         """Returns outputs of ``predict`` joined along the rows: as in Keras, each replica gets all of them."""
@@ -484,18 +487,27 @@ class Trainer(Compiled):
         """Returns the outputs for one batch as NumPy arrays."""
         self._join_own_variables()
         outputs = self._rows_of_all_replicas(
-            self.make_predict_function()(*self._step_arguments(_batch_tensors(x, None, None)))
+            self._run_step(self.make_predict_function(), self._step_arguments(_batch_tensors(x, None, None)))
         )
         return nest.map_structure(lambda output: output.numpy(), outputs)
 
     def _step_arguments(self, batch: tuple[Any, Any, Any]) -> tuple[Any, ...]:
-        """Returns the arguments of a step: in the scope of a strategy, this replica's rows and the number of all rows."""
+        """Returns a batch as ``_run_step`` takes it: in the scope of a strategy, this replica's part of it."""
+        return batch if self._replicas.size == 1 else part_of_replica(self._replicas, batch)
+
+    def _run_step(self, step: Callable[..., Any], batch: tuple[Any, ...]) -> Any:
+        """Returns the result of a step; ``batch`` is an item of ``Batches`` or ``ReplicaBatches``.
+
+        A step in which the replicas have different numbers of rows runs as Python: compiled for other shapes, its
+        collectives could come in another order.
+        """
         if self._replicas.size == 1:
-            return batch
-        return *rows_of_replica(self._replicas, batch), row_count(batch)
+            return step(*batch)
+        *arguments, is_even = batch
+        return (step if is_even else getattr(step, "__wrapped__", step))(*arguments)
 
     def _logs_of_batch(self, step: Callable[..., Any], batch: tuple[Any, Any, Any]) -> Logs:
-        logs = _logs_as_floats(step(*self._step_arguments(batch)))
+        logs = _logs_as_floats(self._run_step(step, self._step_arguments(batch)))
         if self._replicas.size > 1:
             logs = _logs_as_floats(logs_of_replicas(self._replicas, self, logs, "stop_training"))
         return logs

@@ -18,6 +18,9 @@ from fastgrad.kernels.runtime.launch import Spec
 AGREEMENT_SECONDS = 0.25
 """Seconds that a rank waits for what the others tell; more than a message takes."""
 
+MOST_AGREED = 4096
+"""The number of signatures that are remembered: objects of every size have their own."""
+
 _agreed: set[Any] = set()
 
 
@@ -42,6 +45,8 @@ def agree_on_collective(name: str, arrays: Sequence[Spec], *details: Any) -> boo
     key = (name, *[(array.shape, array.dtype) for array in arrays], *details)
     if key in _agreed:
         return True
+    if len(_agreed) >= MOST_AGREED:
+        _agreed.clear()  # in all ranks at the same moment
     _agreed.add(key)
     job = monitor()
     if job is None:

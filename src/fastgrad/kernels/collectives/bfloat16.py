@@ -111,7 +111,9 @@ def _start(arrays: Sequence[Spec], send: Any, receive: Any, ticket: Any) -> list
         for i, (x, offset) in enumerate(zip(arrays, layout.offsets, strict=True))
     ]
     launches += [
-        Launch(transfers.write_signature[()], (send, 2 * (rank * layout.stride + layout.part), signature))
+        Launch(
+            transfers.write_signature[()], (send, 2 * (rank * layout.stride + layout.part), signature, engine_words())
+        )
         for rank in range(world().size)
     ]
     transfer = (transfers.ALL_TO_ALL, 2 * layout.stride, byte_datatype(), 0, signature)
@@ -123,7 +125,7 @@ def _exchange(arrays: Sequence[Spec], receive: Any, ticket: Any, gathered: Any, 
     layout, signature, group = PartLayout(arrays), _signature_of(arrays), world()
     launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
     launches += [
-        Launch(transfers.verify_signature[()], (receive, 2 * (rank * layout.stride + layout.part), signature))
+        Launch(transfers.verify_signature[()], (receive, 2 * (rank * layout.stride + layout.part), signature, ticket))
         for rank in range(group.size)
     ]
     own = group.rank * layout.stride
@@ -132,7 +134,7 @@ def _exchange(arrays: Sequence[Spec], receive: Any, ticket: Any, gathered: Any, 
     )
     transfer = (transfers.ALL_GATHER, 2 * layout.stride, byte_datatype(), 0, signature)
     launches += [
-        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature)),
+        Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_words())),
         Launch(transfers.start_transfer[()], (gathered, gathered, last_ticket, engine_words(), *transfer)),
     ]
     return launches
@@ -142,7 +144,7 @@ def _finish(arrays: Sequence[Spec], gathered: Any, ticket: Any) -> list[Launch]:
     layout, signature = PartLayout(arrays), _signature_of(arrays)
     launches = [Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS)]
     launches += [
-        Launch(transfers.verify_signature[()], (gathered, 2 * (rank * layout.stride + layout.part), signature))
+        Launch(transfers.verify_signature[()], (gathered, 2 * (rank * layout.stride + layout.part), signature, ticket))
         for rank in range(world().size)
     ]
     launches += [

@@ -22,6 +22,9 @@ from fastgrad.kernels.runtime.moving import copy_bytes
 ALIGNMENT = 64
 """Bytes of the alignment of each array in a bucket."""
 
+BUCKET_BYTES = 2 << 20
+"""The bytes from which on a bucket is full; see benchmarks/distributed.py."""
+
 CHECK_BITS = 12
 """Bits of a check word: the sum of 4,096 of them is exact in float32."""
 
@@ -52,6 +55,19 @@ class BucketLayout:
         self.count = self.check_at + 2
 
 
+def bucket_positions(arrays: Sequence[Spec]) -> list[list[int]]:
+    """Returns the positions of the arrays in each bucket; the last arrays come first, as their gradients are ready first."""
+    buckets: list[list[int]] = []
+    size = BUCKET_BYTES
+    for position in reversed(range(len(arrays))):
+        if size >= BUCKET_BYTES:
+            buckets.append([])
+            size = 0
+        buckets[-1].append(position)
+        size += prod(arrays[position].shape) * arrays[position].dtype.itemsize
+    return buckets
+
+
 def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     """Returns a number of 24 bits that processes share if they run the same collective."""
     text = repr((name, [(array.shape, str(array.dtype)) for array in arrays], details))
@@ -60,19 +76,18 @@ def signature_of(name: str, arrays: Sequence[Spec], *details: Any) -> int:
     return signature
 
 
-def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns the two check words of a process, and their reductions if all processes have the same."""
+def check_words(signature: int, operator: str, dtype: np.dtype) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """Returns the two check words of a process, and what verifies their reductions: see `verify_check_words`."""
     mask = (1 << CHECK_BITS) - 1
     first, second = signature & mask, signature >> CHECK_BITS
+    modulus = 1 << min(8 * dtype.itemsize, 2 * CHECK_BITS)
     if operator != "sum":  # of unequal numbers, either these or their complements have another extremum
         first, second = first % 64, 63 - first % 64
-        return (first, second), (first, second)
+        return (first, second), (first, second, 1, modulus)
+    if dtype.itemsize == 1:
+        first, second = first % 64, second % 64
     size = world().size
-    if dtype.kind == "f":
-        return (first, second), (size * first, size * second)
-    words = np.array([first, second]).astype(dtype)
-    totals = (words.astype(np.int64) * size).astype(dtype)
-    return (int(words[0]), int(words[1])), (int(totals[0]), int(totals[1]))
+    return (first, second), (size * first, size * second, size, modulus)
 
 
 def engine_words() -> Constant:
@@ -88,7 +103,7 @@ def start_all_reduce_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], r
     operator = handle_of(getattr(world().mpi, MPI_OPERATORS[reduce_op]))
     transfer = (transfers.ALL_REDUCE, layout.count, datatype_handle(dtype), operator, signature)
     launches = (
-        Launch(transfers.write_check_words[dtype], (Output(0), layout.check_at, *words)),
+        Launch(transfers.write_check_words[dtype], (Output(0), layout.check_at, *words, engine_words())),
         Launch(transfers.start_transfer[()], (Output(0), Output(0), Output(1), engine_words(), *transfer)),
     )
     return Launches(
@@ -105,7 +120,7 @@ def wait_all_reduce_launches(
     _, expected = check_words(signature_of("all_reduce", outputs, reduce_op), reduce_op, dtype)
     launches = (
         Launch(transfers.wait_for_transfer[()], (Input(1), engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_check_words[dtype], (Input(0), layout.check_at, *expected)),
+        Launch(transfers.verify_check_words[dtype], (Input(0), layout.check_at, *expected, Input(1))),
     )
     return Launches(
         launches,
@@ -228,16 +243,16 @@ def _start_check(
     """Returns the launches that start the reduction of check words alone."""
     transfer = (transfers.ALL_REDUCE, 2, datatype_handle(dtype), operator, signature)
     return [
-        Launch(transfers.write_check_words[dtype], (checks, 0, *words)),
+        Launch(transfers.write_check_words[dtype], (checks, 0, *words, engine_words())),
         Launch(transfers.start_transfer[()], (checks, checks, ticket, engine_words(), *transfer)),
     ]
 
 
-def _wait_check(checks: Any, ticket: Any, dtype: np.dtype, expected: tuple[int, int]) -> list[Launch]:
+def _wait_check(checks: Any, ticket: Any, dtype: np.dtype, expected: tuple[int, int, int, int]) -> list[Launch]:
     """Returns the launches that wait for check words and verify them."""
     return [
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_check_words[dtype], (checks, 0, *expected)),
+        Launch(transfers.verify_check_words[dtype], (checks, 0, *expected, ticket)),
     ]
 
 
@@ -252,7 +267,7 @@ def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
     whole, ticket = Scratch(0), Scratch(1)
     launches = [
         _copy_part(Input(0), whole, 0, group.rank * part, x),
-        Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature)),
+        Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature, engine_words())),
         Launch(
             transfers.start_transfer[()],
             (whole, whole, ticket, engine_words(), transfers.ALL_GATHER, part, byte_datatype(), 0, signature),
@@ -260,7 +275,7 @@ def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
     ]
     for rank in range(group.size):
-        launches.append(Launch(transfers.verify_signature[()], (whole, rank * part + size, signature)))
+        launches.append(Launch(transfers.verify_signature[()], (whole, rank * part + size, signature, ticket)))
         launches.append(_copy_part(whole, Output(0), rank * part, rank * size, x))
     return Launches(tuple(launches), ((np.dtype(np.uint8), group.size * part), (np.dtype(np.int64), 1)))
 
@@ -275,13 +290,13 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
     data, ticket = Scratch(0), Scratch(1)
     launches = (
         _copy_part(Input(0), data, 0, 0, x),
-        Launch(transfers.write_signature[()], (data, size, signature)),
+        Launch(transfers.write_signature[()], (data, size, signature, engine_words())),
         Launch(
             transfers.start_transfer[()],
             (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, byte_datatype(), root, signature),
         ),
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
-        Launch(transfers.verify_signature[()], (data, size, signature)),
+        Launch(transfers.verify_signature[()], (data, size, signature, ticket)),
         _copy_part(data, Output(0), 0, 0, x),
     )
     return Launches(launches, ((np.dtype(np.uint8), size + 8), (np.dtype(np.int64), 1)))

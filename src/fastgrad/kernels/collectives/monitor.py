@@ -11,6 +11,7 @@ Messages go from point to point and are sent without waiting, so that a rank tha
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import os
 import socket
@@ -135,7 +136,8 @@ class Monitor:
     def wait_for_others(self, has_told: Callable[[int], bool], seconds: float) -> None:
         """Handles messages until all other ranks have told something or have left, or the job has failed."""
         self.wait_until(
-            lambda: self.failure is not None or all(rank in self.left or has_told(rank) for rank in self._others), seconds
+            lambda: self.failure is not None or all(rank in self.left or has_told(rank) for rank in self._others),
+            seconds,
         )
 
     def fail(self, text: str) -> None:
@@ -225,22 +227,17 @@ class Monitor:
     def _run(self) -> None:
         last_look = time.monotonic()
         while not self._quit.wait(POLL_SECONDS):
-            try:
-                self.poll()
-                now = time.monotonic()
-                if self.failure is not None:
-                    self._set_failure(self.failure)  # of an engine that has started since
-                if self._failed_at:
-                    self._after_failure(now - self._failed_at)
-                elif self.failure is None:
-                    self._look_at_wait(now)
-                    if now - last_look > STALL_SECONDS:
-                        last_look = now
-                        self._look_for_dead()
-            except Exception as error:  # while the interpreter or MPI ends
-                if not self._quit.is_set():
-                    print_at_once(f"rank {self.rank}: the monitor of fastgrad.distribute failed: {error!r}\n")
-                return
+            self.poll()
+            now = time.monotonic()
+            if self.failure is not None:
+                self._set_failure(self.failure)  # of an engine that has started since
+            if self._failed_at:
+                self._after_failure(now - self._failed_at)
+            elif self.failure is None:
+                self._look_at_wait(now)
+                if now - last_look > STALL_SECONDS:
+                    last_look = now
+                    self._look_for_dead()
 
     def _after_failure(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
@@ -342,7 +339,7 @@ class Monitor:
             interrupted = issubclass(kind, KeyboardInterrupt)
             summary = "was interrupted" if interrupted else f"raised {kind.__name__}"
             self.tell(RAISED, summary, "" if interrupted else text[-MOST_TEXT:], is_first)
-            gone = lambda: all(rank in self.stopped for rank in self._others)  # noqa: E731
+            gone = lambda: all(rank in self.stopped for rank in self._others)
             self.wait_until(gone, GRACE_SECONDS)
         except KeyboardInterrupt:  # the second Ctrl-C ends the job at once
             interrupted = True
@@ -371,10 +368,8 @@ class Monitor:
         """Ends all processes of the job."""
         self._quit.set()
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-            except (OSError, ValueError, AttributeError):
-                pass
         faulthandler.dump_traceback_later(5, exit=True)  # if MPI_Abort waits for something
         self._mpi.COMM_WORLD.Abort(status)
 
@@ -481,8 +476,6 @@ def _ranks(ranks: Sequence[int]) -> str:
 
 def print_at_once(text: str) -> None:
     """Writes to standard error in one piece, so that lines of ranks do not mix."""
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass

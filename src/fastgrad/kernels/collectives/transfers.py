@@ -128,8 +128,9 @@ def due_ticks(engine, count, datatype):
         return 0
     engine[FLAG] = 0
     call_integers(engine[TYPE_SIZE], datatype, address_of(engine) + 8 * FLAG)
-    now = cycle_counter()
-    began = engine[LINK_FREE_AT] if engine[LINK_FREE_AT] > now else now
+    began = cycle_counter()
+    if engine[LINK_FREE_AT] > began:  # noqa: PLR1730  # kernels have no `max`
+        began = engine[LINK_FREE_AT]
     engine[LINK_FREE_AT] = began + (count * engine[FLAG] * engine[MEGABYTE_TICKS] >> 20)
     return engine[LINK_FREE_AT] + engine[LATENCY_TICKS]
 
@@ -240,31 +241,49 @@ CHECKED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint
 """The dtypes that MPI reduces."""
 
 
-@kernel("data: inout[T], at: int, even: int, odd: int", T=CHECKED_DTYPES)
-def write_check_words(data, at, even, odd):
-    """Writes two numbers that tell what a process reduces, to be reduced with the data."""
-    data[at] = even
-    data[at + 1] = odd
+# A process that receives less than it expects reads what its memory held before, such as the check words of an earlier
+# transfer. So they depend on the number of the transfer, too.
+
+TURNS = 32
+"""The number of transfers after which check words come again."""
 
 
-@kernel("data: in[T], at: int, even: int, odd: int -> int", T=CHECKED_DTYPES)
-def verify_check_words(data, at, even, odd):
-    """Returns -1 if the reduced check words are those of equal words in all processes, else `WORDS_DIFFER`."""
-    return -1 if data[at] == even and data[at + 1] == odd else WORDS_DIFFER
+@kernel("data: inout[T], at: int, even: int, odd: int, engine: in[int64]", T=CHECKED_DTYPES)
+def write_check_words(data, at, even, odd, engine):
+    """Writes two numbers that tell what a process reduces in its next transfer, to be reduced with the data."""
+    turn = (atomic_load(engine, STARTED) + 1) % TURNS
+    data[at] = even + turn
+    data[at + 1] = odd + TURNS - turn
 
 
-@kernel("data: inout[uint8], at: int, signature: int")
-def write_signature(data, at, signature):
-    """Writes the eight bytes of a number."""
+@kernel(
+    "data: in[T], at: int, even: int, odd: int, times: int, modulus: int, ticket: in[int64] -> int", T=CHECKED_DTYPES
+)
+def verify_check_words(data, at, even, odd, times, modulus, ticket):
+    """Returns -1 if the reduced check words are those of equal words in all processes, else `WORDS_DIFFER`.
+
+    `times` is how often the reduction adds a word; sums in integers of few bits are right modulo `modulus`.
+    """
+    turn = ticket[0] % TURNS
+    first = data[at] - even - times * turn
+    second = data[at + 1] - odd - times * (TURNS - turn)
+    return -1 if first % modulus == 0 and second % modulus == 0 else WORDS_DIFFER
+
+
+@kernel("data: inout[uint8], at: int, signature: int, engine: in[int64]")
+def write_signature(data, at, signature, engine):
+    """Writes the signature and the number of the next transfer, in eight bytes."""
+    number = signature + (atomic_load(engine, STARTED) + 1 << 24)
     for i in range(8):
-        data[at + i] = signature >> 8 * i & 255
+        data[at + i] = number >> 8 * i & 255
 
 
-@kernel("data: in[uint8], at: int, signature: int -> int")
-def verify_signature(data, at, signature):
-    """Returns -1 if the eight bytes at a place are those of a number, else `WORDS_DIFFER`."""
+@kernel("data: in[uint8], at: int, signature: int, ticket: in[int64] -> int")
+def verify_signature(data, at, signature, ticket):
+    """Returns -1 if eight bytes are those of `write_signature`, else `WORDS_DIFFER`."""
+    number = signature + (ticket[0] << 24)
     for i in range(8):
-        if data[at + i] != signature >> 8 * i & 255:
+        if data[at + i] != number >> 8 * i & 255:
             return WORDS_DIFFER
     return -1
 

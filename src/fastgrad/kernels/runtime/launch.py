@@ -316,7 +316,6 @@ def _call_in_shares(
         arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
         status = _stopping_status(kernel(*arguments))
         if status is not None:
-            launches.unfinished = scratch
             return status
     return None
 
