@@ -129,7 +129,7 @@ def due_ticks(engine, count, datatype):
     engine[FLAG] = 0
     call_integers(engine[TYPE_SIZE], datatype, address_of(engine) + 8 * FLAG)
     began = cycle_counter()
-    if engine[LINK_FREE_AT] > began:  # noqa: PLR1730  # kernels have no `max`
+    if engine[LINK_FREE_AT] > began:  # kernels have no `max`
         began = engine[LINK_FREE_AT]
     engine[LINK_FREE_AT] = began + (count * engine[FLAG] * engine[MEGABYTE_TICKS] >> 20)
     return engine[LINK_FREE_AT] + engine[LATENCY_TICKS]
