@@ -65,6 +65,18 @@ def test_shuffles_without_a_seed_have_one_order(rank, size):
 
 
 @on_ranks(2)
+def test_shuffles_of_the_policy_off_differ(rank, size):
+    """Every process reads all rows, in its own order."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    tf.random.set_seed(rank)
+    rows = with_policy(tf.data.Dataset.range(50).shuffle(50).batch(8), Policy.OFF)
+    batches = [batch.numpy().tolist() for batch in strategy.experimental_distribute_dataset(rows)]
+    assert sorted(x for batch in batches for x in batch) == list(range(50))
+    first, second = everywhere(batches)
+    assert first != second
+
+
+@on_ranks(2)
 def test_all_processes_make_the_same_steps(rank, size):
     """A process that has no more rows gets empty batches of the right dtype and shape."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()

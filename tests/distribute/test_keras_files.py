@@ -16,7 +16,6 @@ from fastgrad.ops.replica_messages import from_first_replica, gathered, run_on_f
 from tests.distribute.ranks import on_ranks, run_ranks
 from tests.distribute.test_keras_fit import adam, all_replicas, compiled, data, dense_model
 
-
 ON_READ = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
 
 

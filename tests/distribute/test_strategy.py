@@ -3,6 +3,7 @@
 # ruff: noqa: B023  # functions in loops are called at once
 from __future__ import annotations
 
+import tempfile
 import threading
 
 import numpy as np
@@ -386,6 +387,28 @@ def test_variables_that_are_combined_when_they_are_read(rank, size):
         with pytest.raises(ValueError, match="no common value"):
             w.numpy()
         assert_equal(s.run(w.read_value), 1.0)
+
+
+@on_ranks(2)
+def test_checkpoints_have_the_common_value(rank, size):
+    s = strategy()
+    path = f"{tf.distribute.broadcast_object(tempfile.mkdtemp() if rank == 0 else None)}/ckpt"
+    with s.scope():
+        on_read = {"synchronization": Synchronization.ON_READ}
+        total = tf.Variable(0.0, aggregation=Aggregation.SUM, **on_read)
+        mean = tf.Variable(0.0, aggregation=Aggregation.MEAN, **on_read)
+        count = tf.Variable(0.0, aggregation=Aggregation.SUM, trainable=False)
+        checkpoint = tf.train.Checkpoint(total=total, mean=mean, count=count)
+    for variable in (total, mean, count):
+        s.run(lambda v: v.assign_add(rank + 1.0), args=(variable,))
+    saved = checkpoint.save(path)
+    for variable in (total, mean, count):
+        variable.assign(0.0)
+    checkpoint.restore(saved)
+    assert_equal([total.numpy(), mean.numpy(), count.numpy()], [3.0, 1.5, 3.0])
+    alone = tf.train.Checkpoint(total=tf.Variable(0.0), mean=tf.Variable(0.0), count=tf.Variable(0.0))
+    alone.restore(saved)
+    assert_equal([alone.total.numpy(), alone.mean.numpy(), alone.count.numpy()], [3.0, 1.5, 3.0])
 
 
 # ---- the rest ------------------------------------------------------------------------------------------

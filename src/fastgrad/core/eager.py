@@ -20,7 +20,7 @@ class AggregationMethod:
 
 
 class VariableSynchronization(enum.Enum):
-    """Times of synchronization of a variable's copies; fastgrad has one copy."""
+    """When the replicas of a ``tf.distribute.Strategy`` combine their values of a variable."""
 
     AUTO = 0
     NONE = 1
@@ -29,7 +29,7 @@ class VariableSynchronization(enum.Enum):
 
 
 class VariableAggregation(enum.Enum):
-    """Methods of combining a variable's copies; fastgrad has one copy."""
+    """How the replicas of a ``tf.distribute.Strategy`` combine their values of a variable."""
 
     NONE = 0
     SUM = 1

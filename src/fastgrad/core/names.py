@@ -1,7 +1,7 @@
 """TensorFlow's public names that fastgrad lacks, each with the nearest alternative.
 
-``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg`` and ``tf.random``: each exists,
-or raises an error made here.
+``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg``, ``tf.random`` and ``tf.distribute``:
+each exists, or raises an error made here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MISSING_LINEAR_OPERATOR_KINDS = (
 _HINT_FOR_GRAPH = "nothing: there are no graphs to hold; operations run at once"
 _HINT_FOR_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
 _HINT_FOR_DISTRIBUTED = "tf.distribute.MultiWorkerMirroredStrategy"
-_HINT_FOR_RESOLVER = "tf.distribute.cluster_resolver.TFConfigClusterResolver: MPI tells the processes"
+_HINT_FOR_RESOLVER = "tf.distribute.cluster_resolver.TFConfigClusterResolver"
 
 REFUSED: dict[str, dict[str, str]] = {
     "tf": {

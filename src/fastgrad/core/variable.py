@@ -247,6 +247,10 @@ class Variable(Operand):
         with writer_lock.lock:
             return self._array.copy()
 
+    def _value_to_save(self) -> np.ndarray:
+        """Returns the value that a checkpoint stores, on the host; it may share the memory."""
+        return moved(self._array, None)
+
     # ---- writing ---------------------------------------------------------------------------
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:

@@ -20,7 +20,7 @@ class AutotuneAlgorithm(enum.Enum):
 
 
 class AutoShardPolicy(enum.IntEnum):
-    """TensorFlow's policies for sharing a dataset among workers."""
+    """How ``experimental_distribute_dataset`` divides a dataset among processes (``fastgrad/distribute/sharding.py``)."""
 
     OFF = -1
     AUTO = 0
@@ -116,7 +116,7 @@ class AutotuneOptions(Settings):
 
 
 class DistributeOptions(Settings):
-    """TensorFlow's settings for several workers."""
+    """Settings for several processes; ``num_devices`` has no effect."""
 
     _TYPES: ClassVar[dict[str, type]] = {"auto_shard_policy": AutoShardPolicy, "num_devices": int}
 
@@ -152,7 +152,8 @@ class ThreadingOptions(Settings):
 class Options(Settings):
     """Settings of a dataset, for ``with_options``.
 
-    Programs written for TensorFlow may set options. Here order and results never depend on threads, so no option has an effect.
+    ``experimental_distribute.auto_shard_policy`` says how ``tf.distribute`` divides a dataset. The other options have no effect:
+    order and results never depend on threads.
 
     Raises:
         AttributeError: TensorFlow has no such setting.

@@ -93,6 +93,7 @@ class DistributedDataset:
     """
 
     gives_elements = True
+    is_distributed = True  # `fit` does not divide its batches again
 
     def __init__(self, dataset: Dataset, rank: int, size: int, is_same_in_all: bool = True) -> None:
         self._dataset = checked_dataset("distribute_datasets_from_function", dataset)

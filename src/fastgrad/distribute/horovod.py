@@ -261,8 +261,7 @@ def broadcast_variables(variables: Iterable[Variable], root_rank: int = 0, **opt
 
     Raises:
         TypeError: one is not a variable.
-        InvalidArgumentError: there is no such rank.
-        UnavailableError: processes gave variables of other sizes.
+        InvalidArgumentError: there is no such rank, or processes give variables of other shapes or dtypes.
     """
     listed = list(variables() if callable(variables) else variables)
     for variable in listed:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastgrad.core import nest
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.replicas import replica_group
 from fastgrad.core.tape import GradientTape
 from fastgrad.distribute.horovod import Average, Compression, Sum, grouped_allreduce
 from fastgrad.kernels.collectives.world import world
@@ -110,7 +111,16 @@ class _ReducingOptimizer:
     _gradient_factor = 1.0
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> Any:
-        """Updates variables by the gradients, reduced over all processes; arguments and errors as in the optimizer."""
+        """Updates variables by the gradients, reduced over all processes; arguments and errors as in the optimizer.
+
+        Raises:
+            RuntimeError: in the scope of a strategy of several replicas, whose optimizers reduce gradients themselves.
+        """
+        if replica_group().size > 1:
+            raise RuntimeError(
+                f"{type(self).__name__} of DistributedOptimizer: optimizers sum gradients in the scope of a strategy. Use either "
+                "tf.distribute.MultiWorkerMirroredStrategy or DistributedOptimizer."
+            )
         gradients = self._reduce(grads)
         if self._gradient_factor != 1.0:
             gradients = [None if gradient is None else gradient * self._gradient_factor for gradient in gradients]

@@ -10,9 +10,10 @@ import numpy as np
 
 from fastgrad.core import nest, settings_version
 from fastgrad.core.argument_checks import checked_callable
-from fastgrad.core.replicas import ReplicaGroup, replica_group, replicas
+from fastgrad.core.replicas import ReplicaGroup, replica_group, replica_step, replicas
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
+from fastgrad.data.options import AutoShardPolicy
 from fastgrad.distribute.cluster_resolver import ClusterResolver, MPIClusterResolver
 from fastgrad.distribute.distributed_dataset import DistributedDataset, InputContext, distributed
 from fastgrad.distribute.reduce_op import ReduceOp, gathered, reduced_structure
@@ -260,7 +261,7 @@ class Strategy:
             raise ValueError(f"positional args must be a list or tuple, got {type(args)}")
         _require_same(self)
         _require_cross_replica(self)
-        with _entered(self, is_cross_replica=False):
+        with _entered(self, is_cross_replica=False), replica_step():
             return fn(*args, **(kwargs or {}))
 
     def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
@@ -325,7 +326,7 @@ class Strategy:
 
         Each global batch is divided among the replicas; ``options.experimental_distribute.auto_shard_policy`` of the dataset
         says how. All processes make the same number of steps: a process without rows gets an empty batch. Shuffles without a
-        seed have the order of the first process in all processes.
+        seed have the order of the first process in all processes, unless the policy is OFF.
 
         Args:
             dataset: a ``tf.data.Dataset`` of global batches, the same in all processes.
@@ -336,7 +337,9 @@ class Strategy:
             ValueError: it is not batched.
             NotFoundError: the policy is FILE, and the dataset reads no files.
         """
-        return DistributedDataset(distributed(dataset, self._rank, self._size), self._rank, self._size)
+        part = distributed(dataset, self._rank, self._size)
+        is_off = dataset.options().experimental_distribute.auto_shard_policy is AutoShardPolicy.OFF
+        return DistributedDataset(part, self._rank, self._size, is_same_in_all=not is_off)
 
     def distribute_datasets_from_function(
         self, dataset_fn: Callable[[InputContext], Any], options: Any = None

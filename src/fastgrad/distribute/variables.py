@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +15,11 @@ from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
 from fastgrad.core.replicas import replica_group
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
-from fastgrad.distribute.objects import broadcast_object
+from fastgrad.distribute.objects import allgather_object, broadcast_object
 from fastgrad.distribute.reduce_op import ReduceOp, reduced_structure
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.casting import cast
-from fastgrad.ops.collectives import broadcast
+from fastgrad.ops.collectives import all_reduce, broadcast
 
 
 def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None:
@@ -25,6 +28,9 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
     Args:
         variables: the same variables in the same order in all processes.
         root: a rank.
+
+    Raises:
+        InvalidArgumentError: processes give variables of other shapes or dtypes.
     """
     if state_is_recorded():
         for variable in variables:
@@ -32,6 +38,9 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
         return
     with hidden_from_recorders():
         arrays = [moved(variable._array, None) for variable in variables]
+        _check_same_in_all(
+            [(variable.name, array.shape, array.dtype.name) for variable, array in zip(variables, arrays, strict=True)]
+        )
         texts = [number for number, array in enumerate(arrays) if array.dtype == object]
         numbers = [number for number, array in enumerate(arrays) if array.dtype != object]
         values: dict[int, Any] = {}
@@ -45,6 +54,28 @@ def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None
             values.update(broadcast_object({number: arrays[number] for number in texts}, root))
         for number, variable in enumerate(variables):
             write(variable._memory_for_write(), values[number])
+
+
+def _check_same_in_all(descriptions: list[tuple[str, tuple[int, ...], str]]) -> None:
+    """Raises InvalidArgumentError in all processes if variables differ; a description is a name, a shape and a dtype."""
+    checksum = zlib.crc32(repr([description[1:] for description in descriptions]).encode())
+    lowest, highest = all_reduce([np.array([checksum, -checksum], np.int64)], "min")[0].numpy()
+    if lowest == -highest:
+        return
+    lists = allgather_object(descriptions)
+    for rank, other in enumerate(lists):
+        for first, second in itertools.zip_longest(lists[0], other):
+            if first is None or second is None or first[1:] != second[1:]:
+                raise InvalidArgumentError(
+                    f"broadcast of variables: rank 0 has {_as_text(first)}, rank {rank} has {_as_text(second)}. "
+                    "Make the same variables in the same order in all processes."
+                )
+
+
+def _as_text(description: tuple[str, tuple[int, ...], str] | None) -> str:
+    return (
+        "no further variable" if description is None else "variable '{}' of shape {} and dtype {}".format(*description)
+    )
 
 
 class ReplicaVariable(Variable):
@@ -98,6 +129,9 @@ class ReplicaVariable(Variable):
     def numpy(self) -> Any:
         """Returns ``value()`` as a NumPy array."""
         return self.value().numpy() if self._is_combined_at_read() else super().numpy()
+
+    def _value_to_save(self) -> np.ndarray:
+        return np.asarray(self.numpy())
 
     def __getitem__(self, key: Any) -> Tensor:
         return self.value()[key]

@@ -37,7 +37,7 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
     raise UnavailableError(job.explain())
 
 
-def _agree(name: str, arrays: Sequence[np.ndarray], *details: Any) -> None:
+def _agree(name: str, arrays: Sequence[Any], *details: Any) -> None:
     """Compares a collective with those of the other ranks, the first time that its signature runs."""
     from fastgrad.kernels.collectives.agreement import agree_on_collective
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.argument_checks import checked_path
-from fastgrad.core.placement import moved
 from fastgrad.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
@@ -121,7 +120,7 @@ class Checkpoint:
         values: dict[str, np.ndarray] = {}
         for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
             if isinstance(obj, Variable):
-                values[name] = moved(obj._array, None) if group.size == 1 else obj.numpy()
+                values[name] = obj._value_to_save()
                 if group.size > 1 and is_summed(obj):
                     values[name] = sum_over_replicas(gathered(group, values[name]))
             elif hasattr(obj, "saves_state"):

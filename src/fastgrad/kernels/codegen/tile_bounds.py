@@ -92,9 +92,9 @@ def _extremes_of_column(table, first_place, rows, words_per_row):
     low, high = table[first_place], table[first_place]
     for i in range(1, rows):
         value = table[first_place + i * words_per_row]
-        if value < low:  # noqa: PLR1730 - a body has no min
+        if value < low:
             low = value
-        if value > high:  # noqa: PLR1730 - a body has no max
+        if value > high:
             high = value
     return low, high
 

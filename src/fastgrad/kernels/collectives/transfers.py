@@ -128,9 +128,8 @@ def due_ticks(engine, count, datatype):
         return 0
     engine[FLAG] = 0
     call_integers(engine[TYPE_SIZE], datatype, address_of(engine) + 8 * FLAG)
-    began = cycle_counter()
-    if engine[LINK_FREE_AT] > began:  # kernels have no `max`
-        began = engine[LINK_FREE_AT]
+    now = cycle_counter()
+    began = engine[LINK_FREE_AT] if engine[LINK_FREE_AT] > now else now
     engine[LINK_FREE_AT] = began + (count * engine[FLAG] * engine[MEGABYTE_TICKS] >> 20)
     return engine[LINK_FREE_AT] + engine[LATENCY_TICKS]
 
