@@ -10,6 +10,7 @@ def test_there_is_one_cpu_and_no_gpu():
     (cpu,) = tf.config.list_physical_devices()
     assert (cpu.name, cpu.device_type) == ("/physical_device:CPU:0", "CPU")
     assert tf.config.list_physical_devices("CPU") == tf.config.get_visible_devices() == [cpu]
+    assert tf.config.experimental.list_physical_devices("CPU") == [cpu]
     assert tf.config.list_physical_devices("GPU") == tf.config.list_logical_devices("GPU") == []
     assert tf.config.list_logical_devices("CPU")[0].name == "/device:CPU:0"
 

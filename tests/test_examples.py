@@ -345,3 +345,13 @@ def test_two_ranks_train_the_digits_as_one_process_does(tmp_path, capfd):
     assert float(found[1]) < 1e-3
     assert re.search(r"^speed-up: \d+\.\d\d times$", printed, re.MULTILINE)
     assert (tmp_path / "distributed_demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_distributed_digits_goes_on_from_its_checkpoint(tmp_path, capsys):
+    example = load("distributed_digits")
+    example.main(["--directory", str(tmp_path), "--epochs", "2"])
+    assert "saved after step 44" in capsys.readouterr().out
+    example.main(["--directory", str(tmp_path), "--epochs", "3", "--restart"])
+    printed = capsys.readouterr().out
+    assert "continues after step 44" in printed
+    assert re.search(r"^test accuracy: \d+\.\d %$", printed, re.MULTILINE)

@@ -143,6 +143,8 @@ def _tensor_float_32_execution_enabled() -> bool:
 
 
 experimental = _SimpleNamespace(
+    list_physical_devices=list_physical_devices,
+    list_logical_devices=list_logical_devices,
     enable_tensor_float_32_execution=_enable_tensor_float_32_execution,
     tensor_float_32_execution_enabled=_tensor_float_32_execution_enabled,
     enable_op_determinism=_enable_op_determinism,

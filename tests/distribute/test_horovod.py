@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -249,3 +251,76 @@ def test_callbacks(rank, size):
     first, second = tf.distribute.allgather_object([weight.numpy() for weight in fresh.weights])
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@on_ranks(2)
+def test_the_example_tensorflow2_mnist(rank, size):
+    """Horovod's example script, with small data."""
+    hvd.init()
+    gpus = tf.config.experimental.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    rng = np.random.default_rng(rank)
+    mnist_images = rng.integers(0, 255, (64, 8, 8)).astype(np.uint8)
+    mnist_labels = (mnist_images[:, 0, 0] > 127).astype(np.int64)
+    tf.random.set_seed(rank)
+
+    dataset = tf.data.Dataset.from_tensor_slices(
+        (tf.cast(mnist_images[..., tf.newaxis] / 255.0, tf.float32), tf.cast(mnist_labels, tf.int64))
+    )
+    dataset = dataset.repeat().shuffle(100).batch(16)
+    mnist_model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Conv2D(4, [3, 3], activation="relu"),
+            tf.keras.layers.MaxPooling2D(pool_size=(2, 2)),
+            tf.keras.layers.Dropout(0.25),
+            tf.keras.layers.Flatten(),
+            tf.keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    loss = tf.losses.SparseCategoricalCrossentropy()
+    opt = tf.optimizers.Adam(0.01 * hvd.size())
+
+    @tf.function
+    def training_step(images, labels, first_batch):
+        with tf.GradientTape() as tape:
+            probs = mnist_model(images, training=True)
+            loss_value = loss(labels, probs)
+        tape = hvd.DistributedGradientTape(tape)
+        grads = tape.gradient(loss_value, mnist_model.trainable_variables)
+        opt.apply_gradients(zip(grads, mnist_model.trainable_variables, strict=True))
+        # Horovod: broadcast initial variable states from rank 0 to all other processes.
+        if first_batch:
+            hvd.broadcast_variables(mnist_model.variables, root_rank=0)
+            hvd.broadcast_variables(opt.variables, root_rank=0)
+        return loss_value
+
+    for batch, (images, labels) in enumerate(dataset.take(40 // hvd.size())):
+        training_step(images, labels, batch == 0)
+    values = [variable.numpy() for variable in (*mnist_model.variables, *opt.variables)]
+    for first, second in zip(*tf.distribute.allgather_object(values), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-7)
+    assert int(opt.iterations) == 20
+    if hvd.rank() == 0:
+        tf.train.Checkpoint(model=mnist_model, optimizer=opt).save(f"{tempfile.mkdtemp()}/ckpt")
+
+
+def test_the_optimizer_is_saved_as_its_class():
+    plain = tf.keras.optimizers.Adam(0.25, beta_1=0.8)
+    wrapped = hvd.DistributedOptimizer(plain, name="other")
+    assert (wrapped.name, plain.name) == ("other", "adam")
+    loaded = tf.keras.optimizers.deserialize(tf.keras.optimizers.serialize(wrapped))
+    assert type(loaded) is tf.keras.optimizers.Adam
+    assert loaded.beta_1 == 0.8
+    with pytest.raises(ValueError, match="backward_passes_per_step"):
+        hvd.DistributedOptimizer(tf.keras.optimizers.SGD(gradient_accumulation_steps=2), backward_passes_per_step=2)
+
+
+def test_schedules_of_the_learning_rate():
+    x, y = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.SGD(1.0), "mse")
+    schedule = hvd.callbacks.LearningRateScheduleCallback
+    callbacks = [schedule(0.5, 0.1, start_epoch=1, end_epoch=3), schedule(0.5, lambda epoch: epoch, start_epoch=3)]
+    history = model.fit(x, y, epochs=5, verbose=0, callbacks=callbacks).history
+    assert history["lr"] == pytest.approx([1.0, 0.05, 0.05, 1.5, 2.0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -133,7 +136,11 @@ def fit_with_backup(group, folder, save_freq="epoch", interrupt=None, make_model
     else:
         callbacks.insert(0, keras.callbacks.Callback())
     try:
-        history = model.fit(*data(70), batch_size=16, epochs=4, callbacks=callbacks, verbose=0)
+        if os.environ["SOURCE"] == "dataset":
+            source = {"x": tf.data.Dataset.from_tensor_slices(data(70)).shuffle(70).batch(16)}
+        else:
+            source = dict(zip("xy", data(70), strict=True), batch_size=16)
+        history = model.fit(**source, epochs=4, callbacks=callbacks, verbose=0)
     except KeyboardInterrupt:
         return None
     return model.get_weights(), history.history
@@ -153,9 +160,15 @@ resumed_training.on_rank = resumed_training
 
 
 @pytest.mark.parametrize(
-    ("sizes", "frequency", "interrupt"), [((2, 2), "2", "2 4"), ((2, 1), "0", "2 1"), ((1, 2), "2", "2 4")]
+    ("sizes", "frequency", "interrupt", "source"),
+    [
+        ((2, 2), "2", "2 4", "dataset"),
+        ((2, 1), "0", "2 1", "arrays"),
+        ((1, 2), "2", "2 4", "arrays"),
+        ((1, 2), "0", "2 1", "dataset"),
+    ],
 )
-def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency, interrupt, sizes):
+def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency, interrupt, sizes, source):
     results = []
     for folder, runs in (
         (tmp_path / "whole", [(1, "")]),
@@ -168,6 +181,7 @@ def test_a_killed_training_continues_on_any_number_of_ranks(tmp_path, frequency,
                 ["-m", "tests.distribute.ranks", "tests.distribute.test_keras_files", "resumed_training"],
                 BACKUP=str(folder),
                 FREQUENCY=frequency,
+                SOURCE=source,
                 INTERRUPT=at,
             )
             assert status == 0, output[-5000:]
@@ -189,15 +203,16 @@ def test_one_rank_prints_and_writes_logs(rank, size):
         keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9, verbose=1),
         keras.callbacks.ReduceLROnPlateau("loss", patience=1, verbose=1),
     ]
-    import contextlib
-    import io
-
+    has_tensorboard = importlib.util.find_spec("tensorboardX") is not None
+    if has_tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(folder / "board", histogram_freq=1, update_freq="batch"))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         history = model.fit(*data(), batch_size=16, epochs=5, callbacks=callbacks, validation_data=data(9), verbose=2)
     assert len(history.epoch) == 2  # both ranks stop
     assert ("saving model" in printed.getvalue(), "loss:" in printed.getvalue()) == (rank == 0, rank == 0)
-    assert [path.name for path in folder.iterdir()] == ([] if rank else ["log.csv"])
+    files = ["board", "log.csv"] if has_tensorboard else ["log.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == ([] if rank else files)
 
 
 @on_ranks(2)
@@ -216,3 +231,33 @@ def test_a_callback_of_one_rank_stops_all(rank, size):
 
     model.fit(*data(), batch_size=16, epochs=3, callbacks=[Stop()], verbose=0)
     assert seen == [0, 1, 2]
+
+
+@on_ranks(2, timeout=60)
+def test_a_save_by_one_rank_is_an_error_and_no_hang(rank, size):
+    group = all_replicas()
+    folder = shared_folder(group)
+    with replicas(group):
+        model = compiled(dense_model, adam)
+    own_step = (
+        (lambda: model.save_weights(folder / "w.safetensors"))
+        if rank == 0
+        else (lambda: model.fit(*data(), batch_size=16, verbose=0))
+    )
+    with pytest.raises(
+        tf.errors.UnavailableError, match="rank 0: the writing of a file, rank 1: the order of the data"
+    ):
+        own_step()
+
+
+@on_ranks(2)
+def test_a_loss_that_is_not_a_number_stops_all_replicas(rank, size):
+    with replicas(all_replicas()):
+        model = compiled(dense_model, adam)
+    x, y = data(64)
+    x[28] = np.nan  # in the second batch of 16: a row of rank 1
+    history = model.fit(
+        x, y, batch_size=16, epochs=2, shuffle=False, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0
+    )
+    assert history.epoch == [0]
+    assert int(model.optimizer.iterations) == 2

@@ -221,3 +221,22 @@ def test_replicas_with_different_gradients_get_an_error(rank, size):
     with pytest.raises(tf.errors.UnavailableError):
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
     assert variables[0].numpy() == [1.0]
+
+
+@on_ranks(2)
+def test_a_gradient_that_overwrites_its_variable_is_the_greatest_of_all_replicas(rank, size):
+    for accumulated in (None, 2):
+        for compiled_step in (False, True):
+            with replicas(all_replicas()):
+                scale, weight = keras.Variable(np.zeros(2, np.float32)), keras.Variable(np.ones(1, np.float32))
+                optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=accumulated)
+            scale.overwrite_with_gradient = True
+
+            def step(gradient, scale=scale, weight=weight, optimizer=optimizer):
+                optimizer.apply_gradients([(gradient, scale), (tf.constant([0.5]), weight)])
+
+            run = tf.function(step) if compiled_step else step
+            for _ in range(2):
+                run(tf.constant([1.0 + rank, 5.0 - rank]))
+            np.testing.assert_array_equal(scale.numpy(), [2.0, 5.0])
+            np.testing.assert_array_equal(weight.numpy(), [0.0 if accumulated else -1.0])

@@ -270,6 +270,9 @@ def test_a_compiled_function_is_recorded_for_each_context(rank, size):
     for _ in range(2):
         assert_equal(average(losses), 2.0)
         assert_equal(s.run(average, args=(losses,)), 1.0)
+    for _ in range(20):  # also if a later strategy is at the same address
+        assert_equal(tf.distribute.MirroredStrategy().run(average, args=(losses,)), 2.0)
+        assert_equal(strategy().run(average, args=(losses,)), 1.0)
 
 
 @on_ranks(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from fastgrad.distribute.reduce_op import ReduceOp, gathered, reduced_structure
 from fastgrad.distribute.variables import make_replica_variable
 from fastgrad.kernels.collectives.world import world
 from fastgrad.ops.reduction import reduce_sum
+
+
+_serial_numbers = itertools.count()
 
 
 class DistributedValues:
@@ -112,7 +116,7 @@ def _entered(strategy: Strategy, is_cross_replica: bool) -> Iterator[Strategy]:
     """A context in which the code belongs to ``strategy``. Compiled functions are recorded for each context."""
     rank, size = strategy._rank, strategy.num_replicas_in_sync
     before = settings_version.settings.get("replicas")
-    settings_version.settings["replicas"] = f"{id(strategy)} {is_cross_replica}"
+    settings_version.settings["replicas"] = f"{strategy._serial} {is_cross_replica}"
     settings_version.count_change()
     try:
         with replicas(ReplicaGroup(rank, size, strategy, is_cross_replica)):
@@ -211,6 +215,7 @@ class Strategy:
 
     def __init__(self, extended: Any = None) -> None:
         self._extended = StrategyExtended(self)
+        self._serial = next(_serial_numbers)  # an id() would return after the end of a strategy
 
     @property
     def extended(self) -> StrategyExtended:

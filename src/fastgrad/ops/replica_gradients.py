@@ -37,7 +37,8 @@ def reduce_gradients(
     """
     results: list[Any] = [g if g is None or isinstance(g, IndexedSlices) else convert_to_tensor(g) for g in gradients]
     slices = [position for position, g in enumerate(results) if isinstance(g, IndexedSlices)]
-    counts = gathered(group, [results[position].values._array.shape[0] for position in slices]) if slices else []
+    row_counts_here = [results[position].values._array.shape[0] for position in slices]
+    counts = gathered(group, row_counts_here, "numbers of rows of gradients") if slices else []
     for position, row_counts in zip(slices, zip(*counts, strict=True), strict=True):
         rows, shape = results[position], shapes[position]
         row_bytes = math.prod(shape[1:]) * rows.values._array.itemsize

@@ -14,17 +14,28 @@ import numpy as np
 from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.replicas import ReplicaGroup
 from fastgrad.core.tensor import Tensor
+from fastgrad.errors import UnavailableError
 from fastgrad.ops.collectives import all_gather, broadcast
 
-_INLINE_BYTES = 1016
-"""The size of a message that needs one collective; with its length it fills 1 KiB."""
+_RECORD_BYTES = 1024
+_INLINE_BYTES = _RECORD_BYTES - 72
+"""The size of a message that needs one collective; a record also has its length in 8 bytes, and its purpose in 64."""
 
 
-def gathered(group: ReplicaGroup, value: Any) -> list[Any]:
-    """Returns the values that the replicas give, in the order of ranks; values are pickled."""
+def gathered(group: ReplicaGroup, value: Any, purpose: str = "a value") -> list[Any]:
+    """Returns the values that the replicas give, in the order of ranks.
+
+    Args:
+        group: the replicas.
+        value: what pickle can store.
+        purpose: what the value is, for errors; it is the same in all replicas.
+
+    Raises:
+        UnavailableError: the replicas give values for different purposes, or run another collective.
+    """
     if group.size == 1:
         return [value]
-    messages, lengths = _inline_messages(group, value)
+    messages, lengths = _inline_messages(group, value, purpose)
     most = 1 << (max(lengths) - 1).bit_length()  # few sizes, so few collectives that the ranks compare at first use
     if max(lengths) > _INLINE_BYTES:
         padded = np.zeros(most, np.uint8)
@@ -34,11 +45,11 @@ def gathered(group: ReplicaGroup, value: Any) -> list[Any]:
     return [pickle.loads(message) for message in messages]  # noqa: S301  # from processes of this job
 
 
-def from_first_replica(group: ReplicaGroup, value: Any) -> Any:
-    """Returns the value that replica 0 gives."""
+def from_first_replica(group: ReplicaGroup, value: Any, purpose: str = "a value") -> Any:
+    """Returns the value that replica 0 gives; arguments and errors as in `gathered`."""
     if group.size == 1:
         return value
-    messages, lengths = _inline_messages(group, value if group.rank == 0 else None)
+    messages, lengths = _inline_messages(group, value if group.rank == 0 else None, purpose)
     message = messages[0]
     if lengths[0] > _INLINE_BYTES:
         data = np.frombuffer(message, np.uint8).copy() if group.rank == 0 else np.empty(lengths[0], np.uint8)
@@ -47,15 +58,22 @@ def from_first_replica(group: ReplicaGroup, value: Any) -> Any:
     return pickle.loads(message)  # noqa: S301  # from a process of this job
 
 
-def _inline_messages(group: ReplicaGroup, value: Any) -> tuple[list[bytes], list[int]]:
+def _inline_messages(group: ReplicaGroup, value: Any, purpose: str) -> tuple[list[bytes], list[int]]:
     """Returns the pickled values of all replicas and their lengths; a long value is only there for this replica."""
     own = pickle.dumps(value)
-    record = np.zeros(8 + _INLINE_BYTES, np.uint8)
-    record[:8] = np.frombuffer(np.array([len(own)], np.int64).tobytes(), np.uint8)
-    record[8 : 8 + len(own)] = np.frombuffer(own[:_INLINE_BYTES], np.uint8)
-    records = _all_gather(record).reshape(group.size, -1)
-    lengths = [int(number) for number in np.ascontiguousarray(records[:, :8]).view(np.int64)[:, 0]]
-    messages = [row[8 : 8 + length].tobytes() for row, length in zip(records, lengths, strict=True)]
+    record = np.zeros(_RECORD_BYTES, np.uint8)
+    for start, data in ((0, len(own).to_bytes(8, "little")), (8, purpose.encode()[:64]), (72, own[:_INLINE_BYTES])):
+        record[start : start + len(data)] = np.frombuffer(data, np.uint8)
+    records = [row.tobytes() for row in _all_gather(record).reshape(group.size, -1)]
+    purposes = [row[8:72].rstrip(b"\0").decode(errors="replace") for row in records]
+    if any(other != purposes[0] for other in purposes):
+        texts = ", ".join(f"rank {rank}: {text}" for rank, text in enumerate(purposes))
+        raise UnavailableError(
+            f"The replicas exchange different things ({texts}). "
+            "Call `fit`, `evaluate`, `predict` and methods that save in all processes, in the same order."
+        )
+    lengths = [int.from_bytes(row[:8], "little") for row in records]
+    messages = [row[72 : 72 + length] for row, length in zip(records, lengths, strict=True)]
     messages[group.rank] = own
     return messages, lengths
 
@@ -77,7 +95,9 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
     """
     if group.size == 1:
         return action()
-    gathered(group, None)  # so no replica reads a file that is older or newer than the others see
+    gathered(
+        group, None, "the writing of a file"
+    )  # so no replica reads a file that is older or newer than the others see
     result: Any = None
     error: Exception | None = None
     if group.rank == 0:
@@ -85,7 +105,7 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
             result = action()
         except Exception as raised:  # noqa: BLE001 - all replicas raise it below
             error = raised
-    result, remote_error = from_first_replica(group, (result, error))
+    result, remote_error = from_first_replica(group, (result, error), "the result of the writing of a file")
     if error is not None:
         raise error
     if remote_error is not None:
@@ -115,6 +135,6 @@ def average_on_read(group: ReplicaGroup, variables: Iterable[Any]) -> None:
     for variable in variables:
         if variable.trainable or getattr(variable, "aggregation", None) != "mean":
             continue
-        values = gathered(group, variable.numpy())
+        values = gathered(group, variable.numpy(), f"the mean of {variable.name}")
         mean = np.asarray(np.sum(np.stack(values), axis=0, dtype=np.float64) / group.size)
         variable.assign(mean.astype(values[0].dtype))

@@ -122,7 +122,7 @@ class Checkpoint:
             if isinstance(obj, Variable):
                 values[name] = obj._value_to_save()
                 if group.size > 1 and is_summed(obj):
-                    values[name] = sum_over_replicas(gathered(group, values[name]))
+                    values[name] = sum_over_replicas(gathered(group, values[name], "a checkpoint"))
             elif hasattr(obj, "saves_state"):
                 for part, value in obj.state().items():
                     node.values[part] = f"{name}/{part}"

@@ -121,7 +121,9 @@ class CheckpointManager:
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
         group = self._checkpoint._replica_group()
-        now = from_first_replica(group, time.time())  # a stored time after now means that the clock was set back
+        now = from_first_replica(
+            group, time.time(), "the time of a checkpoint"
+        )  # a stored time after now means that the clock was set back
         timestamp_by_path = {
             **{old_path: min(timestamp, now) for old_path, timestamp in self._kept.items() if old_path != path},
             path: now,

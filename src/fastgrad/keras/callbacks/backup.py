@@ -75,7 +75,7 @@ class BackupAndRestore(Callback):
             random=tf.train.RandomState(),
             fitting=self.fitting,
         )
-        if from_first_replica(model._replicas, os.path.exists(self._path)):
+        if from_first_replica(model._replicas, os.path.exists(self._path), "whether there is a backup"):
             try:
                 self._checkpoint.read(self._path).assert_consumed()
             except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:

@@ -24,7 +24,8 @@ class Dropout(SameShape):
     Args:
         rate: the probability, in [0, 1].
         noise_shape: the shape of the draws, which broadcasts with the input; None for the input's sizes.
-        seed: an integer gives the layer its own random sequence; default: ``tf.random``'s generator.
+        seed: an integer gives the layer its own random sequence; default: ``tf.random``'s generator. The replicas of a
+            strategy draw different numbers, also with a seed.
         **kwargs: as in ``Layer``.
 
     Raises:

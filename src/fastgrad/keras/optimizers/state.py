@@ -159,7 +159,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
             make: Any = initializers.get(initializer)
             array = aligned_copy(convert_to_tensor(make(sizes, dtype=variable_dtype), variable_dtype)._on_host())
             if self._replicas.size > 1:
-                array = aligned_copy(from_first_replica(self._replicas, array))
+                array = aligned_copy(from_first_replica(self._replicas, array, "an initial value"))
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(

@@ -57,7 +57,7 @@ class ReplicaBatches:
         self._is_distributed = isinstance(source, DistributedDataset)
         if isinstance(source, Dataset):
             # The row numbers of arrays: shuffles draw the same order in all replicas.
-            states = from_first_replica(group, source._node.random_state())
+            states = from_first_replica(group, source._node.random_state(), "the order of the data")
             source._node.restore_random_state(iter(states))
 
     @property
@@ -86,7 +86,7 @@ class ReplicaBatches:
             return
         while True:
             batch: Any = next(batches, None)
-            counts = gathered(self._group, None if batch is None else row_count(batch[0]))
+            counts = gathered(self._group, None if batch is None else row_count(batch[0]), "the rows of a batch")
             if all(count is None for count in counts):
                 return
             if self._is_distributed:
@@ -166,7 +166,8 @@ def logs_of_replicas(group: ReplicaGroup, model: Any, logs: dict[str, Any], flag
     """
     variables = metric_variables(model)
     own = {name: np.asarray(value, np.float64) for name, value in logs.items()}
-    parts = gathered(group, ([variable.numpy() for variable in variables], own, bool(getattr(model, flag_name))))
+    state = [variable.numpy() for variable in variables], own, bool(getattr(model, flag_name))
+    parts = gathered(group, state, "the state of metrics")
     for variable, *values in zip(variables, *[part[0] for part in parts], strict=True):
         variable.assign(_joined_value(variable, values))
     if any(part[2] for part in parts):

@@ -302,7 +302,7 @@ class Trainer(Compiled):
                     sorted({**logs, **{f"val_{name}": value for name, value in validation_logs.items()}}.items())
                 )
             hooks.call("on_epoch_end", epoch, logs)
-            self.stop_training = any(gathered(self._replicas, self.stop_training))
+            self.stop_training = any(gathered(self._replicas, self.stop_training, "the end of an epoch"))
             if self.stop_training:
                 break
         optimizer = self.__dict__["optimizer"]
@@ -362,7 +362,7 @@ class Trainer(Compiled):
             if "on_predict_batch_end" in hooks.watches:
                 joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_concatenate_rows, *outputs)
                 hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": joined_outputs})
-            if any(gathered(self._replicas, self.stop_predicting)):
+            if any(gathered(self._replicas, self.stop_predicting, "the end of a batch of predict")):
                 break
         hooks.call("on_predict_end", {})
         if not all_outputs:
@@ -386,7 +386,11 @@ class Trainer(Compiled):
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         stop = "stop_training" if kind == "train" else "stop_evaluating"
         replicas_of_model = self._replicas
-        is_watched = any(gathered(replicas_of_model, begin in hooks.watches or end in hooks.watches))
+        is_watched = any(
+            gathered(
+                replicas_of_model, begin in hooks.watches or end in hooks.watches, f"the start of an epoch ({kind})"
+            )
+        )
         logs: Any = None
         if not is_watched:
             for batch in batches.epoch(first):
@@ -403,7 +407,7 @@ class Trainer(Compiled):
                     logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
                     keep_sums_on_first_replica(replicas_of_model, self)
                 hooks.call(end, first - 1, _logs_as_floats(logs))
-                if any(gathered(replicas_of_model, getattr(self, stop))):
+                if any(gathered(replicas_of_model, getattr(self, stop), f"the end of a batch ({kind})")):
                     setattr(self, stop, True)
                     break
         if logs is None and first:  # a restored training had already run all batches
@@ -428,7 +432,7 @@ class Trainer(Compiled):
         group = self._replicas
         if group.size == 1:
             return outputs
-        parts = gathered(group, nest.map_structure(lambda output: output.numpy(), outputs))
+        parts = gathered(group, nest.map_structure(lambda output: output.numpy(), outputs), "outputs of predict")
         return nest.map_structure(lambda *arrays: tf.convert_to_tensor(np.concatenate(arrays)), *parts)
 
     def _join_own_variables(self) -> None:

@@ -31,7 +31,10 @@ STALL_SECONDS = 1.0
 """Seconds of a wait after which a rank tells the others what it waits for."""
 
 WARNING_SECONDS = float(os.environ.get("FASTGRAD_STALL_WARNING_SECONDS", "60"))
-"""Seconds of a wait after which a warning names the ranks that are not there yet."""
+"""Seconds of a wait after which a warning names the ranks that are not there yet.
+
+`FASTGRAD_STALL_WARNING_SECONDS` changes them, for jobs whose ranks wait long for one that reads or writes files.
+"""
 
 GRACE_SECONDS = 3.0
 """Seconds that a failed rank gives the others to print their errors, before it ends the job."""
@@ -76,6 +79,7 @@ class Monitor:
         self.stopped: set[int] = set()
         self._failed_at = 0.0  # when another rank's failure was told; 0.0 if none was
         self._noticed = False  # whether this rank has printed or raised that failure
+        self._leaves = False  # whether this rank has said goodbye
         self._next = (0, 0)  # the number and the signature of the last transfer that was agreed on
         self._transfers: dict[int, dict[int, tuple[int, str]]] = {rank: {} for rank in self._others}
         self._started: dict[int, int] = {}
@@ -100,7 +104,7 @@ class Monitor:
             self.stop_job(kind, value, trace, previous if previous is not sys.__excepthook__ else None)
 
         def on_thread_exception(arguments: Any) -> None:
-            if os.getpid() != self._process or arguments.exc_type is SystemExit:
+            if os.getpid() != self._process or arguments.exc_type is SystemExit or self._leaves:
                 previous_of_threads(arguments)
                 return
             self.stop_job(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
@@ -115,9 +119,9 @@ class Monitor:
         with self._lock:
             self._sends += [self._messages.isend(message, rank) for rank in self._others]
 
-    def tell_transfers(self) -> None:
-        """Tells the other ranks which transfers this rank has started last."""
-        self.tell(TRANSFERS, self.started(), self._own_transfers())
+    def ask_for_transfers(self) -> None:
+        """Tells the other ranks which transfers this rank has started last, and asks for theirs."""
+        self.tell(TRANSFERS, self.started(), self._own_transfers(), True)
 
     def agree_on_transfer(self, signature: int, seconds: float) -> None:
         """Tells the other ranks which transfer this rank starts next, and compares it with theirs.
@@ -128,7 +132,7 @@ class Monitor:
         """
         number = self.started() + 1
         self._next = number, signature
-        self.tell(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])})
+        self.tell(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])}, False)
         self.wait_for_others(lambda rank: number in self._transfers[rank], seconds)
         for rank in self._others:
             self._compare_transfers(rank)
@@ -176,7 +180,7 @@ class Monitor:
     def explain(self) -> str:
         """Returns the text of the error of a collective that failed in this rank; asks the other ranks for it."""
         if self.failure is None:
-            self.tell_transfers()
+            self.ask_for_transfers()
             self.wait_until(lambda: self.failure is not None, STALL_SECONDS)
         self._noticed = True
         if self.failure is None:
@@ -202,9 +206,13 @@ class Monitor:
             self.left[rank] = content[0]
             self._started[rank] = content[0]
         elif kind == TRANSFERS:
-            self._started[rank] = max(content[0], self._started.get(rank, 0))
+            started, transfers, asks = content
+            self._started[rank] = max(started, self._started.get(rank, 0))
             known = self._transfers[rank]
-            known.update(content[1])
+            known.update(transfers)
+            if asks:
+                answer = TRANSFERS, self.started(), self._own_transfers(), False
+                self._sends.append(self._messages.isend(answer, rank))
             for number in sorted(known)[: -2 * HISTORY]:
                 del known[number]
             self._compare_transfers(rank)
@@ -271,7 +279,7 @@ class Monitor:
         seconds = now - self._waits_since
         if seconds > STALL_SECONDS and now - self._told_at > 10 * STALL_SECONDS:
             self._told_at = now
-            self.tell_transfers()
+            self.ask_for_transfers()
         for rank in self._others:
             self._compare_transfers(rank)
         if seconds > WARNING_SECONDS and not self._warned:
@@ -349,6 +357,7 @@ class Monitor:
         """Says goodbye, and waits until the other ranks have ended, too."""
         if os.getpid() != self._process or self._mpi.Is_finalized():
             return
+        self._leaves = True
         try:
             self.tell(LEFT, self.started())
             while not self.wait_until(lambda: all(rank in self.left for rank in self._others), POLL_SECONDS):
