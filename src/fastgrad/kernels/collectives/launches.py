@@ -22,8 +22,9 @@ from fastgrad.kernels.runtime.moving import copy_bytes
 ALIGNMENT = 64
 """Bytes of the alignment of each array in a bucket."""
 
-BUCKET_BYTES = 2 << 20
-"""The bytes from which on a bucket is full; see benchmarks/distributed.py."""
+BUCKET_BYTES, LEAST_BUCKET_BYTES, BUCKETS = 2 << 20, 64 << 10, 4
+"""The bytes from which on a bucket is full, at most; of smaller reductions the part that gives so many buckets, but at
+least the second number. See benchmarks/distributed.py."""
 
 CHECK_BITS = 12
 """Bits of a check word: the sum of 4,096 of them is exact in float32."""
@@ -57,14 +58,16 @@ class BucketLayout:
 
 def bucket_positions(arrays: Sequence[Spec]) -> list[list[int]]:
     """Returns the positions of the arrays in each bucket; the last arrays come first, as their gradients are ready first."""
+    sizes = [prod(array.shape) * array.dtype.itemsize for array in arrays]
+    full = min(BUCKET_BYTES, max(sum(sizes) // BUCKETS, LEAST_BUCKET_BYTES))
     buckets: list[list[int]] = []
-    size = BUCKET_BYTES
+    size = full
     for position in reversed(range(len(arrays))):
-        if size >= BUCKET_BYTES:
+        if size >= full:
             buckets.append([])
             size = 0
         buckets[-1].append(position)
-        size += prod(arrays[position].shape) * arrays[position].dtype.itemsize
+        size += sizes[position]
     return buckets
 
 
