@@ -51,6 +51,11 @@ def test_reductions(rank, size):
         halved = wrap(lambda y: hvd.allreduce(y, op=hvd.Sum, compression=hvd.Compression.fp16))(x)
         assert halved.dtype == tf.float32
         assert_equal(halved, np.array([1.0, -2.0]) * total)
+        third = tf.fill([3], 1 / 3)
+        short = wrap(lambda y: hvd.allreduce(y, op=hvd.Sum, compression=hvd.Compression.bf16))(third)
+        assert_equal(
+            short, tf.cast(tf.cast(tf.cast(tf.cast(third, tf.bfloat16), tf.float32) * size, tf.bfloat16), tf.float32)
+        )
     several = hvd.grouped_allreduce([x, tf.constant(rank)], op=hvd.Sum)
     assert_equal(several[1], sum(range(size)))
     with pytest.raises(ValueError, match="op must be"):

@@ -121,3 +121,31 @@ def test_what_needs_whole_variables_is_refused():
     train(optimizer, weights, range(1), 0, False)
     with pytest.raises(ValueError, match="other variables"):
         optimizer.apply_gradients([(fg.ones(weights[0].shape), weights[0])])
+
+
+@on_ranks(2)
+def test_the_option_of_distributed_optimizer(rank, size):
+    plain = variables()
+    train(fg.keras.optimizers.Adam(0.02), plain, range(3), rank, False, reduce=True)
+    weights = variables()
+    sharded = fg.distribute.DistributedOptimizer(
+        fg.keras.optimizers.Adam(0.02), op=fg.distribute.Sum, shard_optimizer_state=True
+    )
+    train(sharded, weights, range(3), rank, True)
+    for weight, expected in zip(weights, plain, strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=2e-4, atol=2e-6)
+
+
+@on_ranks(2)
+def test_fit_with_sharded_slots(rank, size):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(37, 5)).astype("float32"), rng.normal(size=(37, 1)).astype("float32")
+    losses = []
+    for shard in (False, True):
+        fg.keras.utils.set_random_seed(1)
+        with fg.distribute.MultiWorkerMirroredStrategy().scope():
+            model = fg.keras.Sequential([fg.keras.layers.Dense(8, activation="tanh"), fg.keras.layers.Dense(1)])
+            optimizer = fg.keras.optimizers.Adam(0.05)
+            model.compile(optimizer.sharded() if shard else optimizer, loss="mse")
+            losses.append(model.fit(x, y, batch_size=8, epochs=3, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)

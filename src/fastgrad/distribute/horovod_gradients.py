@@ -18,7 +18,7 @@ class _GradientReduction:
     """Reduces lists of gradients over all processes.
 
     Args:
-        compression: ``Compression.none`` or ``Compression.fp16``.
+        compression: ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
         op: ``Average`` or ``Sum``.
         sparse_as_dense: whether ``IndexedSlices`` become tensors first.
         name: the caller, for errors.
@@ -55,7 +55,7 @@ class DistributedGradientTape:
 
     Args:
         gradtape: a ``tf.GradientTape``.
-        compression: ``Compression.none`` or ``Compression.fp16``.
+        compression: ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
         sparse_as_dense: whether ``IndexedSlices`` become tensors before they are reduced. Else their rows are gathered, where that
             is fewer bytes.
         op: ``Average`` (default) or ``Sum``.
@@ -138,6 +138,7 @@ def DistributedOptimizer(  # Horovod's name
     op: Any = Average,
     backward_passes_per_step: int = 1,
     average_aggregated_gradients: bool = False,
+    shard_optimizer_state: bool = False,
     **options: Any,
 ) -> Any:
     """Returns an optimizer of the same class name that reduces gradients over all processes. Horovod: hvd.DistributedOptimizer.
@@ -147,10 +148,12 @@ def DistributedOptimizer(  # Horovod's name
     Args:
         optimizer: an optimizer of ``tf.keras.optimizers``.
         name: another name for it.
-        compression: ``Compression.none`` or ``Compression.fp16``.
+        compression: ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
         sparse_as_dense: whether ``IndexedSlices`` become tensors before they are reduced.
         op: ``Average`` (default) or ``Sum``.
         backward_passes_per_step: the number of calls per update; their gradients add up.
+        shard_optimizer_state: whether each process keeps the slots of one part of all variables only (ZeRO-1): 1 / n of the
+            memory on n processes. Not in Horovod. The result is a ``ShardedOptimizer``.
         average_aggregated_gradients: whether an update uses the mean of the gradients of its calls, not their sum.
         device_dense, device_sparse, gradient_predivide_factor, options: kept for Horovod's signature.
 
@@ -160,6 +163,13 @@ def DistributedOptimizer(  # Horovod's name
     """
     if not (hasattr(optimizer, "apply_gradients") and hasattr(optimizer, "apply")):
         raise TypeError(f"DistributedOptimizer: takes an optimizer of tf.keras.optimizers, got {optimizer!r}.")
+    if shard_optimizer_state:
+        if compression is not Compression.none or backward_passes_per_step > 1:
+            raise ValueError(
+                "DistributedOptimizer: shard_optimizer_state takes no compression and no backward_passes_per_step. "
+                "Set gradient_accumulation_steps in the optimizer."
+            )
+        return optimizer.sharded(average=op == Average)
     base = type(optimizer)
     reduction = _GradientReduction(compression, op, sparse_as_dense, "DistributedOptimizer")
     twin = copy.copy(optimizer)

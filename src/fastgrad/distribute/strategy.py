@@ -22,7 +22,6 @@ from fastgrad.distribute.variables import make_replica_variable
 from fastgrad.kernels.collectives.world import world
 from fastgrad.ops.reduction import reduce_sum
 
-
 _serial_numbers = itertools.count()
 
 

@@ -5,7 +5,8 @@ computed as early as possible. As soon as those of one bucket are there, its red
 meanwhile. The program waits for a bucket before it reads one of its results.
 
 Buckets, and the order in which transfers start, follow from the recording alone, and eager code has the same. So a process
-may run eagerly, or record, while the others run a program.
+may run eagerly, record, or run a program for other shapes, while the others run a program. (Values are numbered in the order
+of the recording; the order of nodes changes with fusion, which depends on shapes.)
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ class _Schedule:
                 self.transfers += [_Bucket(node, positions) for positions in _bucket_positions(node.inputs)]
             elif _part_of_row(node, "is_collective") and not _part_of_row(node, "is_wait"):
                 self.transfers.append(_Bucket(node))
+        self.transfers.sort(key=lambda bucket: bucket.node.outputs[0].number)
         self.next_transfer = 0
+        self.makers = {id(value): node for node in graph.nodes for value in node.outputs}
         self.movable = [node for node in graph.nodes if _part_of_row(node, "stages") or _part_of_row(node, "is_start")]
         self.early = _nodes_only_for(graph, self.movable)
         self.nodes: list[Node] = []
@@ -107,21 +110,53 @@ class _Schedule:
         # Constants first, and reads of variables, which are assigned at the end: no early node waits for them.
         first = [node for node in self.graph.nodes if node.kind in {Kind.CONSTANT, Kind.READ}]
         others = [node for node in self.graph.nodes if node.kind not in {Kind.CONSTANT, Kind.READ}]
-        movable = set(map(id, self.movable))
         for node in [*first, *others]:
-            if id(node) in movable:
-                for value in node.inputs:
-                    self._wait_for(value)
-                self._place_ready([])  # it starts at the latest now
+            if _part_of_row(node, "stages"):
+                while id(node) not in self.placed:
+                    self._start_next_transfer()
             elif _part_of_row(node, "is_wait"):
-                self.waits.update({id(value): node for value in node.outputs})
-            elif id(node) not in self.placed:
-                self._place_ready([node])  # at the latest now: an early node comes as soon as its inputs are there
+                if id(node) not in self.placed:
+                    self.waits.update({id(value): node for value in node.outputs})
+            else:
+                self._place(node)  # at the latest now: an early node comes as soon as its inputs are there
         for value in self.graph.results:
-            self._wait_for(value)
+            self._make(value)
         self._place_pending_stages()
-        self.nodes += dict.fromkeys(self.waits.values())
+        for node in dict.fromkeys(self.waits.values()):
+            for value in node.outputs:
+                self._make(value)
         return self.nodes
+
+    def _make(self, value: Value) -> None:
+        """Makes sure that a value is computed before the next node."""
+        if id(value) in self.made:
+            return
+        node = self.makers[id(value)]
+        if _part_of_row(node, "stages"):
+            while id(value) not in self.waits:
+                self._start_next_transfer()
+        if id(value) in self.waits or _part_of_row(node, "is_wait"):
+            self._wait_for(value)
+        else:
+            self._place(node)
+
+    def _place(self, node: Node) -> None:
+        """Places a node after the nodes that compute its inputs, and a collective when it is next."""
+        is_transfer = _part_of_row(node, "is_collective") and not _part_of_row(node, "is_wait")
+        while is_transfer and id(node) not in self.placed and not self._is_next(node):
+            self._start_next_transfer()
+        if id(node) not in self.placed:
+            for value in node.inputs:
+                self._make(value)
+            self._place_ready([node])
+
+    def _start_next_transfer(self) -> None:
+        """Starts the next transfer, whose inputs are computed before."""
+        number, bucket = self.next_transfer, self.transfers[self.next_transfer]
+        for value in bucket.inputs:
+            self._make(value)
+        if self.next_transfer == number:
+            self._place_ready([] if bucket.node.payload.stages or bucket.node.payload.is_start else [bucket.node])
 
     def _place_ready(self, ready: list[Node]) -> None:
         """Places nodes, and all early nodes and transfers that then have their inputs."""
@@ -131,7 +166,9 @@ class _Schedule:
                 if id(node) in self.placed:
                     continue
                 for value in node.inputs:
-                    self._wait_for(value)
+                    self._make(value)
+                if id(node) in self.placed:
+                    continue
                 self.nodes.append(node)
                 self.placed.add(id(node))
                 self.made.update(map(id, node.outputs))
@@ -161,9 +198,12 @@ class _Schedule:
             self.next_transfer += 1
             if row.stages:
                 self._start_bucket(bucket)
+                if self.next_transfer == len(self.transfers) or not self._is_next(bucket.node):
+                    self.placed.add(id(bucket.node))
             else:
                 self._place_pending_stages()
                 self.nodes.append(bucket.node)
+                self.placed.add(id(bucket.node))
                 self.made.update(map(id, bucket.outputs))
                 outputs += bucket.outputs
         return outputs
@@ -195,15 +235,17 @@ class _Schedule:
         return Node(Kind.OPERATION, row, tuple(inputs), tuple(outputs), attributes)
 
     def _wait_for(self, value: Value) -> None:
-        """Waits for the transfer of a value that is about to be read, once."""
-        wait = self.waits.get(id(value))
-        if wait is None:
-            return
+        """Places the node that waits for the transfer of a value that is about to be read."""
+        wait = self.waits.get(id(value), self.makers[id(value)])
         for output in wait.outputs:
-            del self.waits[id(output)]
+            self.waits.pop(id(output), None)
+        for start_value in wait.inputs:
+            if id(start_value) in self.makers:
+                self._make(start_value)
         self._place_pending_stages()
         self.nodes.append(wait)
         self.made.update(map(id, wait.outputs))
+        self.placed.add(id(wait))
 
 
 def _bucket_positions(values: Sequence[Value]) -> list[list[int]]:

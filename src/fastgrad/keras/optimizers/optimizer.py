@@ -229,6 +229,19 @@ class Optimizer(OptimizerState):
         elif not self._try_planned_update(grads, variables):
             self._apply_checked(grads, variables)
 
+    def sharded(self, average: bool = False) -> Any:
+        """Returns a ``ShardedOptimizer`` with this optimizer: its slots are divided among the processes (ZeRO-1).
+
+        Args:
+            average: whether gradients are averaged over the processes; else they are summed.
+
+        Raises:
+            TypeError, ValueError: the optimizer needs whole variables.
+        """
+        from fastgrad.keras.optimizers.sharded_optimizer import ShardedOptimizer
+
+        return ShardedOptimizer(self, average)
+
     def _is_reducing(self) -> bool:
         """True if this step sums gradients over replicas."""
         return not _aggregation_skips.owners and self._reducing_group().size > 1

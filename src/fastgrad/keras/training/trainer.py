@@ -502,8 +502,8 @@ class Trainer(Compiled):
     def _run_step(self, step: Callable[..., Any], batch: tuple[Any, ...]) -> Any:
         """Returns the result of a step; ``batch`` is an item of ``Batches`` or ``ReplicaBatches``.
 
-        A step in which the replicas have different numbers of rows runs as Python: compiled for other shapes, its
-        collectives could come in another order.
+        A step in which the replicas have different numbers of rows runs as Python: it comes once an epoch, and a
+        replica may have no rows.
         """
         if self._replicas.size == 1:
             return step(*batch)

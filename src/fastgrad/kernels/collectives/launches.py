@@ -290,7 +290,10 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
     data, ticket = Scratch(0), Scratch(1)
     launches = (
         _copy_part(Input(0), data, 0, 0, x),
-        Launch(transfers.write_signature[()], (data, size, signature, engine_words())),
+        # Another one than the root's, so that a root that sends fewer bytes is noticed.
+        Launch(
+            transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())
+        ),
         Launch(
             transfers.start_transfer[()],
             (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, byte_datatype(), root, signature),
