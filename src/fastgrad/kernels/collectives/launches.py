@@ -291,9 +291,7 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
     launches = (
         _copy_part(Input(0), data, 0, 0, x),
         # Another one than the root's, so that a root that sends fewer bytes is noticed.
-        Launch(
-            transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())
-        ),
+        Launch(transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())),
         Launch(
             transfers.start_transfer[()],
             (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, byte_datatype(), root, signature),
