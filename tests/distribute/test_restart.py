@@ -124,7 +124,8 @@ with strategy.scope():
 
 class Report(fg.keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        print("step", int(model.optimizer.iterations), flush=True)
+        if strategy.cluster_resolver.task_id == 0:
+            print("step", int(model.optimizer.iterations), flush=True)
         time.sleep(slow)
 
 backup = fg.keras.callbacks.BackupAndRestore(directory, save_freq=int(save_freq) if save_freq.isdigit() else save_freq)
