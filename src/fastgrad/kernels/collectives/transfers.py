@@ -32,6 +32,7 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
+from numpy import int64
 
 from fastgrad.kernels.codegen.body import (
     address_of,
@@ -75,8 +76,9 @@ _FUNCTION_NAMES = {
 TRANSFER_FAILED, WORDS_DIFFER = 0, 1
 """Statuses of steps that stop the program: MPI or another process failed; the processes reduce different things."""
 
-SLEEP_MICROSECONDS = 50
-"""Microseconds between two tests of the progress thread."""
+SLEEP_MICROSECONDS, MOST_SLEEP_MICROSECONDS = 50, 800
+"""Microseconds between two tests of the progress thread, after the start of a transfer and at most: the time doubles, as
+each test takes the processor from the computation for some microseconds."""
 
 PAUSE_SECONDS = 0.01
 """Seconds after which a waiting step returns to Python, which handles signals."""
@@ -208,12 +210,19 @@ def wait_for_transfer(ticket, engine):
 @kernel("engine: inout[int64], microseconds: int", release_gil=True)
 def drive_transfers(engine, microseconds):
     """The loop of the progress thread: tests transfers in flight until `QUIT` is set; sleeps while there are none."""
+    pause, last_started = microseconds, int64(0)
     while atomic_load(engine, QUIT) == 0:
         if atomic_load(engine, OLDEST) <= atomic_load(engine, STARTED):
             if try_lock(engine):
                 test_transfers(engine)
                 atomic_add(engine, LOCK, -1)
-            call_integers(engine[SLEEP], microseconds)
+            started = atomic_load(engine, STARTED)
+            if started != last_started:
+                pause = microseconds
+            elif pause < MOST_SLEEP_MICROSECONDS:
+                pause *= 2
+            last_started = started
+            call_integers(engine[SLEEP], pause)
         else:
             atomic_store(engine, PARKED, 1)
             if atomic_load(engine, OLDEST) > atomic_load(engine, STARTED) and atomic_load(engine, QUIT) == 0:
