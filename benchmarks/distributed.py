@@ -199,6 +199,7 @@ def measure(
 
     Raises:
         ValueError: the losses of a contestant are not those of the first.
+        RuntimeError: a rank of fastgrad has ended, or another library's before the first round.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -223,8 +224,17 @@ def measure(
             note(f"{model}: round {round_ + 1} of {rounds}")
             turn = round_ % len(order)
             for contestant, call in order[turn:] + order[:turn]:
-                seconds = groups[contestant].seconds(call, repeats[contestant, call])
-                timed[contestant].seconds.setdefault(call, []).append(seconds)
+                if contestant not in timed:
+                    continue
+                try:
+                    seconds = groups[contestant].seconds(call, repeats[contestant, call])
+                except RuntimeError as error:
+                    if contestant.library == "fastgrad":
+                        raise
+                    del timed[contestant]  # gloo loses connections now and then
+                    print(f"{model}: {contestant.name} failed and is left out: {error}", file=sys.stderr)
+                else:
+                    timed[contestant].seconds.setdefault(call, []).append(seconds)
     note("")
     return timed
 
