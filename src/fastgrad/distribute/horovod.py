@@ -10,13 +10,13 @@ import numpy as np
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.distribute.gathering import gathered_from_world
-from fastgrad.distribute.sparse import all_reduce_slices
 from fastgrad.distribute.variables import broadcast_to_variables
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.collectives.world import world
 from fastgrad.ops import collectives
 from fastgrad.ops.casting import cast
+from fastgrad.ops.replica_gradients import all_reduce_slices
+from fastgrad.ops.uneven_gathering import gathered_from_world
 
 Average = "mean"
 """The mean over processes; Horovod's default."""

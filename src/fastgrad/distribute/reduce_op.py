@@ -9,10 +9,10 @@ from fastgrad.core import nest
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.replicas import replica_group
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.distribute.gathering import gathered_from_world
-from fastgrad.distribute.sparse import all_reduce_slices
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.collectives import all_reduce
+from fastgrad.ops.replica_gradients import all_reduce_slices
+from fastgrad.ops.uneven_gathering import gathered_from_world
 
 
 class ReduceOp(enum.Enum):

@@ -1,4 +1,4 @@
-"""Reductions of gradients over the replicas of a strategy."""
+"""Reductions of gradients over the processes: tensors together, and ``IndexedSlices`` as rows where that is fewer bytes."""
 
 from __future__ import annotations
 
@@ -6,54 +6,36 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.replicas import ReplicaGroup
+from fastgrad.core.recording import state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
-from fastgrad.ops.collectives import all_gather, all_reduce
-from fastgrad.ops.joining import concat
-from fastgrad.ops.padding import pad
-from fastgrad.ops.replica_messages import gathered
+from fastgrad.kernels.collectives.world import world
+from fastgrad.ops.collectives import all_reduce
 from fastgrad.ops.segments import unsorted_segment_sum
+from fastgrad.ops.sorting import unique
+from fastgrad.ops.uneven_gathering import gathered_from_world, row_counts
 
 
-def reduce_gradients(
-    group: ReplicaGroup, gradients: Sequence[Any], shapes: Sequence[tuple[int, ...]], reduce_ops: Sequence[str]
-) -> list[Any]:
-    """Returns gradients reduced over all replicas, the same in each; dense gradients by one call of `all_reduce`.
-
-    `IndexedSlices` stay rows, with the rows of all replicas one after the other, if that is fewer bytes than the dense
-    gradient. Replicas may have different numbers of rows.
+def reduce_gradients(gradients: Sequence[Any], reduce_ops: Sequence[str]) -> list[Any]:
+    """Returns gradients reduced over all processes, the same in each; tensors by one call of `all_reduce`.
 
     Args:
-        group: the replicas.
-        gradients: tensors, `IndexedSlices`, or None for a variable without a gradient, which has none in any replica.
-        shapes: the shapes of the variables.
+        gradients: tensors, `IndexedSlices`, or None for a variable without a gradient, which has none in any process.
         reduce_ops: "sum", "mean" or "max" for each gradient; "max" only for tensors.
 
     Raises:
-        UnavailableError: another replica failed, or has other gradients.
+        UnavailableError: another process failed, or has other gradients.
     """
     results: list[Any] = [g if g is None or isinstance(g, IndexedSlices) else convert_to_tensor(g) for g in gradients]
-    slices = [position for position, g in enumerate(results) if isinstance(g, IndexedSlices)]
-    row_counts_here = [results[position].values._array.shape[0] for position in slices]
-    counts = gathered(group, row_counts_here, "numbers of rows of gradients") if slices else []
-    for position, row_counts in zip(slices, zip(*counts, strict=True), strict=True):
-        rows, shape = results[position], shapes[position]
-        row_bytes = math.prod(shape[1:]) * rows.values._array.itemsize
-        if group.size * max(row_counts) * (row_bytes + rows.indices._array.itemsize) < 2 * shape[0] * row_bytes:
-            values = _gathered_rows(group, rows.values, row_counts)
-            if reduce_ops[position] == "mean":
-                values = values * (1.0 / group.size)
-            results[position] = IndexedSlices(values, _gathered_rows(group, rows.indices, row_counts), rows.dense_shape)
-        else:
-            results[position] = unsorted_segment_sum(rows.values, rows.indices, shape[0])
+    are_slices = [isinstance(g, IndexedSlices) for g in results]
+    for position, is_slices in enumerate(are_slices):
+        if is_slices:
+            results[position] = all_reduce_slices(results[position], reduce_ops[position] == "mean")
     for reduce_op in dict.fromkeys(reduce_ops):
         positions = [
             position
             for position, g in enumerate(results)
-            if isinstance(g, Tensor) and reduce_ops[position] == reduce_op
+            if isinstance(g, Tensor) and not are_slices[position] and reduce_ops[position] == reduce_op
         ]
         if positions:
             reduced = all_reduce([results[position] for position in positions], reduce_op)
@@ -62,15 +44,52 @@ def reduce_gradients(
     return results
 
 
-def _gathered_rows(group: ReplicaGroup, x: Tensor, counts: Sequence[int]) -> Tensor:
-    """Returns the rows of all replicas; replica r has `counts[r]` rows."""
-    most = max(counts)
-    if counts[group.rank] < most:
-        missing = [(0, most - counts[group.rank]), *[(0, 0)] * (x.ndim - 1)]
-        x = pad(x, np.array(missing, np.int64))
-    gathered_rows: Tensor = all_gather(x)
-    if min(counts) == most:
-        return gathered_rows
-    parts = [gathered_rows[rank * most : rank * most + count] for rank, count in enumerate(counts)]
-    joined: Tensor = concat(parts, 0)
-    return joined
+def all_reduce_slices(slices: IndexedSlices, is_mean: bool = False) -> Any:
+    """Returns the sum or mean of ``IndexedSlices`` over all processes, the same in each.
+
+    Each process first adds its rows of one index. Then the processes gather the indices and rows of all, and rows of one
+    index are added again: each index of the result is unique, except in compiled steps. If that is more bytes than the dense table, the
+    processes reduce the table, and the result is a tensor.
+
+    Args:
+        slices: indices and rows; the numbers of rows may differ between processes.
+        is_mean: whether the sum is divided by the number of processes.
+    """
+    size = world().size
+    if size == 1:
+        return slices
+    own = _with_unique_indices(slices)
+    if _is_dense_smaller(own, sum(row_counts(own.indices._array.shape[0])), size):
+        (table,) = all_reduce([slices.to_dense()])
+        return table / size if is_mean else table
+    rows = gathered_from_world(own.values)
+    indices = gathered_from_world(own.indices)
+    total = _with_unique_indices(IndexedSlices(rows, indices, slices.dense_shape))
+    return IndexedSlices(total.values / size, total.indices, slices.dense_shape) if is_mean else total
+
+
+def _is_dense_smaller(slices: IndexedSlices, row_count: int, size: int) -> bool:
+    """True if the all-reduce of the dense table transfers fewer bytes than the all-gather of ``row_count`` rows.
+
+    A ring all-reduce transfers each byte of the table 2 (n - 1) / n times, an all-gather each byte of the other processes once.
+    """
+    if slices.dense_shape is None:
+        return False
+    shape = slices.dense_shape._on_host().tolist()
+    row_bytes = math.prod(shape[1:]) * slices.values._array.dtype.itemsize
+    dense_bytes = shape[0] * row_bytes * 2 * (size - 1) / size
+    return dense_bytes < row_count * (row_bytes + slices.indices._array.dtype.itemsize) * (size - 1) / size
+
+
+def _with_unique_indices(slices: IndexedSlices) -> IndexedSlices:
+    """Returns the same sum with one row for each index; in a recording the slices themselves.
+
+    The number of unique indices differs from step to step, and a compiled step has fixed shapes. Optimizers add rows of one index.
+    """
+    if state_is_recorded():
+        return slices
+    indices, positions = unique(slices.indices)
+    count = indices._array.shape[0]
+    if count == slices.indices._array.shape[0]:
+        return slices
+    return IndexedSlices(unsorted_segment_sum(slices.values, positions, count), indices, slices.dense_shape)

@@ -47,14 +47,19 @@ def gathered(group: ReplicaGroup, value: Any, purpose: str = "a value") -> list[
 
 def from_first_replica(group: ReplicaGroup, value: Any, purpose: str = "a value") -> Any:
     """Returns the value that replica 0 gives; arguments and errors as in `gathered`."""
+    return from_replica(group, 0, value, purpose)
+
+
+def from_replica(group: ReplicaGroup, root: int, value: Any, purpose: str) -> Any:
+    """Returns the value that the replica ``root`` gives; other arguments and errors as in `gathered`."""
     if group.size == 1:
         return value
-    messages, lengths = _inline_messages(group, value if group.rank == 0 else None, purpose)
-    message = messages[0]
-    if lengths[0] > _INLINE_BYTES:
-        data = np.frombuffer(message, np.uint8).copy() if group.rank == 0 else np.empty(lengths[0], np.uint8)
+    messages, lengths = _inline_messages(group, value if group.rank == root else None, purpose)
+    message = messages[root]
+    if lengths[root] > _INLINE_BYTES:
+        data = np.frombuffer(message, np.uint8).copy() if group.rank == root else np.empty(lengths[root], np.uint8)
         with hidden_from_recorders():
-            message = broadcast(Tensor(data)).numpy().tobytes()
+            message = broadcast(Tensor(data), root).numpy().tobytes()
     return pickle.loads(message)  # noqa: S301  # from a process of this job
 
 

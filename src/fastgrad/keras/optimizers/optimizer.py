@@ -260,9 +260,8 @@ class Optimizer(OptimizerState):
         from fastgrad.ops.replica_gradients import reduce_gradients
 
         ops = ["max" if is_overwritten_by_gradient(variable) else op for variable in variables]
-        shapes = [tuple(variable.shape) for variable in variables]
         with hidden_from_tapes():
-            return reduce_gradients(self._reducing_group(), grads, shapes, ops)
+            return reduce_gradients(grads, ops)
 
     def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         """Runs the planned update kernel; returns False if an option such as clipping or averages is set."""
