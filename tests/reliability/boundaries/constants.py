@@ -27,8 +27,8 @@ from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.ops.attention import attention
 
 ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.compiler.fusion.")
-OUTSIDE = ("fastgrad.kernels.codegen.", "fastgrad.kernels.runtime.")
-"""How kernels are compiled and called; where arrays are cut is decided elsewhere."""
+OUTSIDE = ("fastgrad.kernels.codegen.", "fastgrad.kernels.runtime.", "fastgrad.kernels.collectives.")
+"""How kernels are compiled and called, and how processes exchange arrays; where arrays are cut is decided elsewhere."""
 
 NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""

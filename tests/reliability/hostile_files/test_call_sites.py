@@ -34,12 +34,15 @@ CALLS = {
 
 OWN = "reads or writes what the package itself brings or makes"
 SYSTEM = "reads what the system says"
+JOB = "reads what other processes of the same job send or write"
+NO_FILE = "calls a function of the same name that reads no file"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
     "cuda/codegen/compile.py": (1, OWN),
     "data/files.py": (3, "CSV"),
     "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
+    "distribute/horovod.py": (1, NO_FILE),
     "keras/callbacks/recording.py": (1, "log in CSV"),
     "keras/datasets/cifar.py": (3, "CIFAR"),
     "keras/datasets/fashion_mnist.py": (2, "Fashion-MNIST"),
@@ -56,9 +59,12 @@ READERS = {
     "kernels/codegen/cache.py": (7, "kernel entry"),
     "kernels/codegen/frontend.py": (1, OWN),
     "kernels/codegen/store.py": (2, OWN),
+    "kernels/collectives/agreement.py": (1, JOB),
+    "kernels/collectives/start.py": (2, JOB),
     "kernels/runtime/processors.py": (4, SYSTEM),
     "kernels/runtime/spreading.py": (1, SYSTEM),
     "core/printing.py": (1, OWN),
+    "ops/replica_messages.py": (2, JOB),
     "storage/archive_extraction.py": (6, "tar.gz"),
     "storage/atomic_write.py": (5, OWN),
     "storage/damaged_file.py": (2, "safetensors"),
