@@ -156,7 +156,7 @@ def write_json(file: Path, content: Any) -> Path:
 def _lines(value: Any, indent: str = "") -> str:
     deeper = indent + " "
     if isinstance(value, dict) and any(isinstance(one, dict | list) for one in value.values()):
-        inner = (f"{deeper}{json.dumps(name)}: {_lines(one, deeper)}" for name, one in value.items())
+        inner = (f"{deeper}{json.dumps(str(name))}: {_lines(one, deeper)}" for name, one in value.items())
         return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(one, dict | list | str) for one in value):
         return "[\n" + ",\n".join(f"{deeper}{_lines(one, deeper)}" for one in value) + f"\n{indent}]"
