@@ -27,9 +27,11 @@ def seconds_since_fault(output):
 
 
 def error_of(output, rank):
-    """Returns what a rank printed when it failed."""
+    """Returns what a rank printed when it failed; the launcher may join lines of two ranks."""
     match = re.search(
-        rf"^rank {rank} of \d+ (failed|stops):(.*?)(?=^rank \d|^Abort|^=====|\Z)", output, re.MULTILINE | re.DOTALL
+        rf"rank {rank} of \d+ (failed|stops):(.*?)(?=rank \d+ of \d+ (failed|stops):|Abort\(|^=====|\Z)",
+        output,
+        re.MULTILINE | re.DOTALL,
     )
     assert match, output
     return match[2]
