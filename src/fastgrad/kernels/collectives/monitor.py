@@ -39,6 +39,9 @@ WARNING_SECONDS = float(os.environ.get("FASTGRAD_STALL_WARNING_SECONDS", "60"))
 GRACE_SECONDS = 3.0
 """Seconds that a failed rank gives the others to print their errors, before it ends the job."""
 
+LAUNCHER_SECONDS = 0.25
+"""Seconds between the last print of a rank and the end of the job: the launcher drops what it has not read yet."""
+
 NOTICE_SECONDS = 1.0
 """Seconds after which the monitor prints another rank's failure, if the main thread has not raised it."""
 
@@ -380,6 +383,7 @@ class Monitor:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         faulthandler.dump_traceback_later(5, exit=True)  # if MPI_Abort waits for something
+        time.sleep(LAUNCHER_SECONDS)
         self._mpi.COMM_WORLD.Abort(status)
 
     # What this rank has done.
