@@ -17,6 +17,7 @@ from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_gradient
+from fastgrad.keras.optimizers.wrapping_optimizer import WrappingOptimizer
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
 from fastgrad.ops.collectives import all_reduce
@@ -35,7 +36,7 @@ _OPTIONS_FOR_INNER_OPTIMIZER = {
 """Arguments that are set on the inner optimizer, with their defaults."""
 
 
-class LossScaleOptimizer(Optimizer):
+class LossScaleOptimizer(WrappingOptimizer):
     """Multiplies the loss by a dynamic factor and divides the gradients by it.
 
     The factor doubles after ``dynamic_growth_steps`` steps with finite gradients. A step with a gradient that is not
@@ -99,20 +100,6 @@ class LossScaleOptimizer(Optimizer):
     def variables(self) -> list[Any]:
         """The optimizer's own variables, then the inner optimizer's."""
         return self._variables + self.inner_optimizer.variables
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: Any) -> None:
-        self.inner_optimizer.learning_rate = learning_rate
-
-    @property
-    def iterations(self) -> Any:
-        """The step counter of the inner optimizer, which does not count skipped steps."""
-        return self.inner_optimizer.iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Divides the gradients by the factor and applies them; skips the step if a gradient is not finite.

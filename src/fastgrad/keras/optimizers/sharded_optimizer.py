@@ -16,6 +16,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.step import build_unrecorded
+from fastgrad.keras.optimizers.wrapping_optimizer import WrappingOptimizer
 from fastgrad.kernels.collectives.world import world
 from fastgrad.ops.collectives import Sharding, all_reduce
 
@@ -37,7 +38,7 @@ class _Shard(NamedTuple):
     part: Variable
 
 
-class ShardedOptimizer(Optimizer):
+class ShardedOptimizer(WrappingOptimizer):
     """An optimizer whose slots are divided among the processes: each has a part of the numbers of all variables.
 
     A step sums the gradients, of which each process gets its part (reduce-scatter), updates this part, and gathers the
@@ -54,6 +55,8 @@ class ShardedOptimizer(Optimizer):
         TypeError: the inner optimizer is not element-wise.
         ValueError: it has an option that needs whole variables (``clipnorm``, ``use_ema``), or has updated variables already.
     """
+
+    inner_optimizer: RuleOptimizer
 
     def __init__(self, inner_optimizer: Optimizer, average: bool = False) -> None:
         name = type(inner_optimizer).__name__
@@ -114,20 +117,6 @@ class ShardedOptimizer(Optimizer):
         inner = self.inner_optimizer
         kinds = [list(kind) for kind in inner._slots]
         return [*kinds, list(inner._accumulated)] if inner.gradient_accumulation_steps else kinds
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: Any) -> None:
-        self.inner_optimizer.learning_rate = learning_rate
-
-    @property
-    def iterations(self) -> Any:
-        """The step counter of the inner optimizer."""
-        return self.inner_optimizer.iterations
 
     def _saved_children(self) -> dict[str, Any]:
         return {}
