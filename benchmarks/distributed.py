@@ -124,6 +124,7 @@ class Ranks:
                 python = sys.executable if contestant.library == "fastgrad" else peers_python()
                 for rank in range(contestant.ranks):
                     self._start([python, *worker], {**settings, RANK: str(rank)})
+            # `accept` of a listener has no timeout of its own.
             listener._listener._socket.settimeout(ANSWER_SECONDS)  # type: ignore[attr-defined]
             try:
                 by_rank = {(connection := listener.accept()).recv(): connection for _ in range(contestant.ranks)}

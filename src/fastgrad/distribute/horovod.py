@@ -172,7 +172,7 @@ def allreduce(
     Args:
         tensor: a tensor of the same shape and dtype in all processes, or ``IndexedSlices``.
         average: Horovod's older spelling of ``op``: True for the mean, False for the sum.
-        compression: ``Compression.none`` or ``Compression.fp16``.
+        compression: ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
         op: ``Average`` (default), ``Sum``, ``Min`` or ``Max``.
         prescale_factor, postscale_factor: factors of the tensor before and after the reduction.
         device_dense, device_sparse, name, options: kept for Horovod's signature.

@@ -40,8 +40,7 @@ def compare_with_other_ranks(name: str, graph: Graph) -> None:
 
 def _has_collective(graph: Graph) -> bool:
     return any(
-        getattr(node.payload, "is_collective", False)
-        or any(map(_has_collective, getattr(node.payload, "graphs", {}).values()))
+        node.is_collective or any(map(_has_collective, getattr(node.payload, "graphs", {}).values()))
         for node in graph.nodes
         if node.kind is Kind.OPERATION
     )
@@ -61,8 +60,7 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _line(node: Node) -> str:
     row: Any = node.payload
-    has_shapes = getattr(row, "is_collective", False)
-    operands = [value.type_text if has_shapes else value.dtype.name for value in node.inputs]
+    operands = [value.type_text if node.is_collective else value.dtype.name for value in node.inputs]
     attributes = [
         f"{key}={value!r}"
         for key, value in node.attributes.items()

@@ -80,10 +80,15 @@ class Node:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_collective(self) -> bool:
+        """Whether all processes of a job run the node together."""
+        return self.kind is Kind.OPERATION and bool(getattr(self.payload, "is_collective", False))
+
+    @property
     def has_effect(self) -> bool:
         """Whether the node must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return bool(getattr(self.payload, "checks", False) or getattr(self.payload, "is_collective", False))
+            return self.is_collective or bool(getattr(self.payload, "checks", False))
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:

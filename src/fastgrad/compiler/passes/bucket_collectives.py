@@ -27,7 +27,7 @@ def bucket_collectives(graph: Graph) -> Graph:
     Args:
         graph: fused; it is not changed. Other nodes keep their order, but for those that only collectives read.
     """
-    if not any(_part_of_row(node, "is_collective") for node in graph.nodes):
+    if not any(node.is_collective for node in graph.nodes):
         return graph
     for node in graph.nodes:
         if _part_of_row(node, "stages"):
@@ -83,7 +83,7 @@ class _Schedule:
         for node in graph.nodes:
             if _part_of_row(node, "stages"):
                 self.transfers += [_Bucket(node, positions) for positions in _bucket_positions(node.inputs)]
-            elif _part_of_row(node, "is_collective") and not _part_of_row(node, "is_wait"):
+            elif node.is_collective and not _part_of_row(node, "is_wait"):
                 self.transfers.append(_Bucket(node))
         self.transfers.sort(key=lambda bucket: bucket.node.outputs[0].number)
         self.next_transfer = 0
@@ -142,7 +142,7 @@ class _Schedule:
 
     def _place(self, node: Node) -> None:
         """Places a node after the nodes that compute its inputs, and a collective when it is next."""
-        is_transfer = _part_of_row(node, "is_collective") and not _part_of_row(node, "is_wait")
+        is_transfer = node.is_collective and not _part_of_row(node, "is_wait")
         while is_transfer and id(node) not in self.placed and not self._is_next(node):
             self._start_next_transfer()
         if id(node) not in self.placed:

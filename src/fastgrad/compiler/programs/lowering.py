@@ -76,7 +76,7 @@ def may_exit(node: Node, launches: Launches | None) -> bool:
 
     A collective stops a program only if the whole job fails, so that it does not count.
     """
-    if node.kind is Kind.OPERATION and getattr(node.payload, "is_collective", False):
+    if node.is_collective:
         return False
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True

@@ -203,7 +203,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
     timed &= node.kind is not Kind.OPERATION or node.payload is None or op_name(node) is not None
     # Nor a collective: other processes would have to run it, too.
-    timed &= not getattr(node.payload, "is_collective", False)
+    timed &= not node.is_collective
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
         computes = timed and op_name(node) is not None and not node.has_effect

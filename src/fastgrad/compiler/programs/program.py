@@ -150,7 +150,7 @@ class Program:
             raise unrecorded_outcome(action.node, arrays[0])
         if answer == TOO_MANY_TRIPS and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
-        if action.node.kind is Kind.OPERATION and getattr(action.node.payload, "is_collective", False):
+        if action.node.is_collective:
             importlib.import_module("fastgrad.ops.collectives")._raise_failure()  # no second collective
         run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
