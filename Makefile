@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
-	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports conformance conformance-suites \
+	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
 	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -45,12 +45,15 @@ REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recor
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
+# Runs that are short draw a part of their tests: a third of the sweeps here, and one of so many of all tests there (tests/sampling.py).
+SAMPLED = --sampled
+ONE_OF = $(if $(SHORT),--one-of $(1))
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
 BRIEFLY = -q --no-header -rfE -p tests.progress --durations=10 --durations-min=5
 
-test: ## run the tests that each change needs, in some minutes; ARGS=tests/… runs others
+test: ## run the tests that each change needs, in some minutes (SAMPLED= draws no sample of sweeps); ARGS=tests/… runs others
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(SAMPLED) $(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
 	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
 
 ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes test-distributed
@@ -64,12 +67,12 @@ list-test-all:
 test-rest: ## run the short forms of the sweeps over all operations, and the tests of benchmarks
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) tests/compiler/programs
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,3) tests/compiler/programs
 
-test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a quarter)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,4) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,4) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -114,9 +117,9 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 	@$(ENVIRONMENT) test
 	@$(RELIABILITY) tests/reliability/machines $(ARGS)
 
-test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes
+test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: a third)
 	@$(ENVIRONMENT) test
-	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) \
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(call ONE_OF,3) \
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
@@ -131,13 +134,13 @@ test-versions: ## run the suite with the lowest Python and dependencies, with th
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
 NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom
 
-test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own
+test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own (SHORT=1: a third)
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
-	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(NUMBA_TESTS) $(ARGS)
+	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(call ONE_OF,3) $(NUMBA_TESTS) $(ARGS)
 
-test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation
+test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation (SHORT=1: a half)
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/cuda $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,2) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda
@@ -156,6 +159,7 @@ lint-format:
 lint-words:
 	@$(ENVIRONMENT) lint
 	@$(PYTHON_HERE) tools/plain_words.py
+	@$(PYTHON_HERE) tools/names_in_text.py
 
 lint-types:
 	@$(ENVIRONMENT) lint
@@ -168,7 +172,11 @@ lint-imports:
 conformance: ## compare with real TensorFlow, in an environment of its own
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
 	@$(ENVIRONMENT) test
-	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance tests/keras/saving $(ARGS)
+	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance tests/core/test_names.py tests/keras/saving $(ARGS)
+
+names: ## write the table of the names of TensorFlow and Keras, and the pages that list them
+	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
+	@.venv-conformance/bin/python tools/names_table.py --peers
 
 conformance-suites: ## run the tests of copies of the peers: KERAS=folder TENSORFLOW=folder; writes docs/conformance.md
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance,suites
@@ -179,6 +187,9 @@ wheel: ## build a wheel with the library's kernels compiled for three levels of 
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m fastgrad.warm --wheel
 	@$(PYTHON_HERE) -m pip wheel --quiet --no-deps --wheel-dir dist . && rm -rf src/fastgrad/kernels/installed && ls -l dist
+
+# Kernels that the tests have compiled are not compiled again.
+bench-quick gate: export FASTGRAD_CACHE_DIR = $(CURDIR)/.cache/kernels
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \

@@ -3,7 +3,7 @@
 It needs this tree and what the machine has installed; a library that is missing is said to be missing. The programs are those of
 `benchmarks/peers`. Of each, the losses of the first steps are compared with the CPU's; what differs is not timed. All compute in
 float32 (no TF32). The libraries take turns; a time is the shortest round of many steps, after which the GPU is waited for.
-With FASTGRAD_SIMULATED_GPU=1 the program runs without a GPU, and its times mean nothing.
+Its tests run it on a simulated GPU, where its times mean nothing.
 """
 
 import argparse

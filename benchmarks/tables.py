@@ -1,6 +1,6 @@
 """Stores the printed tables of the smaller programs: `python -m benchmarks.tables [NAMES]` writes it into `benchmarks/results/tables/`.
 
-The page and `docs/performance.md` show these lines as they were printed.
+The page and `docs/results/performance.md` show these lines as they were printed.
 """
 
 import argparse
@@ -52,6 +52,7 @@ class Table:
 
 
 TABLES: Mapping[str, Table] = {
+    "whole_scripts": Table("Whole scripts beside TensorFlow", ("benchmarks.whole_scripts",)),
     "products": Table("Matrix products", ("benchmarks.products",)),
     "eager_operations": Table("Eager operations", ("benchmarks.eager_operations",)),
     "thread_scaling": Table("One thread and two", ("benchmarks.thread_scaling",)),

@@ -47,7 +47,7 @@ def train(policy):
 def main():
     found = {policy: train(policy) for policy in ("float32", "mixed_bfloat16", "mixed_float16")}
     for policy, (accuracy, weights, results) in found.items():
-        print(f"{policy}: accuracy {100 * accuracy:.1f} %, weights {weights.name}, results {results.name}")
+        print(f"{policy}: accuracy {100 * accuracy:.1f} %, weights {weights}, results {results.name}")
     return found
 
 

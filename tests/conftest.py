@@ -9,19 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests import sampling
+from tests.reliability import figures
 from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of the suites in tests/reliability
     figure,
     full,
-    pytest_addoption,
     pytest_runtest_logreport,
     pytest_sessionfinish,
 )
+from tests.sampling import pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401 - its hooks
 
 # The processes of pytest-xdist have the processors between them.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("FASTGRAD_NUM_THREADS", "1")
 
+# Messages about compilation come with a cold cache only: tests of what a program prints must not see them.
+os.environ.setdefault("FASTGRAD_QUIET", "1")
+
 os.environ.setdefault("FASTGRAD_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "kernels"))
+
+sampling.run_seed()  # before pytest-xdist starts processes, which inherit it
 
 # A shell that runs the suite in the background has it ignore Ctrl-C, which some tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,6 +37,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No deadline: a test's first example may import SciPy or compile a kernel.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+def pytest_addoption(parser):
+    figures.pytest_addoption(parser)
+    sampling.pytest_addoption(parser)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,14 +71,12 @@ def _draws_do_not_depend_on_other_tests(request):
 
 
 @pytest.fixture
-def two_gpus(monkeypatch):
+def two_gpus():
     """Two simulated GPUs."""
-    from fastgrad.cuda.devices import available
+    from tests.cuda.simulation.driver import simulated_gpus
 
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "2")
-    available.forget_gpus()
-    yield
-    available.forget_gpus()
+    with simulated_gpus(2):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -79,11 +89,9 @@ def _no_dtype_policy_is_left():
 
 
 @pytest.fixture
-def simulated_gpu(monkeypatch):
+def simulated_gpu():
     """A GPU that the processor stands in for."""
-    from fastgrad.cuda.devices import available
+    from tests.cuda.simulation.driver import simulated_gpus
 
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
-    available.forget_gpus()
-    yield
-    available.forget_gpus()
+    with simulated_gpus(1):
+        yield

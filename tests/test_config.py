@@ -3,7 +3,7 @@
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.codegen import build
+from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 
 
 def test_there_is_one_cpu_and_no_gpu():
@@ -15,12 +15,12 @@ def test_there_is_one_cpu_and_no_gpu():
     assert tf.config.list_logical_devices("CPU")[0].name == "/device:CPU:0"
 
 
-def test_the_line_about_compilation_can_be_switched_off(monkeypatch):
-    monkeypatch.setattr(build._compilation, "announce", True)
+def test_messages_about_compilation_can_be_switched_off(monkeypatch):
+    monkeypatch.setattr(COMPILATION_PROGRESS, "enabled", True)
     tf.config.set_compile_messages(False)
-    assert not build._compilation.announce
+    assert not COMPILATION_PROGRESS.enabled
     tf.config.set_compile_messages(True)
-    assert build._compilation.announce
+    assert COMPILATION_PROGRESS.enabled
 
 
 def test_threads_of_one_operation_are_those_of_kernels():

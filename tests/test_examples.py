@@ -1,6 +1,5 @@
 """The programs in examples/ run and reach what they promise."""
 
-import importlib.util
 import re
 import statistics
 import sys
@@ -13,16 +12,9 @@ import fastgrad as tf
 from fastgrad.compiler.function import Function
 from fastgrad.core.placement import placement
 from tests.distribute.ranks import launcher
+from tests.example_modules import EXAMPLES, load
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: two share a file
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_example_is_tested():

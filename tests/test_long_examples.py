@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.test_examples import load
+from tests.example_modules import load
 
 
 def test_the_character_lstm_learns_the_look_of_python():

@@ -1,31 +1,96 @@
 """Writes the tables of docs/names.md and docs/keras_names.md: public names, and for each where it is or what is nearest.
 
-    python tools/names_table.py            # rewrites the tables for the names that stand in them
-    python tools/names_table.py --check    # says which would change, and fails if any would
-
-A name is added by writing a row ``| `tf.name` | | |`` into a table.
+python tools/names_table.py            # rewrites the tables for the names that stand in them
+python tools/names_table.py --check    # says which would change, and fails if any would
+python tools/names_table.py --peers    # rewrites the names of TensorFlow and Keras, which must be installed; `make names` runs it
 """
 
 from __future__ import annotations
 
 import ast
+import gzip
 import re
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "names.md"
 KERAS_PAGE = ROOT / "docs" / "keras_names.md"
 SOURCE = ROOT / "src" / "fastgrad"
 
+PEERS = SOURCE / "core" / "peer_names.txt.gz"
+"""The peers' names: a line for each of their namespaces and classes."""
+
 HEAD = "| name | | where it is declared, or the nearest |\n| --- | --- | --- |\n"
 _ROW = re.compile(r"\| `(tf[\w.]*)\.(\w+)` \|.*\n")
 
 
+def peer_lines() -> list[str]:
+    """The lines of ``PEERS``, read off TensorFlow and Keras, which must be installed.
+
+    ``tf.nn relu ...`` has the public names of a namespace of TensorFlow 2 or Keras 3; ``1 tf log=tf.math.log ...`` those that
+    TensorFlow 1 has besides, with their names in TensorFlow 2; ``.Dense enable_lora ...`` the public members of a class that its
+    public base classes lack; those of ``keras.Operation`` count as its subclasses'.
+    """
+    import keras
+    import tensorflow as tf
+    from tensorflow.tools.compatibility import all_renames_v2
+
+    current: dict[str, set[str]] = {}
+    former: dict[str, set[str]] = {}
+    classes: dict[type, set[str]] = {}
+    version_1 = tf.compat.v1
+    _add_names(tf, "tf", current, classes, [tf.compat, tf.raw_ops])
+    _add_names(keras, "tf.keras", current, classes, [])
+    _add_names(version_1, "tf", former, classes, [version_1.compat, version_1.raw_ops, version_1.keras])
+    later_names = {
+        before: after
+        for renames in (all_renames_v2.renames_v2.renames, all_renames_v2.manual_symbol_renames)
+        for before, after in renames.items()
+        if "compat" not in after
+    }
+    lines = [" ".join([space, *sorted(names)]) for space, names in sorted(current.items())]
+    for space, names in sorted(former.items()):
+        words = sorted(names - current.get(space, set()))
+        later = [later_names.get(f"{space}.{word}", "") for word in words]
+        if words:
+            lines.append(" ".join(["1", space, *(f"{a}={b}" if b else a for a, b in zip(words, later, strict=True))]))
+    members: dict[str, set[str]] = {}
+    for one, class_names in classes.items():
+        inherited = {
+            name for base in one.__mro__[1:] if base in classes and base is not keras.Operation for name in dir(base)
+        }
+        for class_name in class_names:
+            members.setdefault(class_name, set()).update({name for name in dir(one) if name[0] != "_"} - inherited)
+    return lines + [" ".join(["." + name, *sorted(words)]) for name, words in sorted(members.items()) if words]
+
+
+def _add_names(
+    module: ModuleType, space: str, names: dict[str, set[str]], classes: dict[type, set[str]], visited: list[ModuleType]
+) -> None:
+    """Adds the public names of a module and of the modules in it to ``names``, and its classes with their names to ``classes``."""
+    public = {name for name in dir(module) if not name.startswith("_") and name not in ("annotations", "python", "src")}
+    names.setdefault(space, set()).update(public)
+    for name in sorted(public):
+        value = getattr(module, name)
+        if isinstance(value, ModuleType):
+            home = getattr(value, "__name__", "")
+            is_api = home.startswith(("tensorflow._api.", "tensorflow.experimental", "keras."))
+            if is_api and not any(value is other for other in visited):
+                _add_names(value, f"{space}.{name}", names, classes, [*visited, value])
+        elif isinstance(value, type) and value.__module__.startswith(("tensorflow", "keras")):
+            classes.setdefault(value, {value.__name__}).add(name)
+
+
 def names_of(page: str) -> list[tuple[str, str]]:
-    """The names of the table, as (namespace, name)."""
-    return _ROW.findall(page)
+    """The peers' names of the namespaces that stand in a page's table, as (namespace, name)."""
+    rows = _ROW.findall(page)
+    public = {
+        space: names for space, *names in map(str.split, gzip.decompress(PEERS.read_bytes()).decode().splitlines())
+    }
+    return [(space, name) for space in dict.fromkeys(space for space, _ in rows) for name in public[space]]
 
 
 def declared_in(namespace: str) -> dict[str, str]:
@@ -72,24 +137,14 @@ def _file(module: str) -> str:
 
 
 def table_of(names: list[tuple[str, str]]) -> str:
-    """The table for some names, sorted by namespace and name.
-
-    Raises:
-        ValueError: a name is neither there nor refused.
-    """
-    refused = runpy.run_path(str(SOURCE / "core" / "names.py"))["REFUSED"]  # needs none of fastgrad's dependencies
+    """The table for some names, sorted by namespace and name."""
+    nearest = runpy.run_path(str(SOURCE / "core" / "peer_names.py"))["nearest"]
     rows, homes = [], {namespace: declared_in(namespace) for namespace in dict.fromkeys(n for n, _ in names)}
     order = list(homes)
     for namespace, name in sorted(set(names), key=lambda full: (order.index(full[0]), full[1].lower(), full[1])):
-        nearest, home = refused.get(namespace, {}).get(name), homes[namespace].get(name)
-        if nearest is not None:
-            rows.append(f"| `{namespace}.{name}` | refused | {nearest} |\n")
-        elif home is not None:
-            rows.append(f"| `{namespace}.{name}` | supported | `{home}` |\n")
-        elif namespace.startswith("tf.keras"):
-            rows.append(f"| `{namespace}.{name}` | missing | |\n")
-        else:
-            raise ValueError(f"{namespace}.{name} is neither in its namespace nor in fastgrad.core.names.REFUSED")
+        home, hint = homes[namespace].get(name), nearest(f"{namespace}.{name}")
+        state = f"supported | `{home}` |" if home else f"refused | {hint} |" if hint else "missing | |"
+        rows.append(f"| `{namespace}.{name}` | {state}\n")
     return HEAD + "".join(rows)
 
 
@@ -101,6 +156,8 @@ def rewritten(page: str) -> str:
 
 
 if __name__ == "__main__":
+    if "--peers" in sys.argv[1:]:
+        PEERS.write_bytes(gzip.compress("\n".join(peer_lines()).encode(), mtime=0))
     changed = []
     for one in (PAGE, KERAS_PAGE):
         before = one.read_text(encoding="utf-8")

@@ -1,4 +1,7 @@
-"""`docs/performance.md` from the committed results and `performance.template.md`: `python -m benchmarks.dashboard.performance`."""
+"""`docs/performance.md` and `docs/results/performance.md` from the committed results: `python -m benchmarks.dashboard.performance`.
+
+The first is the page to read, the second has every table. Their words are in `performance.template.md` and `results.template.md`.
+"""
 
 import re
 import statistics
@@ -17,10 +20,8 @@ from benchmarks.dashboard.findings import (
     disturbed,
     geometric_mean,
     growth_exponent,
-    limits_missed,
     lost_to_eager_peers,
     lost_to_peers,
-    missed_aims,
     operations_in_python,
     problems,
     ready_seconds,
@@ -29,8 +30,11 @@ from benchmarks.dashboard.plot import duration, number
 from benchmarks.dashboard.stored import Stored, stored
 from benchmarks.peers.report import summary, table
 
-TEMPLATE = Path(__file__).with_name("performance.template.md")
-DOCUMENT = ROOT / "docs" / "performance.md"
+DOCUMENTS = {
+    ROOT / "docs" / "performance.md": Path(__file__).with_name("performance.template.md"),
+    ROOT / "docs" / "results" / "performance.md": Path(__file__).with_name("results.template.md"),
+}
+"""The pages, each with its template."""
 PLACE = re.compile(r"\{\{ (\w+)(?: (\w+))? \}\}")
 
 
@@ -52,6 +56,7 @@ def document(found: Stored, template: str) -> str:
         "remarks": _remarks,
         "tables": _tables,
         "printed": _printed,
+        "shown": _shown,
         "starts": _starts,
         "growth": _growth,
     }
@@ -122,15 +127,13 @@ def _commands(found: Stored) -> str:
 
 def _summary(found: Stored) -> str:
     records = found.records
-    return summary({n: r.workload for n, r in records.items()}, {n: r.results for n, r in records.items()})
+    return summary({n: r.results for n, r in records.items()})
 
 
 def _losses(found: Stored) -> str:
     records = found.records
     losses = [
         *lost_to_peers(records),
-        *missed_aims(records),
-        *limits_missed(found.tables),
         *lost_to_eager_peers(records),
         *operations_in_python(records),
         *problems(records),
@@ -153,6 +156,13 @@ def _printed(found: Stored, name: str) -> str:
     printed = found.tables[name]
     told = f"`{printed['command']}`, {printed['date'][:10]}, commit {printed['commit'][:10]}:"
     return f"{told}\n\n```text\n" + "\n".join(printed["lines"]) + "\n```"
+
+
+def _shown(found: Stored, name: str) -> str:
+    """Returns what a program printed as Markdown."""
+    return (
+        "\n".join(found.tables[name]["lines"]) if name in found.tables else f"Not measured: `make tables ARGS={name}`."
+    )
 
 
 def _starts(found: Stored) -> str:
@@ -197,14 +207,16 @@ def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[
 
 
 def main() -> int:
-    """Writes the document; returns 1 if there are no results, else 0."""
+    """Writes the documents; returns 1 if there are no results, else 0."""
     try:
         found = stored()
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    DOCUMENT.write_text(document(found, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(DOCUMENT.relative_to(ROOT))
+    for page, template in DOCUMENTS.items():
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(document(found, template.read_text(encoding="utf-8")), encoding="utf-8")
+        print(page.relative_to(ROOT))
     return 0
 
 

@@ -201,7 +201,7 @@ def main(command: Sequence[str] | None = None) -> int:
     if interrupted:
         print("interrupted")
     if records:
-        print(summary({name: r.workload for name, r in records.items()}, {n: r.results for n, r in records.items()}))
+        print(summary({n: r.results for n, r in records.items()}))
     if left_out:
         print(f"\nleft out, {'interrupted before' if interrupted else 'no time'}: {', '.join(left_out)}")
     absent = {p: r.problem for record in records.values() for p, r in record.results.items() if r.absent}

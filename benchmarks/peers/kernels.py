@@ -15,9 +15,9 @@ def kernels_of(function: Any) -> list[dict[str, Any]]:
 
     found: dict[tuple[str, str], dict[str, Any]] = {}
     row: dict[str, Any] = {}
-    version = function._last
-    for tree in version.ways.trees if version is not None else ():  # what loops over a dataset stays Python
-        for step in profile(tree.program, "").rows:
+    tree = function.trace_tree
+    for compiled in tree.compiled if tree is not None else ():  # what loops over a dataset stays Python
+        for step in profile(compiled.program, "").rows:
             if step.operations:  # else it belongs to the kernel before it
                 row = found.setdefault(
                     (step.name, step.operations),

@@ -48,19 +48,27 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     from benchmarks.threads import use_threads
     from fastgrad.compiler.programs.frame import share_count_and_grain
     from fastgrad.kernels.gemm.steps import product_launches
-    from fastgrad.kernels.runtime import driver
-    from fastgrad.kernels.runtime.eager_launch import step_table
+    from fastgrad.kernels.runtime.frame import ArrayPlace, FrameEncoder, address_of
+    from fastgrad.kernels.runtime.launch import Input, Output, Scratch
     from fastgrad.kernels.runtime.thread_pool import continue_on_free_pool
 
     use_threads(threads)
     c = aligned(len(a), b.shape[1])
     launches = product_launches((a, b))
-    table, memory = step_table(launches, (a, b), (c,), share_count_and_grain)
-    one, steps = len(table), np.tile(table, (STEPS, 1))
-    frame = np.zeros(driver.HEADER_WORDS, np.int64)
-    frame[driver.STEPS] = steps.ctypes.data
+    arrays = {Input: (a, b), Output: (c,), Scratch: [np.empty(size, dtype) for dtype, size in launches.scratch]}
 
-    kept = memory, inputs, steps  # whose addresses are in the frame
+    def place_of(operand: Any) -> ArrayPlace | None:
+        if type(operand) not in arrays:
+            return None
+        array = arrays[type(operand)][operand.number]
+        return ArrayPlace(array.size, array.dtype, address_of(array))
+
+    encoder = FrameEncoder()
+    for _ in range(STEPS):
+        for launch in launches.launches:
+            encoder.add_step(launch, place_of, *share_count_and_grain(launch))
+    one, frame = len(launches.launches), encoder.words(())
+    kept = arrays, inputs  # whose addresses are in the frame
 
     def repeat(products: int) -> np.ndarray:
         for start in range(0, products, STEPS):

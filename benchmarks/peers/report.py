@@ -98,11 +98,11 @@ def verdict(value: float, wanted: float | None) -> str:
     return "" if wanted is None else f"; wanted {wanted:g}: {'met' if value >= wanted else 'NOT MET'}"
 
 
-def summary(workloads: Mapping[str, Workload], done: Mapping[str, Results]) -> str:
+def summary(done: Mapping[str, Results]) -> str:
     """Returns a Markdown table with a row for each workload: the fastest peer and its ratios to fastgrad's modes."""
     lines = [
-        "| workload | fastest peer | µs | " + " | ".join(f"{ours}, µs | x" for ours in OURS) + " | wanted |",
-        "| --- | --- | ---: | " + "---: | " * (2 * len(OURS)) + "--- |",
+        "| workload | fastest peer | µs | " + " | ".join(f"{ours}, µs | x" for ours in OURS) + " |",
+        "| --- | --- | ---: |" + " ---: |" * (2 * len(OURS)),
     ]
     for name, results in done.items():
         fastest = fastest_peer(results)
@@ -112,11 +112,5 @@ def summary(workloads: Mapping[str, Workload], done: Mapping[str, Results]) -> s
             ratios = speedups(results, ours, fastest)
             cells.append(f"{result.median():.1f}" if result and result.microseconds else "")
             cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
-        workload = workloads[name]
-        wanted = [f"{factor:g} x {peer}" for peer, factor in workload.wanted.items()]
-        if workload.wanted_of_triad is not None:
-            shares = triad_shares(workload, results, OURS[-1])
-            found = f" ({statistics.median(shares):.2f})" if shares else ""
-            wanted.append(f"{workload.wanted_of_triad:g} of the triad{found}")
-        lines.append(f"| {' | '.join(cells)} | {', '.join(wanted)} |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ This module has only public names. The namespaces ``keras``, ``data``, ``train``
 from __future__ import annotations
 
 import importlib as _importlib
+import sys as _sys
 from typing import Any as _Any
 
 from fastgrad.core.eager import AggregationMethod as AggregationMethod
@@ -25,6 +26,8 @@ from fastgrad.core.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.core.indexed_slices import IndexedSlices as IndexedSlices
 from fastgrad.core.interpreter import refuse_free_threading as _refuse_free_threading
 from fastgrad.core.malloc_tuning import keep_freed_memory as _keep_freed_memory
+from fastgrad.core.names import MissingModuleFinder as _MissingModuleFinder
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.placement import device as device
 from fastgrad.core.printing import print as print  # TensorFlow's name
 from fastgrad.core.scopes import get_current_name_scope as get_current_name_scope
@@ -58,6 +61,7 @@ from fastgrad.dtypes import uint16 as uint16
 from fastgrad.dtypes import uint32 as uint32
 from fastgrad.dtypes import uint64 as uint64
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
+from fastgrad.kernels.codegen.tracebacks import install_hooks as _install_traceback_hooks
 from fastgrad.ops import operators as _operators  # noqa: F401  # sets Python's operators of tensors and variables
 from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401  # sets scatter_add and similar methods of variables
 from fastgrad.ops.arithmetic import abs as abs
@@ -244,6 +248,7 @@ _LAZY = (
 )
 
 _refuse_free_threading()
+_install_traceback_hooks()
 _keep_freed_memory()
 
 # Lazily imported names, with the module of each.
@@ -270,10 +275,12 @@ def __getattr__(name: str) -> _Any:
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad." + _MODULE_OF_LAZY_NAME[name]), name)
         return value
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf", name, __dir__())
+    return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_MODULE_OF_LAZY_NAME})
+    return sorted({*_present(), *_LAZY, *_MODULE_OF_LAZY_NAME})
+
+
+_missing, _present = _namespace_hooks("tf", globals())
+_sys.meta_path.append(_MissingModuleFinder)

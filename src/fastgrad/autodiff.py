@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad.core import nest, recording
 from fastgrad.core.backward import cotangents_of_inputs, dense_gradient, zeros_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tape import GradientTape as GradientTape
 from fastgrad.core.tape import UnconnectedGradients, wants_zeros
@@ -85,10 +86,10 @@ class ForwardAccumulator(recording.Recorder):
         inner = [o for o in before[outer + 1 :] if not o.records_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
-            found = self._computed_tangents(operation, inputs, outputs, attributes)
+            tangents = self._computed_tangents(operation, inputs, outputs, attributes)
         finally:
             recording.recorders.active = before
-        for y, tangent in zip(outputs, found, strict=True):
+        for y, tangent in zip(outputs, tangents, strict=True):
             if tangent is not None:
                 self._set_tangent(y, tangent)
 
@@ -140,3 +141,6 @@ class ForwardAccumulator(recording.Recorder):
             return zeros_of(x) if tangent is None and gives_zeros else tangent
 
         return nest.map_structure(tangent_of, primals)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.autodiff", globals())

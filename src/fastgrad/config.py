@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace as _SimpleNamespace
 from typing import NamedTuple
 
 from numpy import bool_ as _bool_
@@ -12,11 +11,13 @@ from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as 
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as run_functions_eagerly
 from fastgrad.core import settings_version as _mutation
 from fastgrad.core.argument_checks import checked_integer as _checked_integer
+from fastgrad.core.names import Namespace as _Namespace
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.placement import device_named as _device_named
 from fastgrad.core.placement import get_default_device as get_default_device
 from fastgrad.core.placement import set_default_device as set_default_device
 from fastgrad.core.settings_version import TENSOR_FLOAT_32_SETTING as _TF32
-from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
+from fastgrad.kernels.codegen.progress import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
 from fastgrad.kernels.runtime.thread_pool import compute_pool as _compute_pool
 
@@ -111,10 +112,10 @@ def _get_memory_info(device: str) -> dict[str, int]:
     """
     if not isinstance(device, str):
         raise TypeError(f"tf.config.experimental.get_memory_info: Argument `device` must be a text, got {device!r}.")
-    found = _device_named(device, "tf.config.experimental.get_memory_info")
-    if found is None:
+    gpu = _device_named(device, "tf.config.experimental.get_memory_info")
+    if gpu is None:
         raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")
-    return {"current": found.bytes_in_blocks()[0], "peak": found.peak}
+    return {"current": gpu.bytes_in_blocks()[0], "peak": gpu.peak}
 
 
 def _enable_tensor_float_32_execution(enabled: bool) -> None:
@@ -142,7 +143,8 @@ def _tensor_float_32_execution_enabled() -> bool:
     return _mutation.settings.get(_TF32) == "on"
 
 
-experimental = _SimpleNamespace(
+experimental = _Namespace(
+    "tf.config.experimental",
     list_physical_devices=list_physical_devices,
     list_logical_devices=list_logical_devices,
     enable_tensor_float_32_execution=_enable_tensor_float_32_execution,
@@ -180,7 +182,7 @@ def set_num_threads(threads: int) -> None:
 _op_parallelism_threads = {"intra": 0, "inter": 0}
 
 
-def _thread_count(kind: str, num_threads: int) -> int:
+def _checked_thread_count(kind: str, num_threads: int) -> int:
     """Returns ``num_threads`` as an int, checked for ``set_{kind}_op_parallelism_threads``."""
     count = _checked_integer(f"tf.config.threading.set_{kind}_op_parallelism_threads", "num_threads", num_threads)
     if count < 0:
@@ -205,7 +207,7 @@ def _set_intra_op_parallelism_threads(num_threads: int) -> None:
         ValueError: ``num_threads`` is negative.
         TypeError: ``num_threads`` is not an integer.
     """
-    count = _thread_count("intra", num_threads)
+    count = _checked_thread_count("intra", num_threads)
     set_num_threads(count or _default_threads())
     _op_parallelism_threads["intra"] = count
 
@@ -225,13 +227,16 @@ def _set_inter_op_parallelism_threads(num_threads: int) -> None:
         ValueError: ``num_threads`` is negative.
         TypeError: ``num_threads`` is not an integer.
     """
-    count = _thread_count("inter", num_threads)
+    count = _checked_thread_count("inter", num_threads)
     _op_parallelism_threads["inter"] = count
 
 
-threading = _SimpleNamespace(
+threading = _Namespace(
+    "tf.config.threading",
     get_intra_op_parallelism_threads=_get_intra_op_parallelism_threads,
     set_intra_op_parallelism_threads=_set_intra_op_parallelism_threads,
     get_inter_op_parallelism_threads=_get_inter_op_parallelism_threads,
     set_inter_op_parallelism_threads=_set_inter_op_parallelism_threads,
 )
+
+__getattr__, __dir__ = _namespace_hooks("tf.config", globals())

@@ -8,11 +8,17 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly as _functions_run_eagerly
 from fastgrad.compiler.dispatch.eager_execution import run_functions_eagerly as _run_functions_eagerly
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.operation import FLOAT_DTYPES as _FLOATING
 from fastgrad.core.recording import Recorder as _Recorder
 from fastgrad.core.recording import start as _start
 from fastgrad.core.recording import stop as _stop
 from fastgrad.errors import InvalidArgumentError as _InvalidArgumentError
+from fastgrad.kernels.codegen.tracebacks import disable_traceback_filtering as disable_traceback_filtering
+from fastgrad.kernels.codegen.tracebacks import enable_traceback_filtering as enable_traceback_filtering
+from fastgrad.kernels.codegen.tracebacks import is_traceback_filtering_enabled as is_traceback_filtering_enabled
+from fastgrad.kernels.codegen.user_lines import line_text as _line_text
+from fastgrad.kernels.codegen.user_lines import user_line as _user_line
 from fastgrad.kernels.collectives.world import world as _world
 from fastgrad.ops.assertion import Assert as Assert
 from fastgrad.ops.assertion import assert_all_finite as assert_all_finite
@@ -38,7 +44,6 @@ from fastgrad.ops.assertion import assert_shapes as assert_shapes
 from fastgrad.ops.assertion import assert_type as assert_type
 from fastgrad.ops.assertion import check_numerics as check_numerics
 from fastgrad.ops.assertion import is_numeric_tensor as is_numeric_tensor
-from fastgrad.ops.assertion import user_code_location as _user_code_location
 
 
 class _NumericsCheck(_Recorder):
@@ -59,7 +64,7 @@ class _NumericsCheck(_Recorder):
                 shapes = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in inputs)
                 raise _InvalidArgumentError(
                     f"{_rank_text()}{operation.name}: Detected {kinds} in output {number}, {y.dtype.name}{list(y.shape)}, first at index "
-                    f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_user_code_location()}). "
+                    f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_line_text(_user_line())}). "
                     f"tf.debugging.disable_check_numerics() ends these checks."
                 )
 
@@ -103,3 +108,6 @@ def disable_check_numerics() -> None:
         check = _checks.pop()
         _stop(check)
         _run_functions_eagerly(check.functions_ran_eagerly)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.debugging", globals())

@@ -9,12 +9,24 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fastgrad.core.names import lacks
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
+
 # ``tf.dtypes.cast`` and similar functions are operations: ops/casting.py and ops/complex_numbers.py set them later.
 cast: Callable[..., Any]
 saturate_cast: Callable[..., Any]
 complex: Callable[..., Any]  # this module itself uses the built-in of this name
 
 
+@lacks(
+    "experimental_as_proto",
+    "experimental_from_proto",
+    "experimental_type_proto",
+    "is_numeric",
+    "is_quantized",
+    "is_subtype_of",
+    "most_specific_common_supertype",
+)
 class DType:
     """The type of a tensor's elements.
 
@@ -197,11 +209,11 @@ def as_dtype(type_value: Any) -> DType:
     if type(type_value) is DType:
         return type_value
     try:
-        found = _BY_KEY.get(type_value)
+        known_dtype = _BY_KEY.get(type_value)
     except TypeError:
-        found = None
-    if found is not None:
-        return found
+        known_dtype = None
+    if known_dtype is not None:
+        return known_dtype
     try:
         numpy_type = (
             None
@@ -213,10 +225,13 @@ def as_dtype(type_value: Any) -> DType:
     if numpy_type is not None and type_value is not None:
         if numpy_type.kind in "SU":
             return string
-        found = DTYPE_OF_NUMPY.get(numpy_type.newbyteorder("="))
-        if found is not None:
-            return found
+        known_dtype = DTYPE_OF_NUMPY.get(numpy_type.newbyteorder("="))
+        if known_dtype is not None:
+            return known_dtype
     names = ", ".join(dtype.name for dtype in ALL)
     raise TypeError(
         f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}."
     )
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.dtypes", globals())

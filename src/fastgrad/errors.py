@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.names import missing_member_getattr
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
+
 OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = range(7)
 PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE = range(7, 12)
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = range(12, 17)
@@ -25,6 +28,8 @@ class OpError(Exception):
         node_def, op: kept for code written for TensorFlow; None unless given.
         error_code: TensorFlow's integer code of the class.
     """
+
+    __getattr__ = missing_member_getattr
 
     error_code = UNKNOWN
 
@@ -107,8 +112,11 @@ class OutOfRangeError(OpError):
     error_code = OUT_OF_RANGE
 
 
-class UnimplementedError(OpError):
-    """fastgrad lacks a feature of TensorFlow; the message names the nearest alternative."""
+class UnimplementedError(OpError, NotImplementedError):
+    """fastgrad lacks a feature of TensorFlow; the message names the nearest alternative.
+
+    TensorFlow's gradient functions raise Python's NotImplementedError, which is a base class here.
+    """
 
     error_code = UNIMPLEMENTED
 
@@ -139,3 +147,6 @@ class UnauthenticatedError(OpError):
 
 class TraceError(UnimplementedError):
     """A function under ``tf.function`` did something that a replay cannot repeat; the message names it and its line."""
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.errors", globals())

@@ -1,5 +1,6 @@
 """``tf.initializers``: the initializers of ``tf.keras.initializers``."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.initializers import Constant as Constant
 from fastgrad.keras.initializers import GlorotNormal as GlorotNormal
 from fastgrad.keras.initializers import GlorotUniform as GlorotUniform
@@ -43,3 +44,5 @@ from fastgrad.ops.initialization import ones_initializer as ones_initializer
 from fastgrad.ops.initialization import random_normal_initializer as random_normal_initializer
 from fastgrad.ops.initialization import random_uniform_initializer as random_uniform_initializer
 from fastgrad.ops.initialization import zeros_initializer as zeros_initializer
+
+__getattr__, __dir__ = _namespace_hooks("tf.initializers", globals())

@@ -1,5 +1,6 @@
 """``tf.linalg``: products, systems of equations and decompositions of matrices."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops.clipping import global_norm as global_norm
 from fastgrad.ops.contraction import matmul as matmul
 from fastgrad.ops.contraction import matvec as matvec
@@ -44,8 +45,4 @@ from fastgrad.ops.norms import l2_normalize as l2_normalize
 from fastgrad.ops.norms import norm as norm
 from fastgrad.ops.norms import normalize as normalize
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.linalg", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.linalg", globals())

@@ -1,5 +1,6 @@
 """``tf.losses``: the losses of ``tf.keras.losses``."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.losses import KLD as KLD
 from fastgrad.keras.losses import MAE as MAE
 from fastgrad.keras.losses import MAPE as MAPE
@@ -45,3 +46,5 @@ from fastgrad.keras.losses import poisson as poisson
 from fastgrad.keras.losses import serialize as serialize
 from fastgrad.keras.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from fastgrad.keras.losses import squared_hinge as squared_hinge
+
+__getattr__, __dir__ = _namespace_hooks("tf.losses", globals())

@@ -1,5 +1,6 @@
 """``tf.math``: element-wise functions and reductions."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops import special as special
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import accumulate_n as accumulate_n
@@ -130,8 +131,4 @@ from fastgrad.ops.statistics import bincount as bincount
 from fastgrad.ops.statistics import reduce_std as reduce_std
 from fastgrad.ops.statistics import reduce_variance as reduce_variance
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.math", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.math", globals())

@@ -1,5 +1,6 @@
 """``tf.metrics``: the metrics of ``tf.keras.metrics``."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.metrics import KLD as KLD
 from fastgrad.keras.metrics import MAE as MAE
 from fastgrad.keras.metrics import MAPE as MAPE
@@ -55,3 +56,5 @@ from fastgrad.keras.metrics import sparse_categorical_crossentropy as sparse_cat
 from fastgrad.keras.metrics import sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy
 from fastgrad.keras.metrics import squared_hinge as squared_hinge
 from fastgrad.keras.metrics import top_k_categorical_accuracy as top_k_categorical_accuracy
+
+__getattr__, __dir__ = _namespace_hooks("tf.metrics", globals())

@@ -1,5 +1,6 @@
 """Neural-network operations (``tf.nn``)."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops import nn_experimental as experimental  # noqa: F401
 from fastgrad.ops.activation import crelu as crelu
 from fastgrad.ops.activation import elu as elu
@@ -69,8 +70,4 @@ from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.nn", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.nn", globals())

@@ -1,5 +1,6 @@
 """``tf.optimizers``: the optimizers of ``tf.keras.optimizers``."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.optimizers import SGD as SGD
 from fastgrad.keras.optimizers import Adadelta as Adadelta
 from fastgrad.keras.optimizers import Adafactor as Adafactor
@@ -20,3 +21,5 @@ from fastgrad.keras.optimizers import from_config as from_config
 from fastgrad.keras.optimizers import get as get
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers import serialize as serialize
+
+__getattr__, __dir__ = _namespace_hooks("tf.optimizers", globals())

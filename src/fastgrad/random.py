@@ -1,5 +1,6 @@
 """Random numbers (``tf.random``)."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops import random_experimental as experimental  # noqa: F401
 from fastgrad.ops.default_generators import get_global_generator as get_global_generator
 from fastgrad.ops.default_generators import set_global_generator as set_global_generator
@@ -24,8 +25,4 @@ from fastgrad.ops.random_stateless import stateless_poisson as stateless_poisson
 from fastgrad.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
 from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.random", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.random", globals())

@@ -16,6 +16,8 @@ import numpy as np
 
 from fastgrad.core.argument_checks import checked_integer as _checked_integer
 from fastgrad.core.argument_checks import checked_path as _checked_path
+from fastgrad.core.names import Namespace as _Namespace
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor as _Tensor
 from fastgrad.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad.core.variable import Variable as _Variable
@@ -331,21 +333,16 @@ def record_if(condition: Any) -> Iterator[None]:
         _defaults.condition = before
 
 
-class experimental:  # noqa: N801  # a namespace of TensorFlow's
-    """``tf.summary.experimental``."""
-
-    @staticmethod
-    def set_step(step: Any) -> None:
-        """Sets the default step of summaries: an integer, or an integer variable."""
-        _defaults.step = step
-
-    @staticmethod
-    def get_step() -> Any:
-        """Returns the step of ``set_step`` or ``as_default``."""
-        return _defaults.step
+def _set_step(step: Any) -> None:
+    """Sets the default step of summaries: an integer, or an integer variable. TensorFlow: tf.summary.experimental.set_step."""
+    _defaults.step = step
 
 
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
+def _get_step() -> Any:
+    """Returns the step of ``set_step`` or ``as_default``. TensorFlow: tf.summary.experimental.get_step."""
+    return _defaults.step
 
-    raise missing_name_error("tf.summary", name, globals())
+
+experimental = _Namespace("tf.summary.experimental", set_step=_set_step, get_step=_get_step)
+
+__getattr__, __dir__ = _namespace_hooks("tf.summary", globals())

@@ -18,7 +18,7 @@ from benchmarks.dashboard import __main__ as command_line
 from benchmarks.dashboard.charts import LETTER, overview, spread_labels
 from benchmarks.dashboard.findings import growth_exponent
 from benchmarks.dashboard.page import NARROW, page
-from benchmarks.dashboard.performance import DOCUMENT, TEMPLATE, document
+from benchmarks.dashboard.performance import DOCUMENTS, document
 from benchmarks.dashboard.plot import LogScale, duration, number
 from benchmarks.dashboard.stored import Stored, stored
 from benchmarks.peers.record import RESULTS, Record
@@ -150,7 +150,7 @@ def test_other_programs_are_told_where_they_took_much() -> None:
         "loud 30%, before 12%, won_batch 20%, memory 7%."
     )
     assert told in texts(page(found, has_asv=False))
-    assert told in document(found, TEMPLATE.read_text(encoding="utf-8"))
+    assert told in document(found, "{{ cautions }}")
     assert "Other programs" not in texts(page(some(), has_asv=False))
 
 
@@ -194,19 +194,21 @@ def test_the_page_needs_nothing_beside_it_and_its_figures_are_well_formed(found:
             assert 0.0 <= float(bar.attrib["x"]) <= float(bar.attrib["x"]) + float(bar.attrib["width"]) <= width
 
 
-def test_the_committed_document_is_what_the_committed_results_give() -> None:
-    """Else: make performance. It is written by no hand; its words are in `performance.template.md`."""
-    assert DOCUMENT.read_text(encoding="utf-8") == document(stored(), TEMPLATE.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_committed_document_is_what_the_committed_results_give(page: Path) -> None:
+    """Else: make performance. It is written by no hand; its words are in a template."""
+    assert page.read_text(encoding="utf-8") == document(stored(), DOCUMENTS[page].read_text(encoding="utf-8"))
 
 
-def test_the_document_tells_commands_losses_and_growth() -> None:
-    text = document(some(), TEMPLATE.read_text(encoding="utf-8"))
+def test_the_documents_tell_commands_losses_and_growth() -> None:
+    text = "".join(document(some(), template.read_text(encoding="utf-8")) for template in DOCUMENTS.values())
     assert "{{" not in text
     assert "`python -m benchmarks.peers`. Commit 0123456789." in text
     assert "* `lost`: torch is faster: it takes 0.51" in text
     assert "| won_batch | fastgrad.function | 1: 2.00 µs | 100: 200 µs | 1.00 |" in text
     assert "| won | 4.00 / 0.10 |  | 0.50 |  |  |" in text
     assert "Not measured: `make tables ARGS=start_up`." in text
+    assert "Not measured: `make tables ARGS=whole_scripts`." in text
 
 
 def test_the_site_is_made_from_files_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

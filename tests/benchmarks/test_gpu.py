@@ -7,18 +7,16 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.peers.workloads import chain
-from fastgrad.cuda.devices import available
+from tests.cuda.simulation.driver import simulated_gpus
 
 
 @pytest.fixture
 def simulated(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
     monkeypatch.setattr(gpu, "ROUND_SECONDS", 0.0)
     monkeypatch.setattr(gpu, "WARM_STEPS", 2)
     monkeypatch.setattr(gpu, "COPY_BYTES", 1 << 16)
-    available.forget_gpus()
-    yield
-    available.forget_gpus()
+    with simulated_gpus():
+        yield
 
 
 def test_one_file_has_all(simulated, tmp_path, capsys):
@@ -53,7 +51,6 @@ def test_shares_of_the_bandwidth_and_the_fastest_peer():
 
 
 def test_without_a_gpu_one_line_says_why(monkeypatch, capsys):
-    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
     monkeypatch.setattr("fastgrad.config.list_physical_devices", lambda kind: [])
     monkeypatch.setattr("fastgrad.config.why_no_gpu", lambda: "no GPU: a test")
     assert gpu.main([]) == 1

@@ -419,7 +419,7 @@ def compiled_step(workload: str) -> tuple[Any, Any]:
 
 
 def programs_of(function: Any) -> list[Any]:
-    return [tree.program for tree in function._last.ways.trees]
+    return [compiled.program for compiled in function.trace_tree.compiled]
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)

@@ -703,7 +703,7 @@ def test_graph_source_and_report():
     assert "def entry" not in steps
     assert "def entry" in calls
     assert "kernels: " in step.report()
-    assert "1 recorded way, 1 program:" in step.report()
+    assert "1 trace, 1 program:" in step.report()
 
 
 def test_the_llvm_ir_and_the_assembly_of_the_kernels_of_a_program():
@@ -754,6 +754,18 @@ def test_verify_runs_both_and_compares():
     secret[0] = 2.0
     with pytest.raises(tf.errors.InternalError, match="result 0 of the replay"):
         frozen(tf.constant(1.0))
+
+
+def test_verify_takes_functions_without_a_result():
+    v = tf.Variable(0.0)
+
+    @tf.function(verify=2)
+    def step():
+        v.assign_add(1.0)
+
+    assert [step() for _ in range(6)] == [None] * 6
+    assert float(v) == 6.0
+    assert step.experimental_get_tracing_count() == 1
 
 
 def test_copies_of_objects_have_functions_of_their_own():

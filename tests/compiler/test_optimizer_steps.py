@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 from tests.keras.optimizers.reference import ALL, IDS
 
 ROWS, WIDTH = 7, 3
@@ -121,6 +121,7 @@ def test_every_optimizer(name, options):
     compare(lambda: getattr(tf.optimizers, name)(0.125, **options))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Adafactor"])
 @pytest.mark.parametrize("options", OPTIONS, ids="-".join)
 def test_every_option(name, options):
@@ -135,6 +136,7 @@ def test_sparse_gradients(name, options):
     compare(lambda: getattr(tf.optimizers, name)(0.125, **options), sparse=True, programs=ways)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "Adafactor"])

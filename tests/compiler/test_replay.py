@@ -4,33 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.compiler.graph.graph import Kind, validate
+from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import GuardError, interpret
-from fastgrad.compiler.recording.record import Recording, TraceError
+from fastgrad.compiler.recording.record import TraceError
+from tests.compiler.recorded import record, step_and_state, with_gradient
 from tests.ops.samples import SAMPLES
-
-
-def record(function, *arrays):
-    """The graph of ``function``, and what it returned; it takes tensors and returns a nested structure of tensors."""
-    tensors = [tf.constant(array) for array in arrays]
-    with Recording(tensors) as recording:
-        results = tf.nest.flatten(function(*tensors))
-    results = [tf.convert_to_tensor(result) for result in results if result is not None]
-    graph = recording.graph(results)
-    validate(graph)
-    return graph, [result.numpy() for result in results]
-
-
-def with_gradient(function):
-    def program(*tensors):
-        with tf.GradientTape() as tape:
-            tape.watch([x for x in tensors if x.dtype.is_floating])
-            results = [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*tensors)) if y is not None]
-            total = tf.add_n([tf.reduce_sum(y * y) for y in results if y.dtype.is_floating])
-        gradients = tape.gradient(total, [x for x in tensors if x.dtype.is_floating])
-        return results + [tf.convert_to_tensor(g) for g in gradients if g is not None]
-
-    return program
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -47,29 +25,6 @@ def test_samples_of_the_table_on_other_values(name):
     _, expected = record(program, *other)
     for result, wanted in zip(interpret(graph, other), expected, strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-12, atol=1e-14)
-
-
-def step_and_state(seed):
-    """A training step with dropout and Adam, and the state that it changes."""
-    tf.random.set_seed(seed)
-    model = tf.keras.Sequential(
-        [
-            tf.keras.layers.Dense(5, activation="tanh", input_shape=(4,)),
-            tf.keras.layers.Dropout(0.3),
-            tf.keras.layers.Dense(3),
-        ]
-    )
-    optimizer = tf.keras.optimizers.Adam(0.01)
-
-    def step(x, labels):
-        with tf.GradientTape() as tape:
-            logits = model(x, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
-
-    return step, lambda: [v.numpy() for v in (*model.weights, *optimizer.variables)]
 
 
 def test_a_training_step_replays_with_its_state():
@@ -163,3 +118,30 @@ def test_a_graph_prints():
     graph, _ = record(lambda x: tf.tanh(x) + 1.0, np.ones(2, np.float32))
     assert str(graph).splitlines()[-1].startswith("return %")
     assert "%1: float32[2] = tanh(%0)" in str(graph)
+
+
+@pytest.mark.parametrize(
+    ("read", "first", "second"),
+    [
+        (lambda a: tf.range(0.0, a, 0.5), 2.0, 3.0),
+        (lambda a: tf.nn.leaky_relu([-1.0], a), 0.25, 0.5),
+        (tf.sequence_mask, [1, 3], [1, 2]),
+        (lambda a: tf.linalg.lstsq([[1.0], [2.0]], [[3.0], [4.0]], l2_regularizer=a), 0.5, 1.0),
+        (lambda a: tf.RaggedTensor.from_row_splits([1, 2, 3], a).to_tensor(), [0, 1, 3], [0, 2, 3]),
+        (lambda a: tf.get_static_value(a) * tf.ones([2]), 3.0, 4.0),
+    ],
+)
+def test_what_an_operation_asks_of_an_argument_is_a_guard(read, first, second):
+    step = tf.function(read)
+    for value in (first, first, second, first, second):
+        np.testing.assert_allclose(step(tf.constant(value)), read(tf.constant(value)), rtol=1e-6)
+    assert step.experimental_get_tracing_count() <= 2, "a trace for each value"
+
+
+def test_the_module_that_reads_a_number_makes_no_difference():
+    """A user's module with a name like the package's is a user's."""
+    scope = {"__name__": "fastgrad.of_a_user", "np": np}
+    exec("def number(x): return float(x)\ndef array(x): return np.asarray(x)", scope)
+    for read in (scope["number"], scope["array"], float, np.asarray, lambda x: x.numpy()):
+        with pytest.raises(TraceError, match="this line asks a tensor for"):
+            tf.function(lambda x, read=read: x * read(x))(tf.constant(2.0))

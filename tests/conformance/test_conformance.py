@@ -6,18 +6,10 @@ from typing import Any
 import pytest
 
 import fastgrad
+from tests.conformance.questions import EXPECTED, QUESTIONS
 
 from .answers import Answers, ask, program_names
 from .comparison import differences
-from .record import recorded
-
-EXPECTED = {program: record["answers"] for program, record in recorded().items()}
-QUESTIONS = [
-    (program, case, question)
-    for program, cases in EXPECTED.items()
-    for case, questions in cases.items()
-    for question in questions
-]
 
 
 @cache

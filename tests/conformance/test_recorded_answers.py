@@ -3,8 +3,8 @@
 import pytest
 
 from .comparison import differences
+from .questions import EXPECTED, QUESTIONS
 from .record import asked_now, referee_python
-from .test_conformance import EXPECTED, QUESTIONS
 
 
 @pytest.mark.skipif(referee_python() is None, reason="real TensorFlow is not here; `make conformance` installs it")

@@ -139,6 +139,8 @@ def test_the_report_counts_by_file_and_gives_each_failure_its_reason(tmp_path):
     page = tmp_path / "conformance.md"
     report.write_report({"keras": outcomes}, page)
     text = page.read_text()
+    details = (tmp_path / "results" / "conformance.md").read_text()
     assert "| Keras 3.15.1 | 1 | 1 | 1 | 1 | 66.7% |" in text
-    assert "| a private attribute of the peer | 1 |" in text
+    assert "| `losses/a_test.py` | 1 | 1 | 1 | 0 | 100.0% |" in details
+    assert "| a private attribute of the peer | 1 |" in details
     assert "| AssertionError: 1 != 2 | `losses/b_test.py test_d` |" in text

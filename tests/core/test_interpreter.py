@@ -19,4 +19,4 @@ def test_free_threaded_python_is_refused_by_the_import(change):
 
 
 def test_this_python_is_taken():
-    refuse_free_threading()
+    assert refuse_free_threading() is None

@@ -24,8 +24,7 @@ def gpus(two_gpus):
 
 
 @pytest.fixture
-def no_gpu(monkeypatch):
-    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
+def no_gpu():
     available.forget_gpus()
     yield
     available.forget_gpus()
@@ -184,7 +183,7 @@ def test_memory_is_told(gpus):
 
 def test_without_a_gpu_the_list_is_empty_and_one_line_says_why(no_gpu, monkeypatch):
     def none():
-        raise finding.Unavailable("no GPU: this is a test; run: nothing")
+        raise finding.GpuUnavailableError("no GPU: this is a test; run: nothing")
 
     monkeypatch.setattr(finding, "real_gpu_count", none)
     assert tf.config.list_physical_devices("GPU") == []
@@ -195,9 +194,9 @@ def test_without_a_gpu_the_list_is_empty_and_one_line_says_why(no_gpu, monkeypat
         assert tf.constant(1.0).device == CPU
 
 
-def test_how_many_gpus_are_simulated_is_a_number(monkeypatch, no_gpu):
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "yes")
-    with pytest.raises(ValueError, match="FASTGRAD_SIMULATED_GPU is 'yes'"):
+def test_the_former_variable_of_simulated_gpus_is_refused(monkeypatch, no_gpu):
+    monkeypatch.setenv("FASTGRAD_SIMULATED_GPU", "1")
+    with pytest.raises(ValueError, match=r"FASTGRAD_SIMULATED_GPU is set, but .* tests/cuda/simulation/driver.py"):
         tf.config.list_physical_devices()
 
 

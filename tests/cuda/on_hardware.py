@@ -2,4 +2,4 @@
 
 from fastgrad.cuda.devices import available
 
-available._simulated_gpu_count = lambda: 0
+available.list_gpus_of = lambda *drivers: available.forget_gpus()

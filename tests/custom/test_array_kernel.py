@@ -415,6 +415,31 @@ def test_results_of_another_shape_are_refused():
         longer(np.ones(3))
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_results_are_not_broadcast_to_the_declared_shape(compiled):
+    for function in (lambda x: np.ones(1), lambda x: 1.0):
+        kernel = fg.kernel("(n)->(n)")(function)
+        with pytest.raises(fg.errors.InvalidArgumentError, match=r"says \[\(3,\)\]"):
+            (fg.function(kernel) if compiled else kernel)(np.ones(3))
+
+
+def test_forward_mode_says_that_it_needs_the_gradient_of_the_gradient():
+    @fg.kernel("(n)->(n)")
+    def doubled(x, out):
+        out[:] = 2.0 * x
+
+    @doubled.gradient
+    def _(g, y, x, dx):
+        dx[:] = 2.0 * g
+
+    x = fg.constant([1.0, 2.0])
+    with (
+        pytest.raises(fg.errors.UnimplementedError, match=r"forward mode need. Give an fg\.kernel with a gradient"),
+        fg.autodiff.ForwardAccumulator(x, fg.ones(2)) as accumulator,
+    ):
+        accumulator.jvp(doubled(x))
+
+
 def test_copies_and_pickles_are_the_function_itself():
     assert copy.deepcopy(product) is product
     assert pickle.loads(pickle.dumps(product)) is product

@@ -558,6 +558,25 @@ def test_a_gradient_of_another_number_of_arguments_is_refused():
         swish.gradient(None, None, None)
 
 
+@pytest.mark.parametrize("has_loop", [False, True])
+def test_another_number_of_cotangents_is_refused(has_loop):
+    @fg.elementwise
+    def product(x, y):
+        return x * y
+
+    @product.gradient
+    def _(g, z, x, y):
+        while has_loop and g > 100.0:
+            g = g / 2.0
+        return g * y, g * x, g
+
+    x = fg.Variable(1.0)
+    with fg.GradientTape() as tape:
+        z = product(x, x)
+    with pytest.raises(fg.errors.InvalidArgumentError, match="returned 3 cotangents, and should return 2"):
+        tape.gradient(z, x)
+
+
 def test_a_gradient_that_cannot_be_derived_says_where_and_what_to_do():
     @fg.elementwise
     def function(x):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import fastgrad as fg
 from fastgrad.custom.symbols import FUNCTIONS, NotFollowedError
 from fastgrad.custom.tracer import traced
 
@@ -150,3 +151,126 @@ def test_conversions():
 def test_what_no_formula_says_is_refused_with_the_line(function, reason):
     with pytest.raises(NotFollowedError, match=rf"test_symbols.py:\d+: .*{reason}"):
         traced(function, (FLOAT64,))
+
+
+# ---- exact points ------------------------------------------------------------------------------------------
+
+POWERS_OF_TEN = np.array([float(f"1e{k}") for k in range(-307, 309)])
+POWERS_OF_TWO = 2.0 ** np.arange(-1074.0, 1024.0)
+CORNERS = [0.0, -0.0, 1.0, -1.0, 2.0, -3.0, 0.5, 5.0, 7.5, 1e300, -1e-300, math.inf, -math.inf, math.nan]
+FIRST, SECOND = (grid.ravel() for grid in np.meshgrid(CORNERS, CORNERS))
+
+
+def by_math(function, *arrays):
+    """What Python's function gives; NaN where it raises ValueError."""
+
+    def value(*numbers):
+        try:
+            return function(*numbers)
+        except ValueError:
+            return math.nan
+
+    return np.array([value(*map(float, numbers)) for numbers in zip(*arrays, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("function", "arrays"),
+    [
+        (math.log10, [POWERS_OF_TEN]),
+        (math.log2, [POWERS_OF_TWO]),
+        (lambda x: math.floor(math.log10(x)), [POWERS_OF_TEN]),
+        (lambda x: 2.0**x, [np.arange(-1074.0, 1024.0)]),
+        (lambda x: math.pow(10.0, x), [np.arange(23.0)]),
+        (math.sqrt, [np.arange(2000.0) ** 2]),
+        (lambda x, n: x**n, [grid.ravel() for grid in np.meshgrid(np.arange(-12.0, 13.0), np.arange(12.0))]),
+        (math.remainder, [FIRST, SECOND]),
+        (math.fmod, [FIRST, SECOND]),
+        (math.copysign, [FIRST, SECOND]),
+        (math.hypot, [FIRST, SECOND]),
+        *[
+            (math.hypot, [np.array([3.0, 5.0, 8.0]) * s, np.array([4.0, 12.0, 15.0]) * s])
+            for s in (1.0, 2.0**1000, 2.0**-1060)
+        ],
+        *[
+            (getattr(math, name), [np.array([0.0, -0.0])])
+            for name in ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh")
+        ],
+        *[
+            (getattr(math, name), [np.array([0.0, math.inf, -math.inf])])
+            for name in ("erf", "erfc", "exp", "expm1", "atan")
+        ],
+        *[(getattr(math, name), [np.array([1.0, 2.0])]) for name in ("lgamma", "log2")],
+        (math.atan2, [np.array([0.0, -0.0, 1.0, -1.0, 0.0, -0.0]), np.array([1.0, 1.0, 0.0, 0.0, -1.0, -1.0])]),
+    ],
+)
+def test_exact_points_are_those_of_the_c_library(function, arrays):
+    expected = by_math(function, *arrays)
+    operation = fg.elementwise(_of_arity(function, len(arrays)))
+    compiled = fg.function(operation)
+    for found in (operation(*arrays), compiled(*arrays), compiled(*arrays)):
+        np.testing.assert_array_equal(found.numpy(), expected)
+        zeros = expected == 0
+        np.testing.assert_array_equal(np.signbit(found.numpy()[zeros]), np.signbit(expected[zeros]))
+
+
+def _of_arity(function, count):
+    # `math` has no Python functions, which `elementwise` takes.
+    return (lambda x: function(x)) if count == 1 else (lambda x, y: function(x, y))  # noqa: PLW0108
+
+
+def test_sides_whose_squares_are_out_of_range_have_a_hypotenuse_and_a_gradient():
+    hypot = fg.elementwise(_of_arity(math.hypot, 2))
+    x, y = fg.constant([3e20, 1e-30, 3.0]), fg.constant([4e20, 0.0, 4.0])
+    with fg.GradientTape() as tape:
+        tape.watch([x, y])
+        z = hypot(x, y)
+    np.testing.assert_allclose(z.numpy(), [5e20, 1e-30, 5.0], rtol=1e-7)
+    slopes = tape.gradient(z, [x, y])
+    np.testing.assert_allclose([slope.numpy() for slope in slopes], [[0.6, 1.0, 0.6], [0.8, 0.0, 0.8]], rtol=1e-6)
+
+
+# ---- operations that may fail ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: x // y if y != 0 else 0,
+        lambda x, y: 0 if y == 0 else x // y,
+        lambda x, y: x % y if y != 0 else -1,
+        lambda x, y: 1 if y != 0 and x // y > 2 else 0,
+        lambda x, y: (x % y if x > y else y % x) if x != 0 and y != 0 else 0,
+        lambda x, y: x**y if y >= 0 else 0,
+        lambda x, y: divided(x, y) if y != 0 else 0,
+    ],
+)
+def test_conditions_protect_operations_of_integers_that_may_fail(function, dtype):
+    x, y = np.array([7, 5, 0, 9, 2], dtype), np.array([2, 0, 0, -3, 3], dtype)
+    expected = [function(int(a), int(b)) for a, b in zip(x, y, strict=True)]
+    operation = fg.elementwise(function)
+    for call in (operation, fg.function(operation)):
+        for _ in range(3):
+            assert call(x, y).numpy().tolist() == expected
+
+
+def divided(x, y):
+    return x // y
+
+
+def test_an_error_of_a_nested_operation_is_not_raised_in_a_branch_that_is_not_taken():
+    @fg.elementwise
+    def positive(x):
+        if x < 0:
+            raise ValueError("negative")
+        return x
+
+    whole = fg.elementwise(lambda x, y: x // y)
+    assert fg.elementwise(lambda x: positive(x) if x > 0 else 0.0)([1.0, -1.0]).numpy().tolist() == [1, 0]
+    assert fg.elementwise(lambda x, y: whole(x, y) if y != 0 else 0)([7, 5], [2, 0]).numpy().tolist() == [3, 0]
+
+
+@pytest.mark.parametrize("number", [2**63, 2**70])
+def test_integers_out_of_range_are_refused(number):
+    with pytest.raises(fg.errors.InvalidArgumentError, match=rf"{number} beside int64.*Write it as a float"):
+        fg.elementwise(lambda x: x + number)(np.array([1]))

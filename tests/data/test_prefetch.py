@@ -107,10 +107,14 @@ def test_an_abandoned_iteration_ends_its_thread_and_its_generator():
     assert len(closed) == 1
 
 
-def test_a_loop_that_is_left_early():
-    for number, _ in enumerate(slowly(1000).prefetch(2).map(slow_map, num_parallel_calls=2)):
+def test_a_loop_that_is_left_early_ends_its_threads():
+    for number, x in enumerate(slowly(1000).prefetch(2).map(slow_map, num_parallel_calls=2)):
+        assert int(x) == 2 * number
         if number == 20:
+            assert [one for one in threading.enumerate() if one.name.startswith("fastgrad-map")]
             break
+    gc.collect()
+    assert not [one for one in threading.enumerate() if one.name.startswith("fastgrad-")]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, tf.data.AUTOTUNE])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices.simulated import SimulatedDriver
+from tests.cuda.simulation.driver import SimulatedDriver
 
 pytestmark = pytest.mark.usefixtures("two_gpus")
 X = np.arange(20, dtype=np.float32).reshape(10, 2)

@@ -45,7 +45,7 @@ def train(weights, compiled, rank, steps=6, op="mean"):
 
 
 def program_of(run) -> Program:
-    (tree,) = run._last.ways.trees
+    (tree,) = run.trace_tree.compiled
     return tree.program
 
 

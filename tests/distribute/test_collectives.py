@@ -58,6 +58,31 @@ def test_gather_and_broadcast(rank, size):
             np.testing.assert_array_equal(broadcast(fg.constant(x), root).numpy(), wanted)
 
 
+@on_ranks(1, 2, 3)
+def test_tensors_without_elements(rank, size):
+    s = fg.distribute.MultiWorkerMirroredStrategy()
+    for wrap in (lambda function: function, fg.function):
+        assert wrap(lambda: fg.distribute.allgather(fg.zeros([0, 4])))().shape == [0, 4]
+        assert wrap(lambda: s.gather(fg.zeros([2, 0]), axis=0))().shape == [2 * size, 0]
+        assert wrap(lambda: s.reduce("SUM", fg.zeros([0, 3]), axis=None))().shape == [0, 3]
+        assert wrap(lambda: fg.distribute.broadcast(fg.zeros([0, 4]), 0))().shape == [0, 4]
+        empty, full = wrap(
+            lambda: fg.distribute.grouped_allreduce([fg.zeros([0, 4]), fg.ones([2])], op=fg.distribute.Sum)
+        )()
+        assert empty.shape == [0, 4]
+        np.testing.assert_array_equal(full, np.full(2, size))
+    assert fg.distribute.allreduce(fg.zeros([0, 4]), compression=fg.distribute.Compression.bf16).shape == [0, 4]
+    with s.scope():
+        variables = [fg.Variable(fg.zeros([0, 3])), fg.Variable([1.0, 2.0])]
+    fg.distribute.broadcast_variables(variables, 0)
+    for optimizer in (fg.keras.optimizers.SGD(0.5), fg.keras.optimizers.SGD(0.5).sharded()):
+        gradients = [fg.zeros([0, 3]), fg.ones([2])]
+        before = variables[1].numpy()
+        with s.scope():
+            s.run(optimizer.apply_gradients, args=(list(zip(gradients, variables, strict=True)),))
+        np.testing.assert_array_equal(variables[1], before - 0.5 * size)
+
+
 @on_ranks(2)
 def test_gradients_flow_through_collectives(rank, size):
     x = fg.constant([1.0 + rank, 2.0])

@@ -9,8 +9,8 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.ops.replica_messages import gathered
+from tests.distribute.keras_training import all_replicas, assert_equal_training, compiled, data, dense_model, sgd
 from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import all_replicas, assert_equal_training, compiled, data, dense_model, sgd
 
 
 def batches(count=50, size=16):

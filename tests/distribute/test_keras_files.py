@@ -16,8 +16,8 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad.core.replicas import replicas
 from fastgrad.ops.replica_messages import from_first_replica, gathered, run_on_first_replica
+from tests.distribute.keras_training import adam, all_replicas, compiled, data, dense_model
 from tests.distribute.ranks import on_ranks, run_ranks
-from tests.distribute.test_keras_fit import adam, all_replicas, compiled, data, dense_model
 
 ON_READ = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
 
@@ -90,7 +90,7 @@ def test_checkpoints_of_a_custom_loop(rank, size):
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=2)
     gradients = [tf.constant([1.0 + rank, 0.0]), tf.constant([0.0, 2.0])]
     optimizer.apply_gradients([(gradients[0], weights)])
-    metric.update_state([1.0] if rank == 0 else [4.0, 4.0])
+    group.strategy.run(metric.update_state, args=([1.0] if rank == 0 else [4.0, 4.0],))
     for _ in range(3):
         manager.save()
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "ckpt-2.safetensors", "ckpt-3.safetensors"]
@@ -104,8 +104,9 @@ def test_checkpoints_of_a_custom_loop(rank, size):
         )
     restored.restore(tf.train.latest_checkpoint(folder))
     new_optimizer.build([new_weights])
-    totals = gathered(group, (float(new_metric.total), float(new_metric.count)))
+    totals = gathered(group, group.strategy.run(lambda: (float(new_metric.total), float(new_metric.count))))
     assert totals == [(9.0, 3.0), (0.0, 0.0)]
+    assert (float(new_metric.total), float(new_metric.count)) == (9.0, 3.0)
     assert float(new_counter.numpy()) == float(counter.numpy()) == 5.0
     for each_optimizer, each_weights in ((optimizer, weights), (new_optimizer, new_weights)):
         each_optimizer.apply_gradients([(gradients[1], each_weights)])

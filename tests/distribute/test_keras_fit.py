@@ -3,78 +3,92 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.core.replicas import ALONE, replica_group, replicas
-from fastgrad.ops.replica_messages import gathered
+from fastgrad.core.replicas import replicas
+from fastgrad.errors import UnavailableError
+from tests.distribute.keras_training import (
+    adam,
+    all_replicas,
+    assert_equal_training,
+    compiled,
+    data,
+    dense_model,
+    sgd,
+)
 from tests.distribute.ranks import on_ranks
 
 
-def all_replicas():
-    """Returns the group of all processes, as the scope of a strategy enters it."""
-    with tf.distribute.MultiWorkerMirroredStrategy().scope():
-        return replica_group()
+@on_ranks(2, 3)
+def test_losses_of_single_rows(rank, size):
+    """As in one process, the loss of each row has the regularization, and other losses are added to each row."""
+    row_losses = keras.losses.MeanSquaredError(reduction="none")
+
+    def two_outputs():
+        inputs = keras.Input((6,))
+        outputs = [keras.layers.Dense(1, name=name, kernel_regularizer="l2")(inputs) for name in "ab"]
+        return keras.Model(inputs, dict(zip("ab", outputs, strict=True)))
+
+    def one_output():
+        return keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, kernel_regularizer="l2")])
+
+    x, y = data(53)
+    arguments = {"batch_size": 16, "epochs": 2, "shuffle": False, "validation_data": (x, y * 1.0)}
+    assert_equal_training(
+        all_replicas(), one_output, lambda: keras.optimizers.SGD(0.002), lambda: {"data": (x, y * 1.0), **arguments},
+        loss=row_losses, metrics=None,
+    )  # fmt: skip
+    both = {"a": y * 1.0, "b": y * 2.0}
+    for reduction in ("sum_over_batch_size", "sum"):
+        assert_equal_training(
+            all_replicas(), two_outputs, lambda: keras.optimizers.SGD(0.0002),
+            lambda: {"data": (x, both), **arguments, "validation_data": (x, both)},
+            loss={"a": row_losses, "b": keras.losses.MeanSquaredError(reduction=reduction)}, metrics=None,
+        )  # fmt: skip
 
 
-def data(count=70, features=6, classes=3, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((count, features)).astype(np.float32)
-    return x, rng.integers(0, classes, count)
+@on_ranks(2)
+def test_predict_by_one_rank_is_an_error_and_no_hang(rank, size):
+    with replicas(all_replicas()):
+        model = compiled(dense_model, sgd)
+    x, y = data()
+    with pytest.raises(UnavailableError, match="rank 0: the order of the data of `predict`, rank 1: .* of `fit`"):
+        model.predict(x, verbose=0) if rank == 0 else model.fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match=r"\[0, 1\] stages draw random numbers"):
+        model.fit(x, y, shuffle=rank == 1, verbose=0)
 
 
-def dense_model():
-    return keras.Sequential(
-        [
-            keras.layers.Input((6,)),
-            keras.layers.Dense(8, activation="tanh", kernel_regularizer="l2"),
-            keras.layers.Dense(3),
-        ]
-    )
+@on_ranks(1, 2)
+def test_own_steps_run_in_the_context_of_a_replica(rank, size):
+    """`compute_average_loss` asks for it; a single process runs the same script."""
 
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1, kernel_initializer="ones")
 
-def compiled(make_model, optimizer, **options):
-    keras.utils.set_random_seed(3)
-    model = make_model()
-    options.setdefault("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    options.setdefault("metrics", ["accuracy"])
-    model.compile(optimizer(), **options)
-    return model
+        def call(self, x):
+            assert not tf.distribute.in_cross_replica_context()
+            return self.dense(x)
 
+        def train_step(self, arrays):
+            x, y = arrays
+            with tf.GradientTape() as tape:
+                losses = tf.reduce_mean((self(x) - y) ** 2, axis=-1)
+                loss = tf.nn.compute_average_loss(losses, global_batch_size=16)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            return {"part": loss}
 
-def fitted(group, make_model, optimizer, fit_arguments, **options):
-    """Returns a trained model and its history, of all replicas and of one process."""
-    results = []
-    for current in (group, ALONE):
-        with replicas(current):
-            model = compiled(make_model, optimizer, **options)
-        arguments = fit_arguments()
-        history = model.fit(*arguments.pop("data"), verbose=0, **arguments)
-        results.append((model, history.history))
-    return results
-
-
-def assert_equal_training(group, make_model, optimizer, fit_arguments, rtol=2e-5, atol=2e-6, **options):
-    (model, history), (single, single_history) = fitted(group, make_model, optimizer, fit_arguments, **options)
-    assert history.keys() == single_history.keys()
-    for name in history:
-        np.testing.assert_allclose(history[name], single_history[name], rtol=rtol * 10, atol=atol, err_msg=name)
-    for weight, single_weight in zip(model.weights, single.weights, strict=True):
-        np.testing.assert_allclose(weight.numpy(), single_weight.numpy(), rtol=rtol, atol=atol, err_msg=weight.path)
-    weights = gathered(group, [w.numpy() for w in (*model.weights, *model.optimizer.variables)])
-    for others in weights:
-        for own, other in zip(weights[group.rank], others, strict=True):
-            np.testing.assert_array_equal(own, other)
-    assert all(other == history for other in gathered(group, history))
-    return model, single
-
-
-def sgd():
-    return keras.optimizers.SGD(0.1, momentum=0.9)
-
-
-def adam():
-    return keras.optimizers.Adam(0.01, global_clipnorm=0.1)
+    x = np.arange(16, dtype=np.float32).reshape(16, 1) / 8
+    for run_eagerly in (False, True):
+        with tf.distribute.MultiWorkerMirroredStrategy().scope():
+            model = Model()
+            model.compile(keras.optimizers.SGD(0.1), run_eagerly=run_eagerly)
+        history = model.fit(x, 3 * x, batch_size=16, shuffle=False, verbose=0).history
+        assert history["part"][0] * size == pytest.approx(np.mean((2 * x) ** 2), rel=1e-5)
 
 
 @on_ranks(2, 3)

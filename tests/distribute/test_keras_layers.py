@@ -8,8 +8,8 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad.core.replicas import ALONE, replica_step, replicas
 from fastgrad.ops.replica_messages import gathered
+from tests.distribute.keras_training import adam, all_replicas, assert_equal_training, data, sgd
 from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import adam, all_replicas, assert_equal_training, data, sgd
 
 LAYERS = keras.layers
 

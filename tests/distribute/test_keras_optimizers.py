@@ -9,8 +9,7 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.ops.replica_messages import gathered
-from tests.distribute.ranks import on_ranks
-from tests.distribute.test_keras_fit import (
+from tests.distribute.keras_training import (
     adam,
     all_replicas,
     assert_equal_training,
@@ -19,6 +18,7 @@ from tests.distribute.test_keras_fit import (
     dense_model,
     fitted,
 )
+from tests.distribute.ranks import on_ranks
 
 OPTIMIZERS = {
     "sgd": lambda **options: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, **options),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_a_compiled_step_is_one_native_program(rank, size):
     step = fg.function(lambda grads: optimizer.apply_gradients(zip(grads, weights, strict=True)))
     for number in range(3):
         step(gradients(weights, rank, number))
-    (tree,) = step._last.ways.trees
+    (tree,) = step.trace_tree.compiled
     assert tree.program.plan.native
 
 
@@ -121,6 +122,59 @@ def test_what_needs_whole_variables_is_refused():
     train(optimizer, weights, range(1), 0, False)
     with pytest.raises(ValueError, match="other variables"):
         optimizer.apply_gradients([(fg.ones(weights[0].shape), weights[0])])
+
+
+@on_ranks(1, 2, 3)
+def test_model_files_hold_all_slots(rank, size):
+    """Any number of processes continues: with the whole slots of `load_model`, or with its part of those of `load_weights`."""
+    sharded_optimizer.SHARD_BYTES = 100
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(24, 5)).astype("float32"), rng.normal(size=(24, 1)).astype("float32")
+    folder = fg.distribute.broadcast_object(tempfile.mkdtemp() if rank == 0 else None)
+    strategies = fg.distribute.MultiWorkerMirroredStrategy(), fg.distribute.MirroredStrategy()
+
+    def trained(scope, shard, epochs, make_optimizer):
+        fg.keras.utils.set_random_seed(1)
+        with scope:
+            model = fg.keras.Sequential([fg.keras.Input((5,)), fg.keras.layers.Dense(7), fg.keras.layers.Dense(1)])
+            optimizer = make_optimizer()
+            model.compile(optimizer.sharded() if shard else optimizer, loss="mse")
+        model.fit(x, y, batch_size=12, epochs=epochs, shuffle=False, verbose=0)
+        return model
+
+    def assert_same(model, expected):
+        for weight, other in zip(model.weights, expected.weights, strict=True):
+            np.testing.assert_allclose(weight.numpy(), other.numpy(), rtol=1e-3, atol=1e-5)
+
+    for make_optimizer in (
+        lambda: fg.keras.optimizers.Adam(0.05, amsgrad=True, global_clipnorm=2.0),
+        lambda: fg.keras.optimizers.SGD(0.05, momentum=0.9, gradient_accumulation_steps=3),
+    ):
+        expected = trained(strategies[1].scope(), False, 4, make_optimizer)
+        half = trained(strategies[1].scope(), False, 2, make_optimizer)
+        for ending in (".keras", ".safetensors", ".h5"):
+            model = trained(strategies[0].scope(), True, 2, make_optimizer)
+            model.save(f"{folder}/model{ending}")
+            for strategy in strategies:
+                with strategy.scope():
+                    loaded = fg.keras.models.load_model(f"{folder}/model{ending}")
+                assert type(loaded.optimizer) is type(make_optimizer())
+                assert (
+                    loaded.optimizer.get_config().items() >= {"global_clipnorm": half.optimizer.global_clipnorm}.items()
+                )
+                for variable, other in zip(loaded.optimizer.variables, half.optimizer.variables, strict=True):
+                    np.testing.assert_allclose(variable.numpy(), other.numpy(), rtol=1e-3, atol=1e-5)
+                loaded.fit(x, y, batch_size=12, epochs=2, shuffle=False, verbose=0)
+                assert_same(loaded, expected)
+            if ending != ".h5":
+                again = trained(strategies[0].scope(), True, 1, make_optimizer)
+                again.load_weights(f"{folder}/model{ending}")
+                assert int(again.optimizer.inner_optimizer._iterations) == 4
+                again.fit(x, y, batch_size=12, epochs=2, shuffle=False, verbose=0)
+                assert_same(again, expected)
+            model.fit(x, y, batch_size=12, epochs=2, shuffle=False, verbose=0)  # it is sharded as before
+            assert_same(model, expected)
+            assert type(model.optimizer) is ShardedOptimizer
 
 
 @on_ranks(2)

@@ -1,5 +1,7 @@
 """``keras.Variable``, the weight of a layer."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,50 @@ def test_names_and_paths():
     assert [Variable(1.0).name for _ in range(2)] == ["variable", "variable_1"]
     with pytest.raises(ValueError, match="/"):
         Variable(1.0, name="a/b")
+
+
+def _every_variable():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+    model.compile("adam", "mse", metrics=["mae", keras.metrics.AUC(), keras.metrics.MeanIoU(2)])
+    model.fit(np.ones((4, 3), np.float32), np.ones((4, 2), np.float32), verbose=0)
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables, Variable([True]), Variable(["a"])]
+
+
+def test_dtypes_are_names():
+    variables = _every_variable()
+    assert {"float32", "int64", "bool", "string"} <= {variable.dtype for variable in variables}
+    for variable in variables:
+        dtype = tf.as_dtype(variable.numpy().dtype)
+        assert type(variable.dtype) is str
+        assert json.loads(json.dumps(variable.dtype)) == str(variable.dtype) == dtype.name
+        assert variable.dtype == dtype
+        assert dtype == variable.dtype
+        assert variable.dtype != tf.complex64
+        assert (
+            tf.zeros(2, variable.dtype).dtype is variable.value.dtype is tf.convert_to_tensor(variable).dtype is dtype
+        )
+    assert tf.cast(1, variables[0].dtype).dtype is tf.Variable(1.0).dtype is tf.float32
+    assert Variable(1.0, dtype=variables[0].dtype).dtype == np.zeros(1, variables[0].dtype).dtype == "float32"
+
+
+class _GivesItsWeight(keras.layers.Layer):
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(2, 2))
+
+    def call(self, inputs):
+        return self.kernel
+
+
+def test_operations_that_ask_for_the_dtype():
+    mask, number = Variable([True, False]), Variable(1)
+    np.testing.assert_array_equal(~mask, [False, True])
+    np.testing.assert_array_equal(tf.constant([3.0, 4.0])[mask], [3.0])
+    assert tf.switch_case(number, [lambda: 3, lambda: 4]) == tf.case([(number == 1, lambda: 4)]) == 4
+    with pytest.raises(TypeError, match="bool"):
+        tf.case([(number, lambda: 4)])
+    assert tf.constant([3.0, 4.0])[number] == 4.0
+    assert _GivesItsWeight()(keras.Input((2,))).dtype == "float32"
+    assert keras.saving.serialize_keras_object(number)["config"] == {"value": 1, "dtype": "int32"}
 
 
 def test_repr():

@@ -1,6 +1,6 @@
 """What every kernel of the library gives for small arrays, to be compared between processes.
 
-    NUMBA_DISABLE_JIT=1 python -m tests.kernels.every_kernel results.pickle
+    NUMBA_DISABLE_JIT=1 python -m tests.kernels.every_kernel results.pickle rows windows
 
 writes `{"results": {name: [(dtype, shape, bytes), ...]}, "unused": names of kernels}`. Arrays and functions are those of the tests of kernels where
 these have some.
@@ -74,7 +74,7 @@ def compiled(function: Callable[..., Any], *tensors: Any) -> Any:
 
 def gradients() -> Iterator[tuple[str, Any]]:
     """The functions of the tests of gradients, now and in programs."""
-    from tests.kernels.test_gradients import DIFFERENTIABLE, gradients, weights_of
+    from tests.kernels.differentiable import DIFFERENTIABLE, gradients, weights_of
 
     for known in DIFFERENTIABLE:
         for dtype in ("float32", "float64"):
@@ -90,12 +90,11 @@ def gradients() -> Iterator[tuple[str, Any]]:
 
 def numbers() -> Iterator[tuple[str, Any]]:
     """The functions of numbers, in loops and as operations."""
-    from tests.kernels.elementwise.test_activation import BOTH
     from tests.kernels.math import accuracy
 
     r = np.random.default_rng(0)
     x = np.concatenate([r.normal(size=20) * 3, [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 1e30, 1e-310, 1e7]])
-    for dtype in BOTH:
+    for dtype in ("float32", "float64"):
         for name in accuracy.KERNELS:
             yield f"{name} {dtype}", [accuracy.apply(name, x.astype(dtype))]
         for name in accuracy.PAIR_KERNELS:
@@ -110,23 +109,23 @@ def numbers() -> Iterator[tuple[str, Any]]:
 def windows() -> Iterator[tuple[str, Any]]:
     """Convolutions and pooling."""
     from fastgrad.kernels.convolution.pooling import max_pool_argmax_launches
-    from tests.kernels.convolution import test_convolution, test_pooling
+    from tests.kernels.convolution import convolutions, poolings
 
     for dtype in ("float32", "float64", "int32"):
-        sizes, window = test_pooling.APART
+        sizes, window = poolings.APART
         x = np.random.default_rng(3).integers(-3, 4, (2, *sizes, 3)).astype(dtype)
         if dtype != "int32":
-            yield f"pooling {dtype}", test_pooling.computed(x, (2, 3, 4, 3), x[:, ::2, ::2].copy(), 2, **window)
-            sizes, window = test_pooling.EMPTY_BETWEEN
+            yield f"pooling {dtype}", poolings.computed(x, (2, 3, 4, 3), x[:, ::2, ::2].copy(), 2, **window)
+            sizes, window = poolings.EMPTY_BETWEEN
             line = x[:, 0, :1].repeat(11, 1) + np.arange(11, dtype=dtype)[:, None]
             yield (
                 f"pooling of a line {dtype}",
-                test_pooling.computed(line, (2, 10, 3), line[:, :10].copy(), 2, **window),
+                poolings.computed(line, (2, 10, 3), line[:, :10].copy(), 2, **window),
             )
         for index in ("int32", "int64"):
             for with_batch in (False, True):
                 y = x.reshape(2, 3, 2, 4, 2, 3).max((2, 4))
-                given = {"dtype": index, "with_batch": with_batch, **test_pooling.APART[1]}
+                given = {"dtype": index, "with_batch": with_batch, **poolings.APART[1]}
                 found, places = (
                     max_pool_argmax_launches([x, y], [np.zeros(y.shape, index)], **given),
                     np.zeros(y.shape, index),
@@ -135,25 +134,25 @@ def windows() -> Iterator[tuple[str, Any]]:
                 run_launches(found, [x, y], [places])
                 yield f"winners {dtype} {index} {with_batch}", [places]
         for seed in range(15):
-            x, w, strides, padding, dilations = test_convolution.random_case(seed)
+            x, w, strides, padding, dilations = convolutions.random_case(seed)
             if np.prod(x) * np.prod(w) < 1 << 15:
-                *arrays, window = test_convolution.arrays(x, w, strides, padding, dilations, dtype, seed)
-                yield f"convolution {seed} {dtype}", test_convolution.computed(*arrays, 2, **window)
+                *arrays, window = convolutions.arrays(x, w, strides, padding, dilations, dtype, seed)
+                yield f"convolution {seed} {dtype}", convolutions.computed(*arrays, 2, **window)
         special = (
             "windows outside of the input only",
             "cells that no window has",
             "few channels, cells that no window has",
         )
         for name in special:
-            *arrays, window = test_convolution.arrays(*test_convolution.SPECIAL[name], dtype)
-            yield f"convolution {name} {dtype}", test_convolution.computed(*arrays, **window)
+            *arrays, window = convolutions.arrays(*convolutions.SPECIAL[name], dtype)
+            yield f"convolution {name} {dtype}", convolutions.computed(*arrays, **window)
 
 
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
     from fastgrad.kernels.optimizers import optimizers
     from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS, unit_count
-    from tests.kernels.optimizers.test_optimizers import RULES, _state
+    from tests.kernels.optimizers.update_rules import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
         rule = getattr(optimizers, name)
@@ -182,7 +181,7 @@ def training(make: Callable[[], Any], x: np.ndarray, optimizer: Any) -> list[Any
     model = make()
     model(tf.constant(x))
     for number, weight in enumerate(model.trainable_weights):
-        weight.assign(np.random.default_rng(number).normal(size=weight.shape).astype(weight.dtype.name) / 3)
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape).astype(weight.dtype) / 3)
 
     def step(x: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -198,7 +197,7 @@ def training(make: Callable[[], Any], x: np.ndarray, optimizer: Any) -> list[Any
 
 def models() -> Iterator[tuple[str, Any]]:
     """Training steps: dense layers, convolutions, an LSTM, embeddings, with each optimizer."""
-    from tests.reliability.machines.test_vector_widths import OPTIMIZERS
+    from tests.reliability.machines.programs import OPTIMIZERS
 
     layers = tf.keras.layers
     r = np.random.default_rng(0)
@@ -270,11 +269,16 @@ def others() -> Iterator[tuple[str, Any]]:
         a, b = [(9 * r.normal(size=shape)).astype(dtype) for shape in ((2, 5, 7), (2, 7, 4))]
         yield from both(f"products {dtype}", tf.matmul, a, b)
     a = r.normal(size=(5, 7)).astype(np.float32)
+    yield from both("clipped rows", lambda x: tf.clip_by_norm(x, 2.0, [1]), a)
+    yield from both("distinct", lambda x: tf.unique_with_counts(tf.cast(x, "int32")[0]), a)
+
+
+def products_of_bfloat16() -> Iterator[tuple[str, Any]]:
+    """Products that a processor's own instruction rounds otherwise."""
+    a = np.random.default_rng(5).normal(size=(5, 7)).astype(np.float32)
     yield from both(
         "product of bfloat16", lambda x: tf.matmul(tf.cast(x, "bfloat16"), tf.cast(tf.transpose(x), "bfloat16")), a
     )
-    yield from both("clipped rows", lambda x: tf.clip_by_norm(x, 2.0, [1]), a)
-    yield from both("distinct", lambda x: tf.unique_with_counts(tf.cast(x, "int32")[0]), a)
 
 
 def calls() -> Iterator[tuple[str, Any]]:
@@ -325,8 +329,8 @@ def calls() -> Iterator[tuple[str, Any]]:
         yield call(dtype, *sums, 9, 5, 0, 2, of="reduction.normalization.layer_norm_parameter_sums")
         yield call(dtype, x(2, 2, 5), x(5), x(5), 2, 5, 0, 5, of="reduction.normalization.add_parameter_sums")
         several = [x(7), x(300)]
-        yield call(dtype, several, wide(2), 0, 2, of="optimizers.norms.block_squares_of_arrays")
-        yield call(dtype, several, wide(2), wide(2), of="optimizers.norms.array_squares_of_blocks")
+        yield call(dtype, several, wide(2), 0, 2, of="optimizers.norms.sums_of_squares_of_blocks")
+        yield call(dtype, several, wide(2), wide(2), of="optimizers.norms.sums_of_squares_of_arrays")
         for index in ("int32", "int64"):
             ids, number = np.array([0, 3, 8], index), np.array([3])
             yield call(
@@ -357,11 +361,11 @@ def calls() -> Iterator[tuple[str, Any]]:
         )
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):
-        for name, more in (("choose_by_truth", (table, 2)), ("has_truth", (1,))):
-            yield call(dtype, np.array([3], dtype), *more, of=f"runtime.moving.{name}")
-    yield call("int32", np.array([1], np.int32), table, 2, of="runtime.moving.choose_by_value")
-    yield call("int32", np.array([1], np.int32), 1, of="runtime.moving.has_value")
-    yield call((), 3, of="runtime.moving.end_program")
+        for name, more in (("jump_by_truth", (table, 2)), ("check_truth", (1,))):
+            yield call(dtype, np.array([3], dtype), *more, of=f"runtime.copies_and_jumps.{name}")
+    yield call("int32", np.array([1], np.int32), table, 2, of="runtime.copies_and_jumps.jump_by_value")
+    yield call("int32", np.array([1], np.int32), 1, of="runtime.copies_and_jumps.check_value")
+    yield call((), 3, of="runtime.copies_and_jumps.end_program")
     yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="elementwise.checking.first_false")
     for name, kind in (("completed_rounds", np.int64), ("is_last_of_round", np.uint8)):
         yield call((), np.array([5]), np.zeros(1, kind), 3, of=f"optimizers.optimizers.{name}")
@@ -373,7 +377,7 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     from fastgrad.kernels.gemm.steps import product_launches
     from fastgrad.kernels.optimizers.norms import block_squares_launches
     from fastgrad.kernels.runtime import driver
-    from fastgrad.kernels.runtime.eager_launch import Frame
+    from fastgrad.kernels.runtime.eager_launch import EagerFrame
     from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 
     r = np.random.default_rng(7)
@@ -390,26 +394,27 @@ def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
 
     found: Launches = block_squares_launches(np.dtype(dtype), (54,))
     sums = np.zeros(1)
-    frame = Frame(found, (a,), (sums,))
+    frame = EagerFrame(found, (a,), (sums,))
     pool = np.zeros(driver.FIRST_PARKED_FLAG + 2 * driver.CACHE_LINE_WORDS, np.int64)
     pool[driver.THREADS] = 1
-    driver.begin_without_gil[()]((a, sums), frame._words, 1)
+    driver.begin_without_gil[()]((a, sums), frame.words, 1)
     yield f"begin_without_gil {dtype}", [sums.copy()]
-    driver.continue_without_gil[()](frame._words, 0, 1)
-    frame = Frame(
+    driver.continue_without_gil[()](frame.words, 0, 1)
+    frame = EagerFrame(
         Launches((Launch(tanh, (Input(0), Output(0)), 54),)), (a,), (outputs[0].reshape(-1)[:54].reshape(9, 6),)
     )
-    frame._memory[0][:, 3] = 4  # shares
+    table = (frame.words[driver.STEPS] - frame.words.ctypes.data) // 8
+    frame.words[table + 3] = 4  # shares
     y = np.zeros_like(a)
-    driver.begin_on_pool[()]((a, y), frame._words, pool, 1)
+    driver.begin_on_pool[()]((a, y), frame.words, pool, 1)
     yield f"begin_with_team {dtype}", [y.copy()]
     y[:] = 0
-    driver.continue_on_pool[()](frame._words, pool, 0, 1)
+    driver.continue_on_pool[()](frame.words, pool, 0, 1)
     pool[driver.QUIT] = 1
-    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_after[()](0) > 0]
+    yield f"go_on_with_team {dtype}", [y, driver.run_worker[()](pool, 0, 3), driver.clock_ticks_after[()](0) > 0]
 
 
-SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls
+SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls, products_of_bfloat16
 
 
 def bits(y: Any) -> tuple[str, tuple[int, ...], bytes]:
@@ -421,15 +426,17 @@ def bits(y: Any) -> tuple[str, tuple[int, ...], bytes]:
     return y.dtype.name, y.shape, parts.tobytes()
 
 
-def main(path: str) -> None:
-    """Writes the results."""
+def main(path: str, *names: str) -> None:
+    """Writes the results of the scenes with some names."""
     known = all_kernels()
     watch_kernels()
     results = {}
     for scene in SCENES:
+        if scene.__name__ not in names:
+            continue
         start = time.process_time()
-        for name, arrays in scene():
-            results[f"{name} ({len(results)})"] = [bits(y) for y in arrays]
+        for number, (name, arrays) in enumerate(scene()):
+            results[f"{name} ({scene.__name__} {number})"] = [bits(y) for y in arrays]
         print(scene.__name__, time.process_time() - start)
     used = {number for number, _ in USED}
     # Collectives need a launcher of processes: tests/distribute runs them as plain Python.
@@ -440,4 +447,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,17 +1,17 @@
-"""The properties of the tests of kernels, file by file; `tests/reliability/boundaries` fails for a row of the operation table without any."""
+"""The properties of all rooms of kernels; `tests/reliability/boundaries` fails for a row of the operation table without any."""
 
-from tests.kernels import test_properties
-from tests.kernels.elementwise import test_complex_numbers, test_elementwise
-from tests.kernels.movement import test_boxes, test_places
+from tests.kernels import row_properties
+from tests.kernels.elementwise import complex_properties, elementwise_properties
+from tests.kernels.movement import box_properties, place_properties
 from tests.kernels.properties import Property
-from tests.kernels.random import test_draws
-from tests.kernels.reduction import test_general, test_rows
+from tests.kernels.random import draw_properties
+from tests.kernels.reduction import general_properties, row_wise_properties
 
 PROPERTIES: list[Property] = [
     known
     for file in (
-        test_properties, test_boxes, test_places, test_draws, test_complex_numbers, test_elementwise, test_general,
-        test_rows,
+        row_properties, box_properties, place_properties, draw_properties, complex_properties, elementwise_properties,
+        general_properties, row_wise_properties,
     )
     for known in file.PROPERTIES
 ]  # fmt: skip

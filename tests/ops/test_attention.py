@@ -201,6 +201,6 @@ def test_long_sequences_need_no_memory_for_all_weights(options):
         y = step(*tensors)[0]
     wanted = expected(*[x.numpy() for x in tensors], 0.6, np.tri(1500, dtype=bool) if options else True)[0]
     np.testing.assert_allclose(y, wanted, rtol=0, atol=2e-5)
-    (tree,) = step._last.ways.trees
+    (tree,) = step.trace_tree.compiled
     assert tree.program.arena_bytes < 1500 * 1500
     assert tree.program.plan.native

@@ -186,3 +186,14 @@ def test_branches_of_a_compiled_cond_give_strings():
         assert word.numpy() == (b"a" if p else b"b")
         assert pair.numpy().tolist() == ([b"x", b"y"] if q else [b"z", b"w"])
         assert loud.numpy() == word.numpy() + b"!"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_loop_variable_keeps_its_dtype_in_a_function(count):
+    def loop(x):
+        return tf.while_loop(lambda i, a: i < count, lambda i, a: (i + 1, tf.cast(a, tf.int32)), [0, x])[1]
+
+    assert loop(tf.constant(2.0)).dtype is tf.int32  # eagerly, as in TensorFlow
+    for _ in range(2):
+        with pytest.raises(TypeError, match="loop variable 1 has dtype float32 before an iteration and int32 after"):
+            tf.function(loop)(tf.constant(2.0))

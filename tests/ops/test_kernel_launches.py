@@ -54,8 +54,8 @@ def test_each_row_with_kernels_has_a_derived_run_or_a_reason_against_it():
     written_by_hand = {
         name
         for name, row in TABLE.items()
-        if row.launches is not None
-        and row.views is None
+        if row.lowering.launches is not None
+        and row.lowering.views is None
         and getattr(row.run, "__qualname__", "").split(".")[0] not in DERIVED_BY
     }
     reasons = [name for names in REASONS.values() for name in names.split()]
@@ -98,7 +98,7 @@ def test_a_kernel_that_stops_gives_the_error_of_the_row():
 def test_a_kernel_that_stops_without_an_error_is_a_fault():
     row = TABLE["gather_nd"]
     for raise_error, message in ((None, "a kernel stopped at"), (lambda x, ids, strict: None, "without an error")):
-        run = make_kernel_run(row.launches, row.result, raise_error=raise_error)
+        run = make_kernel_run(row.lowering.launches, row.result, raise_error=raise_error)
         with pytest.raises(AssertionError, match=message):
             run(np.ones((3, 2)), np.array([[5]]), strict=True)
 
@@ -141,7 +141,7 @@ def test_errors_name_positions_of_texts():
 
 def test_a_declared_row_runs_its_kernels():
     try:
-        row = kernel_operation("test_row", TABLE["roll"].form, launches=TABLE["roll"].launches, result=same)
+        row = kernel_operation("test_row", TABLE["roll"].form, launches=TABLE["roll"].lowering.launches, result=same)
         np.testing.assert_array_equal(row(tf.constant([1, 2, 3]), shift=(1,), axis=(0,)), [3, 1, 2])
     finally:
         TABLE.pop("test_row", None)

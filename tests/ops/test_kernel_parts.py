@@ -14,8 +14,8 @@ from fastgrad.core.operation import TABLE, Binary, Form, operation
 from fastgrad.kernels.runtime.launch import Launches
 
 COMBINATIONS = {"sum": operator.add, "product": operator.mul, "greatest": max, "least": min}
-REDUCERS = {name: row.reducer for name, row in TABLE.items() if row.reducer is not None}
-SLOPES = {name: row.slope for name, row in TABLE.items() if row.slope is not None}
+REDUCERS = {name: row.lowering.reducer for name, row in TABLE.items() if row.lowering.reducer is not None}
+SLOPES = {name: row.lowering.slope for name, row in TABLE.items() if row.lowering.slope is not None}
 
 
 def reduced(name: str, elements: list[float]) -> float:
@@ -55,7 +55,7 @@ def test_the_slope_is_the_derivative(name):
         np.testing.assert_allclose(slope.run(x), difference, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.keeps_order])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.keeps_order])
 def test_an_alias_has_the_elements_of_its_input_in_order(name):
     x = np.arange(6.0).reshape(2, 3)
     attributes = {"shape": (3, 2)} if name == "reshape" else {}
@@ -64,7 +64,7 @@ def test_an_alias_has_the_elements_of_its_input_in_order(name):
     np.testing.assert_array_equal(y.ravel(), x.ravel())
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.partial_update == "positions"])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.lowering.partial_update == "positions"])
 def test_an_update_at_positions_leaves_the_other_elements(name):
     x, positions, updates = np.arange(1.0, 7.0), np.array([[1], [4]]), np.array([7.0, -7.0])
     options = {"what": "scatter", "kind": "positions", "into": "add"}
@@ -77,14 +77,16 @@ def test_the_gradients_of_a_convolution_cost_as_much_as_the_convolution():
     window = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilations": (1, 1)}
     x, w, y = np.ones((2, 6, 6, 3)), np.ones((3, 3, 3, 4)), np.ones((2, 4, 4, 4))
     flops = [
-        TABLE["convolution"].flops((x, w), (y,), **window),
-        TABLE["convolution_backprop_input"].flops((y, w), (x,), input_shape=(6, 6, 3), **window),
-        TABLE["convolution_backprop_filter"].flops((x, y), (w,), filter_shape=w.shape, **window),
+        TABLE["convolution"].lowering.flops((x, w), (y,), **window),
+        TABLE["convolution_backprop_input"].lowering.flops((y, w), (x,), input_shape=(6, 6, 3), **window),
+        TABLE["convolution_backprop_filter"].lowering.flops((x, y), (w,), filter_shape=w.shape, **window),
     ]
     assert flops == [2 * (2 * 4 * 4) * (3 * 3 * 3 * 4)] * 3
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.launches_with_epilogue is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, row in TABLE.items() if row.lowering.launches_with_epilogue is not None]
+)
 def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
     row = TABLE[name]
     assert row.form in {Form.CONTRACT, Form.CONVOLVE}
@@ -94,7 +96,7 @@ def test_kernels_with_an_epilogue_are_those_of_products_and_convolutions(name):
         x, attributes = np.ones((1, 8, 8, 8), np.float32), {"strides": (1, 1), "padding": ((0, 0), (0, 0))}
         attributes["dilations"] = (1, 1)
     b = x if row.form is Form.CONTRACT else np.ones((1, 1, 8, 8), np.float32)
-    launches = row.launches_with_epilogue((x, b), (x,), following=None, **attributes)
+    launches = row.lowering.launches_with_epilogue((x, b), (x,), following=None, **attributes)
     assert launches is None if name == "wide_product" else isinstance(launches, Launches)
 
 

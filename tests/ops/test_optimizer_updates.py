@@ -34,7 +34,7 @@ def assert_kernels_do_the_same(row, inputs, **attributes):
     wanted = wanted if isinstance(wanted, tuple) else (wanted,)
     for x, old in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(x, old)
-    found = row.launches(inputs, wanted, **attributes)
+    found = row.lowering.launches(inputs, wanted, **attributes)
     for shares in (1, 3):
         apart = [np.empty_like(x) for x in wanted]
         assert run_launches(found, inputs, apart, shares) is None
@@ -133,7 +133,7 @@ def test_rows_that_are_none_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"Adam: indices\[1\] = 9 is not in \[0, 9\)"):
         updates.sum_rows.run(values, ids, limit=9, owner="Adam")
     results = [np.empty((2, 3)), np.empty(2, np.int64), np.empty((), np.int64)]
-    found = updates.sum_rows.launches([values, ids], results, limit=9, owner="Adam")
+    found = updates.sum_rows.lowering.launches([values, ids], results, limit=9, owner="Adam")
     assert run_launches(found, [values, ids], results) == 1
 
 
@@ -188,7 +188,7 @@ def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
     r = np.random.default_rng(0)
     arrays = [r.normal(size=size).astype(tf.as_dtype(dtype).numpy) for size in (*sizes, LEAST_SHARED_ELEMENTS)]
     found = np.full(len(arrays), 7.0)
-    launches = updates.sums_of_squares_of_arrays.launches(arrays, [found])
+    launches = updates.sums_of_squares_of_arrays.lowering.launches(arrays, [found])
     assert sum(launch.units for launch in launches.launches) > 1
     assert run_launches(launches, arrays, [found], shares) is None
     np.testing.assert_array_equal(found, updates.array_square_sums(*arrays))

@@ -1,8 +1,9 @@
-"""Makes `docs/reliability.md` of the figures of the suites in `tests/reliability`.
+"""Makes `docs/reliability.md` and `docs/results/reliability.md` of the figures of the suites in `tests/reliability`.
 
     python -m tests.reliability.page
 
-The words of a part are its `README.md`, what was found in it is its `mended.md`, and its figures are its `figures.json`.
+The first is a table of the parts. The second has all of each: its words (`README.md`), the defects that it has shown
+(`mended.md`) and its figures (`figures.json`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parents[1] / "docs" / "reliability.md"
+RESULTS = PAGE.parent / "results" / "reliability.md"
 PARTS = {
     "boundaries": "test-boundaries",
     "gradients": "test-gradients",
@@ -28,9 +30,32 @@ PARTS = {
 
 HEAD = """# Reliability
 
-What the suites in `tests/reliability` tried, and what they found. `make test-all` runs a short form of each part. The target that stands
-under a heading runs the long form, and writes the figures. `make reliability` makes this page of them.
+What was tried to break fastgrad. Each part is a suite in `tests/reliability`. `make test-all` runs a short form of each with random
+cases; the command in the table runs the long form, whose tests are counted here. [results/reliability.md](results/reliability.md) says for each part how it
+works, what it does not cover, its figures, and which defects it has shown, each with the test that now holds it.
+
+| part | what is tried | tests | time | defects mended | command |
+| --- | --- | ---: | ---: | ---: | --- |
 """
+
+RESULTS_HEAD = """# Reliability: all results
+
+What the suites in `tests/reliability` tried, and which defects they have shown. [reliability.md](../reliability.md) sums it up. The target under
+a heading runs the long form and writes the figures. `make reliability` makes this page.
+"""
+
+SUBJECTS = {
+    "boundaries": "each row of the operation table just below, at and above each size where a kernel changes what it does, in any layout of memory",
+    "gradients": "each gradient, beside TensorFlow's and central differences, to second order",
+    "random_programs": "random programs: eager, compiled, vectorised and on TensorFlow",
+    "bad_input": "wrong calls of each public family: the class of the error is TensorFlow's, and nothing has changed",
+    "hostile_files": "damaged and malicious files, given to each reader",
+    "faults": "processes killed, disks full, allocations refused, steps interrupted",
+    "memory": "a million replays, changing shapes, steps defined again: memory stays flat",
+    "accuracy": "each function, sum and statistic beside longer numbers; the same bits for each number of threads",
+    "machines": "emulated ARM and AVX2 processors, other widths of vectors, the oldest and newest Python and dependencies",
+}
+"""What each part tries."""
 
 
 def words(path: Path) -> str:
@@ -83,9 +108,27 @@ def section(part: str, target: str) -> list[str]:
     return lines
 
 
+def summary(part: str, target: str) -> str:
+    """The row of a part in the table."""
+    content = json.loads((FOLDER / part / "figures.json").read_text(encoding="utf-8"))
+    mended = FOLDER / part / "mended.md"
+    defects = (
+        sum(line.startswith("- ") for line in mended.read_text(encoding="utf-8").splitlines()) if mended.exists() else 0
+    )
+    name = part.replace("_", " ")
+    link = f"[{name}](results/reliability.md#{name.replace(' ', '-')})"
+    minutes = f"{max(1, round(content['seconds'] / 60)):,} min"
+    return f"| {link} | {SUBJECTS[part]} | {content['tests']['passed']:,} | {minutes} | {defects or ''} | `make {target}` |"
+
+
 def page() -> str:
-    """The whole page."""
-    lines = HEAD.rstrip().splitlines()
+    """The page to read."""
+    return HEAD + "\n".join(summary(part, target) for part, target in PARTS.items()) + "\n"
+
+
+def results() -> str:
+    """The page with all results."""
+    lines = RESULTS_HEAD.rstrip().splitlines()
     for part, target in PARTS.items():
         lines += section(part, target)
     return "\n".join(lines) + "\n"
@@ -93,3 +136,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    RESULTS.write_text(results(), encoding="utf-8")

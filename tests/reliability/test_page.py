@@ -1,17 +1,18 @@
-"""`docs/reliability.md` is what its command writes, and names tests that are there."""
+"""The pages on reliability are what their command writes, and name tests that are there."""
 
 import json
 import re
 
 import pytest
 
-from tests.reliability.page import FOLDER, PAGE, PARTS, page
+from tests.reliability.page import FOLDER, PAGE, PARTS, RESULTS, page, results
 
 ROOT = FOLDER.parents[1]
 
 
-def test_the_page_is_up_to_date():
+def test_the_pages_are_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make reliability`"
+    assert RESULTS.read_text(encoding="utf-8") == results(), "run `make reliability`"
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -10,6 +10,7 @@ from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.eager import enable_eager_execution as enable_eager_execution
 from fastgrad.core.eager import executing_eagerly as executing_eagerly
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tape import GradientTape as GradientTape
 from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.core.variable import Variable as Variable
@@ -130,3 +131,6 @@ def _argument_positions(f: Callable[..., Any], params: Iterable[int | str] | Non
             )
         positions.append(param)
     return positions
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.contrib.eager", globals())

@@ -306,7 +306,7 @@ class _RMSProp(RMSprop):
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
         for slot in self.slot("velocity"):
-            slot.assign(np.ones(slot.shape, slot.dtype.numpy))
+            slot.assign(np.ones(slot.shape, slot._dtype.numpy))
 
 
 _global_steps: list[Variable] = []

@@ -4,8 +4,39 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def named_argument(name: str, argument: str, wanted: str) -> Iterator[None]:
+    """Lets ValueErrors and TypeErrors within the scope name an argument and what it must be."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name}: Argument `{argument}` must be {wanted}. {error}") from None
+
+
+def check_list(name: str, argument: str, values: Any) -> None:
+    """Raises ValueError for None and for a dict in place of a list of tensors."""
+    if values is None or isinstance(values, dict):
+        raise ValueError(f"{name}: Argument `{argument}` must be a list of tensors, got {values!r:.200}.")
+
+
+def check_counts(name: str, **counts: Any) -> None:
+    """Raises TypeError or ValueError if one of ``counts`` is neither a positive integer nor None."""
+    for argument, count in counts.items():
+        message = (
+            f"{name}: Argument `{argument}` must be a positive integer or None. Received: {argument}={count!r:.200}"
+        )
+        if count is not None and (not hasattr(count, "__index__") or np.ndim(count) > 0):
+            raise TypeError(message)
+        if count is not None and checked_integer(name, argument, count) < 1:
+            raise ValueError(message)
 
 
 def checked_path(name: str, argument: str, path: Any) -> str:
@@ -19,8 +50,8 @@ def checked_callable(name: str, argument: str, function: Any) -> Callable[..., A
     """Returns ``function``; TypeError if it is not callable."""
     if not callable(function):
         raise TypeError(f"{name}: Argument `{argument}` must be callable, got {function!r}.")
-    found: Callable[..., Any] = function
-    return found
+    callable_argument: Callable[..., Any] = function
+    return callable_argument
 
 
 def checked_integer(name: str, argument: str, number: Any) -> int:
@@ -31,11 +62,25 @@ def checked_integer(name: str, argument: str, number: Any) -> int:
         raise TypeError(f"{name}: Argument `{argument}` must be an integer, got {number!r}.") from None
 
 
+def checked_flag(name: str, argument: str, flag: Any) -> bool:
+    """Returns the truth value of ``flag``; TypeError if it has none, as arrays."""
+    try:
+        return bool(flag)
+    except ValueError:
+        raise TypeError(f"{name}: Argument `{argument}` must be True or False, got {flag!r:.200}.") from None
+
+
+def as_float(number: Any) -> float:
+    """Returns a number as a float for an operation that needs it to know what it computes; a recording guards a tensor's value."""
+    if isinstance(number, (str, bytes)):
+        raise TypeError(f"a number is wanted, got {number!r:.200}.")
+    read = getattr(type(number), "_as_argument", float)
+    return read(number)
+
+
 def checked_number(name: str, argument: str, number: Any) -> float:
     """Returns ``number`` as a float; TypeError if it is not a number."""
     try:
-        if not isinstance(number, (str, bytes)):
-            return float(number)
+        return as_float(number)
     except (TypeError, ValueError):
-        pass
-    raise TypeError(f"{name}: Argument `{argument}` must be a number, got {number!r}.")
+        raise TypeError(f"{name}: Argument `{argument}` must be a number, got {number!r}.") from None

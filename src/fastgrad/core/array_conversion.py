@@ -31,6 +31,10 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         return _array_from_numpy(value, dtype)
     if value is None:
         raise _unsupported_type_error(value)
+    if isinstance(value, TensorShape) and dtype == dtypes.int32 and any(size > dtype.max for size in value if size):
+        raise ValueError(
+            f"Cannot convert TensorShape {value} to dtype int32: a dimension is larger than {dtype.max}. Use tf.int64."
+        )
     if isinstance(value, TensorShape) and dtype not in (None, dtypes.int32, dtypes.int64):
         raise TypeError(
             f"Cannot convert TensorShape {value} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
@@ -95,26 +99,26 @@ def _array_of_numbers(value: Any) -> np.ndarray:
 def _in_inferred_dtype(value: Any, numbers: np.ndarray) -> np.ndarray:
     """Returns the numbers in the dtype that TensorFlow infers."""
     kind = numbers.dtype.kind
-    wanted: Any = numbers.dtype
+    inferred_dtype: Any = numbers.dtype
     if not numbers.size and isinstance(value, (list, tuple)):
-        wanted = np.int32 if isinstance(value, TensorShape) else np.float32
+        inferred_dtype = np.int32 if isinstance(value, TensorShape) else np.float32
     elif kind == "f":
         first = getattr(_first_leaf(value), "dtype", None)
-        wanted = first if first in (np.float64, np.float16) else np.float32
+        inferred_dtype = first if first in (np.float64, np.float16) else np.float32
     elif kind in "iu":
-        wanted = np.int32
+        inferred_dtype = np.int32
         if numbers.size and (numbers.min() < -(2**31) or numbers.max() >= 2**31):
-            wanted = np.int64
+            inferred_dtype = np.int64
     elif kind == "c":
-        wanted = np.complex128
+        inferred_dtype = np.complex128
     elif numbers.dtype not in dtypes.DTYPE_OF_NUMPY:
         raise _unsupported_type_error(value)
     token = errors_set(ERROR_STATE_RAISING_ON_OVERFLOW)
     try:
-        return np.array(numbers, wanted, order="C")
+        return np.array(numbers, inferred_dtype, order="C")
     except FloatingPointError:
         raise ValueError(
-            f"Can't convert Python sequence with a value out of range for {np.dtype(wanted)} to Tensor: {short_repr(value)}. "
+            f"Can't convert Python sequence with a value out of range for {np.dtype(inferred_dtype)} to Tensor: {short_repr(value)}. "
             "Give a dtype that holds it."
         ) from None
     finally:
@@ -165,15 +169,15 @@ def _array_from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
         return _array_from_text(
             array.tolist() if array.size else array, dtype
         )  # lists lose the sizes after an empty dimension
-    found = dtypes.DTYPE_OF_NUMPY.get(array.dtype) or dtypes.DTYPE_OF_NUMPY.get(array.dtype.newbyteorder("="))
-    if found is None or dtype is dtypes.string:
+    inferred_dtype = dtypes.DTYPE_OF_NUMPY.get(array.dtype) or dtypes.DTYPE_OF_NUMPY.get(array.dtype.newbyteorder("="))
+    if inferred_dtype is None or dtype is dtypes.string:
         raise ValueError(f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype}).")
-    wanted = (dtype or found).numpy
-    if kind == "c" and wanted.kind not in "cb":
+    numpy_dtype = (dtype or inferred_dtype).numpy
+    if kind == "c" and numpy_dtype.kind not in "cb":
         array = array.real
     token = errors_set(QUIET)
     try:
-        return np.array(array, wanted, order="C")
+        return np.array(array, numpy_dtype, order="C")
     finally:
         errors_reset(token)
 
@@ -212,8 +216,8 @@ def _array_from_gpu(value: Any, dtype: DType | None) -> Any:
     from fastgrad.cuda.devices import available
 
     array = available.copy_of_foreign_array(value)
-    found = dtypes.DTYPE_OF_NUMPY.get(array.dtype)
-    if found is None or (dtype is not None and dtype is not found):
+    array_dtype = dtypes.DTYPE_OF_NUMPY.get(array.dtype)
+    if array_dtype is None or (dtype is not None and dtype is not array_dtype):
         raise TypeError(f"Cannot convert a {array.dtype} array on GPU:{array.device.number} to {dtype}; use tf.cast.")
     return array
 

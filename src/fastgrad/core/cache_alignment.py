@@ -30,8 +30,8 @@ def aligned_array(shape: Sequence[int], dtype: np.dtype, make: Callable[..., Any
         return small
     memory = make(size + CACHE_LINE_BYTES, np.uint8)
     start = -memory.__array_interface__["data"][0] % CACHE_LINE_BYTES
-    found: np.ndarray = memory[start : start + size].view(dtype).reshape(shape)
-    return found
+    aligned: np.ndarray = memory[start : start + size].view(dtype).reshape(shape)
+    return aligned
 
 
 def aligned_copy(array: np.ndarray) -> np.ndarray:

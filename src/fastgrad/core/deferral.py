@@ -191,8 +191,8 @@ class _DeferralRecorder(Recorder):
             except Exception:  # noqa: BLE001  # the run knows the error, or the result where the rule gives up
                 return operation.run(*map(_computed_if_deferred, arrays), **attributes)
         call = _DeferredCall(operation, inputs, attributes)
-        made = [DeferredArray(call, number, y.shape, y.dtype) for number, y in enumerate(specs_of(result))]
-        return tuple(made) if type(result) is tuple else made[0]
+        deferred_results = [DeferredArray(call, number, y.shape, y.dtype) for number, y in enumerate(specs_of(result))]
+        return tuple(deferred_results) if type(result) is tuple else deferred_results[0]
 
 
 class _LazyTensor(Tensor):

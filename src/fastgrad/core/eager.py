@@ -103,5 +103,5 @@ def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> 
 
 def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """Returns a tensor's value as a NumPy array or scalar, other objects unchanged. TensorFlow: tf.get_static_value."""
-    found = as_tensor_or_none(tensor)
-    return tensor if found is None else found.numpy()
+    tensor_or_none = as_tensor_or_none(tensor)
+    return tensor if tensor_or_none is None else tensor_or_none._elements().copy()[()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core import tensor as tensors
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.operation import TABLE
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, convert_to_tensor
@@ -21,6 +22,8 @@ class IndexedSlices:
         dense_shape: the shape of the dense tensor.
     """
 
+    __getattr__ = missing_member_getattr
+
     __slots__ = ("dense_shape", "indices", "values")
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
@@ -36,7 +39,7 @@ class IndexedSlices:
     @property
     def shape(self) -> TensorShape:
         """The shape of the dense tensor, unknown without ``dense_shape``."""
-        return TensorShape(None) if self.dense_shape is None else TensorShape(self.dense_shape.numpy().tolist())
+        return TensorShape(None) if self.dense_shape is None else TensorShape(self.dense_shape._elements().tolist())
 
     @property
     def device(self) -> str:

@@ -1,232 +1,165 @@
-"""TensorFlow's public names that fastgrad lacks, each with the nearest alternative.
+"""Errors for names that are not there: attributes of namespaces and objects, imports of names and of modules.
 
-``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg``, ``tf.random`` and ``tf.distribute``:
-each exists, or raises an error made here.
+The text of an error is made when it is read, so ``hasattr`` and ``getattr`` with a default stay cheap: only then are the peers'
+names (``core/peer_names.py``) loaded.
 """
 
 from __future__ import annotations
 
-import difflib
+import sys
 from collections.abc import Callable, Iterable
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, TypeVar
 
-_HINT_FOR_COMPILER = "not there yet; Python's own if, for and while work on tensors"
-_HINT_FOR_SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
-_CANDIDATE_SAMPLER_HINTS = {
-    f"{kind}_candidate_sampler": _HINT_FOR_SAMPLER for kind in ("all", "fixed_unigram", "learned_unigram")
-}
-_HINT_FOR_OPERATOR = "the matrix itself, with tf.matmul, tf.linalg.solve, tf.linalg.diag ..."
-_HINT_FOR_SPARSE = "tf.IndexedSlices, or a dense tensor with tf.boolean_mask and tf.scatter_nd"
-_HINT_FOR_RAGGED = "tf.RaggedTensor"
-_HINT_FOR_NUMPY = "tf.numpy_function or .numpy()"
-_HINT_FOR_QUANTISED = "tf.int8, tf.uint8, tf.int32"
-_HINT_FOR_SPECTRAL = "tf.numpy_function with numpy.fft"
-_MISSING_ADAPTIVE_POOLS = tuple(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
-_MISSING_IMAGE_LAYERS = (
-    *("AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix"),
-    *("Equalization", "MaxNumBoundingBoxes", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
-    *("RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
-    *("RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective"),
-    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"),
-    *("RandomTranslation", "RandomWidth", "RandomZoom", "Resizing", "Solarization"),
-)
-_MISSING_LINEAR_OPERATOR_KINDS = (
-    *("", "Adjoint", "BlockDiag", "BlockLowerTriangular", "Circulant", "Circulant2D", "Circulant3D", "Composition"),
-    *("Diag", "FullMatrix", "Householder", "Identity", "Inversion", "Kronecker", "LowRankUpdate", "LowerTriangular"),
-    *("Permutation", "ScaledIdentity", "Toeplitz", "Tridiag", "Zeros"),
-)
-_HINT_FOR_GRAPH = "nothing: there are no graphs to hold; operations run at once"
-_HINT_FOR_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
-_HINT_FOR_DISTRIBUTED = "tf.distribute.MultiWorkerMirroredStrategy"
-_HINT_FOR_RESOLVER = "tf.distribute.cluster_resolver.TFConfigClusterResolver"
-
-REFUSED: dict[str, dict[str, str]] = {
-    "tf": {
-        **dict.fromkeys(("Graph", "Operation", "graph_util", "import_graph_def", "mlir", "tools"), _HINT_FOR_GRAPH),
-        **dict.fromkeys(("fftnd", "ifftnd", "irfftnd", "rfftnd", "signal"), _HINT_FOR_SPECTRAL),
-        **dict.fromkeys(("qint16", "qint32", "qint8", "quantization", "quint16", "quint8"), _HINT_FOR_QUANTISED),
-        **dict.fromkeys(("dtensor", "tpu"), _HINT_FOR_DISTRIBUTED),
-        "CriticalSection": "threading.Lock",
-        "DeviceSpec": "tf.device('/CPU:0')",
-        "IndexedSlicesSpec": "tf.TensorSpec",
-        "NoneTensorSpec": "None",
-        "OptionalSpec": "tf.TensorSpec",
-        "RegisterGradient": "tf.custom_gradient",
-        "SparseTensor": _HINT_FOR_SPARSE,
-        "SparseTensorSpec": "tf.TensorSpec",
-        "TensorArraySpec": "tf.TensorArray",
-        "TypeSpec": "tf.TensorSpec",
-        "approx_top_k": "tf.math.top_k",
-        "as_string": "Python's str and format of a tensor",
-        "audio": "scipy.io.wavfile",
-        "autograph": _HINT_FOR_COMPILER,
-        "check_pinned": "nothing: memory is not pinned",
-        "compat": "the names without compat.v1, and fastgrad.contrib.eager",
-        "conv": "tf.nn.convolution",
-        "conv2d_backprop_filter_v2": "tf.GradientTape over tf.nn.conv2d",
-        "conv2d_backprop_input_v2": "tf.nn.conv2d_transpose",
-        "edit_distance": _HINT_FOR_NUMPY,
-        "experimental": "the names without experimental",
-        "extract_volume_patches": "tf.strided_slice",
-        "feature_column": "tf.data.Dataset.map and tf.one_hot",
-        "fingerprint": "hashlib",
-        "gradients": "tf.GradientTape().gradient",
-        "guarantee_const": "tf.identity",
-        "hessians": "tf.GradientTape().jacobian of a gradient",
-        "image": "tf.numpy_function with an image library",
-        "io": _HINT_FOR_FILES,
-        "lite": "nothing: models are not exported",
-        **dict.fromkeys(("load_library", "load_op_library"), "tf.numpy_function or ctypes"),
-        "lookup": "a Python dict",
-        "make_ndarray": "tensor.numpy()",
-        "make_tensor_proto": "tf.constant",
-        "no_gradient": "tf.stop_gradient",
-        "nondifferentiable_batch_function": "tf.data.Dataset.batch",
-        "parallel_stack": "tf.stack",
-        "profiler": "Python's cProfile",
-        "queue": "queue.Queue, tf.data.Dataset",
-        "ragged_fill_empty_rows": _HINT_FOR_RAGGED,
-        "ragged_fill_empty_rows_grad": _HINT_FOR_RAGGED,
-        "random_index_shuffle": "tf.random.shuffle(tf.range(n))",
-        "raw_ops": "the public functions: fastgrad.core.operation.TABLE is ours",
-        "register_tensor_conversion_function": "a method __array__ on the class",
-        "required_space_to_batch_paddings": "tf.nn.convolution(..., dilations=)",
-        "resource": "tf.Variable",
-        "saved_model": "tf.keras.models.save_model",
-        "security": "nothing",
-        "sets": "Python sets, tf.unique",
-        "sparse": _HINT_FOR_SPARSE,
-        "strings": "Python's strings",
-        "sysconfig": "tf.config",
-        "test": "pytest, numpy.testing",
-        "timestamp": "time.time()",
-        "type_spec_from_value": "tf.TensorSpec.from_tensor",
-        "types": "tf.Tensor",
-        "variable_creator_scope": "subclassing tf.Variable",
-        "variant": "Python objects",
-        "xla": _HINT_FOR_COMPILER,
-    },
-    "tf.distribute": {
-        **dict.fromkeys(("ParameterServerStrategy", "TPUStrategy", "coordinator"), _HINT_FOR_DISTRIBUTED),
-        "CrossDeviceOps": "tf.distribute.NcclAllReduce",
-        "Server": "mpiexec, which starts all processes",
-    },
-    "tf.distribute.cluster_resolver": dict.fromkeys(
-        ("GCEClusterResolver", "KubernetesExecutableLocation", "TPUClusterResolver", "UnionResolver"),
-        _HINT_FOR_RESOLVER,
-    ),
-    "tf.distribute.experimental": {
-        **dict.fromkeys(
-            ("CentralStorageStrategy", "ParameterServerStrategy", "TPUStrategy", "coordinator", "partitioners"),
-            _HINT_FOR_DISTRIBUTED,
-        ),
-        **dict.fromkeys(
-            ("PreemptionCheckpointHandler", "PreemptionWatcher", "TerminationConfig"),
-            "tf.keras.callbacks.BackupAndRestore",
-        ),
-        "rpc": "mpi4py",
-    },
-    "tf.math": {
-        "approx_max_k": "tf.math.top_k",
-        "approx_min_k": "tf.math.top_k of the negative",
-        "sobol_sample": "scipy.stats.qmc.Sobol",
-    },
-    "tf.nn": {
-        **_CANDIDATE_SAMPLER_HINTS,
-        "RNNCellDeviceWrapper": "a Python loop over time",
-        "RNNCellDropoutWrapper": "tf.nn.dropout inside a loop over time",
-        "RNNCellResidualWrapper": "an addition inside a loop over time",
-        "approx_max_k": "tf.nn.top_k",
-        "approx_min_k": "tf.nn.top_k of the negative",
-        "collapse_repeated": _HINT_FOR_NUMPY,
-        "compute_accidental_hits": "tf.equal of labels and samples",
-        "ctc_beam_search_decoder": _HINT_FOR_NUMPY,
-        "ctc_greedy_decoder": "tf.argmax and a Python loop",
-        "ctc_loss": "a loss of your own with tf.GradientTape",
-        "ctc_unique_labels": "tf.unique",
-        "dilation2d": "tf.nn.max_pool2d",
-        "embedding_lookup_sparse": "tf.nn.embedding_lookup and tf.math.segment_sum",
-        "erosion2d": "the negative of tf.nn.max_pool2d of the negative",
-        "fractional_avg_pool": "tf.nn.avg_pool2d",
-        "fractional_max_pool": "tf.nn.max_pool2d",
-        "isotonic_regression": "sklearn.isotonic",
-        "nce_loss": "tf.nn.sigmoid_cross_entropy_with_logits on sampled classes",
-        "safe_embedding_lookup_sparse": "tf.nn.embedding_lookup and tf.math.segment_sum",
-        "sampled_softmax_loss": "tf.nn.softmax_cross_entropy_with_logits on sampled classes",
-        "with_space_to_batch": "tf.nn.convolution(..., dilations=)",
-    },
-    "tf.linalg": {
-        **{f"LinearOperator{kind}": _HINT_FOR_OPERATOR for kind in _MISSING_LINEAR_OPERATOR_KINDS},
-        "banded_triangular_solve": "tf.linalg.triangular_solve",
-        "eigh_tridiagonal": "tf.linalg.eigh",
-        "experimental": "tf.linalg.solve, tf.linalg.cholesky_solve",
-        "tridiagonal_matmul": "tf.matmul",
-        "tridiagonal_solve": "tf.linalg.solve",
-    },
-    "tf.keras.callbacks": {
-        "OrbaxCheckpoint": "ModelCheckpoint, BackupAndRestore",
-        "RemoteMonitor": "LambdaCallback with urllib.request",
-    },
-    "tf.keras.layers": {
-        **dict.fromkeys(
-            ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "RNN with a cell of your own, or TimeDistributed(Conv2D)"
-        ),
-        **dict.fromkeys(_MISSING_ADAPTIVE_POOLS, "AveragePooling2D, MaxPooling2D, GlobalAveragePooling2D"),
-        **dict.fromkeys(("TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), "a layer of your own, or Lambda"),
-        **dict.fromkeys(
-            ("Discretization", "HashedCrossing", "Hashing", "IntegerLookup"), "CategoryEncoding, Embedding"
-        ),
-        **dict.fromkeys(("StringLookup", "TextVectorization"), "Dataset.map with Python, then Embedding"),
-        **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "Dataset.map with scipy.signal.stft"),
-        **dict.fromkeys(
-            _MISSING_IMAGE_LAYERS, "Dataset.map with NumPy; Rescaling, Cropping2D, ZeroPadding2D, UpSampling2D"
-        ),
-        "Pipeline": "tf.keras.Sequential",
-        "ReversibleEmbedding": "Embedding",
-        "SpectralNormalization": "UnitNormalization, or a constraint",
-        "ThresholdedReLU": "ReLU(threshold=...)",
-    },
-    "tf.random.experimental": {"index_shuffle": "tf.random.experimental.stateless_shuffle of tf.range(n)"},
-    "tf.random": {
-        **_CANDIDATE_SAMPLER_HINTS,
-        "log_uniform_candidate_sampler": _HINT_FOR_SAMPLER,
-        "stateless_parameterized_truncated_normal": "tf.random.stateless_truncated_normal",
-        "uniform_candidate_sampler": _HINT_FOR_SAMPLER,
-    },
-}
-
-NAMESPACES_WITH_PLANNED_NAMES = frozenset({"tf.keras.layers"})
-"""Namespaces whose missing names are planned."""
+_Class = TypeVar("_Class")
 
 
-def missing_name_error(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
-    """Returns the error for a public name of TensorFlow that fastgrad lacks, or for an unknown name.
+class _Answer:
+    """The text of an error for a missing name, as the only argument of the exception.
+
+    Args:
+        prefix: the text before the answer, which Python has for an import.
+        owner: a namespace such as ``"tf.nn"``, or the class of an object.
+        name: the missing name.
+        known: returns the existing names, for suggestions.
+    """
+
+    def __init__(self, prefix: str, owner: str | type, name: str, known: Callable[[], Iterable[str]]) -> None:
+        self._parts = prefix, owner, name, known
+
+    def __str__(self) -> str:
+        from fastgrad.core.peer_names import answer
+
+        prefix, owner, name, known = self._parts
+        return prefix + answer(owner, name, known(), suggestions)
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+def namespace_hooks(
+    namespace: str, module_globals: dict[str, Any]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Returns ``__getattr__`` and ``__dir__`` of a public module.
+
+    ``__getattr__`` raises the error for a name that the module lacks. ``__dir__`` leaves out what the module imports from outside
+    of fastgrad, such as ``np``.
 
     Args:
         namespace: ``"tf"``, ``"tf.nn"`` ...
-        name: the missing name.
-        known: the existing names.
+        module_globals: the module's ``globals()``; loses the name ``annotations`` that ``from __future__ import annotations`` sets.
     """
-    nearest = REFUSED.get(namespace, {}).get(name)
-    if nearest is not None:
-        when = " yet" if namespace in NAMESPACES_WITH_PLANNED_NAMES else ""
-        return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not{when}. Nearest: {nearest}.")
-    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{suggestions(name, known)}")
+    module = module_globals["__name__"]
+    module_globals.pop("annotations", None)
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        frame = sys._getframe(1)
+        while frame.f_code.co_name == "__getattr__" and frame.f_back is not None:
+            frame = frame.f_back  # the caller of a __getattr__ that calls this one
+        if name == "__path__" and frame.f_code.co_name == "_find_and_load_unlocked":
+            raise missing_module_error(frame.f_locals["name"])
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+        known = module_globals.get("__dir__", __dir__)
+        if not frame.f_code.co_filename.startswith("<frozen importlib"):
+            from opcode import opname
+
+            if opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM":
+                prefix = f"cannot import name {name!r} from {module!r}: "
+                raise ImportError(_Answer(prefix, namespace, name, known), name=module, path=module_globals["__file__"])
+        raise AttributeError(
+            _Answer("", namespace, name, known), name=name
+        )  # without ``obj``, Python adds no suggestion
+
+    def __dir__() -> list[str]:  # noqa: N807
+        return sorted(name for name, value in module_globals.items() if name.startswith("__") or _is_ours(name, value))
+
+    return __getattr__, __dir__
+
+
+def _is_ours(name: str, value: Any) -> bool:
+    """True for a public name that fastgrad defines."""
+    home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    return not name.startswith("_") and (not isinstance(home, str) or home.partition(".")[0] == "fastgrad")
+
+
+class Namespace(SimpleNamespace):
+    """A public namespace that is no module; ``path`` is its name, such as ``"tf.config.experimental"``."""
+
+    def __init__(self, path: str, **members: Any) -> None:
+        super().__init__(**members)
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return object.__getattribute__(self, name)
+        raise AttributeError(_Answer("", self._path, name, lambda: vars(self)), name=name)
+
+
+class MissingModuleFinder:
+    """A finder at the end of ``sys.meta_path``: a failed import of ``fastgrad.…`` says what the peers have and what is nearest."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """Returns None; ModuleNotFoundError if an import of a module of fastgrad fails (not if ``importlib.util.find_spec`` asks)."""
+        if name.startswith("fastgrad.") and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+            raise missing_module_error(name)
+
+
+def missing_module_error(module: str) -> ModuleNotFoundError:
+    """Returns the error for a module ``fastgrad.…`` that is not there."""
+    parent, _, name = module.rpartition(".")
+    parent_module = sys.modules.get(parent)
+    namespace = "tf" + parent.removeprefix("fastgrad")
+    return ModuleNotFoundError(
+        _Answer(f"No module named {module!r}: ", namespace, name, lambda: dir(parent_module)), name=module
+    )
+
+
+def missing_member_getattr(self: Any, name: str) -> Any:
+    """``__getattr__`` of a class whose attributes are not read in hot loops: raises the error for a missing member."""
+    if name.startswith("_") or hasattr(type(self), name):
+        return object.__getattribute__(self, name)  # Python's error, or again the error that a property raised
+    raise AttributeError(_Answer("", type(self), name, lambda: dir(self)), name=name)
+
+
+class _MissingMember:
+    """A member that the peer's class has and this class lacks."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise AttributeError(_Answer("", owner, self._name, lambda: dir(instance)), name=self._name)
+
+
+def lacks(*names: str) -> Callable[[type[_Class]], type[_Class]]:
+    """Returns a class decorator: objects say that the peer's class has ``names``; ``dir`` of an object leaves them out.
+
+    For classes whose attributes are read in hot loops: before Python 3.12, ``__getattr__`` makes each read of an attribute slower.
+    """
+
+    def add_missing_members(cls: type[_Class]) -> type[_Class]:
+        for name in names:
+            setattr(cls, name, _MissingMember(name))
+        cls.__dir__ = _dir_without_missing_members  # type: ignore[method-assign]
+        return cls
+
+    return add_missing_members
+
+
+def _dir_without_missing_members(self: Any) -> list[str]:
+    missing = {name for cls in type(self).__mro__ for name, value in vars(cls).items() if type(value) is _MissingMember}
+    return [name for name in object.__dir__(self) if name not in missing or hasattr(self, name)]
 
 
 def suggestions(name: str, known: Iterable[str]) -> str:
     """Returns `` Did you mean: ...?`` with the names similar to ``name``; an empty string without similar names."""
+    import difflib
+
     cutoff = 0.6 if len(name) > 2 else 0.5  # one wrong letter of two gives a similarity of 0.5
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, cutoff)
     return f" Did you mean: {', '.join(close)}?" if close else ""
-
-
-def missing_name_getattr(namespace: str, module_globals: dict[str, Any]) -> Callable[[str], Any]:
-    """Returns a module's ``__getattr__``, which raises ``missing_name_error``; ``module_globals`` are ``globals()``."""
-
-    def refuse(name: str) -> Any:
-        modules = {known for known, value in module_globals.items() if isinstance(value, ModuleType)}
-        raise missing_name_error(namespace, name, module_globals.keys() - modules)
-
-    return refuse

@@ -11,6 +11,10 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 
 
+class InvalidValueError(InvalidArgumentError, ValueError):
+    """An argument does not fit. TensorFlow raises the first base class in a kernel, the second before it calls one."""
+
+
 def dtype_error(name: str, dtype: Any, allowed_dtypes: Iterable[np.dtype]) -> InvalidArgumentError:
     """Returns the error for an operation that does not take the dtype ``dtype``."""
     allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(allowed_dtypes))

@@ -148,14 +148,16 @@ def common_device(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, l
     Raises:
         InvalidArgumentError: the inputs are on several devices.
     """
-    found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not has_no_fixed_device(x)}
-    if len(found) > 1:
-        (first, one), (second, other) = sorted(found.items(), key=lambda item: item[1])[:2]
+    input_of_device = {
+        device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not has_no_fixed_device(x)
+    }
+    if len(input_of_device) > 1:
+        (first, first_input), (second, second_input) = sorted(input_of_device.items(), key=lambda item: item[1])[:2]
         raise InvalidArgumentError(
-            f"{name}: tensors of two devices in one operation: input {one} is on {_short_name(first)}, input {other} on {_short_name(second)}. "
-            f'Copy one of them: with tf.device("{_short_name(first)}"): x = tf.identity(x)'
+            f"{name}: tensors of two devices in one operation: input {first_input} is on {_short_name(first)}, input {second_input} on {_short_name(second)}. "
+            f'Copy first_input of them: with tf.device("{_short_name(first)}"): x = tf.identity(x)'
         )
-    device = next(iter(found), None)
+    device = next(iter(input_of_device), None)
     return device, [moved(x._array, device) for x in tensors]
 
 
@@ -225,15 +227,15 @@ def set_default_device(device_name: str | None) -> None:
     Raises:
         ValueError: the device does not exist; the message gives the reason.
     """
-    found = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
-    if found is None and device_name is not None and "gpu" in device_name.lower():
+    selected_device = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
+    if selected_device is None and device_name is not None and "gpu" in device_name.lower():
         from fastgrad.cuda.devices import available
 
         raise ValueError(
             f"tf.config.set_default_device: there is no {device_name}; {available.problem() or f'GPUs are {available.count()}'}"
         )
-    placement.default = found
-    placement.active = placement.active or found is not None
+    placement.default = selected_device
+    placement.active = placement.active or selected_device is not None
 
 
 def get_default_device() -> str:

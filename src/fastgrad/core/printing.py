@@ -41,13 +41,13 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
         leaves = [_tensor_or_item(item) for item in nest.flatten(list(inputs))]
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
 
-        def again(*arrays: np.ndarray) -> None:
+        def print_at_replay(*arrays: np.ndarray) -> None:
             array_iterator = iter(arrays)
             values = [Tensor(next(array_iterator)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
             _write(nest.pack_sequence_as(list(inputs), values), stream, summarize, separator, end)
 
         for recorder in recorders.active:
-            recorder.on_call("print", again, tensors, (), True)
+            recorder.on_call("print", print_at_replay, tensors, (), True)
 
 
 def _tensor_or_item(item: Any) -> Any:

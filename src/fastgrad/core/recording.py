@@ -65,16 +65,26 @@ class Recorder:
         ``acts`` tells that the function also has side effects.
         """
 
+    def on_dependency(self, reached: Any) -> None:
+        """Reports what the functions of a user's operation reach, a ``Snapshot`` of custom/functions.py."""
+
     def on_dataset_element(self) -> None:
         """Reports that the next element of a dataset will be taken."""
 
     def on_value_use(self, tensor: Any, use: str) -> None:
-        """Reports a read of the value of ``tensor`` as ``use``: "bool", "int", "float", "index", "numpy" ..."""
+        """Reports a read of the value of ``tensor``.
+
+        ``use`` is what the program asks for: "bool", "int", "index", "float", "complex" or "numpy"; or "argument" if an
+        operation needs the elements to know what it computes, as with shapes and axes.
+        """
 
 
 class _Recorders(threading.local):
     active: tuple[Recorder, ...] = ()
 
+
+control_flow_factory: Callable[[Recorder], Any] = lambda recorder: None
+"""Returns the handler of branches and loops of a recording; set by the compiler, which recordings must not import."""
 
 recorders = _Recorders()
 """The calling thread's recorders, outermost first: ``recorders.active``."""

@@ -49,10 +49,12 @@ class StepRows(NamedTuple):
     Attributes:
         rows: the number of rows of this replica; None if the step does not know it.
         total: the number of rows of all replicas; None if the step does not know it.
+        joins_metrics: whether results of metrics are over the rows of all replicas; else over those of this replica.
     """
 
     rows: int | None = None
     total: int | None = None
+    joins_metrics: bool = False
 
 
 class _Scopes(threading.local):
@@ -80,15 +82,15 @@ def replicas(group: ReplicaGroup) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replica_step(rows: int | None = None, total: int | None = None) -> Iterator[None]:
+def replica_step(rows: int | None = None, total: int | None = None, joins_metrics: bool = False) -> Iterator[None]:
     """Marks code that each replica runs with its own rows of a batch: a training step, or `strategy.run`.
 
     Random draws differ between replicas there.
 
     Args:
-        rows, total: as in `StepRows`.
+        rows, total, joins_metrics: as in `StepRows`.
     """
-    _scopes.steps.append(StepRows(rows, total))
+    _scopes.steps.append(StepRows(rows, total, joins_metrics))
     try:
         yield
     finally:
@@ -100,10 +102,22 @@ def step_rows() -> StepRows | None:
     return _scopes.steps[-1] if _scopes.steps else None
 
 
+def in_replica() -> bool:
+    """Returns whether the code runs in the context of one replica: in `strategy.run`, or in a step of `fit`."""
+    group = replica_group()
+    return group.strategy is not None and not group.is_cross_replica
+
+
+def in_current_context(group: ReplicaGroup) -> ReplicaGroup:
+    """Returns `group`, the scope of an object, in the context of the code that runs if both belong to one strategy."""
+    current = replica_group()
+    return current if current.strategy is group.strategy else group
+
+
 def random_stream() -> int | None:
     """Returns the number of the random stream of this replica, its rank, in a step or in `strategy.run`; None elsewhere."""
     group = replica_group()
-    is_in_step = bool(_scopes.steps) or (group.strategy is not None and not group.is_cross_replica)
+    is_in_step = bool(_scopes.steps) or in_replica()
     return group.rank if is_in_step and group.size > 1 else None
 
 

@@ -84,7 +84,7 @@ def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool)
     return tuple(kept_shape if keepdims else [size for axis, size in enumerate(kept_shape) if axis not in axes])
 
 
-def reduced(x: Any, axes: tuple[int, ...], keepdims: bool = True) -> ArraySpec:
+def reduction_result(x: Any, axes: tuple[int, ...], keepdims: bool = True) -> ArraySpec:
     """The rule of reductions: ``axes`` have size 1, or are dropped."""
     require(all(0 <= axis < len(x.shape) for axis in axes))
     return ArraySpec(reduced_shape(x.shape, axes, keepdims), x.dtype)

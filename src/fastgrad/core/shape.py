@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+from fastgrad.core.names import lacks
+
 
 class ArrayLike:
     """The sizes of an array that is not NumPy's, from its ``shape`` and ``dtype``, as a NumPy array has them."""
@@ -39,6 +41,16 @@ class ArrayLike:
         return self.shape[0]
 
 
+@lacks(
+    "as_proto",
+    "assert_is_fully_defined",
+    "assert_same_rank",
+    "is_subtype_of",
+    "most_specific_common_supertype",
+    "most_specific_compatible_shape",
+    "with_rank_at_least",
+    "with_rank_at_most",
+)
 class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     """The shape of a tensor or of a TensorSpec.
 

@@ -15,6 +15,7 @@ from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE, Form, JointGradient, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.core.variable import Variable
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class UnconnectedGradients:
@@ -138,11 +139,8 @@ class GradientTape(recording.Recorder):
                     f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable."
                 )
             if not leaf.dtype.is_differentiable:
-                import warnings
-
-                warnings.warn(
+                warn(
                     f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {leaf.dtype!r}",
-                    stacklevel=2,
                 )
                 continue
             self._tracked.add(id(leaf))
@@ -406,7 +404,7 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
     """Reports an operation to recorders; its gradient is the function ``gradient(needs, g, y, *inputs)``."""
     if recording.recorders.active:
         entry = Operation.__new__(Operation)
-        entry.name, entry.run, entry.code = name, None, None  # type: ignore[assignment]  # it can't be run again
+        entry.name, entry.run = name, None  # type: ignore[assignment]  # it can't be run again
         entry.gradient, entry.form = JointGradient(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.array_conversion import array_of
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.operator_types import Operators
 from fastgrad.core.placement import device_of, moved, name_of, on_selected_device, placement
 from fastgrad.core.recording import recorders
@@ -27,6 +28,8 @@ class Operand(Operators):
     def dtype(self) -> DType:
         """The element type."""
         return dtypes.DTYPE_OF_NUMPY[self._array.dtype]
+
+    _dtype = dtype  # Keras's variables override `dtype` by a name
 
     @property
     def shape(self) -> TensorShape:
@@ -140,6 +143,10 @@ class Tensor(Operand):
     def __float__(self) -> float:
         return float(self._scalar("float"))
 
+    def _as_argument(self) -> float:
+        """Returns ``float(self)`` for an operation that needs the number to know what it computes."""
+        return float(self._scalar("float", use="argument"))
+
     def __complex__(self) -> complex:
         return complex(self._scalar("complex"))
 
@@ -149,15 +156,15 @@ class Tensor(Operand):
         self._report_value_use("index")
         return int(self._on_host())
 
-    def _scalar(self, python_type: str) -> Any:
+    def _scalar(self, python_type: str, use: str | None = None) -> Any:
         if self._array.ndim:
             raise TypeError(f"{python_type}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
-        self._report_value_use(python_type)
+        self._report_value_use(use or python_type)
         return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:
-        """Returns the read-only elements for code that depends on their values, and reports the use to recorders."""
-        self._report_value_use("numpy")
+        """Returns the read-only elements for an operation that needs them to know what it computes."""
+        self._report_value_use("argument")
         return self._on_host()
 
     def _report_value_use(self, use: str) -> None:
@@ -201,9 +208,10 @@ class Tensor(Operand):
     def __getattr__(self, name: str) -> Any:
         if name in _INSTEAD_OF_NUMPY_ATTRIBUTES:
             raise AttributeError(
-                f"Tensor object has no attribute '{name}': as in TensorFlow, use {_INSTEAD_OF_NUMPY_ATTRIBUTES[name]}, or .numpy().{name}."
+                f"Tensor object has no attribute '{name}': as in TensorFlow, use {_INSTEAD_OF_NUMPY_ATTRIBUTES[name]}, or .numpy().{name}.",
+                name=name,  # without ``obj``, Python adds no suggestion
             )
-        raise AttributeError(f"Tensor object has no attribute '{name}'")
+        return missing_member_getattr(self, name)
 
 
 _INSTEAD_OF_NUMPY_ATTRIBUTES = {
@@ -396,8 +404,8 @@ def from_python(value: Any, dtype: DType | None, make: Callable[[np.ndarray], Te
         if holds_tensor(value):
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
     elif hasattr(value, "_as_tensor"):
-        found: Tensor = value._as_tensor(dtype)  # a Python number that is an input of a recorded function
-        return found
+        tensor: Tensor = value._as_tensor(dtype)  # a Python number that is an input of a recorded function
+        return tensor
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
         return from_python(list(value), dtype, make)  # a deque, an array.array ...
     return make(array_of(value, dtype))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad import dtypes
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -14,6 +15,8 @@ from fastgrad.dtypes import DType
 
 class ShapedSpec:
     """The base class of static types with a shape and a dtype."""
+
+    __getattr__ = missing_member_getattr
 
     __slots__ = ("_dtype", "_shape")
 

@@ -18,6 +18,7 @@ from fastgrad import dtypes
 from fastgrad.core import tensor as tensors
 from fastgrad.core.cache_alignment import aligned_copy, is_aligned
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.names import lacks
 from fastgrad.core.placement import moved, on_selected_device, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.replicas import replica_group
@@ -85,16 +86,31 @@ def _check_mode(argument: str, mode: Any) -> None:
 def _operator_method_that_raises(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
     """Returns the special method of an ``operator`` such as ``+=``; it raises an error that names ``method``."""
 
-    def refuse(self: Any, other: Any) -> Any:
+    def raise_refusal(self: Any, other: Any) -> Any:
         raise RuntimeError(
             f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
             f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
         )
 
-    refuse.__name__, refuse.__qualname__ = name, f"Variable.{name}"
-    return refuse
+    raise_refusal.__name__, raise_refusal.__qualname__ = name, f"Variable.{name}"
+    return raise_refusal
 
 
+@lacks(
+    "SaveSliceInfo",
+    "count_up_to",
+    "eval",
+    "experimental_ref",
+    "from_proto",
+    "graph",
+    "handle",
+    "initial_value",
+    "initialized_value",
+    "load",
+    "op",
+    "set_shape",
+    "to_proto",
+)
 class Variable(Operand):
     """A mutable tensor; gradient tapes watch it if it is trainable.
 
@@ -251,6 +267,10 @@ class Variable(Operand):
         """Returns the value that a checkpoint stores, on the host; it may share the memory."""
         return moved(self._array, None)
 
+    def _restore_value(self, value: Any) -> None:
+        """Assigns a value that a checkpoint has stored."""
+        self.assign(value)
+
     # ---- writing ---------------------------------------------------------------------------
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
@@ -320,7 +340,7 @@ class Variable(Operand):
     def _converted(self, operation_name: str, value: Any) -> Tensor:
         if operation_name != "assign" and self._array.dtype.kind in "bO":
             raise InvalidArgumentError(
-                f"{operation_name}: variable '{self.name}' of dtype {self.dtype.name} has no sums."
+                f"{operation_name}: variable '{self.name}' of dtype {self._dtype.name} has no sums."
             )
         return convert_to_tensor(value, dtypes.DTYPE_OF_NUMPY[self._array.dtype])
 
@@ -390,6 +410,9 @@ class Variable(Operand):
     def __float__(self) -> float:
         return float(self._read())
 
+    def _as_argument(self) -> float:
+        return self._read()._as_argument()
+
     def __complex__(self) -> complex:
         return complex(self._read())
 
@@ -403,7 +426,7 @@ class Variable(Operand):
         return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={elements_text(moved(self._array, None))}>"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self._dtype.name}, numpy={elements_text(moved(self._array, None))}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from math import prod
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from fastgrad import dtypes as all_dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.lowering import Lowering
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
     BOOL_DTYPES,
@@ -31,7 +30,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import GufuncSignature
 from fastgrad.custom.formula import promoted_dtype
-from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
+from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
@@ -51,16 +50,23 @@ class ArrayOperation(Operation):
         function: the user's function.
         signature: the shapes of one item.
         result_dtypes: maps the dtypes of the inputs to the dtypes of the results.
+        reached: what the function reaches.
     """
 
     dtypes = NUMERIC_DTYPES | BOOL_DTYPES
-    domain = views = code = None
     form = Form.EXTERN
+    is_gradient = False
 
     def __init__(
-        self, name: str, function: Any, signature: GufuncSignature, result_dtypes: Callable[[Dtypes], Dtypes]
+        self,
+        name: str,
+        function: Any,
+        signature: GufuncSignature,
+        result_dtypes: Callable[[Dtypes], Dtypes],
+        reached: Snapshot,
     ) -> None:
         self.name = unique_name(name)
+        self.reached = reached
         self.__name__ = name
         self.gradient: Any = JointGradient(self._cotangents)
         self.signature = signature
@@ -68,9 +74,9 @@ class ArrayOperation(Operation):
         self._result_dtypes = result_dtypes
         self._given: ArrayOperation | None = None
         self._steps: dict[Dtypes, ArrayStep] = {}
-        self._used: list[OutsideValue] = []
         self._lock = new_rlock()
-        CUSTOM[self.name] = self
+        if not reached.changing:  # programs do not merge or fold operations that are not listed
+            CUSTOM[self.name] = self
 
     def set_gradient(self, gradient_function: ArrayOperation | None) -> None:
         """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
@@ -84,13 +90,14 @@ class ArrayOperation(Operation):
             TypeError: Numba can't compile the function.
         """
         with self._lock:
-            if any(outside_value.has_changed() for outside_value in self._used):
-                self._steps.clear()
             step = self._steps.get(inputs)
             if step is None:
-                self._used = transitive_outside_values(python_function(self._function))
                 dtypes = (*inputs, *self._result_dtypes(inputs))
-                step = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
+                try:
+                    step = ArrayStep(self.__name__, self._function, self.signature, dtypes)
+                except TypeError as error:
+                    raise self.reached.native_error(self.__name__, error) from error
+                self._steps[inputs] = step
         return step
 
     def shapes(self, inputs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -106,6 +113,11 @@ class ArrayOperation(Operation):
         results = self.step(tuple([x.dtype for x in arrays])).run(arrays, shapes)
         return results if len(results) > 1 else results[0]
 
+    @property
+    def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
+        """What programs know of the operation."""
+        return Lowering(launches=self.launches)
+
     def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         """Returns the function's loop as a step of a program; None if the function takes the GIL."""
         if not any(prod(y.shape) for y in outputs):
@@ -114,6 +126,11 @@ class ArrayOperation(Operation):
         return None if step.needs_gil else step.launches(inputs, outputs)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        if self._given is None and self.is_gradient:
+            raise UnimplementedError(
+                f"{self.name} is the gradient of a kernel and has no gradient, which second derivatives and forward mode need. "
+                "Give an fg.kernel with a gradient of its own as the gradient, or with gradient(None) if there is none."
+            )
         if self._given is None:
             raise UnimplementedError(
                 f"{self.name} has no gradient. Give it as a function of (cotangents, results, inputs) that computes the cotangents "
@@ -158,41 +175,54 @@ def _broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
-class Kernel:
+class Kernel(UserFunction):
     """An operation that a user wrote as a function of arrays; ``kernel`` makes it.
 
     Attributes:
         operation: the operation that is recorded and compiled.
         signature: the shapes of one item, as text.
         python_function: the Python function.
-        gradient_functions: the Python function of the user's gradient, if there is one.
+        given_gradients: the function of the user's gradient, if there is one.
         __wrapped__: the function as the user passed it.
     """
 
-    compiles_function = True  # values that the function uses from outside are checked before a replay
-    __name__: str
-    __qualname__: str
-
     def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
-        python = python_function(function)
-        functools.update_wrapper(self, python)
-        self.__wrapped__, self.python_function = function, python
-        self.gradient_functions: list[FunctionType] = []
-        self._core = GufuncSignature(f"kernel({python.__name__})", signature)
+        super().__init__(function)
+        self._core = GufuncSignature(f"kernel({self.python_function.__name__})", signature)
         self._core.writes(function)
         parameter_kind = inspect.Parameter.POSITIONAL_ONLY
-        names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
+        names = [*inspect.signature(self.python_function).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
         self.signature = signature
         self._dtypes = _declared_dtypes(self._core, dtype)
-        compiled = python if hasattr(function, "gufunc_builder") else function
-        self.operation = ArrayOperation(f"kernel({python.__name__})", compiled, self._core, self._result_dtypes)
+
+    def _make_operation(self, snapshot: Snapshot) -> ArrayOperation:
+        function, *gradients = snapshot.functions
+        name = f"kernel({self.python_function.__name__})"
+        operation = ArrayOperation(name, _compiled_by_njit(function), self._core, self._result_dtypes, snapshot)
+        for gradient in gradients:
+            if gradient is None or isinstance(gradient, Kernel):
+                operation.set_gradient(None if gradient is None else gradient.operation)
+                continue
+            name = f"kernel({python_function(gradient).__name__})"
+            signature = GufuncSignature(f"{self.__name__}.gradient", self._gradient_signature())
+            gradient_operation = ArrayOperation(
+                name, _compiled_by_njit(gradient), signature, self._cotangent_dtypes, snapshot
+            )
+            gradient_operation.is_gradient = True
+            operation.set_gradient(gradient_operation)
+        return operation
+
+    def _cotangent_dtypes(self, inputs: Dtypes) -> Dtypes:
+        return tuple([d if d in FLOAT_DTYPES else FLOAT32 for d in inputs[2 * len(self._core.results) :]])
+
+    def _gradient_signature(self) -> str:
+        core = self._core
+        dims_lists = [*core.results, *core.results, *core.inputs]
+        return ",".join(map(_dims_text, dims_lists)) + "->" + ",".join(map(_dims_text, core.inputs))
 
     def __repr__(self) -> str:
         return f"<fastgrad.kernel {self.__name__}: {self.signature}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__  # pickled by name, as functions are
 
     def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
         common_dtype = promoted_dtype(*inputs)
@@ -227,10 +257,11 @@ class Kernel:
         if len({*batches}) > 1:
             tensors = self._broadcast_batches(tensors, batches)
         half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALF_DTYPES]
+        operation = self.operation
         if not half_dtypes:
-            return Operation.__call__(self.operation, *tensors)
+            return Operation.__call__(operation, *tensors)
         wide_results = Operation.__call__(
-            self.operation,
+            operation,
             *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALF_DTYPES else x for x in tensors],
         )
         narrow_dtype = promoted_dtype(*[x._array.dtype for x in tensors]).name
@@ -256,25 +287,13 @@ class Kernel:
         Raises:
             TypeError: the function takes another number of arguments.
         """
-        self.gradient_functions = [] if function is None else [python_function(function)]
-        if function is None:
-            self.operation.set_gradient(None)
-            return None
-        core = self._core
-        dims_lists = [*core.results, *core.results, *core.inputs]
-        text = ",".join(map(_dims_text, dims_lists)) + "->" + ",".join(map(_dims_text, core.inputs))
+        text = self._gradient_signature()
         if isinstance(function, Kernel):
             if function.signature.replace(" ", "") != text:
                 raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
-            self.operation.set_gradient(function.operation)
-            return function
-        python = python_function(function)
-        signature = GufuncSignature(f"{self.__name__}.gradient", text)
-        signature.writes(python)
-        first_input = 2 * len(core.results)
-        dtypes = lambda inputs: tuple([d if d in FLOAT_DTYPES else FLOAT32 for d in inputs[first_input:]])
-        name = f"kernel({python.__name__})"
-        self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
+        elif function is not None:
+            GufuncSignature(f"{self.__name__}.gradient", text).writes(python_function(function))
+        self._set_gradients((function,))
         return function
 
     def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
@@ -284,8 +303,8 @@ class Kernel:
             if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
                 tensors[position] = convert_like(x, promoted_dtype(*floats)) if is_number else convert_to_tensor(x)
-            if tensors[position]._array.dtype not in self.operation.dtypes:
-                raise dtype_error(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
+            if tensors[position]._array.dtype not in ArrayOperation.dtypes:
+                raise dtype_error(self.__name__, tensors[position]._array.dtype, ArrayOperation.dtypes)
         return tensors
 
     def _broadcast_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -302,6 +321,11 @@ class Kernel:
             x if prod(own_batch) == 1 else _broadcast_to(x, (*batch, *x._array.shape[len(own_batch) :]))
             for x, own_batch in zip(tensors, batches, strict=True)
         ]
+
+
+def _compiled_by_njit(function: Any) -> Any:
+    """Returns a user's function without ``numba.vectorize`` or ``numba.guvectorize``."""
+    return function if hasattr(function, "targetoptions") else python_function(function)
 
 
 def _dims_text(dims: Sequence[str | int]) -> str:

@@ -93,6 +93,8 @@ class ArrayStep:
             lines.append(f"        given = function({', '.join(inputs)})")
             for i, dims in enumerate(signature.results):
                 value = "given" if len(results) == 1 else f"given[{i}]"
+                lines.append(f"        if np.asarray({value}).shape != {f'y{i}.shape' if dims else '()'}:")
+                lines.append("            raise ValueError")
                 lines.append(f"        y{i}[{', '.join(':' * len(dims)) or '0'}] = {value}")
         return [
             *lines,
@@ -104,7 +106,7 @@ class ArrayStep:
         ]
 
     def _kernel_globals(self) -> dict[str, Any]:
-        names: dict[str, Any] = {"function": self._function}
+        names: dict[str, Any] = {"function": self._function, "np": np}
         names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
 

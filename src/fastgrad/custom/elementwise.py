@@ -14,15 +14,25 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.lowering import Lowering
 from fastgrad.core.operand_errors import dtype_error
-from fastgrad.core.operation import CUSTOM, FLOAT_DTYPES, HALF_DTYPES, REAL_DTYPES, TABLE, Form, Operation
+from fastgrad.core.operation import (
+    CUSTOM,
+    FLOAT_DTYPES,
+    HALF_DTYPES,
+    INTEGER_DTYPES,
+    REAL_DTYPES,
+    TABLE,
+    Form,
+    Operation,
+)
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted_dtype
-from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
-from fastgrad.custom.scalar_step import ScalarStep
-from fastgrad.custom.symbols import NotFollowedError, Symbol, operand_terms, trace_of_symbols
+from fastgrad.custom.functions import Snapshot, UserFunction, python_function, unique_name
+from fastgrad.custom.scalar_step import ScalarStep, cotangent_count_error
+from fastgrad.custom.symbols import OPERATIONS_THAT_MAY_FAIL, NotFollowedError, Symbol, operand_terms, trace_of_symbols
 from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
@@ -39,17 +49,23 @@ Dtypes = tuple[np.dtype, ...]
 class ScalarOperation(Operation):
     """An element-wise operation made from a formula.
 
-    Attributes:
+    Args:
+        name: the operation's name.
         count_of_inputs: the number of inputs.
+        reached: what the user's functions reach.
+
+    Attributes:
+        count_of_inputs: as given.
+        reached: as given.
     """
 
     dtypes = REAL_DTYPES | {BOOL}
-    domain = views = code = None
     launches: Any = None
     form = Form.ELEMENTWISE
 
-    def __init__(self, name: str, count_of_inputs: int) -> None:
+    def __init__(self, name: str, count_of_inputs: int, reached: Snapshot) -> None:
         self.name = unique_name(name)
+        self.reached = reached
         self.__name__ = name
         self.count_of_inputs = count_of_inputs
         self.gradient = tuple([functools.partial(self._cotangent, position) for position in range(count_of_inputs)])
@@ -58,7 +74,8 @@ class ScalarOperation(Operation):
         self._derivatives: dict[int, ScalarOperation] = {}
         self._programs: dict[Any, Any] = {}
         self._lock = new_rlock()
-        CUSTOM[self.name] = self
+        if not reached.changing:  # programs do not merge or fold operations that are not listed
+            CUSTOM[self.name] = self
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """Returns the formula for inputs of ``dtypes``, or None if there is none."""
@@ -69,8 +86,10 @@ class ScalarOperation(Operation):
 
         While a program is recorded, the operations of the formula run one after another instead.
         """
-        key = tuple([(x.dtype, x.shape) for x in arrays])
-        program = None if self.is_stale() else self._programs.get(key)
+        key: Any = (
+            (arrays[0].dtype, arrays[0].shape) if len(arrays) == 1 else tuple([(x.dtype, x.shape) for x in arrays])
+        )
+        program = self._programs.get(key)
         active = recorders.active
         is_recorded = bool(active) and any(recorder.records_state for recorder in active)
         if program is None or is_recorded:
@@ -85,9 +104,10 @@ class ScalarOperation(Operation):
                 program = self._programs[key] = self._make_program(arrays, formula.dtype)
         return program.replay(arrays)[1][0]
 
-    def is_stale(self) -> bool:
-        """True if the source of the formula has changed."""
-        return False
+    @property
+    def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
+        """What programs know of the operation."""
+        return Lowering(formula=self.formula, launches=self.launches)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Computes the operation's result for arrays whose dtypes have no formula."""
@@ -144,7 +164,7 @@ class _DerivativeOperation(ScalarOperation):
     """The cotangent of an input of an operation, derived from its formula."""
 
     def __init__(self, of: ScalarOperation, position: int) -> None:
-        super().__init__(f"{of.name} gradient of input {position}", of.count_of_inputs + 1)
+        super().__init__(f"{of.name} gradient of input {position}", of.count_of_inputs + 1, of.reached)
         self._of = of
         self._position = position
 
@@ -171,35 +191,29 @@ class _FunctionOperation(ScalarOperation):
         py_func: the function.
     """
 
-    def __init__(self, function: FunctionType, name: str, part: int | None = None) -> None:
-        super().__init__(name, len(parameters_of(function)))
+    def __init__(self, function: FunctionType, reached: Snapshot, part: int | None = None) -> None:
+        super().__init__(f"elementwise({function.__name__})", len(parameters_of(function)), reached)
         self.py_func = function
         self._part = part
         self._refusal_reasons: dict[Dtypes, str] = {}
-        self._used: list[OutsideValue] = []
         self._compiled: dict[Dtypes, ScalarStep] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """Returns the function's formula for numbers of ``dtypes``; None if a trace can't follow the function."""
-        if self.is_stale():
-            with self._lock:
-                for cache in (self._formulas, self._refusal_reasons, self._derivatives, self._programs, self._compiled):
-                    cache.clear()
         try:
             return self._formulas[dtypes]
         except KeyError:
             pass
         with self._lock:
-            self._used = transitive_outside_values(self.py_func)
             self._formulas[dtypes] = formula = self._traced_formula(dtypes)
         return formula
 
-    def is_stale(self) -> bool:
-        """True if an outside value that the function uses has changed since the trace."""
-        return bool(self._used) and any(outside_value.has_changed() for outside_value in self._used)
-
     def _traced_formula(self, dtypes: Dtypes) -> Formula | None:
         try:
+            if self.reached.refusal is not None:
+                raise NotFollowedError(
+                    f"{self.py_func.__code__.co_filename}:{self.py_func.__code__.co_firstlineno}: {self.reached.refusal}"
+                )
             results = traced(self.py_func, dtypes)
         except NotFollowedError as error:
             self._refusal_reasons[dtypes] = str(error)
@@ -208,14 +222,21 @@ class _FunctionOperation(ScalarOperation):
             raise InvalidArgumentError(
                 f"{self.name}: the function returned a tuple of {len(results)} numbers, and should return one number."
             )
-        if self._part is not None and self._part >= len(results):
-            raise InvalidArgumentError(
-                f"{self.name}: the gradient function returned {len(results)} cotangents, and should return one for each input."
-            )
+        if self._part is not None and len(results) != self.count_of_inputs - 2:
+            raise cotangent_count_error(self.name, len(results), self.count_of_inputs - 2)
         result = results[self._part or 0]
         if result is None and self._part is None:
             raise InvalidArgumentError(f"{self.name}: the function returned None, and should return a number.")
         return result
+
+    def may_fail(self, formula: Formula | None) -> bool:
+        """True if the operation, which has ``formula``, may raise an error for some numbers."""
+        if formula is None:
+            return "RAISE_VARARGS" in self.reached.opcodes
+        return any(
+            term.row is not None and term.dtype in INTEGER_DTYPES and term.row.name in OPERATIONS_THAT_MAY_FAIL
+            for term in formula.terms
+        )
 
     def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the function returns None as its result at the index ``part``."""
@@ -244,7 +265,11 @@ class _FunctionOperation(ScalarOperation):
         with self._lock:
             step = self._compiled.get(dtypes)
             if step is None:
-                step = self._compiled[dtypes] = ScalarStep(self.__name__, self.py_func, dtypes, self._part)
+                try:
+                    step = ScalarStep(self.__name__, self.py_func, dtypes, self._part, self.reached)
+                except TypeError as error:
+                    raise self.reached.native_error(self.__name__, error) from error
+                self._compiled[dtypes] = step
         return step
 
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
@@ -278,37 +303,39 @@ def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
     return parameters
 
 
-class Elementwise:
+class Elementwise(UserFunction):
     """An element-wise operation that a user wrote as a scalar function; ``elementwise`` makes it.
 
     Attributes:
         operation: the operation that is recorded and compiled.
         python_function: the Python function.
-        gradient_functions: the Python functions of the user's gradient.
+        given_gradients: the functions of the user's gradient.
         __wrapped__: the function as the user passed it.
     """
 
-    compiles_function = True  # values that the function uses from outside are checked before a replay
-    __name__: str
-    __qualname__: str
-
     def __init__(self, function: Any) -> None:
-        python = python_function(function)
-        functools.update_wrapper(self, python)
-        self.__wrapped__, self.python_function = function, python
-        self.gradient_functions: list[FunctionType] = []
-        parameters = parameters_of(python)
+        super().__init__(function)
+        parameters = parameters_of(self.python_function)
         self._parameters = [parameter.name for parameter in parameters]
         self._defaults = {
             parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
         }
-        self.operation = _function_operation(python)
 
     def __repr__(self) -> str:
         return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
 
-    def __reduce__(self) -> str:
-        return self.__qualname__  # pickled by name, as functions are
+    def _make_operation(self, snapshot: Snapshot) -> _FunctionOperation:
+        function, *gradients = snapshot.functions
+        operation = _FunctionOperation(python_function(function), snapshot)
+        count = len(self._parameters)
+        if len(gradients) == 1 and gradients[0] is None:
+            operation.set_gradient([None] * count)
+        elif len(gradients) == 1 and count > 1:
+            joint = python_function(gradients[0])
+            operation.set_gradient([_FunctionOperation(joint, snapshot, part) for part in range(count)])
+        elif gradients:
+            operation.set_gradient([_gradient_operation(gradient, snapshot) for gradient in gradients])
+        return operation
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Applies the function to each element.
@@ -328,7 +355,8 @@ class Elementwise:
         if kwargs or len(args) != len(self._parameters):
             args = self._bound_arguments(args, kwargs)
         elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOAT_DTYPES:
-            return Operation.__call__(self.operation, args[0])
+            operation = self._renewed_operation() if self._has_changed() else self._operation
+            return Operation.__call__(operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)
         try:
@@ -346,11 +374,12 @@ class Elementwise:
                     "tf.reshape or tf.expand_dims can add them."
                 ) from None
         half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALF_DTYPES]
-        if half_dtypes and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
+        operation = self.operation
+        if half_dtypes and operation.formula(tuple([x._array.dtype for x in tensors])) is None:
             wide_tensors = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALF_DTYPES else x for x in tensors]
-            y = Operation.__call__(self.operation, *wide_tensors)
+            y = Operation.__call__(operation, *wide_tensors)
             return TABLE["cast"](y, dtype=half_dtypes[0].name) if y._array.dtype in FLOAT_DTYPES else y
-        return Operation.__call__(self.operation, *tensors)
+        return Operation.__call__(operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
         """Gives the operation a gradient. Also a decorator.
@@ -379,16 +408,7 @@ class Elementwise:
                 raise TypeError(
                     f"{self.__name__}.gradient: {function.__name__} should take {len(argument_names)} numbers: {', '.join(argument_names)}."
                 )
-        if len(functions) == count:
-            operations = [
-                None if function is None else _operation_of_scalar_function(function) for function in functions
-            ]
-        elif functions[0] is None:
-            operations = [None] * count
-        else:
-            operations = [_function_operation(functions[0], part) for part in range(count)]
-        self.operation.set_gradient(operations)
-        self.gradient_functions = [python_function(function) for function in functions if function is not None]
+        self._set_gradients(functions)
         return functions[0] if len(functions) == 1 else functions
 
     def _bound_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -429,26 +449,27 @@ class Elementwise:
 
     def _check_dtypes(self, tensors: Sequence[Tensor | None]) -> None:
         for x in tensors:
-            if x is not None and x._array.dtype not in self.operation.dtypes:
-                raise dtype_error(self.__name__, x._array.dtype, self.operation.dtypes)
+            if x is not None and x._array.dtype not in ScalarOperation.dtypes:
+                raise dtype_error(self.__name__, x._array.dtype, ScalarOperation.dtypes)
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
         """Returns the symbol of a call inside another traced function: one term, which keeps the operation's own gradient."""
         trace = trace_of_symbols(*args)
         terms = operand_terms(trace.pool, *args)
-        if self.operation.formula(tuple([term.dtype for term in terms])) is None:
+        operation = self.operation
+        formula = operation.formula(tuple([term.dtype for term in terms]))
+        if trace.pool.decisions and operation.may_fail(formula):
+            raise NotFollowedError(f"it calls {self.__name__}, which may raise an error, in a branch")
+        if formula is None:
             terms = [trace.pool.cast(term, FLOAT32) if term.dtype in HALF_DTYPES else term for term in terms]
-        dtype = self.operation.result_dtype(tuple([term.dtype for term in terms]))
-        return Symbol(trace.pool.apply(self.operation, *terms, dtype=dtype), trace)
+        dtype = operation.result_dtype(tuple([term.dtype for term in terms]))
+        return Symbol(trace.pool.apply(operation, *terms, dtype=dtype), trace)
 
 
-def _operation_of_scalar_function(function: Any) -> ScalarOperation:
-    return function.operation if isinstance(function, Elementwise) else _function_operation(function)
-
-
-def _function_operation(function: Any, result_index: int | None = None) -> _FunctionOperation:
-    python = python_function(function)
-    return _FunctionOperation(python, f"elementwise({python.__name__})", result_index)
+def _gradient_operation(function: Any, snapshot: Snapshot) -> ScalarOperation | None:
+    if function is None or isinstance(function, Elementwise):
+        return None if function is None else function.operation
+    return _FunctionOperation(python_function(function), snapshot)
 
 
 def elementwise(function: Any) -> Elementwise:

@@ -77,6 +77,8 @@ class TermPool:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Term] = {}
+        self.decisions: dict[Term, bool] = {}
+        """The conditions of the path that is traced, with their outcomes."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -114,6 +116,16 @@ class TermPool:
     def select(self, condition: Term, x: Term, y: Term) -> Term:
         """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
         return x if x is y else self.apply("where", condition, x, y, dtype=x.dtype)
+
+    def guarded(self, x: Term, harmless: int) -> Term:
+        """Returns ``x`` where the path that is traced is taken, ``harmless`` elsewhere.
+
+        An operation that may fail computes all elements. It must not fail for those of other paths.
+        """
+        constant = self.constant(harmless, x.dtype)
+        for condition, outcome in self.decisions.items():
+            x = self.select(condition, x, constant) if outcome else self.select(condition, constant, x)
+        return x
 
     def as_one_term(self, tree: TermTree) -> Term:
         """Converts a decision tree to one term."""

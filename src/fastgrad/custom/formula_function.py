@@ -13,7 +13,7 @@ from fastgrad.custom.formula import Formula, Term, in_postorder
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
-from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 
 FLOAT_DTYPE_NAMES = ("float32", "float64")
 
@@ -53,7 +53,7 @@ def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> By
 
 def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
     """Generates the function that computes formulas of numbers of one dtype."""
-    results = [formula.result for formula in formulas]
+    name, results = name_in_source(name), [formula.result for formula in formulas]
     expressions: dict[int, str] = {}
     lines: list[str] = []
     for term in in_postorder(*results):

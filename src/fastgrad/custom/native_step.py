@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.functions import outside_values, python_function
+from fastgrad.custom.functions import is_user_function, is_user_operation, outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.generated_source import function_from_source
@@ -26,7 +26,7 @@ from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_dis
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
-from fastgrad.kernels.runtime.eager_launch import Frame, has_plain_operands, is_work_for_pool
+from fastgrad.kernels.runtime.eager_launch import EagerFrame, is_work_for_pool
 from fastgrad.kernels.runtime.launch import Launches, run_launches
 
 _compile_lock = new_rlock()
@@ -161,19 +161,24 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
         function: the user's function.
         options: options of ``numba.njit``. With any option the function is compiled again.
     """
-    numba, _ = _numba_and_intrinsics()
     target_options = getattr(function, "targetoptions", None)
     if not options and not checks_bounds() and target_options is not None and _is_callable_from_steps(function):
         return function
-    kept_options = {key: value for key, value in (target_options or {}).items() if key not in _DROPPED_NUMBA_OPTIONS}
-    bounds_options = {"boundscheck": True} if checks_bounds() else {}
-    options |= bounds_options
+    options |= {"boundscheck": True} if checks_bounds() else {}
     copy = _with_replaced_callees(python_function(function), lambda inner: dispatcher_of(inner, **options))
+    return renewed_dispatcher(function, copy, **options)
+
+
+def renewed_dispatcher(function: Any, copy: FunctionType, **options: Any) -> Any:
+    """Returns ``copy`` compiled by Numba, with the options of ``function``, if Numba compiled that, and ``options``."""
+    numba, _ = _numba_and_intrinsics()
+    target_options = getattr(function, "targetoptions", None) or {}
+    options = {key: value for key, value in target_options.items() if key not in _DROPPED_NUMBA_OPTIONS} | options
     if not jit_is_disabled():
-        return numba.njit(**(kept_options | options))(copy)
+        return numba.njit(**options)(copy)
     from numba.core.registry import CPUDispatcher  # njit returns it where the JIT is not disabled
 
-    return CPUDispatcher(copy, targetoptions={"nopython": True, **kept_options, **options})
+    return CPUDispatcher(copy, targetoptions={"nopython": True, **options})
 
 
 def without_numba(function: FunctionType) -> FunctionType:
@@ -200,7 +205,7 @@ def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[Fun
     replacements = {
         name: replacement_of(python_function(value))
         for name, value in values.items()
-        if value is not function and _is_unknown_to_numba(value)
+        if value is not function and (is_user_function(value) or is_user_operation(value))
     }
     if not replacements:
         return function
@@ -218,13 +223,6 @@ def _with_replaced_callees(function: FunctionType, replacement_of: Callable[[Fun
         function.__qualname__,
     )
     return copy
-
-
-def _is_unknown_to_numba(value: Any) -> bool:
-    """True if ``value`` is a user's function that Numba can't call."""
-    if isinstance(value, FunctionType):
-        return (value.__module__ or "").partition(".")[0] not in {"numpy", "numba", "math", "scipy", "builtins"}
-    return hasattr(value, "operation") and hasattr(value, "__wrapped__")  # of ``elementwise``
 
 
 def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
@@ -315,8 +313,8 @@ def run_natively(
         None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not on_this_thread and is_work_for_pool(launches) and has_plain_operands(launches):
+    if not on_this_thread and is_work_for_pool(launches):
         scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)) < 0:
+        if EagerFrame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)) < 0:
             return None
     return run_launches(launches, arrays, outputs)

@@ -19,7 +19,7 @@ from fastgrad.custom.formula import promoted_dtype
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
@@ -72,7 +72,7 @@ def _inferred_dtype(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.
     from fastgrad.kernels.codegen.intrinsics import cpu_machine
 
     numba = frontend(cpu_machine)
-    argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else types.boolean for dtype in inputs])
+    argument_types = tuple([numba.numba_type(dtype.name) if dtype.kind != "b" else types.boolean for dtype in inputs])
     result = numba.scalar_function(function, {}).compiled_function(argument_types).signature.return_type
     dtype_name = "bool" if str(result) == "boolean" else str(result)
     return np.dtype(dtype_name) if dtype_name in _NUMBER_DTYPES else None
@@ -98,7 +98,7 @@ def _build_kernel(
     loaded_values = [load_code(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
     call = f"function({', '.join(loaded_values)})"
     value = call if output_dtype.kind == "b" else f"{output_dtype.name}({call})"
-    name = f"{function.__name__}_{digest(f'{content} {inputs}'.encode())[:12]}"
+    name = f"{name_in_source(function.__name__)}_{digest(f'{content} {inputs}'.encode())[:12]}"
     lines = [
         f"def {name}({', '.join([parameter.partition(':')[0] for parameter in parameters])}):",
         "    for k in range(first, last):",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.result_rules import ArraySpec
+from fastgrad.custom.functions import Snapshot
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
@@ -22,7 +23,7 @@ from fastgrad.custom.native_step import (
     without_numba,
 )
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
-from fastgrad.errors import InternalError
+from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
@@ -32,6 +33,13 @@ NANOSECONDS_PER_ELEMENT = 10.0
 """The approximate time for an element: such a function has loops or many branches."""
 
 
+def cotangent_count_error(name: str, count: int, expected_count: int) -> InvalidArgumentError:
+    """Returns the error for a gradient function that returns another number of cotangents than there are inputs."""
+    return InvalidArgumentError(
+        f"{name}: the gradient function returned {count} cotangents, and should return {expected_count}, one for each input."
+    )
+
+
 class ScalarStep:
     """The loop over elements for inputs of certain dtypes.
 
@@ -39,7 +47,8 @@ class ScalarStep:
         name: the function's name, for errors and reports.
         function: takes numbers.
         inputs: the dtypes of the numbers.
-        part: the index of the result to compute, if the function gives several.
+        part: the index of the result to compute, if the function gives several: one for each input after the first two.
+        reached: what the function reaches.
 
     Attributes:
         dtype: the result's dtype. The inputs' dtype if it and the dtype of Numba's result are floats, else the latter.
@@ -52,8 +61,11 @@ class ScalarStep:
     _kernel: Any
     needs_gil = False
 
-    def __init__(self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None) -> None:
-        kernel_and_dtype = scalar_kernel(name, function, inputs) if part is None else None
+    def __init__(
+        self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None, reached: Snapshot
+    ) -> None:
+        is_kernel = part is None and reached.refusal is None
+        kernel_and_dtype = scalar_kernel(name, function, inputs) if is_kernel else None
         if kernel_and_dtype is not None:
             self._kernel, self.dtype = kernel_and_dtype
             return
@@ -65,7 +77,10 @@ class ScalarStep:
         argument_types = [numba_type(dtype) for dtype in inputs]
         result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = needs_gil(self._dispatcher, argument_types)
-        if part is not None and hasattr(result, "types"):
+        if part is not None:
+            count = len(getattr(result, "types", [result]))
+            if count != len(inputs) - 2:
+                raise cotangent_count_error(name, count, len(inputs) - 2)
             result = result.types[part]
         try:
             dtype = as_dtype(result)

@@ -15,6 +15,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import FLOAT_DTYPES, INTEGER_DTYPES
 from fastgrad.custom.formula import BOOL, FLOAT64, Term, TermPool, promoted_dtype
+from fastgrad.errors import InvalidArgumentError
 
 _PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)
@@ -47,6 +48,7 @@ class Trace:
         self._max_decisions = max_decisions
         self._asked = 0
         self.decisions: dict[Term, bool] = {}
+        pool.decisions = self.decisions
 
     def outcome_of(self, condition: Term) -> bool:
         """Returns the outcome of ``condition`` in this run."""
@@ -143,14 +145,20 @@ def term_of(value: Any, pool: TermPool, dtype_beside: np.dtype) -> Term:
         elif isinstance(value, float) and dtype_beside not in FLOAT_DTYPES:
             dtype = FLOAT64
         elif isinstance(value, int) and dtype_beside not in FLOAT_DTYPES:
-            integer_range = np.iinfo(dtype_beside) if dtype_beside in INTEGER_DTYPES else None
-            dtype = (
-                dtype_beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
-            )
+            dtype = dtype_beside if dtype_beside in INTEGER_DTYPES and _is_in_range(value, dtype_beside) else INT64
+            if not _is_in_range(value, dtype):
+                raise InvalidArgumentError(
+                    f"a function of numbers computes with {value} beside {dtype_beside.name}; it is out of the range of {dtype.name}. "
+                    "Write it as a float."
+                )
         return pool.constant(value, dtype)
     if isinstance(value, np.generic) and value.dtype in dtypes.DTYPE_OF_NUMPY:
         return pool.constant(value, value.dtype)
     raise NotFollowedError(f"it computes with {value!r}, which is no number")
+
+
+def _is_in_range(value: int, dtype: np.dtype) -> bool:
+    return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 def operand_terms(pool: TermPool, *values: Any) -> list[Term]:
@@ -213,12 +221,11 @@ def _rounding_rule(operation_name: str) -> TermRule:
     return rule
 
 
-def _scaled_operation_rule(operation_name: str | None, factor: float) -> TermRule:
-    """Returns the rule of a function times a factor."""
+def _scaling_rule(factor: float) -> TermRule:
+    """Returns the rule of a multiplication by a factor."""
 
     def rule(pool: TermPool, x: Any) -> Term:
         (operand,) = _as_floats(pool, x)
-        operand = operand if operation_name is None else pool.apply(operation_name, operand)
         return pool.apply("multiply", operand, pool.constant(factor, operand.dtype))
 
     return rule
@@ -242,6 +249,20 @@ def _quotient_rule(pool: TermPool, x: Any, y: Any) -> Term:
     return pool.apply("divide", x, y)
 
 
+OPERATIONS_THAT_MAY_FAIL = frozenset(["floor_divide", "floormod", "truncatemod", "pow"])
+"""The operations that raise an error for some integers."""
+
+
+def _division_rule(operation_name: str) -> TermRule:
+    """Returns the rule of a whole quotient or its remainder, which fail for integers divided by 0."""
+
+    def rule(pool: TermPool, x: Any, y: Any) -> Term:
+        x, y = _as_numbers(pool, x, y)
+        return pool.apply(operation_name, x, pool.guarded(y, 1) if y.dtype in INTEGER_DTYPES else y)
+
+    return rule
+
+
 def _power_rule(pool: TermPool, x: Any, y: Any) -> Term:
     if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
         (base,) = _as_numbers(pool, x)
@@ -250,6 +271,8 @@ def _power_rule(pool: TermPool, x: Any, y: Any) -> Term:
     base, exponent = _as_numbers(pool, x, y)
     if base.dtype.kind == "u":
         raise NotFollowedError(f"it takes powers of {base.dtype}")
+    if base.dtype in INTEGER_DTYPES:
+        exponent = pool.guarded(exponent, 0)
     return pool.apply("pow", base, exponent)
 
 
@@ -257,9 +280,9 @@ def _log_rule(pool: TermPool, x: Any, base: Any = None) -> Term:
     logarithm = pool.apply("log", *_as_floats(pool, x))
     if base is None:
         return logarithm
-    if not isinstance(base, (int, float)):
-        raise NotFollowedError("it takes a logarithm to a base that is no Python number")
-    return pool.apply("multiply", logarithm, pool.constant(1.0 / math.log(base), logarithm.dtype))
+    if isinstance(base, (int, float)):
+        return pool.apply("divide", logarithm, pool.constant(math.log(base), logarithm.dtype))
+    return pool.apply("divide", *[pool.apply("log", operand) for operand in _as_floats(pool, x, base)])
 
 
 def _exp2_rule(pool: TermPool, x: Any) -> Term:
@@ -267,17 +290,29 @@ def _exp2_rule(pool: TermPool, x: Any) -> Term:
     return pool.apply("pow", pool.constant(2.0, exponent.dtype), exponent)
 
 
-def _hypot_rule(pool: TermPool, x: Any, y: Any) -> Term:
+def ieee_remainder_rule(pool: TermPool, x: Any, y: Any) -> Term:
+    """Returns x - y n for the whole number n nearest to x / y, the even one of two (C: remainder)."""
     x, y = _as_floats(pool, x, y)
-    return pool.apply("sqrt", pool.apply("add", pool.apply("square", x), pool.apply("square", y)))
+    size = pool.apply("abs", y)
+    rest = pool.apply("truncatemod", pool.apply("abs", x), pool.apply("add", size, size))
+    is_above_half = pool.apply("greater", pool.apply("add", rest, rest), size, dtype=BOOL)
+    near = pool.select(is_above_half, pool.apply("subtract", rest, size), rest)
+    is_still_half = pool.apply("greater_equal", pool.apply("add", near, near), size, dtype=BOOL)
+    is_twice = pool.apply("logical_and", is_above_half, is_still_half, dtype=BOOL)
+    near = pool.select(is_twice, pool.apply("subtract", near, size), near)
+    return pool.select(_has_minus_sign(x, pool), pool.apply("negative", near), near)
+
+
+def _has_minus_sign(x: Term, pool: TermPool) -> Term:
+    """Returns the condition that ``x`` is negative or -0."""
+    angle = pool.apply("atan2", x, pool.constant(-1, x.dtype))
+    return pool.apply("less", angle, pool.constant(0, x.dtype), dtype=BOOL)
 
 
 def _copysign_rule(pool: TermPool, x: Any, y: Any) -> Term:
     x, y = _as_floats(pool, x, y)
-    zero, magnitude = pool.constant(0, x.dtype), pool.apply("abs", x)
-    # True for -0 too.
-    is_negative = pool.apply("less", pool.apply("atan2", y, pool.constant(-1, x.dtype)), zero, dtype=BOOL)
-    return pool.select(is_negative, pool.apply("negative", magnitude), magnitude)
+    magnitude = pool.apply("abs", x)
+    return pool.select(_has_minus_sign(y, pool), pool.apply("negative", magnitude), magnitude)
 
 
 def _where_rule(pool: TermPool, condition: Any, x: Any, y: Any) -> Term:
@@ -301,17 +336,13 @@ def cast_rule(dtype: np.dtype) -> TermRule:
 
 _UNARY_FLOAT_OPERATIONS = (
     *("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-    *("erf", "erfc", "lgamma"),
+    *("erf", "erfc", "lgamma", "log2", "log10"),
 )
 _OPERATIONS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 _BINARY_NUMBER_OPERATIONS = {
     "add": "add",
     "subtract": "subtract",
     "multiply": "multiply",
-    "floor_divide": "floor_divide",
-    "remainder": "floormod",
-    "mod": "floormod",
-    "fmod": "truncatemod",
     "maximum": "maximum",
     "minimum": "minimum",
 }
@@ -321,9 +352,14 @@ FUNCTIONS: dict[str, TermRule] = {
     **{f"a{name}": _operation_rule(f"a{name}", _as_floats) for name in _OPERATIONS_WITH_INVERSE},
     **{f"arc{name}": _operation_rule(f"a{name}", _as_floats) for name in _OPERATIONS_WITH_INVERSE},
     **{name: _operation_rule("atan2", _as_floats) for name in ("atan2", "arctan2")},
+    "hypot": _operation_rule("hypot", _as_floats),
+    "fabs": _operation_rule("abs", _as_floats),
     **dict.fromkeys(("divide", "true_divide"), _quotient_rule),
     **{name: _operation_rule(row, _as_numbers) for name, row in _BINARY_NUMBER_OPERATIONS.items()},
-    **{name: _operation_rule("abs", _as_numbers) for name in ("abs", "absolute", "fabs")},
+    **{name: _operation_rule("abs", _as_numbers) for name in ("abs", "absolute")},
+    "floor_divide": _division_rule("floor_divide"),
+    **{name: _division_rule("floormod") for name in ("remainder", "mod")},
+    "fmod": _division_rule("truncatemod"),
     **{name: _operation_rule(name, _as_numbers) for name in ("negative", "square", "sign")},
     **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
     **{
@@ -344,12 +380,9 @@ FUNCTIONS: dict[str, TermRule] = {
     "power": _power_rule,
     "pow": _power_rule,
     "log": _log_rule,
-    "log2": _scaled_operation_rule("log", 1.0 / math.log(2.0)),
-    "log10": _scaled_operation_rule("log", 1.0 / math.log(10.0)),
     "exp2": _exp2_rule,
-    "degrees": _scaled_operation_rule(None, 180.0 / math.pi),
-    "radians": _scaled_operation_rule(None, math.pi / 180.0),
-    "hypot": _hypot_rule,
+    "degrees": _scaling_rule(180.0 / math.pi),
+    "radians": _scaling_rule(math.pi / 180.0),
     "copysign": _copysign_rule,
     "where": _where_rule,
     "clip": _clip_rule,

@@ -16,13 +16,14 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.custom.formula import BOOL, FLOAT64, Branch, Formula, Term, TermPool, TermTree, leaves_of, promoted_dtype
-from fastgrad.custom.functions import outside_values
+from fastgrad.custom.functions import is_user_function, outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
     Symbol,
     Trace,
     apply_function,
     cast_rule,
+    ieee_remainder_rule,
     term_of,
     trace_of_symbols,
 )
@@ -76,10 +77,13 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
 
     try:
         trees = trees_of_path(())
-    except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise NotFollowedError(f"{_last_user_line(error, function)}: {error}") from error
     except NotFollowedError as error:
-        raise NotFollowedError(f"{_last_user_line(error, function)}: {error}") from None
+        raise NotFollowedError(f"{_last_user_line(error, function)[0]}: {error}") from None
+    except Exception as error:
+        line, is_raised_there = _last_user_line(error, function)
+        if not (is_raised_there or isinstance(error, _ERRORS_OF_SYMBOLS)):
+            raise
+        raise NotFollowedError(f"{line}: {error}") from error
     if len(terms) > MAX_FORMULA_TERMS:
         raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_FORMULA_TERMS}")
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
@@ -137,7 +141,9 @@ _MATH_NAMES_BY_ID = {id(value): name for name, value in vars(math).items() if ca
 
 def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
     if isinstance(value, types.ModuleType):
-        return _ModuleStandIn(value) if value.__name__ in {"math", "numpy", "cmath", "scipy.special"} else value
+        return _ModuleStandIn(value)
+    if value is math.remainder:  # NumPy's is another
+        return _extended_to_symbols(value, "remainder", ieee_remainder_rule)
     if id(value) in _MATH_NAMES_BY_ID:
         return _extended_to_symbols(value, _MATH_NAMES_BY_ID[id(value)])
     if value is float or value is int:
@@ -145,7 +151,7 @@ def _stand_in(value: Any, known_copies: dict[int, Any]) -> Any:
     if isinstance(value, type) and issubclass(value, np.generic):
         dtype = np.dtype(value)
         return _extended_to_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.DTYPE_OF_NUMPY else value
-    if isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] not in {"numpy", "math", "scipy"}:
+    if is_user_function(value):
         return _with_stand_ins(value, known_copies)
     if hasattr(value, "py_func") and isinstance(value.py_func, types.FunctionType):
         return _with_stand_ins(value.py_func, known_copies)
@@ -178,13 +184,19 @@ def _with_stand_ins(function: types.FunctionType, known_copies: dict[int, Any] |
     return copy
 
 
-def _last_user_line(error: BaseException, function: types.FunctionType) -> str:
-    """Returns the last line of the traceback in a file outside fastgrad."""
+_ERRORS_OF_SYMBOLS = (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError, RecursionError)
+"""What Python, NumPy and Numba raise for symbols, which are no numbers."""
+
+
+def _last_user_line(error: BaseException, function: types.FunctionType) -> tuple[str, bool]:
+    """Returns the last line of the traceback in a file outside fastgrad, and whether that line itself raised the error."""
     traceback, line = error.__traceback__, f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     package_folder = sys.modules[__name__.partition(".")[0]].__path__[0]
+    is_user_line = False
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
-        if not name.startswith(package_folder):
+        is_user_line = not name.startswith(package_folder)
+        if is_user_line:
             line = f"{name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
-    return line
+    return line, is_user_line

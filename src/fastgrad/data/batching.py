@@ -276,7 +276,13 @@ def _padded_shape(leaf: Any, padded: Any) -> list[int | None]:
                 "You must provide `padded_shapes` argument because the elements have components of unknown rank."
             )
         return list(leaf.shape)
-    sizes = padded if isinstance(padded, TensorShape) else np.atleast_1d(np.array(padded, object)).tolist()
+    sizes = np.atleast_1d(np.array(list(padded) if isinstance(padded, TensorShape) else padded, object))
+    if sizes.ndim != 1:
+        raise ValueError(f"Padded shape {padded} must be a `tf.int64` vector tensor, but its shape was {sizes.shape}.")
+    if any(not isinstance(size, (int, np.integer, type(None))) for size in sizes):
+        raise TypeError(
+            f"Padded shape {padded} must be a `tf.int64` vector tensor: integers, or None for the longest size."
+        )
     shape = TensorShape([None if size in (None, -1) else int(size) for size in sizes])
     fits = leaf.shape.rank is None or (
         leaf.shape.rank == shape.rank

@@ -120,14 +120,14 @@ class TracedFunction:
         function = (
             self.recorded if is_first else Function(_wrapped_in_python_function(self.function), runs_unrecorded=True)
         )
-        recordings_before = function._recordings
+        recordings_before = function.experimental_get_tracing_count()
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
         result = call_unrecorded(function, *fresh_arguments)
         if function.gave_up:
             self.is_python = True
-        elif function._recordings > recordings_before and function._last is not None:
-            replay = RecordingReplay(list(function._last.ways)[-1], arrays)
+        elif function.experimental_get_tracing_count() > recordings_before and function.trace_tree is not None:
+            replay = RecordingReplay(function.trace_tree.traces[-1], arrays)
             self.repeats = self.repeats and replay.repeats and not replays
             if replay.may_end_early:
                 self.is_python = True
@@ -175,7 +175,7 @@ class SelfCompilingFunction:
         """Calls the function on an element."""
         compiled = self._compiled
         if compiled is not None:
-            result = compiled._entry(element if type(element) is tuple else (element,), {})
+            result = compiled._state.entry(element if type(element) is tuple else (element,), {})
             if result is not CALL_CHANGED:
                 return result
         if compiled is not None and _signature_of_leaves(_leaves(element)) in self._traced.forms:

@@ -84,7 +84,7 @@ class DatasetConstructors(Pipeline):
         if not callable(generator):
             raise TypeError("`generator` must be a Python callable.")
         signature = sources.generator_signature(output_types, output_shapes, output_signature)
-        values = [] if args is None else [convert_to_tensor(value).numpy() for value in args]
+        values = [] if args is None else [convert_to_tensor(value)._elements().copy()[()] for value in args]
         return Pipeline._of(sources.Generated(generator, values, signature))
 
     @staticmethod
@@ -188,7 +188,7 @@ class DatasetConstructors(Pipeline):
                     nodes, stop_on_empty_dataset, weights._node, random_order_key(seed), redraws
                 )
             )
-        probabilities = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
+        probabilities = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights)._elements()
         if probabilities.dtype not in (np.float32, np.float64):
             raise TypeError(
                 f"Invalid `weights`. `weights` type must be either `tf.float32` or `tf.float64` but is {probabilities.dtype}."

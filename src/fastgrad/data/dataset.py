@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data import cache, combining, ordering, prefetch, transformations
 from fastgrad.data.batching import DatasetBatching
@@ -42,6 +43,8 @@ class Dataset(DatasetConstructors, DatasetBatching):
     at once, in the order of single elements. Threads make elements ahead where that pays (``prefetch``, and ``map`` with
     ``num_parallel_calls``). The elements and their order do not depend on threads.
     """
+
+    __getattr__ = missing_member_getattr
 
     gives_elements = True  # a loop over the elements can't be part of one program
 
@@ -76,7 +79,9 @@ class Dataset(DatasetConstructors, DatasetBatching):
         Raises:
             InvalidArgumentError: ``num_parallel_calls`` is below 1.
         """
-        return Dataset(transformations.Mapped(self._node, map_func, _thread_count(num_parallel_calls, "map")))
+        return Dataset(
+            transformations.Mapped(self._node, map_func, _threads_of_parallel_calls(num_parallel_calls, "map"))
+        )
 
     def filter(self, predicate: abc.Callable[..., Any], name: str | None = None) -> Dataset:
         """Returns the elements for which ``predicate`` is true.
@@ -120,7 +125,7 @@ class Dataset(DatasetConstructors, DatasetBatching):
             raise InvalidArgumentError(
                 f"Dataset.interleave: cycle_length and block_length must be greater than zero, got {cycle} and {block}."
             )
-        _thread_count(num_parallel_calls, "interleave")
+        _threads_of_parallel_calls(num_parallel_calls, "interleave")
         return Dataset(transformations.Interleaved(self._node, map_func, 8 if cycle == AUTOTUNE else cycle, block))
 
     def scan(
@@ -157,8 +162,8 @@ class Dataset(DatasetConstructors, DatasetBatching):
             initial_dist: the frequency of each class in this dataset. Default: counted during the iteration.
             seed: makes the result repeatable, together with ``tf.random.set_seed``.
         """
-        target = convert_to_tensor(target_dist).numpy()
-        initial = None if initial_dist is None else convert_to_tensor(initial_dist).numpy()
+        target = convert_to_tensor(target_dist)._elements()
+        initial = None if initial_dist is None else convert_to_tensor(initial_dist)._elements()
         return Dataset(Resampled(self._node, class_func, target, initial, random_order_key(seed)))
 
     def shuffle(
@@ -220,10 +225,10 @@ class Dataset(DatasetConstructors, DatasetBatching):
         Args:
             filename: a folder that keeps the elements for other processes, too. Default: memory.
         """
-        name = convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename
-        if not isinstance(name, (str, bytes, os.PathLike)):
+        path: Any = convert_to_tensor(filename)._elements()[()] if isinstance(filename, Tensor) else filename
+        if not isinstance(path, (str, bytes, os.PathLike)):
             raise TypeError(f"Dataset.cache: Argument `filename` must be a path, got {filename!r}.")
-        folder = os.fsdecode(name)
+        folder = os.fsdecode(path)
         return Dataset(cache.FileCached(self._node, folder) if folder else cache.MemoryCached(self._node))
 
     def snapshot(
@@ -396,7 +401,7 @@ def _numpy_element_or_raise(element: Any) -> Any:
     return numpy_element(value_or_raise(element))
 
 
-def _thread_count(calls: Any, method: str) -> int:
+def _threads_of_parallel_calls(calls: Any, method: str) -> int:
     """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0

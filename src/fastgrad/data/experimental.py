@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
@@ -44,3 +45,6 @@ def dense_to_ragged_batch(
         return source.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
 
     return batched
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.data.experimental", globals())

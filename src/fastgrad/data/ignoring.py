@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from fastgrad.data.node import Failure, Node, Stage
 from fastgrad.data.structure import spec_of
 from fastgrad.data.transformations import common_spec
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class IgnoringErrors(Stage):
@@ -29,7 +29,7 @@ class IgnoringErrors(Stage):
             elif self._warns:
                 error = element.error
                 message = f"Dataset.ignore_errors: left out an element: {type(error).__name__}: {error}"
-                warnings.warn(message, stacklevel=2)
+                warn(message)
 
     def make_spec(self) -> Any:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.recording import EndOfElements, recorders
 from fastgrad.data.node import value_or_raise
 from fastgrad.errors import OutOfRangeError
@@ -21,6 +22,8 @@ class Iterator:
     Args:
         dataset: the dataset to iterate over.
     """
+
+    __getattr__ = missing_member_getattr
 
     gives_elements = True
     saves_state = True  # in checkpoints

@@ -31,7 +31,7 @@ class RecordingReplay:
     """A replay of a function's recorded operations, one by one, with the bits of eager operations.
 
     Args:
-        way: the recording.
+        trace: the recorded function.
         arrays: the arrays of the arguments' tensors in the recording.
 
     Attributes:
@@ -41,8 +41,8 @@ class RecordingReplay:
             the recorded shapes and dtypes. It raises GuardError as a call does.
     """
 
-    def __init__(self, way: Trace, arrays: Sequence[Any]) -> None:
-        graph, self._results = way.graph, way.results
+    def __init__(self, trace: Trace, arrays: Sequence[Any]) -> None:
+        graph, self._results = trace.graph, trace.results
         random_states = {id(generator._state) for generator, _ in default_states()}
         assigned = {id(node.payload) for node in graph.nodes if node.kind is Kind.ASSIGN}
         node_kinds = [node.kind for node in graph.nodes]
@@ -106,13 +106,13 @@ class RecordingReplay:
             text.append(f"    if a{number}.shape != shape{number}: return CALL_CHANGED")
         results = [f"r{number}" for number in range(len(result_names))]
         text.append(f"    [{', '.join(results)}] = compute({parameters})")
-        plan = self._results.plan
-        if plan[0] is list and all(leaf_plan[0] in (COMPUTED, ARGUMENT) for leaf_plan in plan[2]):
-            scope["pack"] = pack = packer(plan[1])
-            leaf_texts = "".join(f"{_leaf_expression(*leaf_plan)}, " for leaf_plan in plan[2])
+        structure = self._results.structure
+        if structure[0] is list and all(leaf_source[0] in (COMPUTED, ARGUMENT) for leaf_source in structure[2]):
+            scope["pack"] = pack = packer(structure[1])
+            leaf_texts = "".join(f"{_leaf_expression(*leaf_source)}, " for leaf_source in structure[2])
             text.append(f"    return ({leaf_texts})" if pack is tuple else f"    return pack([{leaf_texts}])")
-        elif plan[0] in (COMPUTED, ARGUMENT):
-            text.append(f"    return {_leaf_expression(*plan)}")
+        elif structure[0] in (COMPUTED, ARGUMENT):
+            text.append(f"    return {_leaf_expression(*structure)}")
         else:
             scope["packed"] = self._results.build
             text.append(f"    return packed([{', '.join(results)}], leaves)")

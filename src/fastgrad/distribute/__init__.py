@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-from fastgrad.core.names import missing_name_getattr as _missing_name_getattr
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.distribute import cluster_resolver as cluster_resolver
 from fastgrad.distribute import experimental as experimental
 from fastgrad.distribute.distributed_dataset import DistributedDataset as DistributedDataset
@@ -63,10 +63,10 @@ from fastgrad.distribute.strategy import get_strategy as get_strategy
 from fastgrad.distribute.strategy import has_strategy as has_strategy
 from fastgrad.distribute.strategy import in_cross_replica_context as in_cross_replica_context
 
-_missing_name = _missing_name_getattr("tf.distribute", globals())
+_missing, __dir__ = _namespace_hooks("tf.distribute", globals())
 
 
 def __getattr__(name: str) -> _Any:
     if name == "callbacks":  # Keras's callbacks are above this package
         return _importlib.import_module("fastgrad.keras.callbacks.horovod")
-    return _missing_name(name)
+    return _missing(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.core.names import missing_name_getattr
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.kernels.collectives.world import world
 
 
@@ -153,4 +153,4 @@ class SimpleClusterResolver(ClusterResolver):
         return self._cluster_spec
 
 
-__getattr__ = missing_name_getattr("tf.distribute.cluster_resolver", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.distribute.cluster_resolver", globals())

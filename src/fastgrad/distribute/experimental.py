@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
-from fastgrad.core.names import missing_name_getattr
+from fastgrad.core.names import missing_member_getattr
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.distribute.strategy import MultiWorkerMirroredStrategy as MultiWorkerMirroredStrategy
 from fastgrad.distribute.strategy import ValueContext as ValueContext
 
@@ -54,6 +55,8 @@ class RunOptions(NamedTuple):
 class _CrossDeviceOperations:
     """The base of TensorFlow's algorithms for the devices of a process; a process has one device here."""
 
+    __getattr__ = missing_member_getattr
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Takes TensorFlow's arguments, without effect."""
 
@@ -70,4 +73,4 @@ class ReductionToOneDevice(_CrossDeviceOperations):
     """TensorFlow's algorithm of this name, without effect: a process has one device."""
 
 
-__getattr__ = missing_name_getattr("tf.distribute.experimental", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.distribute.experimental", globals())

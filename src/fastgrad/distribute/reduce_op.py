@@ -31,6 +31,11 @@ class ReduceOp(enum.Enum):
         return cls(reduce_op.upper()) if isinstance(reduce_op, str) else cls(reduce_op)
 
 
+def value_of_replica(value: Any) -> Tensor:
+    """Returns a value as a tensor: that of this replica, also for an ``ON_READ`` variable outside of a step."""
+    return value._read_as_stored() if getattr(value, "_is_on_read", False) else convert_to_tensor(value)
+
+
 def reduced_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) -> Any:
     """Returns the reductions of all leaves of ``value`` over the replicas.
 
@@ -39,7 +44,7 @@ def reduced_structure(reduce_op: ReduceOp, value: Any, size: int | None = None) 
         value: a tensor, ``IndexedSlices``, or a nested structure of them. All dense tensors are reduced in one call.
         size: the number of replicas. Default: that of the current scope.
     """
-    leaves = [leaf if isinstance(leaf, IndexedSlices) else convert_to_tensor(leaf) for leaf in nest.flatten(value)]
+    leaves = [leaf if isinstance(leaf, IndexedSlices) else value_of_replica(leaf) for leaf in nest.flatten(value)]
     size = replica_group().size if size is None else size
     if size > 1:
         dense = [number for number, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
@@ -62,7 +67,7 @@ def gathered(value: Any, axis: int = 0, name: str = "gather") -> Tensor:
     Raises:
         InvalidArgumentError: the value is a scalar or has no such dimension.
     """
-    x = convert_to_tensor(value)
+    x = value_of_replica(value)
     rank = x._array.ndim
     if not -rank <= axis < rank:
         raise InvalidArgumentError(

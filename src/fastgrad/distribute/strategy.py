@@ -11,15 +11,17 @@ import numpy as np
 
 from fastgrad.core import nest, settings_version
 from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.replicas import ReplicaGroup, replica_group, replica_step, replicas
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.data.options import AutoShardPolicy
 from fastgrad.distribute.cluster_resolver import ClusterResolver, MPIClusterResolver
 from fastgrad.distribute.distributed_dataset import DistributedDataset, InputContext, distributed
-from fastgrad.distribute.reduce_op import ReduceOp, gathered, reduced_structure
+from fastgrad.distribute.reduce_op import ReduceOp, gathered, reduced_structure, value_of_replica
 from fastgrad.distribute.variables import make_replica_variable
 from fastgrad.kernels.collectives.world import world
+from fastgrad.ops.casting import cast
 from fastgrad.ops.reduction import reduce_sum
 
 _serial_numbers = itertools.count()
@@ -135,6 +137,8 @@ class StrategyExtended:
         strategy: the strategy.
     """
 
+    __getattr__ = missing_member_getattr
+
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
 
@@ -208,6 +212,8 @@ class Strategy:
         extended: kept for TensorFlow's signature; strategies are made by their own classes.
     """
 
+    __getattr__ = missing_member_getattr
+
     _rank = 0
     _size = 1
     _device = "/job:localhost/replica:0/task:0/device:CPU:0"
@@ -274,7 +280,8 @@ class Strategy:
         Args:
             reduce_op: a ``tf.distribute.ReduceOp`` or its name.
             value: a tensor or a nested structure of tensors.
-            axis: one or several dimensions that are reduced, too; a mean weighs each element alike. None keeps all dimensions.
+            axis: one or several dimensions that are reduced, too; a mean weighs each element alike, and that of integers is
+                float64. None keeps all dimensions.
 
         Raises:
             ValueError: there is no such reduction, or the value has no such dimension.
@@ -285,7 +292,7 @@ class Strategy:
         if axis is None:
             return reduced_structure(operation, value, self.num_replicas_in_sync)
         axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
-        leaves = [convert_to_tensor(leaf) for leaf in nest.flatten(value)]
+        leaves = [value_of_replica(leaf) for leaf in nest.flatten(value)]
         for leaf in leaves:
             for dimension in axes:
                 if not -leaf._array.ndim <= dimension < leaf._array.ndim:
@@ -296,7 +303,7 @@ class Strategy:
         if operation is ReduceOp.MEAN:
             counts = [_element_count(leaf, axes) for leaf in leaves]
             totals, counts = reduced_structure(ReduceOp.SUM, (totals, counts), self.num_replicas_in_sync)
-            totals = [total / count for total, count in zip(totals, counts, strict=True)]
+            totals = [cast(total, count.dtype) / count for total, count in zip(totals, counts, strict=True)]
         else:
             totals = reduced_structure(ReduceOp.SUM, totals, self.num_replicas_in_sync)
         return nest.pack_sequence_as(value, totals) if nest.is_nested(value) else totals[0]
@@ -318,7 +325,7 @@ class Strategy:
 
     def experimental_local_results(self, value: Any) -> tuple[Any, ...]:
         """Returns the values of this process's replicas: a tuple of one."""
-        return (value,)
+        return (value_of_replica(value) if getattr(value, "_is_on_read", False) else value,)
 
     unwrap = experimental_local_results
 

@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad.core.placement import moved
 from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
-from fastgrad.core.replicas import replica_group
+from fastgrad.core.replicas import ReplicaGroup, in_replica, replica_group
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
 from fastgrad.distribute.objects import allgather_object, broadcast_object
@@ -20,6 +20,7 @@ from fastgrad.distribute.reduce_op import ReduceOp, reduced_structure
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.casting import cast
 from fastgrad.ops.collectives import all_reduce, broadcast
+from fastgrad.ops.replica_messages import common_values
 
 
 def broadcast_to_variables(variables: Sequence[Variable], root: int = 0) -> None:
@@ -82,109 +83,131 @@ class ReplicaVariable(Variable):
     """A variable made in the scope of a strategy with several replicas, with ``aggregation`` or ``synchronization``.
 
     With ``ON_WRITE`` synchronization, replicas combine the values that they assign in ``strategy.run``. With ``ON_READ`` each replica
-    assigns its own value, and reads outside of ``strategy.run`` combine them. As in TensorFlow, ``ONLY_FIRST_REPLICA`` means
-    the first replica of each process.
+    assigns its own value, and reads outside of ``strategy.run`` combine them: all processes read. ``ONLY_FIRST_REPLICA`` is the
+    value of replica 0.
 
     Attributes:
         aggregation: how values are combined.
         synchronization: when values are combined.
     """
 
-    aggregation: VariableAggregation
-    synchronization: VariableSynchronization
-    _replica_count: int
+    aggregation: Any
+    synchronization: Any
+    _rule: str  # the name of the aggregation
+    _is_on_read: bool
+    _common: Tensor | None = None  # what reads give within ``common_values``
 
     # ---- reading -------------------------------------------------------------------------------------
 
-    def _is_combined_at_read(self) -> bool:
-        return self.synchronization is VariableSynchronization.ON_READ and not _is_in_replica()
+    def _combines_at_read(self) -> bool:
+        return self._is_on_read and self._replicas.size > 1 and not in_replica()
 
-    def _combined_at_read(self, tensor: Tensor) -> Tensor:
-        if self.aggregation is VariableAggregation.ONLY_FIRST_REPLICA:
+    def _combined(self, tensor: Tensor) -> Tensor:
+        if not self._combines_at_read():
             return tensor
-        if self.aggregation is VariableAggregation.NONE:
+        if self._common is None:
+            self._check_common_value()
+            with common_values(self._replicas, [self], purpose=f"the value of {self._label}"):
+                return self._combined(tensor)
+        return self._common
+
+    @property
+    def _label(self) -> str:
+        return self.name
+
+    def _check_common_value(self) -> None:
+        if self._rule == "NONE":
             raise ValueError(
                 f"The variable '{self.name}' has synchronization=ON_READ and aggregation=NONE: its replicas have no common value. "
                 "Read it in strategy.run, or make it with aggregation=tf.VariableAggregation.SUM."
             )
-        return self._reduced(tensor)
-
-    def _reduced(self, tensor: Tensor) -> Tensor:
-        return reduced_structure(ReduceOp[self.aggregation.name], tensor, self._replica_count)
 
     def _read(self) -> Tensor:
-        value = super()._read()
-        return self._combined_at_read(value) if self._is_combined_at_read() else value
+        return self._combined(super()._read())
 
     def _read_as_stored(self) -> Tensor:
         return super()._read()
 
     def value(self) -> Tensor:
         """Returns the current value; outside of ``strategy.run`` the common value of all replicas."""
-        value = super().value()
-        return self._combined_at_read(value) if self._is_combined_at_read() else value
+        return self._combined(super().value())
 
     read_value = value
 
     def numpy(self) -> Any:
         """Returns ``value()`` as a NumPy array."""
-        return self.value().numpy() if self._is_combined_at_read() else super().numpy()
+        return ReplicaVariable.value(self).numpy() if self._combines_at_read() else super().numpy()
 
     def _value_to_save(self) -> np.ndarray:
         return np.asarray(self.numpy())
 
     def __getitem__(self, key: Any) -> Tensor:
-        return self.value()[key]
+        return ReplicaVariable.value(self)[key]
 
     # ---- writing -------------------------------------------------------------------------------------
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Assigns a value, combined over the replicas if the variable is not ``ON_READ``."""
         tensor = self._converted("assign", value)
-        if self.synchronization is VariableSynchronization.ON_READ:
-            if self.aggregation is VariableAggregation.SUM and not _is_in_replica():
-                tensor = cast(tensor / self._replica_count, tensor.dtype)  # their sum is the value
-        else:
-            tensor = self._combined_at_write(tensor)
+        tensor = self._part_of(tensor) if self._is_on_read else self._combined_at_write(tensor)
         return super().assign(tensor, read_value=read_value)
+
+    def _restore_value(self, value: Any) -> None:
+        """Assigns the common value of a file: of a sum, the first replica gets all of it, so that it keeps its bits."""
+        if self._is_on_read and self._rule == "SUM" and self._replicas.rank:
+            value = np.zeros(self._array.shape, self._array.dtype)
+        Variable.assign(self, value)
+
+    def _part_of(self, tensor: Tensor) -> Tensor:
+        """Returns what this replica assigns so that the common value is ``tensor``."""
+        if self._rule != "SUM" or in_replica() or not (tensor.dtype.is_integer or tensor.dtype.is_floating):
+            return tensor
+        count = self._replicas.size
+        if tensor.dtype.is_integer:
+            return tensor // count + cast(tensor % count > self._replicas.rank, tensor.dtype)
+        return tensor / count
 
     def _update(self, ufunc: Any, operation_name: str, delta: Any, read_value: bool) -> Any:
         tensor = self._converted(operation_name, delta)
-        if self.synchronization is not VariableSynchronization.ON_READ:
+        if not self._is_on_read:
             tensor = self._combined_at_write(tensor)
-        elif self.aggregation is VariableAggregation.SUM and not _is_in_replica():
-            raise ValueError(
-                f"SyncOnReadVariable does not support `{operation_name}` in cross-replica context when aggregation is set to "
-                f"`tf.VariableAggregation.SUM`. Call it in strategy.run. (variable '{self.name}')"
-            )
+        elif self._rule == "SUM" and not in_replica():
+            tensor = self._part_of_change(operation_name, tensor)
         if self._must_change_by_operations():
             value = self._read_as_stored()
-            return super().assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
+            return Variable.assign(self, value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         return super()._update(ufunc, operation_name, tensor, read_value)
 
+    def _part_of_change(self, operation_name: str, tensor: Tensor) -> Tensor:
+        raise ValueError(
+            f"SyncOnReadVariable does not support `{operation_name}` in cross-replica context when aggregation is set to "
+            f"`tf.VariableAggregation.SUM`. Call it in strategy.run. (variable '{self.name}')"
+        )
+
     def _combined_at_write(self, tensor: Tensor) -> Tensor:
-        is_reduced = self.aggregation in (VariableAggregation.SUM, VariableAggregation.MEAN)
-        return self._reduced(tensor) if is_reduced and _is_in_replica() else tensor
+        if self._rule == "NONE" or not in_replica():
+            return tensor
+        if self._rule == "ONLY_FIRST_REPLICA":
+            return broadcast(tensor)
+        return reduced_structure(ReduceOp[self._rule], tensor, self._replicas.size)
 
 
 def _refusal(method: str) -> Callable[..., Any]:
-    def refuse(self: ReplicaVariable, *arguments: Any, **options: Any) -> Any:
+    def raise_refusal(self: ReplicaVariable, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError(
             f"{method}: a variable with `synchronization=ON_READ` or an `aggregation` doesn't support it. "
             f"Use assign, assign_add or assign_sub. (variable '{self.name}')"
         )
 
-    refuse.__name__, refuse.__doc__ = method, "Raises NotImplementedError: replicas combine whole values only."
-    return refuse
+    raise_refusal.__name__, raise_refusal.__doc__ = (
+        method,
+        "Raises NotImplementedError: replicas combine whole values only.",
+    )
+    return raise_refusal
 
 
 for _method in [name for name in dir(Variable) if name.startswith(("scatter_", "batch_scatter_"))]:
     setattr(ReplicaVariable, _method, _refusal(_method))
-
-
-def _is_in_replica() -> bool:
-    group = replica_group()
-    return group.strategy is not None and not group.is_cross_replica
 
 
 def make_replica_variable(variable: Variable, synchronization: Any, aggregation: Any) -> None:
@@ -193,19 +216,31 @@ def make_replica_variable(variable: Variable, synchronization: Any, aggregation:
     Raises:
         ValueError: the mean of integers is asked for.
     """
-    aggregation = VariableAggregation.NONE if aggregation is None else VariableAggregation[aggregation.name]
+    group = replica_group()
+    if group.size > 1:
+        broadcast_to_variables([variable])
+    rule = "NONE" if aggregation is None else aggregation.name
     is_on_read = getattr(synchronization, "name", None) == "ON_READ"
-    if aggregation is VariableAggregation.MEAN and not variable.dtype.is_floating:
+    if rule == "MEAN" and not variable._dtype.is_floating:
         raise ValueError(
             "creating distributed tf.Variable with aggregation=MEAN and a non-floating dtype is not supported, please use a "
-            f"different aggregation or dtype, got {variable.dtype.name}."
+            f"different aggregation or dtype, got {variable._dtype.name}."
         )
-    if replica_group().size > 1:
-        broadcast_to_variables([variable])
-    if type(variable) is Variable and (is_on_read or aggregation is not VariableAggregation.NONE):
-        variable.__class__ = ReplicaVariable
-        variable._replica_count = replica_group().size  # type: ignore[attr-defined]
-        variable.aggregation = aggregation  # type: ignore[attr-defined]
-        variable.synchronization = (  # type: ignore[attr-defined]
-            VariableSynchronization.ON_READ if is_on_read else VariableSynchronization.ON_WRITE
-        )
+    if is_on_read or (type(variable) is Variable and rule != "NONE"):
+        set_rule(variable, group, rule, is_on_read)
+    if type(variable) is ReplicaVariable:
+        variable.aggregation = VariableAggregation[rule]
+        variable.synchronization = VariableSynchronization["ON_READ" if is_on_read else "ON_WRITE"]
+
+
+def set_rule(variable: Any, group: ReplicaGroup, rule: str, is_on_read: bool = True) -> None:
+    """Lets replicas combine their values of a variable.
+
+    Args:
+        variable: a variable of all replicas; it gets another class.
+        group: the replicas.
+        rule: the name of a ``tf.VariableAggregation``.
+        is_on_read: whether they combine them at reads, else when they assign them.
+    """
+    variable.__class__ = getattr(variable, "_replica_class", lambda: ReplicaVariable)()
+    variable._replicas, variable._rule, variable._is_on_read = group, rule, is_on_read

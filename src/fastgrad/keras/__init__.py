@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
 
 _NAMESPACES = frozenset(
@@ -57,10 +58,11 @@ def __getattr__(name: str) -> _Any:
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
         return value
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.keras", name, __dir__())
+    return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMESPACES, *_MODULE_OF_NAME})
+    return sorted({*_present(), *_NAMESPACES, *_MODULE_OF_NAME})
+
+
+_missing, _present = _namespace_hooks("tf.keras", globals())

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.saving.objects import (
@@ -282,4 +282,4 @@ def get(identifier: Any) -> Callable[..., Any]:
     return linear if identifier is None else resolve_identifier(identifier, ALL, "activation function")
 
 
-__getattr__ = _refusal_of("tf.keras.activations", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.activations", globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.naming import get_uid as get_uid
 from fastgrad.keras.naming import name_scope as name_scope
 from fastgrad.keras.naming import reset_uids as reset_uids
@@ -29,3 +30,6 @@ def clear_session(free_memory: bool = True) -> None:
 def backend() -> str:
     """Returns ``"tensorflow"``: this package has TensorFlow's names and behaviour."""
     return "tensorflow"
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.backend", globals())

@@ -1,20 +1,31 @@
 """``keras.config``: settings of ``keras``."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.backend import backend
 from fastgrad.keras.dtype_policy import global_policy as dtype_policy
 from fastgrad.keras.dtype_policy import set_global_policy as set_dtype_policy
 from fastgrad.keras.saving.registration import enable_unsafe_deserialization
 from fastgrad.keras.settings import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+from fastgrad.kernels.codegen.tracebacks import (
+    disable_traceback_filtering,
+    enable_traceback_filtering,
+    is_traceback_filtering_enabled,
+)
 
 __all__ = [
     "backend",
+    "disable_traceback_filtering",
     "dtype_policy",
+    "enable_traceback_filtering",
     "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_traceback_filtering_enabled",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
 ]
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.config", globals())

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-_NON_OPTION_ARGUMENTS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
-
 
 class Configured:
     """An object that ``from_config`` makes again from the result of ``get_config``.
@@ -70,12 +68,9 @@ class FunctionOptionsMixin:
             cls._function = staticmethod(function)
             cls.__init__ = _init_with_name(cls, cls.__mro__[1], name or function.__name__)  # type: ignore[method-assign]
 
-    def _keep_options(self, init_args: dict[str, Any]) -> dict[str, Any]:
-        """Returns the options of the function among ``init_args``, the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in init_args.items() if name not in _NON_OPTION_ARGUMENTS}
+    def _show_options(self, options: dict[str, Any]) -> None:
         shown_options = {name: value for name, value in options.items() if name not in self._omitted}
         self.__dict__.update(shown_options, _shown_options=shown_options)
-        return options
 
 
 def _init_with_name(cls: type, base: type, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
@@ -411,4 +411,4 @@ class _ArrayInitializer(Constant):
         return super().__call__(shape, dtype)
 
 
-__getattr__ = _refusal_of("tf.keras.initializers", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.initializers", globals())

@@ -1,5 +1,6 @@
 """``keras.mixed_precision``: policies of float32 weights with 16-bit computations."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.dtype_policy import DTypePolicy as DTypePolicy
 from fastgrad.keras.dtype_policy import DTypePolicy as Policy
 from fastgrad.keras.dtype_policy import global_policy as dtype_policy
@@ -17,3 +18,5 @@ __all__ = [
     "set_dtype_policy",
     "set_global_policy",
 ]
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.mixed_precision", globals())

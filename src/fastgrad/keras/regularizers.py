@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
@@ -156,4 +156,4 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else resolve_identifier(identifier, ALL, "regularizer")
 
 
-__getattr__ = _refusal_of("tf.keras.regularizers", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.regularizers", globals())

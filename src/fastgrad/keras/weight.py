@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.eager import VariableAggregation, VariableSynchronization
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
 from fastgrad.core.shape import TensorShape
@@ -75,7 +76,8 @@ class Weight(Variable):
         trainable: whether tapes watch the weight automatically; assignable.
         autocast: whether a layer may read the weight in the layer's compute dtype.
         aggregation: how replicas of a strategy are joined; see ``Layer.add_weight`` and ``Metric.add_variable``.
-        synchronization, layout: kept for Keras's signature.
+        synchronization: ``"on_read"`` lets each replica of a strategy have its own value; reads outside of a step combine them.
+        layout: kept for Keras's signature.
         name: the name, without ``/``; default ``variable``, ``variable_1`` ...
 
     Attributes:
@@ -121,13 +123,22 @@ class Weight(Variable):
             )
         else:
             value = _as_dtype(initializer, None if dtype is None else settings.standardize_dtype(dtype))
-        super().__init__(value, trainable=bool(trainable))
+        modes: dict[str, Any] = {}
+        if synchronization == "on_read":
+            modes = {"synchronization": VariableSynchronization.ON_READ, "aggregation": aggregation_rule(aggregation)}
+        super().__init__(value, trainable=bool(trainable), **modes)
         self._name = name
         self.autocast = autocast
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization or "none"
         self.regularizer: Callable[[Any], Any] | None = None
         self._overwrites = False
+
+    @staticmethod
+    def _replica_class() -> type[Variable]:
+        from fastgrad.keras.replica_weight import ReplicaWeight  # only training on several processes needs it
+
+        return ReplicaWeight
 
     @property
     def name(self) -> str:
@@ -138,6 +149,11 @@ class Weight(Variable):
     def path(self) -> str:
         """The names of the enclosing layers and of the weight, joined by ``/``."""
         return self._path
+
+    @property
+    def dtype(self) -> str:  # type: ignore[override]  # a name in Keras, a DType in TensorFlow
+        """The name of the dtype, ``"float32"``; every function that takes a dtype takes it."""
+        return self._dtype.name
 
     @property
     def value(self) -> Tensor:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
@@ -190,15 +206,20 @@ class Weight(Variable):
     def _promoted_operands(self, other: Any, is_division: bool) -> tuple[Any, Any] | None:
         # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
         tensor = as_tensor_or_none(other)
-        if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
+        if tensor is None or tensor._dtype is self._dtype or "string" in (self._dtype.name, tensor._dtype.name):
             return None
-        dtype = _common_dtype(self.dtype, tensor.dtype)
+        dtype = _common_dtype(self._dtype, tensor._dtype)
         if is_division and dtype.is_integer:
             dtype = settings.standardize_dtype(None)
         return cast(self._read(), dtype), cast(tensor, dtype)
 
     def __repr__(self) -> str:
-        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={moved(self._array, None)[()]}>"
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self._dtype.name}, value={moved(self._array, None)[()]}>"
+
+
+def aggregation_rule(aggregation: str | None) -> VariableAggregation:
+    """Returns the member for a Keras name such as ``"sum"``; KeyError if there is none."""
+    return VariableAggregation[(aggregation or "none").upper()]
 
 
 class CastWeight(Weight):
@@ -220,14 +241,13 @@ class CastWeight(Weight):
         return self._cast_for_running_layer(super().read_value())
 
     @property
-    def dtype(self) -> DType:
-        """The dtype in which the weight is read."""
+    def _dtype(self) -> DType:  # the dtype in which the weight is read
         stack = naming.running_layers.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
-        return super().dtype if reader is None or not reader.is_floating else reader
+        return super()._dtype if reader is None or not reader.is_floating else reader
 
     def _cast_for_running_layer(self, tensor: Tensor) -> Tensor:
-        stack = naming.running_layers.now.stack  # repeats ``dtype`` without its call, because every read runs this
+        stack = naming.running_layers.now.stack  # repeats ``_dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.argument_checks import as_float
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error
@@ -150,7 +151,7 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
     _leaky_relu.check_dtype(x._array)
     if isinstance(alpha, (str, bytes)):
         raise TypeError(f"leaky_relu: alpha must be a number, got {alpha!r}.")
-    return _leaky_relu(x, alpha=float(alpha))
+    return _leaky_relu(x, alpha=as_float(alpha))
 
 
 _elu = elementwise(
@@ -232,18 +233,18 @@ swish = silu
 
 
 def _make_gelu_gradient_run(name: str) -> Any:
-    def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def run_gelu_gradient(g: np.ndarray, x: np.ndarray) -> np.ndarray:
         if x.dtype not in KERNEL_FLOATS:
-            return through_float32(run, (g, x))
+            return through_float32(run_gelu_gradient, (g, x))
         if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
             g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
-        if x.size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, g, x)) is not None:
+        if x.size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run_gelu_gradient, g, x)) is not None:
             return result
         out = np.empty(x.shape, x.dtype)
         call_eagerly(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.ELEMENT_NANOSECONDS)
         return out
 
-    return run
+    return run_gelu_gradient
 
 
 _SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
@@ -40,14 +41,21 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
     """
     tensors = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
     first = next((x for x in tensors if x is not None), None)
-    if first is None:
-        first = tensors[0] = convert_to_tensor(values[0])
-    dtype = first._array.dtype
-    for position, x in enumerate(tensors):
-        if x is None:
-            x = tensors[position] = from_python(values[position], DTYPE_OF_NUMPY[dtype])
-        if x._array.dtype is not dtype and x._array.dtype != dtype:
-            raise mixed_dtypes_error(name, dtype, x._array.dtype)
+    position = 0
+    try:
+        if first is None:
+            first = tensors[0] = convert_to_tensor(values[0])
+        dtype = first._array.dtype
+        for position, x in enumerate(tensors):
+            if x is None:
+                x = tensors[position] = from_python(values[position], DTYPE_OF_NUMPY[dtype])
+            if x._array.dtype is not dtype and x._array.dtype != dtype:
+                raise mixed_dtypes_error(name, dtype, x._array.dtype)
+    except CompositeOperand:
+        raise
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: item {position} of the list is no tensor of the list's dtype: {error}") from None
     return tensors  # type: ignore[return-value]  # the Nones have been replaced
 
 

@@ -258,8 +258,8 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         ValueError: ``inputs`` is empty or not iterable.
         InvalidArgumentError: different shapes or dtypes, or a dtype that has no sums.
     """
-    if inputs is None:
-        raise TypeError("add_n: inputs must be an iterable of tensors, got None.")
+    if inputs is None or isinstance(inputs, (str, bytes, dict)):
+        raise TypeError(f"add_n: Argument `inputs` must be a list of tensors, got {inputs!r:.200}.")
     if isinstance(inputs, Iterable):
         inputs = list(inputs)
     if not isinstance(inputs, list) or not inputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +16,7 @@ from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.codegen.user_lines import line_text, user_line
 from fastgrad.ops.batching import leading_axes_rule
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -94,8 +94,8 @@ _comparison_operation = operation(
     run=_run_comparison,
     launches=launches_from("elementwise.checking", "assert_launches"),
     result=scalar_of(bool),
+    checks=True,
 )
-_comparison_operation.checks = True
 
 
 def _elements_text(x: np.ndarray, summarize: int | None) -> str:
@@ -193,8 +193,8 @@ _assert_true_operation = operation(
     run=_run_assert_true,
     launches=launches_from("elementwise.checking", "assert_true_launches"),
     result=scalar_of(bool),
+    checks=True,
 )
-_assert_true_operation.checks = True
 
 
 # ---- finite numbers --------------------------------------------------------------------------------
@@ -221,8 +221,8 @@ _check_numerics_operation: Operation = operation(
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
     batched=leading_axes_rule,
     result=same,
+    checks=True,
 )
-_check_numerics_operation.checks = True
 
 
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
@@ -242,20 +242,12 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda values: check_numerics(values, message), tensor)
     _check_numerics_operation.check_dtype(x._array)
-    return _check_numerics_operation(x, message=f"{message} (called at {user_code_location()})")
+    return _check_numerics_operation(x, message=f"{message} (called at {line_text(user_line())})")
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
     """Calls ``check_numerics``. TensorFlow: tf.debugging.assert_all_finite."""
     return check_numerics(x, message, name)
-
-
-def user_code_location() -> str:
-    """Returns the file and line in the user's code that called the library."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 # ---- shapes and dtypes -------------------------------------------------------------------------------

@@ -153,7 +153,9 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
 
 def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     if not isinstance(t_list, Sequence) or isinstance(t_list, str):
-        raise TypeError(f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}.")
+        raise TypeError(
+            f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}. A single tensor is [x]."
+        )
     tensors: list[Any] = []
     first_dtype = None
     for t in t_list:

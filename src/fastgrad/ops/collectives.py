@@ -34,7 +34,7 @@ def _raise_failure(*arrays: Any, **attributes: Any) -> None:
 
     job = monitor()
     assert job is not None, "a collective failed in a world of one process"
-    raise UnavailableError(job.explain())
+    raise UnavailableError(job.failure_text())
 
 
 def _agree(name: str, arrays: Sequence[Any], *details: Any) -> None:
@@ -66,13 +66,13 @@ def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
     """Returns the ``run`` of a collective: its stages, one after the other."""
     first, *middle, last = stages
 
-    def run(*arrays: np.ndarray, **attributes: Any) -> Any:
+    def run_stages(*arrays: np.ndarray, **attributes: Any) -> Any:
         if world().size == 1:
             return tuple([x.copy() for x in arrays])
         results: list[Any] = [None] * len(arrays)
         started: list[tuple[list[int], Any, dict[str, Any]]] = []
         try:
-            for positions in _from_launches("bucket_positions", arrays):
+            for positions in _from_launches("positions_by_bucket", arrays):
                 inputs = [arrays[position] for position in positions]
                 options = {**attributes, "shapes": tuple([x.shape for x in inputs])}
                 _agree("all_reduce", inputs, attributes.get("reduce_op", "bfloat16"))
@@ -88,7 +88,7 @@ def _run_of_stages(stages: Sequence[Operation]) -> Callable[..., Any]:
             raise
         return tuple(results)
 
-    return run
+    return run_stages
 
 
 def _from_launches(name: str, arrays: Sequence[Any], module: str = "launches") -> Any:
@@ -295,7 +295,8 @@ def all_reduce(tensors: Sequence[Any], reduce_op: str = "sum", wire_dtype: str |
     wide = [cast(x, dtypes.float32) if x._array.dtype in HALF_DTYPES else x for x in results]
     by_dtype: dict[np.dtype, list[int]] = {}
     for number, x in enumerate(wide):
-        by_dtype.setdefault(x._array.dtype, []).append(number)
+        if x._array.size:  # nothing travels for a tensor without elements
+            by_dtype.setdefault(x._array.dtype, []).append(number)
     for dtype, numbers in by_dtype.items():
         total = "sum" if reduce_op == "mean" else reduce_op
         given = [wide[number] for number in numbers]
@@ -326,6 +327,8 @@ def all_gather(tensor: Any) -> Tensor:
         )
     if world().size == 1:
         return x
+    if not x._array.size:
+        return concat([x] * world().size, 0)
     _agree("all_gather", [x._array])
     return Operation.__call__(_all_gather, x)
 
@@ -344,7 +347,7 @@ def broadcast(tensor: Any, root: int = 0) -> Tensor:
     x = convert_to_tensor(tensor)
     if not 0 <= root < world().size:
         raise InvalidArgumentError(f"broadcast: takes a rank from 0 to {world().size - 1} as root, got {root}.")
-    if world().size == 1:
+    if world().size == 1 or not x._array.size:
         return x
     _agree("broadcast", [x._array], root)
     return Operation.__call__(_broadcast, x, root=root)
@@ -388,8 +391,9 @@ class Sharding:
     def gather(self, part: Tensor) -> tuple[Tensor, ...]:
         """Returns the tensors, given the part of this process."""
         if world().size == 1:
-            pieces = zip(self.pieces, self.shapes, strict=True)
-            return tuple([reshape(part[at : at + last - first], shape) for (_, first, last, at), shape in pieces])
+            places = {number: (at, at + last - first) for number, first, last, at in self.pieces}
+            slices = [part[slice(*places.get(number, (0, 0)))] for number in range(len(self.shapes))]
+            return tuple([reshape(x, shape) for x, shape in zip(slices, self.shapes, strict=True)])
         started = Operation.__call__(_start_gather_parts, part, shapes=self.shapes)
         tensors: tuple[Tensor, ...] = Operation.__call__(_wait_gather_parts, *started, shapes=self.shapes)
         return tensors

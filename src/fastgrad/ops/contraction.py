@@ -88,7 +88,7 @@ def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, tran
 class _Matmul(Operation):
     """Matrix products of the last two dimensions: ``matmul(a, b, transpose_a, transpose_b)``; the others broadcast."""
 
-    # Operation.__call__ with a fast path for two float matrices.
+    # ``Operation.__call__`` without its loops, and with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
         if dispatchers:
             return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
@@ -102,6 +102,8 @@ class _Matmul(Operation):
                     z = Tensor((x.T if transpose_a else x).dot(y))
             else:
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
+        except (MemoryError, ValueError) as error:
+            self._raise_explained(error, (a, b))
         finally:
             errors_reset(token)
         active = recorders.active

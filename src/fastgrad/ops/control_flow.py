@@ -35,16 +35,17 @@ def cond(
 
     Args:
         pred: a boolean of one element, or a Python value.
-        true_fn, false_fn: functions of no arguments. Inside ``tf.function`` both are recorded, and should return the
-            same structures, shapes and dtypes.
+        true_fn, false_fn: functions of no arguments. Inside ``tf.function`` both are recorded, and must return the same
+            structures and dtypes.
         name: kept for TensorFlow's signature.
 
     Returns:
         The result of ``true_fn`` if ``pred`` is true, else of ``false_fn``.
 
     Raises:
-        TypeError: a function is missing or not callable.
-        ValueError: ``pred`` is None or has more than one element. TensorFlow: tf.cond.
+        TypeError: a function is missing or not callable; inside ``tf.function``, they return different structures or dtypes.
+        ValueError: ``pred`` is None or has more than one element; inside ``tf.function``, only one function returns None.
+            TensorFlow: tf.cond.
     """
     for what, function in (("true_fn", true_fn), ("false_fn", false_fn)):
         if function is None:
@@ -58,7 +59,7 @@ def cond(
     predicate = as_tensor_or_none(pred)
     tracer = control_flow_handler()
     if predicate is not None and tracer is not None and predicate._array.size == 1:
-        recorded, result = tracer.branch(predicate, (false_fn, true_fn))
+        recorded, result = tracer.branch(predicate, (false_fn, true_fn), ("false_fn", "true_fn"))
         if recorded:
             return result
     return true_fn() if (pred if predicate is None else predicate) else false_fn()
@@ -140,8 +141,8 @@ def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Ten
         predicate, function = pair
         if not isinstance(predicate, (Tensor, Variable)):
             raise TypeError(f"pred must be a Tensor, got: {predicate}")
-        if predicate.dtype.name != "bool":
-            raise TypeError(f"pred must be Tensor of type bool: got {predicate.dtype.name}")
+        if predicate._dtype.name != "bool":
+            raise TypeError(f"pred must be Tensor of type bool: got {predicate._dtype.name}")
         if not callable(function):
             raise TypeError(f"fn for pred {predicate!r} must be callable.")
         pairs.append((convert_to_tensor(predicate), function))
@@ -170,8 +171,8 @@ def switch_case(
     """
     if not isinstance(branch_index, (Tensor, Variable)):
         raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
-    if not branch_index.dtype.is_integer:
-        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index.dtype!s}")
+    if not branch_index._dtype.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index._dtype!s}")
     functions = _checked_branch_functions(branch_fns)
     if default is not None:
         if not callable(default):
@@ -184,7 +185,9 @@ def switch_case(
         )
     tracer = control_flow_handler()
     if tracer is not None:
-        recorded, result = tracer.branch(index, tuple(functions))
+        recorded, result = tracer.branch(
+            index, tuple(functions), [f"branches[{number}]" for number in range(len(functions))]
+        )
         if recorded:
             return result
     number = int(index)
@@ -244,7 +247,8 @@ def while_loop(
         The loop variables after the last iteration, as tensors, in the structure that ``body`` returns.
 
     Raises:
-        TypeError: ``cond`` or ``body`` is not callable; ``parallel_iterations`` is no positive integer.
+        TypeError: ``cond`` or ``body`` is not callable; ``parallel_iterations`` is no positive integer; in a tf.function, ``body``
+            changes a dtype.
         ValueError: no loop variables, or ``body`` returns another structure. TensorFlow: tf.while_loop.
     """
     if not callable(cond):
@@ -269,8 +273,11 @@ def while_loop(
         return recorded_result
     max_trips = inf if limit is None else as_python_int(limit, "while_loop: maximum_iterations")
     finished_trips = 0
+    in_function = control_flow_handler() is not None
     while finished_trips < max_trips and cond(*variables):
-        variables = _next_loop_variables(body, variables)
+        previous, variables = variables, _next_loop_variables(body, variables)
+        if in_function:
+            _check_kept_dtypes(previous, variables)
         finished_trips += 1
     return variables
 
@@ -286,6 +293,16 @@ def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
         next_variables = type(variables)([next_variables]) if len(variables) == 1 else (next_variables,)
     nest.assert_same_structure(list(variables), list(next_variables))
     return nest.map_structure(_as_loop_variable, next_variables)
+
+
+def _check_kept_dtypes(before: Any, after: Any) -> None:
+    """Raises TypeError if an iteration changes the dtype of a loop variable."""
+    for number, (old, new) in enumerate(zip(nest.flatten(before), nest.flatten(after), strict=True)):
+        if old.dtype is not new.dtype:
+            raise TypeError(
+                f"while_loop: loop variable {number} has dtype {old.dtype.name} before an iteration and {new.dtype.name} after it; "
+                "in a tf.function the dtype must stay. Cast the result of `body`, or the first value."
+            )
 
 
 def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
@@ -317,7 +334,7 @@ def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables:
     def condition(carried: list[Tensor]) -> Any:
         return cond(*filled(carried)[0])
 
-    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def run_packed_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         current_variables, tensor_arrays = filled(carried)
         structure[0] = _next_loop_variables(body, current_variables)
         # ``body`` may have grown ``current_variables`` in place.
@@ -332,7 +349,11 @@ def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables:
         ], stacked_writes
 
     loop_result = tracer.loop(
-        trip, [*tensors, *arrays.state()], condition=condition, most_iterations=limit, least_capacity=arrays.least
+        run_packed_iteration,
+        [*tensors, *arrays.state()],
+        condition=condition,
+        most_iterations=limit,
+        least_capacity=arrays.least,
     )
     if loop_result is None:
         return None

@@ -382,7 +382,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         fits_int32 = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
         return constant_tensor(_range(start, limit, delta, dtypes.int32 if fits_int32 else dtypes.int64))
     first, last, step, result_dtype = range_operands(start, limit, delta, dtype)
-    return constant_tensor(_range(first.numpy(), last.numpy(), step.numpy(), result_dtype))
+    return constant_tensor(_range(first._elements()[()], last._elements()[()], step._elements()[()], result_dtype))
 
 
 def range_operands(

@@ -230,9 +230,8 @@ _identity = operation(
     views=lambda layout, given, results: [layout],
     batched=leading_axes_rule,
     transposed=lambda perm, given: {},
+    merges=False,  # recompute_grad puts it before the second computation, so that the results of the first need not be kept
 )
-# recompute_grad puts it before the second computation, so that the results of the first need not be kept.
-_identity.merges = False
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,8 +15,9 @@ from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.ops.contraction import matrix_product
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
-"""Activations whose gradient follows from their result, so no other value is kept for it."""
+FUSED_ACTIVATIONS = tuple(kernels.BIAS_KERNELS)
+"""The names of the activations that run in the kernel that adds the bias. Their gradient follows from their result, so no other
+value is kept for it."""
 
 
 def _product_spec(x: Any, kernel: Any) -> ArraySpec:
@@ -36,43 +37,23 @@ def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[
     return dz, db
 
 
-def _activation_slope(y: Tensor, activation: str) -> Tensor | None:
-    """The activation's derivative as a function of its result; None where it is constant in ``y``."""
-    if activation == "tanh":
-        return 1.0 - y * y
-    if activation == "sigmoid":
-        return y * (1.0 - y)
-    return None
-
-
 def _dense_second_gradient_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
     dz_cotangent = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
-    g_cotangent = y_cotangent = None
     if activation == "linear":
-        g_cotangent = dz_cotangent
-    elif activation == "relu":
-        g_cotangent = TABLE["relu_gradient"](dz_cotangent, y)
-        if needs[1]:
-            y_cotangent = zeros_of(y)
-    else:
-        g_cotangent = dz_cotangent * _activation_slope(y, activation)
-        if needs[1]:
-            slope_derivative = y * -2.0 if activation == "tanh" else 1.0 - 2.0 * y
-            y_cotangent = dz_cotangent * g * slope_derivative
-    return g_cotangent, y_cotangent
+        return dz_cotangent, None
+    g_cotangent = TABLE[activation].gradient(dz_cotangent, y, None)  # these rules read only the result
+    if not needs[1]:
+        return g_cotangent, None
+    return g_cotangent, zeros_of(y) if activation == "relu" else dz_cotangent * g * (y * -2.0)
 
 
 def _decomposed_dense_gradient(builder: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
     shape = g.shape
     if activation == "relu":
         g = builder.add("relu_gradient", g, y, shape=shape)
-    elif activation != "linear":
-        assert activation in ("tanh", "sigmoid"), activation
-        one = builder.number(1.0, g.dtype)
-        if activation == "tanh":
-            slope = builder.add("subtract", one, builder.add("multiply", y, y, shape=shape), shape=shape)
-        else:
-            slope = builder.add("multiply", y, builder.add("subtract", one, y, shape=shape), shape=shape)
+    elif activation == "tanh":
+        square = builder.add("multiply", y, y, shape=shape)
+        slope = builder.add("subtract", builder.number(1.0, g.dtype), square, shape=shape)
         g = builder.add("multiply", g, slope, shape=shape)
     return g, builder.add("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
 
@@ -127,7 +108,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         x: floating, shape (..., features).
         kernel: shape (features, units), of the dtype of ``x``.
         bias: shape (units,) or one that broadcasts to it, or None.
-        activation: one of ``FUSED_ACTIVATIONS``, or the name of an operation of one input.
+        activation: one of ``FUSED_ACTIVATIONS``.
 
     Returns:
         Shape (..., units). The calling layer checks shapes and dtypes.
@@ -145,10 +126,8 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         y = TABLE["matmul"](x, kernel, transpose_a=False, transpose_b=False)
         y = y if bias is None else y + bias
     else:
-        is_fused = activation in FUSED_ACTIVATIONS
-        y = _dense_operation(x, kernel, bias, activation=activation if is_fused else "linear")
-        if is_fused:
-            return y
+        fused: Tensor = _dense_operation(x, kernel, bias, activation=activation)
+        return fused
     return y if activation == "linear" else TABLE[activation](y)
 
 

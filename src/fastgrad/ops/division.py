@@ -155,14 +155,14 @@ xdivy: Binary = elementwise(
 def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a ``run`` that raises InvalidArgumentError for an integer divided by zero, and calls ``divide``."""
 
-    def run(x: np.ndarray, y: np.ndarray) -> Any:
+    def divide_checked(x: np.ndarray, y: np.ndarray) -> Any:
         if y.dtype.kind in "iu" and not y.all():
             raise InvalidArgumentError(
                 f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
             )
         return divide(x, y)
 
-    return run
+    return divide_checked
 
 
 def _integer_division_operation(

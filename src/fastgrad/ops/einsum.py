@@ -200,7 +200,7 @@ def _tensordot_plan(
 
 def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if isinstance(axes, (Tensor, np.ndarray)):
-        axes = axes.numpy().tolist() if isinstance(axes, Tensor) else axes.tolist()
+        axes = axes._elements().tolist() if isinstance(axes, Tensor) else axes.tolist()
     if not isinstance(axes, (list, tuple)):
         if axes is None:
             raise ValueError("tensordot: `axes` must be an integer or have length 2. Received None.")

@@ -19,7 +19,7 @@ from fastgrad.ops.power import square
 def from_scipy(name: str) -> Callable[..., np.ndarray]:
     """Returns a wrapper of a ``scipy.special`` function, imported at the first call; half-width floats use float32."""
 
-    def run(*xs: np.ndarray) -> Any:
+    def run_scipy_function(*xs: np.ndarray) -> Any:
         from scipy import special
 
         function = getattr(special, name)
@@ -28,7 +28,7 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
             return function(*xs)
         return np.asarray(function(*[x.astype(np.float32) for x in xs])).astype(dtype)
 
-    return run
+    return run_scipy_function
 
 
 erf = elementwise(

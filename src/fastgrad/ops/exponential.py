@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,25 @@ log1p = _transcendental_operation(
 )
 
 
+def _logarithm_to_base(base: int, by_numpy: Callable[[np.ndarray], Any]) -> Unary:
+    """Declares the logarithm to a base, which is exact for powers of the base."""
+    name, factor = f"log{base}", 1.0 / math.log(base)
+    row: Unary = elementwise(
+        name,
+        f"The logarithm to the base {base}, element by element: -inf at 0, NaN below.",
+        run=make_float_kernel_run(name, by_numpy),
+        code=f"{name}({{0}})",
+        gradient=lambda g, y, x: multiply(g, multiply(reciprocal(x), factor)),
+        dtypes=FLOAT_DTYPES,
+        domain=(0.0, np.inf),
+    )
+    return row
+
+
+log2 = _logarithm_to_base(2, np.log2)
+log10 = _logarithm_to_base(10, np.log10)
+
+
 def _times_logarithm(name: str, doc: str, log_operation: Unary, log_argument_of: Callable[[Tensor], Tensor]) -> Binary:
     """Declares ``x * log_operation(y)``, 0 where ``x`` is 0; the derivative by ``y`` is ``x / log_argument_of(y)``."""
     row: Binary = elementwise(
@@ -159,6 +179,14 @@ atan = _transcendental_operation(
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
     np.arctan,
     lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
+)
+hypot = elementwise(
+    "hypot",
+    "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
+    run=np.hypot,
+    code="hypot({0}, {1})",
+    gradient=(lambda g, z, x, y: multiply(g, realdiv(x, z)), lambda g, z, x, y: multiply(g, realdiv(y, z))),
+    dtypes=FLOAT_DTYPES,
 )
 _atan2 = elementwise(
     "atan2",

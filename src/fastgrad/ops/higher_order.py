@@ -103,7 +103,7 @@ def map_fn(
         return _pack_like(signature, empty)
     shapes = [spec.shape for spec in specs]
 
-    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def run_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_pack_like(elems, rows))
         nest.assert_same_structure(signature, result)
         results = [
@@ -115,7 +115,7 @@ def map_fn(
                 shapes[position] = x.shape
         return [], results
 
-    return _pack_like(signature, loop_over_rows(trip, [], flat)[1])
+    return _pack_like(signature, loop_over_rows(run_iteration, [], flat)[1])
 
 
 def _as_tensor_spec(leaf: Any) -> TensorSpec:
@@ -186,7 +186,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
     ]
     structure: list[Any] = [None]
 
-    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def run_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         leaves = list(shared_leaves)
         for position, row in zip(row_positions, rows, strict=True):
             leaves[position] = row
@@ -198,21 +198,21 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         from fastgrad.compiler.control_flow.batching import vectorized
 
         rows = [flat[position] for position in row_positions]
-        results = vectorized(lambda row: trip([], row)[1], rows)
+        results = vectorized(lambda row: run_iteration([], row)[1], rows)
         if results is None:
             if not fallback_to_while_loop:
                 raise ValueError(
                     "vectorized_map: the function can't be done for all rows at once: it changes variables, draws random numbers, "
                     "goes by the values of its row, or has an operation without such a form. Pass fallback_to_while_loop=True."
                 )
-            results = loop_over_rows(trip, [], rows)[1]
+            results = loop_over_rows(run_iteration, [], rows)[1]
     else:
         with hidden_from_recorders():  # only the shapes of the results are needed
             zero_rows = [
                 Tensor(np.zeros(flat[position]._array.shape[1:], flat[position]._array.dtype))
                 for position in row_positions
             ]
-            results = trip([], zero_rows)[1]
+            results = run_iteration([], zero_rows)[1]
         results = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in results]
     result_iterator = iter(results)
     return _pack_like(
@@ -284,7 +284,7 @@ def scan(
     """
     structure, initial_carry, other_rows = _initial_carry("scan", fn, elems, initializer, reverse)
 
-    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def run_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_pack_like(structure, carried), _pack_like(elems, rows))
         nest.assert_same_structure(structure, result)
         results = [
@@ -296,7 +296,7 @@ def scan(
         return results, results
 
     if len(other_rows[0]._array):
-        stacked = loop_over_rows(trip, initial_carry, other_rows, reverse)[1]
+        stacked = loop_over_rows(run_iteration, initial_carry, other_rows, reverse)[1]
     else:
         stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in initial_carry]
     if initializer is None:
@@ -351,12 +351,14 @@ def foldr(
 def _fold(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
     structure, initial_carry, other_rows = _initial_carry(what, fn, elems, initializer, reverse)
 
-    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def run_iteration(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_pack_like(structure, carried), _pack_like(elems, rows))
         nest.assert_same_structure(structure, result)
         return [convert_to_tensor(leaf) for leaf in nest.flatten(result)], []
 
     return _pack_like(
         structure,
-        loop_over_rows(trip, initial_carry, other_rows, reverse)[0] if len(other_rows[0]._array) else initial_carry,
+        loop_over_rows(run_iteration, initial_carry, other_rows, reverse)[0]
+        if len(other_rows[0]._array)
+        else initial_carry,
     )

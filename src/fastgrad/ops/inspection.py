@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.operation import ALL_DTYPES, BOOL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation
-from fastgrad.core.result_rules import ArraySpec, reduced, require
+from fastgrad.core.result_rules import ArraySpec, reduction_result, require
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
@@ -32,7 +32,7 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
 def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) -> Operation:
     """Declares argmax or argmin; small arrays use ``numpy_function``, with NaN replaced by ``nan_replacement``."""
 
-    def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
+    def positions_by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
         if x.dtype.kind in "fV" and np.isnan(x).any():
             x = np.where(np.isnan(x), x.dtype.type(nan_replacement), x)
@@ -41,7 +41,7 @@ def _argmax_operation(name: str, numpy_function: Any, nan_replacement: float) ->
     return kernel_operation(
         name,
         Form.REDUCE,
-        by_numpy=by_numpy,
+        by_numpy=positions_by_numpy,
         min_elements=KERNEL_MIN_ELEMENTS,
         dtypes=REAL_DTYPES | BOOL_DTYPES,
         launches=launches_from("movement.positions", f"{name}_launches"),
@@ -125,7 +125,7 @@ _count_nonzero_operation = kernel_operation(
     launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=shift_axes_rule("axis", "axes"),
     decomposition=_decomposed_count_nonzero,
-    result=lambda x, axes, keepdims: ArraySpec(reduced(x, axes, keepdims).shape, np.dtype(np.int64)),
+    result=lambda x, axes, keepdims: ArraySpec(reduction_result(x, axes, keepdims).shape, np.dtype(np.int64)),
 )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.argument_checks import check_list
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.operation import Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -99,6 +101,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     """
     try:
         if not isinstance(values, (list, tuple)):
+            check_list("concat", "values", values)
             return convert_to_tensor(values)
         if not values:
             raise InvalidArgumentError("concat: got an empty list of tensors, wants at least one.")
@@ -184,6 +187,7 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
         InvalidArgumentError: shapes or dtypes differ.
     """
     if not isinstance(values, (list, tuple)):
+        check_list("stack", "values", values)
         x = convert_to_tensor(values)
         if not x._array.ndim or axis == 0:
             return x
@@ -264,7 +268,7 @@ def split(
     if isinstance(num_or_size_splits, (int, np.integer)):
         count = int(num_or_size_splits)
         if count < 1:
-            raise InvalidArgumentError(f"split: num_or_size_splits must be at least 1, got {count}.")
+            raise InvalidValueError(f"split: num_or_size_splits must be at least 1, got {count}.")
         if length % count:
             raise InvalidArgumentError(
                 "split: Number of ways to split should evenly divide the split dimension, "

@@ -32,14 +32,14 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
         *arguments: if given, ``function(*arguments)`` makes the function above.
     """
 
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    def imported_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
         launches_function = getattr(importlib.import_module(f"fastgrad.kernels.{module}"), function)
         plan: Launches | None = (launches_function(*arguments) if arguments else launches_function)(
             inputs, outputs, **attributes
         )
         return plan
 
-    return launches
+    return imported_launches
 
 
 def complex_launches(name: str) -> Callable[..., Launches | None]:
@@ -77,8 +77,8 @@ def cached_launches(
         if any(map(_get_size, outputs)) and not any(x.dtype.hasobject for x in (*inputs, *outputs)):
             plan = launches(inputs, outputs, **attributes)
         if plan is not None and plan.alias:
-            moving = importlib.import_module("fastgrad.kernels.runtime.moving")
-            plan = moving.copy_launches(outputs[0].size * outputs[0].dtype.itemsize)
+            copies_and_jumps = importlib.import_module("fastgrad.kernels.runtime.copies_and_jumps")
+            plan = copies_and_jumps.copy_launches(outputs[0].size * outputs[0].dtype.itemsize)
         entry = plan, specs
         if len(_cached_launches) >= _MAX_CACHED_LAUNCHES:
             _cached_launches.clear()
@@ -105,7 +105,7 @@ def make_float_kernel_run(
     """
     kernels: dict[np.dtype, Any] = {}  # then the `Kernel`, which is a dictionary by dtype
 
-    def run(x: np.ndarray) -> Any:
+    def run_float_kernel(x: np.ndarray) -> Any:
         nonlocal kernels
         dtype = x.dtype
         kernel = kernels.get(dtype)
@@ -115,7 +115,7 @@ def make_float_kernel_run(
             kernels = getattr(importlib.import_module(f"fastgrad.kernels.elementwise.{module}"), name)
             kernel = kernels[dtype]
         size = x.size
-        if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run, x)) is not None:
+        if size >= LEAST_COPIED_ELEMENTS and (result := run_in_memory_order(run_float_kernel, x)) is not None:
             return result
         out = np.empty(x.shape, dtype)
         if size * nanoseconds < LEAST_POOL_NANOSECONDS:
@@ -124,7 +124,7 @@ def make_float_kernel_run(
             call_eagerly(kernel, (x,), out, units=size, unit_cost=nanoseconds)
         return out
 
-    return run
+    return run_float_kernel
 
 
 def make_kernel_run(
@@ -147,7 +147,7 @@ def make_kernel_run(
         moves_elements: whether each element of the result is an element of an input, or 0: ``run`` takes texts, too.
     """
 
-    def run(*arrays: np.ndarray, **attributes: Any) -> Any:
+    def run_kernels(*arrays: np.ndarray, **attributes: Any) -> Any:
         if min_elements and by_numpy is not None and max(map(_get_size, arrays)) < min_elements:
             return by_numpy(*arrays, **attributes)
         inputs: Sequence[np.ndarray] = arrays
@@ -168,7 +168,7 @@ def make_kernel_run(
             if any(map(_get_size, outputs)):
                 is_movable = moves_elements and outputs[0].dtype.hasobject
                 assert is_movable, f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
-                return _move_objects(run, *arrays, **attributes)
+                return _move_objects(run_kernels, *arrays, **attributes)
             if raise_error is not None:
                 raise_error(*arrays, **attributes)
         elif not run_eagerly(plan, inputs, outputs):
@@ -177,7 +177,7 @@ def make_kernel_run(
             raise AssertionError("a kernel stopped at inputs without an error")
         return outputs if type(specs) is tuple else outputs[0]
 
-    return run
+    return run_kernels
 
 
 def _move_objects(run: Callable[..., np.ndarray], *arrays: np.ndarray, **attributes: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import checked_number
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.operation import REAL_DTYPES, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import ArraySpec, Rule, same
@@ -412,7 +413,11 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
     tall = a._array.shape[-2] >= a._array.shape[-1]
     gramian = matmul(a, a, adjoint_a=True) if tall else matmul(a, a, adjoint_b=True)
     if l2_regularizer:
-        gramian = gramian + constant_tensor(np.asarray(l2_regularizer * np.eye(gramian.shape[-1]), a._array.dtype))
+        gramian = gramian + constant_tensor(
+            np.asarray(
+                checked_number("lstsq", "l2_regularizer", l2_regularizer) * np.eye(gramian.shape[-1]), a._array.dtype
+            )
+        )
     chol = cholesky(gramian)
     if tall:
         return cholesky_solve(chol, matmul(a, b, adjoint_a=True))

@@ -28,7 +28,7 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 
 def _loss_operation(
-    name: str, run: Callable[..., Any], gradient: JointGradient | None, kernel: str, result: Rule
+    name: str, run: Callable[..., Any], gradient: JointGradient | None, kernel: str, result: Rule, **lowering: Any
 ) -> Operation:
     """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
@@ -40,6 +40,7 @@ def _loss_operation(
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
         batched=None if gradient is None else rows_into_batch_rule,
         result=result,
+        **lowering,
     )
 
 
@@ -102,13 +103,6 @@ _sparse_cross_entropy_gradient = _loss_operation(
     "sparse_cross_entropy_gradient",
     _gradient_result,
 )
-_sparse_cross_entropy = _loss_operation(
-    "sparse_softmax_cross_entropy",
-    _run_sparse_cross_entropy,
-    joint(_sparse_cross_entropy_gradient_rule, zeros=False),
-    "sparse_cross_entropy",
-    _loss_result,
-)
 
 
 def _run_sparse_cross_entropy_and_gradient(
@@ -126,7 +120,14 @@ _sparse_cross_entropy_and_gradient = _loss_operation(
     "sparse_cross_entropy_and_gradient",
     lambda g, logits, labels: _loss_result(logits, labels),
 )
-_sparse_cross_entropy.with_gradient = _sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient
+_sparse_cross_entropy = _loss_operation(
+    "sparse_softmax_cross_entropy",
+    _run_sparse_cross_entropy,
+    joint(_sparse_cross_entropy_gradient_rule, zeros=False),
+    "sparse_cross_entropy",
+    _loss_result,
+    with_gradient=(_sparse_cross_entropy_gradient, _sparse_cross_entropy_and_gradient),
+)
 
 
 def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.comparison import greater_equal
@@ -39,7 +40,4 @@ def general_dropout(
     return where(greater_equal(draws, share), multiply(x, 1.0 / (1.0 - share)), 0.0)
 
 
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.nn.experimental", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.nn.experimental", globals())

@@ -146,12 +146,12 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     """
     x = tensor_of(lengths)
     if maxlen is None:
-        count = max(0, _rounded_up(x.numpy().max())) if x._array.size else 0
+        count = max(0, _rounded_up(x._elements().max())) if x._array.size else 0
     else:
         limit = convert_to_tensor(maxlen)
         if limit._array.ndim:
             raise ValueError(f"sequence_mask: Argument `maxlen` must be scalar, received shape {limit.shape} instead.")
-        count = _rounded_up(limit.numpy())
+        count = _rounded_up(limit._elements()[()])
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)

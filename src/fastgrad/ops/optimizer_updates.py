@@ -46,14 +46,14 @@ def _run_on_copies(
 ) -> Callable[..., Any]:
     """Returns a ``run`` that calls the kernels of ``launches`` on copies of the inputs that the kernels change."""
 
-    def run(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+    def update_copies(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         outputs = tuple([np.array(x, order="C") for x in inputs[: changed_input_count(**attributes)]])
         plan = launches(inputs, outputs, **attributes)
         if plan is not None:  # None if there are no elements
             run_launches(plan, [np.asarray(x, order="C") for x in inputs], outputs)
         return outputs
 
-    return run
+    return update_copies
 
 
 # ---- all variables of a dtype ---------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kernel_sizes_of: Any) -> Operation:
     @through_float32
-    def launches(inputs: Any, outputs: Any) -> Launches | None:
+    def adafactor_launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
         if p.dtype not in _KERNEL_DTYPES or not math.prod(p.shape):
             return None
@@ -125,8 +125,10 @@ def _adafactor_operation(name: str, kernel: Any, changed_input_count: int, kerne
         pairs = tuple([(i, i) for i in range(changed_input_count)])
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
-    run = _run_on_copies(launches, lambda: changed_input_count)
-    return operation(name, Form.FUSED, run=run, launches=launches, result=like_inputs(*range(changed_input_count)))
+    run = _run_on_copies(adafactor_launches, lambda: changed_input_count)
+    return operation(
+        name, Form.FUSED, run=run, launches=adafactor_launches, result=like_inputs(*range(changed_input_count))
+    )
 
 
 adafactor_of_matrix = _adafactor_operation("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
@@ -350,9 +352,9 @@ completed_period_count = operation(
     run=lambda count, every: np.asarray(count // every),
     launches=lambda inputs, outputs, every: Launches((Launch(completed_rounds[()], (Input(0), Output(0), every)),)),
     result=same,
+    cheap=True,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
-completed_period_count.is_cheap = True
 
 is_last_step_of_period = operation(
     "ends_turn",
@@ -360,6 +362,6 @@ is_last_step_of_period = operation(
     run=lambda count, every: np.asarray((count + 1) % every == 0),
     launches=lambda inputs, outputs, every: Launches((Launch(is_last_of_round[()], (Input(0), Output(0), every)),)),
     result=broadcast_of(bool),
+    cheap=True,
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""
-is_last_step_of_period.is_cheap = True

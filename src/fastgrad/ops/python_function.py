@@ -53,7 +53,7 @@ def py_function(
     if not any(recorder.records_state for recorder in recorders.active):
         return _result_tensors("py_function", func(*inputs), Tout)
 
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    def call_function(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple([y._array for y in nest.flatten(_result_tensors("py_function", func(*map(Tensor, arrays)), Tout))])
 
     def gradient(needs: Any, g: Any, y: Any, *xs: Tensor) -> list[Any]:
@@ -72,7 +72,7 @@ def py_function(
         input_cotangents = iter(_call_on_host("py_function_gradient", run_gradient, (*cotangents, *xs)))
         return [next(input_cotangents) if need else None for need in needs]
 
-    outputs = _call_on_host("py_function", run, inputs)
+    outputs = _call_on_host("py_function", call_function, inputs)
     record("py_function", inputs, outputs, gradient)
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
@@ -106,11 +106,11 @@ def numpy_function(
     if not callable(func):
         raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
 
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    def call_function(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         arguments = [array.copy() if array.ndim else array[()] for array in arrays]
         return tuple([y._array for y in nest.flatten(_result_tensors("numpy_function", func(*arguments), Tout))])
 
-    outputs = _call_on_host("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
+    outputs = _call_on_host("numpy_function", call_function, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 

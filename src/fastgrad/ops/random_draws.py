@@ -33,7 +33,7 @@ def _draw_result(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
 
 
 def _float_draw_operation(name: str) -> Any:
-    def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    def draw_floats(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _FLOAT32
         out = np.empty(shape, kernel_dtype)
@@ -47,7 +47,7 @@ def _float_draw_operation(name: str) -> Any:
             out /= steps
         return out.astype(result_dtype)
 
-    def launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
+    def draw_launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
         kernel, result_dtype = getattr(kernels, name), outputs[0].dtype
         if result_dtype in kernel.variables["T"]:
             return _fill_launches(kernel[result_dtype], shape)
@@ -56,7 +56,7 @@ def _float_draw_operation(name: str) -> Any:
         steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
         return narrow_floats_launches(kernel, element_count(shape), outputs, steps)
 
-    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches, result=_draw_result)
+    return operation(f"random_{name}", Form.RANDOM, run=draw_floats, launches=draw_launches, result=_draw_result)
 
 
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:

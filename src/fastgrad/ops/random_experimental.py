@@ -1,5 +1,6 @@
 """``tf.random.experimental``: older names for generators and seeds."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ops.default_generators import get_global_generator as get_global_generator
 from fastgrad.ops.default_generators import set_global_generator as set_global_generator
 from fastgrad.ops.random_generator import Algorithm as Algorithm
@@ -9,8 +10,4 @@ from fastgrad.ops.random_stateless import fold_in as stateless_fold_in  # noqa: 
 from fastgrad.ops.random_stateless import split as stateless_split  # noqa: F401
 from fastgrad.ops.random_stateless import stateless_shuffle as stateless_shuffle
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.random.experimental", name, globals())
+__getattr__, __dir__ = _namespace_hooks("tf.random.experimental", globals())

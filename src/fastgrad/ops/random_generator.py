@@ -15,7 +15,7 @@ from fastgrad.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.recording import recorders, state_is_recorded
 from fastgrad.core.replicas import ALONE, random_stream, replicas
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
@@ -80,7 +80,7 @@ class Generator:
 
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
         if copy_from is not None:
-            state = copy_from.state.numpy()
+            state = copy_from.state._read()._elements().copy()
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
@@ -109,8 +109,8 @@ class Generator:
     @classmethod
     def from_key_counter(cls, key: Any, counter: Any, alg: Any) -> Generator:
         """Makes a generator with a key (an integer) and a counter (two integers, low half first)."""
-        low, high = np.asarray(counter).reshape(-1)
-        return cls(state=[int(low), int(high), int(np.asarray(key).reshape(()))], alg=alg)
+        low, high = _elements_of(counter).reshape(-1)
+        return cls(state=[int(low), int(high), int(_elements_of(key).reshape(()))], alg=alg)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Generator.from_state, (self._state.numpy(), self.algorithm)
@@ -180,7 +180,7 @@ class Generator:
 
     def split(self, count: int = 1) -> list[Generator]:
         """Makes ``count`` generators with different keys."""
-        keys = self.make_seeds(count).numpy()[0]
+        keys = self.make_seeds(count)._elements()[0]
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
@@ -234,11 +234,16 @@ class Generator:
 def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     """The first state of ``Generator.from_seed(seed)``: three int64. TensorFlow: tf.random.create_rng_state."""
     _check_algorithm(alg)
-    seed_array = np.asarray(seed)
+    seed_array = _elements_of(seed)
     if seed_array.dtype.kind not in "biuf" or not seed_array.size:
         raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
     words = [int(word) for word in seed_array.reshape(-1)]
     return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else splitmix_hash(*words)], np.int64))
+
+
+def _elements_of(value: Any) -> np.ndarray:
+    tensor = as_tensor_or_none(value)
+    return np.asarray(value) if tensor is None else tensor._elements()
 
 
 def unpredictable_state() -> list[int]:

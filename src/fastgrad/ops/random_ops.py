@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import as_float
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.operation import REAL_DTYPES, TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -225,7 +226,7 @@ def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
 def checked_dropout(x: Tensor, rate: Any) -> float:
     """Returns the rate of ``dropout`` as a number; raises the errors of ``dropout``."""
     try:
-        share = float(rate)
+        share = as_float(rate)
     except (TypeError, ValueError):
         share = float("nan")
     if not 0 <= share < 1:

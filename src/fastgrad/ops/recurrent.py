@@ -43,7 +43,7 @@ def _recurrent_operation(
 
     by_kernel = make_kernel_run(launches, result)
 
-    def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+    def run_sequence(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         if arrays[0].size:
             results: tuple[np.ndarray, ...] = by_kernel(*arrays, **attributes)
             return results
@@ -52,7 +52,7 @@ def _recurrent_operation(
     return operation(
         name,
         Form.FUSED,
-        run=run,
+        run=run_sequence,
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,

@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.lowering import Reducer
 from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
     BOOL_DTYPES,
@@ -25,11 +26,10 @@ from fastgrad.core.operation import (
     TABLE,
     Form,
     Operation,
-    Reducer,
     operation,
 )
 from fastgrad.core.recording import recorders
-from fastgrad.core.result_rules import reduced, reduced_shape
+from fastgrad.core.result_rules import reduced_shape, reduction_result
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
@@ -117,16 +117,18 @@ class Reduction(Operation):
             batched=_BATCHING_RULE,
             reducer=reducer,
             decomposition=decomposition,
-            result=reduced,
+            result=reduction_result,
         )
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-        """``Operation.__call__``, specialised for reductions: one input, two attributes, no views."""
+        """``Operation.__call__`` without its loops, for speed: one input, two attributes, no views."""
         if dispatchers:
             return Operation.__call__(self, x, axes=axes, keepdims=keepdims)
         token = errors_set(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
+        except (MemoryError, ValueError) as error:
+            self._raise_explained(error, (x,))
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
@@ -177,11 +179,11 @@ rebroadcast = operation(
     run=_run_rebroadcast,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
     views=_rebroadcast_views,
+    is_broadcast=True,
     dtypes=NUMERIC_DTYPES,
     batched=extend_sizes_rule("shape"),
     simplifications=lambda rules: (rules.remove_if_type_unchanged,),
 )
-rebroadcast.is_broadcast = True
 rebroadcast.__doc__ = (
     "The result of a reduction at all the elements of ``shape`` that were reduced to it: a part of gradients."
 )
@@ -230,7 +232,7 @@ def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         total = sum_over(x, axes, keepdims)
         return (total / total.dtype.type(_elements_per_result(x, total))).astype(dtype)
-    y = sum_over(x, axes, keepdims, prod([x.shape[axis] for axis in axes]))
+    y = sum_over(x, axes, keepdims, prod(map(x.shape.__getitem__, axes)))
     return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 
@@ -321,14 +323,14 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
-    def run(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    def reduce_to_extremes(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
         extremes = _extremes_by_kernel(x, axes, keepdims, sign)
         if extremes is not None:
             return extremes
         initial = np._NoValue if x.size else _dtype_limit(x.dtype, -sign)
         return ufunc(x, axes, None, None, keepdims, initial=initial)
 
-    return run
+    return reduce_to_extremes
 
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
@@ -499,7 +501,7 @@ _finite_maximum_operation = operation(
         is_identity_on_one_element=False,
     ),
     decomposition=_decomposed_finite_maximum,
-    result=reduced,
+    result=reduction_result,
 )
 
 

@@ -5,17 +5,19 @@ Messages are collectives of bytes. So a replica that runs another collective mea
 
 from __future__ import annotations
 
+import contextlib
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgrad.core.recording import hidden_from_recorders
+from fastgrad.core.placement import moved
+from fastgrad.core.recording import hidden_from_recorders, recorders
 from fastgrad.core.replicas import ReplicaGroup
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import UnavailableError
-from fastgrad.ops.collectives import all_gather, broadcast
+from fastgrad.ops.collectives import all_gather, all_reduce, broadcast
 
 _RECORD_BYTES = 1024
 _INLINE_BYTES = _RECORD_BYTES - 72
@@ -75,7 +77,7 @@ def _inline_messages(group: ReplicaGroup, value: Any, purpose: str) -> tuple[lis
         texts = ", ".join(f"rank {rank}: {text}" for rank, text in enumerate(purposes))
         raise UnavailableError(
             f"The replicas exchange different things ({texts}). "
-            "Call `fit`, `evaluate`, `predict` and methods that save in all processes, in the same order."
+            "Call `fit`, `evaluate`, `predict` and methods that save, and read metrics, in all processes, in the same order."
         )
     lengths = [int.from_bytes(row[:8], "little") for row in records]
     messages = [row[72 : 72 + length] for row, length in zip(records, lengths, strict=True)]
@@ -118,15 +120,66 @@ def run_on_first_replica(group: ReplicaGroup, action: Callable[[], Any]) -> Any:
     return result
 
 
-def sum_over_replicas(values: list[np.ndarray]) -> np.ndarray:
-    """Returns the sum of the arrays of all replicas, in their dtype; floats are added in float64."""
+@contextlib.contextmanager
+def common_values(
+    group: ReplicaGroup, variables: Iterable[Any], message: Any = None, purpose: str = "the values of variables"
+) -> Iterator[list[Any]]:
+    """Lets reads of variables give the common values of all replicas within a `with` statement; all replicas enter it.
+
+    The values travel together: as a message, or by collectives in a function that is recorded, or under a tape.
+
+    Args:
+        group: the replicas.
+        variables: those that are not `ON_READ` variables of a strategy keep their values.
+        message, purpose: as `value` and `purpose` of `gathered`; a recording sends no message.
+
+    Yields:
+        The messages of all replicas.
+
+    Raises:
+        ValueError: a variable without aggregation differs between replicas.
+        UnavailableError: as in `gathered`.
+    """
+    joined = [v for v in variables if hasattr(v, "_combines_at_read") and v._combines_at_read() and v._common is None]
+    try:
+        if recorders.active and joined:
+            messages = [message]
+            for variable, value in zip(joined, _recorded_common_values(group, joined), strict=True):
+                variable._common = value
+        else:
+            parts = gathered(group, ([moved(variable._array, None) for variable in joined], message), purpose)
+            messages = [part[1] for part in parts]
+            for variable, *values in zip(joined, *[part[0] for part in parts], strict=True):
+                variable._common = Tensor(_common_value(variable, values))
+        yield messages
+    finally:
+        for variable in joined:
+            variable._common = None
+
+
+def _recorded_common_values(group: ReplicaGroup, variables: Sequence[Any]) -> list[Tensor]:
+    values = [variable._read_as_stored() for variable in variables]
+    summed = [number for number, variable in enumerate(variables) if variable._rule in ("SUM", "MEAN")]
+    for number, total in zip(summed, all_reduce([values[number] for number in summed]), strict=True):
+        values[number] = total / group.size if variables[number]._rule == "MEAN" else total
+    return [
+        broadcast(value) if variable._rule == "ONLY_FIRST_REPLICA" else value
+        for variable, value in zip(variables, values, strict=True)
+    ]
+
+
+def _common_value(variable: Any, values: list[np.ndarray]) -> np.ndarray:
+    """Returns the common value of the values of all replicas, in their dtype; floats are added in float64."""
+    if variable._rule == "NONE" and any(value.tobytes() != values[0].tobytes() for value in values):
+        raise ValueError(
+            f"The variable {variable.name!r} of a metric differs between replicas, and has aggregation {variable.aggregation!r}. "
+            "Make it by `add_variable`, which has the argument `aggregation`: 'sum', 'mean' or 'only_first_replica'."
+        )
+    if variable._rule not in ("SUM", "MEAN"):
+        return values[0]
     wide = np.float64 if values[0].dtype.kind in "fV" else None
-    return np.asarray(np.sum(np.stack(values), axis=0, dtype=wide)).astype(values[0].dtype)
-
-
-def is_summed(variable: Any) -> bool:
-    """True if a variable counts the rows of its replica alone, such as that of a metric: the sum is its joint value."""
-    return getattr(variable, "aggregation", None) == "sum" and not variable.trainable
+    total = np.asarray(np.sum(np.stack(values), axis=0, dtype=wide))
+    return np.asarray(total / len(values) if variable._rule == "MEAN" else total).astype(values[0].dtype)
 
 
 def average_on_read(group: ReplicaGroup, variables: Iterable[Any]) -> None:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fastgrad.core.operation import FLOAT_DTYPES, SIGNED_DTYPES, elementwise
 
-floor = elementwise(
-    "floor",
-    "The largest whole number not above ``x``, element by element.",
-    run=np.floor,
-    code="floor({0})",
-    dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.merge_idempotent,),
+_rounding = partial(elementwise, dtypes=FLOAT_DTYPES, simplifications=lambda rules: (rules.merge_idempotent,))
+
+floor = _rounding(
+    "floor", "The largest whole number not above ``x``, element by element.", run=np.floor, code="floor({0})"
 )
-ceil = elementwise(
-    "ceil",
-    "The smallest whole number not below ``x``, element by element.",
-    run=np.ceil,
-    code="ceil({0})",
-    dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.merge_idempotent,),
+ceil = _rounding(
+    "ceil", "The smallest whole number not below ``x``, element by element.", run=np.ceil, code="ceil({0})"
 )
-rint = elementwise(
+rint = _rounding(
     "rint",
     "The nearest whole number, the even one of two that are equally near, element by element.",
     run=np.rint,
     code="rint({0})",
-    dtypes=FLOAT_DTYPES,
-    simplifications=lambda rules: (rules.merge_idempotent,),
 )
-round = elementwise(
+round = _rounding(
     "round",
     "The nearest whole number, the even one of two that are equally near, element by element; integers stay as they are.",
     run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
     code="rint({0})",
     dtypes=FLOAT_DTYPES | SIGNED_DTYPES,
-    simplifications=lambda rules: (rules.merge_idempotent,),
 )

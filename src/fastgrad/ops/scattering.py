@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.argument_checks import check_list
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.operand_errors import mixed_dtypes_error
 from fastgrad.core.operation import ALL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation, joint, operation
@@ -245,6 +246,10 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: there are no tensors, an index is negative, or shapes do not fit.
     """
+    for argument, values in (("indices", indices), ("data", data)):
+        check_list("dynamic_stitch", argument, values)
+        if not hasattr(values, "__len__") or isinstance(values, (str, bytes)):
+            raise TypeError(f"dynamic_stitch: Argument `{argument}` must be a list of tensors, got {values!r:.200}.")
     if not data or len(indices) != len(data):
         raise InvalidArgumentError(
             f"dynamic_stitch: indices and data must be lists of one length, not empty; got {len(indices)} and {len(data)}."
@@ -267,7 +272,7 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
         flat_ids.append(reshape(i, shape=(count, 1)))
         flat_xs.append(reshape(x, shape=(count, *slice_shape)))
     positions = concat(*flat_ids, axis=0)
-    length = int(positions.numpy().max(initial=-1)) + 1
+    length = int(positions._elements().max(initial=-1)) + 1
     zeros_tensor = constant_tensor(np.zeros((length, *slice_shape), xs[0]._array.dtype))
     return _update(zeros_tensor, positions, concat(*flat_xs, axis=0), strict=True)
 
@@ -305,7 +310,7 @@ def confusion_matrix(
             f"{list(columns._array.shape)}."
         )
     pairs = TABLE["stack"](rows, columns, axis=1)
-    positions = pairs.numpy()
+    positions = pairs._elements()
     count = (
         int(positions.max(initial=-1)) + 1
         if num_classes is None

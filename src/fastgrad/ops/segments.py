@@ -130,11 +130,11 @@ def _run_segment_prod(data: np.ndarray, ids: np.ndarray, num_segments: int) -> n
 
 
 def _make_extreme_run(name: str, ufunc: Any) -> Any:
-    def run(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
+    def segment_extremes(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
         out = np.full((num_segments, *data.shape[ids.ndim :]), empty, data.dtype)
         return reduce_rows(ufunc, out, *_checked_rows(data, ids, num_segments, name))
 
-    return run
+    return segment_extremes
 
 
 # ---- rows of the table -----------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_mean"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
-    return total / _rows_per_segment(total, segment_ids, num_segments)
+    return total / _rows_per_segment(total, segment_ids)
 
 
 def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -323,10 +323,10 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_sqrt_n"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
-    return total / TABLE["sqrt"](_rows_per_segment(total, segment_ids, num_segments))
+    return total / TABLE["sqrt"](_rows_per_segment(total, segment_ids))
 
 
-def _rows_per_segment(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
+def _rows_per_segment(total: Tensor, segment_ids: Any) -> Tensor:
     """The number of rows of each id, at least 1, in a shape that broadcasts with ``total``."""
     ids = tensor_of(segment_ids)
     ones = constant_tensor(np.ones(ids._array.shape, total._array.dtype))
@@ -406,5 +406,5 @@ def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor
     x, ids, count = _checked_sorted_ids("segment_mean", data, segment_ids)
     _unsorted_segment_sum.check_dtype(x._array)
     total = _unsorted_segment_sum(x, ids, num_segments=count)
-    mean = total / _rows_per_segment(total, ids, count)
+    mean = total / _rows_per_segment(total, ids)
     return mean if mean.dtype is x.dtype else TABLE["cast"](mean, dtype=x.dtype.name)

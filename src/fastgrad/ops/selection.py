@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
@@ -43,9 +43,9 @@ _true_positions = operation(
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
     launches=launches_from("movement.selecting", "positions_launches"),
     result=lambda condition: ArraySpec((None, len(condition.shape)), np.dtype(np.int64)),
+    result_size=np.count_nonzero,
+    result_size_launches=launches_from("movement.selecting", "positions_count_launches"),
 )
-_true_positions.count = np.count_nonzero
-_true_positions.count_launches = launches_from("movement.selecting", "positions_count_launches")
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
@@ -160,7 +160,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     if num_partitions > _MAX_PARTITIONS:
         raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
     if shape[: len(ids_shape)] != ids_shape:
-        raise InvalidArgumentError(
+        raise InvalidValueError(
             f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
             f"partitions.shape = {list(ids_shape)}."
         )

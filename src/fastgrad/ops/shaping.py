@@ -171,7 +171,7 @@ _bitcast_operation = operation(
     "bitcast",
     Form.EXTERN,
     run=_run_bitcast,
-    launches=launches_from("runtime.moving", "bitcast_launches"),
+    launches=launches_from("runtime.copies_and_jumps", "bitcast_launches"),
     batched=leading_axes_rule,
     result=_bitcast_result,
 )
@@ -283,11 +283,11 @@ _broadcast_to_operation = operation(
     run=broadcast_view_or_small_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: single_result_layouts(layouts.broadcast(layout, given, shape)),
+    is_broadcast=True,
     batched=lambda name, rows, x, shape: call_operation(name, pad_rank(x, len(shape)), shape=(rows, *shape)),
     simplifications=lambda rules: (rules.drop_inner_operation("broadcast_to"), rules.remove_if_type_unchanged),
     transposed=lambda perm, given, shape: {"shape": permuted_back(shape, perm)} if len(given) == len(shape) else None,
 )
-_broadcast_to_operation.is_broadcast = True
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:

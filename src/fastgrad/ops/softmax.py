@@ -25,17 +25,17 @@ from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from, make_kern
 def _kernels_over_rows(name: str) -> dict[str, Any]:
     """Returns the ``run`` and ``launches`` of softmax or a related operation over the last axis."""
 
-    def run(*arrays: np.ndarray) -> np.ndarray:
+    def run_over_rows(*arrays: np.ndarray) -> np.ndarray:
         first = arrays[0]
         if first.dtype not in KERNEL_FLOATS:
-            return through_float32(run, arrays)
+            return through_float32(run_over_rows, arrays)
         out = np.empty(first.shape, first.dtype)
         columns = first.shape[-1]
         rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL_NANOSECONDS * columns
         call_eagerly(getattr(kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
         return out
 
-    return {"run": run, "launches": launches_from("reduction.softmax", f"{name}_launches")}
+    return {"run": run_over_rows, "launches": launches_from("reduction.softmax", f"{name}_launches")}
 
 
 def _strided_kernels(name: str) -> dict[str, Any]:

@@ -315,9 +315,9 @@ _unique_operation = operation(
     run=_run_unique,
     launches=launches_from("movement.selecting", "distinct_launches"),
     result=_unique_result,
+    result_size=lambda x, out_idx: len(_run_unique(x, out_idx)[0]),
+    result_size_launches=launches_from("movement.selecting", "distinct_count_launches"),
 )
-_unique_operation.count = lambda x, out_idx: len(_run_unique(x, out_idx)[0])
-_unique_operation.count_launches = launches_from("movement.selecting", "distinct_count_launches")
 
 
 def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:

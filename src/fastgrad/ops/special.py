@@ -167,12 +167,12 @@ expint = _special_operation(
 def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
     fresnel_integrals = from_scipy("fresnel")
 
-    def run(x: np.ndarray) -> Any:
+    def fresnel_integral(x: np.ndarray) -> Any:
         if x.dtype.itemsize > 2:
             return fresnel_integrals(x)[which]
         return np.asarray(fresnel_integrals(x.astype(np.float32))[which]).astype(x.dtype)
 
-    return run
+    return fresnel_integral
 
 
 fresnel_cos = _special_operation(

@@ -61,7 +61,7 @@ def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, diviso
 def reduce_by_kernels(
     launches: Callable[..., Launches | None], x: np.ndarray, axes: tuple[int, ...], keepdims: bool, *numbers: int
 ) -> np.ndarray | None:
-    """Reduces ``x`` by kernels.
+    """Reduces the axes `axes` of the array `x` by the kernels of `launches`.
 
     Args:
         launches: returns the launches, or None, from a dtype, the number of elements before, on and after the reduced

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import as_python_ints
@@ -17,10 +18,6 @@ Padding = tuple[tuple[int, int], ...]
 
 DATA_FORMATS_BY_RANK = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
 """The data formats with channels last and channels first, by the number of spatial dimensions."""
-
-
-class WindowError(InvalidArgumentError, ValueError):
-    """A window is larger than its input; TensorFlow raises the first base class eagerly, the second while it traces."""
 
 
 # ---- reading arguments -------------------------------------------------------------------------------
@@ -128,14 +125,14 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
     """The number of windows along each spatial dimension.
 
     Raises:
-        WindowError: a window is larger than the padded input.
+        InvalidValueError: a window is larger than the padded input.
     """
     counts = []
     for size, width, stride, pair, dilation in zip(sizes, kernel, strides, padding, dilations, strict=True):
         reach = (width - 1) * dilation + 1
         room = size + sum(pair) - reach
         if room < 0 and (size or room + stride < 0):  # an empty input with padding="SAME" has no window
-            raise WindowError(
+            raise InvalidValueError(
                 f"{name}: Computed output size would be negative: a window of {reach} does not fit into an input of "
                 f"{size + sum(pair)} [input_size: {size}, padding: {pair}, effective_filter_size: {reach}, stride: {stride}]. "
                 f"padding='SAME' makes room for it."

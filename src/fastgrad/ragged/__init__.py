@@ -1,5 +1,6 @@
 """Tensors whose rows have different lengths (``tf.ragged``)."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.ragged import overrides as _overrides  # noqa: F401  # registers ragged implementations of public functions
 from fastgrad.ragged.array_ops import boolean_mask as boolean_mask
 from fastgrad.ragged.array_ops import stack as stack
@@ -12,8 +13,4 @@ from fastgrad.ragged.partition import segment_ids_to_row_splits as segment_ids_t
 from fastgrad.ragged.ragged_tensor import RaggedTensor as RaggedTensor
 from fastgrad.ragged.spec import RaggedTensorSpec as RaggedTensorSpec
 
-
-def __getattr__(name: str) -> object:
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.ragged", name, sorted(globals()))
+__getattr__, __dir__ = _namespace_hooks("tf.ragged", globals())

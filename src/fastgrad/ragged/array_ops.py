@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import overrides
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
@@ -37,6 +38,8 @@ def as_tensor_or_ragged(value: Any) -> Any:
 
 def checked_axis(axis: Any, rank: int, name: str) -> int:
     """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
+    if axis is None:
+        raise TypeError(f"{name}: axis must be an int, got None.")
     axis_number = as_python_int(axis, f"{name}: axis")
     if not -rank <= axis_number < rank:
         raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
@@ -185,7 +188,7 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
     if not mask_tensor.shape.rank:
         raise ValueError("boolean_mask: mask cannot be scalar.")
     if mask_tensor.shape.rank > x.shape.rank:
-        raise ValueError(
+        raise InvalidValueError(
             f"boolean_mask: Shapes {x.shape} and {mask_tensor.shape} are incompatible: mask has a higher rank."
         )
     return _apply_mask(x, mask_tensor)

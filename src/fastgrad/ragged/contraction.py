@@ -40,7 +40,7 @@ def _matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
         return contraction.matmul(_as_dense_matrix(a), _as_dense_matrix(b), **options)
     if rank > 3:
         a, b = _as_ragged_batches(a), _as_ragged_batches(b)
-        _check_equal_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
+        _check_equal_batches(a.row_lengths()._elements().tolist(), b.row_lengths()._elements().tolist())
         return a._with(_matmul(a.values, b.values, options))
     _check_equal_batches(row_count(a), row_count(b))
     products = [
@@ -71,6 +71,6 @@ def _as_dense_matrix(x: Any) -> Tensor:
     if matrix._array.size != x.flat_values._array.size:
         raise InvalidArgumentError(
             "matmul: The matrices in `a` and `b` may not be ragged in their innermost dimension, "
-            f"got rows of {x.row_lengths().numpy().tolist()} elements."
+            f"got rows of {x.row_lengths()._elements().tolist()} elements."
         )
     return matrix

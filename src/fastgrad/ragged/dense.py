@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import overrides
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -114,13 +115,15 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
             f"default_value must be of lower rank."
         )
     rank = ragged.ragged_rank + flat.ndim
-    sizes = TensorShape(None if shape is None else shape.numpy().tolist() if isinstance(shape, Tensor) else shape)
+    sizes = TensorShape(None if shape is None else shape._elements().tolist() if isinstance(shape, Tensor) else shape)
     target_sizes: list[int | None] = [None] * rank if sizes.rank is None else list(sizes)
     if len(target_sizes) != rank:
-        raise ValueError(f"to_tensor: shape {sizes} has not the rank of the tensor, {ragged.shape}.")
+        raise InvalidValueError(f"to_tensor: shape {sizes} has not the rank of the tensor, {ragged.shape}.")
     for size, inner_size in zip(target_sizes[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
         if size not in (None, -1, inner_size):
-            raise ValueError(f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}.")
+            raise InvalidValueError(
+                f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}."
+            )
     return _padded_rows(
         ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in target_sizes]
     )

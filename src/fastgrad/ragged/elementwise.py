@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.indexing import gather
@@ -49,7 +50,7 @@ def _broadcast_rows(x: RaggedTensor, rows: int) -> RaggedTensor:
 
 def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
     if len({x.ragged_rank for x in ragged}) > 1:
-        raise InvalidArgumentError(
+        raise InvalidValueError(
             f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: the operands have different ragged dimensions."
         )
     for level in zip(*[x.nested_row_splits for x in ragged], strict=True):

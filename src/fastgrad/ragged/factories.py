@@ -82,7 +82,7 @@ def constant(
             raise TypeError(f"ragged.constant: elements of shape {flat.shape} do not have the inner_shape of {shape}.")
         flat = reshape(flat, shape)
     elif not flat._array.size and element_depth is None and list_depth > ragged_rank + 1:
-        flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (list_depth - ragged_rank - 1)))
+        flat = constant_tensor(flat._elements().reshape(len(values), *[0] * (list_depth - ragged_rank - 1)))
     result: Any = flat
     for splits in reversed(nested_splits):
         result = RaggedTensor._of(result, constant_tensor(splits))
@@ -148,7 +148,7 @@ def range(  # TensorFlow's name
         )
     rows = sizes.pop() if sizes else 1
     first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
-    if not step.numpy().all():
+    if not step._elements().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
     # int64, because a difference of int32 numbers may overflow int32.
     span, divisor = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import overrides
+from fastgrad.core.operand_errors import InvalidValueError
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import as_python_int
@@ -108,7 +109,7 @@ def _sliced_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
 def _integer_slice(key: slice) -> slice:
     bounds = [None if bound is None else _index_number(bound) for bound in (key.start, key.stop, key.step)]
     if bounds[2] == 0:
-        raise ValueError("RaggedTensor: slice step cannot be zero.")
+        raise InvalidValueError("RaggedTensor: slice step cannot be zero. Leave it out, or take a step of 1.")
     return slice(*bounds)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core import tensor
 from fastgrad.core.composite import Composite, CompositeOperand, CompositeSpec
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
@@ -33,6 +34,8 @@ class RaggedTensor(Composite):
     ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions, ``values`` is a ``RaggedTensor`` too.
     Operations run on the parts, and recorders record those. ``tf.ragged.constant`` and the ``from_`` methods create it.
     """
+
+    __getattr__ = missing_member_getattr
 
     __slots__ = ("__weakref__", "_row_splits", "_uniform", "_values")
 
@@ -439,7 +442,8 @@ class RaggedTensor(Composite):
 
     def numpy(self) -> np.ndarray:
         """Returns a NumPy array; if row lengths differ, an array of object dtype that holds one array per row."""
-        values = self._values.numpy()
+        values = self._values
+        values = values.numpy() if isinstance(values, RaggedTensor) else values._elements().copy()
         ends = self._row_splits._elements().tolist()
         rows = [values[start:end] for start, end in itertools.pairwise(ends)]
         if not rows:

@@ -92,7 +92,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
             return self._dtype is other.dtype and self._shape.is_compatible_with(other.shape)
         return (
             isinstance(other, RaggedTensorSpec)
-            and self._form() == other._form()
+            and self._identifying_parts() == other._identifying_parts()
             and self._shape.is_compatible_with(other._shape)
         )
 
@@ -105,10 +105,10 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
         shape = self._shape
         for other in others:
-            if not isinstance(other, RaggedTensorSpec) or self._form() != other._form():
+            if not isinstance(other, RaggedTensorSpec) or self._identifying_parts() != other._identifying_parts():
                 return None
             shape = common_shape(shape, other._shape)
-        return RaggedTensorSpec(shape, *self._form())
+        return RaggedTensorSpec(shape, *self._identifying_parts())
 
     def batched(self, size: int | None) -> RaggedTensorSpec:
         """Returns the spec of a batch of ``size`` values of this spec."""
@@ -149,13 +149,13 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
             )
         return converted
 
-    def _form(self) -> tuple[Any, ...]:
+    def _identifying_parts(self) -> tuple[Any, ...]:
         return self._dtype, self._ragged_rank, self._row_splits_dtype
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, RaggedTensorSpec):
             return NotImplemented
-        return self._form() == other._form() and self._shape == other._shape
+        return self._identifying_parts() == other._identifying_parts() and self._shape == other._shape
 
     def __hash__(self) -> int:
         return hash((self._shape, self._ragged_rank))
@@ -167,4 +167,4 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RaggedTensorSpec, (self._shape, *self._form())
+        return RaggedTensorSpec, (self._shape, *self._identifying_parts())

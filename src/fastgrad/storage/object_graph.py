@@ -92,7 +92,7 @@ def named_variables(root_object: Any) -> dict[str, Variable]:
     variables: dict[str, Variable] = {}
     seen_ids: set[int] = set()
 
-    def walk(obj: Any, prefix: str) -> None:
+    def add_variables_below(obj: Any, prefix: str) -> None:
         if id(obj) in seen_ids:
             return
         seen_ids.add(id(obj))
@@ -101,9 +101,9 @@ def named_variables(root_object: Any) -> dict[str, Variable]:
                 seen_ids.add(id(variable))
                 variables[prefix + name] = variable
         for name, child in children_with_variables(obj).items():
-            walk(child, f"{prefix}{name}/")
+            add_variables_below(child, f"{prefix}{name}/")
 
-    walk(root_object, "")
+    add_variables_below(root_object, "")
     return variables
 
 
@@ -188,6 +188,6 @@ def mismatch_messages(variables: dict[str, Variable], values: dict[str, np.ndarr
             )
         elif value.dtype != variable._array.dtype:
             messages.append(
-                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}."
+                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable._dtype.name}."
             )
     return messages

@@ -160,7 +160,7 @@ class Restoration:
         with parser_errors_as_one(self._source, "checkpoint of this program"):
             restore_states(states)
         for path, value in values.items():
-            variables[path].assign(value)
+            variables[path]._restore_value(value)
             variables[path]._restored = self.order
         self._bound.update({node: weakref.ref(obj) for node, (obj, _) in matched.items()})
         for node, sources in matched_sources:

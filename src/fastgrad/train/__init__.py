@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.train.checkpoint import Checkpoint as Checkpoint
 from fastgrad.train.checkpoint_manager import CheckpointManager as CheckpointManager
 from fastgrad.train.checkpoint_state import get_checkpoint_state as get_checkpoint_state
@@ -31,10 +32,11 @@ _LAZY_OPTIMIZER_NAMES = frozenset(
 def __getattr__(name: str) -> _Any:
     if name in _LAZY_OPTIMIZER_NAMES:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
-    from fastgrad.core.names import missing_name_error
-
-    raise missing_name_error("tf.train", name, __dir__())
+    return _missing(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_OPTIMIZER_NAMES})
+    return sorted({*_present(), *_LAZY_OPTIMIZER_NAMES})
+
+
+_missing, _present = _namespace_hooks("tf.train", globals())

@@ -13,7 +13,7 @@ from fastgrad.core.argument_checks import checked_path
 from fastgrad.core.replicas import ALONE, ReplicaGroup, replica_group, replicas
 from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
-from fastgrad.ops.replica_messages import average_on_read, gathered, is_summed, run_on_first_replica, sum_over_replicas
+from fastgrad.ops.replica_messages import average_on_read, common_values, run_on_first_replica
 from fastgrad.storage.damaged_file import parser_errors_as_one
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import (
@@ -116,17 +116,17 @@ class Checkpoint:
     def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Returns the values by their names in the file, and the object graph as JSON."""
         graph, group = object_graph(*self._roots()), self._replica_group()
-        average_on_read(group, [obj for obj in graph.objects if isinstance(obj, Variable)])
+        variables = [obj for obj in graph.objects if isinstance(obj, Variable)]
+        average_on_read(group, variables)
         values: dict[str, np.ndarray] = {}
-        for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
-            if isinstance(obj, Variable):
-                values[name] = obj._value_to_save()
-                if group.size > 1 and is_summed(obj):
-                    values[name] = sum_over_replicas(gathered(group, values[name], "a checkpoint"))
-            elif hasattr(obj, "saves_state"):
-                for part, value in obj.state().items():
-                    node.values[part] = f"{name}/{part}"
-                    values[node.values[part]] = value
+        with common_values(group, variables, purpose="a checkpoint"):
+            for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
+                if isinstance(obj, Variable):
+                    values[name] = obj._value_to_save()
+                elif hasattr(obj, "saves_state"):
+                    for part, value in obj.state().items():
+                        node.values[part] = f"{name}/{part}"
+                        values[node.values[part]] = value
         return values, {_OBJECT_GRAPH_KEY: json.dumps(graph.nodes, separators=(",", ":"))}
 
     def write(self, file_prefix: Any, options: Any = None) -> str:
@@ -203,10 +203,6 @@ class Checkpoint:
             nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
-        if self._replica_group().rank:  # the first replica continues the sums of all of them
-            for obj in object_graph(*self._roots()).objects:
-                if isinstance(obj, Variable) and is_summed(obj) and restoration.has_bound(obj):
-                    obj.assign(np.zeros(obj.shape, obj.dtype.numpy))
         return LoadStatus(self, restoration)
 
     def restore(self, save_path: Any, options: Any = None) -> LoadStatus:

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.core.operation import TABLE
 from fastgrad.ops.attention import attention
 from fastgrad.ops.batching import batching_rule_of
-from tests.compiler.test_replay import with_gradient
+from tests.compiler.recorded import with_gradient
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 
@@ -34,6 +34,7 @@ def row_by_row(function, *tensors):
     return [np.stack(column) for column in zip(*found, strict=True)]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("differentiated", [False, True])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_of_the_table(name, differentiated):
@@ -63,7 +64,7 @@ def test_samples_of_the_table(name, differentiated):
 
 def test_every_row_of_the_table_has_a_rule_or_a_reason():
     assert sorted(
-        name for name, row in TABLE.items() if batching_rule_of(row) is None and not row.is_collective
+        name for name, row in TABLE.items() if batching_rule_of(row) is None and not row.lowering.is_collective
     ) == sorted(" ".join(WITHOUT.values()).split())
 
 

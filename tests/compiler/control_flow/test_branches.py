@@ -63,6 +63,51 @@ def test_structures_of_branches():
     check_replays(program, (UP, A), (DOWN, A), expect=(1, 0, 0))
 
 
+ONE, TWO = (lambda: tf.constant(1.0)), (lambda: tf.constant(2))
+
+
+@pytest.mark.parametrize(
+    ("branches", "error", "texts"),
+    [
+        ((ONE, TWO), TypeError, "int32 and float32"),
+        ((lambda: 1.0, lambda: 2), TypeError, "int32 and float32"),
+        ((lambda: (ONE(),), ONE), TypeError, r"float32 and \('float32',\)"),
+        ((lambda: [ONE()], lambda: (ONE(),)), TypeError, r"\('float32',\) and \['float32'\]"),
+        ((lambda: {"a": ONE()}, lambda: {"b": ONE()}), TypeError, "{'b': 'float32'} and {'a': 'float32'}"),
+        ((lambda: (ONE(), ONE()), lambda: (ONE(),)), TypeError, "'float32', 'float32'"),
+        ((lambda: None, ONE), ValueError, "float32 and None"),
+    ],
+)
+@pytest.mark.parametrize("value", [True, False])
+def test_branches_that_differ_are_refused_in_functions_as_tensorflow_does(branches, error, texts, value):
+    v = tf.Variable(0.0)
+
+    @tf.function
+    def program(p):
+        v.assign_add(1.0)
+        return tf.cond(p, *branches)
+
+    for _ in range(2):
+        with pytest.raises(error, match=f"false_fn and true_fn must return the same structure and dtypes.*{texts}"):
+            program(tf.constant(value))
+    assert float(v) == 0.0, "a call that fails changes nothing"
+    tf.cond(tf.constant(value), *branches)  # eagerly, one of them runs
+
+
+def test_case_and_switch_case_refuse_branches_that_differ():
+    with pytest.raises(TypeError, match="true_fn must return the same structure"):
+        tf.function(lambda p: tf.case([(p, ONE)], default=TWO))(tf.constant(True))
+    with pytest.raises(TypeError, match=r"branches\[0\] and branches\[2\] must return the same structure"):
+        tf.function(lambda i: tf.switch_case(i, [ONE, ONE, TWO]))(tf.constant(1))
+
+
+def test_branches_of_other_shapes_are_ways_of_one_function():
+    program = tf.function(lambda p: tf.cond(p, lambda: tf.zeros([2]), lambda: tf.ones([3])))
+    for _ in range(3):
+        assert program(tf.constant(True)).shape == (2,)
+        assert program(tf.constant(False)).shape == (3,)
+
+
 def test_state_of_branches():
     v, n = tf.Variable(A), tf.Variable(0)
 
@@ -131,9 +176,6 @@ def test_what_cannot_be_a_branch_is_a_guard():
     def other_shapes(p, x):
         return tf.cond(p > 0.0, lambda: x, lambda: tf.concat([x, x], 0))
 
-    def other_types(p, x):
-        return tf.cond(p > 0.0, lambda: x, lambda: tf.cast(x, tf.float32))
-
     def fails(p, x):
         return tf.cond(p > 0.0, lambda: x, lambda: tf.matmul(x, x))
 
@@ -148,7 +190,7 @@ def test_what_cannot_be_a_branch_is_a_guard():
 
         return tf.cond(p > 0.0, layer, lambda: x)
 
-    for program in (other_shapes, other_types, fails, makes):
+    for program in (other_shapes, fails, makes):
         assert kinds(recorded(program, UP, A)) == (0, 0, 1), program.__name__
     assert kinds(recorded(makes, UP, A)) == (1, 0, 0)
     assert kinds(recorded(looks, UP, A)) == (1, 0, 1)

@@ -312,7 +312,7 @@ def test_recordings_of_the_same_loop_are_ways_of_one_program():
         for p in (UP, DOWN):
             found = compiled(tf.constant(p), tf.constant(3), tf.constant(A))
             np.testing.assert_allclose(found, program(tf.constant(p), tf.constant(3), tf.constant(A)), rtol=1e-12)
-    assert "2 recorded ways, 1 program:" in compiled.report()
+    assert "2 traces, 1 program:" in compiled.report()
 
 
 def test_loops_of_other_constants_are_others():

@@ -16,7 +16,7 @@ from fastgrad.core.deferral import DeferredArray, deferred, zeros
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import ArraySpec, fits, specs_of
 from fastgrad.core.tensor import Tensor
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 F64 = np.dtype(np.float64)
 X = np.arange(6.0).reshape(2, 3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.dispatch.captures import Captures
 
 X = np.float32(1.0)
 
@@ -600,3 +601,61 @@ def test_getattr_takes_any_text(name):
     assert [float(function(tf.constant(3.0))) for _ in range(3)] == [6.0] * 3
     setattr(held, name, 5.0)
     assert float(function(tf.constant(3.0))) == 15.0, "a change of the attribute is seen"
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+
+def rebound_names():
+    """Pairs of a function that reads a name, and a function that gives the name another value."""
+    config, slotted, odd = Config(extra=2.0), Slotted(), Config()
+    slotted.value, odd.__dict__["class"] = "text", 1
+    cell, inner_cell, variable, alive = -0.0, 3, tf.Variable(1.0), Config()
+    pointer = weakref.ref(alive)
+
+    def inner():
+        return inner_cell
+
+    def set_cell(value):
+        nonlocal cell
+        cell = value
+
+    def set_inner(value):
+        nonlocal inner_cell
+        inner_cell = value
+
+    def set_variable(value):
+        nonlocal variable
+        variable = value
+
+    def set_pointer(value):
+        nonlocal pointer
+        pointer = value
+
+    return {
+        "global": (lambda: X, lambda: globals().update(X=np.float32(1.0))),
+        "attribute": (lambda: config.rate, lambda: setattr(config, "rate", 3.0)),
+        "deleted attribute": (lambda: config.extra, lambda: vars(config).pop("extra")),
+        "slot": (lambda: slotted.value, lambda: setattr(slotted, "value", "other")),
+        "keyword": (lambda: getattr(odd, "class"), lambda: setattr(odd, "class", True)),
+        "sign of zero": (lambda: cell, lambda: set_cell(0.0)),
+        "cell of another function": (lambda: inner() + 1, lambda: set_inner(3.0)),
+        "variable": (lambda: variable, lambda: set_variable(tf.Variable(1.0))),
+        "weak reference": (lambda: pointer, lambda: set_pointer(weakref.ref(config))),
+    }
+
+
+@pytest.mark.parametrize("name", list(rebound_names()))
+def test_the_check_and_the_messages_agree_on_what_has_changed(name, monkeypatch):
+    monkeypatch.setitem(globals(), "X", X)
+    read, rebind = rebound_names()[name]
+    captures = Captures(read, {}, [])
+    assert captures.are_unchanged([])
+    assert captures.changed_values() == {}
+    assert captures.first_change() is None
+    rebind()
+    assert not captures.are_unchanged([])
+    assert len(captures.changed_values()) == 1
+    assert captures.first_change()[0] in captures.changed_values()
+    assert captures.keeps_replaced_variable_alive() == (name == "variable")

@@ -11,6 +11,18 @@ import fastgrad as tf
 X = np.random.default_rng(0).normal(size=(11, 3)).astype(np.float32)
 
 
+def test_a_body_that_reads_a_set_runs_in_python():
+    @tf.function
+    def total(dataset, v):
+        sizes = {1, 2}
+        for x in dataset:
+            v.assign_add(tf.reduce_sum(x) * len(sizes))
+        return v.read_value()
+
+    v = tf.Variable(0.0)
+    np.testing.assert_allclose(total(batches(), v), 2 * X.sum(), rtol=1e-5)
+
+
 def batches(size=2):
     return tf.data.Dataset.from_tensor_slices(X).batch(size)
 

@@ -49,8 +49,8 @@ def called(calls):
 def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
     step, lock = called(calls), locking.recording_lock.lock
     with monkeypatch.context() as context:
-        context.setattr(step, "_entry", lambda args, kwargs: CALL_CHANGED)
-        context.setattr(step, "_recent", ())
+        context.setattr(step._state, "entry", lambda args, kwargs: CALL_CHANGED)
+        context.setattr(step._state, "recent", ())
         context.setattr(locking.recording_lock, "lock", Interrupted(lock))
         with pytest.raises(KeyboardInterrupt):
             step(tf.constant(1.0))

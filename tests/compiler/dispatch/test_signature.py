@@ -40,8 +40,11 @@ def test_an_argument_without_a_hash_is_refused(value, nested):
     runs = []
     function = tf.function(lambda x, s: runs.append(1) or x)
     for _ in range(2):
-        with pytest.raises(TypeError, match=r"Could not generate a generic TraceType for the argument .s.*Pass a list"):
+        with pytest.raises(
+            TypeError, match=r"Could not generate a generic TraceType for the argument .s.*Pass a list"
+        ) as refusal:
             function(tf.constant(1.0), nested(value))
+        assert refusal.type is TypeError
     assert not runs
 
 

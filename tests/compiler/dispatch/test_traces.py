@@ -56,7 +56,7 @@ def test_each_number_of_trips_of_a_python_loop_is_a_way_of_one_program():
             arguments = tf.constant(n), tf.constant([0.5, 2.0])
             np.testing.assert_allclose(compiled(*arguments), program(*arguments), rtol=1e-6)
     assert compiled.cache_info().recordings == 4
-    assert "4 recorded ways, 1 program:" in compiled.report()
+    assert "4 traces, 1 program:" in compiled.report()
 
 
 def test_a_warning_says_what_to_write_for_loops_over_numbers_that_tensors_hold():

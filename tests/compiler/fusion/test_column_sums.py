@@ -12,7 +12,7 @@ from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.kernels.runtime.thread_pool import compute_pool
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)
 BOTH = [np.float32, np.float64]

@@ -14,28 +14,9 @@ from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
-from tests.compiler.test_replay import record
+from tests.compiler.fusion.awkward_numbers import AWKWARD
+from tests.compiler.recorded import record
 
-AWKWARD = [
-    np.nan,
-    np.inf,
-    -np.inf,
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    0.5,
-    -0.75,
-    2.0,
-    3.5,
-    -6.0,
-    6.0,
-    7.25,
-    30.0,
-    -30.0,
-    1e-30,
-    -1e30,
-]
 FLOATS = ["float32", "float64"]
 
 
@@ -43,9 +24,14 @@ def rows_of(dtypes, output):
     """The rows with an expression for inputs of these dtypes, whose result has the dtype ``output``."""
     found = []
     for name, row in TABLE.items():
-        if row.form is not Form.ELEMENTWISE or row.code is None or name == "cast" or dtypes[0] not in row.dtypes:
+        if (
+            row.form is not Form.ELEMENTWISE
+            or row.lowering.code is None
+            or name == "cast"
+            or dtypes[0] not in row.dtypes
+        ):
             continue
-        inputs = 1 + ("{1}" in row.code) + ("{2}" in row.code)
+        inputs = 1 + ("{1}" in row.lowering.code) + ("{2}" in row.lowering.code)
         if inputs == len(dtypes) and scalar_code(name, ["x"] * inputs, dtypes, output, {}) is not None:
             found.append(row)
     return found

@@ -11,7 +11,7 @@ from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)
 

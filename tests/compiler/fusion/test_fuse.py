@@ -9,7 +9,7 @@ from fastgrad.compiler.fusion.group import MOST_GROUP_STEPS
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.pipeline import simplified
 from tests.compiler.passes.programs import assert_does_the_same, names, record
-from tests.compiler.test_replay import with_gradient
+from tests.compiler.recorded import with_gradient
 from tests.ops.samples import SAMPLES
 
 X = np.linspace(-1.5, 2.0, 12).reshape(3, 4)

@@ -15,7 +15,7 @@ from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs.program import Program
 from fastgrad.core.operation import TABLE
 from fastgrad.kernels.runtime.launch import run_launches
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 DTYPES = ["bool", "int8", "int16", "float32", "int64", "complex64", "complex128"]
 
@@ -25,7 +25,7 @@ def assert_moves(row, *arrays, shares=1, **attributes):
     arrays = [np.asarray(array) for array in arrays]
     wanted = row.run(*arrays, **attributes)
     wanted = wanted if type(wanted) is tuple else (wanted,)
-    found = row.launches(arrays, wanted, **attributes)
+    found = row.lowering.launches(arrays, wanted, **attributes)
     assert found is not None
     if found.alias:
         np.testing.assert_array_equal(wanted[0].ravel(), arrays[0].ravel()[: wanted[0].size])
@@ -89,7 +89,7 @@ def test_any_cut_into_shares(shares):
 
 def test_strings_have_no_kernels():
     x = np.array([b"a", b"b"], object)
-    assert TABLE["reverse"].launches((x,), (x,), axes=(0,)) is None
+    assert TABLE["reverse"].lowering.launches((x,), (x,), axes=(0,)) is None
 
 
 @st.composite

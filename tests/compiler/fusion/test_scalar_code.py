@@ -12,8 +12,8 @@ from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.core.operation import HALF_DTYPES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
-from tests.compiler.fusion.test_emit import AWKWARD
-from tests.compiler.test_replay import record
+from tests.compiler.fusion.awkward_numbers import AWKWARD
+from tests.compiler.recorded import record
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 INTEGERS = [f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)]
@@ -64,7 +64,7 @@ def kinds_of(row, dtype):
         return (dtype, BOOL)
     if row.name == "add_n":
         return (dtype,) * 3
-    two = row.code is not None and "{1}" in row.code
+    two = row.lowering.code is not None and "{1}" in row.lowering.code
     return (dtype,) * (2 if two or row.name in {"left_shift", "right_shift", "leaky_relu_gradient"} else 1)
 
 
@@ -207,6 +207,7 @@ def assert_same(name, found, wanted):
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS, *FLOATS])
 def test_rows_at_awkward_numbers(dtype):
     number = tf.as_dtype(dtype).numpy

@@ -11,7 +11,7 @@ from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.core.operation import TABLE
 from fastgrad.kernels.runtime.launch import run_launches
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 from tests.kernels.in_place import written_over
 
 

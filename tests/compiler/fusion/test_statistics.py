@@ -9,7 +9,7 @@ from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.batch_moments import batch_moments
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
-from tests.compiler.test_replay import record as record_and_run
+from tests.compiler.recorded import record as record_and_run
 
 
 def record(function, *arrays):

@@ -9,7 +9,7 @@ from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 RNG = np.random.default_rng(0)
 

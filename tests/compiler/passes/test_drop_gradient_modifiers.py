@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.control_flow.explicit_state import explicit_state, state_of
+from fastgrad.compiler.control_flow.explicit_state import state_of, with_explicit_state
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.drop_gradient_modifiers import drop_gradient_modifiers
@@ -20,7 +20,7 @@ def test_reads_after_assignments_are_what_was_assigned():
         return v * x
 
     graph = record(program, X)
-    graph = explicit_state(graph, 1, state_of(graph))
+    graph = with_explicit_state(graph, 1, state_of(graph))
     validate(graph)
     dropped = drop_gradient_modifiers(graph)
     validate(dropped)

@@ -14,7 +14,7 @@ from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
 from fastgrad.ops.normalization import layer_normalization
 from tests.compiler.passes.programs import bits, history, operations, record
-from tests.compiler.programs import test_pipeline
+from tests.compiler.programs import drawn_programs
 
 WIDTH, ROWS, LAYERS = 16, 64, 6
 
@@ -209,13 +209,13 @@ def test_functions_upon_functions_are_kept():
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(test_pipeline.CHOICES, st.integers(0, 10))
+@given(drawn_programs.CHOICES, st.integers(0, 10))
 def test_programs_by_chance(choices, seed):
-    program = test_pipeline.Program(choices, seed)
+    program = drawn_programs.Program(choices, seed)
     rng = np.random.default_rng(seed)
     shapes = ((2, 3), (3, 3), (3,), (2, 3, 4))
-    replays = [[rng.choice(test_pipeline.SPECIAL, shape) for shape in shapes] for _ in range(2)]
-    graph = record(test_pipeline.gradients_of(program), *replays[0])
+    replays = [[rng.choice(drawn_programs.SPECIAL, shape) for shape in shapes] for _ in range(2)]
+    graph = record(drawn_programs.gradients_of(program), *replays[0])
     with pytest.MonkeyPatch.context() as patch:
         for name in ("LEAST_PEAK_BYTES", "LEAST_REUSE_DISTANCE_IN_VALUE_SIZES", "SCARCE_MEMORY_SHARE_OF_PEAK"):
             patch.setattr(rematerialize, name, 0)
@@ -229,7 +229,7 @@ def test_the_time_is_linear_in_the_number_of_nodes(monkeypatch):
         monkeypatch.setitem(globals(), "LAYERS", layers)
         graph = simplified(record(gradients_of_network(LAYERS_BY_NAME["gelu of a layer normalization"]), *batches()[0]))
         fused = fuse(graph)
-        return test_pipeline.calls_per_node(lambda graph: rematerialize.rematerialize(graph, fused), graph)
+        return drawn_programs.calls_per_node(lambda graph: rematerialize.rematerialize(graph, fused), graph)
 
     monkeypatch.setattr(rematerialize, "LEAST_PEAK_BYTES", 1)
     assert costs(120) <= 1.1 * costs(12)

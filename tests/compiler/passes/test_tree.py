@@ -6,10 +6,10 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import NotOneTree, tree_of
+from fastgrad.compiler.passes.tree import UnmergeableTracesError, tree_of
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 
 def replayed(function, inputs, variables=()):
@@ -102,7 +102,7 @@ def test_ints_and_branches_within_branches(kind):
     program, recordings = replayed(step, numbers(120, -3, 3))
     assert 5 <= recordings <= 20
     for part in program.tree.parts():
-        assert (part.leaf is None) == bool(part.ways)
+        assert (part.leaf is None) == bool(part.successors)
 
 
 def test_all_that_has_kernels_is_one_call():
@@ -165,13 +165,13 @@ def test_recordings_that_part_before_a_guard_are_no_tree():
         return y if x[0] > 0.0 else -y
 
     graphs = [record(step, np.array([value, 1.0]))[0] for value in (1.0, -1.0)]
-    with pytest.raises(NotOneTree):
+    with pytest.raises(UnmergeableTracesError):
         Program(*graphs)
 
 
 def test_the_same_way_twice_is_no_tree():
     graphs = [record(lambda x: x + 1.0 if x[0] > 0.0 else x, np.array([value, 1.0]))[0] for value in (1.0, 2.0)]
-    with pytest.raises(NotOneTree):
+    with pytest.raises(UnmergeableTracesError):
         tree_of(graphs)
 
 

@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs.program import Program
 from tests.compiler.passes.programs import bits
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 X = np.linspace(-1.0, 2.0, 24, dtype=np.float32).reshape(2, 3, 4)
 W = np.linspace(0.5, 1.5, 24, dtype=np.float32).reshape(4, 6)

@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.programs.aliasing import HOST_KERNEL_COMPILER, check_no_overlap, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanent, InPython
+from fastgrad.compiler.programs.buffers import Action, AsPythonObject, InArena, InCallerArray, InPermanent
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
@@ -21,7 +21,7 @@ NODE = Node(
 
 
 def checked(inputs, outputs, in_place=()):
-    places = [[InPython() if at is None else InArena(at) for at in offsets] for offsets in (inputs, outputs)]
+    places = [[AsPythonObject() if at is None else InArena(at) for at in offsets] for offsets in (inputs, outputs)]
     check_no_overlap(NODE, Launches((), in_place=in_place), *places)
 
 

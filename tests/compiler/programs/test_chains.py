@@ -13,7 +13,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import compute_pool
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 
 def network(width, layers):
@@ -38,7 +38,8 @@ def chains_in(program):
     """For each chain how many steps it has and how many shares."""
     made = frame.Frame(program.plan)
     count = made.steps[-1].stop
-    table = made.words[driver.HEADER_WORDS :][: driver.STEP_WORDS * count].reshape(count, driver.STEP_WORDS)
+    start = (made.words[driver.STEPS] - made.words.ctypes.data) // 8
+    table = made.words[start:][: driver.STEP_WORDS * count].reshape(count, driver.STEP_WORDS)
     return [(int(row[5]), int(row[3])) for row in table if row[5] > 1]
 
 

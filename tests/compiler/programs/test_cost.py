@@ -3,12 +3,12 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, native_work_of
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.programs.replay_writer import driver_functions_of
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, continue_on_free_pool
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 
 def plan_of(rows):
@@ -17,7 +17,7 @@ def plan_of(rows):
 
 
 def test_steps_and_their_time():
-    small, large = work_of(plan_of(8)), work_of(plan_of(512))
+    small, large = native_work_of(plan_of(8)), native_work_of(plan_of(512))
     assert small.steps == large.steps == 2
     assert 0 < small.nanoseconds < MOST_NANOSECONDS_WITH_GIL
     assert small.shared == 0

@@ -16,7 +16,7 @@ import fastgrad as tf
 from fastgrad.compiler.dispatch import cache
 from fastgrad.compiler.fusion import emit, kernel_writer
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 X = np.linspace(0.5, 1.5, 6, dtype=np.float32)
 STEPS = (tf.square, tf.abs, tf.negative, lambda x: x + 1.0)

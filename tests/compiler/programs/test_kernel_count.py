@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 MOST = 9
 
@@ -115,6 +115,7 @@ REDUCTIONS = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), (0, 1), (1, 2)])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reductions_along_any_axes_copy_nothing(name, axis):

@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.programs.profiling import profile
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 
 def program_of_a_step(counts):
@@ -114,7 +114,7 @@ def test_an_update_of_rows_counts_the_rows_that_it_changes(make, tables):
 
     for _ in range(3):
         step(tf.constant(IDS))
-    (tree,) = step._last.ways.trees
+    (tree,) = step.trace_tree.compiled
     rows = profile(tree.program, "step").rows
     update = next(row for row in rows if "apply_update" in row.operations)
     live = ROWS if tables > 1 and "live" in update.operations else 0  # a byte a row

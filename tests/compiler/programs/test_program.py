@@ -16,7 +16,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InvalidArgumentError
 from tests.compiler.passes.programs import bits, names, state_kept
-from tests.compiler.test_replay import record, step_and_state, with_gradient
+from tests.compiler.recorded import record, step_and_state, with_gradient
 from tests.ops.samples import SAMPLES
 
 X = np.linspace(-1.5, 2.0, 12).reshape(3, 4)

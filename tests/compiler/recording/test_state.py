@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.programs.program import Program
-from tests.compiler.test_replay import record
+from tests.compiler.recorded import record
 
 
 def replays(function, first, *others):

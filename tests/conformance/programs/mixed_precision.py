@@ -51,7 +51,7 @@ def _of_layer(tf, layer, x):
         layer.compute_dtype,
         layer.variable_dtype,
         y.dtype.name,
-        [tf.as_dtype(w.dtype).name for w in layer.weights],
+        [w.dtype for w in layer.weights],
         [tf.convert_to_tensor(g).dtype.name for g in gradients],
     ]
 

@@ -1,4 +1,4 @@
-"""Writes docs/conformance.md from the outcomes of the peers' test suites."""
+"""Writes docs/conformance.md and docs/results/conformance.md from the outcomes of the peers' test suites."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ are not part of this project. `tests/conformance/suites` stands in for modules t
 - **passed**: the test passes as it is.
 - **words**: it passes, but for the words of an error's message; the class of the error is right.
 - **set apart**: it needs a name that fastgrad does not have, something private to the peer, graph mode, another backend, or it does
-  not pass on the peer itself. The reasons are listed below.
+  not pass on the peer itself. [results/conformance.md](results/conformance.md) lists the reasons, and counts the tests of each file.
 - **failed**: fastgrad does something else. Each failure has a reason below.
 
 The share is (passed + words) / (passed + words + failed).
+"""
+_RESULTS_INTRODUCTION = """# Conformance: all results
+
+[conformance.md](../conformance.md) says what was run, and what the columns mean.
 """
 
 
@@ -83,14 +87,14 @@ _HEAD = [_row("", "passed", "words", "set apart", "failed", "share"), "| --- | -
 
 
 def write_report(results: dict[str, dict[str, list[str]]], path: Path) -> None:
-    """Writes the page.
+    """Writes the page to read, and the page with all results in the folder ``results`` beside it.
 
     Args:
         results: for each suite, outcome and text of each test.
-        path: the file to write.
+        path: the file of the page to read.
     """
     judged = {suite: _judged(outcomes) for suite, outcomes in results.items()}
-    lines = [_INTRODUCTION, *_HEAD]
+    lines, details = [_INTRODUCTION, *_HEAD], [_RESULTS_INTRODUCTION]
     for suite, tests in judged.items():
         counts = Counter(outcome for outcome, _ in tests.values())
         lines.append(_row(_NAMES[suite], *(counts[kind] for kind in _KINDS), _share(counts)))
@@ -104,12 +108,14 @@ def write_report(results: dict[str, dict[str, list[str]]], path: Path) -> None:
                 reasons[text] += 1
             elif outcome == "failed":
                 failures[text].append(f"{_short(name)} {name.rpartition('::')[2]}")
-        lines += ["", f"## {_NAMES[suite]}: by file", "", *_HEAD]
-        lines += [
-            _row(f"`{file}`", *(counts[kind] for kind in _KINDS), _share(counts)) for file, counts in files.items()
-        ]
-        lines += ["", f"## {_NAMES[suite]}: why tests are set apart", "", _row("reason", "tests"), "| --- | --: |"]
-        lines += [_row(reason, count) for reason, count in _grouped(reasons)]
         lines += ["", f"## {_NAMES[suite]}: failures that are left", "", _row("reason", "tests"), "| --- | --- |"]
         lines += [_row(reason, "; ".join(f"`{name}`" for name in names)) for reason, names in failures.items()]
+        details += ["", f"## {_NAMES[suite]}: by file", "", *_HEAD]
+        details += [
+            _row(f"`{file}`", *(counts[kind] for kind in _KINDS), _share(counts)) for file, counts in files.items()
+        ]
+        details += ["", f"## {_NAMES[suite]}: why tests are set apart", "", _row("reason", "tests"), "| --- | --: |"]
+        details += [_row(reason, count) for reason, count in _grouped(reasons)]
     path.write_text("\n".join(lines) + "\n")
+    (path.parent / "results").mkdir(exist_ok=True)
+    (path.parent / "results" / path.name).write_text("\n".join(details) + "\n")

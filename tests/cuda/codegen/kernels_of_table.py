@@ -19,8 +19,8 @@ from fastgrad.cuda.codegen.kernel import DeviceKernel, device_kernel_of
 from fastgrad.cuda.kernels.choice import REPLACEMENT_TABLES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
-from tests.compiler.programs import test_native_rows as rows
-from tests.compiler.test_replay import with_gradient
+from tests.compiler.programs import row_cases as rows
+from tests.compiler.recorded import with_gradient
 from tests.cuda.kernels.groups import nodes_of
 from tests.ops.samples import SAMPLES
 
@@ -60,9 +60,9 @@ def of_programs() -> Iterator[Found]:
 def of_scalars() -> Iterator[Found]:
     """Those of all element-wise rows, of elements that are some accesses of 128 bits."""
     for name, row in TABLE.items():
-        if row.code is None or name == "cast":
+        if row.lowering.code is None or name == "cast":
             continue
-        arity = 1 + ("{1}" in row.code) + ("{2}" in row.code)
+        arity = 1 + ("{1}" in row.lowering.code) + ("{2}" in row.lowering.code)
         kinds = [[dtype] * arity for dtype in ("float32", "float64", "int32", "bool")]
         kinds += [["bool", "float32", "float32"], ["float32", "bool"]]  # of `where`, of `masked`
         yield from _of_first(row, [[np.ones(16, kind) for kind in one] for one in kinds])

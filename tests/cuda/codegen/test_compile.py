@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import NotForGpus
+from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.kernels.codegen.body import call_c_function
@@ -94,7 +94,7 @@ def test_what_calls_the_host_is_refused_by_name():
         for unit in range(first, last):
             x[unit] = call_c_function(address, x[unit])
 
-    with pytest.raises(NotForGpus, match="call_c_function is for a CPU"):
+    with pytest.raises(UnsupportedOnGpuError, match="call_c_function is for a CPU"):
         ptx_of(calls, {"T": "float32"}, 90)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fastgrad.cuda.codegen.kernel import device_kernel_of
-from fastgrad.cuda.simulation.lock_step import simulate
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.circular import cos, sin, tan
 from fastgrad.kernels.math.power import power
 from fastgrad.kernels.math.scalars import remainder_toward_zero
 from tests.cuda.codegen.linking import ptx_of
+from tests.cuda.simulation.lock_step import simulate
 
 FLOATS = ("float32", "float64")
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from fastgrad.cuda.codegen.compile import NotForGpus
+from fastgrad.cuda.codegen.compile import UnsupportedOnGpuError
 from tests.cuda.codegen import kernels_of_table as found
 from tests.cuda.codegen.linking import machine_code, ptx_of
 
@@ -41,7 +41,7 @@ def test_kernels_need_no_library_and_no_large_stack(compiled):
     """`compile_ptx` refuses functions of C by name; others would be external symbols, which no driver resolves."""
     texts = [*compiled]
     for one in found.all_different(found.of_the_cpu()):
-        with suppress(NotForGpus):  # what calls by addresses, which `choice` leaves on the host
+        with suppress(UnsupportedOnGpuError):  # what calls by addresses, which `choice` leaves on the host
             texts.append((one, ptx_of(one.kernel, one.dtypes, OLDEST)))
     assert len(texts) > len(compiled) + 100
     assert [one.kernel.name for one, text in texts if ".extern" in text] == []

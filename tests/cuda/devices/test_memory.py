@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices import available
 from fastgrad.cuda.devices.memory import Device, block_size
-from fastgrad.cuda.devices.simulated import SimulatedDriver
 from fastgrad.errors import ResourceExhaustedError
+from tests.cuda.simulation.driver import SimulatedDriver
 
 
 @pytest.fixture
@@ -100,8 +99,8 @@ def test_arrays_in_cycles_are_found_before_memory_is_out(device):
 
     gc.disable()
     try:
-        Cycle(device.array((1 << 17,), np.float32))
-        device.array((1 << 17,), np.float32)
+        address = Cycle(device.array((1 << 17,), np.float32)).array.address
+        assert device.array((1 << 17,), np.float32).address == address
     finally:
         gc.enable()
 
@@ -123,11 +122,8 @@ def test_blocks_are_little_larger_than_what_is_in_them(nbytes):
     assert block_size(size) == size
 
 
-def test_tensors_too_large_for_a_gpu_are_an_error_after_which_work_goes_on(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
-    available.forget_gpus()
+def test_tensors_too_large_for_a_gpu_are_an_error_after_which_work_goes_on(simulated_gpu):
     with tf.device("GPU:0"):
         with pytest.raises(ResourceExhaustedError, match=r"OOM: 2,147,483,648 bytes are wanted on GPU:0"):
             tf.zeros((1 << 16, 1 << 13))
         np.testing.assert_array_equal(tf.ones(3) + 1.0, [2, 2, 2])
-    available.forget_gpus()

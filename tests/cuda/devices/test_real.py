@@ -31,8 +31,7 @@ def test_the_driver_by_cuda_core_does_what_drivers_do(file):
 
 
 @pytest.fixture
-def fresh(monkeypatch):
-    monkeypatch.delenv(available.SIMULATED_GPUS_VARIABLE, raising=False)
+def fresh():
     available.forget_gpus()
     yield
     available.forget_gpus()

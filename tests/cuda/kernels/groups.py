@@ -8,9 +8,9 @@ from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.cuda.kernels.choice import launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from tests.compiler.fusion.test_reductions import assert_near
-from tests.compiler.test_replay import record
+from tests.compiler.fusion.reduction_cases import assert_near
+from tests.compiler.recorded import record
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 
 def nodes_of(program, *arrays):

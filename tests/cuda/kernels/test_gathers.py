@@ -6,8 +6,8 @@ import pytest
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.runtime.launch import run_launches
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 random = np.random.default_rng(0)
 

@@ -8,10 +8,10 @@ import pytest
 import fastgrad as tf
 from fastgrad.cuda.kernels import reductions
 from fastgrad.cuda.kernels.choice import GPU_TARGET
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from tests.compiler.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
+from tests.compiler.fusion.reduction_cases import AXES, SHAPES, beside_its_maximum, numbers
 from tests.cuda.codegen.linking import machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
+from tests.cuda.simulation.lock_step import run_on_simulation
 from tests.kernels.in_place import written_over
 
 F32 = np.float32

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from fastgrad.cuda.kernels.choice import converted_launches
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
 from fastgrad.kernels.movement.strided import clear_launch, strided_copy_launch
+from fastgrad.kernels.runtime.copies_and_jumps import copy_bytes
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
-from fastgrad.kernels.runtime.moving import copy_bytes
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")
 

@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 random = np.random.default_rng(0)
 

@@ -8,11 +8,11 @@ from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.products import product
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.gemm import form
 from fastgrad.kernels.runtime.launch import run_launches
 from tests.cuda.codegen.linking import machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 F32 = np.float32
 

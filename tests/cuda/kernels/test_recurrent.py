@@ -6,8 +6,8 @@ import pytest
 from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import GPU_TARGET, row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.runtime.launch import run_launches
+from tests.cuda.simulation.lock_step import run_on_simulation
 from tests.kernels.in_place import written_over
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}

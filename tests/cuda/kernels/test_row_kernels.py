@@ -5,10 +5,10 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.optimizers.norms import LEAST_SHARED_ELEMENTS
 from fastgrad.kernels.optimizers.update_rule import RULES
 from fastgrad.kernels.reduction import normalization
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 F32 = np.float32
 

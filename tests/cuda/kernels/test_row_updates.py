@@ -5,8 +5,8 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.optimizers.update_rule import RULES, ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 LIMIT = 21
 

@@ -6,9 +6,9 @@ import pytest
 import fastgrad as tf
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation import lock_step
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.numbas_simulator import adapter
+from tests.cuda.simulation import lock_step
 
 F32 = np.float32
 OURS = lock_step.simulate

@@ -5,9 +5,9 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation import lock_step
-from tests.compiler.programs import test_native_rows as rows
+from tests.compiler.programs import row_cases as rows
 from tests.cuda.numbas_simulator import adapter
+from tests.cuda.simulation import lock_step
 
 LEFT_OUT = frozenset(
     [

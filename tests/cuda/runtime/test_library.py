@@ -11,14 +11,14 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices import available, simulated
 from fastgrad.cuda.devices.blas import Blas, ProductSpec, installed_blas
+from tests.cuda.simulation.driver import SimulatedDriver, simulated_gpus
 from tests.cuda.stand_in import cublas_lt as stand_in
 
 F32 = np.float32
 
 
-class WithLibrary(simulated.SimulatedDriver):
+class WithLibrary(SimulatedDriver):
     """A simulated GPU that has the stand-in."""
 
     def __init__(self):
@@ -28,14 +28,11 @@ class WithLibrary(simulated.SimulatedDriver):
 
 
 @pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
-    monkeypatch.setattr(simulated, "SimulatedDriver", WithLibrary)
+def gpu():
     stand_in.calls.clear()
-    available.forget_gpus()
-    yield
+    with simulated_gpus(1, WithLibrary):
+        yield
     stand_in.refused.clear()
-    available.forget_gpus()
 
 
 def numbers(*shape, dtype=F32):

@@ -8,8 +8,8 @@ import pytest
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad.cuda.devices.memory import Device
-from fastgrad.cuda.devices.simulated import SimulatedDriver
 from fastgrad.cuda.runtime.program import DeviceProgram
+from tests.cuda.simulation.driver import SimulatedDriver
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def device():
 def recorded(function, *arguments):
     """What a compiled function has written down of a call."""
     function(*arguments)
-    return [way.graph for way in function._last.ways]
+    return [trace.graph for trace in function.trace_tree.traces]
 
 
 def perceptron():

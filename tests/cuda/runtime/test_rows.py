@@ -10,18 +10,16 @@ from fastgrad.core.operation import TABLE, Operation
 from fastgrad.core.tensor import Tensor
 from fastgrad.cuda.devices import available
 from fastgrad.cuda.runtime import program
-from tests.compiler.programs import test_native_rows as rows
+from tests.compiler.programs import row_cases as rows
+from tests.cuda.simulation.driver import simulated_gpus
 
 CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def gpu():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(available.SIMULATED_GPUS_VARIABLE, "1")
-        available.forget_gpus()
+    with simulated_gpus():
         yield available.device(0)
-    available.forget_gpus()
 
 
 @pytest.mark.filterwarnings("ignore:.*has no kernel for GPUs")

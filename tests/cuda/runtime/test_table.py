@@ -10,8 +10,8 @@ import pytest
 
 from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
-from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from tests.compiler.programs import test_native_rows as rows
+from tests.compiler.programs import row_cases as rows
+from tests.cuda.simulation.lock_step import run_on_simulation
 
 CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
 

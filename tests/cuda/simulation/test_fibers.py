@@ -7,7 +7,7 @@ import pytest
 
 from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.simulation.lock_step import simulate
+from tests.cuda.simulation.lock_step import simulate
 
 FLOATS = ("float32", "float64")
 

@@ -5,12 +5,12 @@ import pytest
 
 from fastgrad.cuda.codegen.body import block_size, shared_array, synchronize, thread_index
 from fastgrad.cuda.codegen.kernel import device_kernel, device_kernel_of
-from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
 from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.bounds import OutOfBoundsError
 from fastgrad.kernels.codegen.build import kernel as cpu_kernel
 from fastgrad.kernels.random import random as draws
 from tests.cuda.row_sums import sum_rows
+from tests.cuda.simulation.lock_step import SimulationError, simulate
 
 FLOATS = ("float32", "float64")
 

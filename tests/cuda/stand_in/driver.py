@@ -12,7 +12,7 @@ from ctypes import POINTER, c_char_p, c_int, c_longlong, c_size_t, c_ubyte, c_ui
 from pathlib import Path
 
 from fastgrad.cuda.devices import real
-from fastgrad.cuda.simulation.lock_step import SimulatedKernel
+from tests.cuda.simulation.lock_step import SimulatedKernel
 
 SHIM = """
 int (*fastgrad_resolve)(const char*, void**);

@@ -46,6 +46,17 @@ def test_arguments_are_keras_ones(name):
     assert set(config) == set(parameters) - {"kwargs"}
 
 
+def test_shared_options_also_stand_after_an_optimizers_own_arguments():
+    optimizer = tf.optimizers.Adam(0.5, 0.8, 0.9, 1e-5, True, 0.25, 2.0, name="mine")
+    assert (optimizer.amsgrad, optimizer.weight_decay, optimizer.clipnorm, optimizer.name) == (True, 0.25, 2.0, "mine")
+    assert tf.optimizers.AdamW(0.5, 0.25).weight_decay == 0.25
+    assert tf.optimizers.SGD(0.5, 0.0, False, None, None, 3.0).clipvalue == 3.0
+    with pytest.raises(TypeError, match="weight_decay"):
+        tf.optimizers.SGD(0.5, 0.0, False, 0.1, weight_decay=0.1)
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        tf.optimizers.SGD(*[0.5] * 20)
+
+
 def test_optimizers_by_name_and_configuration():
     assert isinstance(tf.optimizers.get("adam"), tf.optimizers.Adam)
     assert isinstance(tf.optimizers.get("AdamW"), tf.optimizers.AdamW)

@@ -8,25 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
+from tests.keras.optimizers.sparse_gradients import OPTIONS, ROWS, WIDTH, draw, slices
 
 from .reference import ALL, IDS
 
 RATE = 0.125
-ROWS, WIDTH = 21, 3
-OPTIONS = [
-    {},
-    {"clipnorm": 0.5},
-    {"global_clipnorm": 0.5},
-    {"clipvalue": 0.25},
-    {"weight_decay": 0.25},
-    {"use_ema": True},
-    {"gradient_accumulation_steps": 2},
-    {"loss_scale_factor": 2.0},
-]
-
-
-def slices(ids, values, index_dtype=np.int64):
-    return tf.IndexedSlices(tf.constant(values), tf.constant(np.array(ids, index_dtype)), tf.constant([ROWS, WIDTH]))
 
 
 def dense(ids, values):
@@ -49,12 +35,6 @@ def both(name, options, batches, dtype=np.float64, index_dtype=np.int64):
             optimizer.apply_gradients([(gradient, table), (tf.constant(other), bias)])
         results.append([table.numpy(), bias.numpy(), *[v.numpy() for v in optimizer.variables]])
     return zip(*results, strict=True)
-
-
-def draw(seed=0, steps=4):
-    random = np.random.default_rng(seed)
-    sizes = random.integers(0, 6, steps)
-    return [(random.integers(0, ROWS, n), random.normal(size=(n, WIDTH))) for n in sizes]
 
 
 @pytest.mark.parametrize(("name", "options"), ALL, ids=IDS)

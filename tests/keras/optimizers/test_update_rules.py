@@ -15,7 +15,7 @@ from fastgrad.compiler.passes import decompose_updates
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
 from fastgrad.kernels.optimizers.update_rule import RULES
 
-from .test_sparse import OPTIONS, draw, slices
+from .sparse_gradients import OPTIONS, draw, slices
 
 RATE = 0.125
 
@@ -517,3 +517,37 @@ def test_optimizers_without_a_rule_or_a_number():
         Half().apply_gradients(gradients)
     with pytest.raises(ValueError, match=r"Lion has no slot 'velocity'; its slots are \[\], once it is built"):
         Lion(0.5).slot("velocity")
+
+
+FACTOR = 1.0
+
+
+def factor_times(x):
+    return FACTOR * x
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rules_follow_values_from_outside(monkeypatch, compiled):
+    @update_rule
+    def descent(w, g, learning_rate):
+        return w - learning_rate * factor_times(g)
+
+    def step(g):
+        optimizer.apply_gradients([(g, w)])
+
+    optimizer = from_rule(descent)(learning_rate=0.5)
+    w, call = tf.Variable([1.0, 1.0]), tf.function(step) if compiled else step
+    expected = 1.0
+    for factor in (1.0, 3.0, 1.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        for _ in range(3):
+            call(tf.constant([1.0, 1.0]))
+            expected -= 0.5 * factor
+            np.testing.assert_array_equal(w.numpy(), expected)
+
+
+def test_a_lambda_may_be_a_rule():
+    rule = update_rule(lambda w, g, learning_rate: w - learning_rate * g)
+    w = tf.Variable([1.0])
+    from_rule(rule)(learning_rate=0.5).apply_gradients([(tf.constant([1.0]), w)])
+    assert w.numpy() == 0.5

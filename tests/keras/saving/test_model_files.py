@@ -112,7 +112,7 @@ class TestWeights:
         keras.saving.save_weights(layer, tmp_path / f"w{ending}")
         keras.saving.load_weights(twin, tmp_path / f"w{ending}")
         assert same(layer, twin)
-        assert [w.dtype.name for w in twin.weights] == [w.dtype.name for w in layer.weights]
+        assert [w.dtype for w in twin.weights] == [w.dtype for w in layer.weights]
 
     def test_before_build(self, tmp_path, ending):
         with pytest.raises(ValueError, match="isn't built|has not yet been built"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.keras.training.test_fit import X, Y, fit, make_model
+from tests.keras.training.small_model import X, Y, fit, make_model
 
 
 class TestDataThatEnd:
@@ -141,6 +141,16 @@ class TestTables:
     def test_texts_are_refused(self):
         with pytest.raises(ValueError, match=r"objects of shape \(8, 3\): 'x' is no number"):
             self.make().fit(self.texts, self.y, verbose=0)
+
+
+@pytest.mark.parametrize("argument", ["x", "y", "sample_weight"])
+def test_none_among_numbers_is_refused(argument):
+    model = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = {"x": np.ones((4, 1)), "y": np.ones(4), "sample_weight": np.ones(4)}
+    data[argument] = np.where(np.arange(4) == 2, None, data[argument].ravel())
+    with pytest.raises(ValueError, match=f"`{argument}` must be arrays of samples.* None is no number"):
+        model.fit(**data, verbose=0)
 
 
 class Pair(NamedTuple):

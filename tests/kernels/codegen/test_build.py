@@ -6,7 +6,6 @@ import re
 import sys
 import threading
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -509,38 +508,6 @@ print('numba' in sys.modules, 0.84 < out[0] < 0.85)
 """
     assert run_python("-c", code).returncode == 0
     assert run_python("-c", code).stdout == "False True\n"
-
-
-def _terminal(monkeypatch):
-    written = []
-    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True, write=written.append, flush=lambda: None))
-    return written
-
-
-def test_a_long_compilation_is_announced_once(monkeypatch):
-    written = _terminal(monkeypatch)
-    compilation = build._CompilationState()
-    for seconds in (0.5, 0.4, 0.3, 2.0):
-        compilation.record_compilation(seconds)
-    text = "".join(written)
-    assert text.count("\n") == 1
-    assert "compiling kernels for this machine (3 so far)" in text
-    assert os.environ["FASTGRAD_CACHE_DIR"] in text
-
-
-def test_the_announcement_can_be_silenced(monkeypatch):
-    written = _terminal(monkeypatch)
-    monkeypatch.setenv("FASTGRAD_QUIET", "1")
-    build._CompilationState().record_compilation(2.0)
-    monkeypatch.delenv("FASTGRAD_QUIET")
-    compilation = build._CompilationState()
-    monkeypatch.setattr(build, "_compilation", compilation)
-    build.set_compile_messages(False)
-    compilation.record_compilation(2.0)
-    assert written == []
-    build.set_compile_messages(True)
-    compilation.record_compilation(0.1)
-    assert len("".join(written).splitlines()) == 1
 
 
 def test_the_native_layouts_are_those_of_this_python():

@@ -16,7 +16,7 @@ from fastgrad.kernels.gemm.gemm import MOST_CHAIN_TERMS
 from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.kernels.runtime.thread_pool import compute_pool
-from tests.kernels.gemm.test_gemm import digest_elsewhere, laid_out
+from tests.kernels.gemm.products import digest_elsewhere, laid_out
 
 SHAPES = [
     (2, 1, 2), (2, 2, 2), (3, 5, 7), (8, 16, 16), (33, 65, 17), (5, 7, 129), (49, 1, 63), (300, 40, 20), (3, 2309, 5),

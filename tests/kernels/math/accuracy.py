@@ -135,6 +135,7 @@ FUNCTIONS = {
     power: {
         "exp2": (np.exp2, 1.0),
         "log2": (np.log2, 2.0),
+        "log10": (np.log10, 1.0),
         "reciprocal_root": (lambda x: 1 / np.sqrt(x), 1.5),
     },
     error_function: {
@@ -162,7 +163,11 @@ FUNCTIONS = {
     },
 }
 ROWS = {name: (getattr(module, name), *row) for module, rows in FUNCTIONS.items() for name, row in rows.items()}
-PAIRS = {"power": (power.power, np.power, 2.0), "atan2": (circular.atan2, np.arctan2, 2.5)}
+PAIRS = {
+    "power": (power.power, np.power, 2.0),
+    "atan2": (circular.atan2, np.arctan2, 2.5),
+    "hypotenuse": (power.hypotenuse, np.hypot, 1.5),
+}
 KERNELS = {name: elementwise(row[0]) for name, row in ROWS.items()}
 PAIR_KERNELS = {name: elementwise(row[0], _over_pairs) for name, row in PAIRS.items()}
 
@@ -240,7 +245,13 @@ def measured(name, dtype, more=1):
         return found.max(), (x[found.argmax()],)
 
 
-NAMES = {"gelu_of": "gelu", "gelu_tanh_of": "gelu_tanh", "reciprocal_root": "rsqrt", "power": "pow"}
+NAMES = {
+    "gelu_of": "gelu",
+    "gelu_tanh_of": "gelu_tanh",
+    "reciprocal_root": "rsqrt",
+    "power": "pow",
+    "hypotenuse": "hypot",
+}
 
 HEAD = """# How exact the functions of numbers are
 

@@ -33,6 +33,7 @@ needs_wider = pytest.mark.skipif(
 )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", [BOTH[0], pytest.param(BOTH[1], marks=needs_wider)])
 @pytest.mark.parametrize("name", ROWS)
 def test_functions_are_as_good_as_is_said_over_the_whole_range(name, dtype):
@@ -143,7 +144,7 @@ CORNERS = list(itertools.product([0.0, 1.0, 0.5, 2.0, 3.0, 2.5, 1e-40, 1e38, 167
 
 
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize("name", ["power", "atan2"])
+@pytest.mark.parametrize("name", ["power", "atan2", "hypotenuse"])
 def test_functions_of_two_numbers(name, dtype):
     exact = PAIRS[name][1]
     numbers = [size * sign for size, sign in CORNERS]

@@ -7,8 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fastgrad.kernels.codegen.bounds import NO_BOUND
-from fastgrad.kernels.codegen.build import kernel, step_address
+from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime import thread_pool as team_module
 from fastgrad.kernels.runtime.thread_pool import (
@@ -18,12 +17,7 @@ from fastgrad.kernels.runtime.thread_pool import (
     compute_pool,
     continue_on_free_pool,
 )
-
-
-@kernel("x: in[T], y: inout[T], first: int, last: int", T=("float32", "float64"), noalias=True)
-def add_to(x, y, first, last):
-    for i in range(first, last):
-        y[i] = y[i] + x[i]
+from tests.kernels.runtime.driver_programs import Program, add_to, address
 
 
 @kernel("x: in[float64], wanted: float, first: int, last: int -> int")
@@ -32,30 +26,6 @@ def first_equal(x, wanted, first, last):
         if x[i] == wanted:
             return i
     return -1
-
-
-def address(array):
-    return array.__array_interface__["data"][0]
-
-
-class Program:
-    """Steps over arrays that stay where they are, and one object that is bound to the first word of each."""
-
-    def __init__(self, steps, wanted=None):
-        unbounded = [NO_BOUND] * 2  # what checked builds read behind the parameters' words
-        self.words = [np.array([*words, *unbounded], np.int64) for _, words, *_ in steps]
-        self.steps = np.array(
-            [[step_address(k), address(w), units, shares, 1, 1]
-             for (k, _, units, shares), w in zip(steps, self.words, strict=True)],
-            np.int64,
-        )  # fmt: skip
-        self.frame = np.zeros(driver.HEADER_WORDS, np.int64)
-        self.frame[driver.STEPS] = address(self.steps)
-        self.frame[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
-        if wanted is not None:
-            places = [address(w) for w in self.words]
-            self.objects = np.array([wanted.dtype.num, wanted.ndim, *wanted.shape, len(places), *places, 0], np.int64)
-            self.frame[driver.OBJECTS], self.frame[driver.OBJECT_COUNT] = address(self.objects), 1
 
 
 def test_steps_run_in_order_and_the_driver_can_go_on():
@@ -222,10 +192,10 @@ def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(t
 
 
 def test_the_clock_goes_on():
-    before, then = driver.clock_after[()](0), driver.clock_after[()](10)
+    before, then = driver.clock_ticks_after[()](0), driver.clock_ticks_after[()](10)
     time.sleep(0.01)
     assert then >= before + 10
-    assert driver.clock_after[()](0) > then
+    assert driver.clock_ticks_after[()](0) > then
 
 
 def test_programs_of_several_threads_at_once(three_threads):

@@ -10,7 +10,7 @@ import pytest
 from fastgrad.kernels.movement.gathering import gather_launches
 from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.runtime import eager_launch
-from fastgrad.kernels.runtime.eager_launch import Frame, run_eagerly
+from fastgrad.kernels.runtime.eager_launch import EagerFrame, run_eagerly
 from fastgrad.kernels.runtime.launch import Launch, Launches
 from fastgrad.kernels.runtime.thread_pool import compute_pool
 from fastgrad.ops.summation import sum_over
@@ -64,7 +64,7 @@ def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     threads(2)
     monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     launch = lstm_launches(arrays(2, 2, 2), [])
-    odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
+    odd = Launches((Launch(launch.launches[0].kernel, ((1.5,), *launch.launches[0].operands[1:])),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
         run_eagerly(odd, [], [])
 
@@ -85,7 +85,7 @@ def test_the_program_of_launches_is_kept_for_other_arrays_and_made_anew_for_othe
     found = lstm_launches(inputs, [])
     made = []
     monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", 0)
-    monkeypatch.setattr(eager_launch, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
+    monkeypatch.setattr(eager_launch, "EagerFrame", lambda *args: made.append(EagerFrame(*args)) or made[-1])
     for count in (2, 1, 3):
         threads(count)
         assert [run_lstm(found, x) for x in (inputs, others, inputs)] == [*wanted, wanted[0]]
@@ -136,7 +136,7 @@ def test_the_first_runs_make_no_program(threads, monkeypatch):
     threads(1)
     monkeypatch.setattr(eager_launch, "RUNS_BEFORE_FRAME", 2)
     made = []
-    monkeypatch.setattr(eager_launch, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
+    monkeypatch.setattr(eager_launch, "EagerFrame", lambda *args: made.append(EagerFrame(*args)) or made[-1])
     x, ids = np.arange(8.0).reshape(4, 2), np.array([3, 0, 1])
     unaligned = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float64).reshape(x.shape)
     unaligned[...] = x
@@ -162,12 +162,12 @@ def test_a_kernel_called_again_makes_nothing_anew(threads, monkeypatch):
     monkeypatch.setattr(eager_launch, "LEAST_POOL_NANOSECONDS", 0.0)
     made = []
 
-    class Counted(Frame):
+    class Counted(EagerFrame):
         def __init__(self, *args):
             made.append(args)
             super().__init__(*args)
 
-    monkeypatch.setattr(eager_launch, "Frame", Counted)
+    monkeypatch.setattr(eager_launch, "EagerFrame", Counted)
     for shape, programs in (((37, 240), 1), ((37, 240), 1), ((240, 37), 2), ((37, 240), 2)):
         x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
         np.testing.assert_allclose(sum_over(x, (1,), False), x.sum(1, np.float64), rtol=1e-5, atol=1e-5)

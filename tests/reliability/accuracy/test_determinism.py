@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.reliability.machines.test_vector_widths import ARRAYS, OPTIMIZERS
+from tests.reliability.machines.programs import ARRAYS, OPTIMIZERS
 
 layers = tf.keras.layers
 

@@ -9,11 +9,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.sampling import run_seed
 
 from .attempts import ROOT
 
@@ -63,8 +64,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_wrong_arguments_are_refused_or_right(part: int, full: bool, figure: Any, tmp_path: Path) -> None:
-    chosen = os.environ.get("FASTGRAD_RANDOM_SEED")
-    seed = LONG[part] if full else int(chosen) if chosen else time.time_ns() // 1_000_000 % 10**9
+    seed = LONG[part] if full else run_seed()
     print(f"FASTGRAD_RANDOM_SEED={seed}")  # pytest shows it if the test fails
     made, wrong = fuzzed(10_000 if full else 600, seed, tmp_path / "report", {"FASTGRAD_NUM_THREADS": "1"})
     assert wrong == {}, f"seed {seed}: {wrong}"

@@ -85,6 +85,7 @@ WITHOUT_WRONG_CALLS = {
         "tf.enable_eager_execution", "tf.executing_eagerly", "tf.get_current_name_scope", "tf.get_logger", "tf.group", "tf.inside_function", "tf.no_op",
         "tf.tuple", "tf.config.functions_run_eagerly", "tf.config.get_default_device", "tf.config.get_num_threads", "tf.config.why_no_gpu",
         "tf.config.experimental.enable_op_determinism", "tf.config.experimental.tensor_float_32_execution_enabled", "tf.debugging.disable_check_numerics",
+        "tf.debugging.enable_traceback_filtering", "tf.debugging.disable_traceback_filtering", "tf.debugging.is_traceback_filtering_enabled",
         "tf.keras.config.backend", "tf.keras.config.dtype_policy", "tf.keras.config.enable_unsafe_deserialization", "tf.keras.config.epsilon",
         "tf.keras.config.floatx", "tf.keras.config.image_data_format", "tf.random.get_global_generator",
         "tf.summary.should_record_summaries", "tf.summary.experimental.get_step", "tf.train.RandomState", "tf.train.get_global_step",

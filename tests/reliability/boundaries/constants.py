@@ -217,11 +217,11 @@ def reached(name: str) -> Reached:
     row: Operation = TABLE[name]
     walk = Reached()
     walk.walk(row.run)
-    walk.walk(row.launches)
-    walk.walk(row.count_launches)
+    walk.walk(row.lowering.launches)
+    walk.walk(row.lowering.result_size_launches)
     for root in ROOTS.get(name, ()):
         walk.walk(root)
-    if row.code is not None:
+    if row.lowering.code is not None:
         for root in GROUPS:
             walk.walk(root)
     return walk

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from tests.kernels.elementwise.test_elementwise import broadcast
+from tests.kernels.elementwise.elementwise_properties import broadcast
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, numbers
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -146,6 +146,7 @@ PROPERTIES = [
     ],
     *[two(name, getattr(np, name), numbers, dtypes=ORDERED) for name in ("maximum", "minimum")],
     two("atan2", np.arctan2, ulps=4),
+    two("hypot", np.hypot, ulps=4),
     Property("left_shift", 2, shifts, lambda x, y: np.left_shift(x, within_width(y)), dtypes=INTEGERS),
     Property("right_shift", 2, shifts, lambda x, y: np.right_shift(x, within_width(y)), dtypes=INTEGERS),
     Property("leaky_relu", 2, leaky, lambda x, alpha: np.where(x > 0, x, alpha * x), 1, REAL),

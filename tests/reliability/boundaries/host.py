@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from tests.kernels.properties import ANY, FLOATS, HALVES, Property, dtype_of, normal, numbers
-from tests.kernels.random.test_draws import words
+from tests.kernels.random.draw_properties import words
 from tests.reliability.boundaries.elementwise import NUMBERS
 
 Made = tuple[list[np.ndarray], dict[str, Any]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from tests.kernels.elementwise.test_elementwise import broadcast, inside, positive
+from tests.kernels.elementwise.elementwise_properties import broadcast, inside, positive
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, numbers
 from tests.reliability.boundaries.elementwise import INTEGERS, NUMBERS, REAL, bits, finite, moderate, one, two
 
@@ -105,6 +105,8 @@ UNARY: dict[str, tuple[Any, Any, float]] = {
     "expm1": (np.expm1, within(-5, 5), 4),
     "log": (np.log, above, 4),
     "log1p": (np.log1p, above, 4),
+    "log2": (np.log2, above, 4),
+    "log10": (np.log10, above, 4),
     "sigmoid": (scipy.special.expit, moderate, 4),
     **{name: (getattr(np, name), finite, 4) for name in ("sin", "cos", "sinh", "cosh")},
     "tan": (np.tan, within(-1.4, 1.4), 4),

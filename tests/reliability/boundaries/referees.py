@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.elementwise.test_elementwise import broadcast
+from tests.kernels.elementwise.elementwise_properties import broadcast
 from tests.kernels.properties import FLOATS, Property, dtype_of, normal, results_of
-from tests.kernels.random.test_draws import words
-from tests.kernels.test_properties import over_time
+from tests.kernels.random.draw_properties import words
+from tests.kernels.row_properties import over_time
 from tests.reliability.boundaries.elementwise import moderate
 
 Made = tuple[list[np.ndarray], dict[str, Any]]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import os
-import time
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -236,12 +234,6 @@ def short_samples(name: str, count: int, seed: int, largest: int = 1 << 13) -> l
                 at[place] = size
         samples.append(Sample(number, dtype, filled(at, known, name, r), seed_of(r), threads_of(r)))
     return samples
-
-
-def fresh_seed() -> int:
-    """The seed of the short form: `FASTGRAD_RANDOM_SEED` if it is set, else one that follows from the time."""
-    chosen = os.environ.get("FASTGRAD_RANDOM_SEED")
-    return int(chosen) if chosen else time.time_ns() // 1_000_000 % 10**9
 
 
 def borders(places: int, blocks: tuple[int, ...], largest: int) -> Iterator[dict[int, int]]:

@@ -26,7 +26,7 @@ def cases() -> dict[str, list[Sample]]:
 
 def test_every_row_has_a_property():
     # Collectives need several processes: tests/distribute has their cases.
-    assert sorted(ALL) == sorted(name for name, row in TABLE.items() if not row.is_collective)
+    assert sorted(ALL) == sorted(name for name, row in TABLE.items() if not row.lowering.is_collective)
 
 
 def test_every_dtype_of_every_property_is_tried(cases):

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from fastgrad.core.operation import TABLE
-from tests.kernels.test_gradients import DIFFERENTIABLE, check_gradients
+from tests.kernels.differentiable import DIFFERENTIABLE, check_gradients
 from tests.reliability.boundaries.cases import small_work_is_shared
 from tests.reliability.boundaries.constants import blocks_of
-from tests.reliability.boundaries.sampling import THREADS, borders, fresh_seed
+from tests.reliability.boundaries.sampling import THREADS, borders
+from tests.sampling import run_seed
 
 SHORT, LONG = 1, 12
 ROWS = {
@@ -53,7 +54,7 @@ def operation_of(name: str) -> str:
 
 @pytest.mark.parametrize("known", DIFFERENTIABLE, ids=lambda known: known.name)
 def test_gradients_around_blocks(known, full, figure):
-    seed = 0 if full else fresh_seed()
+    seed = 0 if full else run_seed()
     print(f"again with FASTGRAD_RANDOM_SEED={seed}")
     r = np.random.default_rng([seed, zlib.crc32(known.name.encode())])
     row = operation_of(known.name)

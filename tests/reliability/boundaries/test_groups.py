@@ -14,7 +14,8 @@ from fastgrad.core.tensor import Tensor
 from tests.reliability.boundaries.cases import LAYOUTS, laid_out, small_work_is_shared
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.groups import GROUPS, make, with_gradients
-from tests.reliability.boundaries.sampling import THREADS, borders, fresh_seed
+from tests.reliability.boundaries.sampling import THREADS, borders
+from tests.sampling import run_seed
 
 SHORT, LONG = 1, 12
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
@@ -57,7 +58,7 @@ def compare(name: str, sizes: tuple[int, int, int], dtype: str, threads: int, la
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_group_around_blocks(name, full, figure):
-    seed = 0 if full else fresh_seed()
+    seed = 0 if full else run_seed()
     print(f"again with FASTGRAD_RANDOM_SEED={seed}")
     r = np.random.default_rng([seed, zlib.crc32(name.encode())])
     failures, worst, tried = [], 0.0, 0

@@ -9,7 +9,8 @@ from fastgrad.core.result_rules import ArraySpec, fits, specs_of
 from tests.kernels.properties import results_of
 from tests.reliability.boundaries.cases import Case
 from tests.reliability.boundaries.properties import ALL
-from tests.reliability.boundaries.sampling import fresh_seed, long_samples, short_samples
+from tests.reliability.boundaries.sampling import long_samples, short_samples
+from tests.sampling import run_seed
 
 SHORT = 4
 """Cases of a row in the short form."""
@@ -17,7 +18,7 @@ SHORT = 4
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_rule_of_a_row_equals_its_results(name, full, figure):
-    seed = fresh_seed()
+    seed = run_seed()
     print(f"again with FASTGRAD_RANDOM_SEED={seed}")
     samples = long_samples(name) if full else short_samples(name, SHORT, seed)
     wrong = []

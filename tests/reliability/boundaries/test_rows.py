@@ -6,8 +6,9 @@ import pytest
 
 from tests.reliability.boundaries.cases import Tally
 from tests.reliability.boundaries.properties import ALL
-from tests.reliability.boundaries.sampling import fresh_seed, long_samples, short_samples
+from tests.reliability.boundaries.sampling import long_samples, short_samples
 from tests.reliability.boundaries.sweep import failures_of
+from tests.sampling import run_seed
 
 SHORT = 2
 """Cases of a row in the short form."""
@@ -19,7 +20,7 @@ def test_a_row_around_its_blocks(name, full, figure):
     if full:
         samples = long_samples(name)
     else:
-        seed = fresh_seed()
+        seed = run_seed()
         print(f"again with FASTGRAD_RANDOM_SEED={seed}")
         samples = short_samples(name, SHORT, seed)
         samples = [

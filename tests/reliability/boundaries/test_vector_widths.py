@@ -36,25 +36,25 @@ WITH_VECTORS = [
 NOT_USED = {
     **dict.fromkeys(
         [
-            "runtime.looping.address_table",
-            "runtime.looping.branch",
-            "runtime.looping.run_branch",
-            "runtime.looping.run_rows",
-            "runtime.looping.run_while",
+            "runtime.loops.address_table",
+            "runtime.loops.branch",
+            "runtime.loops.run_branch",
+            "runtime.loops.run_rows",
+            "runtime.loops.run_while",
         ],
         "tf.cond, tf.while_loop and vectorized_map: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
         [
-            "runtime.moving.choose_by_truth",
-            "runtime.moving.choose_by_value",
-            "runtime.moving.end_program",
-            "runtime.moving.has_truth",
+            "runtime.copies_and_jumps.jump_by_truth",
+            "runtime.copies_and_jumps.jump_by_value",
+            "runtime.copies_and_jumps.end_program",
+            "runtime.copies_and_jumps.check_truth",
         ],
         "branches and loops that depend on values: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
-        ["runtime.driver.clock_after", "runtime.driver.continue_without_gil", "runtime.driver.continue_on_pool"],
+        ["runtime.driver.clock_ticks_after", "runtime.driver.continue_without_gil", "runtime.driver.continue_on_pool"],
         "how long programs wait for threads",
     ),
     **dict.fromkeys(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from tests.kernels.movement.test_places import along, extreme, index
+from tests.kernels.movement.place_properties import along, extreme, index
 from tests.kernels.properties import ANY, FLOATS, HALVES, Property, dtype_of, ids, numbers
-from tests.kernels.reduction.test_general import axes_of, truncated_mean
-from tests.kernels.test_properties import summed
+from tests.kernels.reduction.general_properties import axes_of, truncated_mean
+from tests.kernels.row_properties import summed
 from tests.reliability.boundaries.elementwise import INTEGERS, NUMBERS, bits
 from tests.reliability.boundaries.reals import small
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.convolution.test_convolution import by_definition, meetings
+from tests.kernels.convolution.convolutions import by_definition, meetings
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, normal
 
 Made = tuple[list[np.ndarray], dict[str, Any]]

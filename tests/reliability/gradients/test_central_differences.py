@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.sampling import once_in
 
 from .case import all_cases, weights
 from .derivatives import MODES, Function, of_floats, prepared
-from .test_compiled import once_in
 
 CASES = all_cases()
 STEP = 1e-5

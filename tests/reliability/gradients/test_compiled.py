@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from typing import Any
-from zlib import crc32
 
 import pytest
 
 import fastgrad as tf
 from tests.conformance.answers import as_data
+from tests.sampling import once_in
 
 from .case import Case, all_cases
 from .comparison import differences
@@ -28,11 +28,6 @@ MAKE_VARIABLES = (
 # Its loop over time steps gives zeros where steps written out give None.
 ZEROS_FOR_NONE = {("TimeDistributed", "second")}
 NAMES = [(module, name) for module, cases in CASES.items() for name in cases if name not in MAKE_VARIABLES]
-
-
-def once_in(parts: int, text: str) -> bool:
-    """Whether a text is in the part of the cases that the short form compiles."""
-    return crc32(text.encode()) % parts == 0
 
 
 def compiled_and_eager(case: Case, mode: str, dtype: str) -> tuple[Any, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.sampling import once_in
 
 from .case import all_cases, weights
 from .derivatives import MODES, cotangents, of_floats, prepared
-from .test_compiled import once_in
 
 # A random choice of a row's own would be another one in each call.
 CASES = all_cases()

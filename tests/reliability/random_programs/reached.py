@@ -78,7 +78,7 @@ class Reached:
                 for row, rules in algebra_rules().items()
             }
             replace(simplify_algebra, "rules_of", rules.__getitem__)
-            replace(program, "plan", self._planned(program.plan))
+            replace(program, "make_plan", self._planned(program.make_plan))
             replace(emit, "_make_launches", self._group(emit._make_launches))
             replace(group.Group, "merged_with", self._joined(group.Group.merged_with))
             replace(
@@ -261,7 +261,7 @@ def emit_phases(fused: Any) -> Any:
 
 def algebra_rules() -> dict[Operation, tuple[Any, ...]]:
     """The rules of algebra, by row of the operation table."""
-    return {row: simplify_algebra.rules_of(row) for row in TABLE.values() if row.simplifications is not None}
+    return {row: simplify_algebra.rules_of(row) for row in TABLE.values() if row.lowering.simplifications is not None}
 
 
 def rule_name(row: str, rule: Any) -> str:

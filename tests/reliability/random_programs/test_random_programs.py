@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import time
 from collections import Counter
 from pathlib import Path
 from unittest import mock
@@ -21,6 +20,7 @@ from tests.reliability.random_programs.reached import names
 from tests.reliability.random_programs.referee import ROOT
 from tests.reliability.random_programs.runs import Array, Outcome
 from tests.reliability.random_programs.shrink import smaller
+from tests.sampling import run_seed
 
 FIRST, COUNT = 0, 20_000
 """The seeds of the long run."""
@@ -42,9 +42,7 @@ def test_programs_that_failed_once(path, capsys):
 def test_fresh_programs(part, figure, full):
     if full:
         pytest.skip("the long form runs programs of fixed seeds")
-    chosen = os.environ.get("FASTGRAD_RANDOM_SEED")
-    seed = int(chosen) if chosen else time.time_ns() // 1_000_000 % 10**9 * 1000
-    first = seed + part * (FRESH // PARTS)
+    first = run_seed() * 1000 + part * (FRESH // PARTS)
     print(f"seeds {first} to {first + FRESH // PARTS - 1}")
     result = batch(first, FRESH // PARTS, os.environ.get("FASTGRAD_REFEREE_PYTHON"))
     figure("programs", result["figures"]["programs"])

@@ -51,13 +51,17 @@ def _run_batched(graph: Graph, tensors: Sequence[Tensor], recorded_function: Any
     batched: dict[int, BatchArg] = {}
     if any(
         not _is_batchable(node, known_rows)
-        for node, known_rows in _nodes_with_row_dependence(graph, recorded_function.given)
+        for node, known_rows in _nodes_with_row_dependence(graph, recorded_function.argument_count)
     ):
         raise NotBatched
     for node in graph.nodes:
         if node.kind is Kind.ARGUMENT:
-            is_row = node.payload < recorded_function.given
-            x = tensors[node.payload] if is_row else recorded_function.outside[node.payload - recorded_function.given]
+            is_row = node.payload < recorded_function.argument_count
+            x = (
+                tensors[node.payload]
+                if is_row
+                else recorded_function.outside[node.payload - recorded_function.argument_count]
+            )
             batched[id(node.outputs[0])] = BatchArg(x, is_row)
         elif node.kind is Kind.CONSTANT:
             batched[id(node.outputs[0])] = BatchArg(constant_tensor(node.payload), False)

@@ -45,10 +45,10 @@ def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[T
     try:
         for branch in branches.branches:
             reached = gradient_reaches(branch.graph, flags[1:])
-            made = variant_and_pullback(branch, flags[1:], reached, arrays)
-            if made is None:
+            variant = variant_and_pullback(branch, flags[1:], reached, arrays)
+            if variant is None:
                 return None
-            graph, pullback = made[0].graph, made[1]
+            graph, pullback = variant[0].graph, variant[1]
             residuals = residuals_read(graph, pullback, len(arrays), graph.results[: branches.gives])
             graphs_and_residuals.append((graph, residuals))
     except Exception:  # noqa: BLE001  # a branch raises its error when it is taken
@@ -101,5 +101,6 @@ class _ResidualBranches(ReturnsResiduals, Branches):
                     if need
                 ]
             graphs.append(recorder.graph(needed_cotangents))
-        gradient = Branches([GraphOperation(graph, "branch_gradient") for graph in graphs], f"{self.name}_gradient")
+        operations = [GraphOperation(graph, "branch_gradient") for graph in graphs]
+        gradient = Branches(operations, f"{self.name}_gradient", branches_with_residuals)
         return lambda inputs, y, g: gradient(*inputs, *y, *compress(g, have))

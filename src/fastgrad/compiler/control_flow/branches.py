@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -27,13 +27,18 @@ class Branches(ControlFlowOperation):
     Args:
         branches: graphs with the same arguments and the same types of results.
         name: shown in graphs, errors and reports.
+        residual_variant: makes branches with residuals as further results, from these branches, the flags of the inputs that
+            need a gradient, and the inputs; without it the gradient is computed again each time.
 
     Attributes:
-        branches: as given.
+        branches, residual_variant: as given.
     """
 
-    def __init__(self, branches: Sequence[GraphOperation], name: str) -> None:
+    def __init__(
+        self, branches: Sequence[GraphOperation], name: str, residual_variant: Callable[..., Any] | None = None
+    ) -> None:
         super().__init__(name)
+        self.residual_variant = residual_variant
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
@@ -73,9 +78,7 @@ class Branches(ControlFlowOperation):
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
         """Returns branches with residuals as further results; None if their gradient is computed again each time."""
-        from fastgrad.compiler.control_flow.branch_gradient import branches_with_residuals
-
-        return branches_with_residuals(self, flags, inputs)
+        return None if self.residual_variant is None else self.residual_variant(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
         """Returns flags of the results that can't be removed if only the results ``used`` are read: ``used`` itself."""
@@ -86,7 +89,8 @@ class Branches(ControlFlowOperation):
         reduced = self._reduced.get(kept)
         if reduced is None:
             graphs = [Graph(branch.graph.nodes, compress(branch.graph.results, kept)) for branch in self.branches]
-            reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
+            operations = [GraphOperation(graph, "branch") for graph in graphs]
+            reduced = self._reduced[kept] = Branches(operations, self.name, self.residual_variant)
         return reduced
 
     def _results_with_gradient_to(self, input_flags: Flags) -> Iterable[bool]:

@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.branch_gradient import branches_with_residuals
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
-from fastgrad.compiler.control_flow.explicit_state import StateVariables, explicit_state, state_of
+from fastgrad.compiler.control_flow.explicit_state import StateVariables, state_of, with_explicit_state
 from fastgrad.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad.compiler.control_flow.loops import Loop, trip_count
+from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import GuardError
@@ -43,7 +45,7 @@ class _InnerRecording(Recording):
 
     Attributes:
         outside: tensors of the surroundings that it reads: arguments after those given.
-        made: the tensors that it has read and computed.
+        tensors_created: the tensors that it has read and computed.
         drawn: states of generators after the draws for variables that it has made, which stay.
     """
 
@@ -55,7 +57,7 @@ class _InnerRecording(Recording):
         self._outer_recorder = outer
         self._listeners = listeners
         self.outside: list[Tensor] = []
-        self.made: list[Tensor] = []
+        self.tensors_created: list[Tensor] = []
         self.drawn = SavedVariables()
 
     def may_vary(self, tensor: Tensor) -> bool:
@@ -79,7 +81,7 @@ class _InnerRecording(Recording):
         if self.has_custom_gradients:
             self._set_failure(f"{operation.name}: its gradient can't be written down")
         if operation.run is not None:
-            self.made += outputs
+            self.tensors_created += outputs
 
     def on_create(self, variable: Variable) -> None:
         """Notes a variable that the program makes; the next call, when the variable exists, is recorded again."""
@@ -97,7 +99,7 @@ class _InnerRecording(Recording):
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Records a variable's value as a node at the first read after a change."""
         super().on_read(variable, tensor)
-        self.made.append(tensor)
+        self.tensors_created.append(tensor)
 
 
 class _RecordedFunction(NamedTuple):
@@ -108,14 +110,14 @@ class _RecordedFunction(NamedTuple):
         outside: tensors that it reads of its surroundings.
         state: that it reads and changes.
         outer_guards: the guards on values of the surroundings, and the nodes that compute these values.
-        given: number of the arguments given.
+        argument_count: number of the arguments given.
     """
 
     graph: Graph
     outside: list[Tensor]
     state: StateVariables
     outer_guards: Graph
-    given: int
+    argument_count: int
 
 
 class ControlFlow:
@@ -138,8 +140,8 @@ class ControlFlow:
         needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
         has_cotangent: list[bool] = []
 
-        def backward(given: list[Tensor]) -> list[Tensor]:
-            cotangents_left = iter(given)
+        def backward(cotangent_tensors: list[Tensor]) -> list[Tensor]:
+            cotangents_left = iter(cotangent_tensors)
             g = tuple([next(cotangents_left) if is_differentiable(y._array.dtype) else y for y in outputs])
             several = len(outputs) > 1
             input_cotangents = operation.gradient.function(
@@ -156,7 +158,7 @@ class ControlFlow:
         part = self.record_function(backward, cotangents)
         if part is None or part.state.written or not _add_outer_guards([part]):
             return None
-        graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
+        graph = with_explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
         gradient_operation = CustomGradient(
             operation.name, len(outputs), GraphOperation(graph, operation.name), has_cotangent
         )
@@ -166,15 +168,23 @@ class ControlFlow:
         """True if the tensor may differ in another run."""
         return self._recorder.may_vary(tensor)
 
-    def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
+    def branch(
+        self, index: Tensor, functions: Sequence[Callable[[], Any]], names: Sequence[str] = ()
+    ) -> tuple[bool, Any]:
         """Records several functions as a ``Branches`` operation that runs one of them.
 
         Args:
             index: of the function, a boolean or integer of one element; any other integer means the last.
             functions: of no arguments; they return nested structures.
+            names: the functions' names for errors, if they must return the same structures and dtypes. Else functions with
+                other structures are not recorded.
 
         Returns:
             Whether it was recorded, and the result of the function.
+
+        Raises:
+            TypeError: functions with names return different structures or dtypes.
+            ValueError: only one of them returns None.
         """
         if not self._recorder.may_vary(index) or index._array.dtype.kind not in "biufc":
             return False, None
@@ -182,35 +192,41 @@ class ControlFlow:
             index = TABLE["not_equal"](index, convert_to_tensor(np.zeros((), index._array.dtype)))
         structures: list[Any] = []
 
-        def flat(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:
-            def leaves(arguments: list[Tensor]) -> list[Tensor]:
+        def with_flat_results(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:
+            def run_and_flatten(arguments: list[Tensor]) -> list[Tensor]:
                 structures.append(function())
                 return [convert_to_tensor(leaf) for leaf in nest.flatten(structures[-1]) if leaf is not None]
 
-            return leaves
+            return run_and_flatten
 
         parts: list[_RecordedFunction] = []
         for function in functions:
-            part = self.record_function(flat(function), [])
-            if part is None or not _have_same_result_structure(structures[0], structures[-1], parts, part):
+            part = self.record_function(with_flat_results(function), [])
+            if part is None:
                 return False, None
             parts.append(part)
+            if names:
+                _check_results(names[0], structures[0], parts[0], names[len(parts) - 1], structures[-1], part)
+            if not _have_same_result_structure(structures[0], structures[-1], parts[0], part):
+                return False, None
         state = _union_of_states(part.state for part in parts)
         if not _add_outer_guards(parts):
             return False, None
         outside = _unique_tensors(x for part in parts for x in part.outside)
         inputs = [*outside, *[v._read_as_stored() for v in state.read]]
-        graphs = [explicit_state(_renumbered_graph(part, outside), len(outside), state) for part in parts]
+        graphs = [with_explicit_state(_renumbered_graph(part, outside), len(outside), state) for part in parts]
         operation = shared_operation(
-            graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
+            graphs,
+            "cond",
+            lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond", branches_with_residuals),
         )
         results = operation(index, *inputs)
         count = len(results) - len(state.written)
         for variable, value in zip(state.written, results[count:], strict=True):
             variable.assign(value)
-        leaves = iter(results[:count])
+        run_and_flatten = iter(results[:count])
         template = structures[0]
-        packed = [None if leaf is None else next(leaves) for leaf in nest.flatten(template)]
+        packed = [None if leaf is None else next(run_and_flatten) for leaf in nest.flatten(template)]
         return True, nest.pack_sequence_as(template, packed) if nest.is_nested(template) else packed[0]
 
     def loop(
@@ -292,11 +308,11 @@ class ControlFlow:
         layout = _LoopLayout(len(carried), len(rows), len(outside), len(written))
         state = StateVariables((*written, *fixed), written)
         body = layout.iteration_graph(
-            explicit_state(_renumbered_graph(recorded_body, outside), layout.variables_start, state, handles)
+            with_explicit_state(_renumbered_graph(recorded_body, outside), layout.variables_start, state, handles)
         )
         condition = None
         if recorded_condition is not None:
-            shown = explicit_state(
+            shown = with_explicit_state(
                 _renumbered_graph(recorded_condition, outside),
                 layout.variables_start,
                 StateVariables(state.read, ()),
@@ -323,6 +339,7 @@ class ControlFlow:
                     **form,  # type: ignore[arg-type]
                     most=most,
                     origin=origin,
+                    residual_variant=loop_with_residuals,
                 ),
             )
             return loop
@@ -369,7 +386,7 @@ class ControlFlow:
                 inner_recorder.drawn.restore()
         for variable in inner_recorder.created:
             self._recorder.on_create(variable)
-        self._recorder.refuse_tensors([*copies, *inner_recorder.made])
+        self._recorder.refuse_tensors([*copies, *inner_recorder.tensors_created])
         if graph is None or inner_recorder.created:
             return None
         looks = _guards_of_outer_values(graph, len(copies))
@@ -456,7 +473,7 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
         tensors: dict[int, Tensor] = {}
         for node in part.outer_guards.nodes:
             if node.kind is Kind.ARGUMENT:
-                tensors[id(node.outputs[0])] = part.outside[node.payload - part.given]
+                tensors[id(node.outputs[0])] = part.outside[node.payload - part.argument_count]
             elif node.kind is Kind.READ:
                 tensors[id(node.outputs[0])] = node.payload._read_as_stored()
         run_nodes(part.outer_guards, tensors)
@@ -468,8 +485,8 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
 
 def _renumbered_graph(recorded_function: _RecordedFunction, outside: list[Tensor]) -> Graph:
     """Returns the graph of a recorded function with arguments renumbered: those given, then the tensors of ``outside``."""
-    number_of = {id(x): number for number, x in enumerate(outside, recorded_function.given)}
-    numbers = [*range(recorded_function.given), *[number_of[id(x)] for x in recorded_function.outside]]
+    number_of = {id(x): number for number, x in enumerate(outside, recorded_function.argument_count)}
+    numbers = [*range(recorded_function.argument_count), *[number_of[id(x)] for x in recorded_function.outside]]
     return with_argument_numbers(recorded_function.graph, numbers.__getitem__)
 
 
@@ -492,7 +509,7 @@ def _match_carried_types(results: Sequence[Value], carried: Sequence[Tensor]) ->
 
 
 def _have_same_result_structure(
-    first_result: Any, last_result: Any, previous_branches: list[_RecordedFunction], last_branch: _RecordedFunction
+    first_result: Any, last_result: Any, first_branch: _RecordedFunction, last_branch: _RecordedFunction
 ) -> bool:
     """True if two branches return results of the same structure, shapes and dtypes."""
     try:
@@ -500,7 +517,34 @@ def _have_same_result_structure(
     except (TypeError, ValueError):
         return False
     nothing = [[leaf is None for leaf in nest.flatten(side)] for side in (first_result, last_result)]
-    types = [
-        [(value.shape, value.dtype) for value in side.graph.results] for side in (*previous_branches[:1], last_branch)
-    ]
-    return nothing[0] == nothing[1] and types[0] == types[-1]
+    types = [[(value.shape, value.dtype) for value in side.graph.results] for side in (first_branch, last_branch)]
+    return nothing[0] == nothing[1] and types[0] == types[1]
+
+
+def _check_results(
+    first_name: str,
+    first_result: Any,
+    first_branch: _RecordedFunction,
+    name: str,
+    result: Any,
+    branch: _RecordedFunction,
+) -> None:
+    """Checks that two functions return the same structures and dtypes, as TensorFlow asks of both while it traces.
+
+    Raises:
+        TypeError: they do not.
+        ValueError: only one of them returns None.
+    """
+    texts = [_dtype_names(*one) for one in ((first_result, first_branch), (result, branch))]
+    if texts[0] != texts[1] or type(texts[0]) is not type(texts[1]):
+        error = ValueError if (first_result is None) is not (result is None) else TypeError
+        raise error(
+            f"tf.cond, tf.case, tf.switch_case: {first_name} and {name} must return the same structure and dtypes in a "
+            f"tf.function, got {texts[0]} and {texts[1]}. Cast or reorder the results of one of them."
+        )
+
+
+def _dtype_names(result: Any, branch: _RecordedFunction) -> Any:
+    """Returns the structure of a branch's result with names of dtypes as leaves; None stays."""
+    dtypes = iter([value.dtype.name for value in branch.graph.results])
+    return nest.map_structure(lambda leaf: None if leaf is None else next(dtypes), result)

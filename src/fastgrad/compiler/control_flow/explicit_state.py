@@ -45,7 +45,9 @@ def state_of(graph: Graph) -> StateVariables:
     return StateVariables(tuple(read.values()), tuple(written.values()))
 
 
-def explicit_state(graph: Graph, argument_count: int, state: StateVariables, handles: Sequence[Variable] = ()) -> Graph:
+def with_explicit_state(
+    graph: Graph, argument_count: int, state: StateVariables, handles: Sequence[Variable] = ()
+) -> Graph:
     """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:

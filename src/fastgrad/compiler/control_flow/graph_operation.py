@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.explicit_state import StateVariables, explicit_state, state_of
+from fastgrad.compiler.control_flow.explicit_state import StateVariables, state_of, with_explicit_state
 from fastgrad.compiler.control_flow.graph_based_operation import (
     Flags,
     GraphBasedOperation,
@@ -45,7 +45,7 @@ class GraphOperation(GraphBasedOperation):
     """A graph of arguments, constants, operations and guards as an operation.
 
     Args:
-        graph: without state (see ``explicit_state``); its arguments are the operation's inputs, its results, in order, the
+        graph: without state (see ``with_explicit_state``); its arguments are the operation's inputs, its results, in order, the
             operation's: a tuple, also for one result. It must not be changed later.
         name: shown in graphs, errors and reports.
 
@@ -284,7 +284,7 @@ def _residuals_worth_keeping(graph: Graph, first_residual: int) -> list[Value]:
 
 
 def _is_cheap_to_recompute(node: Node) -> bool:
-    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.is_cheap)
+    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.lowering.is_cheap)
 
 
 # ---- making pullbacks ---------------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ class StatefulCall:
     def __init__(self, graph: Graph, count: int, name: str = "graph") -> None:
         self._state: StateVariables = state_of(graph)
         self._count = len(graph.results)
-        self.operation = GraphOperation(explicit_state(graph, count, self._state), name)
+        self.operation = GraphOperation(with_explicit_state(graph, count, self._state), name)
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """Returns the results of the graph on its arguments.

@@ -7,7 +7,7 @@ iterations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,11 @@ class Loop(ControlFlowOperation):
         origin: with ``most``, the loop without it, from which this one was made.
         counts: whether it returns the number of iterations, an int64.
         counted: whether its last input is the number of rows to iterate over.
+        residual_variant: makes a loop with residuals as further results, from this loop, the flags of the inputs that need a
+            gradient, and the inputs; without it the gradient is computed again each time.
 
     Attributes:
-        body, condition, carried, trips, limited, reverse, most, origin, counts, counted: as given.
+        body, condition, carried, trips, limited, reverse, most, origin, counts, counted, residual_variant: as given.
         rows: number of tensors whose rows are taken.
         length: the number of rows of stacked results.
         gives: number of results, without the number of iterations.
@@ -69,11 +71,13 @@ class Loop(ControlFlowOperation):
         origin: Loop | None = None,
         counts: bool = False,
         counted: bool = False,
+        residual_variant: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(name)
         self.body, self.condition, self.carried, self.rows = body, condition, carried, rows
         self.trips, self.limited, self.reverse = trips, limited, reverse
         self.most, self.origin, self.counts, self.counted = most, origin, counts, counted
+        self.residual_variant = residual_variant
         self.length = most or trips or 0
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
@@ -89,8 +93,8 @@ class Loop(ControlFlowOperation):
     @property
     def constructor_options(self) -> dict[str, Any]:
         """The keyword arguments of the loop besides its graphs, for an equal loop of other graphs."""
-        names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
-        return {name: getattr(self, name) for name in names}
+        names = "carried rows trips limited reverse name most origin counts counted residual_variant"
+        return {name: getattr(self, name) for name in names.split()}
 
     def split_inputs(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Returns the inputs as carried values, rows, captured values, and the number of iterations if there is one."""
@@ -195,9 +199,7 @@ class Loop(ControlFlowOperation):
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
         """Returns the loop with residuals as further results; None if its gradient is computed again each time."""
-        from fastgrad.compiler.control_flow.scan_gradient import loop_with_residuals
-
-        return loop_with_residuals(self, flags, inputs)
+        return None if self.residual_variant is None else self.residual_variant(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
         """Returns flags of the results that can't be removed if only ``used`` are read: carried values always stay."""

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.native_loops import WORDS, address_table, is_single_native_call
+from fastgrad.compiler.control_flow.native_loops import WORD_DTYPE, address_table, is_single_native_call
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, native_work_of
 from fastgrad.compiler.programs.frame import Frame
-from fastgrad.kernels.runtime import looping
+from fastgrad.kernels.runtime import loops
 from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
 
@@ -26,11 +26,11 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         None if a branch has work that the thread pool should share, or that is not native: then Python runs its program.
     """
     plans = [branch.program().plan for branch in branches.branches]
-    longest = max([work_of(plan).nanoseconds for plan in plans])
+    longest = max([native_work_of(plan).nanoseconds for plan in plans])
     if not all(map(is_single_native_call, plans)) or longest > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
-    if dtype not in looping.run_branch.variables["T"]:
+    if dtype not in loops.run_branch.variables["T"]:
         return None
     following: Any = 0
     for plan in reversed(plans):
@@ -44,14 +44,14 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         Scratch(0),
     )
     word_count = max([len(plan.arguments) + len(plan.results) for plan in plans])
-    launch = Launch(looping.run_branch[dtype], operands, 1, 20.0 + longest)
-    return Launches((launch,), ((WORDS, word_count),))
+    launch = Launch(loops.run_branch[dtype], operands, 1, 20.0 + longest)
+    return Launches((launch,), ((WORD_DTYPE, word_count),))
 
 
 def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
     returned = plan.blocks[0].returned
-    layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
-    layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
+    layout = [(loops.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
+    layout += [(loops.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
     copies = [
         (returned.index(number), position, size_of(outputs[position]))
         for position, number in enumerate(returned)
@@ -60,9 +60,9 @@ def _branch_launch(plan: Plan, outputs: Any, next_branch_launch: Any) -> Launch:
     words = [len(copies), *[word for copy in copies for word in copy]]
     operands = (
         InnerFrame(lambda: Frame(plan)),
-        work_of(plan).steps,
+        native_work_of(plan).steps,
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array(words, np.int64)),
         next_branch_launch,
     )
-    return Launch(looping.branch[()], operands)
+    return Launch(loops.branch[()], operands)

@@ -9,14 +9,14 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, NativeWork, native_work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.kernels.runtime import looping, moving
+from fastgrad.kernels.runtime import copies_and_jumps, loops
 from fastgrad.kernels.runtime.driver import NANOSECONDS_SINCE_PAUSE_ADDRESS
 from fastgrad.kernels.runtime.launch import Constant, InnerFrame, Input, Launch, Launches, Output, Scratch
 
-BYTES: np.dtype = np.dtype(np.uint8)
-WORDS: np.dtype = np.dtype(np.int64)
+BYTE_DTYPE: np.dtype = np.dtype(np.uint8)
+WORD_DTYPE: np.dtype = np.dtype(np.int64)
 
 
 def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
@@ -31,7 +31,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         each iteration.
     """
     plan = loop.body.program().plan
-    work = work_of(plan)
+    work = native_work_of(plan)
     if not is_single_native_call(plan) or work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD:
         return None
     layout, buffers = _iteration_descriptors(loop, plan)
@@ -72,7 +72,7 @@ def _launches_of_row_loop(
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
+    launch = Launch(loops.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
     return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_arrays_of_loop(len(layout), loop, buffers))
 
 
@@ -87,17 +87,17 @@ def _launches_of_while(
     buffers: list[int],
 ) -> Launches | None:
     test = loop.condition.program().plan
-    test_work = work_of(test)
+    test_work = native_work_of(test)
     if (
         not is_single_native_call(test)
         or test_work.nanoseconds > MOST_NANOSECONDS_ON_ONE_THREAD
         or test.results[0].dtype.kind != "b"
     ):
         return None
-    if loop.limited and inputs[-1].dtype != WORDS:
+    if loop.limited and inputs[-1].dtype != WORD_DTYPE:
         return None
     test_layout: ArrayDescriptors = [_argument_descriptor(loop, number, 0) for number, _ in test.arguments]
-    test_layout.append((looping.BUFFER, len(buffers), 0))
+    test_layout.append((loops.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
         InnerFrame(lambda: Frame(plan)),
@@ -121,7 +121,7 @@ def _launches_of_while(
         Scratch(1),
     )
     launch = Launch(
-        looping.run_while[()],
+        loops.run_while[()],
         operands,
         1,
         ASSUMED_WHILE_LOOP_ITERATIONS * (100.0 + work.nanoseconds + test_work.nanoseconds),
@@ -144,9 +144,9 @@ def _scratch_arrays_of_loop(
     descriptor_count: int, loop: Any, buffer_sizes: Sequence[int]
 ) -> tuple[tuple[np.dtype, int], ...]:
     return (
-        (WORDS, descriptor_count),
-        (WORDS, loop.carried + 1),
-        *[(BYTES, size) for size in buffer_sizes for _ in range(2)],
+        (WORD_DTYPE, descriptor_count),
+        (WORD_DTYPE, loop.carried + 1),
+        *[(BYTE_DTYPE, size) for size in buffer_sizes for _ in range(2)],
     )
 
 
@@ -160,16 +160,16 @@ def cost_without_loops(plan: Plan) -> float:
     loops = [
         launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
     ]
-    return work_of(plan).nanoseconds - sum(map(nanoseconds_of, loops))
+    return native_work_of(plan).nanoseconds - sum(map(nanoseconds_of, loops))
 
 
 def _is_loop(launch: Launch) -> bool:
-    return launch.kernel is looping.run_rows[()] or launch.kernel is looping.run_while[()]
+    return launch.kernel is loops.run_rows[()] or launch.kernel is loops.run_while[()]
 
 
 def address_table(operands: Sequence[Any]) -> Launch:
     """Returns the launch operand that is a table of the addresses of arrays."""
-    return Launch(looping.address_table[()], (tuple(operands),))
+    return Launch(loops.address_table[()], (tuple(operands),))
 
 
 def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
@@ -191,9 +191,9 @@ def _iteration_descriptors(loop: Any, plan: Plan) -> tuple[ArrayDescriptors, lis
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:
-            layout.append((looping.STACKED, stacked[0], size_of(value)))
+            layout.append((loops.STACKED, stacked[0], size_of(value)))
         else:
-            layout.append((looping.BUFFER, len(buffers), size_of(value)))
+            layout.append((loops.BUFFER, len(buffers), size_of(value)))
             buffers.append(size_of(value))
     return layout, buffers
 
@@ -204,16 +204,17 @@ def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     for source, *targets in filter(None, _stacked_results(loop, plan)):
         size = size_of(outputs[source])
         copies += [
-            Launch(moving.copy_bytes[()], (Output(source), Output(target), size), -(-size // 64)) for target in targets
+            Launch(copies_and_jumps.copy_bytes[()], (Output(source), Output(target), size), -(-size // 64))
+            for target in targets
         ]
     return copies
 
 
 def _argument_descriptor(loop: Any, argument_number: int, byte_count: int) -> tuple[int, int, int]:
     if argument_number < loop.carried:
-        return looping.CARRIED, argument_number, byte_count
+        return loops.CARRIED, argument_number, byte_count
     return (
-        (looping.ROW if argument_number < loop.carried + loop.rows else looping.CAPTURED),
+        (loops.ROW if argument_number < loop.carried + loop.rows else loops.CAPTURED),
         argument_number,
         byte_count,
     )

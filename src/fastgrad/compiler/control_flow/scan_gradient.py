@@ -48,10 +48,10 @@ def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> L
     """
     body_flags, reached = loop.body_dependencies(flags)
     examples = _example_iteration_inputs(loop, inputs)
-    made = variant_and_pullback(loop.body, body_flags, reached, examples)
-    if made is None:
+    variant = variant_and_pullback(loop.body, body_flags, reached, examples)
+    if variant is None:
         return None
-    graph, pullback = made[0].graph, made[1]
+    graph, pullback = variant[0].graph, variant[1]
     argument_values = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
     carried_before = {j: argument_values[j] for j in range(loop.carried) if j in argument_values}
     besides = graph.results[loop.carried : loop.gives]
@@ -135,6 +135,7 @@ class _BackwardLoop:
             reverse=not loop.reverse,
             name=f"{loop.name}_gradient",
             counted=loop.counts or loop.counted,
+            residual_variant=loop_with_residuals,
         )
 
     def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:

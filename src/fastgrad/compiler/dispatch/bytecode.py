@@ -8,6 +8,8 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 _SKIPPED_OPCODES = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PRECALL", "RESUME", "COPY_FREE_VARS"])
+HANDLER_OPCODES = frozenset(["PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_WITH"])
+"""The opcodes of ``try`` and ``with``."""
 _ATTRIBUTE_OPCODES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
 
 
@@ -76,6 +78,13 @@ def name_paths_of(code: CodeType) -> tuple[NamePath, ...]:
                     outer_path = local_paths[path.name]
                     paths[NamePath(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))] = None
     return tuple(paths)
+
+
+@functools.lru_cache(maxsize=1024)
+def opcodes_in(code: CodeType) -> frozenset[str]:
+    """Returns the names of the opcodes of a function and of the functions in it."""
+    inner = [opcodes_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return frozenset([instruction.opname for instruction in dis.get_instructions(code)]).union(*inner)
 
 
 def _is_getattr_name(getattr_positions: list[int], position: int) -> bool:

@@ -10,79 +10,64 @@ from typing import Any
 
 from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.dispatch.traces import Traces
+from fastgrad.compiler.dispatch.traces import TraceTree
 
 MOST_KEYS_PER_FUNCTION = 64
 """The most keys of a function; the least recently used are dropped."""
 
-MOST_VERSIONS_PER_KEY = 8
-"""The most versions of a key, for different captured values."""
-
-
-class Version:
-    """The recordings of one key for one set of captured values.
-
-    Attributes:
-        captures: the captured names, and their values.
-        ways: the traces.
-        entries: straight-line code for calls, by their form.
-    """
-
-    def __init__(self, captures: Captures) -> None:
-        self.captures = captures
-        self.ways = Traces()
-        self.entries: dict[Any, Any] = {}
+MOST_TREES_PER_KEY = 8
+"""The most trace trees of a key, for different captured values."""
 
 
 class Key:
-    """The recordings of one key; the most recently used version comes first.
+    """The recordings of one key.
 
     Attributes:
-        versions: one for each set of captured values.
+        trees: a trace tree for each set of captured values; the most recently used one comes first.
         runs_eagerly: whether such calls can't be replayed, and run in Python each time.
-        changed: the captured name for which versions were dropped last, with its old and its new value.
+        changed: the captured name for which trees were dropped last, with its old and its new value.
         made_variables: the captures of a call that made variables.
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
         self._on_drop = dropped
-        self.versions: list[Version] = []
+        self.trees: list[TraceTree] = []
         self.runs_eagerly = False
         self.made_variables: Captures | None = None
         self.watches: list[Any] = []
         self.changed: tuple[str, str, str] | None = None
 
-    def find_version(self, call_objects: list[Any]) -> Version | None:
-        """Returns the version whose captured values are unchanged, and moves it to the front; None if there is none."""
-        for version in list(self.versions):
-            if version.captures.are_unchanged(call_objects):
-                if version is not self.versions[0]:
-                    self.versions.remove(version)
-                    self.versions.insert(0, version)
-                return version
-        gone = [version for version in self.versions if version.captures.keeps_replaced_variable_alive()]
-        if gone:
-            self.versions = [version for version in self.versions if version not in gone]
-            self.changed, gone = gone[0].captures.first_change(), []
+    def find_tree(self, call_objects: list[Any]) -> TraceTree | None:
+        """Returns the trace tree whose captured values are unchanged, and moves it to the front; None if there is none."""
+        for tree in list(self.trees):
+            if tree.captures.are_unchanged(call_objects):
+                if tree is not self.trees[0]:
+                    self.trees.remove(tree)
+                    self.trees.insert(0, tree)
+                return tree
+        unusable_trees = [tree for tree in self.trees if tree.captures.keeps_replaced_variable_alive()]
+        if unusable_trees:
+            self.trees = [tree for tree in self.trees if tree not in unusable_trees]
+            self.changed, unusable_trees = unusable_trees[0].captures.first_change(), []
             self._on_drop()
         return None
 
-    def add(self, captures: Captures) -> Version:
-        """Adds a version; it is dropped when an object that it captured is deleted."""
-        version = Version(captures)
+    def add(self, captures: Captures) -> TraceTree:
+        """Adds a trace tree; it is dropped when an object that it captured is deleted."""
+        tree = TraceTree(captures)
         key_of, on_drop = weakref.ref(self), self._on_drop
 
-        def gone() -> None:
-            expired, key = version_of(), key_of()
-            if expired is not None and key is not None and expired in key.versions:
-                key.versions.remove(expired)
+        def remove_key() -> None:
+            expired, key = tree_of(), key_of()
+            if expired is not None and key is not None and expired in key.trees:
+                key.trees.remove(expired)
                 on_drop()
 
-        version_of = weakref.ref(version)
-        captures.call_on_deletion(gone)
-        self.versions.insert(0, version)
-        del self.versions[MOST_VERSIONS_PER_KEY:]
-        return version
+        tree_of = weakref.ref(tree)
+        captures.call_on_deletion(remove_key)
+        self.trees.insert(0, tree)
+        del self.trees[MOST_TREES_PER_KEY:]
+        return tree
 
 
 class Cache:

@@ -1,8 +1,8 @@
 """Captured names: the values that a function reads besides its arguments, and the check that they are unchanged.
 
 A recording depends on certain globals, closure cells and attributes. They come from the bytecode of the function, of
-the user's functions and methods that it calls, and of the layers that it uses. Each entry contains straight-line code that
-compares them with ``is`` (numbers and strings by value). The content of a captured list, dict or array is not compared. But
+the user's functions and methods that it calls, and of the layers that it uses. A capture describes how a value is read and
+compared: with ``is``, numbers and strings by value. The straight-line code of entries and the messages about changes both follow from it. The content of a captured list, dict or array is not compared. But
 attributes of objects in it are compared, if the function reads attributes of that name from a value without a known name.
 """
 
@@ -10,9 +10,19 @@ from __future__ import annotations
 
 import functools
 import keyword
+import operator
 import os
-from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -30,6 +40,9 @@ _UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvml
 _STANDARD_LIBRARY_FOLDER = os.path.dirname(os.__file__)
 _MOST_CAPTURED_NAMES = 1000
 _MOST_SEARCHED_CONTAINER_ITEMS = 100
+_HELD_HOLDERS = (dict, CellType)
+"""The types of holders that are kept alive: the globals of a module, and a cell of the function."""
+
 _NO_VALUE = object()
 CALL_CHANGED = object()
 """The result of generated code if a value has changed."""
@@ -47,22 +60,127 @@ def value_text(value: Any) -> str:
     return short_repr(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
+class _Read(NamedTuple):
+    """How a value is read off its holder, in generated code and in a call.
+
+    Attributes:
+        expression: returns the text, from the holder's name and the key.
+        get: returns the value, from the holder and the key.
+    """
+
+    expression: Callable[[str, Any], str]
+    get: Callable[[Any, Any], Any]
+
+
+def _attribute_expression(holder: str, attribute: str) -> str:
+    """Returns an expression for an attribute; a name that is no identifier needs ``getattr``."""
+    is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
+    return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
+
+
+_ITEM = _Read("{}[{!r}]".format, operator.getitem)
+_ATTRIBUTE = _Read(_attribute_expression, getattr)
+_CELL = _Read(
+    "{}.__closure__[{}].cell_contents".format,
+    lambda holder, number: holder.__closure__[number].cell_contents,
+)
+
+
 class Capture(NamedTuple):
-    """A captured name, its value at the recording, and a test for changes.
+    """A captured name, and its value at the recording.
 
     Attributes:
         label: as the user writes it, ``config.rate``.
-        get: returns its value now; raises if it is deleted.
+        holder: returns the object that the value is read off.
+        read: how it is read.
+        key: the item, attribute or number of the cell.
+        expression: the same as text.
+        by_value: whether values are compared; else objects with ``is``.
+        is_weak: whether only a weak reference to the object is kept.
+        recorded: the value at the recording, or the weak reference.
         shown: its value at the recording, as text.
-        holds: whether a value is the one at the recording.
-        held: whether the recording keeps the value alive, as it does with variables.
     """
 
     label: str
-    get: Callable[[], Any]
+    holder: Callable[[], Any]
+    read: _Read
+    key: Any
+    expression: str
+    by_value: bool
+    is_weak: bool
+    recorded: Any
     shown: str
-    holds: Callable[[Any], bool]
-    held: bool = False
+
+    @property
+    def keeps_variable_alive(self) -> bool:
+        """Whether the recording keeps the value alive: a variable."""
+        return isinstance(self.recorded, Variable)
+
+    def current(self) -> Any:
+        """Returns the value now; None if it is deleted."""
+        try:
+            return self.read.get(self.holder(), self.key)
+        except (AttributeError, KeyError, ValueError):
+            return None
+
+    def differs(self, value: Any) -> bool:
+        """True if a value is not the one at the recording."""
+        if self.by_value:
+            return has_changed(value, self.recorded)
+        return value is not (self.recorded() if self.is_weak else self.recorded)
+
+    def lines(self, number: int) -> list[str]:
+        """Returns the lines that read the value as ``v<number>`` and compare it with ``k<number>``."""
+        value, recorded = f"v{number}", f"k{number}"
+        changed = f"{value} is not {recorded}{'()' if self.is_weak else ''}"
+        more = f" and differs({value}, {recorded})" if self.by_value else ""
+        return [f"{value} = {self.expression}", f"if {changed}{more}: return CALL_CHANGED"]
+
+
+class _ReachedValue(NamedTuple):
+    """A value that users' operations reach, and its value at the recording: a ``Read`` of custom/functions.py.
+
+    Attributes:
+        label: as the user writes it.
+        read: returns the value now.
+        recorded: the value at the recording.
+    """
+
+    label: str
+    read: Callable[[], Any]
+    recorded: Any
+
+    @property
+    def shown(self) -> str:
+        """The value at the recording, as text."""
+        return value_text(self.recorded)
+
+    def current(self) -> Any:
+        """Returns the value now; None if it is deleted."""
+        try:
+            return self.read()
+        except (AttributeError, KeyError, ValueError):
+            return None
+
+    def differs(self, value: Any) -> bool:
+        """True if a value is not the one at the recording."""
+        return value is not self.recorded and (
+            not isinstance(self.recorded, _VALUE_TYPES) or has_changed(value, self.recorded)
+        )
+
+
+class CheckCode(NamedTuple):
+    """The comparisons of captured values as code.
+
+    Attributes:
+        lines: statements that return ``CALL_CHANGED`` if a value has changed.
+        scope: the values of their names.
+        reads_objects: whether they read ``o``, the arguments that are known by identity.
+    """
+
+    lines: list[str]
+    scope: dict[str, Any]
+    reads_objects: bool
 
 
 class Captures:
@@ -73,10 +191,7 @@ class Captures:
         arguments: its arguments by name.
         objects: those arguments that are known by identity; the generated code gets them as ``o``.
         settled: labels of numbers that are not compared, because the function itself changes them.
-
-    Attributes:
-        lines: statements that return ``CALL_CHANGED`` if a value has changed; they use ``o`` and ``scope``.
-        scope: the names for ``lines``.
+        reached: what the recorded operations of users reach; see ``add_reached``.
     """
 
     def __init__(
@@ -85,44 +200,79 @@ class Captures:
         arguments: dict[str, Any],
         objects: Sequence[Any],
         settled: frozenset[str] = frozenset(),
+        reached: Mapping[int, Any] = MappingProxyType({}),
     ) -> None:
         self._settled = settled
-        self.lines: list[str] = []
-        self.scope: dict[str, Any] = {
-            "CALL_CHANGED": CALL_CHANGED,
-            "differs": has_changed,
-            "mutations": settings_version.change_count,
-        }
-        self._found: list[Capture] = []
+        self._captures: list[Capture] = []
+        self._holders: list[Any] = []  # what captures read off, other than arguments and captured values
+        self._reads_objects = False
         self._names: dict[int, str] = {}  # by object: its name in the generated code
         self._captured_expressions: set[Any] = set()
         self._analysed_functions: set[Any] = set()
         self._held: set[int] = set()
         self._alive: list[Any] = []  # keeps objects alive while ids are keys
         self._settings: list[Callable[[], Any]] = []
-        self._labels: dict[int, str] = {}
         self._gone_callbacks: list[Callable[[], None]] = []
         self._root = _innermost_python_function(function)
         for position, item in enumerate(objects):
             self._names[id(item)] = f"o[{position}]"
             self._alive.append(item)
-        for name, value in arguments.items():
-            self._labels.setdefault(id(value), name)
+        for value in arguments.values():
             self._capture_names_read_by(value)
         self._capture_function(function, arguments)
-        self._add_settings_check()
-        for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
+        self._settings_check = _SettingsCheck(self._settings)
+        for state in (self._names, self._captured_expressions, self._analysed_functions, self._held):
             state.clear()
         self._alive, self._root = [], None
-        self._check: Callable[[Sequence[Any]], Any] | None = None
+        self._reached: dict[int, Any] = {}
+        self.add_reached(reached)
+
+    def add_reached(self, reached: Mapping[int, Any]) -> bool:
+        """Adds comparisons of what users' operations reach (``Snapshot``, custom/functions.py); returns whether any is new."""
+        added = [snapshot for key, snapshot in reached.items() if key not in self._reached]
+        self._reached |= reached
+        for snapshot in added:
+            self._settings_check.add(functools.partial(getattr, snapshot.owner, "given_gradients"))
+        for name in ("code", "_check"):
+            self.__dict__.pop(name, None)
+        return bool(added)
+
+    @functools.cached_property
+    def code(self) -> CheckCode:
+        """The comparisons as code."""
+        scope = {
+            "CALL_CHANGED": CALL_CHANGED,
+            "differs": has_changed,
+            "mutations": settings_version.change_count,
+            "settings": self._settings_check,
+        }
+        lines = []
+        for number, holder in enumerate(self._holders):
+            if isinstance(holder, _HELD_HOLDERS):
+                scope[f"h{number}"] = holder
+            else:
+                scope[f"w{number}"] = holder
+                lines.append(f"h{number} = w{number}()")
+        for number, capture in enumerate(self._captures):
+            scope[f"k{number}"] = capture.recorded
+            lines += capture.lines(number)
+        for snapshot in self._reached.values():
+            scope |= snapshot.scope
+            lines += [f"if {condition}: return CALL_CHANGED" for condition in snapshot.conditions]
+        lines.append("if mutations[0] != settings.last_count and not settings.are_unchanged(): return CALL_CHANGED")
+        return CheckCode(lines, scope, self._reads_objects)
+
+    @functools.cached_property
+    def _check(self) -> Callable[[Sequence[Any]], Any]:
+        lines, scope, _ = self.code
+        body = "\n        ".join([*lines, "return True"])
+        text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return CALL_CHANGED\n"
+        scope = dict(scope)
+        exec(text, scope)  # noqa: S102 - our own text
+        return scope.pop("check")
 
     def are_unchanged(self, objects: Sequence[Any]) -> bool:
         """True if all captured values are unchanged; ``objects`` are the call's arguments known by identity."""
-        if self._check is None:
-            body = "\n        ".join([*self.lines, "return True"])
-            text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return CALL_CHANGED\n"
-            exec(text, self.scope)  # noqa: S102 - our own text
-            self._check = self.scope["check"]
         return self._check(objects) is True
 
     def call_on_deletion(self, callback: Callable[[], None]) -> None:
@@ -131,25 +281,24 @@ class Captures:
 
     def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""
-        changes: dict[str, Any] = {}
-        for capture in self._found:
-            try:
-                current = capture.get()
-            except (AttributeError, KeyError, ValueError):
-                current = None
-            if not capture.holds(current):
-                changes[capture.label] = current
-        return changes
+        values = [(capture, capture.current()) for capture in self._all_captures]
+        return {capture.label: value for capture, value in values if capture.differs(value)}
+
+    @property
+    def _all_captures(self) -> list[Capture | _ReachedValue]:
+        reads = [read for snapshot in self._reached.values() for read in snapshot.reads]
+        return [*self._captures, *[_ReachedValue(*read) for read in reads]]
 
     def keeps_replaced_variable_alive(self) -> bool:
         """True if a captured variable is kept alive although its name now refers to another object."""
         changes = self.changed_values()
-        return any(capture.held and capture.label in changes for capture in self._found)
+        return any(capture.keeps_variable_alive and capture.label in changes for capture in self._captures)
 
     def first_change(self) -> tuple[str, str, str] | None:
         """Returns the first captured name that has changed: its label, its old and its new value."""
         changes = self.changed_values()
-        return next(((c.label, c.shown, value_text(changes[c.label])) for c in self._found if c.label in changes), None)
+        shown = ((c.label, c.shown, value_text(changes[c.label])) for c in self._all_captures if c.label in changes)
+        return next(shown, None)
 
     # ---- reads -------------------------------------------------------------------------------------------
 
@@ -170,7 +319,7 @@ class Captures:
         if (
             key in self._analysed_functions
             or not _is_user_function(function)
-            or len(self._found) > _MOST_CAPTURED_NAMES
+            or len(self._captures) > _MOST_CAPTURED_NAMES
         ):
             return
         self._analysed_functions.add(key)
@@ -199,21 +348,17 @@ class Captures:
             if name not in table:
                 return []
             value = table[name]
-            self._capture_value(f"{self._holder_name(table)}[{name!r}]", name, value, lambda: table[name])
+            self._capture_value(table, _ITEM, name, name, value)
         else:
             number = code.co_freevars.index(name)
             try:
                 value = (function.__closure__ or ())[number].cell_contents
             except ValueError:
                 return []
-            weak = weak_or_strong_reference(function)
             if function is self._root:  # it stays alive anyway, with its cells
-                holder = self._holder_name((function.__closure__ or ())[number])
+                self._capture_value((function.__closure__ or ())[number], _ATTRIBUTE, "cell_contents", name, value)
             else:
-                holder = f"{self._holder_name(function)}.__closure__[{number}]"
-            self._capture_value(
-                f"{holder}.cell_contents", name, value, lambda: weak().__closure__[number].cell_contents
-            )
+                self._capture_value(function, _CELL, number, name, value)
         return self._capture_attributes(value, path.attributes, name)
 
     def _capture_attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
@@ -224,8 +369,7 @@ class Captures:
             value = self._plain_attribute(holder, attribute)
             if value is _NO_VALUE:
                 break
-            get = functools.partial(_current_attribute, weak_or_strong_reference(holder), attribute)
-            self._capture_value(_attribute_expression(self._holder_name(holder), attribute), label, value, get)
+            self._capture_value(holder, _ATTRIBUTE, attribute, label, value)
             values.append(value)
         return values
 
@@ -264,7 +408,8 @@ class Captures:
 
     # ---- comparisons -------------------------------------------------------------------------------------
 
-    def _capture_value(self, expression: str, label: str, value: Any, get: Callable[[], Any]) -> None:
+    def _capture_value(self, holder: Any, read: _Read, key: Any, label: str, value: Any) -> None:
+        expression = read.expression(self._holder_expression(holder), key)
         if expression in self._captured_expressions:
             return
         self._captured_expressions.add(expression)
@@ -272,22 +417,17 @@ class Captures:
             return
         if isinstance(value, _VALUE_TYPES) and label in self._settled:
             return
-        number = len(self._found)
-        self.lines.append(f"v{number} = {expression}")
-        if isinstance(value, _VALUE_TYPES):
-            self.scope[f"k{number}"] = value
-            self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return CALL_CHANGED")
-            self._found.append(Capture(label, get, short_repr(value), lambda found: not has_changed(found, value)))
+        by_value, is_weak, recorded = isinstance(value, _VALUE_TYPES), False, value
+        if not by_value:
+            self._names.setdefault(id(value), f"v{len(self._captures)}")
+            reference = weak_or_strong_reference(value, _DeletionCallback(self._gone_callbacks))
+            # Programs hold variables, too; containers have no weak references.
+            is_weak = isinstance(reference, ref) and not isinstance(value, Variable)
+            recorded = reference if is_weak else value
+        weak_holder, shown = weak_or_strong_reference(holder), value_text(value)
+        self._captures.append(Capture(label, weak_holder, read, key, expression, by_value, is_weak, recorded, shown))
+        if by_value:
             return
-        weak = weak_or_strong_reference(value, _DeletionCallback(self._gone_callbacks))
-        is_variable = isinstance(value, Variable)
-        # Programs hold variables, too; containers have no weak references.
-        is_held = is_variable or not isinstance(weak, ref)
-        self.scope[f"k{number}"] = value if is_held else weak
-        self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return CALL_CHANGED")
-        self._found.append(Capture(label, get, value_text(value), lambda found: found is weak(), is_variable))
-        self._labels.setdefault(id(value), label)
-        self._names.setdefault(id(value), f"v{number}")
         self._alive.append(value)
         self._capture_names_read_by(value)
 
@@ -298,8 +438,6 @@ class Captures:
             or _undecorated_function(value) is not value
         ):
             self._capture_function(value, {})
-            for gradient in getattr(value, "gradient_functions", ()):
-                self._capture_function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_SEARCHED_CONTAINER_ITEMS]:
@@ -328,43 +466,48 @@ class Captures:
             if isinstance(method, FunctionType):
                 self._capture_method(method, value)
 
-    def _holder_name(self, holder: Any) -> str:
+    def _holder_expression(self, holder: Any) -> str:
         name = self._names.get(id(holder))
         if name is None:
-            number = len(self.scope)
-            name = self._names[id(holder)] = f"h{number}"
+            name = self._names[id(holder)] = f"h{len(self._holders)}"
             self._alive.append(holder)
-            if isinstance(holder, (dict, CellType)):
-                self.scope[name] = holder  # the globals of a module, or a cell of the function
-            else:
-                self.scope[f"w{number}"] = weak_or_strong_reference(holder)
-                self.lines.append(f"{name} = w{number}()")
+            self._holders.append(holder if isinstance(holder, _HELD_HOLDERS) else weak_or_strong_reference(holder))
+        self._reads_objects = self._reads_objects or name.startswith("o")
         return name
 
-    def _add_settings_check(self) -> None:
-        settings = self._settings
-        recorded = [get() for get in settings], dict(settings_version.settings)
-        count_now = settings_version.change_count[0]
 
-        def settled() -> bool:
-            """True if these settings are unchanged, although some setting has changed."""
-            try:
-                same = ([get() for get in settings], settings_version.settings) == recorded
-            except AttributeError:
-                return False
-            if same:
-                last_count[0] = settings_version.change_count[0]
-            return same
+class _SettingsCheck:
+    """A comparison of settings, such as ``trainable``, with those at the recording.
 
-        last_count = self.scope["seen"] = [count_now]
-        self.scope["settled"] = settled
-        self.lines.append("if mutations[0] != seen[0] and not settled(): return CALL_CHANGED")
+    Args:
+        settings: functions that return the settings of captured objects.
 
+    Attributes:
+        last_count: the counter of changes when the settings were the same last.
+    """
 
-def _attribute_expression(holder: str, attribute: str) -> str:
-    """Returns an expression for an attribute; a name that is no identifier needs ``getattr``."""
-    is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
-    return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
+    def __init__(self, settings: Sequence[Callable[[], Any]]) -> None:
+        self._settings = list(settings)
+        self._recorded = self._current(), dict(settings_version.settings)
+        self.last_count = settings_version.change_count[0]
+
+    def add(self, setting: Callable[[], Any]) -> None:
+        """Adds a setting, with its value now."""
+        self._settings.append(setting)
+        self._recorded[0].append(setting())
+
+    def _current(self) -> list[Any]:
+        return [get() for get in self._settings]
+
+    def are_unchanged(self) -> bool:
+        """True if these settings are unchanged, although some setting has changed."""
+        try:
+            is_same = (self._current(), settings_version.settings) == self._recorded
+        except AttributeError:
+            return False
+        if is_same:
+            self.last_count = settings_version.change_count[0]
+        return is_same
 
 
 def _is_filled_container(value: Any) -> bool:
@@ -386,19 +529,15 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
     return list(objects.values())[:_MOST_SEARCHED_CONTAINER_ITEMS]
 
 
-def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
-    return getattr(holder(), name)
-
-
 class _DeletionCallback:
     """The callback of a weak reference, which calls each function in a list when the object is deleted."""
 
-    def __init__(self, told: list[Callable[[], None]]) -> None:
-        self._callbacks = told
+    def __init__(self, callbacks: list[Callable[[], None]]) -> None:
+        self._callbacks = callbacks
 
     def __call__(self, _: Any) -> None:
-        for tell in self._callbacks:
-            tell()
+        for callback in self._callbacks:
+            callback()
 
 
 def _bound_arguments(function: functools.partial[Any]) -> dict[str, Any]:
@@ -416,10 +555,8 @@ def _innermost_python_function(function: Any) -> Any:
 
 
 def _undecorated_function(function: Any) -> Any:
-    """Returns the Python function of a function under ``tf.function``, or of a user's operation."""
-    kind = type(function)
-    is_made = getattr(kind, "records_graphs", False) or getattr(kind, "compiles_function", False)
-    return function.python_function if is_made else function
+    """Returns the Python function of a function under ``tf.function``."""
+    return function.python_function if getattr(type(function), "records_graphs", False) else function
 
 
 def _self_argument(function: Any, holder: Any) -> dict[str, Any]:

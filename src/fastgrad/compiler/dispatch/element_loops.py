@@ -29,7 +29,7 @@ from fastgrad.compiler.dispatch.function_source import (
     syntax_tree_of,
     unset,
 )
-from fastgrad.compiler.dispatch.signature import NoKey
+from fastgrad.compiler.dispatch.signature import UnhashableArgument
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import constant_tensor
 
@@ -70,10 +70,10 @@ class RecordedLoopBody:
         self._body, self._names, self._targets, self._extended = body, names, targets, extended
         self._function: Any = recorded(body)
 
-    def __call__(self, found: dict[str, Any]) -> Any:
+    def __call__(self, local_values: dict[str, Any]) -> Any:
         """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
-        values = [found.get(name, unset) for name in self._names]
-        if any(isinstance(found.get(name), MUTABLE_TYPES) for name in self._extended):
+        values = [local_values.get(name, unset) for name in self._names]
+        if any(isinstance(local_values.get(name), MUTABLE_TYPES) for name in self._extended):
             self._function = None  # other names may stand for the same object
         if self._function is None:
             return self._body(*values)
@@ -84,7 +84,7 @@ class RecordedLoopBody:
         ]
         try:
             result = self._function(*arguments)
-        except NoKey:
+        except UnhashableArgument:
             self._function = None
             return self._body(*values)
         if self._function.gave_up:

@@ -15,9 +15,9 @@ class Identity:
 
     __slots__ = ("_number", "get")
 
-    def __init__(self, target: Any, gone: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, target: Any) -> None:
         self._number = id(target)
-        self.get = weak_or_strong_reference(target, gone)
+        self.get = weak_or_strong_reference(target)
 
     def __hash__(self) -> int:
         return self._number

@@ -45,7 +45,7 @@ if hasattr(os, "register_at_fork"):
 def run_as_recording(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
-    def record() -> Any:
+    def run_without_replays() -> Any:
         fast_path_block_count[0] += 1
         try:
             with writer_lock.lock:
@@ -54,17 +54,17 @@ def run_as_recording(work: Callable[[], Any]) -> Any:
         finally:
             fast_path_block_count[0] -= 1
 
-    return _run_locked(record)
+    return _run_locked(run_without_replays)
 
 
 def run_as_replay(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
-    def replay() -> Any:
+    def run_without_recording() -> Any:
         with writer_lock.lock:
             return work()
 
-    return _run_locked(replay)
+    return _run_locked(run_without_recording)
 
 
 # Not a context manager: Ctrl-C may come before the first line of an `__exit__` that is written in Python.

@@ -123,17 +123,17 @@ def _range_elements(sequence: Any) -> Any:
     return tensor_range(sequence.start, sequence.limit, sequence.delta, sequence.start.dtype)
 
 
-def _both(left: Any, right: Callable[[], Any]) -> Any:
+def _logical_and(left: Any, right: Callable[[], Any]) -> Any:
     """Returns ``left and right()``."""
     return cond(left, right, lambda: left) if _is_tensor_test(left) else left and right()
 
 
-def _either(left: Any, right: Callable[[], Any]) -> Any:
+def _logical_or(left: Any, right: Callable[[], Any]) -> Any:
     """Returns ``left or right()``."""
     return cond(left, lambda: left, right) if _is_tensor_test(left) else left or right()
 
 
-def _negated(value: Any) -> Any:
+def _logical_not(value: Any) -> Any:
     """Returns ``not value``."""
     return TABLE["logical_not"](value) if _is_tensor_test(value) and value.dtype.is_bool else not value
 
@@ -216,19 +216,19 @@ class _Loop:
             variables.append(over.start)
 
         def has_next_iteration(now: dict[str, Any], *rest: Any) -> Any:
-            def another() -> Any:
+            def test_result() -> Any:
                 return over.has_next_iteration(rest[-1]) if test is None else test({**scope, **now})
 
-            return cond(rest[0], lambda: constant_tensor(np.array(False)), another) if self._ends else another()
+            return cond(rest[0], lambda: constant_tensor(np.array(False)), test_result) if self._ends else test_result()
 
-        def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
+        def run_iteration(now: dict[str, Any], *rest: Any) -> list[Any]:
             local_values = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
             outcome = self._body.numeric_results(local_values)
             next_values: list[Any] = [dict(zip(self._body.results, outcome[-len(now) :] if now else (), strict=True))]
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
 
-        outcome = recorded_loop(has_next_iteration, trip, variables, None)
+        outcome = recorded_loop(has_next_iteration, run_iteration, variables, None)
         return None if outcome is None else tuple([outcome[0][name] for name in self._body.results])
 
 
@@ -273,7 +273,7 @@ class _Converter(LoopRewriter):
         """Returns the Python function compiled from its converted syntax tree."""
         objects = {
             f"{GENERATED_NAME_PREFIX}{f.__name__.strip('_')}": f
-            for f in (_range_sequence, _range_elements, _both, _either, _negated)
+            for f in (_range_sequence, _range_elements, _logical_and, _logical_or, _logical_not)
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -497,19 +497,19 @@ class _TestConverter(ast.NodeTransformer):
     """Replaces ``and``, ``or``, ``not`` and chained comparisons of a test by functions that take tensors."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """Replaces ``a and b`` by ``both(a, lambda: b)``."""
+        """Replaces ``a and b`` by ``logical_and(a, lambda: b)``."""
         left, *others = node.values
         right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
-        name = f"{GENERATED_NAME_PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        name = f"{GENERATED_NAME_PREFIX}{'logical_and' if isinstance(node.op, ast.And) else 'logical_or'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
         call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        """Replaces ``not a`` by ``negated(a)``."""
+        """Replaces ``not a`` by ``logical_not(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
-        call: Any = ast.parse(f"{GENERATED_NAME_PREFIX}negated(0)", mode="eval").body
+        call: Any = ast.parse(f"{GENERATED_NAME_PREFIX}logical_not(0)", mode="eval").body
         call.args[0] = self.visit(node.operand)
         return call
 

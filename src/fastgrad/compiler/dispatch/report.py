@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad.compiler.dispatch.cache import Version
-from fastgrad.compiler.dispatch.traces import CompiledTree
+from fastgrad.compiler.dispatch.traces import CompiledTree, TraceTree
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.profiling import profile, program_text
 from fastgrad.core.operation import reason_to_run_in_python
@@ -16,36 +15,36 @@ from fastgrad.kernels.codegen.build import full_name
 _NOTHING_RECORDED = "Nothing is recorded yet: call the function first."
 
 
-def graph_text(version: Version | None) -> str:
-    """Returns the recorded graphs of a version, one for each trace."""
-    if version is None:
+def graph_text(tree: TraceTree | None) -> str:
+    """Returns the recorded graphs of a trace tree, one for each trace."""
+    if tree is None:
         return _NOTHING_RECORDED
-    return "\n\n".join([f"way {number}:\n{trace.graph}" for number, trace in enumerate(version.ways)])
+    return "\n\n".join([f"trace {number}:\n{trace.graph}" for number, trace in enumerate(tree.traces)])
 
 
-def source_text(version: Version | None) -> str:
-    """Returns the generated code of a version: its programs' steps and kernels, its entries and replay functions."""
-    if version is None:
+def source_text(tree: TraceTree | None) -> str:
+    """Returns the generated code of a trace tree: its programs' steps and kernels, its entries and replay functions."""
+    if tree is None:
         return _NOTHING_RECORDED
-    trees = version.ways.trees
-    if not trees:
+    programs = [compiled.program for compiled in tree.compiled]
+    if not programs:
         return "Nothing is compiled yet: what is recorded is compiled when it is called for again."
-    entries = [entry.source for _, entry in version.entries.values() if entry is not None]
-    programs = [
-        f"# ---- program {number}: its steps\n\n{program_text(tree.program)}" for number, tree in enumerate(trees)
+    entries = [entry.source for _, entry in tree.entries.values() if entry is not None]
+    steps = [
+        f"# ---- program {number}: its steps\n\n{program_text(program)}" for number, program in enumerate(programs)
     ]
-    calls = [*entries, *[tree.program.source for tree in trees]]
-    return "\n".join([*programs, "# ---- how a call comes to the program\n", *calls])
+    calls = [*entries, *[program.source for program in programs]]
+    return "\n".join([*steps, "# ---- how a call comes to the program\n", *calls])
 
 
 def kernel_texts(
-    name: str, version: Version | None, inspect: Callable[[Any], str], kernel: str | None
+    name: str, tree: TraceTree | None, inspect: Callable[[Any], str], kernel: str | None
 ) -> str | dict[str, str]:
-    """Returns the code of a version's kernels as text.
+    """Returns the code of a trace tree's kernels as text.
 
     Args:
         name: the function's.
-        version: its recordings.
+        tree: its traces.
         inspect: gives the text for a native function.
         kernel: the full name of the kernel; None for all kernels.
 
@@ -53,10 +52,10 @@ def kernel_texts(
         The text for a kernel; for None a dict with a text for each full name.
 
     Raises:
-        KeyError: the version has no such kernel.
+        KeyError: the tree has no such kernel.
     """
-    trees = [] if version is None else version.ways.trees
-    launches = [a.launches for tree in trees for a in tree.program.plan.actions if a.launches is not None]
+    programs = [] if tree is None else [compiled.program for compiled in tree.compiled]
+    launches = [a.launches for program in programs for a in program.plan.actions if a.launches is not None]
     kernels = {full_name(launch.kernel): launch.kernel for group in launches for launch in group.launches}
     if kernel is None:
         return {key: inspect(native) for key, native in kernels.items()}
@@ -67,14 +66,14 @@ def kernel_texts(
     return inspect(kernels[kernel])
 
 
-def report_text(name: str, version: Version | None) -> str:
-    """Returns a summary of a version: numbers of operations, kernels and bytes, and a profile."""
-    if version is None:
+def report_text(name: str, tree: TraceTree | None) -> str:
+    """Returns a summary of a trace tree: numbers of operations, kernels and bytes, and a profile."""
+    if tree is None:
         return _NOTHING_RECORDED
-    lines = [f"{name}: {_plural(len(version.ways), 'recorded way')}, {_plural(len(version.ways.trees), 'program')}:"]
-    for number, tree in enumerate(version.ways.trees):
-        lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
-        lines += ["", str(profile(tree.program, f"{name}, program {number}"))]
+    lines = [f"{name}: {_plural(len(tree.traces), 'trace')}, {_plural(len(tree.compiled), 'program')}:"]
+    for number, compiled in enumerate(tree.compiled):
+        lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(compiled)]]
+        lines += ["", str(profile(compiled.program, f"{name}, program {number}"))]
     return "\n".join(lines)
 
 
@@ -82,9 +81,9 @@ def _plural(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _program_lines(tree: CompiledTree) -> list[str]:
-    recorded = [sum(node.kind is Kind.OPERATION for node in trace.graph.nodes) for trace in tree.ways]
-    actions = tree.program.plan.actions
+def _program_lines(compiled: CompiledTree) -> list[str]:
+    recorded = [sum(node.kind is Kind.OPERATION for node in trace.graph.nodes) for trace in compiled.traces]
+    actions = compiled.program.plan.actions
     kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)
     in_python = Counter(
         action.node.payload.name
@@ -94,7 +93,7 @@ def _program_lines(tree: CompiledTree) -> list[str]:
     lines = [
         f"operations recorded: {', '.join(map(str, recorded))}",
         f"kernels: {kernels}",
-        f"memory of its own: {tree.program.arena_bytes} bytes",
+        f"memory of its own: {compiled.program.arena_bytes} bytes",
     ]
     if in_python:
         named = ", ".join(

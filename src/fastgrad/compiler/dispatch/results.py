@@ -76,7 +76,7 @@ class Results:
     Attributes:
         tensors: the results that the program must compute, in order.
         count: their number.
-        plan: for each leaf its source.
+        structure: the nested result, with the source of each leaf.
         is_single: whether the result is one computed tensor.
     """
 
@@ -85,10 +85,10 @@ class Results:
         self.tensors: list[Tensor] = []
         self._places = {id(tensor): position for position, tensor in enumerate(arguments)}
         self._numbers: dict[int, int] = {}
-        self.plan = self._plan_of(value)
+        self.structure = self._structure_of(value)
         self.count = len(self.tensors)
         self._recording = None
-        self.is_single = self.plan == (COMPUTED, 0)
+        self.is_single = self.structure == (COMPUTED, 0)
 
     def pop_tensors(self) -> list[Tensor]:
         """Returns ``tensors`` and forgets them, so that they can be deleted once the graph is made."""
@@ -96,7 +96,7 @@ class Results:
         self._places, self._numbers = {}, {}
         return taken_tensors
 
-    def _plan_of(self, value: Any) -> Any:
+    def _structure_of(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             position = self._places.get(id(value))
             if position is not None:
@@ -109,13 +109,13 @@ class Results:
             return COMPUTED, number
         if isinstance(value, COMPOSITE_TENSOR_TYPES):
             form, tensors = value._to_components()
-            return Composite, [self._plan_of(part) for part in tensors], type(value), form
+            return Composite, [self._structure_of(part) for part in tensors], type(value), form
         if nest.is_nested(value):
-            # The structure, with a plan for each leaf.
+            # The structure, with a source for each leaf.
             return (
                 list,
                 value if not nest.flatten(value) else nest.map_structure(lambda _: 0, value),
-                [self._plan_of(item) for item in nest.flatten(value)],
+                [self._structure_of(item) for item in nest.flatten(value)],
             )
         return SAME, value
 
@@ -128,26 +128,28 @@ class Results:
         """
         if self.is_single:
             return Tensor(arrays[0])
-        return _build_result(self.plan, [Tensor(array) for array in arrays], call_values)
+        return _build_result(self.structure, [Tensor(array) for array in arrays], call_values)
 
     def build_from_recording(self, tensors: list[Tensor], call_values: Sequence[Any]) -> Any:
         """Returns the result of the recorded call, made of the recording's tensors."""
-        return _build_result(self.plan, tensors, call_values)
+        return _build_result(self.structure, tensors, call_values)
 
 
-def _build_result(plan: Any, tensors: list[Tensor], call_values: Sequence[Any]) -> Any:
-    kind = plan[0]
+def _build_result(structure: Any, tensors: list[Tensor], call_values: Sequence[Any]) -> Any:
+    kind = structure[0]
     if kind is COMPUTED:
-        return tensors[plan[1]]
+        return tensors[structure[1]]
     if kind is ARGUMENT:
-        value = call_values[plan[1]]
+        value = call_values[structure[1]]
         return value if isinstance(value, Tensor) else convert_to_tensor(value)
     if kind is SAME:
-        return plan[1]
+        return structure[1]
     if kind is CONSTANT:
-        constant = plan[1]()
-        return Tensor(plan[2]) if constant is None else constant
+        constant = structure[1]()
+        return Tensor(structure[2]) if constant is None else constant
     if kind is Composite:
-        composite_type: Any = plan[2]
-        return composite_type._from_components(plan[3], [_build_result(part, tensors, call_values) for part in plan[1]])
-    return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, call_values) for part in plan[2]])
+        composite_type: Any = structure[2]
+        return composite_type._from_components(
+            structure[3], [_build_result(part, tensors, call_values) for part in structure[1]]
+        )
+    return nest.pack_sequence_as(structure[1], [_build_result(part, tensors, call_values) for part in structure[2]])

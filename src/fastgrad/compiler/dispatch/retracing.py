@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from fastgrad.compiler.dispatch.cache import Key
 from fastgrad.compiler.dispatch.captures import value_text
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.recording.location import line_text
+from fastgrad.kernels.codegen.user_lines import line_text, warn
 
 _WARN_AFTER_SAME_CHANGES = 8
 _WARN_AFTER_TRACES = 64
@@ -34,8 +33,8 @@ class Retracing:
         self._next, self._next_trace_count = _WARN_AFTER_SAME_CHANGES + 1, _WARN_AFTER_TRACES + 1
         self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
 
-    def note(self, call: Call, key: Key | None, has_same_captures: bool) -> None:
-        """Notes a call that is about to be recorded.
+    def count_recording(self, call: Call, key: Key | None, has_same_captures: bool) -> None:
+        """Counts a call that is about to be recorded.
 
         Args:
             call: the call.
@@ -44,22 +43,21 @@ class Retracing:
         """
         described_now = leaf_descriptions(call)
         described_before, self._last = self._last, described_now
-        if key is not None and key.versions and has_same_captures:
+        if key is not None and key.trees and has_same_captures:
             self._trace_count += 1
             if self._trace_count >= self._next_trace_count:
                 self._next_trace_count = 2 * self._trace_count
-                warnings.warn(
-                    f"{self._name}() has gone its {self._trace_count}th new way: the values of tensors decide too much in Python "
-                    "(if, while, range, shapes). Each way is recorded and compiled. tf.where, tf.cond and tf.while_loop are "
+                warn(
+                    f"{self._name}() has recorded its {self._trace_count}th trace: the values of tensors decide too much in Python "
+                    "(if, while, range, shapes). Each path is recorded and compiled as a trace. tf.where, tf.cond and tf.while_loop are "
                     "compiled once; a tf.TensorArray in such a loop needs a size, not dynamic_size=True.",
-                    stacklevel=5,
                 )
             return
         self._count += 1
         if described_before is None:
             return
-        if key is not None and (key.versions or key.changed):
-            changed = key.changed or key.versions[0].captures.first_change()
+        if key is not None and (key.trees or key.changed):
+            changed = key.changed or key.trees[0].captures.first_change()
             key.changed = None
             if changed is not None:
                 self._count_change(f"the captured name {changed[0]!r}", changed[1], changed[2])
@@ -72,7 +70,7 @@ class Retracing:
             self._next = 2 * self._count
             self._warn()
 
-    def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
+    def count_control_flow_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
         """Counts the different numbers from tensors that decided Python's control flow, by line; warns if there are many."""
         numbers_by_line: dict[_Line, list[int]] = {}
         for line, number in numbers:
@@ -82,36 +80,33 @@ class Retracing:
             known.add(tuple(several))
             if len(known) > limit:
                 self._numbers[line] = known, 2 * len(known)
-                warnings.warn(
+                warn(
                     f"{self._name}(): at {line_text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
-                    f"tensors' values; now it is {several[-1]}, and it has been {len(known)} different ones. Each is a way of its own, "
+                    f"tensors' values; now it is {several[-1]}, and it has been {len(known)} different ones. Each is a trace of its own, "
                     "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
                     "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
-                    stacklevel=5,
                 )
 
-    def _count_change(self, what: str, before: str, now: str) -> None:
-        self._changes[what] += 1
-        self._shown[what] = before, now
+    def _count_change(self, description: str, before: str, now: str) -> None:
+        self._changes[description] += 1
+        self._shown[description] = before, now
 
     def _warn(self) -> None:
         label, times = self._changes.most_common(1)[0]
         old_text, new_text = self._shown[label]
-        warnings.warn(
+        warn(
             f"{self._name}() is being recorded for the {self._count}th time. In {times} of these cases {label} had changed: now "
             f"it is {new_text}, before it was {old_text}. Each recording runs the Python function and compiles anew. Pass numbers that "
             "change as tensors, keep shapes the same, and keep objects from call to call.",
-            stacklevel=6,
         )
 
 
 def warn_of_failure(name: str, failure: Exception) -> None:
     """Warns that the compiler failed for a function, which runs eagerly from now on."""
     cause = failure.__cause__
-    warnings.warn(
+    warn(
         f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "
         f"compiler, please report it: {type(cause).__name__}: {cause}",
-        stacklevel=4,
     )
 
 

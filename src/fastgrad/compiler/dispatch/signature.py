@@ -33,8 +33,8 @@ COMPOSITE_TENSOR_TYPES = (Composite, IndexedSlices)
 """The types of values made of several tensors."""
 
 
-class NoKey(TypeError):
-    """Raised for an argument known by identity whose value may change."""
+class UnhashableArgument(Exception):  # Function makes a TypeError of it; loops run their body in Python
+    """Raised for an argument known by identity whose value may change; its text is the refusal."""
 
 
 class FloatArguments:
@@ -69,23 +69,45 @@ class FloatArguments:
 class Call:
     """The arguments of a call, split into a hashable key and arrays; calls with equal keys share a program.
 
+    Args:
+        arguments: the arguments by the names of the parameters, in their order.
+        floats: which Python floats are inputs.
+        args, kwargs: the call, unchanged.
+
     Attributes:
+        arguments, args, kwargs: as given.
         key: hashable; the structure, and for each leaf its shape and dtype, its value or its identity.
         labels: for each leaf, the path to it, as ``options['rate']``.
         leaves: the leaf's part of the key, in the order of ``labels``.
         values: the leaves themselves.
         arrays: the inputs of the program.
-        given: for each array the leaf itself, as the caller passed it: a tensor, an array or a float.
+        passed_leaves: for each array the leaf itself, as the caller passed it: a tensor, an array or a float.
         objects: the leaves that are known by identity.
     """
 
-    __slots__ = ("_floats", "_seen", "arrays", "given", "key", "labels", "leaves", "objects", "values")
+    __slots__ = (
+        "_floats",
+        "_seen",
+        "args",
+        "arguments",
+        "arrays",
+        "key",
+        "kwargs",
+        "labels",
+        "leaves",
+        "objects",
+        "passed_leaves",
+        "values",
+    )
 
-    def __init__(self, arguments: Mapping[str, Any], floats: FloatArguments) -> None:
+    def __init__(
+        self, arguments: dict[str, Any], floats: FloatArguments, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> None:
+        self.arguments, self.args, self.kwargs = arguments, args, kwargs or {}
         self._floats = floats
         self._seen: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []
-        self.given: list[Any] = []
+        self.passed_leaves: list[Any] = []
         self.labels: list[str] = []
         self.leaves: list[Any] = []
         self.values: list[Any] = []
@@ -97,7 +119,7 @@ class Call:
         """Returns the arrays of the call as tensors; tensors that the caller passed are returned themselves."""
         return [
             value if isinstance(value, Tensor) else Tensor(array)
-            for value, array in zip(self.given, self.arrays, strict=True)
+            for value, array in zip(self.passed_leaves, self.arrays, strict=True)
         ]
 
     def _structure_key(self, value: Any, label: str) -> Any:
@@ -136,7 +158,7 @@ class Call:
             return self._array_key(array_of(value), value)
         if kind is float:
             if self._floats.is_input(label, value):
-                self.given.append(value)
+                self.passed_leaves.append(value)
                 self.arrays.append(np.array(value))
                 return ("float",)
             return kind, value.hex()
@@ -155,10 +177,10 @@ class Call:
         device = device_of(array)
         if device is not None:
             self.arrays.append(array)
-            self.given.append(given)
+            self.passed_leaves.append(given)
             return "tensor", array.shape, array.dtype, device
         self.arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape))
-        self.given.append(given)
+        self.passed_leaves.append(given)
         return "tensor", array.shape, array.dtype
 
 
@@ -166,12 +188,12 @@ def _check_hashable(value: Any, label: str) -> None:
     """Refuses a value that is known by identity but may change: a recording would keep its first content.
 
     Raises:
-        NoKey: the value has no hash.
+        UnhashableArgument: the value has no hash.
     """
     try:
         hash(value)
     except (TypeError, ValueError) as error:  # ValueError: a memoryview of memory that can be written to
-        raise NoKey(
+        raise UnhashableArgument(
             f"tf.function: Could not generate a generic TraceType for the argument {label!r}: got {short_repr(value)}, of type "
             f"{type(value).__name__}, which is not immutable/hashable ({error}), so a change of it would go unnoticed. Pass a list, tuple, "
             "dict, frozenset, array or tensor of its values; or let the function read it from a global name or an attribute."
@@ -240,6 +262,11 @@ class Signature:
             if all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) and self._specs is None
             else None
         )
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """The kind of each parameter, by name (see ``inspect.Parameter``)."""
+        return {name: parameter.kind for name, parameter in self.whole.parameters.items()}
 
     @property
     def has_open_sizes(self) -> bool:
@@ -350,9 +377,9 @@ def traced_arguments(call: Call, on_float_read: Callable[[str, int], None]) -> t
     """
     tensors = [
         TABLE["identity"](passed) if recorders.active and isinstance(passed, Tensor) else Tensor(array)
-        for passed, array in zip(call.given, call.arrays, strict=True)
+        for passed, array in zip(call.passed_leaves, call.arrays, strict=True)
     ]
-    for tensor, passed in zip(tensors, call.given, strict=True):
+    for tensor, passed in zip(tensors, call.passed_leaves, strict=True):
         if not isinstance(passed, Tensor) or hasattr(passed, "_unplaced"):
             tensor._unplaced = True
     numbered_tensors = iter(enumerate(tensors))

@@ -1,4 +1,4 @@
-"""Traces: the recordings of one key, which differ in the outcomes of their guards."""
+"""Trace trees: the traces of one key and one set of captured values differ in the outcomes of their guards."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_based_operation import have_overflowed, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import NotOneTree
+from fastgrad.compiler.passes.tree import UnmergeableTracesError
 from fastgrad.compiler.programs.program import Program, UnreadableLayout
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.unlisted_operation import are_watched
@@ -23,11 +24,11 @@ from fastgrad.core.variable import memory_sharing
 from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.locks import new_rlock
 
-MOST_TRACES_PER_KEY = 128
-"""The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
+MOST_TRACES_PER_TREE = 128
+"""The most traces of a tree. When there are more, the older half is dropped, and recorded again if it is needed."""
 
 _MOST_TRACES_COMPILED_AT_ONCE = 8
-"""Up to this number of traces each new one is compiled into the tree at once; later ones wait until they are a quarter of it."""
+"""Up to this number of traces each new one is compiled with the others at once; later ones wait until they are a quarter of it."""
 
 
 class NotCompiled(Exception):
@@ -88,36 +89,36 @@ def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
     if not by_value:
         return graph
 
-    def changed(node: Node) -> Node:
+    def without_known_argument(node: Node) -> Node:
         if node.kind is not Kind.ARGUMENT:
             return node
         if node.payload in by_value:
             return replace(node, kind=Kind.CONSTANT, payload=by_value[node.payload])
         return replace(node, payload=node.payload - sum(number < node.payload for number in by_value))
 
-    return Graph([changed(node) for node in graph.nodes], graph.results)
+    return Graph([without_known_argument(node) for node in graph.nodes], graph.results)
 
 
 class CompiledTree:
-    """The compiled program of one or several traces.
+    """The program of a trace tree, or of some of its traces.
 
     Attributes:
-        ways: the traces, by their numbers in the program.
+        traces: by their numbers in the program.
         program: compiled.
         single: the program as a function of arrays, if it is one native call.
         shared: the value of ``memory_sharing.last`` when no tensor shared memory that the program writes.
     """
 
-    def __init__(self, ways: Sequence[Trace]) -> None:
-        self.ways = tuple(ways)
-        device = next((trace.device for trace in ways if trace.device is not None), None)
-        graphs = [trace.graph for trace in ways]
+    def __init__(self, traces: Sequence[Trace]) -> None:
+        self.traces = tuple(traces)
+        device = next((trace.device for trace in traces if trace.device is not None), None)
+        graphs = [trace.graph for trace in traces]
         self.program = Program(*graphs) if device is None else device.compiled_program(*graphs)
         self.single = self.program.exclusive_replay() if self.program.plan.native else None
         self.shared = [-1]
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]]:
-        """Runs the program; returns the taken trace and the results. Only one thread may call it at a time.
+        """Runs the program; returns the selected trace and the results. Only one thread may call it at a time.
 
         Raises:
             GuardError: a guard has an outcome without a trace; nothing has changed.
@@ -131,44 +132,57 @@ class CompiledTree:
             number, results = self.single(*arrays)
         except UnreadableLayout:
             number, results = self.program.replay(arrays)
-        return self.ways[number], results
+        return self.traces[number], results
 
 
-class Traces:
-    """All traces of one key: compiled ones in trees, and new ones that wait for compilation."""
+class TraceTree:
+    """The traces of one key and one set of captured values: they branch at their guards.
 
-    def __init__(self) -> None:
-        self.trees: list[CompiledTree] = []
+    Traces are compiled together. Those that differ without a guard have programs of their own.
+
+    Args:
+        captures: the captured names, and their values.
+
+    Attributes:
+        captures: as given.
+        compiled: the programs.
+        entries: straight-line code for calls, by their form.
+    """
+
+    def __init__(self, captures: Captures) -> None:
+        self.captures = captures
+        self.compiled: list[CompiledTree] = []
+        self.entries: dict[Any, Any] = {}
         self._waiting: list[Trace] = []
         self._lock = new_rlock()
 
-    def __len__(self) -> int:
-        return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
-
-    def __iter__(self) -> Any:
-        return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
+    @property
+    def traces(self) -> list[Trace]:
+        """All traces: those that are compiled, and new ones that wait for compilation."""
+        return [trace for compiled in self.compiled for trace in compiled.traces] + self._waiting
 
     def add(self, new_trace: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not have_overflowed(trace.loops_with_capacity)]
-            usable = usable if len(usable) < MOST_TRACES_PER_KEY else usable[-MOST_TRACES_PER_KEY // 2 + 1 :]
-            if len(usable) < len(self):
-                self.trees, self._waiting = [], usable
+            traces = self.traces
+            usable = [trace for trace in traces if not have_overflowed(trace.loops_with_capacity)]
+            usable = usable if len(usable) < MOST_TRACES_PER_TREE else usable[-MOST_TRACES_PER_TREE // 2 + 1 :]
+            if len(usable) < len(traces):
+                self.compiled, self._waiting = [], usable
             self._waiting.append(new_trace)
 
     def compile_first_traces(self) -> None:
         """Compiles waiting first traces, before the lock that other threads wait for is taken."""
-        if not self.trees:
+        if not self.compiled:
             with self._lock:
-                if not self.trees and self._waiting:
+                if not self.compiled and self._waiting:
                     self._compile()
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]] | None:
         """Replays the trace that the values select; None if it was never recorded, and then nothing has changed."""
-        for tree in self.trees:
+        for compiled in self.compiled:
             try:
-                return tree.replay(arrays)
+                return compiled.replay(arrays)
             except GuardError:
                 continue
         with self._lock:
@@ -178,7 +192,7 @@ class Traces:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles the waiting traces, together with the first tree if that is cheap; after a failure they still wait.
+        """Compiles the waiting traces, together with the first program's if that is cheap; after a failure they still wait.
 
         Raises:
             MemoryError: there is too little memory now.
@@ -186,32 +200,32 @@ class Traces:
         """
         try:
             with without_collections():
-                self.trees, self._waiting = self._compiled_trees(), []
+                self.compiled, self._waiting = self._compiled_with_waiting(), []
         except MemoryError:
             raise
         except Exception as error:
             raise NotCompiled(error) from error
 
-    def _compiled_trees(self) -> list[CompiledTree]:
-        """Returns the trees with the waiting traces compiled."""
-        first_traces = self.trees[0].ways if self.trees else ()
-        loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
+    def _compiled_with_waiting(self) -> list[CompiledTree]:
+        """Returns the programs of all traces, the waiting ones as well."""
+        first_traces = self.compiled[0].traces if self.compiled else ()
+        loose = [trace for compiled in self.compiled[1:] for trace in compiled.traces] + self._waiting
         if len(first_traces) < _MOST_TRACES_COMPILED_AT_ONCE or 4 * len(loose) >= len(first_traces):
             try:
                 return [CompiledTree([*first_traces, *loose])]
-            except NotOneTree:
+            except UnmergeableTracesError:
                 pass  # they differ without a guard: each becomes a separate program
-        return [*self.trees, *[CompiledTree([trace]) for trace in self._waiting]]
+        return [*self.compiled, *[CompiledTree([trace]) for trace in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Trace, list[Tensor]] | None:
         """Returns the trace whose guards pass for ``tensors``, and its results; None if no recorded trace passes."""
-        for trace in self:
+        for trace in self.traces:
             try:
                 return trace, trace.call(tensors)
             except GuardError:
                 continue
         return None
 
-    def need_python_gradients(self) -> bool:
+    def needs_python_gradients(self) -> bool:
         """True if tapes must run the Python function, as gradients through a trace would differ."""
-        return any(trace.needs_python_gradients() for trace in self)
+        return any(trace.needs_python_gradients() for trace in self.traces)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED
 from fastgrad.compiler.dispatch.traces import Trace
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.recording.state import SavedVariables
@@ -25,7 +26,7 @@ def checked_replay(
         name: the function's.
         traces: the traces that may be replayed: their variables are restored between the two runs.
         run_eagerly: runs the Python function.
-        run_replay: runs the program; gives None if it has none for these values.
+        run_replay: runs the program; gives ``CALL_CHANGED`` if it has none for these values.
 
     Raises:
         InternalError: the two differ by more than rounding; the state is that after ``run_eagerly``.
@@ -40,8 +41,8 @@ def checked_replay(
     state_after = state_before.current_values()
     state_before.restore()
     replayed_result = run_replay()
-    if replayed_result is None:
-        return None
+    if replayed_result is CALL_CHANGED:
+        return CALL_CHANGED
     try:
         for position, (a, b) in enumerate(zip(_leaf_arrays(replayed_result), _leaf_arrays(eager_result), strict=True)):
             _check_equal(name, f"result {position}", a, b)

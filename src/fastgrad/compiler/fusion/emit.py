@@ -54,7 +54,7 @@ def _copy_launches(fused: Fused) -> Launches:
     (source,) = fused.inputs
     layout = Layout(source.offset, merged_dimensions(zip(fused.sizes, source.strides, strict=True)))
     launch = strided_copy_launch(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
-    assert launch is not None  # ``can_be_copied`` has checked it
+    assert launch is not None  # a group without steps is a copy that this kernel can do
     return Launches((launch,))
 
 

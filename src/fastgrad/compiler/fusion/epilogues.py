@@ -11,7 +11,6 @@ from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
 from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
-from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.gemm.epilogue import maps_in_sequence
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
@@ -88,8 +87,7 @@ def add_epilogues(
 
 def has_epilogue(node: Node) -> bool:
     """True if a node is a single product or convolution whose operation has launches with an epilogue."""
-    row = operation_of(node)
-    return row is not None and row.launches_with_epilogue is not None
+    return node.lowering.launches_with_epilogue is not None
 
 
 def can_take_epilogue(product: Node) -> bool:
@@ -105,10 +103,9 @@ def can_take_epilogue(product: Node) -> bool:
 
 def launches_with_epilogue(product: Node, following: Launch | None) -> Launches | None:
     """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
-    launches: Launches | None = product.payload.launches_with_epilogue(
-        product.inputs, product.outputs, following=following, **product.attributes
-    )
-    return launches
+    rule = product.lowering.launches_with_epilogue
+    assert rule is not None
+    return rule(product.inputs, product.outputs, following=following, **product.attributes)
 
 
 def _is_elementwise_epilogue(fused: Any, product_input_number: int, product: Node) -> bool:

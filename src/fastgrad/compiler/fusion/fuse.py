@@ -14,8 +14,8 @@ from math import prod
 import numpy as np
 
 from fastgrad.compiler.fusion.group import Group, element_count, fusible_dtype, is_reduction
-from fastgrad.compiler.fusion.reductions import only_drops_unit_dimensions, reducer_of
-from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, keeps_order, view_layouts
+from fastgrad.compiler.fusion.reductions import only_drops_unit_dimensions
+from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, view_layouts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.core.operation import Form
@@ -142,7 +142,7 @@ class _Fusion:
         operation that only the reduction reads moves with it.
         """
         x = node.inputs[0]
-        if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
+        if not is_reduction(node) or self._home.get(id(x)) is not group or group.steps_by_value[id(x)][1]:
             return False
         followers = [follower for follower in group.followers if follower.open]
         if len(followers) < MOST_OPEN_GROUPS:
@@ -198,7 +198,7 @@ class _Fusion:
                 follower.open = False
                 self._followers.remove(follower)
                 group = merged
-        for value in group.made:
+        for value in group.steps_by_value:
             del self._home[value]
         self.nodes.extend(group.to_nodes(self._uses))
 
@@ -225,7 +225,7 @@ class _Fusion:
     def _add_order_keeping_node(self, node: Node) -> bool:
         """Adds a node such as a reshape, an alias of a group's value, to the group; returns True on success."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
-        if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
+        if group is None or not (node.lowering.keeps_order or only_drops_unit_dimensions(node)):
             return False
         group.add_alias(node)
         self._home[id(node.outputs[0])] = group
@@ -233,10 +233,10 @@ class _Fusion:
 
     def _defer_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns True on success."""
-        if node.kind is not Kind.OPERATION or (node.payload.views is None and reducer_of(node) is None):
+        if node.lowering.views is None and node.lowering.reducer is None:
             return False
         x = node.inputs[0]
-        if not element_count(x) or (node.payload.views is None and not only_drops_unit_dimensions(node)):
+        if not element_count(x) or (node.lowering.views is None and not only_drops_unit_dimensions(node)):
             return False
         whole_view = View(x, contiguous(element_count(x)), ())
         for view in (self._views.get(id(x), whole_view), whole_view):
@@ -289,7 +289,7 @@ class _Fusion:
 
     def _empty_reduction(self, node: Node) -> Node | None:
         """Returns the constant result of a reduction of no elements; None for other nodes."""
-        if reducer_of(node) is None or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
+        if node.lowering.reducer is None or node.payload.form is not Form.REDUCE or element_count(node.inputs[0]):
             return None
         x, y = node.inputs[0], node.outputs[0]
         with np.errstate(all="ignore"):

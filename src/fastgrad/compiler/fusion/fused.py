@@ -11,7 +11,8 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.core.operation import Operation, Reducer
+from fastgrad.core.lowering import Reducer
+from fastgrad.core.operation import Operation
 
 
 class Source(NamedTuple):
@@ -55,12 +56,12 @@ class Step(NamedTuple):
     @property
     def is_sum(self) -> bool:
         """True if the step is a plain sum of elements."""
-        return self.row.reducer is not None and self.row.reducer.is_sum
+        return self.row.lowering.reducer is not None and self.row.lowering.reducer.is_sum
 
     @property
     def reducer(self) -> Reducer:
         """The ``Reducer`` of a reduction step."""
-        reducer = self.row.reducer
+        reducer = self.row.lowering.reducer
         assert reducer is not None, f"{self.row.name} is no reduction"
         return reducer
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
-from fastgrad.compiler.fusion.reductions import drops_unit_dimensions, reducer_of
+from fastgrad.compiler.fusion.reductions import drops_unit_dimensions
 from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, scalar_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
@@ -68,9 +68,9 @@ def fusible_dtype(node: Node) -> np.dtype | bool:
     output = node.outputs[0]
     if not element_count(output):
         return False
-    if row.reducer is not None:
+    if row.lowering.reducer is not None:
         x = node.inputs[0]
-        return x.dtype in row.reducer.dtypes and element_count(x) > 0
+        return x.dtype in row.lowering.reducer.dtypes and element_count(x) > 0
     if row.form is not Form.ELEMENTWISE:
         return False
     inputs = tuple([value.dtype for value in node.inputs])
@@ -96,7 +96,7 @@ def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], o
 
 def is_reduction(node: Node) -> bool:
     """True if a node is a reduction of at least one dimension of size above 1."""
-    return reducer_of(node) is not None and not drops_unit_dimensions(node)
+    return node.lowering.reducer is not None and not drops_unit_dimensions(node)
 
 
 def cuts_and_reduced_dimensions(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedDimensions]:
@@ -135,7 +135,7 @@ class Group:
     Attributes:
         count: elements of the loop.
         serial: the number of the group, in the order of creation.
-        made: for each value that it makes the number of the step, and whether it is a reduced value.
+        steps_by_value: for each value that it makes the number of the step, and whether it is a reduced value.
         steps: the nodes, without index maps.
         open: whether it may still grow.
         after: a group that must run before this one, open or closed.
@@ -146,7 +146,7 @@ class Group:
     serial: int
     cuts: Cuts = ()
     reduced: ReducedDimensions | None = None
-    made: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    steps_by_value: dict[int, tuple[int, bool]] = field(default_factory=dict)
     steps: list[Node] = field(default_factory=list)
     open: bool = True
     after: Group | None = None
@@ -188,7 +188,7 @@ class Group:
         reduces = is_reduction(node)
         shape = node.inputs[0].shape if reduces else node.outputs[0].shape
         count = prod(shape)
-        homes = [self.made.get(id(value)) for value in node.inputs]
+        homes = [self.steps_by_value.get(id(value)) for value in node.inputs]
         kept = count != self.count
         if kept and (reduces or self.reduced is None or count != self.kept_count):
             return None
@@ -215,7 +215,7 @@ class Group:
             layout = broadcast(view.layout, value.shape, shape)
             if layout is None or cuts is None:
                 return None
-            home = self.made.get(id(view.base))
+            home = self.steps_by_value.get(id(view.base))
             if home is not None:
                 if kept or not home[1] or not self._is_broadcast_back(layout):
                     return None
@@ -296,7 +296,7 @@ class Group:
         self.cuts, self.reduced = plan.cuts, plan.reduced
         self._number = self._number if plan.number is None else plan.number
         self._reduction_count += reduces
-        self.made[id(node.outputs[0])] = len(self.steps), plan.kept or reduces
+        self.steps_by_value[id(node.outputs[0])] = len(self.steps), plan.kept or reduces
         self.steps.append(node)
         self._taken.append((node, True))
         self._same.append([node.outputs[0]])
@@ -305,7 +305,7 @@ class Group:
 
     def add_alias(self, node: Node) -> None:
         """Adds a reshape of a value of the group: an alias with the same elements in the same order."""
-        self.made[id(node.outputs[0])] = step_entry = self.made[id(node.inputs[0])]
+        self.steps_by_value[id(node.outputs[0])] = step_entry = self.steps_by_value[id(node.inputs[0])]
         self._same[step_entry[0]].append(node.outputs[0])
         self._taken.append((node, False))
         self._add_nodes(node)
@@ -319,7 +319,7 @@ class Group:
             del self._inputs[id(value), layout, kept]
         self._known.difference_update(map(id, self._nodes[nodes:]))
         del self._values[values:], self._layouts[values:], self._nodes[nodes:]
-        del self.made[id(node.outputs[0])]
+        del self.steps_by_value[id(node.outputs[0])]
         self._same.pop()
         self._reads.pop()
         return node
@@ -342,7 +342,7 @@ class Group:
     def last_node_if_only_for(self, value: Value, uses: Counter[int]) -> Node | None:
         """Returns the last added node if it computes ``value``, element-wise, for a single reader; else None."""
         node = self.steps[-1]
-        makes_value = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
+        makes_value = node.outputs[0] is value and not self.steps_by_value[id(value)][1] and self._nodes[-1] is node
         return node if makes_value and uses[id(value)] == 1 and len(self.steps) > 1 else None
 
     def _add_nodes(self, *nodes: Node) -> None:
@@ -371,7 +371,7 @@ class Group:
                 node.attributes,
                 tuple([value.dtype for value in node.inputs]),
                 node.outputs[0].dtype,
-                self.made[id(node.outputs[0])][1],
+                self.steps_by_value[id(node.outputs[0])][1],
                 is_reduction(node),
             )
             for node, reads in zip(self.steps, self._reads, strict=True)
@@ -379,7 +379,7 @@ class Group:
         needed: set[int] = set()  # inputs of index maps in the group whose results are read outside
         for node in reversed(self._nodes):
             read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
-            if read and id(node.outputs[0]) not in self.made:
+            if read and id(node.outputs[0]) not in self.steps_by_value:
                 needed.update(map(id, node.inputs))
         numbers: list[int] = []
         outputs: list[Value] = []

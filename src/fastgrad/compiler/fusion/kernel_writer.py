@@ -21,7 +21,7 @@ from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store
 from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, scalar_code
 from fastgrad.core.operation import Binary, Form, Operation
 from fastgrad.kernels.codegen.body import digest, local_array
-from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
+from fastgrad.kernels.codegen.build import NO_ALIASES, Kernel
 from fastgrad.kernels.codegen.generated_source import function_from_source
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.codegen.signature import SHARE_PARAMETERS, parse_signature
@@ -210,8 +210,8 @@ class KernelWriter:
     def step(self, number: int, step: Step) -> None:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
-        if step.row.reducer is not None:
-            self.line(f"v{number} = {reduction_of_one_element(step.row.reducer, operands[0], step.output)}")
+        if step.row.lowering.reducer is not None:
+            self.line(f"v{number} = {reduction_of_one_element(step.row.lowering.reducer, operands[0], step.output)}")
             return
         translation = scalar_code(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
@@ -274,7 +274,7 @@ def _build_kernel(parameters: str, source: str, number: str) -> Any:
     return native
 
 
-def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
+def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_ALIASES) -> tuple[Any, Any]:
     """Returns the Python function of a kernel's source, named by its hash, and its entry in ``linecache``.
 
     Args:
@@ -310,7 +310,7 @@ def nanoseconds_of(fused: Fused) -> float:
 
 def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
-    if step.row.form is not Form.ELEMENTWISE or callable(step.row.kernel_code):
+    if step.row.form is not Form.ELEMENTWISE or callable(step.row.lowering.kernel_code):
         return False  # a function writes such an expression, of casts, arithmetic or an optimizer's update
     translation = scalar_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
@@ -325,7 +325,7 @@ def have_common_function(step: Step, other: Step) -> bool:
 
 def _is_derivative(operation: Operation, function: Operation) -> bool:
     """True if an operation is the slope of a function of one input, or a product with the slope."""
-    slope = function.slope
+    slope = function.lowering.slope
     if slope is None or isinstance(function, Binary) or operation is function:
         return False
-    return operation is slope or operation.slope is slope
+    return operation is slope or operation.lowering.slope is slope

@@ -6,14 +6,8 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import BOOL, compute_type
 from fastgrad.compiler.graph.graph import Node
-from fastgrad.compiler.passes.rewriting import operation_of
-from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES, Reducer
-
-
-def reducer_of(node: Node) -> Reducer | None:
-    """Returns how the loop of a group computes a node that is a reduction; None for other nodes."""
-    row = operation_of(node)
-    return None if row is None else row.reducer
+from fastgrad.core.lowering import Reducer
+from fastgrad.core.operation import FLOAT_DTYPES, HALF_DTYPES
 
 
 def drops_unit_dimensions(node: Node) -> bool:
@@ -24,7 +18,7 @@ def drops_unit_dimensions(node: Node) -> bool:
 
 def only_drops_unit_dimensions(node: Node) -> bool:
     """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
-    reducer = reducer_of(node)
+    reducer = node.lowering.reducer
     return reducer is not None and reducer.is_identity_on_one_element and drops_unit_dimensions(node)
 
 

@@ -29,8 +29,7 @@ from fastgrad.core.operation import HALF_DTYPES, INTEGER_DTYPES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
 from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
-from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
-from fastgrad.kernels.math.power import power
+from fastgrad.kernels.math import circular, error_function, hyperbolic, power, scalars, vector_math
 
 FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALF_DTYPES | INTEGER_DTYPES
 """The dtypes of the values that kernels of element-wise operations read and write."""
@@ -40,9 +39,10 @@ _VECTOR_MATH_FUNCTIONS = {
     circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
+    power: ("log2", "log10"),
 }
 _BODY_FUNCTIONS = {name: name for names in _VECTOR_MATH_FUNCTIONS.values() for name in names}
-_BODY_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+_BODY_FUNCTIONS |= {"pow": "power", "hypot": "hypotenuse", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
 _UNROUNDED_FUNCTIONS = {
@@ -62,7 +62,8 @@ _INTEGER_FUNCTIONS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": 
 
 KERNEL_GLOBALS: dict[str, Any] = {
     "math": math,
-    "power": power,
+    "power": power.power,
+    "hypotenuse": power.hypotenuse,
     "nan_greatest": vector_math.nan_greatest,
     "nan_least": vector_math.nan_least,
     "round_down": round_down,
@@ -122,10 +123,10 @@ def scalar_code(
     row = TABLE.get(name)
     if row is None:
         return None
-    if callable(row.kernel_code):
+    if callable(row.lowering.kernel_code):
         scalars = ScalarExpressions(inputs, output)
         try:
-            text = row.kernel_code(scalars, *operands, **attributes)
+            text = row.lowering.kernel_code(scalars, *operands, **attributes)
         except _ExpressionRefused:
             return None
         return None if text is None else (text, scalars.dtype)
@@ -202,8 +203,8 @@ class _ExpressionRefused(Exception):
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
-    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.rounds_once else dtype
-    code, own_code = row.code, row.kernel_code
+    compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.rounds_once else dtype
+    code, own_code = row.lowering.code, row.lowering.kernel_code
     if own_code is not None and compute_dtype not in HALF_DTYPES:
         assert isinstance(own_code, str)
         return (

@@ -12,7 +12,6 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, graph_of
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.kernels.movement.layout import Layout, contiguous, strides_after_split
 from fastgrad.kernels.movement.strided import strided_copy_launch
 from fastgrad.kernels.runtime.launch import Input, Output
@@ -42,19 +41,13 @@ def view_layouts(node: Node, layout: Layout) -> list[Layout] | None:
     Returns:
         A layout for each result; None if one of them is no view.
     """
-    if node.payload.views is None or operation_of(node) is None:
+    if node.lowering.views is None:
         return None
     results = [value.shape for value in node.outputs]
     if any(0 in shape for shape in results):
         return None
-    layouts: list[Layout] | None = node.payload.views(layout, node.inputs[0].shape, results, **node.attributes)
+    layouts: list[Layout] | None = node.lowering.views(layout, node.inputs[0].shape, results, **node.attributes)
     return layouts
-
-
-def keeps_order(node: Node) -> bool:
-    """True if the result of a node has the elements of its input in their order."""
-    row = operation_of(node)
-    return row is not None and row.keeps_order
 
 
 def has_copy_kernel(layout: Layout, value: Value) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.lowering import NO_LOWERING, Lowering
 from fastgrad.core.result_rules import ArraySpec, fits, specs_of
 
 
@@ -80,15 +81,21 @@ class Node:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def lowering(self) -> Lowering:
+        """The lowering of the node's operation; no part of it is set if the node only copies or ends a trace."""
+        is_operation = self.kind is Kind.OPERATION and self.payload is not None
+        return self.payload.lowering if is_operation else NO_LOWERING
+
+    @property
     def is_collective(self) -> bool:
         """Whether all processes of a job run the node together."""
-        return self.kind is Kind.OPERATION and bool(getattr(self.payload, "is_collective", False))
+        return self.lowering.is_collective
 
     @property
     def has_effect(self) -> bool:
         """Whether the node must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return self.is_collective or bool(getattr(self.payload, "checks", False))
+            return self.lowering.is_collective or self.lowering.checks
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Algebraic rules, and makers of rules: what each row of the operation table may have as ``simplifications``.
+"""Algebraic rules, and producers of rules: what each row of the operation table may have as ``simplifications``.
 
 A rule must keep the bits of every result, at NaN, infinities and -0.0 as well; no rounding operation is reordered.
 (A NaN keeps its sign; it is a quiet one.) A rule looks at a node and at the nodes of its inputs, which are simplified
@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import is_broadcast, operation_of, same_type
+from fastgrad.compiler.passes.rewriting import operation_of, same_type
 from fastgrad.core.operation import COMPLEX_DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, REAL_DTYPES, TABLE
 
 
@@ -22,24 +22,24 @@ class ValueFacts:
     """Facts about the values of a graph: the node of each, and the bits of values whose elements are one constant."""
 
     def __init__(self) -> None:
-        self._makers: dict[int, Node] = {}
+        self._producers: dict[int, Node] = {}
         self._bits: dict[int, bytes] = {}
 
-    def note(self, node: Node) -> None:
-        """Notes a node as the maker of its outputs, and the bits of an output whose elements are one constant."""
+    def add(self, node: Node) -> None:
+        """Adds a node as the producer of its outputs, and the bits of an output whose elements are one constant."""
         for value in node.outputs:
-            self._makers[id(value)] = node
+            self._producers[id(value)] = node
         bits = None
         if node.kind is Kind.CONSTANT:
             bits = _bytes_of_element(node.payload)
-        elif is_broadcast(node):
+        elif node.lowering.is_broadcast:
             bits = self._bits.get(id(node.inputs[0]))
         if bits is not None:
             self._bits[id(node.outputs[0])] = bits
 
-    def maker(self, value: Value, *names: str) -> Node | None:
+    def producer(self, value: Value, *names: str) -> Node | None:
         """Returns the node that computes ``value``, if the name of its operation is in ``names``; else None."""
-        node = self._makers[id(value)]
+        node = self._producers[id(value)]
         row = operation_of(node)
         return node if row is not None and row.name in names else None
 
@@ -111,14 +111,14 @@ def _real_part_dtype(dtype: np.dtype) -> np.dtype:
 def drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *positions: int) -> Rule:
     """Returns the rule that replaces ``f(x, number)`` by ``x`` of the same type, for ``number`` at ``positions``."""
 
-    def rule(node: Node, facts: ValueFacts) -> Value | None:
+    def drop_operand(node: Node, facts: ValueFacts) -> Value | None:
         for position in positions:
             x, constant = node.inputs[1 - position], node.inputs[position]
             if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
                 return x
         return None
 
-    return rule
+    return drop_operand
 
 
 def replace_small_power(node: Node, facts: ValueFacts) -> Node | Value | None:
@@ -141,24 +141,24 @@ def remove_if_type_unchanged(node: Node, facts: ValueFacts) -> Value | None:
 
 def cancel_involution(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``x``."""
-    inner = facts.maker(node.inputs[0], node.payload.name)
+    inner = facts.producer(node.inputs[0], node.payload.name)
     return inner.inputs[0] if inner else None
 
 
 def merge_idempotent(node: Node, facts: ValueFacts) -> Value | None:
     """Replaces ``f(f(x))`` by ``f(x)``."""
     x = node.inputs[0]
-    return x if facts.maker(x, node.payload.name) else None
+    return x if facts.producer(x, node.payload.name) else None
 
 
 def drop_inner_operation(inner_name: str) -> Rule:
     """Returns the rule that replaces ``f(inner(x))`` by ``f(x)``, for an operation ``inner``."""
 
-    def rule(node: Node, facts: ValueFacts) -> Node | None:
-        inner = facts.maker(node.inputs[0], inner_name)
+    def drop_inner(node: Node, facts: ValueFacts) -> Node | None:
+        inner = facts.producer(node.inputs[0], inner_name)
         return replace(node, inputs=inner.inputs) if inner else None
 
-    return rule
+    return drop_inner
 
 
 def unwrap_single_input(node: Node, facts: ValueFacts) -> Value | None:
@@ -176,7 +176,7 @@ def drop_join_of_split(split_name: str) -> Rule:
     """Returns the rule that replaces ``join(split(x))`` by ``x``, if both have the same axis."""
 
     def rule(node: Node, facts: ValueFacts) -> Value | None:
-        parts = facts.maker(node.inputs[0], split_name)
+        parts = facts.producer(node.inputs[0], split_name)
         if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
             return None
         return parts.inputs[0] if node.inputs == parts.outputs else None
@@ -188,7 +188,7 @@ def drop_split_of_join(join_name: str) -> Rule:
     """Returns the rule that replaces ``split(join(values))`` by ``values``, if axis and shapes are the same."""
 
     def rule(node: Node, facts: ValueFacts) -> tuple[Value, ...] | None:
-        joined = facts.maker(node.inputs[0], join_name)
+        joined = facts.producer(node.inputs[0], join_name)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
         fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
@@ -211,7 +211,7 @@ def select_by_constant(node: Node, facts: ValueFacts) -> Value | None:
 
 def compose_transposes(node: Node, facts: ValueFacts) -> Node | None:
     """Replaces a transpose of a transpose by one transpose."""
-    inner = facts.maker(node.inputs[0], "transpose")
+    inner = facts.producer(node.inputs[0], "transpose")
     if inner is None:
         return None
     perm = tuple([inner.attributes["perm"][axis] for axis in node.attributes["perm"]])
@@ -226,7 +226,7 @@ def drop_identity_transpose(node: Node, facts: ValueFacts) -> Value | None:
 
 def compose_reverses(node: Node, facts: ValueFacts) -> Node | None:
     """Replaces a reverse of a reverse by one reverse."""
-    inner = facts.maker(node.inputs[0], "reverse")
+    inner = facts.producer(node.inputs[0], "reverse")
     if inner is None:
         return None
     axes = set(inner.attributes["axes"]) ^ set(node.attributes["axes"])
@@ -247,7 +247,7 @@ def remove_whole_slice(node: Node, facts: ValueFacts) -> Value | None:
 
 def merge_casts(node: Node, facts: ValueFacts) -> Node | None:
     """Replaces ``cast(cast(x, wide), last)`` by ``cast(x, last)``, if neither replaced cast can change a number."""
-    inner = facts.maker(node.inputs[0], "cast")
+    inner = facts.producer(node.inputs[0], "cast")
     if inner is None:
         return None
     first, wide, last = inner.inputs[0].dtype, inner.outputs[0].dtype, node.outputs[0].dtype
@@ -259,7 +259,7 @@ def absorb_transposes(node: Node, facts: ValueFacts) -> Node | None:
     """Replaces transposed operands of a matrix product by ``transpose_a`` and ``transpose_b`` of the product."""
     inputs, attributes = list(node.inputs), dict(node.attributes)
     for position, flag in enumerate(("transpose_a", "transpose_b")):
-        inner = facts.maker(inputs[position], "transpose")
+        inner = facts.producer(inputs[position], "transpose")
         if inner is not None:
             perm = inner.attributes["perm"]
             last = len(perm) - 1

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import is_pure, operation_of, with_inputs
+from fastgrad.compiler.passes.rewriting import is_pure, with_inputs
 from fastgrad.core.operation import Operation
 from fastgrad.core.result_rules import specs_of
 
@@ -30,14 +30,9 @@ def bucket_collectives(graph: Graph) -> Graph:
     if not any(node.is_collective for node in graph.nodes):
         return graph
     for node in graph.nodes:
-        if _part_of_row(node, "stages"):
+        if node.lowering.stages:
             graph = _with_inputs_once(graph, node)
     return Graph(_Schedule(graph).scheduled_nodes(), graph.results)
-
-
-def _part_of_row(node: Node, part: str) -> object:
-    row = operation_of(node)
-    return None if row is None else getattr(row, part)
 
 
 def _with_inputs_once(graph: Graph, reduction: Node) -> Graph:
@@ -81,18 +76,18 @@ class _Schedule:
         self.graph = graph
         self.transfers: list[_Bucket] = []  # in the order in which they start
         for node in graph.nodes:
-            if _part_of_row(node, "stages"):
-                self.transfers += [_Bucket(node, positions) for positions in _bucket_positions(node.inputs)]
-            elif node.is_collective and not _part_of_row(node, "is_wait"):
+            if node.lowering.stages:
+                self.transfers += [_Bucket(node, positions) for positions in _positions_by_bucket(node.inputs)]
+            elif node.is_collective and not node.lowering.is_wait:
                 self.transfers.append(_Bucket(node))
         self.transfers.sort(key=lambda bucket: bucket.node.outputs[0].number)
         self.next_transfer = 0
-        self.makers = {id(value): node for node in graph.nodes for value in node.outputs}
-        self.movable = [node for node in graph.nodes if _part_of_row(node, "stages") or _part_of_row(node, "is_start")]
+        self.producers = {id(value): node for node in graph.nodes for value in node.outputs}
+        self.movable = [node for node in graph.nodes if node.lowering.stages or node.lowering.is_start]
         self.early = _nodes_only_for(graph, self.movable)
         self.nodes: list[Node] = []
         self.placed: set[int] = set()  # ids of nodes
-        self.made: set[int] = set()  # ids of values
+        self.computed_values: set[int] = set()  # ids of values
         self.readers: dict[int, list[Node]] = {}  # by value: the early nodes that read it
         self.missing: dict[int, int] = {}  # by early node: the number of its inputs that are not computed yet
         for node in graph.nodes:
@@ -111,10 +106,10 @@ class _Schedule:
         first = [node for node in self.graph.nodes if node.kind in {Kind.CONSTANT, Kind.READ}]
         others = [node for node in self.graph.nodes if node.kind not in {Kind.CONSTANT, Kind.READ}]
         for node in [*first, *others]:
-            if _part_of_row(node, "stages"):
+            if node.lowering.stages:
                 while id(node) not in self.placed:
                     self._start_next_transfer()
-            elif _part_of_row(node, "is_wait"):
+            elif node.lowering.is_wait:
                 if id(node) not in self.placed:
                     self.waits.update({id(value): node for value in node.outputs})
             else:
@@ -129,20 +124,20 @@ class _Schedule:
 
     def _make(self, value: Value) -> None:
         """Makes sure that a value is computed before the next node."""
-        if id(value) in self.made:
+        if id(value) in self.computed_values:
             return
-        node = self.makers[id(value)]
-        if _part_of_row(node, "stages"):
+        node = self.producers[id(value)]
+        if node.lowering.stages:
             while id(value) not in self.waits:
                 self._start_next_transfer()
-        if id(value) in self.waits or _part_of_row(node, "is_wait"):
+        if id(value) in self.waits or node.lowering.is_wait:
             self._wait_for(value)
         else:
             self._place(node)
 
     def _place(self, node: Node) -> None:
         """Places a node after the nodes that compute its inputs, and a collective when it is next."""
-        is_transfer = node.is_collective and not _part_of_row(node, "is_wait")
+        is_transfer = node.is_collective and not node.lowering.is_wait
         while is_transfer and id(node) not in self.placed and not self._is_next(node):
             self._start_next_transfer()
         if id(node) not in self.placed:
@@ -156,7 +151,8 @@ class _Schedule:
         for value in bucket.inputs:
             self._make(value)
         if self.next_transfer == number:
-            self._place_ready([] if bucket.node.payload.stages or bucket.node.payload.is_start else [bucket.node])
+            is_started_here = bucket.node.lowering.stages or bucket.node.lowering.is_start
+            self._place_ready([] if is_started_here else [bucket.node])
 
     def _place_ready(self, ready: list[Node]) -> None:
         """Places nodes, and all early nodes and transfers that then have their inputs."""
@@ -171,7 +167,7 @@ class _Schedule:
                     continue
                 self.nodes.append(node)
                 self.placed.add(id(node))
-                self.made.update(map(id, node.outputs))
+                self.computed_values.update(map(id, node.outputs))
                 outputs += node.outputs
                 if self._is_next(node):
                     self.next_transfer += 1
@@ -193,10 +189,12 @@ class _Schedule:
         while self.next_transfer < len(self.transfers):
             bucket = self.transfers[self.next_transfer]
             row = bucket.node.payload
-            if not (row.stages or row.is_start) or not self.made.issuperset(map(id, bucket.inputs)):
+            if not (row.lowering.stages or row.lowering.is_start) or not self.computed_values.issuperset(
+                map(id, bucket.inputs)
+            ):
                 break
             self.next_transfer += 1
-            if row.stages:
+            if row.lowering.stages:
                 self._start_bucket(bucket)
                 if self.next_transfer == len(self.transfers) or not self._is_next(bucket.node):
                     self.placed.add(id(bucket.node))
@@ -204,7 +202,7 @@ class _Schedule:
                 self._place_pending_stages()
                 self.nodes.append(bucket.node)
                 self.placed.add(id(bucket.node))
-                self.made.update(map(id, bucket.outputs))
+                self.computed_values.update(map(id, bucket.outputs))
                 outputs += bucket.outputs
         return outputs
 
@@ -212,7 +210,7 @@ class _Schedule:
         """Starts a bucket; the bucket before it comes to its next stage."""
         self._place_pending_stages()
         attributes = bucket.node.attributes
-        first, *middle, last = bucket.node.payload.stages
+        first, *middle, last = bucket.node.lowering.stages
         node = self._new_node(first, bucket.inputs, attributes)
         self.nodes.append(node)
         attributes = {**attributes, "shapes": tuple([value.shape for value in bucket.outputs])}
@@ -236,22 +234,22 @@ class _Schedule:
 
     def _wait_for(self, value: Value) -> None:
         """Places the node that waits for the transfer of a value that is about to be read."""
-        wait = self.waits.get(id(value), self.makers[id(value)])
+        wait = self.waits.get(id(value), self.producers[id(value)])
         for output in wait.outputs:
             self.waits.pop(id(output), None)
         for start_value in wait.inputs:
-            if id(start_value) in self.makers:
+            if id(start_value) in self.producers:
                 self._make(start_value)
         self._place_pending_stages()
         self.nodes.append(wait)
-        self.made.update(map(id, wait.outputs))
+        self.computed_values.update(map(id, wait.outputs))
         self.placed.add(id(wait))
 
 
-def _bucket_positions(values: Sequence[Value]) -> list[list[int]]:
-    from fastgrad.kernels.collectives.launches import bucket_positions
+def _positions_by_bucket(values: Sequence[Value]) -> list[list[int]]:
+    from fastgrad.kernels.collectives.launches import positions_by_bucket
 
-    return bucket_positions(values)
+    return positions_by_bucket(values)
 
 
 def _nodes_only_for(graph: Graph, collectives: Sequence[Node]) -> set[int]:

@@ -70,7 +70,7 @@ def decompose(graph: Graph) -> Graph:
     draws: dict[Any, Value] = {}
 
     def decomposed(node: Node) -> Node | Replacement:
-        rule = getattr(node.payload, "decomposition", None) if node.kind is Kind.OPERATION else None
+        rule = node.lowering.decomposition
         if rule is None:
             return node
         builder = OperationBuilder(node.outputs[0].number, draws)

@@ -13,8 +13,8 @@ def drop_gradient_modifiers(graph: Graph) -> Graph:
         graph: the graph, which can still be differentiated; it is not changed.
     """
 
-    def drop(node: Node) -> Node | tuple[Value, ...]:
+    def inputs_of_modifier(node: Node) -> Node | tuple[Value, ...]:
         count = getattr(node.payload, "passes_on", 0) if node.kind is Kind.OPERATION else 0
         return node.inputs[:count] if count else node
 
-    return rewritten(graph, drop)
+    return rewritten(graph, inputs_of_modifier)

@@ -15,7 +15,7 @@ def drop_unused_results(graph: Graph) -> Graph:
     """
     used = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
 
-    def reduced(node: Node) -> Node:
+    def without_unused_results(node: Node) -> Node:
         if node.kind is not Kind.OPERATION or not hasattr(node.payload, "with_results"):
             return node
         kept_flags = node.payload.results_to_keep(tuple([id(value) in used for value in node.outputs]))
@@ -24,4 +24,4 @@ def drop_unused_results(graph: Graph) -> Graph:
         outputs = tuple([value for value, keep in zip(node.outputs, kept_flags, strict=True) if keep])
         return Node(node.kind, node.payload.with_results(kept_flags), node.inputs, outputs, node.attributes)
 
-    return Graph([reduced(node) for node in graph.nodes], graph.results)
+    return Graph([without_unused_results(node) for node in graph.nodes], graph.results)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
-from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, rewritten
+from fastgrad.compiler.passes.rewriting import is_pure, rewritten
 
 MOST_FOLDED_BYTES = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
@@ -41,7 +41,7 @@ def fold_constants(graph: Graph) -> Graph:
             return node
         (output,) = node.outputs
         inputs = [constants[id(value)]() for value in node.inputs]
-        if is_broadcast(node):
+        if node.lowering.is_broadcast:
             # It stays at any size: its reader evaluates it, so that it costs no memory. It is computed at each use.
             constants[id(output)] = partial(_folded_node, node, inputs)
             return node

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import prod
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.compiler.passes.rewriting import operation_of
 
 
 def hoist_guards(graph: Graph) -> Graph:
@@ -17,39 +16,38 @@ def hoist_guards(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    maker: dict[int, Node] = {}  # of scalars that may be computed at the front
+    producer: dict[int, Node] = {}  # of scalars that may be computed at the front
     assigned: set[int] = set()
     moved_ids: set[int] = set()
     for node in graph.nodes:
         if node.kind is Kind.ASSIGN:
             assigned.add(id(node.payload))
         elif node.kind is Kind.GUARD:
-            if id(node.inputs[0]) in maker:
-                _collect_dependencies(node, maker, moved_ids)
-        elif _is_cheap_scalar(node, maker, assigned):
-            maker |= {id(value): node for value in node.outputs}
+            if id(node.inputs[0]) in producer:
+                _collect_dependencies(node, producer, moved_ids)
+        elif _is_cheap_scalar(node, producer, assigned):
+            producer |= {id(value): node for value in node.outputs}
     if not moved_ids:
         return graph
     front = [node for node in graph.nodes if id(node) in moved_ids]
     return Graph([*front, *[node for node in graph.nodes if id(node) not in moved_ids]], graph.results)
 
 
-def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> bool:
+def _is_cheap_scalar(node: Node, producer: dict[int, Node], assigned: set[int]) -> bool:
     if any(prod(value.shape) != 1 for value in node.outputs):
         return False
     if node.kind is Kind.READ:
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
         return True
-    operation = operation_of(node)
-    return operation is not None and operation.is_cheap and all(id(value) in maker for value in node.inputs)
+    return node.lowering.is_cheap and all(id(value) in producer for value in node.inputs)
 
 
-def _collect_dependencies(guard: Node, maker: dict[int, Node], collected: set[int]) -> None:
+def _collect_dependencies(guard: Node, producer: dict[int, Node], collected: set[int]) -> None:
     """Adds a guard and all nodes that it depends on to ``collected``."""
     waiting = [guard]
     while waiting:
         node = waiting.pop()
         if id(node) not in collected:
             collected.add(id(node))
-            waiting += [maker[id(value)] for value in node.inputs]
+            waiting += [producer[id(value)] for value in node.inputs]

@@ -20,29 +20,32 @@ def join_losses(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if _with_gradient(node) is not None}
+    losses = {
+        id(node.outputs[1]): (i, *node.lowering.with_gradient)
+        for i, node in enumerate(graph.nodes)
+        if node.lowering.with_gradient is not None
+    }
     if not losses:
         return graph
-    gradient_operations = {graph.nodes[i].payload.with_gradient[0] for i in losses.values()}
+    gradient_operations = {gradient_operation for _, gradient_operation, _ in losses.values()}
     uses = uses_of(graph)
-    makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
+    producers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
-    gone: set[int] = set()
+    removed_nodes: set[int] = set()
     for node in graph.nodes:
         if operation_of(node) not in gradient_operations:
             continue
         g, probabilities, labels = node.inputs
-        at = losses.get(id(probabilities))
-        if at is None or uses[id(probabilities)] > 1 or at in nodes_at:
+        at, gradient_operation, joint_operation = losses.get(id(probabilities), (-1, None, None))
+        if at < 0 or uses[id(probabilities)] > 1 or at in nodes_at:
             continue
         loss = graph.nodes[at]
-        gradient_operation, joint_operation = loss.payload.with_gradient
-        earlier_nodes = _movable_makers(graph, makers, g, at, gradient_operations)
+        earlier_nodes = _movable_producers(graph, producers, g, at, gradient_operations)
         if node.payload is not gradient_operation or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
         joint = Node(Kind.OPERATION, joint_operation, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
         nodes_at[at] = [*earlier_nodes, joint]
-        gone.update(map(id, (loss, node, *earlier_nodes)))
+        removed_nodes.update(map(id, (loss, node, *earlier_nodes)))
     nodes: list[Node] = []
     placed_ids: set[int] = set()
     for position, node in enumerate(graph.nodes):
@@ -50,18 +53,12 @@ def join_losses(graph: Graph) -> Graph:
             if id(new_node) not in placed_ids:  # two losses may have one cotangent
                 placed_ids.add(id(new_node))
                 nodes.append(new_node)
-        if id(node) not in gone:
+        if id(node) not in removed_nodes:
             nodes.append(node)
     return Graph(nodes, graph.results)
 
 
-def _with_gradient(node: Node) -> tuple[Operation, Operation] | None:
-    """Returns the ``with_gradient`` of the operation of a loss; None for other nodes."""
-    operation = operation_of(node)
-    return None if operation is None else operation.with_gradient
-
-
-def _movable_makers(
+def _movable_producers(
     graph: Graph, made_at: dict[int, int], value: Value, first_position: int, gradient_operations: set[Operation]
 ) -> list[Node] | None:
     """Returns the nodes at or after a position that compute a value, in order; None if they can't move before it."""
@@ -74,7 +71,7 @@ def _movable_makers(
         node = graph.nodes[position]
         if (
             len(positions) == _MOST_MOVED_NODES
-            or _with_gradient(node) is not None
+            or node.lowering.with_gradient is not None
             or operation_of(node) in gradient_operations
             or not (is_pure(node) or node.kind is Kind.CONSTANT)
         ):

@@ -52,7 +52,7 @@ def _computation_key(node: Node) -> Hashable:
             return (Kind.CONSTANT, array_key(node.payload))
         case Kind.GUARD:
             return (Kind.GUARD, node.payload, id(node.inputs[0]))
-        case Kind.OPERATION if is_pure(node) and node.payload.merges:
+        case Kind.OPERATION if is_pure(node) and node.lowering.merges:
             attributes = plain_key(node.attributes)
             return None if attributes is None else (id(node.payload), tuple(map(id, node.inputs)), attributes)
     return None

@@ -135,13 +135,13 @@ class MemoryTimeline:
         peak: most bytes live at one time.
         at: for each node, also of a group, by its id, its position.
         uses: for each value in memory, by its id, the positions of its readers.
-        made: for each of them the position of its node.
+        producer_positions: for each of them the position of its node.
     """
 
     def __init__(self, planned: Graph) -> None:
         self.at: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
-        self.made: dict[int, int] = {}
+        self.producer_positions: dict[int, int] = {}
         sizes: dict[int, int] = {}
         for position, node in enumerate(planned.nodes):
             self.at[id(node)] = position
@@ -153,7 +153,7 @@ class MemoryTimeline:
                     self.uses[id(value)].append(position)
             if node.kind not in _UNCOMPUTED_NODE_KINDS:
                 for value in node.outputs:
-                    self.made[id(value)], self.uses[id(value)] = position, []
+                    self.producer_positions[id(value)], self.uses[id(value)] = position, []
                     sizes[id(value)] = size_of(value)
         for value in planned.results:
             if id(value) in self.uses:
@@ -161,7 +161,7 @@ class MemoryTimeline:
         born = [0] * (len(planned.nodes) + 2)
         change = born.copy()
         for value_id, size in sizes.items():
-            made_at = self.made[value_id]
+            made_at = self.producer_positions[value_id]
             born[made_at] += size
             change[made_at] += size
             change[max([made_at, *self.uses[value_id]]) + 1] -= size
@@ -181,9 +181,9 @@ class MemoryTimeline:
 
     def reader_after_longest_gap(self, value: Value) -> int | None:
         """Returns the position of the reader after the longest reuse distance at scarce memory; None if it is short."""
-        if id(value) not in self.made or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
+        if id(value) not in self.producer_positions or size_of(value) < LEAST_VALUE_SHARE_OF_PEAK * self.peak:
             return None
-        last_use = self.made[id(value)]
+        last_use = self.producer_positions[id(value)]
         longest_distance, reader = LEAST_REUSE_DISTANCE_IN_VALUE_SIZES * size_of(value), None
         for use in self.uses[id(value)]:
             distance = self.bytes_made_between(last_use, use)
@@ -211,7 +211,7 @@ class _RecomputedValues:
 
     def __init__(self, graph: Graph, kept: Collection[int], wanted: dict[int, int], again: dict[int, int]) -> None:
         self._kept = kept
-        self._makers = {id(value): node for node in graph.nodes for value in node.outputs}
+        self._producers = {id(value): node for node in graph.nodes for value in node.outputs}
         self.wanted = wanted
         self.again = again
 
@@ -221,17 +221,17 @@ class _RecomputedValues:
             return position >= self.wanted[id(value)]
         if id(value) in self._kept:
             return False
-        maker = self._makers[id(value)]
-        if op_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
+        producer = self._producers[id(value)]
+        if op_name(producer) is None or producer.payload.form is not Form.INDEX_MAP:
             return False  # only a view of a recomputed value must be made again
-        return _can_repeat(maker, value) and self.is_recomputed_for(maker.inputs[0], position)
+        return _can_repeat(producer, value) and self.is_recomputed_for(producer.inputs[0], position)
 
     def recomputation(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
         """Returns a recomputed value's node, and what the second computation reads; None if the value is in memory."""
         if id(value) not in self.again and id(value) in self._kept:
             return None
-        maker = self._makers[id(value)]
-        return None if maker.kind in _UNCOMPUTED_NODE_KINDS else (maker, _inputs_of_recomputation(maker))
+        producer = self._producers[id(value)]
+        return None if producer.kind in _UNCOMPUTED_NODE_KINDS else (producer, _inputs_of_recomputation(producer))
 
 
 class _RecomputationSearch(_RecomputedValues):
@@ -242,7 +242,7 @@ class _RecomputationSearch(_RecomputedValues):
     """
 
     def __init__(self, graph: Graph, memory: MemoryTimeline) -> None:
-        super().__init__(graph, memory.made, {}, {})
+        super().__init__(graph, memory.producer_positions, {}, {})
         self._memory = memory
         self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
         for node in graph.nodes:
@@ -259,7 +259,7 @@ class _RecomputationSearch(_RecomputedValues):
         longer = [(key, operand) for key, (operand, repeated) in values.items() if not repeated]
         saved = size_of(value) - sum([size_of(operand) for _, operand in longer])
         operations = sum(
-            [_operations_per_element(self._makers[key]) * _element_count(operand) for key, operand in needed]
+            [_operations_per_element(self._producers[key]) * _element_count(operand) for key, operand in needed]
         )
         if 2 * saved < size_of(value) or operations > MOST_REPEATED_OPERATIONS_PER_BYTE * saved:
             return False
@@ -287,14 +287,14 @@ class _RecomputationSearch(_RecomputedValues):
                 reader_position, self.again[id(value)]
             ) <= LEAST_REUSE_DISTANCE_IN_VALUE_SIZES * size_of(value)
             return {**already_needed, id(value): (value, True)} if near else None
-        node = self._makers[id(value)]
+        node = self._producers[id(value)]
         if depth > _MOST_REPEATED_CHAIN_OPERATIONS or not _can_repeat(node, value):
             return None
         values = {**already_needed, id(value): (value, True)}
         for x in _inputs_of_recomputation(node):
-            if self._makers[id(x)].kind in _UNCOMPUTED_NODE_KINDS:
+            if self._producers[id(x)].kind in _UNCOMPUTED_NODE_KINDS:
                 continue
-            is_stored = id(x) in self._memory.made
+            is_stored = id(x) in self._memory.producer_positions
             if (
                 is_stored
                 and id(x) not in self.wanted
@@ -312,7 +312,7 @@ class _RecomputationSearch(_RecomputedValues):
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
         at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
-        stored = [i for i, key in enumerate(values) if key in self._memory.made]
+        stored = [i for i, key in enumerate(values) if key in self._memory.producer_positions]
         recomputed, second_uses = (
             {number[key]: reader for key, reader in positions.items()} for positions in (self.wanted, self.again)
         )
@@ -409,31 +409,31 @@ def _can_repeat(node: Node, value: Value) -> bool:
     if not is_pure(node) or value.dtype.kind == "O":
         return False
     row = node.payload
-    if row.recomputation is not None:
+    if row.lowering.recomputation is not None:
         return value is node.outputs[0]
     if len(node.outputs) != 1:
         return False
-    return (row.form is Form.ELEMENTWISE and row.code is not None) or (
-        row.form is Form.INDEX_MAP and row.views is not None
+    return (row.form is Form.ELEMENTWISE and row.lowering.code is not None) or (
+        row.form is Form.INDEX_MAP and row.lowering.views is not None
     )
 
 
 def _operations_per_element(node: Node) -> int:
     """Returns about how many simple operations an element takes."""
-    if node.payload.recomputation is not None:
+    if node.lowering.recomputation is not None:
         nodes = _recomputation_nodes(node, node.outputs[0], _inputs_of_recomputation(node))
         return sum([_operations_per_element(part) for part in nodes if _is_elementwise(part)])
-    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * node.payload.function_calls
+    return 1 + _FUNCTION_COST_IN_SIMPLE_OPERATIONS * node.lowering.function_calls
 
 
 def _inputs_of_recomputation(node: Node) -> tuple[Value, ...]:
     """Returns the inputs that the second computation of a node's value reads."""
-    return node.inputs if node.payload.recomputation is None else (*node.inputs, *node.outputs[1:])
+    return node.inputs if node.lowering.recomputation is None else (*node.inputs, *node.outputs[1:])
 
 
 def _recomputation_nodes(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
     """Returns the nodes that compute a node's value a second time; the last one makes the value."""
-    rule = node.payload.recomputation
+    rule = node.lowering.recomputation
     if rule is None:
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
     builder, count = OperationBuilder(value.number), len(node.inputs)

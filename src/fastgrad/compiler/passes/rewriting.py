@@ -77,12 +77,6 @@ def op_name(node: Node) -> str | None:
     return None if operation is None else operation.name
 
 
-def is_broadcast(node: Node) -> bool:
-    """True if a node broadcasts its input to the shape of its result."""
-    operation = operation_of(node)
-    return operation is not None and operation.is_broadcast
-
-
 def is_matrix_product(node: Node) -> bool:
     """True if a node runs an operation that multiplies matrices."""
     operation = operation_of(node)

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.passes.rewriting import operation_of
 from fastgrad.core.operation import TABLE, Operation
 
 _FLOAT32_AND_FLOAT64 = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -32,12 +31,12 @@ def share_activation_gradients(graph: Graph) -> Graph:
     needed_slopes = {
         (slope_operation, id(node.inputs[1]))
         for node in graph.nodes
-        if (slope_operation := _slope_operation(node)) is not None and len(node.inputs) == 2
+        if (slope_operation := node.lowering.slope) is not None and len(node.inputs) == 2
     }
     slopes: dict[tuple[Operation, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        slope_operation, x = _slope_operation(node), node.inputs[-1] if node.inputs else None
+        slope_operation, x = node.lowering.slope, node.inputs[-1] if node.inputs else None
         if slope_operation is not None and x is not None and x.dtype in _FLOAT32_AND_FLOAT64:
             key = slope_operation, id(x)
             if len(node.inputs) == 2:
@@ -49,9 +48,3 @@ def share_activation_gradients(graph: Graph) -> Graph:
                 node = Node(Kind.OPERATION, slope_operation, (x,), (slopes[key],))
         nodes.append(node)
     return Graph(nodes, graph.results) if slopes else graph
-
-
-def _slope_operation(node: Node) -> Operation | None:
-    """Returns the operation of the slope of an activation, or of its gradient; None for other nodes."""
-    operation = operation_of(node)
-    return None if operation is None else operation.slope

@@ -10,15 +10,15 @@ from functools import cache
 from fastgrad.compiler.graph.graph import Graph, Node, Value
 from fastgrad.compiler.passes import algebra_rules
 from fastgrad.compiler.passes.algebra_rules import Rule, ValueFacts
-from fastgrad.compiler.passes.rewriting import operation_of, rewritten
+from fastgrad.compiler.passes.rewriting import rewritten
 from fastgrad.core.operation import Operation
 
 
 @cache
 def rules_of(operation: Operation) -> tuple[Rule, ...]:
     """Returns the rules of an operation; each rule gets the node that the previous rule returned."""
-    assert operation.simplifications is not None, operation
-    return operation.simplifications(algebra_rules)
+    assert operation.lowering.simplifications is not None, operation
+    return operation.lowering.simplifications(algebra_rules)
 
 
 def simplify_algebra(graph: Graph) -> Graph:
@@ -30,14 +30,13 @@ def simplify_algebra(graph: Graph) -> Graph:
     facts = ValueFacts()
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
-        operation = operation_of(node)
-        for rule in () if operation is None or operation.simplifications is None else rules_of(operation):
+        for rule in () if node.lowering.simplifications is None else rules_of(node.payload):
             replacement = rule(node, facts)
             if isinstance(replacement, Node):
                 node = replacement
             elif replacement is not None:
                 return replacement if type(replacement) is tuple else (replacement,)  # type: ignore[return-value]
-        facts.note(node)
+        facts.add(node)
         return node
 
     return rewritten(graph, simplify)

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.passes.rewriting import is_broadcast, is_pure, op_name
+from fastgrad.compiler.passes.rewriting import is_pure, op_name
 from fastgrad.core.operation import TABLE, Form
 from fastgrad.ops.shaping import inverse_permutation, permuted_back
 
@@ -86,7 +86,7 @@ class _TransposeSinker:
         self._stands_for: dict[int, Value] = {}
         self._channels_last_ids: set[int] = set()  # results of windows, and values computed in their layout
         self._deferred: dict[int, DeferredTranspose] = {}
-        self._makers: dict[int, Node] = {}
+        self._producers: dict[int, Node] = {}
         self._known_transposes: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
 
     def add_node(self, node: Node) -> None:
@@ -105,7 +105,7 @@ class _TransposeSinker:
     def new_value(self, value: Value) -> Value:
         """Returns the value of the new graph for a value of the old one; adds its deferred transpose."""
         value = self._stands_for.get(id(value), value)
-        if id(value) in self._deferred and id(value) not in self._makers:
+        if id(value) in self._deferred and id(value) not in self._producers:
             base, perm = self._deferred[id(value)]
             self._add(_operation_node("transpose", (base,), (value,), perm=perm))
         return value
@@ -117,12 +117,12 @@ class _TransposeSinker:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
-        row, name, form = node.payload, op_name(node), node.payload.form
+        name, form = op_name(node), node.payload.form
         if form is Form.ELEMENTWISE:
             return self._sink_below_elementwise
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._sink_below_reduction
-        if row.transposed is not None:
+        if node.lowering.transposed is not None:
             return self._sink_below_index_map
         if name == "transpose":
             return self._merge_transpose
@@ -131,9 +131,9 @@ class _TransposeSinker:
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
         for value in node.outputs:
-            self._makers[id(value)] = node
+            self._producers[id(value)] = node
 
-    def _add_before_transpose(self, node: Node, perm: Perm, **attributes: Any) -> bool:
+    def _add_and_defer_transpose(self, node: Node, perm: Perm, **attributes: Any) -> bool:
         """Adds a node in the layout before the deferred transpose, and defers the transpose of its results.
 
         Args:
@@ -172,7 +172,7 @@ class _TransposeSinker:
         other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._deferred]
         may_transpose = len(other_inputs) == 1 and id(node.outputs[0]) in self._transposed_later
         inputs = self._operands_before_transpose(node.inputs, perm, shape, may_transpose)
-        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm)
+        return inputs is not None and self._add_and_defer_transpose(replace(node, inputs=inputs), perm)
 
     def _sink_below_reduction(self, node: Node) -> bool:
         (x,), (y,) = node.inputs, node.outputs
@@ -196,18 +196,19 @@ class _TransposeSinker:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        attributes = node.payload.transposed(perm, node.inputs[0].shape, **node.attributes)
+        assert node.lowering.transposed is not None
+        attributes = node.lowering.transposed(perm, node.inputs[0].shape, **node.attributes)
         if attributes is None:
             return False
         inputs = self._operands_before_transpose(node.inputs, perm, None, may_transpose=False)
-        return inputs is not None and self._add_before_transpose(replace(node, inputs=inputs), perm, **attributes)
+        return inputs is not None and self._add_and_defer_transpose(replace(node, inputs=inputs), perm, **attributes)
 
     def _sink_below_reshape(self, node: Node) -> bool:
         transposed, shape = self._deferred.get(id(node.inputs[0])), node.outputs[0].shape
         perm = None if transposed is None else _perm_below_reshape(node.inputs[0].shape, shape, transposed.perm)
         if transposed is None or perm is None:
             return False
-        return self._add_before_transpose(
+        return self._add_and_defer_transpose(
             replace(node, inputs=(transposed.base,)), perm, shape=permuted_back(shape, perm)
         )
 
@@ -251,9 +252,9 @@ class _TransposeSinker:
         deferred = self._deferred.get(id(value))
         if deferred is not None and deferred.perm == perm:
             return deferred.base
-        maker = self._makers.get(id(value))
-        if maker is not None and op_name(maker) == "transpose" and maker.attributes["perm"] == perm:
-            return maker.inputs[0]
+        producer = self._producers.get(id(value))
+        if producer is not None and op_name(producer) == "transpose" and producer.attributes["perm"] == perm:
+            return producer.inputs[0]
         transposed = self._known_transposes.get((id(value), inverse_permutation(perm)))
         if transposed is not None:
             return transposed
@@ -269,10 +270,10 @@ class _TransposeSinker:
         return self._reshape_value(value, permuted_back(padded, perm)) if order == sorted(order) else None
 
     def _reshape_value(self, value: Value, shape: Shape) -> Value:
-        maker = self._makers.get(id(value))
-        while maker is not None and op_name(maker) == "reshape":
-            (value,) = maker.inputs
-            maker = self._makers.get(id(value))
+        producer = self._producers.get(id(value))
+        while producer is not None and op_name(producer) == "reshape":
+            (value,) = producer.inputs
+            producer = self._producers.get(id(value))
         trimmed = shape
         while trimmed[:1] == (1,) and trimmed != value.shape:
             trimmed = trimmed[1:]
@@ -290,17 +291,17 @@ class _TransposeSinker:
 
     def _transposed_copy(self, value: Value, perm: Perm, may_transpose: bool) -> Value | None:
         """Returns a transposed copy of a constant, a broadcast, or an element-wise result with one reader; else None."""
-        maker = self._makers.get(id(value))
-        if maker is None:
+        producer = self._producers.get(id(value))
+        if producer is None:
             return None
         result = Value(permuted_back(value.shape, perm), value.dtype, value.number)
-        if maker.kind is Kind.CONSTANT:
-            array = np.ascontiguousarray(maker.payload.transpose(inverse_permutation(perm)))
+        if producer.kind is Kind.CONSTANT:
+            array = np.ascontiguousarray(producer.payload.transpose(inverse_permutation(perm)))
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
-        if is_broadcast(maker):
-            source = maker.inputs[0]
-            shape, axes = source.shape, maker.attributes.get("axes", ())
+        if producer.lowering.is_broadcast:
+            source = producer.inputs[0]
+            shape, axes = source.shape, producer.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
                 sizes = iter(shape)
                 shape = tuple([1 if axis in axes else next(sizes) for axis in range(len(perm))])
@@ -310,12 +311,12 @@ class _TransposeSinker:
                 return None
             self._add(_operation_node("broadcast_to", (small,), (result,), shape=result.shape))
             return result
-        if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
+        if not is_pure(producer) or producer.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
             return None
-        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, may_transpose)
+        inputs = self._operands_before_transpose(producer.inputs, perm, value.shape, may_transpose)
         if inputs is None:
             return None
-        self._add(replace(maker, inputs=inputs, outputs=(result,)))
+        self._add(replace(producer, inputs=inputs, outputs=(result,)))
         return result
 
 

@@ -18,7 +18,7 @@ from fastgrad.compiler.passes.rewriting import with_inputs
 from fastgrad.compiler.passes.stage_state import stage_state
 
 
-class NotOneTree(Exception):
+class UnmergeableTracesError(Exception):
     """Raised for recordings that differ without a guard, and so form no tree."""
 
 
@@ -29,13 +29,13 @@ class Part:
     Attributes:
         graph: its nodes. Its results are those of the trace in a last part, else the values that later parts need.
         guard: the guard at its end; None for the last part of a trace.
-        ways: for each recorded outcome of the guard the next part.
+        successors: for each recorded outcome of the guard the next part.
         leaf: for the last part of a trace the number of the recording.
     """
 
     graph: Graph
     guard: Node | None = None
-    ways: dict[Any, Part] = field(default_factory=dict)
+    successors: dict[Any, Part] = field(default_factory=dict)
     leaf: int | None = None
 
     def parts(self) -> Iterator[Part]:
@@ -44,7 +44,7 @@ class Part:
         while waiting:
             part = waiting.pop()
             yield part
-            waiting += reversed(part.ways.values())
+            waiting += reversed(part.successors.values())
 
 
 def tree_of(graphs: Sequence[Graph]) -> Part:
@@ -54,7 +54,7 @@ def tree_of(graphs: Sequence[Graph]) -> Part:
         graphs: the recorded graphs, of one function and one key; they are not changed.
 
     Raises:
-        Apart: two of them are not traces of one program.
+        UnmergeableTracesError: two of them are not traces of one program.
     """
     staged = [stage_state(graph) for graph in graphs]
     if len(staged) == 1:
@@ -97,8 +97,8 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
         if part.guard is None:
             return Part(Graph(nodes, results), leaf=part.leaf)
         below = stands_for | {id(old): new for old, new in zip(exports, results, strict=True)}
-        ways = {outcome: optimized_part(successor, below) for outcome, successor in part.ways.items()}
-        return Part(Graph(nodes, results), with_inputs(part.guard, below), ways)
+        successors = {outcome: optimized_part(successor, below) for outcome, successor in part.successors.items()}
+        return Part(Graph(nodes, results), with_inputs(part.guard, below), successors)
 
     return optimized_part(root, {})
 
@@ -125,19 +125,19 @@ def _insert_recording(tree: Part, chain: Part) -> None:
     same: dict[int, Value] = {}
     while True:
         if len(tree.graph.nodes) != len(chain.graph.nodes) or (tree.guard is None) != (chain.guard is None):
-            raise NotOneTree
+            raise UnmergeableTracesError
         for ours, theirs in zip(tree.graph.nodes, chain.graph.nodes, strict=True):
             if not _are_equal_nodes(ours, theirs, same):
-                raise NotOneTree
+                raise UnmergeableTracesError
             same.update({id(old): new for old, new in zip(theirs.outputs, ours.outputs, strict=True)})
         if tree.guard is None or chain.guard is None:
-            raise NotOneTree  # the same trace twice
+            raise UnmergeableTracesError  # the same trace twice
         if tree.guard.payload[0] != chain.guard.payload[0] or not _have_equal_inputs(tree.guard, chain.guard, same):
-            raise NotOneTree
-        ((outcome, rest_chain),) = chain.ways.items()
-        successor = tree.ways.get(outcome)
+            raise UnmergeableTracesError
+        ((outcome, rest_chain),) = chain.successors.items()
+        successor = tree.successors.get(outcome)
         if successor is None:
-            tree.ways[outcome] = _chain_with_values(rest_chain, same)
+            tree.successors[outcome] = _chain_with_values(rest_chain, same)
             return
         tree, chain = successor, rest_chain
 
@@ -180,28 +180,28 @@ def _chain_with_values(part: Part, equal_values: dict[int, Value]) -> Part:
 
 def _merge_single_successors(part: Part) -> None:
     """Merges successors of a part into it, while there is only one."""
-    while part.guard is not None and len(part.ways) == 1:
-        (successor,) = part.ways.values()
+    while part.guard is not None and len(part.successors) == 1:
+        (successor,) = part.successors.values()
         part.graph = Graph([*part.graph.nodes, part.guard, *successor.graph.nodes], successor.graph.results)
-        part.guard, part.ways, part.leaf = successor.guard, successor.ways, successor.leaf
+        part.guard, part.successors, part.leaf = successor.guard, successor.successors, successor.leaf
 
 
 def _values_for_later_parts(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
     """Returns, by the id of a part, the values that its guard or later parts read, without constants."""
-    makers: dict[int, Part] = {}
+    producers: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}
     for part in root.parts():
         needed[id(part)] = {}
         for node in part.graph.nodes:
-            makers.update({id(value): part for value in node.outputs})
+            producers.update({id(value): part for value in node.outputs})
         read = [value for node in part.graph.nodes for value in node.inputs]
         if part.guard is None:
             read += part.graph.results
         for value in read:
-            maker = makers[id(value)]
-            if maker is not part and id(value) not in constants:
-                needed[id(maker)][id(value)] = value
+            producer = producers[id(value)]
+            if producer is not part and id(value) not in constants:
+                needed[id(producer)][id(value)] = value
         if part.guard is not None:
             (value,) = part.guard.inputs
-            needed[id(makers[id(value)])][id(value)] = value
+            needed[id(producers[id(value)])][id(value)] = value
     return {key: list(values.values()) for key, values in needed.items()}

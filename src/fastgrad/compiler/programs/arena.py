@@ -24,7 +24,7 @@ class Arena:
         self._starts: dict[int, int] = {}  # of free ranges: offset to size
         self._ends: dict[int, int] = {}  # of free ranges: end to offset
 
-    def take(self, size: int) -> int:
+    def allocate(self, size: int) -> int:
         """Returns the offset of ``size`` free bytes, and marks them as used."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         at = bisect_left(self._free_by_size, (size, 0))
@@ -49,8 +49,8 @@ class Arena:
         self.size += -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         return offset
 
-    def give_back(self, offset: int, size: int) -> None:
-        """Frees the range that ``take(size)`` returned."""
+    def free(self, offset: int, size: int) -> None:
+        """Frees the range that ``allocate(size)`` returned."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         start_before = self._ends.get(offset)
         if start_before is not None:

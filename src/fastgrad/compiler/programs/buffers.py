@@ -36,11 +36,11 @@ class InPermanent:
 
 
 @dataclass(frozen=True, slots=True)
-class InPython:
+class AsPythonObject:
     """Memory of a value: a Python object, for strings, which no kernel reads."""
 
 
-Place = InCallerArray | InArena | InPermanent | InPython
+Place = InCallerArray | InArena | InPermanent | AsPythonObject
 
 
 class ByteExtent(NamedTuple):
@@ -127,14 +127,14 @@ class Block:
 
     Attributes:
         actions: in order; if other parts follow, the last action is the choice among them.
-        ways: for each outcome of the choice the number of the next block.
+        successors: for each outcome of the choice the number of the next block.
         leaf: for the last block of a trace the number of its recording.
         returned: for each result of that recording the number of the array that holds it, in its shape.
         values: the results.
     """
 
     actions: list[Action] = field(default_factory=list)
-    ways: dict[Any, int] = field(default_factory=dict)
+    successors: dict[Any, int] = field(default_factory=dict)
     leaf: int | None = None
     returned: list[int] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
@@ -168,6 +168,6 @@ class Plan:
         return [action for block in self.blocks for action in block.actions]
 
 
-def prefix_of(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def leading_elements_of(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns the first elements of a contiguous array in ``shape``; a value may be a leading slice of an array."""
     return array.reshape(-1)[: prod(shape)].reshape(shape)

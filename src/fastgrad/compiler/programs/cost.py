@@ -28,7 +28,7 @@ class NativeWork(NamedTuple):
     shared: float
 
 
-def work_of(plan: Plan) -> NativeWork:
+def native_work_of(plan: Plan) -> NativeWork:
     """Returns the native work of a program, summed over all of its traces."""
     launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
     times = [nanoseconds_of(launch) for launch in launches]

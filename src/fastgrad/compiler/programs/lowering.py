@@ -14,7 +14,7 @@ from fastgrad.compiler.fusion.statistics import ConvolutionWithMoments, launches
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.core.operation import Form, Operation
 from fastgrad.kernels.codegen.build import signature_of
-from fastgrad.kernels.runtime import moving
+from fastgrad.kernels.runtime import copies_and_jumps
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Scratch, Spec
 
 NO_LAUNCHES = Launches(())
@@ -52,20 +52,20 @@ def launches_of_row(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
     """Returns the kernels of an operation of the table outside a group; None if no kernel takes the inputs."""
-    result = None if row.launches is None else row.launches(inputs, outputs, **attributes)
+    result = None if row.lowering.launches is None else row.lowering.launches(inputs, outputs, **attributes)
     if (
         result is None
         and row.form is Form.ELEMENTWISE
-        and row.complex_launches is not None
+        and row.lowering.complex_launches is not None
         and any(x.dtype.kind == "c" for x in (*inputs, *outputs))
     ):
-        result = row.complex_launches(inputs, outputs, **attributes)
+        result = row.lowering.complex_launches(inputs, outputs, **attributes)
     return result
 
 
 def copy_launches(value: Value) -> Launches:
     """Returns the launch that copies a value's array."""
-    return moving.copy_launches(size_of(value))
+    return copies_and_jumps.copy_launches(size_of(value))
 
 
 COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
@@ -100,20 +100,20 @@ def _may_stop(kernel: Any) -> bool:
     return (own_signature or signature_of(kernel)).returns_status
 
 
-def choice_launches(guard: Node, branch_count: int) -> Launches:
+def branch_choice_launches(guard: Node, branch_count: int) -> Launches:
     """Returns the launch that chooses one of several branches by a guard's value; its table is filled later."""
-    kernel = _guard_kernel(guard, moving.choose_by_truth, moving.choose_by_value)
+    kernel = _guard_kernel(guard, copies_and_jumps.jump_by_truth, copies_and_jumps.jump_by_value)
     assert kernel is not None
     return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * branch_count, np.int64)), branch_count)),))
 
 
 def end_of_trace_launches(trace_number: int) -> Launches:
     """Returns the launch that ends the run of a trace."""
-    return Launches((Launch(moving.end_program[()], (trace_number,)),))
+    return Launches((Launch(copies_and_jumps.end_program[()], (trace_number,)),))
 
 
 def _guard_launches(node: Node) -> Launches | None:
-    kernel = _guard_kernel(node, moving.has_truth, moving.has_value)
+    kernel = _guard_kernel(node, copies_and_jumps.check_truth, copies_and_jumps.check_value)
     return None if kernel is None else Launches((Launch(kernel, (Input(0), int(node.payload[1]))),))
 
 

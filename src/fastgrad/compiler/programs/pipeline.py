@@ -26,7 +26,7 @@ from fastgrad.compiler.passes.join_losses import join_losses
 from fastgrad.compiler.passes.merge_common import merge_common
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
-from fastgrad.compiler.programs.order import move_frees_up
+from fastgrad.compiler.programs.node_order import move_freeing_nodes_up
 
 Pass = Callable[[Graph], Graph]
 
@@ -62,7 +62,7 @@ HOST_PASSES: tuple[Pass, ...] = (
     add_statistics,
     add_product_updates,
     bucket_collectives,
-    move_frees_up,
+    move_freeing_nodes_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""
 

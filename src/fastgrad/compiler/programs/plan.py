@@ -21,10 +21,19 @@ from fastgrad.compiler.programs.aliasing import (
     compiled_for_places,
 )
 from fastgrad.compiler.programs.arena import Arena
-from fastgrad.compiler.programs.buffers import Action, Block, InArena, InCallerArray, InPermanent, InPython, Place, Plan
+from fastgrad.compiler.programs.buffers import (
+    Action,
+    AsPythonObject,
+    Block,
+    InArena,
+    InCallerArray,
+    InPermanent,
+    Place,
+    Plan,
+)
 from fastgrad.compiler.programs.lowering import (
     COMPUTING_KINDS,
-    choice_launches,
+    branch_choice_launches,
     copy_launches,
     end_of_trace_launches,
     launches_of,
@@ -52,7 +61,7 @@ class DeviceTarget(NamedTuple):
     compiler: KernelCompiler
 
 
-def plan(tree: Part, device: DeviceTarget | None = None) -> Plan:
+def make_plan(tree: Part, device: DeviceTarget | None = None) -> Plan:
     """Returns the plan of a program.
 
     Args:
@@ -85,7 +94,7 @@ class _NodeSequence:
         owners: for each value the value whose memory it uses: itself, the value that it is an alias of, or the bucket that
             it is a part of.
         offsets: for each part of a bucket its first byte there.
-        made: for each value the position of its node.
+        producer_positions: for each value the position of its node.
         uses: for each owner the positions that read its memory, in order.
     """
 
@@ -96,7 +105,7 @@ class _NodeSequence:
         self.spans: list[tuple[int, int]] = []
         self.owners: dict[int, Value] = {}
         self.offsets: dict[int, int] = {}
-        self.made: dict[int, int] = {}
+        self.producer_positions: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
         for part in parts:
             start = len(self.nodes)
@@ -119,7 +128,7 @@ class _NodeSequence:
             self.note_use(value, position)
         for value in node.outputs:
             self.owners[id(value)] = value
-            self.made.setdefault(id(value), position)
+            self.producer_positions.setdefault(id(value), position)
         if launches is not None and launches.alias:
             self._make_part(node.outputs[0], node.inputs[0], 0)
         for output, number, offset in launches.unpacked if launches is not None else ():
@@ -140,16 +149,16 @@ class _NodeSequence:
         for output, number, offset in launches.packed:
             value, bucket = node.inputs[number], node.outputs[output]
             owner = self.owners[id(value)]
-            made = self.made[id(owner)]
+            producer_position = self.producer_positions[id(owner)]
             if (
                 self.uses[id(owner)] == [position]
                 and _fills(value, owner)
                 and self.node_of(owner).kind in COMPUTING_KINDS
-                and self.launches[made] is not None
+                and self.launches[producer_position] is not None
             ):
                 for part in {id(owner): owner, id(value): value}.values():
                     self._make_part(part, bucket, offset)
-                self.made[id(bucket)] = min(self.made[id(bucket)], made)
+                self.producer_positions[id(bucket)] = min(self.producer_positions[id(bucket)], producer_position)
 
     def note_use(self, value: Value, position: int) -> None:
         """Notes that the node at a position reads a value."""
@@ -157,14 +166,14 @@ class _NodeSequence:
 
     def node_of(self, owner: Value) -> Node:
         """Returns the node whose result owns a memory; other values may be aliases of the result."""
-        node = self.nodes[self.made[id(owner)]]
+        node = self.nodes[self.producer_positions[id(owner)]]
         assert node is not None
         return node
 
     def last_use(self, owner: Value) -> int:
         """Returns the last position that reads the memory of ``owner``; the position of its node if there is none."""
         uses = self.uses.get(id(owner))
-        return max(uses) if uses else self.made[id(owner)]
+        return max(uses) if uses else self.producer_positions[id(owner)]
 
 
 class _InPlacePairs:
@@ -258,7 +267,7 @@ class _Planner:
         node, launches = self.line.nodes[position], self.line.launches[position]
         assert node is not None
         if node.kind is Kind.ASSIGN:
-            return  # `_end` does it
+            return  # `_end_part` does it
         ending = [ended_range for value in node.outputs for ended_range in self._place_value(value, position)]
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
@@ -271,14 +280,14 @@ class _Planner:
 
     def _free_ranges_of_dead_values(self, position: int) -> None:
         for offset, size in self.ending.pop(position, ()):
-            self.arena.give_back(offset, size)
+            self.arena.free(offset, size)
 
     # ---- places ------------------------------------------------------------------------------------------
 
     def _place_argument(self, node: Node) -> None:
         value = node.outputs[0]
         if value.dtype.kind == "O":
-            self.places[id(value)] = InPython()
+            self.places[id(value)] = AsPythonObject()
         else:
             self.places[id(value)] = InCallerArray(len(self.plan.arguments))
         self.plan.arguments.append((node.payload, value))
@@ -294,21 +303,24 @@ class _Planner:
             if id(value) not in numbers:
                 numbers[id(value)] = self._result_array_number(value, set(numbers.values()))
                 owner = self.line.owners[id(value)]
-                computed = self.line.node_of(owner).kind in COMPUTING_KINDS and self.line.made[id(owner)] >= start
+                computed = (
+                    self.line.node_of(owner).kind in COMPUTING_KINDS
+                    and self.line.producer_positions[id(owner)] >= start
+                )
                 if value.dtype.kind == "O" and self.line.node_of(owner).kind is Kind.CONSTANT:
                     self.plan.constants.append((value, self.line.node_of(owner).payload))
                 elif value.dtype.kind == "O":
-                    self.places[id(owner)] = InPython()
+                    self.places[id(owner)] = AsPythonObject()
                 elif computed and _fills(value, owner) and id(owner) not in self.places and id(owner) not in assigned:
                     self.places[id(owner)] = InCallerArray(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
             block.returned.append(numbers[id(value)])
 
-    def _result_array_number(self, value: Value, taken: set[int]) -> int:
+    def _result_array_number(self, value: Value, used_numbers: set[int]) -> int:
         """Returns the number of an array for a result; results of other traces may use the same array."""
         for number, other in enumerate(self.plan.results):
-            if number not in taken and (other.shape, other.dtype) == (value.shape, value.dtype):
+            if number not in used_numbers and (other.shape, other.dtype) == (value.shape, value.dtype):
                 return number
         self.plan.results.append(value)
         return len(self.plan.results) - 1
@@ -317,7 +329,7 @@ class _Planner:
         """Assigns the memory of a variable to the variable's new value, if that is allowed."""
         line, (start, end) = self.line, self.line.spans[number]
         owner = line.owners[id(node.inputs[0])]
-        position = line.made[id(owner)]
+        position = line.producer_positions[id(owner)]
         if id(owner) in self.places or owner.dtype.kind == "O" or line.node_of(owner).kind not in COMPUTING_KINDS:
             return
         if not _fills(node.inputs[0], owner):
@@ -367,11 +379,11 @@ class _Planner:
         elif node.kind is Kind.READ:
             self.places[id(value)] = InPermanent(node.payload._array)
         elif value.dtype.kind == "O":
-            self.places[id(value)] = InPython()
+            self.places[id(value)] = AsPythonObject()
         else:
             start = self._offset_of_overwritten_input(value, position)
             if start is None:
-                start = self.arena.take(size_of(value))
+                start = self.arena.allocate(size_of(value))
             self.places[id(value)] = InArena(start)
             return [(self.line.last_use(value), start, size_of(value))]
         return []
@@ -404,7 +416,7 @@ class _Planner:
             and sum(sizes) <= MOST_UNREUSED_SCRATCH_BYTES
             and any(launch.waits for launch in launches.launches)
         )
-        offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
+        offsets = [self.arena.grow(size) if waits else self.arena.allocate(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
         for output, input_number in launches.starts_as if launches is not None else ():
             if size_of(node.outputs[output]) and not _is_same_place(outputs[output], inputs[input_number]):
@@ -417,7 +429,7 @@ class _Planner:
         self.block.actions.append(Action(node, launches, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
-                self.arena.give_back(offset, size)
+                self.arena.free(offset, size)
 
     def _device_launches(self, launches: Launches | None) -> Launches | None:
         """Returns the launches of the plan's device that replace a CPU's launches."""
@@ -433,7 +445,10 @@ class _Planner:
         start = self.line.spans[number][0]
         for value, array in self.copied[number]:
             owner = self.line.owners[id(value)]
-            if self.line.node_of(owner).kind is Kind.READ and max(self.line.made[id(owner)] + 1, start) == position:
+            if (
+                self.line.node_of(owner).kind is Kind.READ
+                and max(self.line.producer_positions[id(owner)] + 1, start) == position
+            ):
                 self.places.setdefault(id(value), InPermanent(self.line.node_of(owner).payload._array))
                 self._add_copy(value, InCallerArray(len(self.plan.arguments) + array))
 
@@ -441,7 +456,7 @@ class _Planner:
         """Adds the end of a part: the choice of the next part, or copies to the caller's arrays and to variables."""
         part = self.parts[number]
         if part.guard is not None:
-            launches = choice_launches(part.guard, len(part.ways)) if self.plan.native else None
+            launches = branch_choice_launches(part.guard, len(part.successors)) if self.plan.native else None
             self._add_action(part.guard, launches)
             return
         for value, array in self.copied[number]:
@@ -456,7 +471,7 @@ class _Planner:
                 if place.array is target.array:
                     continue
                 if id(place.array) in written and self.line.node_of(self.line.owners[id(value)]).kind is Kind.READ:
-                    place = InArena(self.arena.take(size_of(value)))  # before any variable changes
+                    place = InArena(self.arena.allocate(size_of(value)))  # before any variable changes
                     self._add_copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
@@ -476,11 +491,11 @@ class _Planner:
             steps += sum(len(a.launches.launches) for a in block.actions if a.launches is not None)
         numbers = {id(part): number for number, part in enumerate(self.parts)}
         for part, block in zip(self.parts, self.plan.blocks, strict=True):
-            block.ways = {answer: numbers[id(successor)] for answer, successor in part.ways.items()}
+            block.successors = {answer: numbers[id(successor)] for answer, successor in part.successors.items()}
             launches = block.actions[-1].launches if part.guard is not None else None
             if launches is not None:
                 table = launches.launches[0].operands[1]
                 assert isinstance(table, Constant)
                 table.array[:] = [
-                    w for answer, successor in block.ways.items() for w in (int(answer), first_steps[successor])
+                    w for answer, successor in block.successors.items() for w in (int(answer), first_steps[successor])
                 ]

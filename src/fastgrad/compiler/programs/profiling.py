@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, size_of
 from fastgrad.compiler.graph.interpret import run_node
-from fastgrad.compiler.passes.rewriting import op_name, operation_of
+from fastgrad.compiler.passes.rewriting import op_name
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import Form
@@ -250,15 +250,12 @@ def _shortest_time(work: Callable[[], Any]) -> float:
     return min(times) * 1e6
 
 
-def _partial_update(node: Node) -> str | None:
-    """Returns the ``partial_update`` of the node's operation; None for other nodes."""
-    row = None if node.payload is None else operation_of(node)
-    return None if row is None else row.partial_update
-
-
 def _changed_table_count(node: Node) -> int:
     """Returns the number of a node's results that are tables with some changed rows."""
-    if _partial_update(node) != "rows" or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS:
+    if (
+        node.lowering.partial_update != "rows"
+        or node.attributes.get("moves", ZERO_GRADIENT_RESTS) != ZERO_GRADIENT_RESTS
+    ):
         return 0
     # All tables have the dtype of the first; the flags of rows are words.
     return sum(value.dtype == node.outputs[0].dtype for value in node.outputs)
@@ -295,7 +292,7 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
             total += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
         for value in (*node.inputs[:tables], *node.outputs[:tables]):
             values.pop(id(value), None)
-    elif _partial_update(node) == "positions":
+    elif node.lowering.partial_update == "positions":
         total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
@@ -314,11 +311,10 @@ def flops_of(node: Node, changed: int | None = None) -> int:
     if _changed_table_count(node):
         share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
         return sum(share * prod(value.shape[1:]) for value in node.outputs[: _changed_table_count(node)])
-    if _partial_update(node) == "positions":
+    if node.lowering.partial_update == "positions":
         return prod(node.inputs[2].shape)
-    row = operation_of(node)
-    if row is not None and row.flops is not None:
-        return row.flops(node.inputs, node.outputs, **node.attributes)
+    if node.lowering.flops is not None:
+        return node.lowering.flops(node.inputs, node.outputs, **node.attributes)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products

@@ -16,16 +16,18 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
-from fastgrad.compiler.programs.buffers import InCallerArray, prefix_of
+from fastgrad.compiler.programs.buffers import InCallerArray, leading_elements_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
-from fastgrad.compiler.programs.plan import plan
+from fastgrad.compiler.programs.plan import make_plan
 from fastgrad.compiler.programs.replay_writer import ReplayWriter, driver_functions_of, unrecorded_outcome
 from fastgrad.core.variable import memory_sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.codegen.build import is_compiled
+from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.collectives.world import finish_transfers
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.looping import TOO_MANY_TRIPS
+from fastgrad.kernels.runtime.loops import TOO_MANY_TRIPS
 
 
 class Program:
@@ -38,23 +40,31 @@ class Program:
         plan: the plan.
         source: the generated function.
         arena_bytes: the working memory of one replay, without the memory that nodes without kernels allocate.
-        inlined: the lines of the function that ``exclusive_replay`` returns first; see ``ReplayWriter.inlined``.
+        inlined: the function that ``exclusive_replay`` returns first, as code for inlining; None unless it is one native call for one
+            trace.
 
     Raises:
-        Apart: the graphs are not traces of one program.
+        UnmergeableTracesError: the graphs are not traces of one program.
     """
 
     def __init__(self, *graphs: Graph) -> None:
-        self.tree = optimized_tree(tree_of(graphs), for_host)
-        self.plan = plan(self.tree)
+        with COMPILATION_PROGRESS.of_program() as progress:
+            self.tree = optimized_tree(tree_of(graphs), for_host)
+            self.plan = make_plan(self.tree)
+            progress.expect(self._uncompiled_kernels)
+            first_frame = Frame(self.plan)
         self.arena_bytes = self.plan.arena_bytes
-        first_frame = Frame(self.plan)
         writer = ReplayWriter(self, first_frame)
         self.source = writer.source
         self._make = writer.compiled()
         self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first_frame)]
         self._shared = -1
-        self.inlined = writer.lines_for_inlining(first_frame)
+        self.inlined = writer.code_for_inlining(first_frame)
+
+    def _uncompiled_kernels(self) -> set[Any]:
+        launches = [launch for action in self.plan.actions if action.launches for launch in action.launches.launches]
+        kernels = {kernel for launch in launches for kernel in launch.kernels()}
+        return {kernel for kernel in kernels if not is_compiled(kernel)}
 
     @property
     def graph(self) -> Graph:
@@ -141,7 +151,7 @@ class Program:
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
         arrays = [
-            prefix_of(objects[place.number], value.shape)
+            leading_elements_of(objects[place.number], value.shape)
             if isinstance(place, InCallerArray)
             else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)

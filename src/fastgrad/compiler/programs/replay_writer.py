@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +16,15 @@ from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import (
     Action,
+    AsPythonObject,
     Block,
     InCallerArray,
     InPermanent,
-    InPython,
     Place,
     Plan,
-    prefix_of,
+    leading_elements_of,
 )
-from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, work_of
+from fastgrad.compiler.programs.cost import MOST_NANOSECONDS_ON_ONE_THREAD, MOST_NANOSECONDS_WITH_GIL, native_work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.codegen.generated_source import temporary_function_from_source
@@ -37,7 +37,7 @@ _source_file_numbers = itertools.count(1)
 
 def driver_functions_of(plan: Plan) -> tuple[Any, Any]:
     """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
-    work = work_of(plan)
+    work = native_work_of(plan)
     if work.shared > MOST_NANOSECONDS_ON_ONE_THREAD:
         return begin_on_free_pool, continue_on_free_pool
     if work.nanoseconds > MOST_NANOSECONDS_WITH_GIL:
@@ -49,6 +49,25 @@ def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
     """Returns the GuardError of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
+
+
+def argument_name(number: int) -> str:
+    """Returns the name of an argument's array in generated code."""
+    return f"x{number}"
+
+
+class ReplayCode(NamedTuple):
+    """The code of a replay for the body of another function.
+
+    Attributes:
+        lines: statements that run the program; they read the arrays ``argument_name(0)``, ``argument_name(1)`` and so on.
+        results: for each result of the program an expression of its array, to be evaluated once.
+        scope: the values of the other names.
+    """
+
+    lines: tuple[str, ...]
+    results: tuple[str, ...]
+    scope: dict[str, Any]
 
 
 class ReplayWriter:
@@ -68,7 +87,7 @@ class ReplayWriter:
         self.scope: dict[str, Any] = {
             "empty": np.empty,
             "copyto": np.copyto,
-            "leading": prefix_of,
+            "leading": leading_elements_of,
             "run_node": run_node,
             "left": unrecorded_outcome,
             "outcome_of": outcome_of,
@@ -81,14 +100,14 @@ class ReplayWriter:
         self._views: list[str] = []
         self._held: dict[int, str] = {}  # by value: the name of a frame's array that Python reads
         count = len(self.plan.arguments) + len(self.plan.results)
-        self._objects = [f"a{number}" for number, _ in self.plan.arguments]
+        self._objects = [argument_name(number) for number, _ in self.plan.arguments]
         self._objects += [f"o{number}" for number in range(len(self._objects), count)]
         for number, value in enumerate(self.plan.results, len(self.plan.arguments)):
             self.scope[f"dtype{number}"] = value.dtype
             self._lines.append(f"o{number} = empty({value.shape}, dtype{number})")
         for number, value in self.plan.arguments:
             if value.dtype.kind == "O":
-                self._lines.append(f"v{value.number} = a{number}")
+                self._lines.append(f"v{value.number} = {argument_name(number)}")
         for value, array in self.plan.constants:
             self.scope[f"constant{value.number}"] = array.reshape(value.shape)
             self._lines.append(f"v{value.number} = constant{value.number}")
@@ -97,26 +116,18 @@ class ReplayWriter:
             self._write_native_replay(frame)
         else:
             self._write_mixed_replay(frame)
-        names = [f"a{i}" for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
+        names = [argument_name(i) for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
         lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
         lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
-    def lines_for_inlining(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """Returns the replay function's lines, for inlining; None unless the function is one native call for one trace.
-
-        Args:
-            frame: the frame that the lines run on.
-
-        Returns:
-            The lines, in which argument i is named ``ai``; the names of the results; the values of the other names.
-        """
+    def code_for_inlining(self, frame: Frame) -> ReplayCode | None:
+        """Returns the replay on a frame as code for inlining; None unless the program is one native call for one trace."""
         leaves = [block for block in self.plan.blocks if block.leaf is not None]
         if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
             return None
-        *lines, last = self._lines
-        names = last.partition("[")[2].rstrip("]").split(", ")
-        return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
+        lines = tuple(self._lines[:-1])  # all but the return statement
+        return ReplayCode(lines, self._results(leaves[0]), {**self.scope, "frame": frame, "words": frame.words})
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """Returns the compiled function ``make(frame)``, which makes the replay function for a frame."""
@@ -167,12 +178,16 @@ class ReplayWriter:
         self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
 
     def _return_statement(self, block: Block) -> str:
+        return f"return {block.leaf}, [{', '.join(self._results(block))}]"
+
+    def _results(self, block: Block) -> tuple[str, ...]:
+        """Returns the expressions of the results at the end of a trace; an array that is returned twice is copied."""
         first_use = {number: i for i, number in reversed(list(enumerate(block.returned)))}
         names = []
         for i, (number, value) in enumerate(zip(block.returned, block.values, strict=True)):
             name = f"v{value.number}.copy()" if value.dtype.kind == "O" else f"o{len(self.plan.arguments) + number}"
             names.append(name if first_use[number] == i else f"{name}.copy()")
-        return f"return {block.leaf}, [{', '.join(names)}]"
+        return tuple(names)
 
     # ---- native steps and Python -------------------------------------------------------------------------
 
@@ -205,7 +220,7 @@ class ReplayWriter:
             if steps:
                 self._write_driver_call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
             steps = range(steps.stop, steps.stop)
-            if block.ways and action is block.actions[-1]:
+            if block.successors and action is block.actions[-1]:
                 self._write_choice(number, block, action)
             else:
                 self._write_python_node(action_number, action)
@@ -215,9 +230,9 @@ class ReplayWriter:
             self._lines.append(self._return_statement(block))
 
     def _write_choice(self, number: int, block: Block, action: Action) -> None:
-        self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, block.ways
+        self.scope[f"guard{number}"], self.scope[f"successors{number}"] = action.node, block.successors
         array = self._array_expression(action.inputs[0], action.node.inputs[0])
-        self._lines.append(f"part = ways{number}.get(outcome_of(guard{number}, {array}))")
+        self._lines.append(f"part = successors{number}.get(outcome_of(guard{number}, {array}))")
         self._lines.append(f"if part is None: raise left(guard{number}, {array})")
         self._lines.append("continue")
 
@@ -236,14 +251,14 @@ class ReplayWriter:
         self._lines.append(f"found = run_node(node{position}, ({''.join(f'{x}, ' for x in inputs)}))")
         for number, (place, value) in enumerate(zip(action.outputs, node.outputs, strict=True)):
             name = self._array_expression(place, value)
-            if isinstance(place, InPython):
+            if isinstance(place, AsPythonObject):
                 self._lines.append(f"{name} = as_array(found[{number}])")
             else:
                 self._lines.append(f"copyto({name}, found[{number}])")
 
     def _array_expression(self, place: Place, value: Value) -> str:
         """Returns the expression of a value's array."""
-        if isinstance(place, InPython):
+        if isinstance(place, AsPythonObject):
             return f"v{value.number}"
         if isinstance(place, InCallerArray):
             return f"leading({self._objects[place.number]}, {value.shape})"

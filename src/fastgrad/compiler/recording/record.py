@@ -5,7 +5,6 @@ One file, because it is one class.
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,6 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.host_call import HostCall
-from fastgrad.compiler.recording.location import line_text, runs_package_code, user_line
 from fastgrad.compiler.recording.state import SavedVariables
 from fastgrad.core import recording
 from fastgrad.core.operation import TABLE
@@ -24,9 +22,10 @@ from fastgrad.core.placement import device_of, placement
 from fastgrad.core.tensor import Tensor, listeners, scalars
 from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError as TraceError
+from fastgrad.kernels.codegen.user_lines import line_text, user_line
 
 _MOST_GUARDED_ELEMENTS = 64
-"""Arrays with up to this number of elements become guards when the library itself reads their values."""
+"""Arrays with up to this number of elements become guards when an operation needs their values."""
 
 
 class Comparison(NamedTuple):
@@ -45,23 +44,25 @@ class Recording(recording.Recorder):
 
     Args:
         arguments: the tensors that each replay gets as inputs, in order.
+        may_give_up: whether the caller runs the program eagerly for good if it can't be recorded.
+        refuses: whether reading a number into Python is an error; else the rest of the run is not recorded.
 
     Attributes:
         failure: why the program can't be replayed, if it can't.
-        may_give_up: whether the caller runs the program eagerly for good if it can't be recorded.
-        gave_up: whether that is so.
-        refuses: whether reading a number into Python is an error; else the rest of the run is not recorded.
+        gave_up: whether the program must run eagerly for good.
         has_custom_gradients: whether the program uses gradients of the user that the graph does not know.
         captured: tensors that existed before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
         device: a GPU that operations ran on; None if all ran on the host.
         numbers: the numbers on which Python's control flow depended, with the user's lines.
+        reached: what the users' operations in the program and in its branches and loops reach, by id.
     """
 
     records_state = True
 
-    def __init__(self, arguments: Sequence[Tensor]) -> None:
+    def __init__(self, arguments: Sequence[Tensor], may_give_up: bool = False, refuses: bool = True) -> None:
+        self._may_give_up, self._refuses = may_give_up, refuses
         self._nodes: list[Node] = []
         self._values: dict[int, Value] = {}
         # Tensors are keyed by id. Tensors die as in eager execution, and their ids are then removed; these are kept alive.
@@ -74,16 +75,17 @@ class Recording(recording.Recorder):
         self._count = 0
         self._unrecorded_writes: list[Variable] = []
         self._outer_made_here: set[int] | None = None
+        self._outer_reached: dict[int, Any] = {}
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
         self.device: Any = None
-        self.may_give_up = self.gave_up = False
-        self.refuses = True
+        self.gave_up = False
         self.has_custom_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
         self.saved = SavedVariables()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
+        self.reached: dict[int, Any] = {}
         for position, tensor in enumerate(arguments):
             self._add_node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
@@ -117,9 +119,7 @@ class Recording(recording.Recorder):
     @property
     def control_flow_recorder(self) -> Any:
         """The recorder of branches and loops as operations."""
-        from fastgrad.compiler.control_flow.control_flow import ControlFlow
-
-        return ControlFlow(self)
+        return recording.control_flow_factory(self)
 
     def is_constant_result(self, tensor: Tensor) -> bool:
         """True if a returned tensor existed before, or is always the same."""
@@ -138,12 +138,14 @@ class Recording(recording.Recorder):
         if operation.run is None:
             self._record_custom_gradient(operation, inputs, outputs)
             return
+        if operation.reached is not None:
+            self.on_dependency(operation.reached)
         values = tuple([self._value_of(x) for x in inputs])
-        if operation.count is not None:
+        if operation.lowering.result_size is not None:
             self._guard_count(operation, values, attributes, len(outputs[0]._array))
         node = self._add_node(Kind.OPERATION, operation, values, outputs, attributes)
         self._lines[id(node)] = user_line()
-        if not operation.checks and self._fixed.issuperset(map(id, values)):
+        if not operation.lowering.checks and self._fixed.issuperset(map(id, values)):
             self._fixed.update([id(value) for value in node.outputs])
         for tensor in outputs:
             self.device = self.device or device_of(tensor._array)
@@ -162,7 +164,7 @@ class Recording(recording.Recorder):
         """Notes a constant tensor, which becomes a node at its first use."""
         self._made_here.discard(id(tensor))
         self._announced.add(id(tensor))
-        self._drop_id_on_deletion(tensor)
+        self.forget_id_on_deletion(tensor)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Records a variable's value as a node at the first read after a change."""
@@ -185,17 +187,21 @@ class Recording(recording.Recorder):
         self._unrecorded_writes = [other for other in self._unrecorded_writes if other is not variable]
         self._add_node(Kind.ASSIGN, variable, (self._value_of(tensor),))
 
-    def on_effect(self, what: str) -> None:
+    def on_dependency(self, reached: Any) -> None:
+        """Notes what an operation's functions reach: the recording holds while nothing of it changes."""
+        self.reached[id(reached)] = reached
+
+    def on_effect(self, effect: str) -> None:
         """Fails the recording: a replay can't repeat this effect."""
         self._set_failure(
-            f"{line_text(user_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
+            f"{line_text(user_line())}: {effect} while tf.function recorded. A recorded function is replayed without its Python, which "
             "would not do this again. Do it outside of the function; or run everything eagerly: "
             "tf.config.run_functions_eagerly(True)."
         )
 
     def on_dataset_element(self) -> None:
         """Stops the recording at a loop over a dataset, which has an unknown number of elements."""
-        if not self.may_give_up:
+        if not self._may_give_up:
             self._set_failure(
                 f"{line_text(user_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
                 "operation. Take it outside, and pass it as an argument."
@@ -230,41 +236,41 @@ class Recording(recording.Recorder):
             return
         if use in {"bool", "int", "index"}:
             self._guard(value, {"bool": bool}.get(use, int)(tensor._on_host().reshape(())), use)
-        elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _package_reads_value():
-            self._guard(value, int(tensor._on_host().reshape(())), "int")
-        elif (
-            tensor._array.dtype.kind in "iubf"
-            and tensor._array.size <= _MOST_GUARDED_ELEMENTS
-            and _package_reads_value()
-        ):
-            self._guard_elements(value, tensor._on_host())
-        elif self.refuses:
+        elif use == "argument" and tensor._array.dtype.kind in "iubf" and tensor._array.size <= _MOST_GUARDED_ELEMENTS:
+            if tensor._array.dtype.kind in "iu" and tensor._array.size == 1:
+                self._guard(value, int(tensor._on_host().reshape(())), "int")
+            else:
+                self._guard_elements(value, tensor._on_host())
+        elif self._refuses:
             self._refuse_read(tensor, value, use)
         else:
             self._stop_recording()
 
-    def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
-        self._add_node(Kind.GUARD, (kind, found), (value,))
+    def _guard(self, value: Value, recorded_value: Any, kind: str = "bool") -> None:
+        self._add_node(Kind.GUARD, (kind, recorded_value), (value,))
         if kind != "bool":
-            self.numbers.append((user_line(), found))
+            self.numbers.append((user_line(), recorded_value))
 
-    def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
+    def _guard_count(
+        self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], recorded_count: int
+    ) -> None:
         """Adds a guard on the number of elements of an operation's result."""
+        size_of_result = operation.lowering.result_size
         counting = HostCall(
-            f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
+            f"{operation.name}_count", lambda *arrays, **options: np.array(size_of_result(*arrays, **options))
         )
-        counting.launches = operation.count_launches
-        count = self._add_internal_node(Kind.OPERATION, counting, inputs, np.array(found), attributes)
-        self._guard(count, found, "int")
+        counting.launches = operation.lowering.result_size_launches
+        count = self._add_internal_node(Kind.OPERATION, counting, inputs, np.array(recorded_count), attributes)
+        self._guard(count, recorded_count, "int")
 
-    def _guard_elements(self, value: Value, found: np.ndarray) -> None:
+    def _guard_elements(self, value: Value, recorded_elements: np.ndarray) -> None:
         """Adds a guard on all elements of a value: their comparison with a constant."""
-        constant = self._add_internal_node(Kind.CONSTANT, np.array(found), (), found)
+        constant = self._add_internal_node(Kind.CONSTANT, np.array(recorded_elements), (), recorded_elements)
         is_equal = self._add_internal_node(
-            Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool)
+            Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(recorded_elements.shape, bool)
         )
-        if found.ndim:
-            axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
+        if recorded_elements.ndim:
+            axes = {"axes": tuple(range(recorded_elements.ndim)), "keepdims": False}
             is_equal = self._add_internal_node(
                 Kind.OPERATION, TABLE["reduce_all"], (is_equal,), np.ones((), bool), axes
             )
@@ -279,6 +285,7 @@ class Recording(recording.Recorder):
         else:
             origin = f"the result of {maker.payload.name!r} at {line_text(self._lines.get(id(maker)))}"
         descriptions = {
+            "argument": "its elements",
             "numpy": "its elements as a NumPy array",
             "float": "a Python float",
             "complex": "a Python complex",
@@ -337,9 +344,9 @@ class Recording(recording.Recorder):
     def _set_value(self, tensor: Tensor, value: Value) -> None:
         self._values[id(tensor)] = value
         self._made_here.discard(id(tensor))
-        self._drop_id_on_deletion(tensor)
+        self.forget_id_on_deletion(tensor)
 
-    def _drop_id_on_deletion(self, tensor: Tensor) -> None:
+    def forget_id_on_deletion(self, tensor: Tensor) -> None:
         """Removes the tensor's id from the recording when the tensor is deleted."""
         if id(tensor) not in self._alive:
             alive = self._alive[id(tensor)] = _ReferenceWithId(tensor, self._forget)
@@ -364,9 +371,9 @@ class Recording(recording.Recorder):
                 self.captured.append(tensor)
         return value
 
-    def _set_failure(self, what: str) -> None:
+    def _set_failure(self, reason: str) -> None:
         if self.failure is None:
-            self.failure = what
+            self.failure = reason
 
     # ---- the run ---------------------------------------------------------------------------------------
 
@@ -374,19 +381,28 @@ class Recording(recording.Recorder):
         recording.start(self)
         listeners.append(_new_tensor_listener.note)
         self._outer_made_here, _new_tensor_listener.made_here = _new_tensor_listener.made_here, self._made_here
+        self._outer_reached, _new_tensor_listener.reached = _new_tensor_listener.reached, self.reached
         return self
 
     def __exit__(self, *exception: Any) -> None:
         _new_tensor_listener.made_here = self._outer_made_here
+        _new_tensor_listener.reached = self._outer_reached
+        self._outer_reached |= self.reached
         listeners.remove(_new_tensor_listener.note)
         recording.stop(self)
 
 
 class _NewTensorListener(threading.local):
-    """A listener that notes the id of each tensor that a thread makes during a recording."""
+    """A listener that notes the id of each tensor that a thread makes during a recording.
+
+    ``reached`` is that of the thread's innermost recording, also where its operations are hidden.
+    """
 
     made_here: set[int] | None = None
     hidden_ids: set[int] | None = None
+
+    def __init__(self) -> None:
+        self.reached: dict[int, Any] = {}
 
     def note(self, tensor: Tensor) -> None:
         """Notes a new tensor."""
@@ -432,10 +448,10 @@ class _DeletedTensorCallback:
     def __init__(self, values: dict[int, Value], announced: set[int], alive: dict[int, _ReferenceWithId]) -> None:
         self._values, self._announced, self._alive = values, announced, alive
 
-    def __call__(self, gone: Any) -> None:
-        self._values.pop(gone.key, None)
-        self._announced.discard(gone.key)
-        self._alive.pop(gone.key, None)
+    def __call__(self, reference: Any) -> None:
+        self._values.pop(reference.key, None)
+        self._announced.discard(reference.key)
+        self._alive.pop(reference.key, None)
 
 
 def _with_effects_last(nodes: list[Node]) -> list[Node]:
@@ -448,14 +464,3 @@ def _with_effects_last(nodes: list[Node]) -> list[Node]:
         return nodes
     early = set(map(id, effects))
     return [*[node for node in nodes[: last_guard + 1] if id(node) not in early], *effects, *nodes[last_guard + 1 :]]
-
-
-def _package_reads_value() -> bool:
-    """True if code of this package, not the user's, is reading a tensor's value into Python."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in _VALUE_READING_MODULES:
-        frame = frame.f_back
-    return frame is not None and runs_package_code(frame)
-
-
-_VALUE_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])

@@ -88,12 +88,12 @@ def _arithmetic_method(name: str, operands_swapped: bool) -> Callable[[Scalar, A
             return NotImplemented
         x, y = (operand, self._tensor) if operands_swapped else (self._tensor, operand)
 
-        def note_asked() -> None:
+        def report_value_use() -> None:
             for scalar in (self, other):
                 if type(scalar) is Scalar:
                     scalar._asked()
 
-        return Scalar(plain(x, y), note_asked)
+        return Scalar(plain(x, y), report_value_use)
 
     return method
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import ALL_DTYPES, Form, Operation
+from fastgrad.core.lowering import Lowering
+from fastgrad.core.operation import Form, Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
@@ -22,22 +23,23 @@ class UnlistedOperation(Operation):
         form: its form in a graph.
 
     Attributes:
+        launches, checks: parts of the lowering; see ``Lowering``.
         passes_on: the number of results, if these are the first inputs unchanged, and the operation only defines a
             gradient; else 0.
     """
 
-    gradient: Any = None
     launches: Any = None
-    in_python: str | None = None
+    checks = False
     passes_on = 0
 
     def __init__(self, name: str, form: Form = Form.EXTERN) -> None:
         self.name = self.__name__ = name
         self.form = form
-        self.code = None
-        self.dtypes = ALL_DTYPES
-        self.domain = None
-        self.views = None
+
+    @property
+    def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use: as an attribute it would be a reference cycle
+        """What programs know of the operation."""
+        return Lowering(launches=self.launches, checks=self.checks)
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Returns the operation's result, as an array or a tuple of arrays."""

@@ -27,7 +27,7 @@ COMPILER_PACKAGES = (
 """The packages that make machine code; the code depends on their versions."""
 
 
-class NotForGpus(RuntimeError):
+class UnsupportedOnGpuError(RuntimeError):
     """The error for a body that uses something a GPU can't do."""
 
 
@@ -41,7 +41,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
 
     Raises:
         TypeError: the kernel does not support the dtypes.
-        NotForGpus: the body uses something that a GPU can't do.
+        UnsupportedOnGpuError: the body uses something that a GPU can't do.
         RuntimeError: numba-cuda rejects the body; the message has its reason.
     """
     variables = kernel.checked_types(dtypes)
@@ -123,7 +123,7 @@ def _replacement_of_global(value: Any, variables: tuple[tuple[str, str], ...]) -
     if not isinstance(value, Special):
         return _device_function(value, variables)
     if value not in SPECIALS:
-        raise NotForGpus(f"{value.name} is for a CPU")
+        raise UnsupportedOnGpuError(f"{value.name} is for a CPU")
     return _intrinsic_or_device_function(SPECIALS[value])
 
 

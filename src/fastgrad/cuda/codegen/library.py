@@ -166,7 +166,7 @@ scale_in_two_steps = by_dtype(float32=_scale_float32_by_power_of_two, float64=_s
 
 
 @scalar_function
-def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
+def pack_panel_without_padding(b, b_at, b_k, b_column, target, target_row, depth, columns):
     """Copies a panel as `pack_panel` does, without padding: a thread's vectors have one element."""
     for k in range(depth):
         for column in range(columns):
@@ -179,7 +179,7 @@ GPU_REPLACEMENTS: Mapping[Any, Any] = {
     library_fmod: remainder,
     library_sin: sine_of_large_angle,
     library_tan: tangent_of_large_angle,
-    pack_panel: copy_panel,
+    pack_panel: pack_panel_without_padding,
     scale_by_power_of_two: scale_in_two_steps,
 }
 """Functions that replace a special, or another scalar function, on every GPU."""

@@ -1,1 +1,1 @@
-"""GPUs and their memory: the GPUs of NVIDIA's driver, and simulated ones."""
+"""GPUs and their memory: the GPUs of NVIDIA's driver."""

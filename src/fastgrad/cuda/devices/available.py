@@ -6,11 +6,13 @@ import functools
 import importlib
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
+from fastgrad.cuda.devices.driver import Driver
 from fastgrad.cuda.devices.memory import DLPACK_CUDA, Device, DeviceArray
 
-SIMULATED_GPUS_VARIABLE = "FASTGRAD_SIMULATED_GPU"
+_other_drivers: tuple[Callable[[], Driver], ...] = ()
 
 
 def count() -> int:
@@ -28,10 +30,8 @@ def device(number: int) -> Device:
     """Returns the GPU with a number below `count()`. The first call initializes it."""
     # A function call, not an import statement: operations are a lower layer and must not import a higher one.
     importlib.import_module("fastgrad.cuda.runtime.dispatch").install()
-    if _simulated_gpu_count():
-        from fastgrad.cuda.devices.simulated import SimulatedDriver
-
-        return Device(SimulatedDriver(), number)
+    if _other_drivers:
+        return Device(_other_drivers[number](), number)
     from fastgrad.cuda.devices.real import RealDriver
 
     return Device(RealDriver(number), number)
@@ -69,6 +69,17 @@ def is_on_gpu(value: Any) -> bool:
     return hasattr(value, "__cuda_array_interface__")
 
 
+def list_gpus_of(*drivers: Callable[[], Driver]) -> None:
+    """Lists GPUs of other drivers, such as a simulation, in place of NVIDIA's; without arguments, NVIDIA's again.
+
+    Args:
+        drivers: for each GPU a function that returns its driver.
+    """
+    global _other_drivers  # noqa: PLW0603 (the list of GPUs is a fact about the process)
+    _other_drivers = drivers
+    forget_gpus()
+
+
 def forget_gpus() -> None:
     """Clears the cached list of GPUs. Existing tensors keep their devices."""
     _count_and_problem.cache_clear()
@@ -77,20 +88,16 @@ def forget_gpus() -> None:
 
 @functools.cache
 def _count_and_problem() -> tuple[int, str | None]:
-    simulated = _simulated_gpu_count()
-    if simulated:
-        return simulated, None
-    from fastgrad.cuda.devices.finding import Unavailable, real_gpu_count
+    if os.environ.get("FASTGRAD_SIMULATED_GPU", "0") not in {"", "0"}:
+        raise ValueError(
+            "FASTGRAD_SIMULATED_GPU is set, but no installed part of fastgrad simulates GPUs; unset it, or use "
+            "`simulated_gpus` of tests/cuda/simulation/driver.py in fastgrad's sources"
+        )
+    if _other_drivers:
+        return len(_other_drivers), None
+    from fastgrad.cuda.devices.finding import GpuUnavailableError, real_gpu_count
 
     try:
         return real_gpu_count(), None
-    except Unavailable as reason:
+    except GpuUnavailableError as reason:
         return 0, str(reason)
-
-
-def _simulated_gpu_count() -> int:
-    """Returns the number of simulated GPUs."""
-    text = os.environ.get(SIMULATED_GPUS_VARIABLE, "") or "0"
-    if not text.isdecimal():
-        raise ValueError(f"{SIMULATED_GPUS_VARIABLE} is {text!r}; it is the number of GPUs that are simulated")
-    return int(text)

@@ -7,7 +7,6 @@ asks for the transpose, D' = B' A': the first operand of cuBLASLt is our second 
 from __future__ import annotations
 
 import threading
-import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.kernels.codegen.signature import Parameter, Signature, parse_signature
+from fastgrad.kernels.codegen.user_lines import warn
 
 _CUDA_DATA_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
 MOST_WORKSPACE_BYTES = 1 << 25
@@ -239,10 +239,9 @@ def installed_blas() -> Blas | None:
     try:
         return Blas(cublasLt, cublas)
     except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where a library is missing)
-        warnings.warn(
+        warn(
             f"nvmath-python is installed, and cuBLASLt can't be used ({' '.join(str(error).split())}): fastgrad multiplies "
             'matrices by kernels of its own. Run: pip install nvmath-python "nvidia-cublas==13.*"',
             RuntimeWarning,
-            stacklevel=2,
         )
         return None

@@ -1,4 +1,4 @@
-"""The interface of a GPU driver: `real` implements it with NVIDIA's driver, `simulated` in host memory.
+"""The interface of a GPU driver: `real` implements it with NVIDIA's driver, the simulation of the tests in host memory.
 
 Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
 and `synchronize_event`.

@@ -13,7 +13,7 @@ OLDEST_DRIVER_CUDA_VERSION = (13, 0)
 OLDEST_CAPABILITY_TIMES_TEN = 75
 
 
-class Unavailable(RuntimeError):
+class GpuUnavailableError(RuntimeError):
     """The error if no GPU is usable. The message is one line with the reason and the remedy."""
 
 
@@ -21,7 +21,7 @@ def cuda_core() -> Any:
     """Imports the package cuda-core, which talks to the driver.
 
     Raises:
-        Unavailable: the package, or one that it needs, is not installed.
+        GpuUnavailableError: the package, or one that it needs, is not installed.
     """
     try:
         import cuda.core
@@ -32,7 +32,7 @@ def cuda_core() -> Any:
             if missing
             else f"cuda-core can't be imported ({_one_line_message(error)})"
         )
-        raise Unavailable(f"no GPU: {reason}; run: {INSTALL_COMMAND}") from None
+        raise GpuUnavailableError(f"no GPU: {reason}; run: {INSTALL_COMMAND}") from None
     return cuda.core
 
 
@@ -40,15 +40,15 @@ def real_gpu_count() -> int:
     """Returns the number of usable GPUs, at least one.
 
     Raises:
-        Unavailable: no GPU is usable.
+        GpuUnavailableError: no GPU is usable.
     """
     core = cuda_core()
     for package in COMPILER_PACKAGES:
         if not _is_installed(package):
-            raise Unavailable(f"no GPU: the package {package} is not installed; run: {INSTALL_COMMAND}")
+            raise GpuUnavailableError(f"no GPU: the package {package} is not installed; run: {INSTALL_COMMAND}")
     version = _driver_version()
     if version < OLDEST_DRIVER_CUDA_VERSION:
-        raise Unavailable(
+        raise GpuUnavailableError(
             f"no GPU: NVIDIA's driver is for CUDA {version[0]}.{version[1]}, which is older than {OLDEST_DRIVER_CUDA_VERSION[0]}.{OLDEST_DRIVER_CUDA_VERSION[1]}; "
             "install driver 580 or newer from https://www.nvidia.com/drivers"
         )
@@ -56,14 +56,14 @@ def real_gpu_count() -> int:
         devices = core.Device.get_all_devices()
         capabilities = [capability_of(device) for device in devices]
     except Exception as error:  # noqa: BLE001 (whatever the driver says, it is no GPU)
-        raise Unavailable(f"no GPU: NVIDIA's driver says {_one_line_message(error)}; see: nvidia-smi") from None
+        raise GpuUnavailableError(f"no GPU: NVIDIA's driver says {_one_line_message(error)}; see: nvidia-smi") from None
     usable = [capability for capability in capabilities if capability >= OLDEST_CAPABILITY_TIMES_TEN]
     if not devices:
-        raise Unavailable(
+        raise GpuUnavailableError(
             "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
         )
     if len(usable) < len(devices):
-        raise Unavailable(
+        raise GpuUnavailableError(
             f"no GPU: compute capability {min(capabilities) / 10} is older than {OLDEST_CAPABILITY_TIMES_TEN / 10}; "
             "hide older GPUs by CUDA_VISIBLE_DEVICES"
         )
@@ -78,15 +78,15 @@ def _driver_version() -> tuple[int, int]:
         (init_status,) = driver.cuInit(0)
         version_status, version = driver.cuDriverGetVersion()
     except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where there is no driver)
-        raise Unavailable(
+        raise GpuUnavailableError(
             f"no GPU: NVIDIA's driver is not installed ({_one_line_message(error)}); install it from https://www.nvidia.com/drivers"
         ) from None
     if init_status.value == _NO_DEVICE_STATUS:
-        raise Unavailable(
+        raise GpuUnavailableError(
             "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
         )
     if init_status.value or version_status.value:
-        raise Unavailable(
+        raise GpuUnavailableError(
             f"no GPU: NVIDIA's driver says {(init_status if init_status.value else version_status).name}; see: nvidia-smi"
         )
     return version // 1000, version % 1000 // 10

@@ -247,7 +247,7 @@ def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: in
     """Returns the machine code of a kernel, from the disk cache if possible.
 
     Raises:
-        TypeError, NotForGpus, RuntimeError: as `compile_ptx` and `link`.
+        TypeError, UnsupportedOnGpuError, RuntimeError: as `compile_ptx` and `link`.
     """
     key = f"gpu {capability}\n{cache_key_of(kernel, dtypes)}"
     cached_entry = load(key)

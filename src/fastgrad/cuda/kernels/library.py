@@ -272,7 +272,7 @@ def _epilogue_match(product: Node, fused: Any, place: int) -> _EpilogueMatch | N
             return None
         take_step()
     argument, gradient_input = current, None
-    epilogue = steps[0].row.library_epilogue if steps else None
+    epilogue = steps[0].row.lowering.library_epilogue if steps else None
     if epilogue is not None and steps[0].operands == (current,):
         take_step()
         spec = spec._replace(epilogue=epilogue + ("_BIAS" if bias is not None else ""))

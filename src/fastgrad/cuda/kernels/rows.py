@@ -218,8 +218,8 @@ def block_squares(x, out, size, first, last):
 
 
 @device_kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
-def block_squares_of_arrays(g, count, sizes, out, first, last):
-    """The sums of squares of blocks of several arrays, as the CPU's `block_squares_of_arrays`."""
+def sums_of_squares_of_blocks(g, count, sizes, out, first, last):
+    """The sums of squares of blocks of several arrays, as the CPU's `sums_of_squares_of_blocks`."""
     parts = shared_array(T, 256)
     for unit in range(first, last):
         begin = 0
@@ -289,7 +289,7 @@ REPLACEMENTS: dict[Any, Replacement] = {
     general.logsumexp_rows.function: same_operands_replacement(logsumexp),
     general.norms_of_rows.function: same_operands_replacement(norms),
     squares.block_squares.function: same_operands_replacement(block_squares),
-    squares.block_squares_of_arrays.function: same_operands_replacement(block_squares_of_arrays),
+    squares.sums_of_squares_of_blocks.function: same_operands_replacement(sums_of_squares_of_blocks),
     squares.sums_of_squares.function: _sums_of_squares_replacement,
 }
 """The GPU replacements of CPU kernels, by the body of the CPU kernel."""

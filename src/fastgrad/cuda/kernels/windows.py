@@ -170,7 +170,7 @@ def _table_with_groups(table: np.ndarray, groups: int, columns: int) -> np.ndarr
     return table
 
 
-def _depthwise_convolution_table(table: np.ndarray) -> np.ndarray:
+def _with_columns_as_groups(table: np.ndarray) -> np.ndarray:
     """Returns a depthwise convolution's table for `slide`, with each of its columns as a group."""
     return _table_with_groups(table, int(table[COLUMNS_WORD]), 1)
 
@@ -239,9 +239,9 @@ _slide, _gather_filters = device_kernel_of(slide), device_kernel_of(gather_filte
 
 REPLACEMENTS: dict[Any, Replacement] = {
     patches.slide.function: _slide_replacement(),
-    patches.slide_lanes.function: _slide_replacement(_depthwise_convolution_table),
+    patches.slide_lanes.function: _slide_replacement(_with_columns_as_groups),
     few_channels.slide_few_channels.function: _few_channels_replacement,
     patches.gather_filters.function: _filter_gradient_replacement(),
-    patches.gather_lanes.function: _filter_gradient_replacement(_depthwise_convolution_table),
+    patches.gather_lanes.function: _filter_gradient_replacement(_with_columns_as_groups),
 }
 """The GPU replacements of CPU kernels, by the body of the CPU kernel."""

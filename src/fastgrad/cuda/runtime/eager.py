@@ -56,7 +56,11 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
             return tuple(run_graph(device, row, arrays))
         if isinstance(row, ControlFlowOperation):
             return tuple(run_structured(device, row, arrays))
-    key = None if isinstance(row, UnlistedOperation) or row.count is not None else _cache_key(row, arrays, attributes)
+    key = (
+        None
+        if isinstance(row, UnlistedOperation) or row.lowering.result_size is not None
+        else _cache_key(row, arrays, attributes)
+    )
     programs = device.rows
     cached = None if key is None else programs.get(key)
     if cached is None or cached.program is None:

@@ -9,7 +9,6 @@ host runs loops and branches trip by trip. Sequences of launches are recorded as
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -23,9 +22,9 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
-from fastgrad.compiler.programs.buffers import Action, InPython, Place
+from fastgrad.compiler.programs.buffers import Action, AsPythonObject, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
-from fastgrad.compiler.programs.plan import plan
+from fastgrad.compiler.programs.plan import make_plan
 from fastgrad.compiler.programs.replay_writer import unrecorded_outcome
 from fastgrad.core.operation import reason_to_run_in_python
 from fastgrad.core.variable import memory_sharing
@@ -36,6 +35,7 @@ from fastgrad.cuda.kernels.library import with_blas_products
 from fastgrad.cuda.runtime.frame import DeviceFrame, PreparedLaunch, first_failed_kernel
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class ProgramStopped(Exception):
@@ -56,7 +56,7 @@ class DeviceProgram:
         arena_bytes: the temporary memory of a replay.
 
     Raises:
-        Apart: the graphs are not traces of one tree.
+        UnmergeableTracesError: the graphs are not traces of one tree.
     """
 
     exclusive_replay = None
@@ -65,7 +65,7 @@ class DeviceProgram:
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
         self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
-        self.plan = plan(self.tree, GPU_TARGET)
+        self.plan = make_plan(self.tree, GPU_TARGET)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)
@@ -276,7 +276,7 @@ class _ProgramRun:
                 return number
             guard = block.actions[-1]
             array = self.array(guard.inputs[0], guard.node.inputs[0])
-            successor = block.ways.get(outcome_of(guard.node, array))
+            successor = block.successors.get(outcome_of(guard.node, array))
             if successor is None:
                 raise unrecorded_outcome(guard.node, array)
             number = successor
@@ -334,7 +334,7 @@ class _ProgramRun:
 
     def _store_host_results(self, action: Action, host_results: Sequence[Any]) -> None:
         for place, value, array in zip(action.outputs, action.node.outputs, host_results, strict=True):
-            if isinstance(place, InPython):
+            if isinstance(place, AsPythonObject):
                 self.python[id(value)] = np.asarray(array, object)
             elif isinstance(array, DeviceArray):
                 self._program.view(place, value).write(array.reshape(value.shape))
@@ -343,7 +343,7 @@ class _ProgramRun:
 
     def _on_device(self, place: Place, value: Value) -> Any:
         """Returns a value of the run: an array on the device, or an array of Python objects."""
-        return self.python[id(value)] if isinstance(place, InPython) else self._program.view(place, value)
+        return self.python[id(value)] if isinstance(place, AsPythonObject) else self._program.view(place, value)
 
     def array(self, place: Place, value: Value) -> np.ndarray:
         """Returns a value of the run as an array on the host."""
@@ -382,7 +382,7 @@ def _steps_by_block(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
                 continue
             steps += _launch_sequences(pending_calls, checks_at_end=True)
             pending_calls = []
-            if block.ways and action is block.actions[-1]:
+            if block.successors and action is block.actions[-1]:
                 continue
             steps.append(action)
         block_steps.append([*steps, *_launch_sequences(pending_calls, checks_at_end=False)])
@@ -411,10 +411,9 @@ def warn_of_host(name: str) -> None:
     reason = reason_to_run_in_python(name)
     if reason is not None and name not in _warned:
         _warned.add(name)
-        warnings.warn(
+        warn(
             f"{name} has no kernel for GPUs ({reason}): it runs on the host, and its arrays are copied there and back.",
             RuntimeWarning,
-            stacklevel=2,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable as _Callable
 from collections.abc import Iterable
 from typing import Any
 
+from fastgrad.core.names import missing_member_getattr
 from fastgrad.core.replicas import ALONE
 
 Logs = dict[str, Any]
@@ -20,6 +21,8 @@ class Callback:
         keeps: the attributes that ``BackupAndRestore`` saves: numbers, texts, lists and dicts of these, or lists of arrays.
         comes_last: whether its methods run after those of other callbacks.
     """
+
+    __getattr__ = missing_member_getattr
 
     keeps: tuple[str, ...] = ()
     comes_last = False
@@ -46,13 +49,13 @@ class Callback:
         """Sets ``model``, the model that runs."""
         self._model = model
 
-    def kept_state(self) -> dict[str, Any]:
+    def state_for_backup(self) -> dict[str, Any]:
         """Returns the values of the attributes named in ``keeps``, which a backup stores."""
         return {name: getattr(self, name) for name in self.keeps}
 
-    def take_state(self, state: dict[str, Any]) -> None:
-        """Restores a result of ``kept_state``; ValueError if attribute names or kinds of values differ."""
-        own_state = self.kept_state()
+    def restore_state_of_backup(self, state: dict[str, Any]) -> None:
+        """Restores a result of ``state_for_backup``; ValueError if attribute names or kinds of values differ."""
+        own_state = self.state_for_backup()
         if state.keys() != own_state.keys():
             raise ValueError(f"{type(self).__name__} keeps {sorted(own_state)}, the backup has {sorted(state)}.")
         for name, value in state.items():
@@ -137,8 +140,11 @@ class CallbackList:
             callback_list, key=lambda callback: getattr(callback, "comes_last", False)
         )
         for callback in self.callbacks:
+            wanted = "Argument `callbacks` must be a callback or a list of callbacks (keras.callbacks.Callback): "
+            if isinstance(callback, type):
+                raise TypeError(f"{wanted}{callback!r:.200} is a class. Call it.")
             if not hasattr(callback, "set_model"):
-                raise AttributeError(f"CallbackList: {callback!r} is no callback: it has no method `set_model`.")
+                raise AttributeError(f"{wanted}{callback!r:.200} has no method `set_model`.")
             callback.set_model(model)
             callback.set_params(params)
         batch_callbacks = [

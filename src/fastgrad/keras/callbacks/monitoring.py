@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable as _Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fastgrad.core.argument_checks import checked_integer
 from fastgrad.keras import losses
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.keras.saving.model_files import check_path
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class Monitoring(Callback):
@@ -33,7 +33,7 @@ class Monitoring(Callback):
     def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.")
             mode = "auto"
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best: float | None = None
@@ -43,10 +43,9 @@ class Monitoring(Callback):
         self._is_better_if_greater()  # raises for an unknown name, instead of a warning in each epoch
         value = (logs or {}).get(self.monitor)
         if value is None:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
                 f"Available metrics are: {','.join(logs or {})}",
-                stacklevel=3,
             )
         return value
 

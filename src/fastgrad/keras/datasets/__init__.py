@@ -1,6 +1,6 @@
 """``keras.datasets``: example data, downloaded at the first use and kept in ``~/.keras/datasets``."""
 
-from fastgrad.core.names import missing_name_error as _missing
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets import boston_housing as boston_housing
 from fastgrad.keras.datasets import california_housing as california_housing
 from fastgrad.keras.datasets import cifar10 as cifar10
@@ -10,17 +10,4 @@ from fastgrad.keras.datasets import imdb as imdb
 from fastgrad.keras.datasets import mnist as mnist
 from fastgrad.keras.datasets import reuters as reuters
 
-_DATASET_MODULES = (
-    "boston_housing",
-    "california_housing",
-    "cifar10",
-    "cifar100",
-    "fashion_mnist",
-    "imdb",
-    "mnist",
-    "reuters",
-)
-
-
-def __getattr__(name: str) -> object:
-    raise _missing("tf.keras.datasets", name, _DATASET_MODULES)
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets", globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
 
 
@@ -18,3 +19,6 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
     """
     arrays = arrays_of(path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5")
     return split_rows(arrays["x"], arrays["y"], test_split, seed)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.boston_housing", globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, split_rows
 
 
@@ -24,3 +25,6 @@ def load_data(
     )
     rows = 600 if version == "small" else None
     return split_rows(arrays["x"][:rows], arrays["y"][:rows], test_split, seed)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.california_housing", globals())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets.cifar import read_batches
 from fastgrad.keras.datasets.reading import TrainAndTestArrays
 
@@ -18,3 +19,6 @@ def load_data() -> TrainAndTestArrays:
         return x, y.astype("uint8")
 
     return images_and_labels([f"data_batch_{number}" for number in range(1, 6)]), images_and_labels(["test_batch"])
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.cifar10", globals())

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets.reading import TrainAndTestArrays
 from fastgrad.keras.utils.files import get_file
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
@@ -36,3 +37,6 @@ def _decompressed_bytes(name: str, header: int) -> np.ndarray:
     path = get_file(name, _DOWNLOAD_URL + name, md5_hash=_MD5_BY_FILE_NAME[name], cache_subdir=folder)
     with open_regular(path) as file, parser_errors_as_one(path, "file of Fashion-MNIST"):
         return np.frombuffer(decompressed(file, "gzip").read(), np.uint8, offset=header)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.fashion_mnist", globals())

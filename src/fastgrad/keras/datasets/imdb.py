@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets import word_numbers
 from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of
 
@@ -54,3 +55,6 @@ def load_data(
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """Returns the words with their numbers, without ``index_from``."""
     return word_numbers.word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.imdb", globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of
 
 
@@ -13,3 +14,6 @@ def load_data(path: str = "mnist.npz") -> TrainAndTestArrays:
     """
     arrays = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.mnist", globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.datasets import word_numbers
 from fastgrad.keras.datasets.reading import TrainAndTestArrays, arrays_of, shuffled_rows
 
@@ -47,3 +48,6 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
 def get_label_names() -> tuple[str, ...]:
     """Returns the names of the topics."""
     return tuple(_TOPICS.split())
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.datasets.reuters", globals())

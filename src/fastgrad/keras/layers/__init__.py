@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.layers.activation import ELU as ELU
 from fastgrad.keras.layers.activation import Activation as Activation
 from fastgrad.keras.layers.activation import ActivityRegularization as ActivityRegularization
@@ -145,4 +145,4 @@ def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> 
     return layer
 
 
-__getattr__ = _refusal_of("tf.keras.layers", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.layers", globals())

@@ -188,7 +188,7 @@ class PReLU(SameShape):
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        set_weight_arguments(self, locals(), "alpha")
+        set_weight_arguments(self, alpha=(alpha_initializer, alpha_regularizer, alpha_constraint))
         if shared_axes is not None:
             shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
         self.shared_axes = shared_axes

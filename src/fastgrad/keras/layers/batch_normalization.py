@@ -105,7 +105,11 @@ class BatchNormalization(SameShape):
         self.epsilon = _checked_float("epsilon", epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
         self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
-        set_weight_arguments(self, locals(), "beta", "gamma")
+        set_weight_arguments(
+            self,
+            beta=(beta_initializer, beta_regularizer, beta_constraint),
+            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
+        )
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer: Any = initializers.get(moving_variance_initializer)
         self.supports_masking = True
@@ -239,7 +243,7 @@ def _moments_of_replicas(mean: Tensor, variance: Tensor, count: Tensor) -> tuple
 
 
 def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
-    moving.assign(moving * momentum + cast(new, moving.dtype) * (1.0 - momentum))
+    moving.assign(moving * momentum + cast(new, moving._dtype) * (1.0 - momentum))
 
 
 def _check_clipping(clipping: dict[str, Any]) -> None:

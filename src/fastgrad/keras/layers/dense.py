@@ -11,16 +11,11 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
-from fastgrad.ops.dense import dense
+from fastgrad.ops.dense import FUSED_ACTIVATIONS, dense
 
-_FUSED_ACTIVATIONS = {
-    activations.linear: "linear",
-    activations.relu: "relu",
-    activations.tanh: "tanh",
-    activations.gelu: "gelu",
-}
-"""Activations that run in the kernel that adds the bias. Sigmoid and softmax are not fused: their result keeps the
-logits, from which cross-entropies are computed."""
+_FUSED_NAMES = {getattr(activations, name): name for name in FUSED_ACTIVATIONS}
+"""The names of activations that run in the kernel that adds the bias. Sigmoid and softmax are not among them: their result
+keeps the logits, from which cross-entropies are computed."""
 
 
 class Dense(Layer):
@@ -67,7 +62,11 @@ class Dense(Layer):
         self.units = units
         self.activation: Any = activations.get(activation)
         self.use_bias = use_bias
-        set_weight_arguments(self, locals(), "kernel", "bias")
+        set_weight_arguments(
+            self,
+            kernel=(kernel_initializer, kernel_regularizer, kernel_constraint),
+            bias=(bias_initializer, bias_regularizer, bias_constraint),
+        )
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -93,7 +92,7 @@ class Dense(Layer):
         """``activation(inputs @ kernel + bias)``."""
         if inputs._array.dtype != self._layer_dtype.numpy:
             inputs = cast(inputs, self._layer_dtype)
-        bias, fused_name = self.bias, _FUSED_ACTIVATIONS.get(self.activation)
+        bias, fused_name = self.bias, _FUSED_NAMES.get(self.activation)
         y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused_name or "linear")
         return y if fused_name is not None or self.activation is None else self.activation(y)
 

@@ -1,4 +1,4 @@
-"""``Dropout`` and ``SpatialDropout``, which zero random elements or channels in training."""
+"""``Dropout`` and ``SpatialDropout1D`` to ``3D``, which zero random elements or channels in training."""
 
 from __future__ import annotations
 

@@ -133,7 +133,11 @@ class EinsumDense(Layer):
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation: Any = activations.get(activation)
-        set_weight_arguments(self, locals(), "kernel", "bias")
+        set_weight_arguments(
+            self,
+            kernel=(kernel_initializer, kernel_regularizer, kernel_constraint),
+            bias=(bias_initializer, bias_regularizer, bias_constraint),
+        )
 
     def _plan_of_input(self, input_shape: Any) -> _KernelPlan:
         return _plan_of_equation(self.equation, self.bias_axes, input_shape, self.partial_output_shape)

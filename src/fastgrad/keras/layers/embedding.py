@@ -52,7 +52,7 @@ class Embedding(Layer):
         kwargs.pop("input_length", None)  # Keras 2's argument; the inputs have the length
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim
-        set_weight_arguments(self, locals(), "embeddings")
+        set_weight_arguments(self, embeddings=(embeddings_initializer, embeddings_regularizer, embeddings_constraint))
         self.mask_zero = self.supports_masking = bool(mask_zero)
         masks.any_mask_flag.is_set |= self.mask_zero
         self.autocast = False

@@ -61,7 +61,11 @@ class GroupNormalization(SameShape):
         self.supports_masking = True
         self.autocast = False
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
-        set_weight_arguments(self, locals(), "beta", "gamma")
+        set_weight_arguments(
+            self,
+            beta=(beta_initializer, beta_regularizer, beta_constraint),
+            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
+        )
 
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""

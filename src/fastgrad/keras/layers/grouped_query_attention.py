@@ -60,7 +60,11 @@ class GroupedQueryAttention(HeadsAttention):
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed),
+            {
+                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+                "bias": (bias_initializer, bias_regularizer, bias_constraint),
+            },
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

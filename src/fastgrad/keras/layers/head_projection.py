@@ -23,7 +23,7 @@ class HeadProjection(Layer):
         contracted: the number of last axes that are summed over.
         output: the sizes of the new axes.
         use_bias: whether there is a bias.
-        options: options of the weights, by Keras's names: ``kernel_initializer``, ``bias_regularizer`` ...
+        weights: the initializer, regularizer and constraint of ``kernel`` and of ``bias``.
         **kwargs: as in ``Layer``.
 
     Weights: ``kernel`` (*contracted sizes, *output), ``bias`` (*output). The initializer sees the kernel as a matrix.
@@ -34,12 +34,12 @@ class HeadProjection(Layer):
     bias_initializer: Any
 
     def __init__(
-        self, contracted: int, output: tuple[int, ...], use_bias: bool, options: dict[str, Any], **kwargs: Any
+        self, contracted: int, output: tuple[int, ...], use_bias: bool, weights: dict[str, Any], **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self.contracted, self.output, self.use_bias = contracted, tuple(output), use_bias
-        set_weight_arguments(self, options, "kernel", "bias")
+        set_weight_arguments(self, **weights)
 
     def build(self, input_shape: Any) -> None:
         """Makes the kernel and bias of the projection; the sizes that are summed over must be known."""

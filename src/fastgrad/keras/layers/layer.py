@@ -9,8 +9,8 @@ from typing import Any
 
 from fastgrad.core import deferral, nest, recording, settings_version
 from fastgrad.core.composite import Composite, CompositeOperand
-from fastgrad.core.names import suggestions
-from fastgrad.core.replicas import ReplicaGroup, replica_group, replicas
+from fastgrad.core.names import lacks, suggestions
+from fastgrad.core.replicas import ReplicaGroup, in_current_context, replica_group, replicas
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import LayerConfiguration
@@ -22,6 +22,22 @@ from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.storage.restoration import restore_deferred_values
 
 
+@lacks(
+    "add_metric",
+    "convert_weight",
+    "convolution_op",
+    "enable_lora",
+    "finalize_state",
+    "input_dtype",
+    "quantization_mode",
+    "quantize",
+    "quantized_build",
+    "quantized_call",
+    "rematerialized_call",
+    "stateless_call",
+    "symbolic_call",
+    "variable_serialization_spec",
+)
 class Layer(LayerCaller, LayerConfiguration, WeightOwner):
     """The base of all layers and models.
 
@@ -343,7 +359,7 @@ class Layer(LayerCaller, LayerConfiguration, WeightOwner):
         self._seen_shapes.clear()
         own_weights = (*self._trainable_own, *self._other_own)
         for weight in own_weights:
-            if type(weight) is Weight and weight.autocast and weight.dtype.is_floating:
+            if type(weight) is Weight and weight.autocast and weight._dtype.is_floating:
                 weight.__class__ = CastWeight
         if policy.compute is not policy.variable or own_weights:
             # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.
@@ -431,7 +447,7 @@ def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
             return
         self.__dict__["_building"] = True
         try:
-            with naming.RunningLayerScope(self), replicas(self._replicas):
+            with naming.RunningLayerScope(self), replicas(in_current_context(self._replicas)):
                 build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False

@@ -7,7 +7,6 @@ straight to ``call``.
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +14,14 @@ import numpy as np
 
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
-from fastgrad.core.replicas import ReplicaGroup, replicas
+from fastgrad.core.replicas import ReplicaGroup, in_current_context, replicas
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.symbolic import keras_tensors, save_new_variables, symbolic_call
 from fastgrad.keras.naming import running_layers
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.casting import cast
 
 _MAX_REMEMBERED_INPUT_SHAPES = 64
@@ -174,11 +174,10 @@ class LayerCaller:
         if self.supports_masking:
             self._attach_masks(first_input, outputs, previous_mask)
         elif any(mask is not None for mask in nest.flatten(previous_mask)):
-            warnings.warn(
+            warn(
                 f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
                 "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
                 "will not see the mask.",
-                stacklevel=3,
             )
         return outputs
 
@@ -208,7 +207,9 @@ class LayerCaller:
         if self._input_spec is not None:
             check_inputs(self._input_spec, first_input, self.name)
         if not self.built:
-            with replicas(self._replicas):  # as in Keras, weights belong to the scope that made the layer
+            with replicas(
+                in_current_context(self._replicas)
+            ):  # as in Keras, weights belong to the scope that made the layer
                 self._build_for(converted, kwargs)
             save_new_variables(self)
             if self._input_spec is not None:

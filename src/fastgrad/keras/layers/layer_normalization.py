@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.casting import cast, cast_narrow_to_float32
 from fastgrad.ops.normalization import layer_normalization
 from fastgrad.ops.power import rsqrt
@@ -58,10 +58,9 @@ class LayerNormalization(SameShape):
         **kwargs: Any,
     ) -> None:
         if rms_scaling:
-            warnings.warn(
+            warn(
                 "LayerNormalization: `rms_scaling=True` is deprecated. It divides by the root of the variance, not by the root "
                 "mean square. Use keras.layers.RMSNormalization.",
-                stacklevel=2,
             )
         super().__init__(**kwargs)
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
@@ -70,7 +69,11 @@ class LayerNormalization(SameShape):
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
         self.center, self.scale, self.rms_scaling = center, scale, rms_scaling
-        set_weight_arguments(self, locals(), "beta", "gamma")
+        set_weight_arguments(
+            self,
+            beta=(beta_initializer, beta_regularizer, beta_constraint),
+            gamma=(gamma_initializer, gamma_regularizer, gamma_constraint),
+        )
         self.supports_masking = True
         self.autocast = False
 

@@ -48,7 +48,7 @@ class HeadsAttention(Layer):
         flash_attention: bool | None,
         use_gate: bool,
         seed: int | None,
-        options: dict[str, Any],
+        weights: dict[str, tuple[Any, Any, Any]],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,8 +58,11 @@ class HeadsAttention(Layer):
             raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
-        set_weight_arguments(self, options, "kernel", "bias")
-        self._options = {name: getattr(self, name) for name in WEIGHT_ARGUMENTS}
+        set_weight_arguments(self, **weights)
+        self._weights_of_projections = {
+            name: tuple(getattr(self, f"{name}_{kind}") for kind in ("initializer", "regularizer", "constraint"))
+            for name in weights
+        }
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
 
@@ -87,7 +90,9 @@ class HeadsAttention(Layer):
         self._output_dense = self._built_projection(2, output, "attention_output", (heads, width))
 
     def _built_projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
-        layer = HeadProjection(contracted, output, self.use_bias, self._options, dtype=self._policy, name=name)
+        layer = HeadProjection(
+            contracted, output, self.use_bias, self._weights_of_projections, dtype=self._policy, name=name
+        )
         layer.build(tuple(shape))
         return layer
 
@@ -246,7 +251,11 @@ class MultiHeadAttention(HeadsAttention):
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed),
+            {
+                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+                "bias": (bias_initializer, bias_regularizer, bias_constraint),
+            },
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

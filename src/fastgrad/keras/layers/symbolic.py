@@ -102,7 +102,7 @@ class KerasTensor:
         dtype: the dtype; default ``floatx()``.
         sparse, ragged: False; only dense tensors can be symbolic.
         record_history: kept for Keras's signature.
-        name: the name; default ``keras_tensor``, numbered.
+        name: the name; by default that of the class, numbered.
 
     Attributes:
         shape, dtype, name: the arguments; ``dtype`` is the dtype's name.
@@ -268,20 +268,20 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     Operations on the zeros are deferred, so that a run computes only what the layer looks at.
     """
 
-    def run(unknown_size: int) -> Any:
+    def outputs_on_zeros(unknown_size: int) -> Any:
         def zeros(x: KerasTensor) -> Tensor:
             shape = tuple([unknown_size if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
         with recording.hidden_from_tapes(), deferral.deferred(), variables_restored_at_exit(layer):
             outputs = layer(*map_keras_tensors(args, zeros), **map_keras_tensors(kwargs, zeros))
-            specs = [(tuple(x.shape), x.dtype.name) for x in nest.flatten(outputs)]
+            specs = [(tuple(x.shape), settings.standardize_dtype(x.dtype).name) for x in nest.flatten(outputs)]
         layer._clear_losses()
         return outputs, specs
 
-    outputs, specs = run(2)
+    outputs, specs = outputs_on_zeros(2)
     shapes = [shape for shape, _ in specs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
-        shapes = shapes_with_common_sizes(shapes, [shape for shape, _ in run(3)[1]])
+        shapes = shapes_with_common_sizes(shapes, [shape for shape, _ in outputs_on_zeros(3)[1]])
     output_tensors = [KerasTensor(shape, dtype) for shape, (_, dtype) in zip(shapes, specs, strict=True)]
     return nest.pack_sequence_as(outputs, output_tensors)

@@ -22,12 +22,11 @@ def weight_arguments(*weights: str) -> tuple[str, ...]:
     return tuple(f"{weight}_{kind}" for kind in _MODULE_OF_ARGUMENT_KIND for weight in weights)
 
 
-def set_weight_arguments(layer: Layer, identifiers: dict[str, Any], *weights: str) -> None:
-    """Sets the initializer, regularizer and constraint attributes of ``weights`` on ``layer`` from the identifiers."""
-    for kind, module in _MODULE_OF_ARGUMENT_KIND.items():
-        for weight in weights:
-            name = f"{weight}_{kind}"
-            setattr(layer, name, module.get(identifiers[name]))
+def set_weight_arguments(layer: Layer, **weights: tuple[Any, Any, Any]) -> None:
+    """Sets the attributes of ``layer`` for each weight's initializer, regularizer and constraint, which ``weights`` has by its name."""
+    for weight, identifiers in weights.items():
+        for (kind, module), identifier in zip(_MODULE_OF_ARGUMENT_KIND.items(), identifiers, strict=True):
+            setattr(layer, f"{weight}_{kind}", module.get(identifier))
 
 
 def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:

@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.losses import regression as _regression
 from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
@@ -92,4 +92,4 @@ def get(identifier: _Any) -> _Any:
     return None if identifier is None else _resolved(identifier, ALL, "loss")
 
 
-__getattr__ = _refusal_of("tf.keras.losses", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.losses", globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import fastgrad as tf
@@ -11,6 +10,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.settings import epsilon
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
@@ -19,10 +19,9 @@ def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) ->
     if logits is None:
         return y_pred, from_logits
     if from_logits:
-        warnings.warn(
+        warn(
             f'"`{name}` received `from_logits=True`, but the `output` argument was produced by a {activation} activation and '
             "thus does not represent logits. Was this intended?",
-            stacklevel=4,
         )
     return logits, True
 
@@ -57,11 +56,10 @@ def _smoothed_class_labels(
     _check_axis(axis)
     labels, predictions = _label_and_prediction_tensors(y_true, y_pred)
     if predictions.ndim and predictions._array.shape[-1] == 1:
-        warnings.warn(
+        warn(
             f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. Received: "
             f"y_pred.shape={predictions.shape}. Consider using 'binary_crossentropy' if you only have 2 classes.",
             SyntaxWarning,
-            stacklevel=3,
         )
     if label_smoothing:
         label_smoothing = checked_number(name, "label_smoothing", label_smoothing)
@@ -266,7 +264,8 @@ class BinaryCrossentropy(NamedLoss):
         name: str | None = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(binary_crossentropy, locals())
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(binary_crossentropy, reduction, name, dtype, **options)
 
 
 class BinaryFocalCrossentropy(NamedLoss):
@@ -284,7 +283,15 @@ class BinaryFocalCrossentropy(NamedLoss):
         name: str | None = "binary_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(binary_focal_crossentropy, locals())
+        options = {
+            "apply_class_balancing": apply_class_balancing,
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "axis": axis,
+        }
+        super().__init__(binary_focal_crossentropy, reduction, name, dtype, **options)
 
 
 class CategoricalCrossentropy(NamedLoss):
@@ -299,7 +306,8 @@ class CategoricalCrossentropy(NamedLoss):
         name: str | None = "categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(categorical_crossentropy, locals())
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
 
 
 class CategoricalFocalCrossentropy(NamedLoss):
@@ -316,7 +324,14 @@ class CategoricalFocalCrossentropy(NamedLoss):
         name: str | None = "categorical_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(categorical_focal_crossentropy, locals())
+        options = {
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "axis": axis,
+        }
+        super().__init__(categorical_focal_crossentropy, reduction, name, dtype, **options)
 
 
 class SparseCategoricalCrossentropy(NamedLoss):
@@ -334,7 +349,8 @@ class SparseCategoricalCrossentropy(NamedLoss):
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(sparse_categorical_crossentropy, locals())
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
@@ -364,4 +380,4 @@ class CategoricalGeneralizedCrossEntropy(NamedLoss):
     ) -> None:
         if not 0 < q < 1:
             raise ValueError(f"q must be in the interval (0, 1), got q={q}.")
-        super().__init__(categorical_generalized_cross_entropy, locals())
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

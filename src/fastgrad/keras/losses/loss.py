@@ -143,9 +143,29 @@ def scale_loss(loss: Tensor) -> Tensor:
 
 
 def unscale_loss(loss: Tensor) -> Tensor:
-    """Returns the loss of this replica's rows from a result of ``scale_loss``."""
+    """Returns the loss of this replica's rows from a result of ``scale_loss``; losses of single rows are not scaled."""
     weight = loss_weight()
-    return loss if not weight else loss * (1.0 / weight)
+    return loss if not weight or getattr(loss, "ndim", 0) > 0 else loss * (1.0 / weight)
+
+
+def add_losses(total: Any, loss: Any) -> Any:
+    """Returns ``total`` plus a loss; a scalar that is added to each row's loss is not scaled. ``total`` may be None."""
+    if total is None:
+        return loss
+    if total.ndim != loss.ndim:
+        total, loss = unscale_loss(total), unscale_loss(loss)
+    return total + loss
+
+
+def track_loss(tracker: Any, loss: Any, rows: int) -> None:
+    """Adds the loss of a batch to the mean of a model.
+
+    Args:
+        tracker: a ``Mean``.
+        loss: a scalar, or the losses of the rows.
+        rows: the number of rows of this replica, the weight of their mean.
+    """
+    tracker.update_state(unscale_loss(loss) if rows else tf.reduce_sum(loss), sample_weight=rows)
 
 
 def _total_of_replicas(divisor: Tensor) -> Tensor:
@@ -236,9 +256,11 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     The arguments are also attributes.
     """
 
-    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
-        """Makes the loss of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, args["reduction"], args["name"], args["dtype"], **self._keep_options(args))
+    def __init__(
+        self, fn: Callable[..., Any], reduction: str | None, name: str | None, dtype: Any, **options: Any
+    ) -> None:
+        super().__init__(fn, reduction, name, dtype, **options)
+        self._show_options(options)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -251,4 +273,4 @@ class FunctionLoss(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
     ) -> None:
-        super().__init__(self._function, locals())
+        super().__init__(self._function, reduction, name, dtype)

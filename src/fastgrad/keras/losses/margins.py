@@ -102,7 +102,7 @@ class Circle(NamedLoss):
         name: str | None = "circle",
         dtype: Any = None,
     ) -> None:
-        super().__init__(circle, locals())
+        super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
 
 
 class Hinge(FunctionLoss, function=hinge):

@@ -52,7 +52,7 @@ class Dice(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(dice, locals())
+        super().__init__(dice, reduction, name, dtype, axis=axis)
 
 
 class Tversky(NamedLoss):
@@ -67,4 +67,4 @@ class Tversky(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(tversky, locals())
+        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)

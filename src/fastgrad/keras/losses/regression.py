@@ -113,7 +113,7 @@ class CosineSimilarity(NamedLoss):
         name: str | None = "cosine_similarity",
         dtype: Any = None,
     ) -> None:
-        super().__init__(cosine_similarity, locals())
+        super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
 
 class Huber(NamedLoss):
@@ -128,7 +128,7 @@ class Huber(NamedLoss):
         name: str | None = "huber_loss",
         dtype: Any = None,
     ) -> None:
-        super().__init__(huber, locals())
+        super().__init__(huber, reduction, name, dtype, delta=delta)
 
 
 class LogCosh(FunctionLoss, function=log_cosh):

@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.losses import KLD as KLD
 from fastgrad.keras.losses import MAE as MAE
 from fastgrad.keras.losses import MAPE as MAPE
@@ -118,4 +118,4 @@ def get(identifier: _Any) -> _Any:
     return None if identifier is None else _resolved(identifier, ALL, "metric")
 
 
-__getattr__ = _refusal_of("tf.keras.metrics", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.metrics", globals())

@@ -40,7 +40,7 @@ class PearsonCorrelation(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(pearson_correlation, locals())
+        super().__init__(pearson_correlation, name, dtype, axis=axis)
 
 
 class ConcordanceCorrelation(NamedMetric):
@@ -49,7 +49,7 @@ class ConcordanceCorrelation(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(concordance_correlation, locals())
+        super().__init__(concordance_correlation, name, dtype, axis=axis)
 
 
 class R2Score(Metric):

@@ -18,7 +18,9 @@ class BinaryCrossentropy(NamedMetric):
         from_logits: bool = False,
         label_smoothing: float = 0,
     ) -> None:
-        super().__init__(cross_entropy.binary_crossentropy, locals())
+        super().__init__(
+            cross_entropy.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
+        )
 
 
 class CategoricalCrossentropy(NamedMetric):
@@ -32,7 +34,8 @@ class CategoricalCrossentropy(NamedMetric):
         label_smoothing: float = 0,
         axis: int = -1,
     ) -> None:
-        super().__init__(cross_entropy.categorical_crossentropy, locals())
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(cross_entropy.categorical_crossentropy, name, dtype, **options)
 
 
 class SparseCategoricalCrossentropy(NamedMetric):
@@ -46,7 +49,8 @@ class SparseCategoricalCrossentropy(NamedMetric):
         ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
-        super().__init__(cross_entropy.sparse_categorical_crossentropy, locals())
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(cross_entropy.sparse_categorical_crossentropy, name, dtype, **options)
 
 
 class KLDivergence(FunctionMetric, function=regression.kl_divergence):

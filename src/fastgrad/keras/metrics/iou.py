@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.settings import epsilon
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class IoU(Metric):
@@ -83,10 +83,9 @@ class IoU(Metric):
             and "float" in str(getattr(weight_dtype, "name", weight_dtype))
             and self._dtype.is_integer
         ):
-            warnings.warn(
+            warn(
                 "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect weight due to type casting. "
                 "Consider using integer weights, or a metric with dtype='float32'.",
-                stacklevel=2,
             )
         with hidden_from_tapes():
             values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from fastgrad.core.replicas import ALONE, replica_group, replicas
+from fastgrad.core.names import missing_member_getattr
+from fastgrad.core.replicas import ALONE, ReplicaGroup, in_replica, replica_group, replicas, step_rows
 from fastgrad.core.tensor import constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.structure import ObjectTracker, count_ownership_change
-from fastgrad.keras.weight import Weight
+from fastgrad.keras.weight import Weight, aggregation_rule
+from fastgrad.ops.replica_messages import common_values
+
+
+def _over_all_replicas(result: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps ``result`` so that one message joins all variables of the replicas, outside of steps or if the step asks for it."""
+
+    @wraps(result)
+    def joined_result(self: Metric, *args: Any, **kwargs: Any) -> Any:
+        if self._replicas.size == 1:
+            return result(self, *args, **kwargs)
+        step = step_rows()
+        joins = step is not None and step.joins_metrics
+        with (
+            replicas(self._replicas if joins or not in_replica() else replica_group()),
+            common_values(self._replicas, self.variables, purpose=f"the result of {self.name}"),
+        ):
+            return result(self, *args, **kwargs)
+
+    return joined_result
 
 
 class Metric(Configured, ObjectTracker):
@@ -26,10 +47,18 @@ class Metric(Configured, ObjectTracker):
         name: default the class's name, numbered.
     """
 
+    __getattr__ = missing_member_getattr
+
     is_keras_metric = True
     _direction: str | None = None  # "up" if greater values are better, "down" if smaller ones are
     _own_variables: list[Any]
     _submetrics: list[Any]
+    _replicas = ALONE
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "result" in cls.__dict__:
+            cls.result = _over_all_replicas(cls.__dict__["result"])  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Returns a metric that can own variables before its class's ``__init__`` calls ``Metric.__init__``."""
@@ -79,12 +108,23 @@ class Metric(Configured, ObjectTracker):
         start = initializers.get("zeros" if initializer is None else initializer)
         # Each replica counts its own rows, so its metrics start without a message to the others.
         with naming.name_scope(self.name.replace("/", ">")), replicas(ALONE):
-            variable = Weight(start, shape, dtype, trainable=False, aggregation=aggregation, name=name)
-        if replica_group().size > 1:
-            variable._replicas = replica_group()  # for checkpoints
+            variable = Weight(
+                start, shape, dtype, trainable=False, aggregation=aggregation, synchronization="on_read", name=name
+            )
+        self._join_replicas([variable], replica_group())
         self._track_object(variable)
         self._restore_added_objects()
         return variable
+
+    def _join_replicas(self, variables: Iterable[Any], group: ReplicaGroup) -> None:
+        """Lets reads of variables outside of a step combine the values of all replicas of a strategy."""
+        if group.size > 1:
+            from fastgrad.distribute.variables import set_rule
+
+            self._replicas = group._replace(is_cross_replica=True)
+            for variable in variables:
+                if isinstance(variable, Weight):
+                    set_rule(variable, self._replicas, aggregation_rule(variable.aggregation).name)
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
@@ -141,12 +181,13 @@ class Metric(Configured, ObjectTracker):
             )
         old_values = [Variable.value(variable) for variable in targets]
         try:
-            for variable, value in zip(targets, new_values, strict=True):
-                variable.assign(value)
-            yield
+            with replicas(self._replicas._replace(is_cross_replica=False)):  # these values are of one replica
+                for variable, value in zip(targets, new_values, strict=True):
+                    variable.assign(value)
+                yield
         finally:
             for variable, value in zip(targets, old_values, strict=True):
-                variable.assign(value)
+                Variable.assign(variable, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls ``update_state`` with the arguments, then returns ``result``."""

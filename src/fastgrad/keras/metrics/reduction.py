@@ -144,9 +144,9 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
     _direction = "down"
 
-    def __init__(self, fn: Callable[..., Any], args: dict[str, Any]) -> None:
-        """Makes the metric of ``fn``; ``args`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, args["name"], args["dtype"], **self._keep_options(args))
+    def __init__(self, fn: Callable[..., Any], name: str | None, dtype: Any, **options: Any) -> None:
+        super().__init__(fn, name, dtype, **options)
+        self._show_options(options)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -157,4 +157,4 @@ class FunctionMetric(NamedMetric):
     """The base of the built-in means without options; the class keyword ``function`` sets the function."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(self._function, locals())
+        super().__init__(self._function, name, dtype)

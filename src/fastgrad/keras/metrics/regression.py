@@ -44,7 +44,7 @@ class CosineSimilarity(NamedMetric):
     _omitted = ("axis",)
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(cosine_similarity, locals())
+        super().__init__(cosine_similarity, name, dtype, axis=axis)
 
 
 class RootMeanSquaredError(Mean):

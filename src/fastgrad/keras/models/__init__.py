@@ -1,6 +1,6 @@
 """``keras.models``."""
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.models.cloning import clone_model as clone_model
 from fastgrad.keras.models.functional import Functional as Functional
 from fastgrad.keras.models.model import Model as Model
@@ -9,4 +9,4 @@ from fastgrad.keras.saving.model_files import load_model as load_model
 from fastgrad.keras.saving.model_files import model_from_json as model_from_json
 from fastgrad.keras.saving.model_files import save_model as save_model
 
-__getattr__ = _refusal_of("tf.keras.models", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.models", globals())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class CallGraph:
@@ -400,7 +400,7 @@ def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
         raise ValueError(f"{model.name}: {text}")
     if not graph.warned:
         graph.warned = True
-        warnings.warn(text, stacklevel=2)
+        warn(text)
 
 
 def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:

@@ -6,12 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.core import nest
+from fastgrad.core.names import lacks
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.saving import model_files
 from fastgrad.keras.training.trainer import Trainer
 
 
+@lacks(
+    "distribute_reduction_method",
+    "distribute_strategy",
+    "evaluate_generator",
+    "export",
+    "fit_generator",
+    "get_quantization_layer_structure",
+    "get_state_tree",
+    "predict_classes",
+    "predict_generator",
+    "predict_proba",
+    "set_state_tree",
+    "stateless_compute_loss",
+)
 class Model(Trainer, Layer):
     """The base of models: subclasses make layers in ``__init__`` and use them in ``call(inputs)``.
 

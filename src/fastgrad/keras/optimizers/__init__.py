@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.names import suggestions as _near
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta
@@ -87,4 +87,4 @@ def get(identifier: Any) -> Any:
     raise ValueError(f"Could not interpret optimizer identifier: {identifier}.{hint}")
 
 
-__getattr__ = _refusal_of("tf.keras.optimizers", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.optimizers", globals())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -34,23 +34,14 @@ class Adadelta(RuleOptimizer):
     slot_names = MappingProxyType({"accumulated_g": "accumulated_grad", "accumulated_step": "accumulated_delta_var"})
     _config_names = ("rho", "epsilon")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
         rho: float = 0.95,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         self.rho = checked_number(rho, "Adadelta: rho", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "Adadelta: epsilon", low=0.0)

@@ -10,16 +10,15 @@ import numpy as np
 
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.gradients import RowGradient, scaled_gradient
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.keras.optimizers.optimizer import optimizer_args
-from fastgrad.keras.optimizers.plan import UpdatePlan, is_half
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.gradients import SummedRows, run_operation, scaled_gradient
+from fastgrad.keras.optimizers.grouped_update import GroupedUpdate, assign_all
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer, no_decay
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.recorded_attributes import minimum
-from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES
-from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
+from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows, is_half
 
 
 class Adafactor(KernelOptimizer):
@@ -46,6 +45,7 @@ class Adafactor(KernelOptimizer):
 
     _config_names = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -54,19 +54,9 @@ class Adafactor(KernelOptimizer):
         epsilon_2: float = 1e-3,
         clip_threshold: float = 1.0,
         relative_step: bool = True,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         if not (math.isfinite(beta_2_decay) and beta_2_decay <= 0):
             raise ValueError(f"Adafactor: beta_2_decay must be a finite number, at most 0. Received: {beta_2_decay}")
         self.beta_2_decay = beta_2_decay
@@ -105,69 +95,46 @@ class Adafactor(KernelOptimizer):
         beta_2 = 1.0 - step**self.beta_2_decay
         return minimum(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
-    def _run_groups(
-        self,
-        plan: UpdatePlan,
-        gradients: Sequence[Any],
-        hyperparameters: tuple[float, ...],
-        decay_amount: float,
-        gradient_factor: float = 1.0,
+    def _update_dense(
+        self, update: GroupedUpdate, gradients: Sequence[Any], numbers: Sequence[Any], decay: Any, factor: float = 1.0
     ) -> None:
-        for group in plan.groups:
-            group_gradients = plan.of(gradients, group)
-            if gradient_factor != 1.0 and not group.half:
-                group_gradients = [scaled_gradient(g, gradient_factor) for g in group_gradients]
-            members = zip(group.parameters, *group.slots, group_gradients, strict=True)
-            for arrays in members:
-                _update_variable(arrays, hyperparameters, decay_amount if group.decays else 0.0)
-
-    def _update_rows(
-        self,
-        variable_position: int,
-        rows: RowGradient,
-        learning_rate: float,
-        decay_amount: float,
-        step_count: Any = None,
-    ) -> None:
-        dense = np.zeros_like(self._trainable_variables[variable_position]._array)
-        dense[rows.ids] = rows.values
-        plan = self._plan_of((variable_position,))
-        plan.make_writable()
-        self._run_groups(plan, [dense], self.hyperparameters(learning_rate, self._update_count() + 1.0), decay_amount)
-
-    def _assign_updates(
-        self, variables_and_slots: list[list[Any]], gradients: Sequence[Any], hyperparameters: Sequence[Tensor]
-    ) -> None:
-        for p, r, c, v, g in zip(*variables_and_slots, gradients, strict=True):
-            matrix = p._array.ndim >= 2
-            changed_variables = (p, r, c, v) if matrix else (p, v)
-            row = adafactor_of_matrix if matrix else adafactor_of_vector
-            assign_all(
-                changed_variables, row(*[variable._read() for variable in changed_variables], g, *hyperparameters)
-            )
+        for group in update.groups:
+            group_numbers = (*numbers, decay if group.decays else no_decay(decay))
+            group_gradients = update.members_of(gradients, group)
+            if isinstance(decay, Tensor):
+                for p, r, c, v, g in zip(group.variables, *group.slots, group_gradients, strict=True):
+                    state, operation = (
+                        ((p, r, c, v), adafactor_of_matrix) if p._array.ndim >= 2 else ((p, v), adafactor_of_vector)
+                    )
+                    assign_all(state, operation(*[variable._read() for variable in state], g, *group_numbers))
+                continue
+            if factor != 1.0 and not group.half:
+                group_gradients = [scaled_gradient(g, factor) for g in group_gradients]
+            for arrays in zip(*group.arrays, group_gradients, strict=True):
+                _update_arrays(arrays, group_numbers)
 
     _decays_rows_itself = True
 
-    def _assign_row_updates(
-        self, variables_and_slots: list[list[Any]], rows: Any, hyperparameters: Sequence[Tensor]
-    ) -> None:
-        variable = variables_and_slots[0][0]
-        zero_gradient = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
-        self._assign_updates(variables_and_slots, [add_rows(zero_gradient, *rows)], hyperparameters)
+    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
+        array = self._trainable_variables[position]._array
+        zeros = np.zeros(array.shape, array.dtype)
+        is_recorded = isinstance(rows.sums, Tensor)
+        dense = run_operation(add_rows, constant_tensor(zeros) if is_recorded else zeros, *rows)
+        self._update_dense(self._grouped_update_of((position,)), [dense], numbers[:-1], numbers[-1])
 
 
-def _update_variable(arrays: Sequence[np.ndarray], hyperparameters: tuple[float, ...], decay_amount: float) -> None:
+def _update_arrays(arrays: Sequence[Any], numbers: Sequence[float]) -> None:
     p, r, c, v, g = arrays
     if not p.size:
         return
     if is_half(p.dtype):
         float32_arrays = [array.astype(np.float32) for array in arrays]
-        _update_variable(float32_arrays, hyperparameters, decay_amount)
+        _update_arrays(float32_arrays, numbers)
         with np.errstate(all="ignore"):
             for array, new in zip((p, r, c, v), float32_arrays, strict=False):
                 array[...] = new
     elif p.ndim < 2:
-        adafactor_vector[p.dtype](p, v, g, p.size, *hyperparameters, decay_amount)
+        adafactor_vector[p.dtype](p, v, g, p.size, *numbers)
     else:
         rows, columns = p.shape[-2:]
-        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *hyperparameters, decay_amount)
+        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers)

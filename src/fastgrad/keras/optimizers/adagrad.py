@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import ZERO_GRADIENT_MOVES, ZERO_GRADIENT_RESTS
@@ -30,24 +30,15 @@ class Adagrad(RuleOptimizer):
     rule = rules.adagrad
     _config_names = ("initial_accumulator_value", "epsilon")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         argument_name = "Adagrad: initial_accumulator_value"
         self.initial_accumulator_value = checked_number(initial_accumulator_value, argument_name, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)

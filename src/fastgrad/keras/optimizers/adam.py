@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.core.variable import Variable
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.recorded_attributes import square_root
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
@@ -40,6 +41,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
     _config_names = ("amsgrad",)
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -47,19 +49,9 @@ class Adam(MomentOptimizer, RuleOptimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **optimizer_args(locals()))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.amsgrad = amsgrad
 
     @property
@@ -91,6 +83,7 @@ class AdamW(Adam):
         ValueError: a number is out of its range, or ``weight_decay`` is None.
     """
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -99,17 +92,8 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, **optimizer_args(locals()))
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
         if weight_decay is None:
             raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastgrad.core.tensor import as_tensor_or_none
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack as Unpack
+else:
+    Unpack = dict  # Python 3.10 has no Unpack; annotations are not evaluated
+
+
+class OptimizerOptions(TypedDict, total=False):
+    """The arguments of ``Optimizer``, which all optimizers take, for type checkers."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
 
 
 def checked_rate(value: Any, argument: str) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.recorded_attributes import quotient_or_zero
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -42,6 +42,7 @@ class Ftrl(RuleOptimizer):
         *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
     )
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -51,19 +52,9 @@ class Ftrl(RuleOptimizer):
         l2_regularization_strength: float = 0.0,
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
             raise ValueError(
                 f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."

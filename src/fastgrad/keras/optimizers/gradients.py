@@ -1,40 +1,50 @@
 """Gradients in the form that optimizers use: checked, converted, clipped, with repeated rows summed.
 
+Each formula works on arrays, in eager steps, and on tensors, in recorded steps, which the recorder sees as operations.
 Callers suppress NumPy's floating-point warnings.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
-from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.recording import recorders, state_is_recorded
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.optimizer_updates import array_square_sums, summed_rows
+from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar
+from fastgrad.ops.casting import cast
+from fastgrad.ops.optimizer_updates import sum_rows, summed_rows, sums_of_squares_of_arrays
 
 
-class RowGradient(NamedTuple):
-    """The gradient of a table that is zero except in some rows: the row numbers and the rows.
+class SummedRows(NamedTuple):
+    """The gradient of a table that is zero except in some rows.
 
     Attributes:
-        ids: the row numbers, increasing and without repetition.
-        values: the rows.
+        sums: the rows; in a recorded step as many as there were indices, the rest zeros.
+        ids: the row numbers, increasing and without repetition; in a recorded step the rest is the table's size.
+        number: the number of rows, a scalar.
     """
 
-    ids: np.ndarray
-    values: np.ndarray
+    sums: Any
+    ids: Any
+    number: Any
 
 
-Gradient = np.ndarray | RowGradient
+Gradient = np.ndarray | Tensor | SummedRows
 
 
 def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
     """Returns ``gradient`` in the dtype of ``variable``; repeated rows of an ``IndexedSlices`` are summed.
+
+    While state is recorded, the result is a tensor or rows of tensors, else an array or rows of arrays.
 
     Args:
         gradient: a tensor, ``IndexedSlices`` or array.
@@ -46,7 +56,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         ValueError: the variable or the gradient is not of a real floating dtype (integer gradients are converted).
     """
     variable_array = variable._array
-    if type(gradient) is Tensor and gradient._owner is None:
+    if type(gradient) is Tensor and gradient._owner is None and not recorders.active:
         array = gradient._array
         if (
             array.dtype is variable_array.dtype
@@ -56,7 +66,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
             return array
     if variable_array.dtype.kind not in "fV":
         raise ValueError(
-            f"{owner}: variable '{variable.name}' has dtype {variable.dtype.name}; optimizers update floating variables."
+            f"{owner}: variable '{variable.name}' has dtype {variable._dtype.name}; optimizers update floating variables."
         )
     if isinstance(gradient, IndexedSlices):
         return _read_rows(gradient, variable, owner)
@@ -67,6 +77,9 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
             f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
             f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
         )
+    if state_is_recorded():
+        converted: Tensor = cast(tensor, variable.dtype)
+        return converted
     # A gradient that is the value of a variable shares memory that the update will change.
     return array.copy() if array is tensor._array and tensor._owner is not None else array
 
@@ -78,12 +91,12 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
     if array.dtype.kind not in "fViu":
         raise ValueError(
             f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
-            f"the variable has dtype {variable.dtype.name}."
+            f"the variable has dtype {variable._dtype.name}."
         )
     return moved(array, None).astype(dtype)
 
 
-def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> RowGradient:
+def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> SummedRows:
     ids, shape = gradient.indices._on_host(), variable._array.shape
     values = _converted(gradient.values._on_host(), variable, owner)
     if not shape or ids.ndim != 1 or values.shape != (len(ids), *shape[1:]):
@@ -100,55 +113,91 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> RowGr
             f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._on_host().tolist()} are no gradient of the variable "
             f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
-    return RowGradient(*summed_rows(ids, values, shape[0], owner))
+    if state_is_recorded():
+        recorded_values = cast(gradient.values, variable.dtype)
+        return SummedRows(*sum_rows(recorded_values, gradient.indices, limit=shape[0], owner=owner))
+    distinct_ids, sums = summed_rows(ids, values, shape[0], owner)
+    return SummedRows(sums, distinct_ids, np.array(len(distinct_ids)))
 
 
-def scaled_gradient(gradient: Gradient, factor: float) -> Gradient:
-    """Returns ``gradient * factor`` as a new gradient."""
-    if type(gradient) is RowGradient:
-        return RowGradient(gradient.ids, _multiplied(gradient.values, factor))
-    return _multiplied(gradient, factor)
+def as_user_gradient(gradient: Gradient, variable: Variable) -> Any:
+    """Returns a gradient in the form that a user's ``update_step`` gets: a tensor or ``IndexedSlices``."""
+    if not isinstance(gradient, SummedRows):
+        return gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+    sums, ids = [x if isinstance(x, Tensor) else Tensor(x) for x in gradient[:2]]
+    count = int(gradient.number)  # the arrays have one item per row, so another number needs another program
+    shape = constant_tensor(np.array(variable._array.shape, np.int64))
+    return IndexedSlices(sums[:count], ids[:count], shape)
 
 
-def _multiplied(array: Any, factor: float) -> np.ndarray:
-    return np.asarray(array * array.dtype.type(factor))
+def run_operation(operation: Any, *values: Any, **attributes: Any) -> Any:
+    """Returns the result of an operation: an array for arrays, a tensor for tensors."""
+    return (operation if isinstance(values[0], Tensor) else operation.run)(*values, **attributes)
 
 
-def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Returns the gradients with each element clipped to [-``limit``, ``limit``]."""
-
-    def clip(array: Any) -> np.ndarray:
-        bound = array.dtype.type(limit)
-        return np.asarray(np.minimum(np.maximum(array, -bound), bound))
-
-    return [RowGradient(g.ids, clip(g.values)) if type(g) is RowGradient else clip(g) for g in gradients]
+def elements_of_gradient(gradient: Gradient) -> Any:
+    """Returns the elements of a gradient: the gradient itself, or its rows."""
+    return gradient.sums if isinstance(gradient, SummedRows) else gradient
 
 
-def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
+def scaled_gradient(gradient: Gradient, factor: Any) -> Any:
+    """Returns ``gradient * factor`` as a new gradient; ``factor`` is a float, or a float64 scalar if state is recorded."""
+    if isinstance(gradient, np.ndarray):
+        return np.asarray(gradient * gradient.dtype.type(factor))
+    if isinstance(gradient, Tensor):
+        return gradient * cast(factor, gradient.dtype)
+    return SummedRows(scaled_gradient(gradient.sums, factor), gradient.ids, gradient.number)
+
+
+def clipped_by_value(gradient: Gradient, limit: Any) -> Any:
+    """Returns a gradient with each element clipped to [-``limit``, ``limit``]."""
+    if isinstance(gradient, np.ndarray):
+        bound = gradient.dtype.type(limit)
+        return np.asarray(np.minimum(np.maximum(gradient, -bound), bound))
+    if isinstance(gradient, Tensor):
+        bound = cast(limit, gradient.dtype)
+        return TABLE["minimum"](TABLE["maximum"](gradient, -bound), bound)
+    return SummedRows(clipped_by_value(gradient.sums, limit), gradient.ids, gradient.number)
+
+
+def clipped_by_norm(gradients: Sequence[Gradient], limit: Any) -> list[Gradient]:
     """Returns the gradients, each with a norm above ``limit`` scaled to this norm (TensorFlow: tf.clip_by_norm)."""
-    norms = np.sqrt(_sums_of_squares(gradients)).tolist()
-    return [g if norm <= limit else scaled_gradient(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
+    clipped = list(gradients)
+    for positions, sums in _sums_of_squares(gradients):
+        factors = limit / run_operation(TABLE["maximum"], run_operation(TABLE["sqrt"], sums), limit)
+        each = [factors[i] for i in range(len(positions))] if isinstance(factors, Tensor) else factors.tolist()
+        for position, factor in zip(positions, each, strict=True):
+            if isinstance(factor, Tensor) or factor != 1.0:
+                clipped[position] = scaled_gradient(gradients[position], factor)
+    return clipped
 
 
-def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Returns all gradients scaled by one factor if their global norm is above ``limit``; NaN for an infinite norm."""
-    factor = global_clip_factor(gradients, limit)
-    return gradients if factor == 1.0 else [scaled_gradient(g, factor) for g in gradients]
-
-
-def global_clip_factor(gradients: list[Gradient], limit: float) -> float:
+def global_clip_factor(gradients: Sequence[Gradient], limit: Any) -> Any:
     """Returns the factor that reduces the global norm to ``limit``: 1 if it is not greater, NaN if it is not finite."""
-    norm = math.sqrt(_sums_of_squares(gradients).sum())
-    if norm <= limit:
-        return 1.0
-    return limit / norm if math.isfinite(norm) else math.nan
+    groups = _sums_of_squares(gradients)
+    sums = groups[0][1]
+    if len(groups) > 1:
+        sum_by_position = {i: sums[row] for positions, sums in groups for row, i in enumerate(positions)}
+        sums = run_operation(TABLE["stack"], *[sum_by_position[i] for i in range(len(gradients))], axis=0)
+    if isinstance(sums, Tensor):
+        norm = TABLE["sqrt"](TABLE["reduce_sum"](sums, axes=(0,), keepdims=False))
+        return TABLE["where"](norm < math.inf, limit / TABLE["maximum"](norm, limit), as_float64_scalar(math.nan))
+    eager_norm = math.sqrt(sums.sum())
+    return limit / max(eager_norm, limit) if eager_norm < math.inf else math.nan
 
 
-def _sums_of_squares(gradients: list[Gradient]) -> np.ndarray:
-    """Returns the sum of squares of each gradient, in float64."""
-    arrays: list[Any] = [g.values if type(g) is RowGradient else g for g in gradients]
-    sums = np.empty(len(arrays))
-    for dtype in {a.dtype for a in arrays}:
-        positions = [i for i, a in enumerate(arrays) if a.dtype == dtype]
-        sums[positions] = array_square_sums(*[arrays[i] for i in positions])
-    return sums
+def _sums_of_squares(gradients: Sequence[Gradient]) -> list[tuple[list[int], Any]]:
+    """Returns for each dtype the positions of its gradients, and a float64 vector with the sum of squares of each."""
+    arrays = [elements_of_gradient(gradient) for gradient in gradients]
+    groups = positions_by_key([x.dtype for x in arrays]).values()
+    return [
+        (positions, run_operation(sums_of_squares_of_arrays, *[arrays[i] for i in positions])) for positions in groups
+    ]
+
+
+def positions_by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
+    """Returns the positions of each key, in order."""
+    positions: dict[Any, list[int]] = {}
+    for position, key in enumerate(keys):
+        positions.setdefault(key, []).append(position)
+    return positions

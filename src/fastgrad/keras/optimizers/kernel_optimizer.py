@@ -8,21 +8,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.placement import moved, on_device_of
-from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_recorded
+from fastgrad.core.recording import hidden_from_recorders, state_is_recorded
 from fastgrad.core.replicas import ALONE, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.gradients import (
-    Gradient,
-    RowGradient,
-    global_clip_factor,
-    read_gradient,
-    scaled_gradient,
-)
-from fastgrad.keras.optimizers.optimizer import Optimizer, decay_variables
-from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
+from fastgrad.keras.optimizers.gradients import Gradient, SummedRows, read_gradient, scaled_gradient
+from fastgrad.keras.optimizers.grouped_update import GroupedUpdate, assign_all, make_writable
+from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar
-from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, positions_by_key
+from fastgrad.keras.optimizers.step import Step
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import (
     ZERO_GRADIENT_MOVES,
@@ -30,7 +24,7 @@ from fastgrad.kernels.optimizers.update_rule import (
     UpdateRule,
     unit_count,
 )
-from fastgrad.ops.optimizer_updates import update_nonzero_rows, update_rows, update_variables
+from fastgrad.ops.optimizer_updates import is_half, update_nonzero_rows, update_rows
 
 _EIGHT_ROW_FLAGS_SET = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
@@ -72,18 +66,20 @@ class KernelOptimizer(Optimizer):
     def _begin_step(self, step: Any) -> None:
         """Updates state that belongs to no single variable, before each step; ``step`` is a float or a tensor."""
 
-    def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        plan = self._plan
-        if plan is None or not plan.is_for(variables) or not self._has_only_kernel_options():
+    def _try_grouped_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        update = self._last_grouped_update
+        if update is None or not update.is_for(variables) or not self._has_only_kernel_options():
             return False
         rate = self._rate()
-        plan.make_writable()
-        arrays = plan.arrays_of(grads)
+        update.make_writable()
+        arrays = update.arrays_of(grads)
         if arrays is None:
             return False
         counter = self._iterations._array
         count = counter.item()
-        self._run(plan, arrays, rate, count + 1)
+        step = count + 1.0
+        self._begin_step(step)
+        self._update_dense(update, arrays, self.hyperparameters(rate, step), (self.weight_decay or 0.0) * rate)
         counter[()] = count + 1
         return True
 
@@ -98,209 +94,144 @@ class KernelOptimizer(Optimizer):
             or self.loss_scale_factor is not None
         )
 
-    def _update_clipped(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        if not self.global_clipnorm or type(self).update_step is not KernelOptimizer.update_step:
-            super()._update_clipped(variables, gradients, rate)
-            return
-        # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
-        # gradients are scaled here.
-        factor = global_clip_factor(gradients, self.global_clipnorm)
-        if factor != 1.0:
-            gradients = [
-                scaled_gradient(g, factor) if isinstance(g, RowGradient) or is_half(g.dtype) else g for g in gradients
-            ]
-        self._update(variables, gradients, rate, factor)
-
-    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float, factor: float = 1.0) -> None:
-        if type(self).update_step is not KernelOptimizer.update_step:
-            self._begin_step(self._update_count() + 1.0)
-            super()._update(variables, gradients, rate)
-            return
-        step = self._update_count() + 1
-        positions = [self._positions[id(variable)] for variable in variables]
-        dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not RowGradient]
-        sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is RowGradient]
-        plan = self._plan_of(tuple([positions[i] for i in dense_indices]))
-        if all(variable.constraint is None for variable in variables):
-            self._plan = plan
-        plan.make_writable()
-        # This allocates memory, so it runs before the first write.
-        row_counts = []
-        for i in sparse_indices:
-            self._writable_state(positions[i])
-            sparse: Any = gradients[i]
-            row_counts.append(np.array(len(sparse.ids)))
-        self._run(plan, [gradients[i] for i in dense_indices], rate, step, factor)
-        for i, count in zip(sparse_indices, row_counts, strict=True):
-            rows: Any = gradients[i]
-            self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate, count)
+    def _update(self, step: Step, variables: list[Variable], gradients: list[Gradient], factor: Any) -> None:
+        if type(self).update_step is KernelOptimizer.update_step:
+            self._update_groups(step, variables, gradients, factor)
+        else:
+            step.live._begin_step(step.number)
+            super()._update(step, variables, gradients, factor)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
-        if recorders.active and state_is_recorded():
-            step = Step(self, learning_rate)
-            self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
-            return
         checked_gradient = read_gradient(gradient, variable, type(self).__name__)
-        position, rate = self._positions[id(variable)], float(learning_rate)
-        if type(checked_gradient) is RowGradient:
-            self._update_rows(position, checked_gradient, rate, 0.0)
-            return
-        plan = self._plan_of((position,))
-        plan.make_writable()
-        self._run_groups(plan, [checked_gradient], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
-
-    def _plan_of(self, variable_positions: tuple[int, ...]) -> UpdatePlan:
-        plan = self._plans.get(variable_positions)
-        if plan is None:
-            variables = [self._trainable_variables[i] for i in variable_positions]
-            slots = [[slot_list[i] for i in variable_positions] for slot_list in self._slots]
-            plan = self._plans[variable_positions] = UpdatePlan(
-                variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
-            )
-        return plan
-
-    def _run(
-        self, plan: UpdatePlan, gradients: Sequence[Any], learning_rate: float, step: int, gradient_factor: float = 1.0
-    ) -> None:
-        self._begin_step(float(step))
-        numbers, amount = self.hyperparameters(learning_rate, float(step)), (self.weight_decay or 0.0) * learning_rate
-        self._run_groups(plan, gradients, numbers, amount, gradient_factor)
-
-    def _run_groups(
-        self,
-        plan: UpdatePlan,
-        gradients: Sequence[Any],
-        hyperparameters: tuple[float, ...],
-        decay_amount: float,
-        gradient_factor: float = 1.0,
-    ) -> None:
-        if self._live:
-            for variable in plan.variables:
-                if self._positions[id(variable)] in self._live:
-                    self._live[self._positions[id(variable)]]._array.fill(_EIGHT_ROW_FLAGS_SET)
-        rule = self.rule
-        kernel, scale = (rule.variables, ()) if gradient_factor == 1.0 else (rule.scaled_variables, (gradient_factor,))
-        for group in plan.groups:
-            lists = group.parameters, *group.slots, plan.of(gradients, group)
-            decay = decay_amount if group.decays else 0.0
-            if group.half:
-                self._run_kernel_in_float32(*lists, 0, group.units, *hyperparameters, decay)
-            else:
-                kernel[group.dtype](*lists, 0, group.units, *scale, *hyperparameters, decay)
-
-    def _run_kernel_in_float32(self, *arguments: Any) -> None:
-        """Runs the update kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
-        lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
-        float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in lists]
-        self.rule.variables[float32_lists[0][0].dtype](*float32_lists, *arguments[len(lists) :])
-        with np.errstate(all="ignore"):
-            for old, new in zip(lists[:-1], float32_lists[:-1], strict=True):
-                for target, array in zip(old, new, strict=True):
-                    target[...] = array
-
-    # ---- as operations -----------------------------------------------------------------------------
-
-    _decays_rows_itself = False  # whether the update of a sparse gradient applies weight decay
-
-    def _update_as_operations(
-        self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
-    ) -> None:
-        step.live._begin_step(step.number)
-        if type(self).update_step is not KernelOptimizer.update_step:
-            super()._update_as_operations(step, variables, gradients)
-        else:
-            self._update_groups(variables, gradients, step, decays=bool(self.weight_decay))
+        self._update_groups(Step(self, learning_rate), [variable], [checked_gradient], is_whole=False)
 
     def _update_groups(
-        self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
+        self,
+        step: Step,
+        variables: Sequence[Variable],
+        gradients: list[Any],
+        factor: Any = 1.0,
+        is_whole: bool = True,
     ) -> None:
-        """Updates the variables: one operation for each group of variables, then assignments."""
-        numbers = [as_float64_scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
-        zero = as_float64_scalar(0.0)
-        amount = step.live.weight_decay * step.rate if decays else zero
-        dense_indices = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
-        rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]
-        is_decayed = [decays and self._use_weight_decay(variable) for variable in variables]
-        groups = positions_by_key([(variables[i]._array.dtype, is_decayed[i]) for i in dense_indices])
-        for (_, is_group_decayed), members in groups.items():
-            group_positions = [dense_indices[i] for i in members]
-            state = self._variables_and_slots([variables[i] for i in group_positions])
-            arguments = [*numbers, amount if is_group_decayed else zero]
-            self._assign_updates(state, [gradients[i] for i in group_positions], arguments)
-        for i in rows:
-            if is_decayed[i] and not self._decays_rows_itself:
-                step.decay([variables[i]])
-            arguments = [*numbers, amount if is_decayed[i] and self._decays_rows_itself else zero]
-            self._assign_row_updates(self._variables_and_slots([variables[i]]), gradients[i], arguments)
+        """Updates the variables by gradients times ``factor``: one call for each group of variables, then the rows.
 
-    def _variables_and_slots(self, variables: Sequence[Variable]) -> list[list[Any]]:
-        """Returns the variables, then for each kind of slot the slots of the variables."""
+        Without ``is_whole``, this is a part of a step that a subclass's ``update_step`` does: weights do not decay.
+        """
         positions = [self._positions[id(variable)] for variable in variables]
-        return [list(variables), *[[slot_list[i] for i in positions] for slot_list in self._slots]]
+        sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is SummedRows]
+        if factor != 1.0:
+            # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
+            # gradients are scaled here.
+            gradients = [
+                scaled_gradient(g, factor) if type(g) is SummedRows or is_half(g.dtype) else g for g in gradients
+            ]
+        dense_positions, dense_gradients = positions, gradients
+        if sparse_indices:
+            dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not SummedRows]
+            dense_positions = [positions[i] for i in dense_indices]
+            dense_gradients = [gradients[i] for i in dense_indices]
+        update = self._grouped_update_of(tuple(dense_positions))
+        if not step.recorded:
+            if (
+                is_whole
+                and self._last_grouped_update is not update
+                and all(variable.constraint is None for variable in variables)
+            ):
+                self._last_grouped_update = update
+            # This allocates memory, so it runs before the first write.
+            update.make_writable()
+            for i in sparse_indices:
+                make_writable((variables[i], *self._slots_of(positions[i])))
+                self._row_flags(positions[i])
+        if is_whole:
+            step.live._begin_step(step.number)
+        decays = is_whole and bool(self.weight_decay)
+        numbers = step.live.hyperparameters(step.rate, step.number)
+        if step.recorded:
+            numbers = tuple(map(as_float64_scalar, numbers))
+        amount = step.live.weight_decay * step.rate if decays else step.scalar(0.0)
+        self._update_dense(update, dense_gradients, numbers, amount, factor)
+        for i in sparse_indices:
+            is_decayed = decays and self._use_weight_decay(variables[i])
+            if is_decayed and not self._decays_rows_itself:
+                step.decay([variables[i]])
+            decay = amount if is_decayed and self._decays_rows_itself else step.scalar(0.0)
+            self._update_rows(positions[i], gradients[i], [*numbers, decay])
 
-    def _assign_updates(
-        self, variables_and_slots: list[list[Any]], gradients: Sequence[Any], hyperparameters: Sequence[Tensor]
+    def _grouped_update_of(self, variable_positions: tuple[int, ...]) -> GroupedUpdate:
+        update = self._grouped_updates.get(variable_positions)
+        if update is None:
+            variables = [self._trainable_variables[i] for i in variable_positions]
+            slots = [[slot_list[i] for i in variable_positions] for slot_list in self._slots]
+            update = self._grouped_updates[variable_positions] = GroupedUpdate(
+                variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
+            )
+        return update
+
+    def _slots_of(self, position: int) -> list[OptimizerVariable]:
+        return [slot_list[position] for slot_list in self._slots]
+
+    def _update_dense(
+        self, update: GroupedUpdate, gradients: Sequence[Any], numbers: Sequence[Any], decay: Any, factor: float = 1.0
     ) -> None:
-        flat_state = [variable for state_list in variables_and_slots for variable in state_list]
-        arrays = [variable._read() for variable in flat_state]
-        new = update_variables(*arrays, *gradients, *hyperparameters, rule=self.rule.key, count=len(gradients))
-        assign_all(flat_state, new)
-        for variable in variables_and_slots[0]:
+        """Updates the variables of an update by gradients times ``factor``.
+
+        Args:
+            update: the update.
+            gradients: an array for each variable; tensors if state is recorded.
+            numbers: the values of ``hyperparameters``: floats, or float64 scalars if state is recorded.
+            decay: the amount of weight decay, a number like these.
+            factor: a number by which gradients that are not half-precision are multiplied.
+        """
+        if self._live:
+            self._flag_all_rows(update.variables)
+        for group in update.groups:
+            group.update(
+                self.rule,
+                update.members_of(gradients, group),
+                (*numbers, decay if group.decays else no_decay(decay)),
+                factor,
+            )
+
+    def _flag_all_rows(self, variables: Sequence[Variable]) -> None:
+        for variable in variables:
             slot_flags = self._live.get(self._positions[id(variable)])
-            if slot_flags is not None:
+            if slot_flags is not None and state_is_recorded():
                 slot_flags.assign(np.full(slot_flags._array.shape, _EIGHT_ROW_FLAGS_SET))
-
-    def _assign_row_updates(
-        self, variables_and_slots: list[list[Any]], rows: Any, hyperparameters: Sequence[Tensor]
-    ) -> None:
-        flat_state, rule, zero_gradient_mode = (
-            [state_list[0] for state_list in variables_and_slots],
-            self.rule.key,
-            self._zero_gradient_mode_for_epsilon(),
-        )
-        if zero_gradient_mode != ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
-            arrays = [variable._read() for variable in flat_state]
-            assign_all(flat_state, update_rows(*arrays, *rows, *hyperparameters, rule=rule, moves=zero_gradient_mode))
-            return
-        self._update_slot_flags(flat_state[:1])
-        flat_state.append(self._live[self._positions[id(flat_state[0])]])
-        arrays = [variable._read() for variable in flat_state]
-        assign_all(flat_state, update_nonzero_rows(*arrays, *rows, *hyperparameters, rule=rule))
+            elif slot_flags is not None:
+                slot_flags._array.fill(_EIGHT_ROW_FLAGS_SET)
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
-    def _update_rows(
-        self,
-        variable_position: int,
-        rows: RowGradient,
-        learning_rate: float,
-        decay_amount: float,
-        step_count: Any = None,
-    ) -> None:
-        """Updates a variable by a gradient of some rows, with decay; the result is that of the dense gradient."""
-        variable, slots, slot_flags = self._writable_state(variable_position)
-        if decay_amount and self._use_weight_decay(variable):
-            decay_variables([variable], decay_amount)
-        numbers, rule = self.hyperparameters(learning_rate, self._update_count() + 1.0), self.rule
-        zero_gradient_mode = self._zero_gradient_mode_for_epsilon()
-        arrays = [variable._array, *[slot._array for slot in slots]]
-        if is_half(variable._array.dtype):
-            self._update_rows_in_float32(arrays, rows, numbers, zero_gradient_mode, slot_flags)
-            return
-        rule.update_rows(zero_gradient_mode, arrays, rows.values, rows.ids, (*numbers, 0.0), slot_flags, step_count)
+    _decays_rows_itself = False  # whether the update of a sparse gradient applies weight decay
 
-    def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
-        """Makes a variable and its slots writable; returns both, and the flags of nonzero slots or None."""
-        variable = self._trainable_variables[position]
-        slots = [slot_list[position] for slot_list in self._slots]
-        slot_flags = (
-            self._nonzero_slot_flags(position, slots)
-            if self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
-            else None
-        )
-        make_writable((variable, *slots))
-        return variable, slots, slot_flags
+    def _update_rows(self, position: int, rows: SummedRows, numbers: Sequence[Any]) -> None:
+        """Updates a variable by a gradient of some rows; the result is that of the dense gradient.
+
+        Args:
+            position: the variable's position.
+            rows: the gradient.
+            numbers: the values of the kernels' numbers, as in ``_update_dense``, with the decay.
+        """
+        state = [self._trainable_variables[position], *self._slots_of(position)]
+        rule, mode, flags = self.rule, self._zero_gradient_mode_for_epsilon(), self._row_flags(position)
+        if isinstance(rows.sums, Tensor):
+            operation, attributes = update_rows, {"rule": rule.key, "moves": mode}
+            if flags is not None:
+                state, operation, attributes = [*state, flags], update_nonzero_rows, {"rule": rule.key}
+            assign_all(state, operation(*[variable._read() for variable in state], *rows, *numbers, **attributes))
+            return
+        arrays, flag_array = [variable._array for variable in state], None if flags is None else flags._array
+        if is_half(arrays[0].dtype):
+            self._update_rows_in_float32(arrays, rows, numbers, mode, flag_array)
+        else:
+            rule.update_rows(mode, arrays, rows.sums, rows.ids, numbers, flag_array, rows.number)
+
+    def _row_flags(self, position: int) -> Variable | None:
+        """Returns the flags of nonzero slots of a variable, up to date; None if a zero gradient has another effect."""
+        is_flagged = self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS
+        return self._nonzero_slot_flags(position, self._slots_of(position)) if is_flagged else None
 
     def _zero_gradient_mode_for_epsilon(self) -> int:
         zero_gradient_mode = self._zero_gradient_mode
@@ -314,8 +245,8 @@ class KernelOptimizer(Optimizer):
     def _update_rows_in_float32(
         self,
         arrays: list[np.ndarray],
-        row_gradient: RowGradient,
-        hyperparameters: tuple[float, ...],
+        row_gradient: SummedRows,
+        numbers: Sequence[float],
         zero_gradient_mode: int,
         slot_flags: np.ndarray | None,
     ) -> None:
@@ -329,17 +260,17 @@ class KernelOptimizer(Optimizer):
             row_ids = np.arange(len(arrays[0]))
         float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
         gradient = np.zeros_like(float32_rows[0])
-        gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.values
+        gradient[np.searchsorted(row_ids, row_gradient.ids)] = row_gradient.sums
         lists = [[array] for array in (*float32_rows, gradient)]
-        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *hyperparameters, 0.0)
+        self.rule.variables[gradient.dtype](*lists, 0, unit_count([gradient]), *numbers)
         for array, new in zip(arrays, float32_rows, strict=True):
             array[row_ids] = new
 
-    def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> np.ndarray:
+    def _nonzero_slot_flags(self, position: int, slots: Sequence[Any]) -> Variable:
         """Returns one byte per row, set if a slot is not zero; the kernel also sets bytes of rows with gradients."""
         variable = self._live.get(position)
         if variable is not None and not any(slot.rewritten for slot in slots):
-            return variable._array
+            return variable
         rows = len(slots[0]._array)
         is_untrained = (
             not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
@@ -362,10 +293,13 @@ class KernelOptimizer(Optimizer):
                 slot.rewritten = False
             with hidden_from_recorders():
                 variable.assign(words)
-        return variable._array
+        return variable
 
     def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
-        if self._zero_gradient_mode_for_epsilon() == ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS:
-            for variable in variables:
-                position = self._positions[id(variable)]
-                self._nonzero_slot_flags(position, [slot_list[position] for slot_list in self._slots])
+        for variable in variables:
+            self._row_flags(self._positions[id(variable)])
+
+
+def no_decay(decay: Any) -> Any:
+    """Returns 0 in the form of ``decay``: a float, or a float64 scalar if state is recorded."""
+    return as_float64_scalar(0.0) if isinstance(decay, Tensor) else 0.0

@@ -14,26 +14,13 @@ from fastgrad.core.recording import hidden_from_tapes, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer
-from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
+from fastgrad.keras.optimizers.optimizer import SHARED_PARAMETERS, Optimizer
+from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded, select
 from fastgrad.keras.optimizers.step import build_unrecorded, is_overwritten_by_gradient
 from fastgrad.keras.optimizers.wrapping_optimizer import WrappingOptimizer
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.casting import cast
 from fastgrad.ops.collectives import all_reduce
-
-_OPTIONS_FOR_INNER_OPTIMIZER = {
-    "weight_decay": None,
-    "clipnorm": None,
-    "global_clipnorm": None,
-    "clipvalue": None,
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}
-"""Arguments that are set on the inner optimizer, with their defaults."""
 
 
 class LossScaleOptimizer(WrappingOptimizer):
@@ -69,7 +56,8 @@ class LossScaleOptimizer(WrappingOptimizer):
                 "LossScaleOptimizer no longer supports `dynamic=False`. Instead, simply set `loss_scale_factor` directly on "
                 "the `inner_optimizer`."
             )
-        for option, default in _OPTIONS_FOR_INNER_OPTIMIZER.items():
+        for option in Optimizer._config_names:
+            default = SHARED_PARAMETERS[option].default
             if kwargs.pop(option, default) != default:
                 raise ValueError(
                     f"LossScaleOptimizer does not support `{option}`. Instead, set `{option}` on the `inner_optimizer`."
@@ -123,43 +111,30 @@ class LossScaleOptimizer(WrappingOptimizer):
             with np.errstate(all="ignore"):
                 self._gradient_pairs(grads, variables)
             build_unrecorded(self, variables)
-        if state_is_recorded():
-            self._apply_as_operations(grads, variables)
-            return
-        scale = float(self.dynamic_scale)
-        is_finite = all(gradient is None or _is_finite(gradient) for gradient in grads)
-        if self._is_reducing():  # the inner optimizer accumulates the gradients of this replica
-            is_finite = bool(all_reduce([np.int32(is_finite)], "min")[0])
-        if is_finite:
+        is_recorded = state_is_recorded()
+        with hidden_from_tapes():
+            proxy_if_recorded(self)
+            scale: Any = self.dynamic_scale._read() if is_recorded else float(self.dynamic_scale)
+            steps: Any = (self.step_counter._read() if is_recorded else int(self.step_counter)) + 1
+            finite = [_all_finite(gradient, is_recorded) for gradient in grads if gradient is not None]
+            is_finite: Any
+            if is_recorded:
+                is_finite = TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)
+            else:
+                is_finite = all(finite)
+            if self._is_reducing():  # the inner optimizer accumulates the gradients of this replica
+                (is_finite,) = all_reduce([cast(is_finite, dtypes.int32)], "min")
+            if not bool(is_finite):
+                self.step_counter.assign(0)
+                self.dynamic_scale.assign(scale * 0.5)
+                return
             pairs = zip(grads, variables, strict=True)
             unscaled = [g if g is None or is_overwritten_by_gradient(v) else _divided(g, scale) for g, v in pairs]
             self.inner_optimizer.apply(unscaled, variables)
-            steps = int(self.step_counter) + 1
-            self.step_counter.assign(0 if steps == self.dynamic_growth_steps else steps)
-            if steps == self.dynamic_growth_steps:
-                self.dynamic_scale.assign(scale * 2.0)
-            return
-        self.step_counter.assign(0)
-        self.dynamic_scale.assign(scale * 0.5)
-
-    def _apply_as_operations(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        with hidden_from_tapes():
-            proxy_if_recorded(self)
-            scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
-            finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
-            is_finite = TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)
-            if self._is_reducing():
-                (is_finite,) = all_reduce([cast(is_finite, dtypes.int32)], "min")
-            if bool(is_finite):
-                pairs = zip(grads, variables, strict=True)
-                unscaled = [g if g is None or is_overwritten_by_gradient(v) else _unscaled(g, scale) for g, v in pairs]
-                self.inner_optimizer.apply(unscaled, variables)
-                is_growth_step = steps == self.dynamic_growth_steps
-                self.step_counter.assign(TABLE["where"](is_growth_step, steps - steps, steps))
-                self.dynamic_scale.assign(TABLE["where"](is_growth_step, scale * 2.0, scale))
-            else:
-                self.step_counter.assign(0)
-                self.dynamic_scale.assign(scale * 0.5)
+            is_growth_step = steps == self.dynamic_growth_steps
+            self.step_counter.assign(select(is_growth_step, steps - steps, steps))
+            if is_recorded or is_growth_step:
+                self.dynamic_scale.assign(select(is_growth_step, scale * 2.0, scale))
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
@@ -191,28 +166,23 @@ class LossScaleOptimizer(WrappingOptimizer):
         return cls(inner, **config)
 
 
-def _is_finite(gradient: Any) -> bool:
+def _all_finite(gradient: Any, is_recorded: bool) -> Any:
+    """Returns whether all elements are finite: a bool, or a scalar tensor if state is recorded."""
     values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
-    return bool(np.isfinite(values._on_host()).all())
-
-
-def _all_finite(gradient: Any) -> Tensor:
-    values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
+    if not is_recorded:
+        return bool(np.isfinite(values._on_host()).all())
     finite: Tensor = TABLE["is_finite"](values)
     axes = tuple(range(finite.ndim))
     return TABLE["reduce_all"](finite, axes=axes, keepdims=False) if axes else finite
 
 
-def _unscaled(gradient: Any, scale: Tensor) -> Any:
-    if isinstance(gradient, IndexedSlices):
-        return IndexedSlices(_unscaled(gradient.values, scale), gradient.indices, gradient.dense_shape)
-    gradient = convert_to_tensor(gradient)
-    return gradient / cast(scale, gradient.dtype)
-
-
-def _divided(gradient: Any, scale: float) -> Any:
+def _divided(gradient: Any, scale: Any) -> Any:
+    """Returns ``gradient / scale``; ``scale`` is a float, or a tensor if state is recorded."""
     if isinstance(gradient, IndexedSlices):
         return IndexedSlices(_divided(gradient.values, scale), gradient.indices, gradient.dense_shape)
-    array = convert_to_tensor(gradient)._on_host()
+    tensor = convert_to_tensor(gradient)
+    if isinstance(scale, Tensor):
+        return tensor / cast(scale, tensor.dtype)
+    array = tensor._on_host()
     with np.errstate(all="ignore"):
         return Tensor(np.asarray(array / array.dtype.type(scale)))

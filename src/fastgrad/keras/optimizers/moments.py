@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer, optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.optimizer import Optimizer, with_optimizer_options
 
 
 class MomentOptimizer(Optimizer):
@@ -25,25 +25,16 @@ class MomentOptimizer(Optimizer):
 
     _config_names: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         class_name = type(self).__name__
         self.beta_1 = checked_number(beta_1, f"{class_name}: beta_1", low=0.0, high=1.0, below_high=True)
         self.beta_2 = checked_number(beta_2, f"{class_name}: beta_2", low=0.0, high=1.0, below_high=True)

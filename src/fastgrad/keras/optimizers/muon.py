@@ -10,7 +10,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer, optimizer_args
+from fastgrad.keras.optimizers.optimizer import Optimizer, with_optimizer_options
 
 
 class Muon(Optimizer):
@@ -47,6 +47,7 @@ class Muon(Optimizer):
         "exclude_layers",
     )
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -55,15 +56,7 @@ class Muon(Optimizer):
         adam_weight_decay: float | None = 0.004,
         epsilon: float = 1e-7,
         weight_decay: float | None = 0.004,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
+        *,
         exclude_layers: Sequence[str] | None = None,
         exclude_embeddings: bool = True,
         muon_a: float = 3.4445,
@@ -76,7 +69,7 @@ class Muon(Optimizer):
         rms_rate: float | None = 0.2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, weight_decay, **kwargs)
         self.adam_beta_1 = checked_number(adam_beta_1, "Muon: adam_beta_1", low=0.0, high=1.0, below_high=True)
         self.adam_beta_2 = checked_number(adam_beta_2, "Muon: adam_beta_2", low=0.0, high=1.0, below_high=True)
         self.epsilon = checked_number(epsilon, "Muon: epsilon", low=0.0)

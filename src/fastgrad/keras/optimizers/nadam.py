@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.keras.optimizers.recorded_attributes import scale_variable, value_of
+from fastgrad.keras.optimizers.recorded_attributes import multiply_variable, value_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -59,4 +59,4 @@ class Nadam(MomentOptimizer, RuleOptimizer):
         return self.beta_1 * (1.0 - 0.5 * 0.96**step)
 
     def _begin_step(self, step: Any) -> None:
-        scale_variable(self._u_product, self._momentum_factor(step))
+        multiply_variable(self._u_product, self._momentum_factor(step))

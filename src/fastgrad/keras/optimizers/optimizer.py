@@ -6,16 +6,18 @@ One file, because it is one class.
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.names import lacks
 from fastgrad.core.placement import device_of, placement
 from fastgrad.core.recording import hidden_from_tapes, recorders, recording_state, state_is_recorded
 from fastgrad.core.tensor import Tensor, convert_to_tensor
@@ -23,28 +25,29 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
 from fastgrad.keras.optimizers.gradients import (
     Gradient,
-    RowGradient,
-    clipped_by_global_norm,
-    clipped_by_norm,
-    clipped_by_value,
+    SummedRows,
+    as_user_gradient,
     read_gradient,
     scaled_gradient,
 )
-from fastgrad.keras.optimizers.plan import UpdatePlan, is_half, make_writable
+from fastgrad.keras.optimizers.grouped_update import GroupedUpdate
 from fastgrad.keras.optimizers.recorded_attributes import proxy_if_recorded
 from fastgrad.keras.optimizers.state import OptimizerState
 from fastgrad.keras.optimizers.step import (
     Step,
-    SummedRows,
-    apply_as_operations,
     assign_overwriting_gradients,
+    build_unrecorded,
     is_overwritten_by_gradient,
 )
 from fastgrad.keras.weight import any_overwrite_flag
-from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
-from fastgrad.kernels.optimizers.update_rule import unit_count
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
+
+_AVERAGES_KEY = (-1,)
+"""The key of the update of the moving averages; other updates have the positions of variables as keys."""
+
+_Init = TypeVar("_Init", bound=Callable[..., None])
 
 
 class _AggregationSkips(threading.local):
@@ -56,6 +59,17 @@ _aggregation_skips = _AggregationSkips()
 """Optimizers of this thread that apply gradients which are already summed over replicas."""
 
 
+@lacks(
+    "GATE_GRAPH",
+    "GATE_NONE",
+    "GATE_OP",
+    "compute_gradients",
+    "get_name",
+    "get_slot",
+    "get_slot_names",
+    "minimize",
+    "stateless_apply",
+)
 class Optimizer(OptimizerState):
     """The base of optimizers.
 
@@ -102,7 +116,7 @@ class Optimizer(OptimizerState):
     ) -> None:
         class_name = type(self).__name__
         if kwargs.pop("decay", None) is not None:
-            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
+            warn("Argument `decay` is no longer supported and will be ignored.")
         if kwargs:
             raise ValueError(f"Argument(s) not recognized: {kwargs}")
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
@@ -138,12 +152,12 @@ class Optimizer(OptimizerState):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern[str] | None = None
-        self._plans: dict[tuple[int, ...], UpdatePlan] = {}
-        self._plan: UpdatePlan | None = None
+        self._grouped_updates: dict[tuple[int, ...], GroupedUpdate] = {}
+        self._last_grouped_update: GroupedUpdate | None = None
         self._live: dict[int, Variable] = {}  # by the position of the variable: see ``OptimizerVariable.live``
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_plans": {}, "_plan": None, "_live": {}}
+        return {**super().__getstate__(), "_grouped_updates": {}, "_last_grouped_update": None, "_live": {}}
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables`` in the first ``apply``; a subclass calls it before its own slots."""
@@ -215,19 +229,20 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._checked_variables(grads, trainable_variables)
-        if self._is_reducing() and not self.gradient_accumulation_steps:
+        if not self.gradient_accumulation_steps and self._is_reducing():
             grads = self._summed_over_replicas(grads, variables)
         if any_overwrite_flag.is_set and any(map(is_overwritten_by_gradient, variables)):
             grads, variables = assign_overwriting_gradients(self, grads, variables)
             if not grads:
                 return
         if recorders.active and state_is_recorded():
-            apply_as_operations(self, grads, variables)
+            with hidden_from_tapes():
+                self._run_step(grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
-            with recording_state():
-                apply_as_operations(self, grads, variables)
-        elif not self._try_planned_update(grads, variables):
-            self._apply_checked(grads, variables)
+            with recording_state(), hidden_from_tapes():
+                self._run_step(grads, variables)
+        elif not self._try_grouped_update(grads, variables):
+            self._run_step(grads, variables)
 
     def sharded(self, average: bool = False) -> Any:
         """Returns a ``ShardedOptimizer`` with this optimizer: its slots are divided among the processes (ZeRO-1).
@@ -263,8 +278,8 @@ class Optimizer(OptimizerState):
         with hidden_from_tapes():
             return reduce_gradients(grads, ops)
 
-    def _try_planned_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        """Runs the planned update kernel; returns False if an option such as clipping or averages is set."""
+    def _try_grouped_update(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        """Runs the grouped update of the same variables as last; returns False if an option such as clipping or averages is set."""
         return False
 
     def _checked_variables(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
@@ -301,43 +316,26 @@ class Optimizer(OptimizerState):
             raise ValueError(f"No gradients provided for any variable: {names}.")
         return pairs
 
-    def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        """Updates with any options. Everything that can fail runs before the first write."""
+    def _run_step(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Runs a step with any options. Everything that can fail runs before the first write."""
+        is_recorded = bool(recorders.active) and state_is_recorded()
         with np.errstate(all="ignore"):
-            self._apply_checked_pairs(self._gradient_pairs(grads, variables), grads, variables)
-
-    def _apply_checked_pairs(
-        self, pairs: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
-    ) -> None:
-        self._warn_of_missing(grads, variables)
-        rate = self._rate()
-        if not self.built:
-            self._build_or_undo(list(variables))
-        targets, gradients = [v for v, _ in pairs], [g for _, g in pairs]
-        if self.loss_scale_factor is not None:
-            gradients = [scaled_gradient(g, 1.0 / self.loss_scale_factor) for g in gradients]
-        make_writable((self._iterations,))
-        if not self.gradient_accumulation_steps:
-            self._update_clipped(targets, gradients, rate)
-        else:
-            self._accumulate(targets, gradients, rate)
-        if self.use_ema:
-            self._update_averages()
-        for variable in targets:
-            if variable.constraint is not None:
-                variable.assign(variable.constraint(variable))
-        make_writable((self._iterations,))  # a constraint or a user's update may have read the counter
-        counter = self._iterations._array
-        counter[()] = counter.item() + 1
+            pairs = self._gradient_pairs(grads, variables)
+            if len(pairs) < len(grads):
+                self._warn_of_missing(grads, variables)
+            rate = None if is_recorded else self._rate()  # before anything is built: a schedule may fail
+            if not self.built:
+                build_unrecorded(self, variables)
+            if is_recorded:
+                self._update_slot_flags([v for v, gradient in pairs if isinstance(gradient, SummedRows)])
+            Step(self, rate).run([v for v, _ in pairs], [gradient for _, gradient in pairs])
 
     def _warn_of_missing(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
-        if missing:
-            warnings.warn(
-                f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
-                "did you forget to provide a `loss` argument?",
-                stacklevel=6,
-            )
+        warn(
+            f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
+            "did you forget to provide a `loss` argument?",
+        )
 
     def _build_or_undo(self, variables: list[Variable]) -> None:
         old_variables = self._variables[:]
@@ -348,26 +346,17 @@ class Optimizer(OptimizerState):
             raise
         self.built = True
 
-    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        """Runs one update, weight decay included, through ``update_step``."""
-        if self.weight_decay is not None:
-            decay_variables([v for v in variables if self._use_weight_decay(v)], self.weight_decay * rate)
-        learning_rate = self.learning_rate
-        for variable, gradient in zip(variables, gradients, strict=True):
-            self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
-
-    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
-        """Computes the flags of nonzero slots for ``variables``, before a program checks the optimizer's state."""
-
-    def _update_as_operations(
-        self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
-    ) -> None:
-        """Runs ``_update`` as operations, because recorders of state see no kernel that writes in place."""
+    def _update(self, step: Step, variables: list[Variable], gradients: list[Gradient], factor: Any) -> None:
+        """Runs one update, weight decay included, by gradients times ``factor``, through ``update_step``."""
         if self.weight_decay is not None:
             step.decay([v for v in variables if self._use_weight_decay(v)])
         learning_rate = self.learning_rate
         for variable, gradient in zip(variables, gradients, strict=True):
-            self.update_step(step.slices_of(gradient, variable), variable, learning_rate)
+            scaled = gradient if factor == 1.0 else scaled_gradient(gradient, factor)
+            self.update_step(as_user_gradient(scaled, variable), variable, learning_rate)
+
+    def _update_slot_flags(self, variables: Sequence[Variable]) -> None:
+        """Computes the flags of nonzero slots for ``variables``, before a program checks the optimizer's state."""
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable; a user's subclass defines it.
@@ -379,58 +368,14 @@ class Optimizer(OptimizerState):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")
 
-    def _update_clipped(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        self._update(variables, self._clipped(gradients), rate)
-
-    def _clipped(self, gradients: list[Gradient]) -> list[Gradient]:
-        if self.clipnorm:
-            return clipped_by_norm(gradients, self.clipnorm)
-        if self.global_clipnorm:
-            return clipped_by_global_norm(gradients, self.global_clipnorm)
-        return clipped_by_value(gradients, self.clipvalue) if self.clipvalue else gradients
-
-    def _accumulate(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        """Adds the gradients to the accumulators; at the last step of a round, updates by the means and clears them."""
-        steps = self.gradient_accumulation_steps or 1
-        slots = [self._accumulated[self._positions[id(v)]] for v in variables]
-        reduces = self._is_reducing()
-        if reduces:
-            # The mean of the replicas' accumulators is the sum of their gradients, for any later number of replicas.
-            gradients = [scaled_gradient(g, self._reducing_group().size) for g in gradients]
-        make_writable(slots)
-        for slot, gradient in zip(slots, gradients, strict=True):
-            if type(gradient) is RowGradient:
-                slot._array[gradient.ids] += gradient.values
-            else:
-                slot._array[...] += gradient
-        if (int(self._iterations._array) + 1) % steps == 0:
-            means: list[Any] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
-            if reduces:
-                tensors = self._summed_over_replicas([Tensor(array) for array in means], variables, "mean")
-                means = [np.array(tensor._array) for tensor in tensors]
-            self._update_clipped(variables, means, rate)
-            make_writable(self._accumulated)
-            for slot in self._accumulated:
-                slot._array.fill(0)
-
-    def _update_averages(self) -> None:
-        """Updates the moving averages of the weights; the first step copies the weights."""
-        count = self._update_count()
-        momentum = self.ema_momentum if count else 0.0
-        make_writable(self._averages)
-        for variable, average in zip(self._trainable_variables, self._averages, strict=True):
-            weights = variable._array
-            if is_half(weights.dtype):
-                new_average = average._array.astype(np.float32) * momentum + weights.astype(np.float32) * (
-                    1.0 - momentum
-                )
-                average._array[...] = new_average
-            elif weights.dtype.kind == "f":
-                moving_average.variables[weights.dtype]([average._array], [weights], 0, unit_count([weights]), momentum)
-            else:
-                average._array[...] = weights
-        if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
-            self._overwrite_by_averages(self._trainable_variables)
+    def _averages_update(self) -> GroupedUpdate:
+        """Returns the update of the moving averages."""
+        update = self._grouped_updates.get(_AVERAGES_KEY)
+        if update is None:
+            update = self._grouped_updates[_AVERAGES_KEY] = GroupedUpdate(
+                self._averages, (), self._iterations, [False] * len(self._averages)
+            )
+        return update
 
     def _overwrite_by_averages(self, variables: Sequence[Variable]) -> None:
         for variable, average in zip(variables, self._averages, strict=True):
@@ -470,7 +415,7 @@ class Optimizer(OptimizerState):
             var_names: regular expressions; a variable is excluded if one of them matches in its name.
         """
         self._undecayed = list(var_list or ())
-        self._plans, self._plan = {}, None
+        self._grouped_updates, self._last_grouped_update = {}, None
         self._invalidate_programs()
         names = set(var_names or ())
         self._undecayed_names = re.compile("|".join(sorted(names))) if names else None
@@ -507,15 +452,36 @@ class Optimizer(OptimizerState):
             return
         rows: Any = read_gradient(value, variable, type(self).__name__)
         if variable._must_change_by_operations():
-            slices = Step(self).summed_slices(value, variable)
+            slices = as_user_gradient(rows, variable)
             variable.assign(scatter(variable._read(), slices.indices[:, None], slices.values))
         else:
-            update_rows(variable._memory_for_write(), rows.ids, rows.values)
+            update_rows(variable._memory_for_write(), rows.ids, rows.sums)
 
 
-def optimizer_args(init_args: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of ``Optimizer`` among ``init_args``, the local variables of a subclass's ``__init__``."""
-    return {name: init_args[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | init_args["kwargs"]
+def with_optimizer_options(init: _Init) -> _Init:
+    """Adds the arguments of ``Optimizer`` to those of a subclass's ``__init__``: ``init`` gets them in its ``kwargs``."""
+    own = dict(inspect.signature(init).parameters)
+    kwargs_parameter = own.pop("kwargs")
+    names = [name for name, parameter in own.items() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    shared = [parameter for name, parameter in SHARED_PARAMETERS.items() if name not in own]
+    keyword_only = [parameter for name, parameter in own.items() if name not in names]
+    signature = inspect.Signature([*[own[name] for name in names], *shared, *keyword_only, kwargs_parameter])
+
+    @functools.wraps(init)
+    def init_with_options(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        if len(args) >= len(names):  # options by position
+            arguments = signature.bind(self, *args, **kwargs).arguments
+            kwargs = arguments.pop("kwargs", {})
+            return init(**arguments, **kwargs)
+        return init(self, *args, **kwargs)
+
+    init_with_options.__signature__ = signature  # type: ignore[attr-defined]
+    return init_with_options  # type: ignore[return-value]
+
+
+SHARED_PARAMETERS = dict(inspect.signature(Optimizer).parameters)
+"""The parameters of ``Optimizer`` that all optimizers have, by name: all but the rate and ``kwargs``."""
+del SHARED_PARAMETERS["learning_rate"], SHARED_PARAMETERS["kwargs"]
 
 
 def _short_description(value: Any) -> str:
@@ -523,24 +489,6 @@ def _short_description(value: Any) -> str:
     return (
         f"of length {len(value)}" if isinstance(value, (tuple, list)) else f"of shape {getattr(value, 'shape', '()')}"
     )
-
-
-def _as_tensor(gradient: Gradient, variable: Variable) -> Tensor | IndexedSlices:
-    if isinstance(gradient, RowGradient):
-        shape = Tensor(np.array(variable.shape, np.int64))
-        return IndexedSlices(Tensor(gradient.values), Tensor(gradient.ids), shape)
-    return Tensor(gradient)
-
-
-def decay_variables(variables: Sequence[Variable], amount: float) -> None:
-    """``v -= v * amount`` for each variable."""
-    make_writable(variables)
-    for variable in variables:
-        array = variable._array
-        if is_half(array.dtype):
-            array[...] = array.astype(np.float32) * (1.0 - amount)
-        elif array.dtype.kind == "f":
-            decay_weights[array.dtype]([array], amount)
 
 
 def _check_average(momentum: Any, frequency: Any) -> None:

@@ -128,14 +128,14 @@ def value_of(variable: Variable, like: Any) -> Any:
 
 
 def _float_or_tensor_function(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
-    def function(*operands: Any) -> Any:
+    def float_or_tensor_result(*operands: Any) -> Any:
         for x in operands:
             if isinstance(x, Tensor):
                 return TABLE[name](*operands)
         return plain(*operands)
 
-    function.__doc__ = f"``{name}`` of a program's tensors, or of floats or arrays."
-    return function
+    float_or_tensor_result.__doc__ = f"``{name}`` of a program's tensors, or of floats or arrays."
+    return float_or_tensor_result
 
 
 square_root = _float_or_tensor_function("sqrt", math.sqrt)
@@ -145,7 +145,7 @@ cos, log = _float_or_tensor_function("cos", np.cos), _float_or_tensor_function("
 select = _float_or_tensor_function("where", np.where)
 
 
-def scale_variable(variable: Variable, factor: Any) -> None:
+def multiply_variable(variable: Variable, factor: Any) -> None:
     """Multiplies a variable in place by a float or a tensor, in the variable's dtype."""
     if isinstance(factor, Tensor):
         variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.core.variable import Variable
-from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack, checked_number
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -47,6 +47,7 @@ class RMSprop(RuleOptimizer):
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
     _config_names = ("rho", "momentum", "epsilon", "centered")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -54,19 +55,9 @@ class RMSprop(RuleOptimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         self.rho = checked_number(rho, "RMSprop: rho", low=0.0, high=1.0)
         self.momentum = checked_number(momentum, "RMSprop: momentum", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "RMSprop: epsilon", low=0.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from fastgrad.keras.optimizers.optimizer import optimizer_args
+from fastgrad.keras.optimizers.arguments import OptimizerOptions, Unpack
+from fastgrad.keras.optimizers.optimizer import with_optimizer_options
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
@@ -30,24 +31,15 @@ class SGD(RuleOptimizer):
     slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})
     _config_names = ("momentum", "nesterov")
 
+    @with_optimizer_options
     def __init__(
         self,
         learning_rate: Any = 0.01,
         momentum: Any = 0.0,
         nesterov: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[OptimizerOptions],
     ) -> None:
-        super().__init__(**optimizer_args(locals()))
+        super().__init__(learning_rate, **kwargs)
         if not isinstance(momentum, float) or not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must be a float between [0, 1]. Received: momentum={momentum!r}")
         self.momentum = momentum

@@ -44,8 +44,8 @@ class ShardedOptimizer(WrappingOptimizer):
     A step sums the gradients, of which each process gets its part (reduce-scatter), updates this part, and gathers the
     variables. So the slots take 1 / n of the memory on n processes. The variables have the same values as without sharding.
 
-    Checkpoints hold the slots of all processes, by variable. So another number of processes, or one, continues.
-    Model files hold no slots.
+    Files and checkpoints hold the slots of all processes, by variable. So another number of processes, or one, continues.
+    A model file holds the inner optimizer: ``load_model`` gives a model whose optimizer is not sharded.
 
     Args:
         inner_optimizer: the optimizer of the parts: SGD, Adam or another one whose updates are element-wise.
@@ -92,15 +92,15 @@ class ShardedOptimizer(WrappingOptimizer):
                 "Use an optimizer without exclude_from_weight_decay."
             )
         for variable in variables:
-            if variable.dtype.name not in ("float32", "float64"):
+            if variable._dtype.name not in ("float32", "float64"):
                 raise ValueError(
-                    f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable.dtype.name}."
+                    f"ShardedOptimizer: takes variables of float32 or float64, got {variable.name} of {variable._dtype.name}."
                 )
         super().build(variables)
         with hidden_from_recorders(), replicas(ALONE):
             for numbers in _groups(variables):
-                sharding = Sharding([variables[number].shape for number in numbers], variables[numbers[0]].dtype.numpy)
-                zeros = np.zeros(sharding.size, variables[numbers[0]].dtype.numpy)
+                sharding = Sharding([variables[number].shape for number in numbers], variables[numbers[0]]._dtype.numpy)
+                zeros = np.zeros(sharding.size, variables[numbers[0]]._dtype.numpy)
                 part = Variable(zeros, trainable=True, name=f"part_{len(self.shards)}")
                 self.shards.append(_Shard(numbers, sharding, part))
             inner.build([shard.part for shard in self.shards])
@@ -114,9 +114,39 @@ class ShardedOptimizer(WrappingOptimizer):
 
     def slots(self) -> list[list[Any]]:
         """Returns the slots of this process, a list for each kind of slot with one for each shard."""
-        inner = self.inner_optimizer
-        kinds = [list(kind) for kind in inner._slots]
-        return [*kinds, list(inner._accumulated)] if inner.gradient_accumulation_steps else kinds
+        return _slots(self.inner_optimizer)
+
+    def _unsharded(self) -> RuleOptimizer:
+        """Returns a new optimizer of the inner class, without variables of slots."""
+        with replicas(ALONE):
+            whole: RuleOptimizer = type(self.inner_optimizer).from_config(self.get_config())
+        return whole
+
+    def unsharded(self) -> RuleOptimizer:
+        """Returns an optimizer of the inner class that has all slots, for a file. All processes call it."""
+        whole = self._unsharded()
+        if self.built:
+            with replicas(ALONE):
+                whole.build(self._trainable_variables)
+            for name, array in self._gathered_slots.state().items():
+                kind, number = map(int, name.split("/"))
+                _slots(whole)[kind][number].assign(array)
+        for variable, own in zip(whole.variables, self.variables, strict=False):  # the step counter and the rate
+            variable.assign(own)
+        return whole
+
+    def set_from_unsharded(self, whole: RuleOptimizer) -> None:
+        """Sets the state to that of a result of ``unsharded``; each process takes its part."""
+        for variable, own in zip(whole.variables, self.variables, strict=False):
+            own.assign(variable)
+        slots_by_kind = _slots(whole)
+        self._gathered_slots.restore(
+            {
+                f"{kind}/{number}": slot.numpy()
+                for kind, slots in enumerate(slots_by_kind)
+                for number, slot in enumerate(slots)
+            }
+        )
 
     def _saved_children(self) -> dict[str, Any]:
         return {}
@@ -175,13 +205,23 @@ class ShardedOptimizer(WrappingOptimizer):
         return {**self.inner_optimizer.get_config(), "global_clipnorm": self.global_clipnorm}
 
 
+def _slots(optimizer: RuleOptimizer) -> list[list[Any]]:
+    """Returns the slots of an optimizer, a list for each kind of slot."""
+    slots_by_kind = [list(kind) for kind in optimizer._slots]
+    return (
+        [*slots_by_kind, list(optimizer._accumulated)]
+        if optimizer.gradient_accumulation_steps and optimizer.built
+        else slots_by_kind
+    )
+
+
 def _groups(variables: Sequence[Variable]) -> list[tuple[int, ...]]:
     """Returns the numbers of variables that travel together: of one dtype, the last first, as gradients become ready."""
     groups: list[list[int]] = []
     size = 0
     for number in reversed(range(len(variables))):
         variable = variables[number]
-        nbytes = int(np.prod(variable.shape)) * variable.dtype.size
+        nbytes = int(np.prod(variable.shape)) * variable._dtype.size
         if not groups or variables[groups[-1][0]].dtype != variable.dtype or size >= SHARD_BYTES:
             groups.append([])
             size = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -24,6 +23,7 @@ from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.optimizer_updates import completed_period_count
 from fastgrad.ops.replica_messages import from_first_replica
 from fastgrad.storage.restoration import restore_deferred_values
@@ -41,7 +41,9 @@ class OptimizerState(RecordedAttributesBase, Configured):
     """
 
     gradient_accumulation_steps: int | None
-    _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_replicas", "_variables"})
+    _aside = frozenset(
+        {"_building", "_last_grouped_update", "_grouped_updates", "_positions", "_replicas", "_variables"}
+    )
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -224,10 +226,9 @@ class OptimizerState(RecordedAttributesBase, Configured):
         """Assigns all variables from a ``save_own_variables`` store; only warns if their number differs."""
         if len(store.keys()) != len(self.variables):
             built = "" if self.variables else " This is likely because the optimizer has not been called/built yet."
-            warnings.warn(
+            warn(
                 f"Skipping variable loading for optimizer '{self.name}', because it has {len(self.variables)} variables "
                 f"whereas the saved optimizer has {len(store.keys())} variables.{built}",
-                stacklevel=2,
             )
             return
         assign_all(self.variables, [store[str(position)] for position in range(len(self.variables))])

@@ -1,62 +1,43 @@
-"""An optimizer's step as operations and assignments, for recorded programs.
+"""An optimizer's step with all options, for eager and for recorded steps.
 
-With every option the result equals the eager step (``Optimizer.apply``), which changes arrays in place instead.
+The step is described once. What it computes with are floats and arrays in eager steps, float64 scalars and tensors in recorded
+ones; ``gradients.py`` and ``grouped_update.py`` have the few functions that know the difference: an eager step changes arrays in place, a
+recorded one consists of operations and assignments.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.placement import on_device_of
-from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
-from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.placement import moved, on_device_of
+from fastgrad.core.recording import (
+    hidden_from_recorders,
+    hidden_from_tapes,
+    recorders,
+    report_effect,
+    state_is_recorded,
+)
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
+from fastgrad.keras.optimizers.gradients import (
+    Gradient,
+    SummedRows,
+    clipped_by_norm,
+    clipped_by_value,
+    global_clip_factor,
+    scaled_gradient,
+)
+from fastgrad.keras.optimizers.grouped_update import assign_all, make_writable
 from fastgrad.keras.optimizers.recorded_attributes import as_float64_scalar, proxy_if_recorded
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
+from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.ops.casting import cast
-from fastgrad.ops.optimizer_updates import (
-    add_rows,
-    is_half,
-    is_last_step_of_period,
-    sum_rows,
-    sums_of_squares_of_arrays,
-    update_variables,
-)
-
-
-class SummedRows(NamedTuple):
-    """A gradient that is zero except in some rows, as ``sum_rows`` returns it."""
-
-    sums: Tensor
-    ids: Tensor
-    number: Tensor
-
-
-Gradient = Tensor | SummedRows
-
-
-def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-    """Runs ``optimizer.apply(grads, variables)`` as operations, for recorders of state; tapes do not record it.
-
-    Raises:
-        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
-    """
-    with hidden_from_tapes():
-        with np.errstate(all="ignore"):
-            targets = [variable for variable, _ in optimizer._gradient_pairs(grads, variables)]
-        optimizer._warn_of_missing(grads, variables)
-        if not optimizer.built:
-            build_unrecorded(optimizer, variables)
-        optimizer._update_slot_flags([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
-        step = Step(optimizer)
-        step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
+from fastgrad.ops.optimizer_updates import add_rows, is_half, is_last_step_of_period
 
 
 def build_unrecorded(optimizer: Any, variables: Sequence[Variable]) -> None:
@@ -92,7 +73,7 @@ def assign_overwriting_gradients(
         if not optimizer.built:
             build_unrecorded(optimizer, variables)
         steps = optimizer.gradient_accumulation_steps
-        updates = not steps or Step._is_period_end(optimizer._iterations, steps)
+        updates = not steps or is_period_end(convert_to_tensor(optimizer._iterations), steps)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is None or not is_overwritten_by_gradient(variable):
                 continue
@@ -113,27 +94,48 @@ def assign_overwriting_gradients(
 
 
 class Step:
-    """One step of an optimizer, run as operations and assignments that programs record.
+    """One step of an optimizer.
 
     Args:
         optimizer: the optimizer, already built.
-        rate: the learning rate; the optimizer's rate if None.
+        rate: the learning rate; None for the optimizer's rate, if state is recorded.
 
     Attributes:
+        recorded: whether state is recorded, so that the step must consist of operations and assignments.
         live: the optimizer as its formulas use it (see ``proxy_if_recorded``).
-        rate: the learning rate, a float64 scalar.
-        count: the number of updates so far, an int64 scalar.
-        number: the number of this update, counted from 1, a float64 scalar.
+        rate: the learning rate, a float or a float64 scalar.
+        calls: the number of calls so far, an int or an int64 scalar.
+        count: the number of updates so far, as ``calls``; less with gradient accumulation.
+        number: the number of this update, counted from 1, a float or a float64 scalar.
     """
+
+    __slots__ = ("calls", "count", "live", "number", "optimizer", "rate", "recorded")
 
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
         self.optimizer = optimizer
-        self.live = proxy_if_recorded(optimizer)
-        self.rate = as_float64_scalar(self._rate() if rate is None else rate)
-        self.count = convert_to_tensor(optimizer.iterations)
-        self.number = as_float64_scalar(self.count + 1)
+        self.recorded = bool(recorders.active) and state_is_recorded()
+        self.live = proxy_if_recorded(optimizer) if self.recorded else optimizer
+        self.rate: Any
+        self.calls: Any
+        self.count: Any
+        self.number: Any
+        steps = optimizer.gradient_accumulation_steps
+        if self.recorded:
+            self.rate = as_float64_scalar(self._recorded_rate() if rate is None else rate)
+            self.count = convert_to_tensor(optimizer.iterations)
+            self.calls = convert_to_tensor(optimizer._iterations) if steps else self.count
+            self.number = as_float64_scalar(self.count + 1)
+        else:
+            self.rate = float(rate)
+            self.calls = int(moved(optimizer._iterations._array, None))
+            self.count = self.calls // steps if steps else self.calls
+            self.number = self.count + 1.0
 
-    def _rate(self) -> Any:
+    def scalar(self, number: Any) -> Any:
+        """Returns a number for formulas of this step: a float, or a float64 scalar if state is recorded."""
+        return as_float64_scalar(number) if self.recorded else float(number)
+
+    def _recorded_rate(self) -> Any:
         rate = self.optimizer._learning_rate
         if isinstance(rate, LearningRateSchedule):
             proxy_if_recorded(rate)
@@ -149,91 +151,90 @@ class Step:
 
     def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
         """Updates these variables by their gradients, as one step of the optimizer."""
-        optimizer = self.optimizer
-        # Everything that selects a branch is computed before the first assignment.
-        updates = self._is_period_end(optimizer._iterations, optimizer.gradient_accumulation_steps)
-        overwrites_weights = optimizer.use_ema and self._is_period_end(
-            self.count, optimizer.ema_overwrite_frequency or 0
-        )
+        optimizer, steps = self.optimizer, self.optimizer.gradient_accumulation_steps
+        # Everything that selects a branch is computed before the first write.
+        updates = not steps or is_period_end(self.calls, steps)
+        overwrites_weights = optimizer.use_ema and is_period_end(self.count, optimizer.ema_overwrite_frequency or 0)
         if optimizer.loss_scale_factor is not None:
             gradients = [scaled_gradient(g, 1.0 / self.live.loss_scale_factor) for g in gradients]
-        if not optimizer.gradient_accumulation_steps:
-            optimizer._update_as_operations(self, variables, self._clipped(gradients))
-        else:
-            self._accumulate(variables, gradients, updates)
+        if steps:
+            gradients = self._accumulated(variables, gradients, updates)
+        if updates:
+            optimizer._update(self, variables, *self._clipped(gradients))
+            if steps:
+                self._clear_accumulators()
         if optimizer.use_ema:
-            self._update_averages(overwrites_weights)
+            self._update_averages()
+            if overwrites_weights:
+                optimizer._overwrite_by_averages(optimizer._trainable_variables)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        optimizer._iterations.assign_add(1)
-
-    @staticmethod
-    def _is_period_end(count: Any, every: int | None) -> bool:
-        """True if ``count`` is the last of a period of ``every`` counts."""
-        return bool(every) and bool(is_last_step_of_period(convert_to_tensor(count), every=every))
+        if self.recorded:
+            optimizer._iterations.assign_add(1)
+        else:
+            make_writable((optimizer._iterations,))
+            counter = optimizer._iterations._array
+            counter[()] = counter.item() + 1
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
-    def gradient_of(self, gradient: Any, variable: Variable) -> Gradient:
-        """Returns a gradient in the variable's dtype; repeated rows of ``IndexedSlices`` are summed."""
-        if isinstance(gradient, IndexedSlices):
-            values = cast(gradient.values, variable.dtype)
-            owner = type(self.optimizer).__name__
-            return SummedRows(*sum_rows(values, gradient.indices, limit=len(variable._array), owner=owner))
-        converted: Tensor = cast(convert_to_tensor(gradient), variable.dtype)
-        return converted
-
-    def summed_slices(self, slices: IndexedSlices, variable: Variable) -> IndexedSlices:
-        """Returns ``slices`` with each index once; values of equal indices are summed."""
-        summed: IndexedSlices = self.slices_of(self.gradient_of(slices, variable), variable)
-        return summed
-
-    def slices_of(self, gradient: Gradient, variable: Variable) -> Any:
-        """Returns a gradient in the form that a user's ``update_step`` gets: a tensor or ``IndexedSlices``."""
-        if isinstance(gradient, Tensor):
-            return gradient
-        count = int(gradient.number)  # the arrays have one item per row, so another number needs another program
-        shape = constant_tensor(np.array(variable._array.shape, np.int64))
-        return IndexedSlices(gradient.sums[:count], gradient.ids[:count], shape)
-
-    def _clipped(self, gradients: list[Gradient]) -> list[Gradient]:
+    def _clipped(self, gradients: list[Gradient]) -> tuple[list[Gradient], Any]:
+        """Returns the clipped gradients, and a factor by which the update must multiply them."""
         optimizer = self.optimizer
-        if optimizer.clipnorm:
-            limit = self.live.clipnorm
-            factors = [_clip_factor(TABLE["sqrt"](square), limit) for square in _sums_of_squares(gradients)]
-            return [scaled_gradient(g, factor) for g, factor in zip(gradients, factors, strict=True)]
         if optimizer.global_clipnorm:
-            factor = _clip_factor(
-                TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, nan_if_infinite=True
-            )
-            return [scaled_gradient(g, factor) for g in gradients]
+            factor = global_clip_factor(gradients, self.live.global_clipnorm)
+            return ([scaled_gradient(g, factor) for g in gradients], 1.0) if self.recorded else (gradients, factor)
+        if optimizer.clipnorm:
+            return clipped_by_norm(gradients, self.live.clipnorm), 1.0
         if optimizer.clipvalue:
-            return [
-                _with_gradient_values(g, _clipped_by_value(_gradient_values(g), self.live.clipvalue)) for g in gradients
-            ]
-        return gradients
+            gradients = [clipped_by_value(g, self.live.clipvalue) for g in gradients]
+        return gradients, 1.0
 
-    def _accumulate(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> None:
+    def _accumulated(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> list[Gradient]:
+        """Adds the gradients to the accumulators, and returns their means if they are due."""
         optimizer = self.optimizer
         steps = optimizer.gradient_accumulation_steps
         slots = [optimizer._accumulated[optimizer._positions[id(v)]] for v in variables]
         reduces = optimizer._is_reducing()
-        if reduces:  # see ``Optimizer._accumulate``
-            size = as_float64_scalar(float(optimizer._reducing_group().size))
+        if reduces:
+            # The mean of the replicas' accumulators is the sum of their gradients, for any later number of replicas.
+            size = self.scalar(optimizer._reducing_group().size)
             gradients = [scaled_gradient(g, size) for g in gradients]
-        for slot, gradient in zip(slots, gradients, strict=True):
-            if isinstance(gradient, Tensor):
-                slot.assign_add(gradient)
-            else:
-                slot.assign(add_rows(slot._read(), *gradient))
-        if updates:
+        if self.recorded:
+            for slot, gradient in zip(slots, gradients, strict=True):
+                if isinstance(gradient, Tensor):
+                    slot.assign_add(gradient)
+                else:
+                    slot.assign(add_rows(slot._read(), *gradient))
+        else:
+            make_writable(slots)
+            for slot, gradient in zip(slots, gradients, strict=True):
+                if type(gradient) is SummedRows:
+                    slot._array[gradient.ids] += gradient.sums
+                else:
+                    slot._array[...] += gradient
+        if not updates:
+            return []
+        means: list[Any]
+        if self.recorded:
             means = [slot._read() / steps for slot in slots]
-            if reduces:
-                means = optimizer._summed_over_replicas(means, variables, "mean")
-            optimizer._update_as_operations(self, variables, self._clipped(means))
-            for slot in optimizer._accumulated:
+        else:
+            means = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
+        if not reduces:
+            return means
+        means = optimizer._summed_over_replicas([x if self.recorded else Tensor(x) for x in means], variables, "mean")
+        return means if self.recorded else [np.array(tensor._array) for tensor in means]
+
+    def _clear_accumulators(self) -> None:
+        slots = self.optimizer._accumulated
+        if self.recorded:
+            for slot in slots:
                 slot.assign(np.zeros(slot._array.shape, slot._array.dtype))
+            return
+        make_writable(slots)
+        for slot in slots:
+            slot._array.fill(0)
 
     # ---- variables -----------------------------------------------------------------------------------------
 
@@ -242,84 +243,43 @@ class Step:
         if not variables:
             return
         amount = self.live.weight_decay * self.rate
+        if not self.recorded:
+            make_writable(variables)
         for variable in variables:
-            weights = variable._read()
-            if is_half(variable._array.dtype):
-                float32_weights = cast(weights, dtypes.float32) * cast(1.0 - amount, dtypes.float32)
-                variable.assign(cast(float32_weights, variable.dtype))
-            else:
-                variable.assign(weights - weights * cast(amount, variable.dtype))
+            array = variable._array
+            if self.recorded:
+                weights = variable._read()
+                if is_half(array.dtype):
+                    float32_weights = cast(weights, dtypes.float32) * cast(1.0 - amount, dtypes.float32)
+                    variable.assign(cast(float32_weights, variable.dtype))
+                else:
+                    variable.assign(weights - weights * cast(amount, variable.dtype))
+            elif is_half(array.dtype):
+                array[...] = array.astype(np.float32) * (1.0 - amount)
+            elif array.dtype.kind == "f":
+                decay_weights[array.dtype]([array], amount)
 
-    def _update_averages(self, overwrites_weights: bool) -> None:
+    def _update_averages(self) -> None:
+        """Updates the moving averages of the weights; the first step copies the weights."""
         optimizer = self.optimizer
-        averages, weights = optimizer._averages, optimizer._trainable_variables
-        momentum = TABLE["where"](TABLE["equal"](self.count, 0), as_float64_scalar(0.0), self.live.ema_momentum)
-        for positions in positions_by_key([v._array.dtype for v in weights]).values():
-            state = [averages[i] for i in positions]
-            arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
-            assign_all(state, update_variables(*arrays, momentum, rule="moving_average", count=len(positions)))
-        if overwrites_weights:
-            optimizer._overwrite_by_averages(weights)
+        first, momentum = self.count == 0, self.live.ema_momentum
+        momentum = (
+            TABLE["where"](first, as_float64_scalar(0.0), momentum) if self.recorded else 0.0 if first else momentum
+        )
+        update = optimizer._averages_update()
+        if not self.recorded:
+            update.make_writable()
+        for group in update.groups:
+            weights = [optimizer._trainable_variables[i] for i in group.positions]
+            if group.is_floating:
+                values = [v._read() if self.recorded else v._array for v in weights]
+                group.update(moving_average, values, (momentum,))
+            else:
+                assign_all(group.variables, [v._read() for v in weights])
 
 
-def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -> None:
-    """Assigns each value to its variable; None leaves the variable unchanged."""
-    for variable, value in zip(variables, values, strict=True):
-        if value is not None:
-            variable.assign(value)
-
-
-def positions_by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
-    """Returns the positions of each key, in order."""
-    positions: dict[Any, list[int]] = {}
-    for position, key in enumerate(keys):
-        positions.setdefault(key, []).append(position)
-    return positions
-
-
-def scaled_gradient(gradient: Gradient, factor: Any) -> Gradient:
-    """Returns ``gradient * factor``, where ``factor`` is a float64 scalar."""
-    values = _gradient_values(gradient)
-    return _with_gradient_values(gradient, values * cast(factor, values.dtype))
-
-
-def _gradient_values(gradient: Gradient) -> Tensor:
-    return gradient if isinstance(gradient, Tensor) else gradient.sums
-
-
-def _with_gradient_values(gradient: Gradient, values: Tensor) -> Gradient:
-    return values if isinstance(gradient, Tensor) else gradient._replace(sums=values)
-
-
-def _sums_of_squares(gradients: Sequence[Gradient]) -> list[Tensor]:
-    """Returns the sum of squares of each gradient as float64 scalars."""
-    arrays = [_gradient_values(g) for g in gradients]
-    sums_by_position: dict[int, Tensor] = {}
-    for positions in positions_by_key([x._array.dtype for x in arrays]).values():
-        sums = sums_of_squares_of_arrays(*[arrays[i] for i in positions])
-        sums_by_position |= {i: sums[index] for index, i in enumerate(positions)}
-    return [sums_by_position[i] for i in range(len(arrays))]
-
-
-def _total_of_squares(gradients: Sequence[Gradient]) -> Tensor:
-    """Returns the sum of the squares of all gradients, a float64 scalar."""
-    arrays = [_gradient_values(g) for g in gradients]
-    is_one_dtype = len({x._array.dtype for x in arrays}) == 1
-    sums = sums_of_squares_of_arrays(*arrays) if is_one_dtype else TABLE["stack"](*_sums_of_squares(gradients), axis=0)
-    total: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
-    return total
-
-
-def _clip_factor(norm: Tensor, limit: Any, nan_if_infinite: bool = False) -> Tensor:
-    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; optionally NaN for an infinite norm."""
-    ratio = limit / norm
-    if nan_if_infinite:
-        ratio = TABLE["where"](norm < math.inf, ratio, as_float64_scalar(math.nan))
-    factor: Tensor = TABLE["where"](norm <= limit, as_float64_scalar(1.0), ratio)
-    return factor
-
-
-def _clipped_by_value(values: Tensor, limit: Any) -> Tensor:
-    bound = cast(limit, values.dtype)
-    clipped_values: Tensor = TABLE["minimum"](TABLE["maximum"](values, -bound), bound)
-    return clipped_values
+def is_period_end(count: Any, every: int | None) -> bool:
+    """True if ``count``, an int or a tensor, is the last of a period of ``every`` counts."""
+    if isinstance(count, Tensor):
+        return bool(every) and bool(is_last_step_of_period(count, every=every))
+    return bool(every) and (count + 1) % every == 0

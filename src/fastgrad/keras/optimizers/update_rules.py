@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.recording import recorders
 from fastgrad.keras.configured import add_get_config
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.optimizers.optimizer import SHARED_PARAMETERS
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.user_function import kernel_function, python_function
@@ -32,7 +33,6 @@ _ZERO_GRADIENT_MODES = {
     "rests_at_zero": ZERO_GRADIENT_RESTS_AT_ZERO_SLOTS,
 }
 _REFUSED_PARAMETER_NAMES = frozenset({"decay", "weight_decay"})
-_OPTIMIZER_ARGUMENT_NAMES = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
 
 
 def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
@@ -52,7 +52,7 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     clipping. Slots that are subnormal numbers become 0.
 
     The function is traced once for each path through its branches, as ``fg.elementwise`` does. Literal numbers take the dtype of
-    the other operand. Calls use the kernels' own functions. Values from outside the function are those at the declaration.
+    the other operand. Calls use the kernels' own functions. Values from outside the function are those of the step.
     Numba compiles a function with a loop that depends on values directly; there numbers are float64 and int64.
 
     Args:
@@ -78,12 +78,39 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
     _check_parameters(given, owner)
-    called, evaluated, computation_hash = _kernel_and_python_versions(given, owner)
-    key = f"{given.__name__} {computation_hash}"
-    rule = UpdateRule(given, _ZERO_GRADIENT_MODES[zero_gradient], key=key, called=called)
-    _check_results(rule, evaluated, owner)
-    _check_zero_gradient(rule, evaluated, owner, zero_gradient)
-    return rule
+    return _UsersRule(given, zero_gradient, owner)
+
+
+class _UsersRule(UpdateRule):
+    """A rule that a user declared. An optimizer that reads it gets the rule for the values that its function reaches now.
+
+    Args:
+        function: the user's Python function.
+        zero_gradient: as in ``update_rule``.
+        owner: the name in errors.
+    """
+
+    def __init__(self, function: FunctionType, zero_gradient: str, owner: str) -> None:
+        from fastgrad.custom.functions import Snapshot  # slow to import: only if it is needed
+
+        self._arguments = function, zero_gradient, owner
+        self._reached = Snapshot([function])
+        (frozen,) = self._reached.functions
+        called, evaluated, computation_hash = _kernel_and_python_versions(frozen, self._reached, owner)
+        key = f"{function.__name__} {computation_hash}"
+        super().__init__(frozen, _ZERO_GRADIENT_MODES[zero_gradient], key=key, called=called)
+        _check_results(self, evaluated, owner)
+        _check_zero_gradient(self, evaluated, owner, zero_gradient)
+        self._has_changed = self._reached.change_check()
+        self._newest = self
+
+    def __get__(self, optimizer: Any, owner: Any = None) -> _UsersRule:
+        rule = self._newest
+        if rule._has_changed():
+            rule = self._newest = _UsersRule(*self._arguments)
+        for recorder in recorders.active:
+            recorder.on_dependency(rule._reached)
+        return rule
 
 
 def from_rule(
@@ -121,9 +148,7 @@ def from_rule(
             f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {hyper_names}, got defaults for {[*defaults]}. Give "
             "each a default, x for one that is named one_minus_x."
         )
-    reserved_names = [
-        number for number in hyper_names if number in _OPTIMIZER_ARGUMENT_NAMES or hasattr(RuleOptimizer, number)
-    ]
+    reserved_names = [number for number in hyper_names if number in SHARED_PARAMETERS or hasattr(RuleOptimizer, number)]
     if reserved_names:
         raise ValueError(
             f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers. Give the hyper-parameter another name."
@@ -137,7 +162,7 @@ def from_rule(
             raise TypeError(f"from_rule: {argument_name} has {[*argument]}, but the slots are {allowed_keys}.")
     numbers = {number: checked_number(defaults[number], f"{title}: {number}", low=-math.inf) for number in hyper_names}
 
-    def init(self: Any, learning_rate: Any = rate, **options: Any) -> None:
+    def initialise_optimizer(self: Any, learning_rate: Any = rate, **options: Any) -> None:
         values = {number: options.pop(number, default) for number, default in numbers.items()}
         RuleOptimizer.__init__(self, learning_rate=learning_rate, **options)
         for number, value in values.items():
@@ -152,7 +177,7 @@ def from_rule(
         {
             "__doc__": rule.__doc__,
             "__module__": sys._getframe(1).f_globals.get("__name__", __name__),
-            "__init__": init,
+            "__init__": initialise_optimizer,
             "rule": rule,
             "slot_names": names_by_slot,
             "initial_value": initial_value,
@@ -187,11 +212,13 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
         )
 
 
-def _kernel_and_python_versions(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
+def _kernel_and_python_versions(
+    function: FunctionType, reached: Any, owner: str
+) -> tuple[Any, Callable[..., Any], str]:
     """Returns a rule's function for kernels, its version for Python numbers, and a hash of its computation."""
     from fastgrad.custom.formula_function import formula_function, formulas_of  # slow to import: only if it is needed
 
-    formulas = formulas_of(function)
+    formulas = None if reached.refusal else formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)
     if formulas is None or choice is None:
         kernel_copy = kernel_function(function, owner)

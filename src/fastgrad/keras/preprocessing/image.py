@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import resizing
@@ -88,4 +88,4 @@ def smart_resize(
     return resized if isinstance(x, Tensor) else resized.numpy()
 
 
-__getattr__ = _refusal_of("tf.keras.preprocessing.image", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.preprocessing.image", globals())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.utils.sequences import pad_sequences as pad_sequences
 
-__getattr__ = _refusal_of("tf.keras.preprocessing.sequence", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.preprocessing.sequence", globals())

@@ -1,5 +1,6 @@
 """``keras.saving``: models and weights in files, objects as configurations, registered names of a user's classes."""
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.saving.model_files import load_model as load_model
 from fastgrad.keras.saving.model_files import load_weights as load_weights
 from fastgrad.keras.saving.model_files import save_model as save_model
@@ -12,3 +13,5 @@ from fastgrad.keras.saving.registration import get_custom_objects as get_custom_
 from fastgrad.keras.saving.registration import get_registered_name as get_registered_name
 from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
 from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.saving", globals())

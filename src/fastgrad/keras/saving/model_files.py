@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import LayerSharing
 from fastgrad.keras.weight import MemoryLimit, memory_limit
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.replica_messages import average_on_read, run_on_first_replica
 from fastgrad.storage import tensor_file
 from fastgrad.storage.damaged_file import parser_errors_as_one, reason
@@ -93,15 +93,39 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             "`model.build(input_shape)`."
         )
     is_keras = _has_keras_ending(filepath, _WEIGHT_ENDINGS)
-    _write_once(model, lambda: _write_model_file(model, filepath, is_keras, None, overwrite))
+    _write_on_first_replica(model, lambda: _write_model_file(model, filepath, is_keras, None, overwrite))
 
 
-def _write_once(model: Any, write: Callable[[], None]) -> None:
+def _write_on_first_replica(model: Any, write: Callable[[], None]) -> None:
     """Writes the file of a model; in a model of a strategy's scope, the first replica writes, and the others wait."""
     group = getattr(model, "_replicas", ALONE)
     optimizer = getattr(model, "optimizer", None)
     average_on_read(group, [*model.weights, *(() if optimizer is None else optimizer.variables)])
-    run_on_first_replica(group, write)
+    with _whole_slots(model):
+        run_on_first_replica(group, write)
+
+
+@contextlib.contextmanager
+def _whole_slots(model: Any, is_loaded: bool = False) -> Iterator[None]:
+    """Replaces the sharded optimizer of a model by one that has all slots, as files hold them, in a `with` statement.
+
+    Args:
+        model: all processes give it.
+        is_loaded: whether the sharded optimizer takes what is assigned to the slots.
+    """
+    owner, name = model.__dict__, "optimizer"
+    while (optimizer := owner.get(name)) is not None and not hasattr(optimizer, "unsharded"):
+        owner, name = optimizer.__dict__, "inner_optimizer"
+    if optimizer is None:
+        yield
+        return
+    owner[name] = whole = optimizer.unsharded()
+    try:
+        yield
+        if is_loaded:
+            optimizer.set_from_unsharded(whole)
+    finally:
+        owner[name] = optimizer
 
 
 def _write_model_file(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
@@ -154,11 +178,13 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     """
     _check_model_argument("load_weights", model)
     if _is_legacy_h5(filepath):
-        _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}")
+        with _whole_slots(model, is_loaded=True):
+            _assign_legacy(model, legacy_h5.read_legacy_h5(filepath), skip_mismatch, f"{filepath}")
         return
     is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _ = _read_model_file(filepath, is_keras)
-    _assign_values(model, values, is_keras, skip_mismatch, f"{filepath}")
+    with _whole_slots(model, is_loaded=True):
+        _assign_values(model, values, is_keras, skip_mismatch, f"{filepath}")
 
 
 def _assign_legacy(model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str) -> None:
@@ -213,9 +239,8 @@ def _assign_named(
         }
         skipped_names = sorted((variables.keys() | values.keys()) - fitting_values.keys())
         if skipped_names:
-            warnings.warn(
+            warn(
                 f"load_weights: {source} does not fit '{model.name}' at {skipped_names}; these are skipped.",
-                stacklevel=4,
             )
         values = fitting_values
     elif missing_names or unknown_names or mismatches:
@@ -234,11 +259,10 @@ def _assign_named(
         for name, value in state.items():
             optimizer_variables[name].assign(value)
     elif state and optimizer_variables:
-        warnings.warn(
+        warn(
             f"The state of the optimizer in {source} is left out: it is {len(state)} values, the model's optimizer has "
             f"{len(optimizer_variables)} variables"
             + (", or others." if len(state) == len(optimizer_variables) else "."),
-            stacklevel=4,
         )
 
 
@@ -278,9 +302,11 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
     if _is_legacy_h5(filepath):
-        _write_once(model, lambda: legacy_h5.write_legacy_h5(model, filepath, overwrite))
+        _write_on_first_replica(model, lambda: legacy_h5.write_legacy_h5(model, filepath, overwrite))
     else:
-        _write_once(model, lambda: _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite))
+        _write_on_first_replica(
+            model, lambda: _write_model_file(model, filepath, is_keras, model_to_json(model), overwrite)
+        )
 
 
 def load_model(

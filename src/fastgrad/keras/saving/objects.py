@@ -11,7 +11,6 @@ import importlib
 import inspect
 import marshal
 import reprlib
-import warnings
 from types import CellType, FunctionType
 from typing import Any
 
@@ -32,6 +31,7 @@ from fastgrad.keras.saving.registration import (
     in_safe_mode,
 )
 from fastgrad.keras.saving.sharing import make_layer_once, number_serialized_layer
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.storage.damaged_file import reason
 
 _KERAS_PACKAGE = "fastgrad.keras"
@@ -68,7 +68,7 @@ def serialize_keras_object(obj: Any) -> Any:
             return obj.item()
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (Tensor, Variable)):
-        return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj.dtype.name}}
+        return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj._dtype.name}}
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):
@@ -78,11 +78,10 @@ def serialize_keras_object(obj: Any) -> Any:
         return {"class_name": "__ellipsis__", "config": {}}
     if is_lambda(obj):
         fields = lambda_parts(obj)
-        warnings.warn(
+        warn(
             "The object being serialized includes a `lambda`. This is unsafe. In order to reload the object, you will have to pass "
             "`safe_mode=False` to the loading function. Please avoid using `lambda` in the future, and use named Python functions "
             f"instead. The `lambda` is in {obj.__code__.co_filename}, line {obj.__code__.co_firstlineno}.",
-            stacklevel=2,
         )
         return {"class_name": "__lambda__", "config": {"value": list(fields.values())}}
     if is_function(obj):
@@ -150,6 +149,7 @@ def _function_config(function: FunctionType) -> dict[str, Any]:
 
 
 def _instance_config(obj: Any) -> dict[str, Any]:
+    obj = obj._unsharded() if hasattr(obj, "_unsharded") else obj
     config = obj.get_config()
     if not isinstance(config, dict):
         raise TypeError(f"The `get_config()` method of {obj} should return a dict. It returned: {config}")

@@ -6,17 +6,18 @@ One file, because all kinds of data share their checks and their cuts.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from fastgrad.core import nest
+from fastgrad.core.argument_checks import named_argument
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 from fastgrad.data.dataset import Dataset
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras import settings
+from fastgrad.kernels.codegen.user_lines import warn
 
 
 class PyDataset:
@@ -108,13 +109,15 @@ def as_array(value: Any) -> np.ndarray:
 def _objects_as_floats(array: np.ndarray) -> np.ndarray:
     """Casts an array of objects to ``floatx()``, such as a table with columns of numbers and truth values."""
     try:
-        return array.astype(settings.default_dtype().numpy)
+        if not any(item is None for item in array.flat):  # NumPy casts None to NaN
+            return array.astype(settings.default_dtype().numpy)
     except (TypeError, ValueError):
-        first = next((item for item in array.flat if not isinstance(item, (int, float, np.generic))), array)
-        raise ValueError(
-            f"Unrecognized data type: an array of objects of shape {array.shape}: {first!r} is no number. Give arrays of numbers "
-            "of one shape; encode texts first."
-        ) from None
+        pass
+    first = next((item for item in array.flat if not isinstance(item, (int, float, np.generic))), array)
+    raise ValueError(
+        f"Unrecognized data type: an array of objects of shape {array.shape}: {first!r} is no number. Give arrays of numbers "
+        "of one shape; encode texts first."
+    )
 
 
 def _is_leaf(value: Any) -> bool:
@@ -129,6 +132,20 @@ def as_arrays(structure: Any) -> Any:
         return {name: as_arrays(value) for name, value in structure.items()}
     items = [as_arrays(value) for value in structure]
     return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
+
+
+def named_arrays(x: Any, y: Any, sample_weight: Any) -> list[Any]:
+    """Returns inputs, labels and weights as arrays; ValueErrors name the argument, also of a scalar in place of samples."""
+    arrays = []
+    for name, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        with named_argument("Data", name, "arrays of samples, whose first dimension counts them"):
+            arrays.append(as_arrays(structure))
+            for array in flat_arrays(arrays[-1]):
+                if array.ndim == 0:
+                    raise ValueError(
+                        f"Found the scalar {array.item()!r}. (Nested lists of numbers become arrays with np.array.)"
+                    )
+    return arrays
 
 
 def flat_arrays(*structures: Any) -> list[np.ndarray]:
@@ -149,12 +166,6 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
         ValueError: the arrays have different lengths, or no samples.
     """
     arrays = flat_arrays(x, y, sample_weight)
-    for array in arrays:
-        if array.ndim == 0:
-            raise ValueError(
-                f"Data must be arrays of samples, whose first dimension counts them; found the scalar {array!r}. "
-                "(Nested lists of numbers become arrays with np.array.)"
-            )
     if not arrays:
         raise ValueError(f"Data must be arrays of samples: x={x!r} holds no array.")
     sizes = {array.shape[0] for array in arrays}
@@ -182,6 +193,11 @@ def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     Raises:
         ValueError: there are several outputs, or the labels are not classes.
     """
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"fit: Argument `class_weight` must be a dict from classes to numbers, got {class_weight!r:.200}. Weights of samples are "
+            "`sample_weight`."
+        )
     if not isinstance(y, np.ndarray):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
     labels = y
@@ -192,7 +208,8 @@ def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     labels = np.round(labels).astype(np.int64)
     weights = np.ones(len(labels), settings.default_dtype().numpy)
     for label, weight in class_weight.items():
-        weights[labels == int(label)] = weight
+        with named_argument("fit", "class_weight", "a dict from classes, which are integers, to numbers"):
+            weights[labels == int(label)] = weight
     return weights
 
 
@@ -210,7 +227,7 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
                     "Argument `validation_split` is only supported for tensors or NumPy arrays. "
                     f"Found incompatible type in the input: {type(leaf)}"
                 )
-    arrays = [as_arrays(argument) for argument in (x, y, sample_weight)]
+    arrays = named_arrays(x, y, sample_weight)
     size = checked_size(*arrays)
     split_row = int(np.floor(size * (1.0 - fraction)))
     if not 0 < split_row < size:
@@ -275,11 +292,6 @@ class Batches:
             raise ValueError(
                 f"When providing `x` as a {type(x).__name__}, `{argument_name}` should not be passed: it is part of `x`."
             )
-        for name, number in (("batch_size", batch_size), ("steps", steps)):
-            if number is not None and not isinstance(number, (int, np.integer)):
-                raise TypeError(f"`{name}` must be a positive integer or None. Received: {name}={number!r}")
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size}")
         if self.is_arrays:
             self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle, gives_row_numbers)
             self.size = steps or len(self._source)
@@ -297,7 +309,7 @@ class Batches:
         self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool, gives_row_numbers: bool
     ) -> Dataset:
         """Returns a dataset of batches of inputs, labels and weights or None; nested structures are flattened."""
-        x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
+        x, y, sample_weight = named_arrays(x, y, sample_weight)
         size = checked_size(x, y, sample_weight)
         self.labels = y if isinstance(y, np.ndarray) else None
         parts = [x, y, self._weights(y, sample_weight)]
@@ -484,10 +496,9 @@ def _tensor_sharing_memory(array: np.ndarray) -> Tensor:
 
 
 def _warn_out_of_data() -> None:
-    warnings.warn(
+    warn(
         "Your input ran out of data; interrupting epoch. Make sure that your dataset or generator can generate at least "
         "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
-        stacklevel=4,
     )
 
 

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.argument_checks import named_argument
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import losses
 from fastgrad.keras.layers.shapes import is_shape
-from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper, unscale_loss
+from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper, add_losses, track_loss
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
@@ -44,7 +45,8 @@ def loss_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None
         if binary:
             return losses.BinaryCrossentropy()
         return losses.SparseCategoricalCrossentropy() if sparse else losses.CategoricalCrossentropy()
-    loss = losses.get(identifier)
+    with named_argument("compile", "loss", "a loss of keras.losses, its name, or a function of labels and predictions"):
+        loss = losses.get(identifier)
     return loss if isinstance(loss, Loss) else LossFunctionWrapper(loss, name=name_of_function(loss))
 
 
@@ -130,6 +132,13 @@ class CompileLoss:
     """
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
+        for factor in tf.nest.flatten(loss_weights):
+            if factor is not None and not hasattr(factor, "__float__"):
+                raise ValueError(
+                    "compile: Expected `loss_weights` argument to be a number (single output case) or a list, tuple, or dict of "
+                    f"numbers (multiple output case). Received instead: loss_weights={loss_weights!r:.200}. It stands third; metrics "
+                    "stand fourth: compile(optimizer, loss, metrics=[...])."
+                )
         self._given = loss
         self._weights = loss_weights
         self._output_names = output_names
@@ -259,7 +268,6 @@ class CompileLoss:
                 )
             value = loss(_part_at_path(path, labels), output, weight)
             if self.metrics:
-                next(trackers).update_state(unscale_loss(value), sample_weight=tf.nest.flatten(output)[0].shape[0])
-            value = value if factor is None else value * factor
-            total = value if total is None else total + value
+                track_loss(next(trackers), value, tf.nest.flatten(output)[0].shape[0])
+            total = add_losses(total, value if factor is None else value * factor)
         return total

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.argument_checks import named_argument
 from fastgrad.keras import metrics as all_metrics
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper
@@ -13,7 +14,7 @@ from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of_fu
 from fastgrad.keras.training.outputs import by_output, is_flat, output_names_of
 
 
-def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
+def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any, argument: str = "metrics") -> Metric | None:
     """Returns the metric of an identifier from ``compile``; ``"accuracy"``, ``"crossentropy"`` depend on the shapes."""
     if identifier is None:
         return None
@@ -24,7 +25,8 @@ def metric_of_identifier(identifier: Any, y_true: Any, y_pred: Any) -> Metric | 
         class_prefix = "Binary" if binary else "SparseCategorical" if sparse else "Categorical"
         metric = getattr(all_metrics, class_prefix + ("Accuracy" if short.startswith("acc") else "Crossentropy"))()
     else:
-        metric = all_metrics.get(identifier)
+        with named_argument("compile", argument, "names, functions and objects of keras.metrics, in a list"):
+            metric = all_metrics.get(identifier)
     name = identifier if isinstance(identifier, str) else name_of_function(metric)
     if not isinstance(metric, Metric):
         return MeanMetricWrapper(metric, name=name)
@@ -71,7 +73,8 @@ class CompileMetrics:
         for argument, argument_name in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
             if argument is not None and not isinstance(argument, (list, tuple, dict)):
                 raise ValueError(
-                    f"Expected `{argument_name}` argument to be a list, tuple, or dict. Received instead: {argument_name}={argument}"
+                    f"compile: Expected `{argument_name}` argument to be a list, tuple, or dict. "
+                    f"Received instead: {argument_name}={argument}. Write {argument_name}=['mae'] for a single metric."
                 )
         self._given = metrics, weighted_metrics
         self._output_names = output_names
@@ -114,7 +117,7 @@ class CompileMetrics:
                 [
                     metric
                     for identifier in items
-                    if (metric := metric_of_identifier(identifier, label, output)) is not None
+                    if (metric := metric_of_identifier(identifier, label, output, argument_name)) is not None
                 ]
                 for items, label, output in zip(lists, labels, outputs, strict=True)
             ]

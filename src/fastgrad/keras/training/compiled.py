@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.argument_checks import checked_integer, named_argument
 from fastgrad.core.replicas import ReplicaGroup, replicas
 from fastgrad.keras import optimizers
 from fastgrad.keras.metrics.metric import Metric
@@ -13,6 +13,7 @@ from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.training.compile_loss import CompileLoss
 from fastgrad.keras.training.compile_metrics import CompileMetrics
+from fastgrad.kernels.codegen.user_lines import warn
 
 Logs = dict[str, Any]
 
@@ -61,10 +62,13 @@ class Compiled:
         Raises:
             ValueError: an argument is not valid.
         """
-        if steps_per_execution < 1:
+        if checked_integer("compile", "steps_per_execution", steps_per_execution) < 1:
             raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
-        with replicas(self._replicas):
+        optimizer_text = "an optimizer of keras.optimizers or its name; `loss` stands second"
+        with replicas(self._replicas), named_argument("compile", "optimizer", optimizer_text):
             resolved_optimizer = optimizers.get(optimizer)
+        with replicas(self._replicas):
+            loss_tracker = Mean(name="loss")
         policy = getattr(self, "dtype_policy", None)
         if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
             resolved_optimizer = optimizers.LossScaleOptimizer(resolved_optimizer, name="loss_scale_optimizer")
@@ -78,7 +82,7 @@ class Compiled:
             steps_per_execution=steps_per_execution,
             compiled=True,
             stop_training=False,
-            _loss_tracker=Mean(name="loss"),
+            _loss_tracker=loss_tracker,
             _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
             _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
             _step_functions={},
@@ -101,17 +105,16 @@ class Compiled:
         try:
             return {name: serialize_keras_object(value) for name, value in self.__dict__["_compile_config"].items()}
         except (TypeError, ValueError, NotImplementedError) as error:
-            warnings.warn(f"The arguments of `compile` are not saved with the model: {error}", stacklevel=2)
+            warn(f"The arguments of `compile` are not saved with the model: {error}")
             return {}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles the model from a ``get_compile_config`` result; builds the optimizer if the model is built."""
         if type(self).compile is not Compiled.compile:
-            warnings.warn(
+            warn(
                 "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
                 f"Write `get_compile_config()` and `compile_from_config(config)` in {type(self).__name__}, too, or call `compile()` "
                 "yourself.",
-                stacklevel=2,
             )
             return
         self.compile(**deserialize_keras_object(config))

@@ -57,6 +57,8 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], argument_name: str)
             )
         if isinstance(value, (list, tuple)) and len(value) == 1:
             return [value[0]]
+        if argument_name == "loss_weights" and isinstance(value, (list, tuple)):
+            raise ValueError(f"`loss_weights` must match the number of losses, got 1 losses and {len(value)} weights.")
         return [value]
     if isinstance(value, (list, tuple)):
         if len(value) != len(names):

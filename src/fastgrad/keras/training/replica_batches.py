@@ -12,9 +12,9 @@ from fastgrad.core.replicas import ReplicaGroup
 from fastgrad.core.tensor import tensor_of_data
 from fastgrad.data.dataset import Dataset
 from fastgrad.distribute.distributed_dataset import DistributedDataset
+from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.training.batches import Batches
-from fastgrad.keras.weight import Weight
-from fastgrad.ops.replica_messages import from_first_replica, gathered, is_summed, sum_over_replicas
+from fastgrad.ops.replica_messages import common_values, gathered
 
 
 def row_range(group: ReplicaGroup, total: int) -> tuple[int, int]:
@@ -49,21 +49,36 @@ class ReplicaBatches:
     Args:
         group: the replicas.
         batches: the data of ``fit``.
+        method: the name of the model's method that uses them.
+
+    Raises:
+        UnavailableError: the replicas call different methods.
+        ValueError: they give different kinds of data.
     """
 
-    def __init__(self, group: ReplicaGroup, batches: Batches) -> None:
+    def __init__(self, group: ReplicaGroup, batches: Batches, method: str) -> None:
         self._group, self._batches = group, batches
         source = batches._source
         self._is_distributed = isinstance(source, DistributedDataset)
         if isinstance(source, Dataset):
             # The row numbers of arrays: shuffles draw the same order in all replicas.
-            states = from_first_replica(group, source._node.random_state(), "the order of the data")
-            source._node.restore_random_state(iter(states))
+            states = gathered(group, source._node.random_state(), f"the order of the data of `{method}`")
+            if any(len(other) != len(states[0]) for other in states):
+                raise ValueError(
+                    f"The replicas have different data: {[len(other) for other in states]} stages draw random numbers. "
+                    f"Call `{method}` with the same arguments in all processes."
+                )
+            source._node.restore_random_state(iter(states[0]))
 
     @property
     def size(self) -> int | None:
         """The number of batches per epoch, None if it is not known yet."""
         return self._batches.size
+
+    @property
+    def is_arrays(self) -> bool:
+        """Whether the data are arrays."""
+        return self._batches.is_arrays
 
     @property
     def labels(self) -> Any:
@@ -126,54 +141,39 @@ class ReplicaBatches:
         self._batches.restore(state)
 
 
-def _joined_value(variable: Any, values: list[np.ndarray]) -> np.ndarray:
-    aggregation = getattr(variable, "aggregation", "none") if isinstance(variable, Weight) else "none"
-    if aggregation == "sum":
-        return sum_over_replicas(values)
-    if aggregation == "mean":
-        total = np.sum(np.stack(values), axis=0, dtype=np.float64) / len(values)
-        mean: np.ndarray = total.astype(values[0].dtype)
-        return mean
-    if aggregation != "only_first_replica" and any(value.tobytes() != values[0].tobytes() for value in values):
-        raise ValueError(
-            f"The variable {variable.name!r} of a metric differs between replicas, and has aggregation {aggregation!r}. "
-            "Make it by `add_variable`, which has the argument `aggregation`: 'sum', 'mean' or 'only_first_replica'."
-        )
-    return values[0]
+def join_metrics(group: ReplicaGroup, model: Any) -> None:
+    """Lets the replicas of a model join its metrics, also those that were made outside of the strategy's scope."""
+    for metric in model.single_metrics():
+        if isinstance(metric, Metric) and metric._replicas.size == 1:
+            metric._join_replicas(metric.variables, group)
 
 
-def metric_variables(model: Any) -> list[Any]:
-    """Returns the variables of all metrics of a model, each once."""
-    return list({id(v): v for metric in model.metrics for v in metric.variables}.values())
-
-
-def keep_sums_on_first_replica(group: ReplicaGroup, model: Any) -> None:
-    """Clears the sums in the metrics of all replicas but the first, so that their total stays the same."""
-    if group.rank:
-        for variable in metric_variables(model):
-            if is_summed(variable):
-                variable.assign(np.zeros(variable.shape, variable.dtype.numpy))
-
-
-def logs_of_replicas(group: ReplicaGroup, model: Any, logs: dict[str, Any], flag_name: str) -> dict[str, Any]:
-    """Returns the logs over the rows of all replicas, the same in each; the metrics then have these rows, too.
+def logs_of_replicas(
+    group: ReplicaGroup, model: Any, logs: dict[str, Any], flag_name: str, is_own_step: bool
+) -> dict[str, Any]:
+    """Returns the logs over the rows of all replicas, the same in each.
 
     Args:
         group: the replicas.
-        model: its metrics are joined.
-        logs: the logs of this replica. As in Keras, the model's metrics replace logs of the same names; other logs are means.
+        model: its metrics are read.
+        logs: the logs of this replica.
         flag_name: a flag of the model, ``stop_training`` or ``stop_evaluating``: set in all replicas if it is in one.
+        is_own_step: whether a user's step gave the logs: results of metrics in it are already joined, and all
+            logs are the means of the replicas, as in Keras. Else the logs are the results of the model's metrics.
     """
-    variables = metric_variables(model)
-    own = {name: np.asarray(value, np.float64) for name, value in logs.items()}
-    state = [variable.numpy() for variable in variables], own, bool(getattr(model, flag_name))
-    parts = gathered(group, state, "the state of metrics")
-    for variable, *values in zip(variables, *[part[0] for part in parts], strict=True):
-        variable.assign(_joined_value(variable, values))
-    if any(part[2] for part in parts):
-        setattr(model, flag_name, True)
-    results = model.get_metrics_result()
-    if results.keys() == own.keys():
-        return dict(results)
-    means = {name: sum(part[1][name] for part in parts) / group.size for name in own}
-    return {name: float(mean) if mean.ndim == 0 else mean for name, mean in means.items()}
+    join_metrics(group, model)
+    own = {name: np.asarray(value, np.float64) for name, value in logs.items()} if is_own_step else {}
+    variables = [] if is_own_step else [v for metric in model.metrics for v in metric.variables]
+    message = own, bool(getattr(model, flag_name))
+    with common_values(group, variables, message, "the logs") as parts:
+        if any(is_set for _, is_set in parts):
+            setattr(model, flag_name, True)
+        if not is_own_step:
+            return dict(model.get_metrics_result())
+    joined: dict[str, Any] = {}
+    for name, value in own.items():
+        values = [part[name] for part, _ in parts]
+        is_same = all(np.array_equal(value, other) for other in values)
+        mean = value if is_same else sum(values) / group.size
+        joined[name] = float(mean) if mean.ndim == 0 else mean
+    return joined

@@ -8,15 +8,15 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-import warnings
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 import fastgrad as tf
 from fastgrad.core import nest
-from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.argument_checks import check_counts, checked_flag, checked_integer, checked_number, named_argument
 from fastgrad.core.replicas import replica_step, replicas
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset
@@ -24,7 +24,7 @@ from fastgrad.keras.callbacks.backup import BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback, CallbackList
 from fastgrad.keras.callbacks.history import History
 from fastgrad.keras.callbacks.progress import ProgbarLogger
-from fastgrad.keras.losses.loss import scale_loss, unscale_loss
+from fastgrad.keras.losses.loss import add_losses, scale_loss, track_loss
 from fastgrad.keras.training.batches import (
     Batches,
     as_arrays,
@@ -36,13 +36,14 @@ from fastgrad.keras.training.batches import (
 from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
-from fastgrad.keras.training.fitting import RunningFit
 from fastgrad.keras.training.replica_batches import (
     ReplicaBatches,
-    keep_sums_on_first_replica,
+    join_metrics,
     logs_of_replicas,
     part_of_replica,
 )
+from fastgrad.keras.training.running_fit import RunningFit
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.ops.replica_messages import average_on_read, gathered
 
 
@@ -50,11 +51,13 @@ def _in_replicas(method: Callable[..., Any]) -> Callable[..., Any]:
     """Runs a method of a model in the replicas of the scope that made the model, as in Keras."""
 
     @functools.wraps(method)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def run_in_replicas(self: Any, *args: Any, **kwargs: Any) -> Any:
         with replicas(self._replicas):
             return method(self, *args, **kwargs)
 
-    return run
+    function: Any = run_in_replicas
+    function.__code__ = function.__code__.replace(co_name=method.__name__)  # shown by tracebacks
+    return run_in_replicas
 
 
 class Trainer(Compiled):
@@ -87,17 +90,20 @@ class Trainer(Compiled):
         total = None
         compiled = self.__dict__.get("_compile_loss")
         if compiled is not None:
-            if y is None:
-                raise ValueError(
-                    f"The model was compiled with the loss {self.__dict__['loss']!r}, but there are no labels (`y` is None)."
-                )
+            self._check_labels(y)
             total = compiled(y, y_pred, sample_weight)
         for loss in self.losses:
-            layer_loss = scale_loss(tf.reduce_sum(tf.cast(loss, "float32")))
-            total = layer_loss if total is None else total + layer_loss
+            total = add_losses(total, scale_loss(tf.reduce_sum(tf.cast(loss, "float32"))))
         if total is None:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
         return total
+
+    def _check_labels(self, y: Any) -> None:
+        """Raises ValueError if the model is compiled with a loss and there are no labels."""
+        if y is None and self.__dict__.get("_compile_loss") is not None:
+            raise ValueError(
+                f"The model was compiled with the loss {self.__dict__['loss']!r}, but there are no labels (`y` is None)."
+            )
 
     def _call_compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
@@ -111,22 +117,20 @@ class Trainer(Compiled):
             y, y_pred, sample_weight: as in ``compute_loss``.
             regularization_losses: ignored; layer losses are always added.
         """
-        warnings.warn(
+        warn(
             "`model.compiled_loss()` is deprecated. Instead, use "
             "`model.compute_loss(x, y, y_pred, sample_weight, training)`.",
-            stacklevel=2,
         )
         loss = self.compute_loss(None, y, y_pred, sample_weight)
-        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(y_pred))
+        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(y_pred))
         return loss
 
     @property
     def compiled_metrics(self) -> Any:
         """The metrics of ``compile`` as one metric, under an older name; warns."""
-        warnings.warn(
+        warn(
             "`model.compiled_metrics` is deprecated. Instead, use `model.compute_metrics(x, y, y_pred, sample_weight)`, or "
             "`metric.update_state(y, y_pred)` for each metric in `model.metrics`.",
-            stacklevel=2,
         )
         compiled = self.__dict__["_compile_metrics"]
         return CompileMetrics(None, None, None) if compiled is None else compiled
@@ -162,11 +166,11 @@ class Trainer(Compiled):
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(x))
+        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(x))
         if variables:
             optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         else:
-            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+            warn("The model does not have any trainable weights.")
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> Logs:
@@ -174,7 +178,7 @@ class Trainer(Compiled):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._call_model(x, False)
         loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
-        self.__dict__["_loss_tracker"].update_state(unscale_loss(loss), sample_weight=_sample_count(x))
+        track_loss(self.__dict__["_loss_tracker"], loss, _sample_count(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -205,11 +209,11 @@ class Trainer(Compiled):
                 # `total_rows` is part of the program's key: so all replicas record a program in the same step.
                 with (
                     replicas(self._replicas._replace(is_cross_replica=False)),
-                    replica_step(_sample_count(x), total_rows),
+                    replica_step(_sample_count(x), total_rows, joins_metrics=self._has_own_step(kind)),
                 ):
                     return step(pack_x_y_sample_weight(x, y, sample_weight))
 
-            function: Any = run_step if self._replicas.size == 1 else run_replica_step
+            function: Any = run_step if self._replicas.strategy is None else run_replica_step
 
             functions[kind] = function if self.run_eagerly else tf.function(function)
         step_function: Callable[..., Any] = functions[kind]
@@ -226,7 +230,7 @@ class Trainer(Compiled):
         epochs: int = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
-        validation_split: float = 0.0,
+        validation_split: float | None = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
         class_weight: dict[int, float] | None = None,
@@ -264,20 +268,26 @@ class Trainer(Compiled):
             ValueError: the model is not compiled, or the data do not match; then nothing is trained.
         """
         self._check_compiled("fit")
-        if validation_split and validation_data is None:
+        checked_integer("fit", "epochs", epochs)
+        checked_integer("fit", "initial_epoch", initial_epoch)
+        check_counts("fit", batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+        shuffle = checked_flag("fit", "shuffle", shuffle)
+        if validation_data is not None:
+            check_counts("fit", validation_steps=validation_steps, validation_batch_size=validation_batch_size)
+            _is_validation_due(0, validation_freq)
+        elif validation_split is not None and checked_number("fit", "validation_split", validation_split):
             (x, y, sample_weight), validation_data = split_validation_data(x, y, sample_weight, validation_split)
-        batches = self._batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        batches = self._batches("fit", x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         validation = None
         if validation_data is not None:
-            validation_arguments = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-            validation_arguments = unpack_x_y_sample_weight(tuple(validation_arguments))
-            validation = self._batches(*validation_arguments, validation_batch_size or batch_size, validation_steps)
+            validation = self._validation_batches(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
         model_class = type(self)
         if model_class.train_step is Trainer.train_step and model_class.compute_loss is Trainer.compute_loss:
             for data in (batches, validation):
                 if data is not None and data.labels is not None:
                     check_classes(self.__dict__["loss"], data.labels, getattr(self, "output_shape", None))
-        checked_integer("fit", "epochs", epochs)
         history = self.__dict__["history"] = History()
         hooks = self._callback_list(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False
@@ -332,7 +342,9 @@ class Trainer(Compiled):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self._check_compiled("evaluate")
-        batches = self._batches(x, y, sample_weight, batch_size, steps)
+        check_counts("evaluate", batch_size=batch_size, steps=steps)
+        return_dict = checked_flag("evaluate", "return_dict", return_dict)
+        batches = self._batches("evaluate", x, y, sample_weight, batch_size, steps)
         logs = self._evaluate(batches, self._callback_list(callbacks, verbose, steps=batches.size))
         return logs if return_dict else self._ordered_log_values(logs)
 
@@ -346,7 +358,8 @@ class Trainer(Compiled):
         callbacks: Any = None,
     ) -> Any:
         """Returns the model's outputs for data as NumPy arrays; arguments as in ``fit``."""
-        batches = self._batches(x, None, None, batch_size, steps)
+        check_counts("predict", batch_size=batch_size, steps=steps)
+        batches = self._batches("predict", x, None, None, batch_size, steps)
         hooks = self._callback_list(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
         all_outputs: list[Any] = []
@@ -404,8 +417,7 @@ class Trainer(Compiled):
                     logs = self._run_step(step, batch)
                 first += self.steps_per_execution  # also for a shorter last group
                 if replicas_of_model.size > 1:
-                    logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
-                    keep_sums_on_first_replica(replicas_of_model, self)
+                    logs = self._logs_of_replicas(logs, kind, stop)
                 hooks.call(end, first - 1, _logs_as_floats(logs))
                 if any(gathered(replicas_of_model, getattr(self, stop), f"the end of a batch ({kind})")):
                     setattr(self, stop, True)
@@ -415,17 +427,39 @@ class Trainer(Compiled):
         if logs is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
         if replicas_of_model.size > 1:
-            logs = logs_of_replicas(replicas_of_model, self, _logs_as_floats(logs), stop)
+            logs = self._logs_of_replicas(logs, kind, stop)
         return _logs_as_floats(logs)
 
-    def _batches(self, x: Any, *arguments: Any) -> Any:
+    def _logs_of_replicas(self, logs: Any, kind: str, flag_name: str) -> Logs:
+        """Returns the logs of a step of ``kind`` over all replicas, as ``logs_of_replicas`` does."""
+        return logs_of_replicas(self._replicas, self, _logs_as_floats(logs), flag_name, self._has_own_step(kind))
+
+    def _has_own_step(self, kind: str) -> bool:
+        """True if a subclass has a step, or metrics, of its own."""
+        names = (f"{kind}_step", "compute_metrics", "get_metrics_result")
+        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in names)
+
+    def _batches(self, method: str, x: Any, *arguments: Any) -> Any:
         """Returns the batches of ``fit``, ``evaluate`` or ``predict``; in the scope of a strategy those of this replica."""
         group = self._replicas
         if group.size == 1:
             return Batches(x, *arguments)
+        join_metrics(group, self)
         if isinstance(x, Dataset):
             x = group.strategy.experimental_distribute_dataset(x)
-        return ReplicaBatches(group, Batches(x, *arguments, gives_row_numbers=True))  # type: ignore[misc]  # at most six
+        batches = Batches(x, *arguments, gives_row_numbers=True)  # type: ignore[misc]  # at most six
+        return ReplicaBatches(group, batches, method)
+
+    def _validation_batches(self, validation_data: Any, batch_size: int | None, steps: int | None) -> Any:
+        """Returns the batches of ``fit``'s argument ``validation_data``; its errors name the argument."""
+        arguments = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+        with named_argument("fit", "validation_data", "(x, y), (x, y, sample_weight) or batches"):
+            arguments = unpack_x_y_sample_weight(tuple(arguments))
+            batches = self._batches("fit", *arguments, batch_size, steps)
+            own_steps = {type(self).test_step, type(self).compute_loss} != {Trainer.test_step, Trainer.compute_loss}
+            if batches.is_arrays and not own_steps:
+                self._check_labels(arguments[1])
+        return batches
 
     def _rows_of_all_replicas(self, outputs: Any) -> Any:
         """Returns outputs of ``predict`` joined along the rows: as in Keras, each replica gets all of them."""
@@ -445,7 +479,10 @@ class Trainer(Compiled):
         callback_list = (
             [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         )
-        verbose = 1 if verbose == "auto" else int(verbose)
+        try:
+            verbose = 1 if isinstance(verbose, str) and verbose == "auto" else int(0 if verbose is None else verbose)
+        except (TypeError, ValueError):
+            raise TypeError(f"Argument `verbose` must be 'auto', 0, 1 or 2, got {verbose!r:.200}.") from None
         if verbose and not any(isinstance(callback, ProgbarLogger) for callback in callback_list):
             callback_list.append(ProgbarLogger())
         if self._replicas.rank:  # the first replica reports for all
@@ -474,7 +511,7 @@ class Trainer(Compiled):
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
             sample_weight = weights_of_classes(as_arrays(y), class_weight)
         self.reset_metrics()
-        logs = self._logs_of_batch(self.make_train_function(), _batch_tensors(x, y, sample_weight))
+        logs = self._logs_of_batch("train", _batch_tensors(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
     @_in_replicas
@@ -483,7 +520,7 @@ class Trainer(Compiled):
         self._check_compiled("test_on_batch")
         self.reset_metrics()
         self._join_own_variables()
-        logs = self._logs_of_batch(self.make_test_function(), _batch_tensors(x, y, sample_weight))
+        logs = self._logs_of_batch("test", _batch_tensors(x, y, sample_weight))
         return logs if return_dict else self._ordered_log_values(logs)
 
     @_in_replicas
@@ -510,11 +547,12 @@ class Trainer(Compiled):
         *arguments, is_even = batch
         return (step if is_even else getattr(step, "__wrapped__", step))(*arguments)
 
-    def _logs_of_batch(self, step: Callable[..., Any], batch: tuple[Any, Any, Any]) -> Logs:
-        logs = _logs_as_floats(self._run_step(step, self._step_arguments(batch)))
+    def _logs_of_batch(self, kind: str, batch: tuple[Any, Any, Any]) -> Logs:
+        step = getattr(self, f"make_{kind}_function")()
+        logs = self._run_step(step, self._step_arguments(batch))
         if self._replicas.size > 1:
-            logs = _logs_as_floats(logs_of_replicas(self._replicas, self, logs, "stop_training"))
-        return logs
+            logs = self._logs_of_replicas(logs, kind, "stop_training")
+        return _logs_as_floats(logs)
 
     def _ordered_log_values(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
@@ -553,7 +591,13 @@ def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _is_validation_due(epoch: int, frequency: Any) -> bool:
-    return (epoch + 1) in frequency if isinstance(frequency, (list, tuple, set)) else (epoch + 1) % frequency == 0
+    if isinstance(frequency, (list, tuple, set)):
+        return (epoch + 1) in frequency
+    if not isinstance(frequency, Real) or not frequency:
+        raise TypeError(
+            f"fit: Argument `validation_freq` must be a positive integer or a list of epochs, got {frequency!r:.200}."
+        )
+    return (epoch + 1) % frequency == 0
 
 
 def _logs_as_floats(logs: Any) -> Logs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.core.names import missing_name_getattr as _refusal_of
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.backend import clear_session as clear_session
 from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
 from fastgrad.keras.models.plotting import plot_model as plot_model
@@ -33,4 +33,4 @@ from fastgrad.keras.utils.splitting import split_dataset as split_dataset
 from fastgrad.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fastgrad.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 
-__getattr__ = _refusal_of("tf.keras.utils", globals())
+__getattr__, __dir__ = _namespace_hooks("tf.keras.utils", globals())

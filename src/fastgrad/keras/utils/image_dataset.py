@@ -69,7 +69,10 @@ def image_dataset_from_directory(
         ImportError: Pillow is not installed.
     """
     pillow_image()
-    request = FilesRequest.of(locals())
+    request = FilesRequest(
+        *(directory, labels, label_mode, class_names, batch_size, shuffle, seed),
+        *(validation_split, subset, follow_links, format, verbose),
+    )
     check_request(request, "image")
     if color_mode not in _COLOR_MODES:
         raise ValueError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pathlib
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.keras.settings import standardize_data_format, standardize_dtype
+from fastgrad.kernels.codegen.user_lines import warn
 from fastgrad.storage.damaged_file import open_regular, parser_errors_as_one
 
 _PILLOW_MODES = {
@@ -199,7 +199,7 @@ def save_img(
     name = _pillow_format(path, file_format)
     img = array_to_img(x, data_format, scale)
     if img.mode == "RGBA" and file_format == "jpeg":
-        warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn("The JPEG format does not support RGBA images, converting to RGB.")
         img = img.convert("RGB")
     img.save(path, format=name, **kwargs)
 

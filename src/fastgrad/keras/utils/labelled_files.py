@@ -28,11 +28,6 @@ class FilesRequest(NamedTuple):
     format: str
     verbose: bool
 
-    @classmethod
-    def of(cls, function_locals: dict[str, Any]) -> FilesRequest:
-        """Returns the arguments of a public function, which has them among its local variables ``function_locals``."""
-        return cls(**{name: function_locals[name] for name in cls._fields})
-
 
 def check_request(request: FilesRequest, file_kind: str) -> None:
     """Raises ValueError for arguments that are never valid; ``file_kind`` is the kind of the files."""

@@ -41,7 +41,10 @@ def text_dataset_from_directory(
     Raises:
         ValueError: the arguments do not match each other or the directory; there are no files.
     """
-    request = FilesRequest.of(locals())
+    request = FilesRequest(
+        *(directory, labels, label_mode, class_names, batch_size, shuffle, seed),
+        *(validation_split, subset, follow_links, format, verbose),
+    )
     check_request(request, "text")
 
     def load(path: str) -> np.ndarray:

@@ -37,7 +37,7 @@ def padded_stride(columns):
 
 @scalar_function
 def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, scratch):
-    """Multiplies matrices by `multiply_rows`, for any number of columns up to 256 (`WIDEST` in `ops/attention.py`).
+    """Multiplies matrices by `multiply_rows`, for any number of columns up to 256 (`MAX_HEAD_WIDTH` in `ops/attention.py`).
 
     Rows of b that are not contiguous are copied to `scratch`. With strides that are powers of two, they would evict
     each other from the first cache, from which every few rows of a read them again.

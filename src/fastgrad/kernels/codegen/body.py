@@ -50,11 +50,11 @@ class Special:
 
     def __call__(self, *args: Any) -> Any:
         """Evaluates the name in plain Python; see `interpreted`."""
-        from fastgrad.kernels.codegen.interpreted import MEANINGS
+        from fastgrad.kernels.codegen.interpreted import INTERPRETED_FUNCTIONS
 
-        if self not in MEANINGS:
+        if self not in INTERPRETED_FUNCTIONS:
             raise TypeError(f"{self.name} is for the bodies of kernels")
-        return MEANINGS[self](*args)
+        return INTERPRETED_FUNCTIONS[self](*args)
 
 
 local_array = Special("local_array", takes_type=True)
@@ -127,8 +127,8 @@ call_pair = Special("call_pair")
 
 multiply_rows = Special("multiply_rows")
 """`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c
-+= a b. The matrices begin at the elements `_at`. Their strides are `_row` between rows and `_k` between the `depth` >=
-1 terms. Rows of b and c are contiguous and have at most `panel_columns(T)` `columns`. Each sum is one chain of fused
++= a b. The matrices begin at the elements `a_at`, `b_at` and `c_at`. Their strides are `a_row` (and so on) between rows and `a_k` between the
+`depth` >= 1 terms. Rows of b and c are contiguous and have at most `panel_columns(T)` `columns`. Each sum is one chain of fused
 multiply-adds in the order of the terms, from 0. If `fast_masked_loads()` is 0, whole vectors of b are read."""
 
 multiply_windows = Special("multiply_windows")
@@ -162,7 +162,7 @@ of terms are adjacent: it writes `depth` rows of pairs, of int32."""
 
 transpose_rows = Special("transpose_rows")
 """`transpose_rows(x, x_at, x_row, y, y_at, y_row, rows, columns)`: y = the transpose of x. The matrices begin at the
-elements `_at`; their rows are contiguous, with strides `_row`. `rows` and `columns` are those of y. Elements have four
+elements `x_at` and `y_at`; their rows are contiguous, with strides `x_row` and `y_row`. `rows` and `columns` are those of y. Elements have four
 or eight bytes."""
 
 vector_lanes = Special("vector_lanes", takes_type=True)

@@ -20,8 +20,6 @@ A quarter of the file is documentation; the rest is one class, its arguments and
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 import time
 import types
 import weakref
@@ -36,6 +34,7 @@ from fastgrad.kernels.codegen.gc_pause import without_collections
 from fastgrad.kernels.codegen.jit_switch import check_jit_is_enabled, jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 from fastgrad.kernels.codegen.native import load_function
+from fastgrad.kernels.codegen.progress import COMPILATION_PROGRESS
 from fastgrad.kernels.codegen.signature import (
     ARRAY_KINDS,
     LIST_KINDS,
@@ -47,46 +46,18 @@ from fastgrad.kernels.codegen.signature import (
 )
 from fastgrad.kernels.codegen.uninterrupted import run_uninterrupted
 
-__all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
+__all__ = ["Kernel", "kernel", "scalar_function"]
 
 
-class _CompilationState:
-    """The lock for first uses of kernels, and the numbers for the message about compilation."""
-
-    def __init__(self) -> None:
-        self.lock = new_rlock_held_at_fork()
-        self.count = 0
-        self.seconds = 0.0
-        self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
-
-    def record_compilation(self, seconds: float) -> None:
-        """Records a compilation's time; prints one line on a terminal when all have taken over a second."""
-        self.count += 1
-        self.seconds += seconds
-        if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
-            self.announce = False
-            folder = cache.cache_folder() or "memory"
-            print(
-                f"fastgrad: compiling kernels for this machine ({self.count} so far); this happens once, they are "
-                f"kept in {folder}",
-                file=sys.stderr,
-            )
-
-
-_compilation = _CompilationState()
+_kernels_lock = new_rlock_held_at_fork()  # for first uses of kernels
 _compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child process would inherit held
-
-
-def set_compile_messages(enabled: bool) -> None:
-    """Turns the message on a terminal, one line, that kernels are being compiled, on or off."""
-    _compilation.announce = bool(enabled)
 
 
 InPlaceOperands = Mapping[str, tuple[str, ...]]
 """The operands whose memory each result of a kernel may use, by the names of the parameters."""
 
 NOT_IN_PLACE: InPlaceOperands = {}
-NO_NAMES: Mapping[str, str] = {}
+NO_ALIASES: Mapping[str, str] = {}
 
 
 def kernel(
@@ -95,7 +66,7 @@ def kernel(
     release_gil: bool = False,
     noalias: bool = False,
     in_place: InPlaceOperands = NOT_IN_PLACE,
-    aliases: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_ALIASES,
     **variables: tuple[str, ...],
 ) -> Any:
     """Returns a decorator that makes a Python function over pointers and scalars a kernel.
@@ -137,7 +108,7 @@ class Kernel(dict):
         release_gil: bool,
         noalias: bool,
         in_place: InPlaceOperands = NOT_IN_PLACE,
-        aliases: Mapping[str, str] = NO_NAMES,
+        aliases: Mapping[str, str] = NO_ALIASES,
     ) -> None:
         super().__init__()
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -163,7 +134,7 @@ class Kernel(dict):
             if dtype not in allowed:
                 choice = ", ".join(d.name for d in allowed)
                 raise TypeError(f"kernel {self.__name__}: {name} is {dtype.name}; it may be {choice}")
-        with _compilation.lock:
+        with _kernels_lock:
             native = dict.get(self, dtypes)
             if native is None:
                 native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
@@ -243,10 +214,15 @@ class DeferredFunction:
     def __repr__(self) -> str:
         return f"<kernel {full_name(self)}>"
 
+    @property
+    def is_loaded(self) -> bool:
+        """True if the native function is in memory."""
+        return self._native is not None
+
     def native_function(self) -> Any:
         """The kernel's native function, which is loaded or compiled first if it has not been used."""
         if self._native is None:
-            with _compilation.lock:
+            with _kernels_lock:
                 if self._native is None:
                     self._native = _native_function(self.__self__)
         return self._native
@@ -266,20 +242,32 @@ def _native_function(function_self: _NativeFunctionSelf) -> Callable:
 
 
 def _object_code(source: KernelSource) -> tuple[str, cache.Entry]:
+    content = _content_of(source)
+    symbol = f"fastgrad_{source.function.__name__}_{digest(content.encode())[:24]}"
+    entry = store.load(content)
+    if entry is None:
+        entry = run_uninterrupted(_compile_and_store, source, content, symbol)
+    return symbol, entry
+
+
+def _content_of(source: KernelSource) -> str:
+    """Returns the text that a kernel's code depends on."""
     function, signature, variables, release_gil, noalias, in_place = source
     numbers = tuple([None if dtype is None else dtype.num for dtype in source.dtypes])
-    content = "\n".join(
+    return "\n".join(
         (
             f"kernel {function.__name__}({signature.text})",
             f"types {variables} {numbers} release_gil={release_gil} noalias={noalias} in_place={in_place}",
             f"body {fingerprint(function)}",
         )
     )
-    symbol = f"fastgrad_{function.__name__}_{digest(content.encode())[:24]}"
-    entry = store.load(content)
-    if entry is None:
-        entry = run_uninterrupted(_compile_and_store, source, content, symbol)
-    return symbol, entry
+
+
+def is_compiled(native: Any) -> bool:
+    """True if the code of a native function of a `Kernel` is in memory or in a cache."""
+    if type(native) is not DeferredFunction or native.is_loaded:
+        return True
+    return store.load(_content_of(native.__self__.source)) is not None
 
 
 class _NativeFunctionSelf:
@@ -333,7 +321,7 @@ class _NativeFunctionSelf:
         """Returns the code of the native function as LLVM IR, or as assembly."""
         check_jit_is_enabled(self.name)
         compiler = run_uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
-        with _compilation.lock:
+        with _kernels_lock:
             module = compiler.optimised_module(self.source, self.name)
             return compiler.assembly(module) if as_assembly else str(module)
 
@@ -436,7 +424,7 @@ def in_place_variant(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
     if source is None or not source.noalias or not in_place:
         return native
     variants = native.__self__.variants
-    with _compilation.lock:
+    with _kernels_lock:
         variant = variants.get(in_place)
         if variant is None:
             variant = variants[in_place] = DeferredFunction(source._replace(in_place=in_place))
@@ -475,5 +463,5 @@ def _compile(source: KernelSource, symbol: str) -> cache.Entry:
         from fastgrad.kernels.codegen.compile import compile_kernel
 
         code, symbols = compile_kernel(source, symbol)
-    _compilation.record_compilation(time.perf_counter() - start)
+    COMPILATION_PROGRESS.record(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))

@@ -253,16 +253,16 @@ def _entry_files(leftovers: bool = False) -> list[tuple[str, int]]:
     folder = cache_folder()
     if folder is None or not os.path.isdir(folder):
         return []
-    found = []
+    paths_and_sizes = []
     with os.scandir(folder) as files:
         for file in files:
-            wanted = file.name.endswith(ENTRY_FILE_SUFFIX) or (leftovers and file.name.startswith(TEMPORARY_PREFIX))
+            is_entry = file.name.endswith(ENTRY_FILE_SUFFIX) or (leftovers and file.name.startswith(TEMPORARY_PREFIX))
             try:
-                if wanted and file.is_file(follow_symlinks=False):
-                    found.append((file.path, file.stat(follow_symlinks=False).st_size))
+                if is_entry and file.is_file(follow_symlinks=False):
+                    paths_and_sizes.append((file.path, file.stat(follow_symlinks=False).st_size))
             except FileNotFoundError:
                 continue  # another process removed it
-    return found
+    return paths_and_sizes
 
 
 def _entry_path(folder: str, key: str) -> str:

@@ -83,18 +83,18 @@ def emit_tile_check(context: Any, builder: Any, special: Special, kinds: Any, ar
     machine = host_isa()
     size = kinds[0].dtype.bitwidth // 8
     numbers = (size, machine.vector_bytes // size, int(machine.masks))
-    given = [
+    operands = [
         value if isinstance(kind, CheckedPointer) else context.cast(builder, value, kind, types.int64)
         for value, kind in zip(args, kinds, strict=True)
     ]
-    taken = [kind if isinstance(kind, CheckedPointer) else types.int64 for kind in kinds]
+    operand_types = [kind if isinstance(kind, CheckedPointer) else types.int64 for kind in kinds]
     outcome = (
         frontend(cpu_machine)
         .scalar_function(CHECKS[special], {})
-        .compiled_function((*taken, *[types.int64] * len(numbers)))
+        .compiled_function((*operand_types, *[types.int64] * len(numbers)))
     )
     context.active_code_library.add_linking_library(outcome.library)
-    context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_I64, numbers)])
+    context.call_internal(builder, outcome.fndesc, outcome.signature, [*operands, *map(_I64, numbers)])
 
 
 def _are_access_types(pointer_type: Any, index_type: Any) -> bool:

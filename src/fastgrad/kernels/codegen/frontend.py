@@ -121,7 +121,7 @@ class Frontend:
             if name in function.__globals__:
                 scope[name] = self._compilable_global(function.__globals__[name], variables)
         for name, element in variables.items():
-            scope[name] = self.type_of(element)
+            scope[name] = self.numba_type(element)
         copied = FunctionType(function.__code__, scope, symbol or function.__name__, None, function.__closure__)
         copied.__qualname__ = symbol or function.__qualname__
         copied.__module__ = function.__module__
@@ -130,7 +130,7 @@ class Frontend:
     def _compilable_global(self, value: Any, variables: Mapping[str, TypeName]) -> Any:
         """Returns the value of a body's global for Numba's compilation."""
         if isinstance(value, type) and issubclass(value, np.generic):
-            return self.type_of(np.dtype(value).name)
+            return self.numba_type(np.dtype(value).name)
         if isinstance(value, DtypeConstant):
             return value.values[variables["T"]]
         given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
@@ -145,10 +145,10 @@ class Frontend:
             self._functions[function, used] = ScalarFunction(self, function, dict(used))
         return self._functions[function, used]
 
-    def type_of(self, kind: TypeName) -> Any:
+    def numba_type(self, kind: TypeName) -> Any:
         """Returns the Numba type of a type's name."""
         if kind[0] == "*":
-            return self.machine.pointer(self.type_of(kind[1:]))
+            return self.machine.pointer(self.numba_type(kind[1:]))
         return types.uint8 if kind == "bool" else getattr(types, kind)
 
 
@@ -306,17 +306,17 @@ def bytecode_size(function: Any) -> int:
 @functools.cache
 def _transitive_callees(function: Any) -> frozenset[FunctionType]:
     """Returns a scalar function, and all functions that it calls."""
-    seen: set[FunctionType] = set()
+    callees: set[FunctionType] = set()
     waiting = [function]
     while waiting:
         next_function = waiting.pop()
         if isinstance(next_function, ByDtype):
             waiting.extend(next_function.functions_by_dtype.values())
-        elif is_scalar_function(next_function) and next_function not in seen:
-            seen.add(next_function)
+        elif is_scalar_function(next_function) and next_function not in callees:
+            callees.add(next_function)
             scope = next_function.__globals__
             waiting.extend([scope[name] for name in next_function.__code__.co_names if name in scope])
-    return frozenset(seen)
+    return frozenset(callees)
 
 
 @functools.cache
@@ -350,8 +350,10 @@ def lower_body(
         CompileError: Numba refuses the body.
     """
     numba = frontend(machine)
-    kinds = tuple([numba.type_of(kind) for kind in arguments])
-    outcome = numba.compile(numba.with_compilable_globals(function, variables), kinds, numba.type_of(result))
+    argument_types = tuple([numba.numba_type(kind) for kind in arguments])
+    outcome = numba.compile(
+        numba.with_compilable_globals(function, variables), argument_types, numba.numba_type(result)
+    )
     return Body(_entry_ir(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
 
 

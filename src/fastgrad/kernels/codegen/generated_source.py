@@ -8,6 +8,11 @@ from types import FunctionType
 from typing import Any
 
 
+def name_in_source(name: str) -> str:
+    """Returns the name of a function as an identifier: a ``lambda`` has none."""
+    return name if name.isidentifier() else "unnamed"
+
+
 def function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> FunctionType:
     """Returns the function ``name`` that a source text defines.
 

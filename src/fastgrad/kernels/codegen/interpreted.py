@@ -1,4 +1,4 @@
-"""The names of `body` in plain Python: the table `MEANINGS`.
+"""The names of `body` in plain Python: the table `INTERPRETED_FUNCTIONS`.
 
 With them, Python can call a scalar function, and a kernel can run as plain Python; see `interpreted_kernel`. Numbers
 are those of `interpreted_numbers`, pointers those of `interpreted_pointers`. Results have the bits of compiled kernels.
@@ -175,8 +175,8 @@ STEP_TABLE = StepTable()
 
 def call_c_function(address: Any, *numbers: Any) -> Any:
     """Calls a C function of float64 numbers and a last int; returns its result."""
-    kinds = [ctypes.c_double] * len(numbers)
-    function = ctypes.CFUNCTYPE(ctypes.c_double, *kinds, ctypes.c_int)(int(address))
+    parameter_types = [ctypes.c_double] * len(numbers)
+    function = ctypes.CFUNCTYPE(ctypes.c_double, *parameter_types, ctypes.c_int)(int(address))
     return np.float64(function(*map(float, numbers), 0))
 
 
@@ -189,9 +189,9 @@ def call_integers(address: Any, *numbers: Any) -> Any:
 def call_pair(address: Any, x: Any, pair: Any) -> Any:
     """Calls a C function that writes two numbers; returns the first."""
     place = ctypes.POINTER(ctypes.c_double)
-    found = ctypes.c_double(), ctypes.c_double()
-    ctypes.CFUNCTYPE(None, ctypes.c_double, place, place)(int(address))(float(x), *found)
-    pair[0], pair[1] = np.float64(found[0].value), np.float64(found[1].value)
+    results = ctypes.c_double(), ctypes.c_double()
+    ctypes.CFUNCTYPE(None, ctypes.c_double, place, place)(int(address))(float(x), *results)
+    pair[0], pair[1] = np.float64(results[0].value), np.float64(results[1].value)
     return pair[0]
 
 
@@ -301,14 +301,14 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
             y[y_at + row * y_row + column] = x[x_at + column * x_row + row]
 
 
-_NAMED_AS_IN_BODY: tuple[Callable[..., Any], ...] = (
+_FUNCTIONS_WITH_NAMES_OF_BODY: tuple[Callable[..., Any], ...] = (
     address_of, atomic_add, atomic_min, call_c_function, call_integers, call_pair, cycle_counter, fast_masked_loads, float_bits,
     from_bits, fused_multiply_add, local_array, multiply_windows, pack_pairs, pack_panel, panel_array, panel_columns,
     pointer, prefetch, scale_by_power_of_two, transpose_rows, vector_lanes,
 )  # fmt: skip
 
-MEANINGS: dict[body.Special, Callable[..., Any]] = {
-    **{getattr(body, function.__name__): function for function in _NAMED_AS_IN_BODY},
+INTERPRETED_FUNCTIONS: dict[body.Special, Callable[..., Any]] = {
+    **{getattr(body, function.__name__): function for function in _FUNCTIONS_WITH_NAMES_OF_BODY},
     **{call: _library_function(call) for call in vars(body).values() if isinstance(call, body.LibraryCall)},
     body.atomic_load: operator.getitem,
     body.atomic_store: operator.setitem,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special
-from fastgrad.kernels.codegen.interpreted import MEANINGS, STEP_TABLE
+from fastgrad.kernels.codegen.interpreted import INTERPRETED_FUNCTIONS, STEP_TABLE
 from fastgrad.kernels.codegen.interpreted_numbers import (
     MATH,
     NUMBER_TYPES,
@@ -163,7 +163,7 @@ def _interpretable_copy(function: Any, types_of_names: Mapping[str, NumberType],
 def _interpretable_global(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
     """Returns what replaces a global of a kernel's body when the body runs as plain Python."""
     if isinstance(value, Special):
-        return MEANINGS.get(value, value)
+        return INTERPRETED_FUNCTIONS.get(value, value)
     if isinstance(value, DtypeConstant):
         return typed_literal(value.values[types_of_names["T"].name])
     if isinstance(value, ByDtype):

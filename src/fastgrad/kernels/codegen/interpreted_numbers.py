@@ -20,7 +20,6 @@ import numpy as np
 _INTEGER_WIDTHS_IN_BITS = {f"{sign}int{width}": width for sign in ("", "u") for width in (8, 16, 32, 64)}
 _INTEGERS_EXACT_IN_FLOAT32 = frozenset(["int8", "uint8", "int16"])
 _FLOAT_CLASSES = (np.float32, np.float64, float)
-_MASK_OF_64_BITS = (1 << 64) - 1
 
 
 def wrapped_integer(value: int, kind: str) -> int:
@@ -226,9 +225,9 @@ def c_function(name: str, is_float32: bool, arguments: int) -> Callable[..., Any
     Raises:
         AttributeError: the library has no function of this name.
     """
-    found = getattr(ctypes.CDLL(None), name + ("f" if is_float32 else ""))
+    c_symbol = getattr(ctypes.CDLL(None), name + ("f" if is_float32 else ""))
     kind = ctypes.c_float if is_float32 else ctypes.c_double
-    function = ctypes.CFUNCTYPE(kind, *[kind] * arguments)(ctypes.cast(found, ctypes.c_void_p).value or 0)
+    function = ctypes.CFUNCTYPE(kind, *[kind] * arguments)(ctypes.cast(c_symbol, ctypes.c_void_p).value or 0)
     scalar = np.float32 if is_float32 else np.float64
     return lambda *numbers: scalar(function(*numbers))
 

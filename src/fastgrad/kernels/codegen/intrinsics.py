@@ -43,15 +43,17 @@ def define_intrinsic(special: body.Special, definition: Callable[..., Any], lite
         literal: whether it needs the literal integers among the arguments.
     """
 
-    def typed(_: Any, *kinds: Any) -> Any:
-        given = definition(*(kinds if literal else [types.unliteral(kind) for kind in kinds]))
-        if given is None:
-            raise CompileError(f"{special.name}({', '.join(map(str, kinds))}): it takes other types")
-        names = ["typing", *[f"a{i}" for i in range(len(kinds))]]
+    def typed(_: Any, *argument_types: Any) -> Any:
+        typing_and_lowering = definition(
+            *(argument_types if literal else [types.unliteral(kind) for kind in argument_types])
+        )
+        if typing_and_lowering is None:
+            raise CompileError(f"{special.name}({', '.join(map(str, argument_types))}): it takes other types")
+        names = ["typing", *[f"a{i}" for i in range(len(argument_types))]]
         typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Numba would pack `*kinds` into a tuple
             [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
         )
-        return given
+        return typing_and_lowering
 
     typed.__name__ = typed.__qualname__ = special.name
     return intrinsic(prefer_literal=literal)(typed)
@@ -88,11 +90,11 @@ def _bitcast_definition(special: body.Special) -> Callable[..., Any]:
 
 
 def _arithmetic_definition(special: body.Special) -> Callable[..., Any]:
-    def definition(*kinds: Any) -> Any:
+    def definition(*argument_types: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return LOWERINGS[special](builder, args)
 
-        return (kinds[0](*kinds), lower) if isinstance(kinds[0], types.Float) else None
+        return (argument_types[0](*argument_types), lower) if isinstance(argument_types[0], types.Float) else None
 
     return definition
 
@@ -172,22 +174,28 @@ def _prefetch_definition(kind: Any, index: Any) -> Any:
 
 
 def _atomic_definition(special: body.Special) -> Callable[..., Any]:
-    def definition(*kinds: Any) -> Any:
+    def definition(*argument_types: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            if kinds:
-                check_access(context, builder, kinds[0], args[0], context.cast(builder, args[1], kinds[1], types.int64))
-            given = [
+            if argument_types:
+                check_access(
+                    context,
+                    builder,
+                    argument_types[0],
+                    args[0],
+                    context.cast(builder, args[1], argument_types[1], types.int64),
+                )
+            operands = [
                 pointer_address(context, builder, kind, value)
                 if is_pointer(kind)
                 else context.cast(builder, value, kind, types.int64)
-                for value, kind in zip(args, kinds, strict=True)
+                for value, kind in zip(args, argument_types, strict=True)
             ]
             if special in WORD_LOWERINGS:
-                return WORD_LOWERINGS[special](builder, given)
-            VOID_LOWERINGS[special](builder, given)
+                return WORD_LOWERINGS[special](builder, operands)
+            VOID_LOWERINGS[special](builder, operands)
             return context.get_dummy_value()
 
-        return (types.int64 if special in WORD_LOWERINGS else types.none)(*kinds), lower
+        return (types.int64 if special in WORD_LOWERINGS else types.none)(*argument_types), lower
 
     return definition
 
@@ -274,24 +282,24 @@ def _cycle_counter_definition() -> Any:
 def _tile_function_definition(special: body.Special) -> Callable[..., Any]:
     of_pairs = special in (body.multiply_pairs, body.pack_pairs)
 
-    def definition(*kinds: Any) -> Any:
+    def definition(*argument_types: Any) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if checks_bounds():
                 from fastgrad.kernels.codegen.checked_pointers import emit_tile_check
 
-                emit_tile_check(context, builder, special, kinds, args)
-            given = [
+                emit_tile_check(context, builder, special, argument_types, args)
+            operands = [
                 pointer_address(context, builder, kind, value) if is_pointer(kind) else value
-                for value, kind in zip(args, kinds, strict=True)
+                for value, kind in zip(args, argument_types, strict=True)
             ]
             if of_pairs:
                 tiles: WindowTiles | PairTiles = PairTiles(builder.module, host_isa())
             else:
-                tiles = WindowTiles(builder.module, context.get_value_type(kinds[0].dtype), host_isa())
-            getattr(tiles, special.name)(builder, given)
+                tiles = WindowTiles(builder.module, context.get_value_type(argument_types[0].dtype), host_isa())
+            getattr(tiles, special.name)(builder, operands)
             return context.get_dummy_value()
 
-        return types.none(*kinds), lower
+        return types.none(*argument_types), lower
 
     return definition
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
+
+from fastgrad.kernels.codegen.user_lines import warn
 
 DISABLE_JIT_VARIABLE = "NUMBA_DISABLE_JIT"
 
@@ -18,10 +19,9 @@ def jit_is_disabled() -> bool:
     try:
         return int(value) != 0
     except ValueError:
-        warnings.warn(
+        warn(
             f"{DISABLE_JIT_VARIABLE} is {value!r}, which is no whole number; kernels are compiled",
             RuntimeWarning,
-            stacklevel=2,
         )
         return False
 

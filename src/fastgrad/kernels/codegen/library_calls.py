@@ -29,7 +29,7 @@ def definitions_ir(symbols: Iterable[str]) -> str:
         function, element = symbol[len(LIBRARY_CALL_PREFIX) :].split("_")
         suffix, widths = _SUFFIX_AND_LANE_COUNTS_BY_TYPE[element]
         names = ["x", "z"] if function in _FUNCTIONS_OF_TWO_NUMBERS else ["x"]
-        taken = ", ".join(f"{element} %{name}" for name in names)
+        parameters = ", ".join(f"{element} %{name}" for name in names)
         loads = "".join(
             f"  %{name}_at = getelementptr {element}, ptr %{name}_s, i32 %i\n"
             f"  %{name} = load {element}, ptr %{name}_at\n"
@@ -39,8 +39,8 @@ def definitions_ir(symbols: Iterable[str]) -> str:
         parts.append(
             f"""declare {element} @{function}{suffix}({", ".join([element] * len(names))}) nobuiltin {_PURE_ATTRIBUTES}
 
-define {element} @{symbol}({taken}) noinline cold {_PURE_ATTRIBUTES} "vector-function-abi-variant"="{variants}" {{
-  %y = call {element} @{function}{suffix}({taken})
+define {element} @{symbol}({parameters}) noinline cold {_PURE_ATTRIBUTES} "vector-function-abi-variant"="{variants}" {{
+  %y = call {element} @{function}{suffix}({parameters})
   ret {element} %y
 }}
 
@@ -52,7 +52,7 @@ lane:
   %odd = trunc i32 %rest to i1
   br i1 %odd, label %call, label %after
 call:
-{loads}  %y = call {element} @{function}{suffix}({taken})
+{loads}  %y = call {element} @{function}{suffix}({parameters})
   store {element} %y, ptr %x_at
   br label %after
 after:
@@ -76,8 +76,8 @@ def _masked_variant_ir(symbol: str, element: str, names: list[str], lanes: int) 
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
     slots = "".join(f"  %{name}_s = alloca {vector}\n" for name in names)
     stores = "".join(f"  store {vector} %{name}, ptr %{name}_s\n" for name in names)
-    taken = ", ".join(f"{vector} %{name}" for name in names)
-    return f"""define {vector} @{symbol}_{lanes}({taken}, {mask} %m) {_TEST_ATTRIBUTES} {{
+    parameters = ", ".join(f"{vector} %{name}" for name in names)
+    return f"""define {vector} @{symbol}_{lanes}({parameters}, {mask} %m) {_TEST_ATTRIBUTES} {{
 {slots}  %bits = bitcast {mask} %m to i{lanes}
   %any = icmp ne i{lanes} %bits, 0
   br i1 %any, label %some, label %none, !prof !0

@@ -93,14 +93,14 @@ def undefined_symbols(code: bytes) -> list[str] | None:
     (table_at,) = struct.unpack_from(order + "Q", code, 40)
     size, count = struct.unpack_from(order + "HH", code, 58)
     headers = [struct.unpack_from(order + "IIQQQQII", code, table_at + i * size) for i in range(count)]
-    found = []
+    symbols = []
     for _, kind, _, _, offset, length, link, _ in headers:
         if kind == _SYMBOL_TABLE:
             names_at = headers[link][4]
             for name, _, _, section, _, _ in struct.iter_unpack(order + "IBBHQQ", code[offset : offset + length]):
                 if section == 0 and name != 0:
-                    found.append(code[names_at + name : code.index(b"\0", names_at + name)].decode())
-    return found
+                    symbols.append(code[names_at + name : code.index(b"\0", names_at + name)].decode())
+    return symbols
 
 
 def load_function(code: bytes, symbol: str, undefined_names: Iterable[str], name: str, fallback: Any) -> Callable:

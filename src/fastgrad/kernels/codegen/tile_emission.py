@@ -41,8 +41,8 @@ class Tiles:
 
     def _splat(self, builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
         kind = ir.VectorType(scalar.type, self.lanes)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, I32(0))
-        return self._shuffled(builder, one, one, [0] * self.lanes)
+        first_lane = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, I32(0))
+        return self._shuffled(builder, first_lane, first_lane, [0] * self.lanes)
 
     def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
         """Returns a vector of elements of two vectors; `order` numbers the elements of `a` and then those of `b`."""
@@ -103,8 +103,8 @@ class Tiles:
         builder.position_at_end(after)
 
     def _declared_function(self, name: str, function_type: ir.FunctionType) -> ir.Function:
-        found = self.module.globals.get(name)
-        return ir.Function(self.module, function_type, name) if found is None else found
+        function = self.module.globals.get(name)
+        return ir.Function(self.module, function_type, name) if function is None else function
 
     def _function_and_is_new(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
         """Returns a function of the module, and whether it is new and has no body yet."""
@@ -146,12 +146,12 @@ class Tiles:
                 for here, stride in ((a_here, a_row), (c_here, c_row))
             )
 
-            def read(a_at: ir.Value, b_at: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
+            def load_element(a_at: ir.Value, b_at: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
                 panel = self._load_vectors(builder, b_at, masks)
                 following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
                 return following, lambda r: [self._load_splat(builder, a_rows[r], a_at)] * width, panel
 
-            sums = self._emit_sums_of_tile(builder, (height, width), depth, [I64(0), b], read)
+            sums = self._emit_sums_of_tile(builder, (height, width), depth, [I64(0), b], load_element)
             self._store_tile(builder, sums, c_rows[:height], accumulate, mask)
             return [a_rows[height], c_rows[height]]
 
@@ -185,10 +185,10 @@ class Tiles:
             test, body, after = (builder.append_basic_block(n) for n in ("test", "tile", "after"))
             builder.branch(test)
             builder.position_at_end(test)
-            left, *here = [builder.load(slot) for slot in state]
+            left, *pointers = [builder.load(slot) for slot in state]
             builder.cbranch(builder.icmp_signed(">=", left, I64(height)), body, after)
             builder.position_at_end(body)
-            following = emit_tile(height, *here)
+            following = emit_tile(height, *pointers)
             for slot, value in zip(state, [builder.sub(left, I64(height)), *following], strict=True):
                 builder.store(value, slot)
             builder.branch(after if most_left is not None and most_left < 2 * height else test)
@@ -399,7 +399,7 @@ class Tiles:
         zipped = [list(chain.from_iterable(zip(one, other, strict=True)))] * 2
         zipped = [[i for i in order if i % size // (size // 2) == side] for side, order in enumerate(zipped)]
 
-        def both(a: ir.Value, b: ir.Value, orders: list[list[int]]) -> list[ir.Value]:
+        def shuffled_pair(a: ir.Value, b: ir.Value, orders: list[list[int]]) -> list[ir.Value]:
             return [self._shuffled(builder, a, b, order) for order in orders]
 
         chunks = []  # for each row number within a chunk: vector c has chunk c of all rows with that number
@@ -407,17 +407,17 @@ class Tiles:
             vectors = rows[r::size]
             if len(vectors) == 4:
                 first, second, third, fourth = vectors
-                (a, b), (c, d) = both(first, second, halves), both(third, fourth, halves)
-                vectors = [*both(a, c, alternate), *both(b, d, alternate)]
+                (a, b), (c, d) = shuffled_pair(first, second, halves), shuffled_pair(third, fourth, halves)
+                vectors = [*shuffled_pair(a, c, alternate), *shuffled_pair(b, d, alternate)]
             elif len(vectors) == 2:
                 first, second = vectors
-                vectors = both(first, second, halves)
+                vectors = shuffled_pair(first, second, halves)
             chunks.append(vectors)
         columns = []
         for vectors in map(list, zip(*chunks, strict=True)):
             for _ in range(size.bit_length() - 1):
                 pairs = zip(vectors[: size // 2], vectors[size // 2 :], strict=True)
-                vectors = list(chain.from_iterable([both(a, b, zipped) for a, b in pairs]))
+                vectors = list(chain.from_iterable([shuffled_pair(a, b, zipped) for a, b in pairs]))
             columns += vectors
         return columns
 

@@ -17,13 +17,13 @@ def run_uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
     results: list[Any] = []
     errors: list[BaseException] = []
 
-    def run() -> None:
+    def run_and_keep_result() -> None:
         try:
             results.append(function(*arguments))
         except BaseException as error:  # noqa: BLE001 - raised below
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="fastgrad-compile")
+    thread = threading.Thread(target=run_and_keep_result, name="fastgrad-compile")
     try:
         thread.start()
     except RuntimeError:  # the interpreter ends

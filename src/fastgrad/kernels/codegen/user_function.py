@@ -10,6 +10,9 @@ import numpy as np
 
 from fastgrad.kernels.codegen.body import is_scalar_function, scalar_function
 
+_MODULES = frozenset(["math", "numpy", "cmath"])
+"""The modules that kernels may use. The numbers in a user's module are no part of a kernel's key in the disk cache."""
+
 
 def kernel_function(function: Any, owner: str) -> types.FunctionType:
     """Returns a copy of a scalar function and of the functions it calls, with the present values of their globals.
@@ -20,7 +23,7 @@ def kernel_function(function: Any, owner: str) -> types.FunctionType:
 
     Raises:
         TypeError: it is no function, or it uses an object that a kernel can't use: default values, variables of an
-        enclosing function, or globals other than numbers, modules and scalar functions.
+        enclosing function, or globals other than numbers, `math`, `numpy` and scalar functions.
     """
     return _kernel_copy(function, owner, {})
 
@@ -36,21 +39,21 @@ def python_function(function: Any) -> types.FunctionType | None:
 
 
 def _kernel_copy(function: Any, owner: str, known: dict[types.CodeType, types.FunctionType]) -> types.FunctionType:
-    given = python_function(function)
-    if given is None:
+    python_code = python_function(function)
+    if python_code is None:
         raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
-    if is_scalar_function(given) and str(given.__module__).startswith("fastgrad."):
-        return given  # also a user's function after its first copy, which shares its code
-    code = given.__code__
+    if is_scalar_function(python_code) and str(python_code.__module__).startswith("fastgrad."):
+        return python_code  # also a user's function after its first copy, which shares its code
+    code = python_code.__code__
     if code in known:
         return known[code]
-    _check_parameters(given, owner)
+    _check_parameters(python_code, owner)
     names: dict[str, Any] = {}
-    copy = known[code] = types.FunctionType(code, names, given.__name__)
-    copy.__doc__, copy.__module__ = given.__doc__, given.__module__
+    copy = known[code] = types.FunctionType(code, names, python_code.__name__)
+    copy.__doc__, copy.__module__ = python_code.__doc__, python_code.__module__
     for name in code.co_names:
-        if name in given.__globals__:
-            names[name] = _checked_global(given.__globals__[name], name, owner, known)
+        if name in python_code.__globals__:
+            names[name] = _checked_global(python_code.__globals__[name], name, owner, known)
     scalar_function(copy)
     return copy
 
@@ -70,13 +73,13 @@ def _check_parameters(function: types.FunctionType, owner: str) -> None:
 
 
 def _checked_global(value: Any, name: str, owner: str, known: dict[types.CodeType, types.FunctionType]) -> Any:
-    if isinstance(value, (bool, int, float, types.ModuleType)):
+    if isinstance(value, (bool, int, float)) or (isinstance(value, types.ModuleType) and value.__name__ in _MODULES):
         return value
     if isinstance(value, type) and issubclass(value, np.number):
         return value
     if python_function(value) is not None:
         return _kernel_copy(value, owner, known)
     raise TypeError(
-        f"{owner}: it uses the global {name} = {value!r}. A kernel's functions may use numbers, modules (math.sqrt) and scalar "
+        f"{owner}: it uses the global {name} = {value!r}. A kernel's functions may use numbers, math, numpy and scalar "
         "functions; pass other values as parameters."
     )

@@ -42,7 +42,7 @@ class WindowTiles(Tiles):
         def tile(height: int, here: ir.Value) -> list[ir.Value]:
             a_rows = [builder.gep(a, [self._load_word(builder, here, ROW_WORDS * r)]) for r in range(height)]
 
-            def read(place: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
+            def load_element(place: ir.Value) -> tuple[list[ir.Value], Any, list[ir.Value]]:
                 a_at, b_row = self._load_word(builder, place, 0), builder.gep(b, [self._load_word(builder, place, 1)])
 
                 def row_of_a(r: int) -> list[ir.Value]:
@@ -53,7 +53,7 @@ class WindowTiles(Tiles):
                 following = [builder.gep(place, [I64(TERM_WORDS)])]
                 return following, row_of_a, self._load_vectors(builder, b_row, masks)
 
-            sums = self._emit_sums_of_tile(builder, (height, width), depth, [terms], read)
+            sums = self._emit_sums_of_tile(builder, (height, width), depth, [terms], load_element)
             c_rows = [builder.gep(c, [self._load_word(builder, here, ROW_WORDS * r + 1)]) for r in range(height)]
             self._store_tile(builder, sums, c_rows, accumulate, mask)
             return [builder.gep(here, [I64(ROW_WORDS * height)])]

@@ -79,7 +79,7 @@ def agree_on_program(name: str, types: Sequence[str], lines: Sequence[str]) -> b
     _own_programs.clear()
     _own_programs[moment] = zlib.compress("\n".join([name, repr(list(types)), *lines]).encode(), 1)
     job.compare_program = _difference
-    job.tell(PROGRAM, moment, _own_programs[moment])
+    job.send_to_others(PROGRAM, moment, _own_programs[moment])
     job.wait_for_others(lambda rank: moment in job.programs[rank], AGREEMENT_SECONDS)
     for rank, programs in job.programs.items():
         if moment in programs and (difference := _difference(job, moment, rank, programs[moment])):

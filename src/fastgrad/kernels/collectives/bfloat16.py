@@ -16,7 +16,7 @@ from numpy import float32
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.collectives import transfers
-from fastgrad.kernels.collectives.launches import WAIT_NANOSECONDS, byte_datatype, engine_words, signature_of
+from fastgrad.kernels.collectives.launches import WAIT_NANOSECONDS, engine_words, mpi_byte_handle, signature_of
 from fastgrad.kernels.collectives.world import world
 from fastgrad.kernels.elementwise.half import of_bfloat16, to_bfloat16
 from fastgrad.kernels.math.vector_math import least
@@ -116,7 +116,7 @@ def _start(arrays: Sequence[Spec], send: Any, receive: Any, ticket: Any) -> list
         )
         for rank in range(world().size)
     ]
-    transfer = (transfers.ALL_TO_ALL, 2 * layout.stride, byte_datatype(), 0, signature)
+    transfer = (transfers.ALL_TO_ALL, 2 * layout.stride, mpi_byte_handle(), 0, signature)
     launches.append(Launch(transfers.start_transfer[()], (send, receive, ticket, engine_words(), *transfer)))
     return launches
 
@@ -132,7 +132,7 @@ def _exchange(arrays: Sequence[Spec], receive: Any, ticket: Any, gathered: Any, 
     launches.append(
         Launch(sum_parts[()], (receive, gathered, own, layout.stride, group.size), layout.part, 0.2 * group.size)
     )
-    transfer = (transfers.ALL_GATHER, 2 * layout.stride, byte_datatype(), 0, signature)
+    transfer = (transfers.ALL_GATHER, 2 * layout.stride, mpi_byte_handle(), 0, signature)
     launches += [
         Launch(transfers.write_signature[()], (gathered, 2 * (own + layout.part), signature, engine_words())),
         Launch(transfers.start_transfer[()], (gathered, gathered, last_ticket, engine_words(), *transfer)),

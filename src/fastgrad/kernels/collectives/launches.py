@@ -16,8 +16,8 @@ import numpy as np
 from fastgrad.kernels.collectives import transfers
 from fastgrad.kernels.collectives.agreement import name_signature
 from fastgrad.kernels.collectives.world import datatype_handle, handle_of, world
+from fastgrad.kernels.runtime.copies_and_jumps import copy_bytes
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
-from fastgrad.kernels.runtime.moving import copy_bytes
 
 ALIGNMENT = 64
 """Bytes of the alignment of each array in a bucket."""
@@ -56,7 +56,7 @@ class BucketLayout:
         self.count = self.check_at + 2
 
 
-def bucket_positions(arrays: Sequence[Spec]) -> list[list[int]]:
+def positions_by_bucket(arrays: Sequence[Spec]) -> list[list[int]]:
     """Returns the positions of the arrays in each bucket; the last arrays come first, as their gradients are ready first."""
     sizes = [prod(array.shape) * array.dtype.itemsize for array in arrays]
     full = min(BUCKET_BYTES, max(sum(sizes) // BUCKETS, LEAST_BUCKET_BYTES))
@@ -273,7 +273,7 @@ def all_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Laun
         Launch(transfers.write_signature[()], (whole, group.rank * part + size, signature, engine_words())),
         Launch(
             transfers.start_transfer[()],
-            (whole, whole, ticket, engine_words(), transfers.ALL_GATHER, part, byte_datatype(), 0, signature),
+            (whole, whole, ticket, engine_words(), transfers.ALL_GATHER, part, mpi_byte_handle(), 0, signature),
         ),
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
     ]
@@ -297,7 +297,7 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
         Launch(transfers.write_signature[()], (data, size, signature if world().rank == root else 0, engine_words())),
         Launch(
             transfers.start_transfer[()],
-            (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, byte_datatype(), root, signature),
+            (data, data, ticket, engine_words(), transfers.BROADCAST, size + 8, mpi_byte_handle(), root, signature),
         ),
         Launch(transfers.wait_for_transfer[()], (ticket, engine_words()), unit_cost=WAIT_NANOSECONDS),
         Launch(transfers.verify_signature[()], (data, size, signature, ticket)),
@@ -306,7 +306,7 @@ def broadcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], root: in
     return Launches(launches, ((np.dtype(np.uint8), size + 8), (np.dtype(np.int64), 1)))
 
 
-def byte_datatype() -> int:
+def mpi_byte_handle() -> int:
     """Returns the handle of MPI's datatype of bytes."""
     return handle_of(world().mpi.BYTE)
 

@@ -24,6 +24,8 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any
 
+from fastgrad.kernels.codegen.tracebacks import short_tracebacks
+
 POLL_SECONDS = 0.2
 """Seconds between two looks of the monitor for messages."""
 
@@ -45,7 +47,7 @@ LAUNCHER_SECONDS = 0.25
 NOTICE_SECONDS = 1.0
 """Seconds after which the monitor prints another rank's failure, if the main thread has not raised it."""
 
-HISTORY = 16
+MOST_RECENT_TRANSFERS = 16
 """The number of recent transfers that a rank tells the others."""
 
 MOST_TEXT = 20_000
@@ -104,7 +106,8 @@ class Monitor:
             if os.getpid() != self._process:  # a child made by `fork`
                 previous(kind, value, trace)
                 return
-            self.stop_job(kind, value, trace, previous if previous is not sys.__excepthook__ else None)
+            is_default = getattr(previous, "__wrapped__", previous) is sys.__excepthook__
+            self.stop_job(kind, value, trace, None if is_default else previous)
 
         def on_thread_exception(arguments: Any) -> None:
             if os.getpid() != self._process or arguments.exc_type is SystemExit or self._leaves:
@@ -113,18 +116,18 @@ class Monitor:
             self.stop_job(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
         sys.excepthook, threading.excepthook = on_exception, on_thread_exception
-        atexit.register(self._leave)  # before mpi4py finalises MPI
+        atexit.register(self._say_goodbye_and_wait)  # before mpi4py finalises MPI
 
     # What this rank tells.
 
-    def tell(self, *message: Any) -> None:
+    def send_to_others(self, *message: Any) -> None:
         """Sends a message to all other ranks, without waiting."""
         with self._lock:
             self._sends += [self._messages.isend(message, rank) for rank in self._others]
 
-    def ask_for_transfers(self) -> None:
+    def request_transfers(self) -> None:
         """Tells the other ranks which transfers this rank has started last, and asks for theirs."""
-        self.tell(TRANSFERS, self.started(), self._own_transfers(), True)
+        self.send_to_others(TRANSFERS, self.started(), self._own_transfers(), True)
 
     def agree_on_transfer(self, signature: int, seconds: float) -> None:
         """Tells the other ranks which transfer this rank starts next, and compares it with theirs.
@@ -135,7 +138,7 @@ class Monitor:
         """
         number = self.started() + 1
         self._next = number, signature
-        self.tell(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])}, False)
+        self.send_to_others(TRANSFERS, number - 1, {number: (signature, names_of_signatures[signature])}, False)
         self.wait_for_others(lambda rank: number in self._transfers[rank], seconds)
         for rank in self._others:
             self._compare_transfers(rank)
@@ -151,7 +154,7 @@ class Monitor:
         """Makes collectives raise an error in all ranks."""
         with self._lock:
             if self.failure is None:
-                self.tell(MISMATCH, text)
+                self.send_to_others(MISMATCH, text)
                 self._set_failure(text)
 
     # What the others tell.
@@ -165,7 +168,7 @@ class Monitor:
             status = self._mpi.Status()
             while (message := self._messages.improbe(self._mpi.ANY_SOURCE, 0, status)) is not None:
                 rank = status.Get_source()
-                self._handle(rank, *message.recv())
+                self._handle_message(rank, *message.recv())
         finally:
             self._lock.release()
 
@@ -180,10 +183,10 @@ class Monitor:
                 return False
             time.sleep(0.001)
 
-    def explain(self) -> str:
+    def failure_text(self) -> str:
         """Returns the text of the error of a collective that failed in this rank; asks the other ranks for it."""
         if self.failure is None:
-            self.ask_for_transfers()
+            self.request_transfers()
             self.wait_until(lambda: self.failure is not None, STALL_SECONDS)
         self._noticed = True
         if self.failure is None:
@@ -193,7 +196,7 @@ class Monitor:
             )
         return str(self.failure)
 
-    def _handle(self, rank: int, kind: str, *content: Any) -> None:
+    def _handle_message(self, rank: int, kind: str, *content: Any) -> None:
         if kind == RAISED:
             summary, text, is_first = content
             self.stopped.add(rank)
@@ -216,7 +219,7 @@ class Monitor:
             if asks:
                 answer = TRANSFERS, self.started(), self._own_transfers(), False
                 self._sends.append(self._messages.isend(answer, rank))
-            for number in sorted(known)[: -2 * HISTORY]:
+            for number in sorted(known)[: -2 * MOST_RECENT_TRANSFERS]:
                 del known[number]
             self._compare_transfers(rank)
         elif kind == PROGRAM:
@@ -245,21 +248,21 @@ class Monitor:
             if self._failed_at:
                 self._after_failure(now - self._failed_at)
             elif self.failure is None:
-                self._look_at_wait(now)
+                self._check_wait(now)
                 if now - last_look > STALL_SECONDS:
                     last_look = now
-                    self._look_for_dead()
+                    self._check_for_ended_ranks()
 
     def _after_failure(self, seconds: float) -> None:
         """Prints the failure of another rank if the main thread computes on; ends the job if that rank does not."""
         if seconds > NOTICE_SECONDS and not self._noticed:
             self._noticed = True
             print_at_once(f"rank {self.rank} of {self._size} stops: {self.failure}\n")
-            self.tell(RAISED, "stopped", "", False)
+            self.send_to_others(RAISED, "stopped", "", False)
         if seconds > GRACE_SECONDS + NOTICE_SECONDS:
             self._abort(1)
 
-    def _look_at_wait(self, now: float) -> None:
+    def _check_wait(self, now: float) -> None:
         """Looks for how long a native wait lasts, and for what."""
         words = self._engine_words()
         if words is None:
@@ -282,7 +285,7 @@ class Monitor:
         seconds = now - self._waits_since
         if seconds > STALL_SECONDS and now - self._told_at > 10 * STALL_SECONDS:
             self._told_at = now
-            self.ask_for_transfers()
+            self.request_transfers()
         for rank in self._others:
             self._compare_transfers(rank)
         if seconds > WARNING_SECONDS and not self._warned:
@@ -306,7 +309,7 @@ class Monitor:
                 )
                 return
 
-    def _look_for_dead(self) -> None:
+    def _check_for_ended_ranks(self) -> None:
         """Looks whether the other processes of this machine are alive."""
         for rank, process in list(self._watched.items()):
             if rank in self.left or rank in self.stopped:
@@ -320,7 +323,7 @@ class Monitor:
                 del self._watched[rank]
                 self._failed_at = time.monotonic()
                 text = f"Rank {rank} of {self._size} (process {process}) was killed or crashed: it ended without a message."
-                self.tell(MISMATCH, text)
+                self.send_to_others(MISMATCH, text)
                 self._set_failure(text)
             except PermissionError:
                 del self._watched[rank]
@@ -343,26 +346,27 @@ class Monitor:
         try:
             self._noticed = True
             is_first = not self._failed_at
-            text = "".join(traceback.format_exception(kind, value, trace))
+            with short_tracebacks(value):
+                text = "".join(traceback.format_exception(kind, value, value.__traceback__ if value else trace))
             print_at_once(f"rank {self.rank} of {self._size} failed:\n" + ("" if show else text))
             if show:
                 show(kind, value, trace)
             interrupted = issubclass(kind, KeyboardInterrupt)
             summary = "was interrupted" if interrupted else f"raised {kind.__name__}"
-            self.tell(RAISED, summary, "" if interrupted else text[-MOST_TEXT:], is_first)
+            self.send_to_others(RAISED, summary, "" if interrupted else text[-MOST_TEXT:], is_first)
             gone = lambda: all(rank in self.stopped for rank in self._others)
             self.wait_until(gone, GRACE_SECONDS)
         except KeyboardInterrupt:  # the second Ctrl-C ends the job at once
             interrupted = True
         self._abort(130 if interrupted else 1)
 
-    def _leave(self) -> None:
+    def _say_goodbye_and_wait(self) -> None:
         """Says goodbye, and waits until the other ranks have ended, too."""
         if os.getpid() != self._process or self._mpi.Is_finalized():
             return
         self._leaves = True
         try:
-            self.tell(LEFT, self.started())
+            self.send_to_others(LEFT, self.started())
             while not self.wait_until(lambda: all(rank in self.left for rank in self._others), POLL_SECONDS):
                 pass
             self._quit.set()
@@ -412,7 +416,7 @@ class Monitor:
         from fastgrad.kernels.collectives.transfers import SIGNATURE, SLOT_WORDS, SLOTS, SLOTS_AT, STARTED
 
         started = int(words[STARTED])
-        for number in range(max(1, started - HISTORY + 1), started + 1):
+        for number in range(max(1, started - MOST_RECENT_TRANSFERS + 1), started + 1):
             signature = int(words[SLOTS_AT + SLOT_WORDS * (number % SLOTS) + SIGNATURE])
             transfers[number] = signature, names_of_signatures.get(signature, "a collective")
         return transfers

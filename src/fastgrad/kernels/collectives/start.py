@@ -32,7 +32,7 @@ def initialise(mpi: Any) -> None:
     """
     function = ctypes.CDLL(mpi.__file__).MPI_Init_thread
     started = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(started,), name="fastgrad-start", daemon=True)
+    watcher = threading.Thread(target=_watch_other_ranks, args=(started,), name="fastgrad-start", daemon=True)
     watcher.start()
     is_interruptible = (
         threading.current_thread() is threading.main_thread()
@@ -58,7 +58,7 @@ def initialise(mpi: Any) -> None:
     atexit.register(finalise)
 
 
-def _watch(started: threading.Event) -> None:
+def _watch_other_ranks(started: threading.Event) -> None:
     """Ends this rank if another rank of this machine has ended; warns if the start takes long."""
     looks = 0
     while not started.wait(LOOK_SECONDS):

@@ -47,7 +47,7 @@ from fastgrad.kernels.codegen.body import (
 )
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.collectives.world import function_address, handle_of, world
-from fastgrad.kernels.runtime.driver import PAUSED, clock_after
+from fastgrad.kernels.runtime.driver import PAUSED, clock_ticks_after
 
 LOCK, STARTED, OLDEST, FAILED, QUIT, PARKED, WAITING_FOR, PAUSE_TICKS, COMMUNICATOR = range(0, 72, 8)
 FLAG, STATUS = 72, 80
@@ -252,16 +252,16 @@ CHECKED_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint
 # A process that receives less than it expects reads what its memory held before, such as the check words of an earlier
 # transfer. So they depend on the number of the transfer, too.
 
-TURNS = 32
+TRANSFERS_BETWEEN_CHECK_WORDS = 32
 """The number of transfers after which check words come again."""
 
 
 @kernel("data: inout[T], at: int, even: int, odd: int, engine: in[int64]", T=CHECKED_DTYPES)
 def write_check_words(data, at, even, odd, engine):
     """Writes two numbers that tell what a process reduces in its next transfer, to be reduced with the data."""
-    turn = (atomic_load(engine, STARTED) + 1) % TURNS
+    turn = (atomic_load(engine, STARTED) + 1) % TRANSFERS_BETWEEN_CHECK_WORDS
     data[at] = even + turn
-    data[at + 1] = odd + TURNS - turn
+    data[at + 1] = odd + TRANSFERS_BETWEEN_CHECK_WORDS - turn
 
 
 @kernel(
@@ -272,9 +272,9 @@ def verify_check_words(data, at, even, odd, times, modulus, ticket):
 
     `times` is how often the reduction adds a word; sums in integers of few bits are right modulo `modulus`.
     """
-    turn = ticket[0] % TURNS
+    turn = ticket[0] % TRANSFERS_BETWEEN_CHECK_WORDS
     first = data[at] - even - times * turn
-    second = data[at + 1] - odd - times * (TURNS - turn)
+    second = data[at + 1] - odd - times * (TRANSFERS_BETWEEN_CHECK_WORDS - turn)
     return -1 if first % modulus == 0 and second % modulus == 0 else WORDS_DIFFER
 
 
@@ -382,7 +382,7 @@ def simulated_network(environment: Mapping[str, str] = os.environ) -> tuple[floa
 
 def _ticks_per_second() -> float:
     """Returns about how many ticks of the processor's clock a second has."""
-    ticks, began = clock_after[()](0), time.perf_counter()
+    ticks, began = clock_ticks_after[()](0), time.perf_counter()
     while (seconds := time.perf_counter() - began) < 0.002:
         pass
-    return float(clock_after[()](0) - ticks) / seconds
+    return float(clock_ticks_after[()](0) - ticks) / seconds

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.kernels.codegen.body import local_array, scalar_function, specialized
-from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
+from fastgrad.kernels.codegen.build import NO_ALIASES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest
 
 WINDOW_PARAMETERS = (
@@ -145,7 +145,7 @@ def pooling_kernel(
     summary: str,
     array_parameters: str,
     functions: dict[str, Any],
-    aliases: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_ALIASES,
     **variables: tuple[str, ...],
 ) -> Kernel:
     """Returns a kernel that calls `functions` for each window of an array and for its cells.

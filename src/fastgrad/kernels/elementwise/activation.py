@@ -59,12 +59,6 @@ def tanh_slope_of_result(g, y):
 
 
 @scalar_function
-def sigmoid_slope_of_result(g, y):
-    """Returns the cotangent of x for y = sigmoid(x)."""
-    return g * (y * (T(1) - y))
-
-
-@scalar_function
 def gelu_of(x):
     """Returns x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
     a, n, n_low, d, d_low, inverse, k, p, low = normal_tail_parts(x)

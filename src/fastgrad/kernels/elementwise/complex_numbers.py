@@ -384,14 +384,14 @@ def _operands_and_dtype(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> tupl
 def _make_complex_launches(function: Any, *numbers: int) -> ComplexLaunches:
     """Returns the ``complex_launches`` of a kernel; ``numbers`` are its arguments after the steps of the operands."""
 
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    def complex_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
         loop = _operands_and_dtype(inputs, outputs)
         if loop is None:
             return None
         operands, dtype = loop
         return operands.launches_of_kernel(function[(dtype, WIDE) if "E" in function.variables else dtype], *numbers)
 
-    return launches
+    return complex_launches
 
 
 # The numbers of operations count in these orders.

@@ -115,14 +115,14 @@ def _operand_launches(
     """
 
     @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    def operand_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         dtype = inputs[0].dtype
         if dtype.name not in dtypes or None in (functions := addresses()):
             return None
         native = kernel[(dtype, np.dtype(np.float64)) if in_float64 else dtype]
         return Operands(inputs, outputs[0].shape).launches_of_kernel(native, *functions, *numbers)
 
-    return launches
+    return operand_launches
 
 
 floordiv_launches = _operand_launches(divide_integers, INTEGERS, FLOOR_QUOTIENT)

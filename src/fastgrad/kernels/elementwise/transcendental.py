@@ -4,7 +4,7 @@ from typing import Any
 
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.elementwise.map_kernel import map_kernel
-from fastgrad.kernels.math import circular, error_function, hyperbolic, vector_math
+from fastgrad.kernels.math import circular, error_function, hyperbolic, power, vector_math
 
 FLOATS = ("float32", "float64")
 
@@ -18,6 +18,8 @@ exp = _unary_kernel(vector_math.exp)
 expm1 = _unary_kernel(vector_math.expm1)
 log = _unary_kernel(vector_math.log)
 log1p = _unary_kernel(vector_math.log1p)
+log2 = _unary_kernel(power.log2)
+log10 = _unary_kernel(power.log10)
 tanh = _unary_kernel(vector_math.tanh)
 log_sigmoid = _unary_kernel(vector_math.log_sigmoid)
 sin = _unary_kernel(circular.sin)

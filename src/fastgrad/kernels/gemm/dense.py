@@ -3,7 +3,7 @@
 `BIAS_KERNELS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z +
 bias); its last two arguments are the range of z's elements to do. `DENSE_GRADIENT_KERNELS["relu"][dtype](g, y, dz, db,
 rows, columns)` computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the
-column sums of dz). There are such kernels for linear, tanh and sigmoid, too.
+column sums of dz). There are such kernels for linear and tanh, too.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,10 @@ from fastgrad.kernels.elementwise.activation import (
     linear_slope_of_result,
     relu_of,
     relu_slope_of_result,
-    sigmoid_slope_of_result,
     tanh_slope_of_result,
 )
 from fastgrad.kernels.gemm.steps import product_launches
-from fastgrad.kernels.math.vector_math import greatest, least, sigmoid, tanh
+from fastgrad.kernels.math.vector_math import greatest, least, tanh
 from fastgrad.kernels.reduction.reductions import BLOCK_ROWS, LANES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec, single_launch
 
@@ -74,7 +73,6 @@ _ACTIVATIONS = {
     "linear": (linear_of, linear_slope_of_result),
     "relu": (relu_of, relu_slope_of_result),
     "tanh": (tanh, tanh_slope_of_result),
-    "sigmoid": (sigmoid, sigmoid_slope_of_result),
 }
 BIAS_KERNELS = {name: _bias_kernel(name, function) for name, (function, _) in _ACTIVATIONS.items()}
 DENSE_GRADIENT_KERNELS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}

@@ -23,8 +23,17 @@ ONE_THIRD_ROUNDING_ERROR = constant_by_dtype(float32=-9.934107481068821e-09, flo
 TWICE_LOG2_E_ROUNDING_ERROR = constant_by_dtype(float32=3.851925968879664e-08, float64=4.0710547481862066e-17)
 """The rounding error of 2 log2(e)."""
 
+LOG10_2 = 0.3010299956639812
+LOG10_2_ROUNDING_ERROR = constant_by_dtype(float32=-1.4320988897559699e-08, float64=-2.8037281277851704e-18)
+
 OVERFLOWING_POWER_OF_2_EXPONENT = constant_by_dtype(float32=200.0, float64=1100.0)
 """A power of 2 with this exponent is infinite; with its opposite, it is 0."""
+
+SMALL_SCALE = constant_by_dtype(float32=2.0**-70, float64=2.0**-600)
+LARGE_SCALE = constant_by_dtype(float32=2.0**90, float64=2.0**700)
+SCALED_ABOVE = constant_by_dtype(float32=2.0**60, float64=2.0**500)
+SCALED_BELOW = constant_by_dtype(float32=2.0**-50, float64=2.0**-450)
+"""The squares of numbers beyond these bounds may be out of range, and are not if the numbers are scaled."""
 
 EXP2_OVERFLOW_EXPONENT = constant_by_dtype(float32=130.0, float64=1025.0)
 EXP2_UNDERFLOW_EXPONENT = constant_by_dtype(float32=-160.0, float64=-1100.0)
@@ -159,6 +168,29 @@ def _log2_parts(a):
     )
     total = e + high
     return total, (high - (total - e)) + low
+
+
+@scalar_function
+def log10(x):
+    """Returns the logarithm to the base 10, rounded correctly at powers of 10: -inf at 0, NaN below."""
+    high, low = _log2_parts(x)
+    product = high * T(LOG10_2)
+    less = fused_multiply_add(high, T(LOG10_2), -product) + fused_multiply_add(
+        high, T(LOG10_2_ROUNDING_ERROR), low * T(LOG10_2)
+    )
+    y = product + less if x < T(math.inf) else x
+    return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
+
+
+@scalar_function
+def hypotenuse(x, y):
+    """Returns the root of x^2 + y^2, also if the squares are out of range; infinite if a side is."""
+    a, b = math.fabs(x), math.fabs(y)
+    size = a if a > b else b
+    scale = T(SMALL_SCALE) if size > T(SCALED_ABOVE) else (T(LARGE_SCALE) if size < T(SCALED_BELOW) else T(1))
+    p, q = a * scale, b * scale
+    root = math.sqrt(fused_multiply_add(p, p, q * q)) / scale
+    return T(math.inf) if a == T(math.inf) or b == T(math.inf) else root
 
 
 @scalar_function

@@ -161,7 +161,9 @@ def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
 
 def _make_position_launches(sign: int) -> Callable[..., Launches | None]:
     @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
+    def position_launches(
+        inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str
+    ) -> Launches | None:
         (x,) = inputs
         if (
             x.dtype.name not in (*REAL_DTYPES, "bool")
@@ -174,7 +176,7 @@ def _make_position_launches(sign: int) -> Callable[..., Launches | None]:
         sizes = x.shape[axis], prod(x.shape[axis + 1 :])
         return single_launch(found, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
 
-    return launches
+    return position_launches
 
 
 argmax_launches = _make_position_launches(1)

@@ -233,10 +233,10 @@ def _segment_scatter_launches(data: Spec, ids: Spec, num_segments: int, mode: in
 
 
 def _make_segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
+    def segment_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
         return _segment_scatter_launches(inputs[0], inputs[1], num_segments, mode, start)
 
-    return launches
+    return segment_launches
 
 
 segment_sum_launches = through_float32(_make_segment_launches(ADD, START_ZEROS))
@@ -310,11 +310,11 @@ def scatter_nd_launches(
 
 
 def _make_tensor_scatter_launches(mode: int) -> Callable[..., Launches | None]:
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    def tensor_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
         x, ids, updates = inputs
         return _scatter_nd_launches((ids, Input(1)), (updates, Input(2)), x.shape, mode, START_KEPT, strict)
 
-    return launches
+    return tensor_scatter_launches
 
 
 # ``tf.tensor_scatter_nd_update``, ``..._add``, ``..._max`` and ``..._min`` of a tensor, positions and updates.

@@ -217,7 +217,7 @@ input, of shape ``shape``, has the layout ``layout``; None if there are none."""
 def make_view_launches(views: ViewLayouts) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of an index map whose results are views of its input: copies."""
 
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    def view_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
         x = inputs[0]
         if not prod(x.shape):
             return None
@@ -232,7 +232,7 @@ def make_view_launches(views: ViewLayouts) -> Callable[..., Launches | None]:
             if prod(outputs[i].shape)
         )
 
-    return launches
+    return view_launches
 
 
 def single_result_layouts(layout: Layout | None) -> list[Layout] | None:

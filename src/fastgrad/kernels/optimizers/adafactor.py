@@ -34,7 +34,7 @@ def total_of_partial_sums(sums):
 
 
 @scalar_function
-def add_squares(x, first, count, sums):
+def add_squares_to_partial_sums(x, first, count, sums):
     """Adds the squares of `count` elements of x to the partial sums."""
     for start in range(first, first + count, PARTIAL_SUM_COUNT):
         for j in range(least(PARTIAL_SUM_COUNT, first + count - start)):
@@ -56,7 +56,7 @@ def decay_all(p, count, decay):
 def step_size(p, count, rate, epsilon_2, sums):
     """Returns the rate times the root mean square of the weights, which is at least epsilon_2."""
     clear_partial_sums(sums)
-    add_squares(p, 0, count, sums)
+    add_squares_to_partial_sums(p, 0, count, sums)
     size = math.sqrt(total_of_partial_sums(sums) / count)
     return rate * (epsilon_2 if size < epsilon_2 else size)
 
@@ -81,7 +81,7 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
     alpha = step_size(p, count, rate, epsilon_2, sums)
     for k in range(matrices * rows):
         clear_partial_sums(sums)
-        add_squares(g, k * columns, columns, sums)
+        add_squares_to_partial_sums(g, k * columns, columns, sums)
         r[k] = T(beta_2) * r[k] + T(1.0 - beta_2) * T(total_of_partial_sums(sums) / columns + epsilon_1)
     for k in range(matrices):
         for start in range(0, columns, PARTIAL_SUM_COUNT):

@@ -54,7 +54,7 @@ def block_squares(x, out, size, first, last):
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
-def block_squares_of_arrays(g, count, sizes, out, first, last):
+def sums_of_squares_of_blocks(g, count, sizes, out, first, last):
     """Writes the sums of the squares of blocks of several arrays, whose blocks are numbered array after array."""
     lanes = local_array(T, 256)
     begin = 0
@@ -68,8 +68,8 @@ def block_squares_of_arrays(g, count, sizes, out, first, last):
 
 
 @kernel("g: ins[T], count: count, sizes: sizes, sums: in[float64], out: out[float64]", T=FLOATS)
-def array_squares_of_blocks(g, count, sizes, sums, out):
-    """Writes the results of `sums_of_squares` from the sums of `block_squares_of_arrays`."""
+def sums_of_squares_of_arrays(g, count, sizes, sums, out):
+    """Writes the results of `sums_of_squares` from the sums of `sums_of_squares_of_blocks`."""
     begin = 0
     for k in range(count):
         end = begin + (sizes[k] + BLOCK_ELEMENTS - 1) // BLOCK_ELEMENTS
@@ -106,9 +106,9 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
         return Launches((Launch(sums_of_squares[dtype], (arrays, Output(0))),))
     blocks = sum(map(block_count, sizes))
     first = Launch(
-        block_squares_of_arrays[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * ELEMENT_NANOSECONDS / blocks
+        sums_of_squares_of_blocks[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * ELEMENT_NANOSECONDS / blocks
     )
-    last = Launch(array_squares_of_blocks[dtype], (arrays, Scratch(0), Output(0)))
+    last = Launch(sums_of_squares_of_arrays[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
 

@@ -45,7 +45,7 @@ from fastgrad.kernels.codegen.body import (
     scalar_function,
 )
 from fastgrad.kernels.codegen.build import Kernel
-from fastgrad.kernels.codegen.generated_source import function_from_source
+from fastgrad.kernels.codegen.generated_source import function_from_source, name_in_source
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
@@ -214,7 +214,7 @@ class UpdateRule:
     ) -> None:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
         at = next(i for i, name in enumerate(names) if name in GRADIENT_PARAMETER_NAMES)
-        self.__name__ = formula.__name__
+        self.__name__ = name_in_source(formula.__name__)
         self.__doc__ = formula.__doc__
         self.key = formula.__name__ if key is None else key
         self.formula = formula

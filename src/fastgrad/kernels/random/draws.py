@@ -203,11 +203,11 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
     """Returns a draw's launches for half-width floats, cut to multiples of 1 / steps unless `steps` is 0."""
 
     @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    def fill_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), unit_count(size), UNIT_ELEMENTS * 4.0)
         return Launches((fill, Launch(round_down_to_steps[()], (Output(0), steps), size)) if steps else (fill,))
 
-    return launches((), outputs)
+    return fill_launches((), outputs)
 
 
 @through_float32

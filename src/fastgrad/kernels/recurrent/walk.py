@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.kernels.codegen.body import local_array, scalar_function, specialized
-from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
+from fastgrad.kernels.codegen.build import NO_ALIASES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
@@ -146,8 +146,8 @@ def cell_kernels(
     step_gradient: Any,
     gates: int,
     has_second_state: bool = False,
-    aliases: Mapping[str, str] = NO_NAMES,
-    gradient_aliases: Mapping[str, str] = NO_NAMES,
+    aliases: Mapping[str, str] = NO_ALIASES,
+    gradient_aliases: Mapping[str, str] = NO_ALIASES,
 ) -> tuple[Kernel, Kernel]:
     """Returns the forward and the backward kernel of a cell.
 

@@ -197,13 +197,13 @@ KernelChoice = Callable[[_ReducedRows, Spec], "Launches | None"]
 
 def _make_reduction_launches(choose: KernelChoice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
     @through_float32
-    def launches(
+    def reduction_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
     ) -> Launches | None:
         rows = _ReducedRows(inputs[0], axes)
         return choose(rows, outputs[0]) if rows.known and inputs[0].dtype.name in dtypes else None
 
-    return launches
+    return reduction_launches
 
 
 def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
@@ -214,7 +214,7 @@ def _mean_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:
 
 
 def _extreme_of_rows(sign: int, only_finite: bool) -> KernelChoice:
-    def choose(x: _ReducedRows, y: Spec) -> Launches | None:
+    def extreme_launches(x: _ReducedRows, y: Spec) -> Launches | None:
         if x.columns:
             return x.apply(extremes_of_rows[x.dtype], sign, int(only_finite))
         nothing: Any = 0 if only_finite else -sign * inf
@@ -223,7 +223,7 @@ def _extreme_of_rows(sign: int, only_finite: bool) -> KernelChoice:
         fill = fill_launch(y, nothing)
         return None if fill is None else Launches((fill,))
 
-    return choose
+    return extreme_launches
 
 
 def _logsumexp_of_rows(x: _ReducedRows, y: Spec) -> Launches | None:

@@ -173,7 +173,7 @@ def _make_running_launches(
     kernel: Any, dtypes: tuple[str, ...], float_kernel: Any = None, with_complex: bool = False
 ) -> Callable[..., Launches | None]:
     @through_float32
-    def launches(
+    def running_launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, exclusive: bool, reverse: bool
     ) -> Launches | None:
         (x,) = inputs
@@ -187,7 +187,7 @@ def _make_running_launches(
         cost = 1.5 * x.shape[axis] * inner
         return single_launch(native, *operands, units=prod(x.shape[:axis]), unit_cost=cost)
 
-    return launches
+    return running_launches
 
 
 cumsum_launches = _make_running_launches(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, with_complex=True)

@@ -302,14 +302,14 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 
 def _make_row_launches(kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    def row_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         cost = EXPONENTIAL_NANOSECONDS * columns
         kernels = kernel[inputs[0].dtype]
         return single_launch(kernels, *arrays, columns, units=prod(rows), unit_cost=cost)
 
-    return launches
+    return row_launches
 
 
 softmax_launches = _make_row_launches(softmax)
@@ -323,13 +323,13 @@ def _make_cross_entropy_launches(
 ) -> Callable[..., Launches | None]:
     """Returns the ``launches`` of a cross-entropy kernel; input `matrix_input` is (rows, columns), the last labels."""
 
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         rows, columns = inputs[matrix_input].shape
         arrays = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
         dtypes = (inputs[0].dtype, inputs[-1].dtype)[: len(kernel.variables)]
         return single_launch(kernel[dtypes], *arrays, columns, units=rows, unit_cost=element_nanoseconds * columns)
 
-    return launches
+    return cross_entropy_launches
 
 
 sparse_cross_entropy_launches = _make_cross_entropy_launches(sparse_cross_entropy, 0, EXPONENTIAL_NANOSECONDS)

@@ -141,7 +141,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
 
 def _make_column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
+    def column_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
         outer, terms, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
         arrays = [*map(Input, range(len(inputs))), Output(0)]
@@ -151,7 +151,7 @@ def _make_column_launches(kernel: Any, row_kernel: Any) -> Callable[..., Launche
         units, cost = outer * -(-inner // TILE_COLUMNS), EXPONENTIAL_NANOSECONDS * terms * min(inner, TILE_COLUMNS)
         return single_launch(kernel[dtype], *arrays, terms, inner, TILE_COLUMNS, units=units, unit_cost=cost)
 
-    return launches
+    return column_launches
 
 
 softmax_across_launches = _make_column_launches(softmax_across, softmax)

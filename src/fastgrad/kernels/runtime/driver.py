@@ -341,7 +341,7 @@ continue_without_gil = kernel(_CONTINUE_SIGNATURE, release_gil=True)(continue_pr
 
 
 @kernel("ticks: int -> int")
-def clock_after(ticks):
+def clock_ticks_after(ticks):
     """Returns the present time of the processor's clock plus `ticks`, in ticks of that clock."""
     return cycle_counter() + ticks
 

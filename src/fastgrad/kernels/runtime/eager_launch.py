@@ -8,27 +8,16 @@ call that finds no free frame makes one. The first runs of little work make none
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import signature_of, step_address
+from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.runtime import driver
-from fastgrad.kernels.runtime.launch import (
-    Constant,
-    Input,
-    Launch,
-    Launches,
-    Output,
-    Scratch,
-    array_operands,
-    check_itemsize,
-    checked_sizes,
-    operand_value,
-    run_launches,
-)
+from fastgrad.kernels.runtime.frame import ArrayPlace, FrameEncoder, address_of
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.runtime.thread_pool import begin_on_free_pool, compute_pool, continue_on_free_pool
 
 LEAST_POOL_NANOSECONDS = 50_000.0
@@ -52,11 +41,11 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
         frame = None
     if frame is None or frame.threads != compute_pool.threads:
         may_be_last = launches.runs_without_frame < RUNS_BEFORE_FRAME
-        if (may_be_last or not has_plain_operands(launches)) and not is_work_for_pool(launches):
+        if may_be_last and not is_work_for_pool(launches):
             launches.runs_without_frame += 1
             inputs = _as_plain_arrays(inputs)
             return run_launches(launches, inputs, outputs) is None
-        frame = Frame(launches, inputs, outputs)
+        frame = EagerFrame(launches, inputs, outputs)
     if launches.starts_as or launches.packed:
         launches.copy_initial_values(inputs, outputs)
     scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if launches.scratch else ()
@@ -70,10 +59,10 @@ def run_eagerly(launches: Launches, inputs: Sequence[np.ndarray], outputs: Seque
     if answer >= 0 and answer != driver.STOPPED:
         # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = _as_plain_arrays(inputs)
-        frame = Frame(launches, inputs, outputs)
+        frame = EagerFrame(launches, inputs, outputs)
         answer = frame.run((*inputs, *outputs, *scratch))
         if answer >= 0 and answer != driver.STOPPED:
-            raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
+            raise TypeError(f"run_eagerly: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
     frames.append(frame)
     return answer < 0
 
@@ -87,55 +76,46 @@ def is_work_for_pool(launches: Launches) -> bool:
     """True if there is so much work that the thread pool does it."""
     return (
         compute_pool.threads > 1
-        and sum([one.units * one.unit_cost for one in launches.launches]) >= LEAST_POOL_NANOSECONDS
+        and sum([launch.units * launch.unit_cost for launch in launches.launches]) >= LEAST_POOL_NANOSECONDS
     )
 
 
-def has_plain_operands(launches: Launches) -> bool:
-    """True if all operands are arrays and numbers, so that a frame can be made."""
-    return all(type(operand) in _ARRAY_OR_NUMBER_TYPES for launch in launches.launches for operand in launch.operands)
-
-
-_ARRAY_OR_NUMBER_TYPES = (Input, Output, Scratch, Constant, int, float)
-
-
-class Frame:
+class EagerFrame:
     """A program, for the driver, that runs launches on any arrays of the shapes and dtypes that it was made for.
 
     Args:
-        found: the launches.
+        launches: the launches, which must live as long as the frame.
         inputs, outputs: as in `run_eagerly`; the frame keeps only their shapes and dtypes.
 
     Attributes:
         threads: the number of threads of the thread pool when the frame was made.
+        words: the frame, an argument of the driver.
     """
 
-    __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
+    __slots__ = ("_inner_frames", "_is_shared", "_step_count", "threads", "words")
 
     def __init__(self, launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         self.threads = compute_pool.threads
         self._is_shared = is_work_for_pool(launches)
-        scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-        arrays = (*inputs, *outputs, *scratch)
-        table, memory = step_table(launches, inputs, outputs, lambda launch: (_share_count(launch), 1), scratch)
+        arrays = [(x.dtype, x.shape) for x in (*inputs, *outputs)]
+        arrays += [(np.dtype(dtype), (size,)) for dtype, size in launches.scratch]
         first = {Input: 0, Output: len(inputs), Scratch: len(inputs) + len(outputs)}
-        places: list[list[int]] = [[] for _ in arrays]
-        for launch, step in zip(launches.launches, table, strict=True):
-            for number, operand in enumerate(launch.operands):
-                if isinstance(operand, (Input, Output, Scratch)):
-                    places[first[type(operand)] + operand.number].append(int(step[1]) + 8 * number)
-        wanted, kept = 0, []
-        for array, used in reversed([*zip(arrays, places, strict=True)]):
-            row = np.array([array.dtype.num, array.ndim, *array.shape, len(used), *used, wanted], np.int64)
-            wanted = _data_address(row)
-            kept.append(row)
-        self._words = np.zeros(driver.HEADER_WORDS, np.int64)
-        self._words[driver.STEPS], self._words[driver.OBJECTS] = _data_address(table), wanted
-        self._words[driver.OBJECT_COUNT] = len(arrays)
-        self._words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
-        self._steps = len(table)
-        # The frame does not keep this call's arrays: each call fills in the addresses.
-        self._memory = [table, *kept, *memory[: len(memory) - len(scratch)]]
+
+        def array_place(operand: Any) -> ArrayPlace | None:
+            if isinstance(operand, Constant):
+                return ArrayPlace(operand.array.size, operand.array.dtype, address_of(operand.array))
+            if not isinstance(operand, (Input, Output, Scratch)):
+                return None
+            number = first[type(operand)] + operand.number
+            dtype, shape = arrays[number]
+            return ArrayPlace(prod(shape), dtype, 0, number)
+
+        encoder = FrameEncoder()
+        for launch in launches.launches:
+            encoder.add_step(launch, array_place, _share_count(launch), 1)
+        self._step_count = len(encoder.steps)
+        self._inner_frames = encoder.inner_frames
+        self.words = encoder.words(arrays)
 
     def run(self, arrays: tuple[np.ndarray, ...]) -> int:
         """Runs the launches; returns the driver's answer (see `driver.begin`): a negative number if all kernels ran.
@@ -146,9 +126,9 @@ class Frame:
         begin, go_on = (
             (begin_on_free_pool, continue_on_free_pool) if self._is_shared else (driver.begin, driver.continue_program)
         )
-        answer: int = begin(arrays, self._words, self._steps)
-        while answer == driver.STOPPED and self._words[driver.STATUS] == driver.PAUSED:
-            answer = go_on(self._words, int(self._words[driver.STOPPED_AT]), self._steps)
+        answer: int = begin(arrays, self.words, self._step_count)
+        while answer == driver.STOPPED and self.words[driver.STATUS] == driver.PAUSED:
+            answer = go_on(self.words, int(self.words[driver.STOPPED_AT]), self._step_count)
         return answer
 
 
@@ -167,8 +147,8 @@ def call_eagerly(
         kernel(*inputs, out, *numbers, 0, units)
         return
     shapes = (*[x.shape for x in inputs], out.shape)
-    found = _launches_of_call(kernel, shapes, numbers, units, unit_cost)
-    run_eagerly(found, [np.ascontiguousarray(x) for x in inputs], (out,))
+    launches = _launches_of_call(kernel, shapes, numbers, units, unit_cost)
+    run_eagerly(launches, [np.ascontiguousarray(x) for x in inputs], (out,))
 
 
 @functools.lru_cache(maxsize=512)
@@ -178,57 +158,6 @@ def _launches_of_call(
     """Returns the launch of a kernel on arrays of `shapes`, the last one the result's; cached, with its frames."""
     places = [Input(number) for number in range(len(shapes) - 1)]
     return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
-
-
-def step_table(
-    launches: Launches,
-    inputs: Sequence[np.ndarray],
-    outputs: Sequence[np.ndarray],
-    shares: Callable[[Launch], tuple[int, int]],
-    scratch: list[np.ndarray] | None = None,
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Returns the table of steps of launches, and the memory that the table points to: words, numbers, scratch.
-
-    Args:
-        launches, inputs, outputs: as in `run_eagerly`.
-        shares: returns how many parts a launch is cut into, and the units that no cut divides.
-        scratch: the scratch memory; None allocates it.
-    """
-    scratch = [np.empty(size, dtype) for dtype, size in launches.scratch] if scratch is None else scratch
-    numbers: list[np.ndarray] = []
-    rows = [_step_words(launch, inputs, outputs, scratch, numbers) for launch in launches.launches]
-    table = [
-        (step_address(launch.kernel), _data_address(row), launch.units, *shares(launch), 1)
-        for launch, row in zip(launches.launches, rows, strict=True)
-    ]
-    return np.array(table, np.int64), [*rows, *numbers, *scratch]
-
-
-def _data_address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def _step_words(
-    launch: Launch,
-    inputs: Sequence[np.ndarray],
-    outputs: Sequence[np.ndarray],
-    scratch: list[np.ndarray],
-    numbers: list[np.ndarray],
-) -> np.ndarray:
-    found: list[Any] = []
-    for operand in launch.operands:
-        if not isinstance(operand, _ARRAY_OR_NUMBER_TYPES):
-            raise TypeError(
-                f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
-            )
-        found.append(operand_value(operand, inputs, outputs, scratch))
-        if isinstance(operand, float):
-            found[-1] = np.array(operand)  # a step reads the number from memory
-            numbers.append(found[-1])
-    for dtype, array in array_operands(launch.kernel, found):
-        check_itemsize(launch.kernel, dtype, array.dtype)
-    behind = checked_sizes(launch.kernel, found) if checks_bounds() else []
-    return np.array([_data_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 
 
 def _share_count(launch: Launch) -> int:

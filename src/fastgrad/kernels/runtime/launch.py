@@ -6,7 +6,7 @@ array and fills in the words of the steps (`wrapper.step_ir`). `run_launches` ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -104,6 +104,15 @@ class Launch:
         self.parts = parts
         self.waits = waits
 
+    def kernels(self) -> Iterator[Callable[..., Any]]:
+        """Yields the kernel of a launch, and the kernels that it calls."""
+        yield self.kernel
+        for operand in self.operands:
+            if isinstance(operand, Launch):
+                yield from operand.kernels()
+            elif isinstance(operand, KernelEntry):
+                yield operand.kernel
+
     def with_operands(self, operands: tuple[Operand | Launch, ...]) -> Launch:
         """Returns a copy of a launch with other operands."""
         return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits)
@@ -199,10 +208,10 @@ def single_launch(
 def in_place_operands(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
     names = [p.name for p in signature_of(kernel).passed_parameters if not p.is_share_bound]
-    given = dict(zip(names, operands, strict=True))
+    operand_of = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
-        (given[parameters[result].name], given[parameters[operand].name])
+        (operand_of[parameters[result].name], operand_of[parameters[operand].name])
         for result, operand in in_place_pairs_of(kernel)
     ]
     return tuple([(y.number, x.number) for y, x in pairs if isinstance(y, Output) and isinstance(x, Input)])
@@ -232,7 +241,7 @@ def run_launches(
 
     for launch in launches.launches:
         kernel: Any = launch.kernel
-        given = iter(launch.operands)
+        operands = iter(launch.operands)
         arguments: list[Any] = []
         ends: list[int] = []  # the positions of `first` and `last`
         for end, dtype, floating in kernel.__self__.places:
@@ -240,7 +249,7 @@ def run_launches(
                 ends.append(len(arguments))
                 arguments.append(end and launch.units)
                 continue
-            operand: Any = next(given)
+            operand: Any = next(operands)
             kind = type(operand)
             if kind is Input:
                 operand = inputs[operand.number]
@@ -289,8 +298,14 @@ def operand_value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[
             inner = [np.array(one) if type(one) is float else one for one in inner]
             scratch += inner
             numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
-            if checks_bounds():
-                numbers += checked_sizes(operand.kernel, inner)
+            if checks_bounds():  # the array sizes that checked builds append; see `signature.array_size_words`
+                inner_kernel: Any = operand.kernel
+                parameters = [x for x in inner_kernel.__self__.parameters if not x[0].is_share_bound]
+                numbers += [
+                    x.nbytes // dtype.itemsize
+                    for (p, dtype), x in zip(parameters, inner, strict=True)
+                    if p.kind in ARRAY_KINDS
+                ]
             words = np.array(numbers, np.int64)
             scratch.append(words)  # keeps the words alive
             return words.ctypes.data
@@ -318,18 +333,6 @@ def _call_in_shares(
         if status is not None:
             return status
     return None
-
-
-def checked_sizes(kernel: Any, operands: Sequence[Any]) -> list[int]:
-    """Returns the array sizes that checked builds append to a step's words; see `signature.array_size_words`."""
-    return [one.nbytes // dtype.itemsize for dtype, one in array_operands(kernel, operands)]
-
-
-def array_operands(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
-    """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
-    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share_bound]
-    pairs = zip(parameters, operands, strict=True)
-    return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
 def check_itemsize(kernel: Any, parameter_dtype: np.dtype, given_dtype: np.dtype) -> None:

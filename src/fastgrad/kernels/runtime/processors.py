@@ -39,7 +39,7 @@ def control_group_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/
         lines = Path(groups).read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
-    found = []
+    folders = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if not controllers:
@@ -53,8 +53,8 @@ def control_group_quota(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/
             for place in (path, *path.parents):
                 time = _cpu_quota(top / place)
                 if time is not None:
-                    found.append(time)
-    return max(1, int(-(-min(found) // 1))) if found else None
+                    folders.append(time)
+    return max(1, int(-(-min(folders) // 1))) if folders else None
 
 
 def _cpu_quota(folder: Path) -> float | None:

@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.processors import default_threads
-from fastgrad.kernels.runtime.spreading import ThreadSpreader
+from fastgrad.kernels.runtime.thread_spreading import ThreadSpreader
 
 POLLS_BEFORE_PARKING = 20_000
 """How many times a worker polls for work before it parks; a poll takes some ten nanoseconds."""
@@ -152,7 +152,7 @@ class ThreadPool:
 
 
 def _ticks_after_now(ticks: int = 0) -> int:
-    return int(driver.clock_after[()](ticks))
+    return int(driver.clock_ticks_after[()](ticks))
 
 
 def _worker_main(words: np.ndarray, number: int, waker: threading.Lock) -> None:

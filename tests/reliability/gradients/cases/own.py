@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from ..case import Case, at, normal
+from ..case import Case, at, normal, positive
 
 
 def refuse_tensorflow(tf: Any) -> None:
@@ -34,6 +34,9 @@ def dropped(tf: Any, x: Any) -> Any:
 CASES: dict[str, Case] = {
     "gelu_slope": at(row("gelu_slope"), normal(4), order=1),
     "gelu_tanh_slope": at(row("gelu_tanh_slope"), normal(4), order=1),
+    "log2": at(row("log2"), positive(4)),
+    "log10": at(row("log10"), positive(4)),
+    "hypot": at(row("hypot"), normal(4), positive(4)),
     "copy_to_device": at(row("copy_to_device", device="CPU:0"), normal(4)),
     "dropout": at(dropped, normal(8), dtypes=("float64", "float32")),
     "recomputed_input": at(row("recomputed_input"), normal(4)),

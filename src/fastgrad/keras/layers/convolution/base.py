@@ -26,32 +26,41 @@ from fastgrad.ops.shaping import reshape
 class ConvolutionLayer(Layer):
     """A layer that convolves, adds a bias and applies an activation.
 
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: see ``Conv2D``.
+        weights: the initializer, regularizer and constraint of the filters and of ``bias``.
+        causal: whether padding may be ``"causal"``.
+        **kwargs: as in ``Layer``.
+
     Attributes:
         rank: how many spatial dimensions there are.
-        weight_names: of its filters; each has an initializer, a regularizer and a constraint.
     """
 
     rank = 0
-    weight_names: tuple[str, ...] = ("kernel",)
 
-    def __init__(self, settings: dict[str, Any], layer_options: dict[str, Any], causal: bool = False) -> None:
-        """Sets the attributes that all convolution layers have.
-
-        Args:
-            settings: the layer's arguments by name, of which it takes those that all of these layers have, and their weights'.
-            layer_options: the arguments of ``Layer``.
-            causal: whether padding may be ``"causal"``.
-        """
-        super().__init__(activity_regularizer=settings["activity_regularizer"], **layer_options)
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        weights: dict[str, tuple[Any, Any, Any]],
+        causal: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
         rank = self.rank
-        self.kernel_size = spatial_integers(settings["kernel_size"], rank, "kernel_size")
-        self.strides = spatial_integers(settings["strides"], rank, "strides")
-        self.dilation_rate = spatial_integers(settings["dilation_rate"], rank, "dilation_rate")
-        self.padding = padding_name(settings["padding"], causal)
-        self.data_format = standardize_data_format(settings["data_format"])
-        self.activation: Any = activations.get(settings["activation"])
-        self.use_bias = settings["use_bias"]
-        set_weight_arguments(self, settings, *self.weight_names, "bias")
+        self.kernel_size = spatial_integers(kernel_size, rank, "kernel_size")
+        self.strides = spatial_integers(strides, rank, "strides")
+        self.dilation_rate = spatial_integers(dilation_rate, rank, "dilation_rate")
+        self.padding = padding_name(padding, causal)
+        self.data_format = standardize_data_format(data_format)
+        self.activation: Any = activations.get(activation)
+        self.use_bias = use_bias
+        set_weight_arguments(self, **weights)
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(

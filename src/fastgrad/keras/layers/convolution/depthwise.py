@@ -50,7 +50,6 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         ValueError: arguments that are no such numbers or names, or do not go together.
     """
 
-    weight_names = ("depthwise",)
     kernel: Weight
     _config_names = (*convolution_config_names("depthwise"), "depth_multiplier")
 
@@ -73,7 +72,15 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(locals(), kwargs)
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            {
+                "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+                "bias": (bias_initializer, bias_regularizer, bias_constraint),
+            },
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self._set_depth_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
@@ -113,7 +120,6 @@ class _SeparableConvolution(_PerChannelConvolution):
         ValueError: arguments that are no such numbers or names, or do not go together.
     """
 
-    weight_names = ("depthwise", "pointwise")
     depthwise_kernel: Weight
     pointwise_kernel: Weight
     _config_names = (*convolution_config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
@@ -141,7 +147,16 @@ class _SeparableConvolution(_PerChannelConvolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(locals(), kwargs)
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            {
+                "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+                "pointwise": (pointwise_initializer, pointwise_regularizer, pointwise_constraint),
+                "bias": (bias_initializer, bias_regularizer, bias_constraint),
+            },
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self.filters = checked_filters(filters)
         self._set_depth_multiplier(depth_multiplier)
 

@@ -55,7 +55,15 @@ class _TransposedConvolution(ConvolutionLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(locals(), kwargs)
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            {
+                "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+                "bias": (bias_initializer, bias_regularizer, bias_constraint),
+            },
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self.filters = checked_filters(filters)
         self.output_padding = None
         if output_padding is not None:

@@ -12,41 +12,32 @@ from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import RNN, RNN_LAYER_ARGUMENTS, where_unmasked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-LAYER_ARGUMENTS_FOR_CELL = ("dtype", "trainable")
-"""Arguments of ``Layer`` that are passed on to the cell."""
+
+def cell_options(layer_options: dict[str, Any]) -> dict[str, Any]:
+    """Returns those of the layer's keyword arguments that its cell takes too; removes ``implementation``, which is the cell's alone."""
+    options: dict[str, Any] = {name: layer_options[name] for name in ("dtype", "trainable") if name in layer_options}
+    if "implementation" in layer_options:
+        options["implementation"] = layer_options.pop("implementation")
+    return options
+
+
+def checked_use_cudnn(use_cudnn: Any) -> Any:
+    """Returns ``use_cudnn``, which is kept for Keras's signature; ValueError unless it is "auto", True, False or None."""
+    if use_cudnn not in ("auto", True, False, None):
+        raise ValueError(
+            "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
+            f"Received: use_cudnn={use_cudnn}"
+        )
+    return use_cudnn
 
 
 class CellLayer(RNN):
-    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments.
-
-    Args:
-        kind: the class of its cell.
-        name: of the cell.
-        given: the local variables of the layer's ``__init__``, which are its arguments: what the cell takes is the cell's,
-            the rest as in ``RNN``. ``use_cudnn`` is "auto", True or False, kept for Keras's signature.
-
-    Raises:
-        ValueError: another value of ``use_cudnn``.
-    """
+    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments; takes those of ``RNN``."""
 
     cell: Any
 
-    def __init__(self, cell_class: type[RecurrentCell], name: str, args: dict[str, Any]) -> None:
-        options = {key: args[key] for key in args if key not in ("self", "__class__", "kwargs")} | args["kwargs"]
-        cell_options = {key: options[key] for key in LAYER_ARGUMENTS_FOR_CELL if key in options}
-        code = cell_class.__init__.__code__
-        for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
-            if key in options:
-                cell_options[key] = options.pop(key)
-        use_cudnn = options.pop("use_cudnn") if "use_cudnn" in args else None  # SimpleRNN has none
-        super().__init__(cell_class(name=name, **cell_options), **options)
-        if use_cudnn not in ("auto", True, False, None):
-            raise ValueError(
-                "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
-                f"Received: use_cudnn={use_cudnn}"
-            )
-        if use_cudnn is not None:
-            self.use_cudnn = use_cudnn
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.input_spec = InputSpec(ndim=3)
 
     def inner_loop(

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, cell_options, checked_use_cudnn, expose_cell_arguments
 from fastgrad.ops.recurrent import lstm
 
 
@@ -61,7 +61,12 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -153,7 +158,18 @@ class LSTM(CellLayer):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        super().__init__(LSTMCell, "lstm_cell", locals())
+        cell = LSTMCell(
+            *(units, activation, recurrent_activation, use_bias),
+            *(kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias),
+            *(kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            *(kernel_constraint, recurrent_constraint, bias_constraint),
+            *(dropout, recurrent_dropout, seed),
+            name="lstm_cell",
+            **cell_options(kwargs),
+        )
+        flags = return_sequences, return_state, go_backwards, stateful, unroll
+        super().__init__(cell, *flags, activity_regularizer=activity_regularizer, **kwargs)
+        self.use_cudnn = checked_use_cudnn(use_cudnn)
 
 
 expose_cell_arguments(LSTM, LSTMCell)

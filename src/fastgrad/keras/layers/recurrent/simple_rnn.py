@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, cell_options, expose_cell_arguments
 from fastgrad.ops.recurrent import simple_rnn
 
 
@@ -50,7 +50,12 @@ class SimpleRNNCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "recurrent": (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
 
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """Returns the state after a time step, both as the output and as the state."""
@@ -109,7 +114,17 @@ class SimpleRNN(CellLayer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
+        cell = SimpleRNNCell(
+            *(units, activation, use_bias),
+            *(kernel_initializer, recurrent_initializer, bias_initializer),
+            *(kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            *(kernel_constraint, recurrent_constraint, bias_constraint),
+            *(dropout, recurrent_dropout, seed),
+            name="simple_rnn_cell",
+            **cell_options(kwargs),
+        )
+        flags = return_sequences, return_state, go_backwards, stateful, unroll
+        super().__init__(cell, *flags, activity_regularizer=activity_regularizer, **kwargs)
 
 
 expose_cell_arguments(SimpleRNN, SimpleRNNCell)

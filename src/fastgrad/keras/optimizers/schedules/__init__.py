@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.names import namespace_hooks as _namespace_hooks
 from fastgrad.keras.optimizers.schedules.cosine import CosineDecay as CosineDecay
 from fastgrad.keras.optimizers.schedules.cosine import CosineDecayRestarts as CosineDecayRestarts
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import ExponentialDecay as ExponentialDecay
@@ -30,3 +31,6 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns the schedule of a configuration from ``serialize``; ``custom_objects`` are classes by name."""
     return deserialize_keras_object(config, module_objects=_ALL, custom_objects=custom_objects)
+
+
+__getattr__, __dir__ = _namespace_hooks("tf.keras.optimizers.schedules", globals())

@@ -1,0 +1,192 @@
+"""The recorder of a compiled function: one eager run of the Python function becomes a trace."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+from fastgrad.compiler.dispatch.agreement import compare_with_other_ranks
+from fastgrad.compiler.dispatch.captures import CALL_CHANGED, Captures
+from fastgrad.compiler.dispatch.python_function import PythonFunction
+from fastgrad.compiler.dispatch.results import Results, as_results
+from fastgrad.compiler.dispatch.signature import Call, traced_arguments
+from fastgrad.compiler.dispatch.state import State
+from fastgrad.compiler.dispatch.traces import Trace, TraceTree
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.recording.record import Recording
+from fastgrad.compiler.recording.state import SavedVariables
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
+from fastgrad.errors import TraceError
+
+
+class _Unrecorded(Exception):
+    """Raised when a run has ended that can't be replayed.
+
+    Attributes:
+        result: of the run.
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+class _Run(NamedTuple):
+    """A run that was recorded.
+
+    Attributes:
+        trace: of the run; None if it has made variables, which the trace would keep alive.
+        results: how the result is put together.
+        tensors: the results that the program computes.
+        read_floats: labels of the floats whose Python value was read.
+        settled: labels of the captured names that the function itself has changed.
+        created: weak references to the variables that it made.
+        saved: the values of variables before it changed them.
+        reached: what the users' operations in it reach; see ``Captures.add_reached``.
+    """
+
+    trace: Trace | None
+    results: Results
+    tensors: list[Tensor]
+    read_floats: list[str]
+    settled: frozenset[str]
+    created: list[Any]
+    saved: SavedVariables
+    reached: dict[int, Any]
+
+
+class Recorder:
+    """Records runs of a Python function into the state of a compiled function.
+
+    Args:
+        python: the Python function.
+        state: of the compiled function.
+        runs_unrecorded: whether a call that can't be recorded is no error, as its one run counts.
+    """
+
+    def __init__(self, python: PythonFunction, state: State, runs_unrecorded: bool) -> None:
+        self._python, self._state, self.runs_unrecorded = python, state, runs_unrecorded
+
+    def record(self, call: Call, objects: list[Any], tree: TraceTree | None, restore_state: bool = False) -> Any:
+        """Runs the function for a call, and adds the trace to the state; returns the result.
+
+        Args:
+            call: the call.
+            objects: that the call depends on by identity.
+            tree: the trace tree of the call; None if there is none.
+            restore_state: whether the state is restored, and ``CALL_CHANGED`` returned, if the call can be replayed now.
+        """
+        try:
+            run = self._run_with_capacity(call, objects)
+        except _Unrecorded as end:
+            return end.result
+        state = self._state
+        if run.created:
+            self._check_created(run, call, objects)
+        state.recordings += 1
+        for label in run.read_floats:
+            state.floats.make_static(label)
+        if run.read_floats:
+            call = Call(call.arguments, state.floats)  # these floats are part of its key
+        key = state.cache.add(call)
+        captures = Captures(self._python.callable(), call.arguments, objects, run.settled, run.reached)
+        if run.trace is None:
+            key.made_variables = captures  # the next call is recorded again, and makes none
+            return run.results.build_from_recording(run.tensors, call.passed_leaves)
+        if tree is None or tree not in key.trees or not tree.captures.are_unchanged(objects):
+            tree = key.add(captures)
+        elif tree.captures.add_reached(run.reached):  # the tree's entries do not compare this
+            tree.entries.clear()
+            state.forget_uses()
+        tree.add(run.trace)
+        state.last = tree
+        if restore_state:
+            run.saved.restore()
+            return CALL_CHANGED
+        return run.results.build_from_recording(run.tensors, call.passed_leaves)
+
+    def _run_with_capacity(self, call: Call, objects: list[Any]) -> _Run:
+        """Returns ``_run``, repeated while a loop that only a gradient runs has too small a capacity."""
+        last_error: GuardError | None = None
+        while True:
+            try:
+                return self._run(call, objects)
+            except GuardError as error:
+                if last_error is not None and error.found <= last_error.found:
+                    raise
+                last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
+
+    def _run(self, call: Call, objects: list[Any]) -> _Run:
+        """Runs the function under a recording; if it fails, the state is restored."""
+        read_floats: dict[str, int] = {}
+        tensors, leaves = traced_arguments(call, read_floats.__setitem__)
+        captures = Captures(self._python.callable(), call.arguments, objects)
+        recording = Recording(tensors, may_give_up=True, refuses=not self.runs_unrecorded)
+        has_ended = False
+        try:
+            with recording:
+                value = self._python.call(call, leaves)
+                has_ended = True
+                value = as_results(value, self._python.name)
+                # A float whose Python value was read is part of the key from now on, not an array of later calls.
+                by_value = {number: tensors[number]._array for number in read_floats.values()}
+                inputs = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
+                results = Results(value, inputs, recording)
+                computed = results.tensors
+                if recording.gave_up:
+                    self._state.gave_up = True
+                    self._state.cache.add(call).runs_eagerly = True
+                    passed_leaves = [x for number, x in enumerate(call.passed_leaves) if number not in by_value]
+                    raise _Unrecorded(results.build_from_recording(computed, passed_leaves))
+                trace = Trace(recording, results, len(inputs), by_value)
+            settled = self._names_changed_by_function(captures, recording)
+        except _Unrecorded:
+            raise
+        except BaseException as error:
+            if has_ended and self.runs_unrecorded and isinstance(error, (TraceError, TypeError)):
+                self._state.gave_up = True
+                raise _Unrecorded(value) from None
+            if not recording.gave_up:
+                recording.saved.restore()
+            raise
+        compare_with_other_ranks(self._python.name, trace.graph)
+        self._state.retracing.count_control_flow_numbers(recording.numbers)
+        created = [weakref.ref(variable) for variable in recording.created]
+        kept_trace = None if created else trace
+        return _Run(
+            kept_trace, results, computed, list(read_floats), settled, created, recording.saved, recording.reached
+        )
+
+    def _names_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
+        """Returns the labels of captured names that the function itself has changed while it was recorded.
+
+        Raises:
+            TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.
+        """
+        changes = before.changed_values()
+        for label, value in [] if recording.created else changes.items():
+            leaves = nest.flatten(value) if nest.is_nested(value) else [value]
+            if any(isinstance(item, Tensor) and recording.may_vary(item) for item in leaves):
+                raise TraceError(
+                    f"{self._python.name}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay "
+                    "runs no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
+                )
+        return frozenset(changes)
+
+    def _check_created(self, run: _Run, call: Call, objects: list[Any]) -> None:
+        """Refuses functions that make variables at every call."""
+        for tensor in run.tensors:
+            if tensor._owner is not None:  # a variable's value must not keep the variable alive
+                tensor._array, tensor._owner = tensor._array.copy(), None
+        key = self._state.cache.get(call)
+        captures = None if key is None else key.made_variables
+        is_repeated = captures is not None and captures.are_unchanged(objects)
+        lost = any(variable() is None for variable in run.created)
+        if is_repeated or lost:
+            run.saved.restore()
+            raise ValueError(
+                f"{self._python.name}(): tf.function only supports singleton tf.Variables created on the first call. This call made "
+                f"{len(run.created)} variables{' though one before it had made some already' if is_repeated else ', and nobody keeps them'}. "
+                "Make them outside, or once and for all: `if self.v is None: self.v = tf.Variable(...)`."
+            )

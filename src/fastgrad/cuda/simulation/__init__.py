@@ -1,1 +1,0 @@
-"""A GPU simulated on the CPU."""

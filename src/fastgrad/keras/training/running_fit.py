@@ -1,0 +1,126 @@
+"""The state of a running ``fit``: another process can continue from it with the same bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.function import Function
+from fastgrad.compiler.recording.state import SavedVariables
+from fastgrad.keras.training.batches import Batches
+from fastgrad.storage.damaged_file import parser_errors_as_one
+from fastgrad.storage.json_text import parse_json
+
+
+class RunningFit:
+    """The state of a running ``fit``: its data, counters and callbacks.
+
+    Args:
+        model: the model that is trained.
+        epoch: the number of the first epoch.
+        batches, validation: the data.
+        callbacks: the callbacks.
+
+    Attributes:
+        epoch, batch: the numbers of the next epoch and the next batch.
+    """
+
+    saves_state = True  # in checkpoints
+
+    def __init__(
+        self, model: Any, epoch: int, batches: Batches, validation: Batches | None, callbacks: Sequence[Any]
+    ) -> None:
+        self.model, self.epoch, self.batch = model, epoch, 0
+        self._parts = {"train": batches} if validation is None else {"train": batches, "validation": validation}
+        self._callbacks = callbacks
+
+    def prepare(self, steps: Sequence[Any]) -> None:
+        """Builds all variables, and lets each step replay at its first call, so that all calls give equal bits.
+
+        Args:
+            steps: the functions of training and evaluation.
+        """
+        model = self.model
+        for step in steps:
+            if isinstance(step, Function):
+                step.replays_at_once = True
+        state = model.__dict__
+        losses, metrics = state["_compile_loss"], state["_compile_metrics"]
+        unbuilt = [component for component in (losses, metrics) if component is not None and not component.built]
+        if unbuilt or not model.built:
+            x, y, _ = self._parts["train"].example_batch()
+            saved_variables = SavedVariables(model.variables)
+            outputs = model(x, training=False)
+            saved_variables.restore()
+            for component in unbuilt:
+                component.build(y, outputs)
+            if metrics is not None:
+                metrics.update_state(y, outputs)  # some metrics make their variables here; `fit` resets them
+        if not state["optimizer"].built:
+            state["optimizer"].build(model.trainable_variables)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Returns the state of ``fit``: counters, positions in the data, and the state of callbacks, as arrays."""
+        saved_state = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
+        for kind, batches in self._parts.items():
+            within = kind == "train" and self.batch > 0
+            saved_state.update({f"{kind}/{name}": value for name, value in batches.state(within).items()})
+        for number, callback in enumerate(self._callbacks):
+            callback_state = callback.state_for_backup() if hasattr(callback, "state_for_backup") else {}
+            json_state = {name: value for name, value in callback_state.items() if not _is_list_of_arrays(value)}
+            saved_state[f"callbacks/{number}"] = np.frombuffer(
+                json.dumps(json_state, default=_as_list).encode(), np.uint8
+            )
+            for name, arrays in callback_state.items():
+                if _is_list_of_arrays(arrays):
+                    saved_state.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
+        return saved_state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continues a ``fit`` from a state that the method ``state`` returned.
+
+        Raises:
+            ValueError: the state is that of another ``fit``.
+        """
+        required_keys = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
+        required_keys.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))
+        if not required_keys <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
+            raise ValueError(
+                "The backup is of a `fit` with other callbacks: delete it, or call `fit` as it was called then."
+            )
+        for kind, batches in self._parts.items():
+            batches.restore(
+                {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
+            )
+        with parser_errors_as_one("The backup", "one of `fit`"):
+            for number, callback in enumerate(self._callbacks):
+                callback_state = parse_json(state[f"callbacks/{number}"].tobytes())
+                arrays: dict[str, dict[int, np.ndarray]] = {}
+                for key, value in state.items():
+                    if key.startswith(f"callbacks/{number}/"):
+                        name, position = key.split("/")[2:]
+                        arrays.setdefault(name, {})[int(position)] = value
+                callback_state.update(
+                    {
+                        name: [arrays_by_index[i] for i in sorted(arrays_by_index)]
+                        for name, arrays_by_index in arrays.items()
+                    }
+                )
+                if hasattr(callback, "restore_state_of_backup"):
+                    callback.restore_state_of_backup(callback_state)
+            epoch, batch, stop = state["at"].tolist()
+            if epoch < 0 or batch < 0:
+                raise ValueError(f"it goes on from epoch {epoch}, batch {batch}")
+            self.epoch, self.batch = epoch, batch
+            self.model.stop_training = bool(stop)
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
+
+
+def _as_list(value: Any) -> Any:
+    return value.tolist()
