@@ -220,24 +220,25 @@ def calls_of_warn():
     return calls, others
 
 
-@pytest.fixture(scope="module")
-def met():
-    return set()
-
-
-@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.__name__)
-def test_warnings_name_the_users_line(trigger, met, monkeypatch, tmp_path):
-    find_frame = user_lines.user_frame
+def met_and_caught(trigger, tmp_path):
+    """Returns the calls of ``user_lines.warn`` that a trigger meets, as (module, line), and the warnings."""
+    met, find_frame = set(), user_lines.user_frame
 
     def frame_of(frame=None):
         if sys._getframe(1).f_code is user_lines.warn.__code__:
             met.add((Path(frame.f_code.co_filename), frame.f_lineno))
         return find_frame(frame)
 
-    monkeypatch.setattr(user_lines, "user_frame", frame_of)
-    with warnings.catch_warnings(record=True) as caught:
+    with pytest.MonkeyPatch.context() as monkeypatch, warnings.catch_warnings(record=True) as caught:
+        monkeypatch.setattr(user_lines, "user_frame", frame_of)
         warnings.simplefilter("always")
         trigger(monkeypatch, tmp_path)
+    return met, caught
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.__name__)
+def test_warnings_name_the_users_line(trigger, tmp_path):
+    _, caught = met_and_caught(trigger, tmp_path)
     first, last = trigger.__code__.co_firstlineno, max(line for *_, line in trigger.__code__.co_lines() if line)
     assert caught
     for warning in caught:
@@ -245,9 +246,10 @@ def test_warnings_name_the_users_line(trigger, met, monkeypatch, tmp_path):
         assert first < warning.lineno <= last, warning
 
 
-def test_each_call_that_warns_is_met(met):
+def test_each_call_that_warns_is_met(tmp_path):
     calls, others = calls_of_warn()
     assert not others
+    met = set().union(*(met_and_caught(trigger, tmp_path)[0] for trigger in TRIGGERS))
     missed = {call for call in calls if not any(path == call[0] and call[1] <= line <= call[2] for path, line in met)}
     assert not missed
 
