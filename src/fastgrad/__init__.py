@@ -259,10 +259,17 @@ _MODULE_OF_LAZY_NAME = {
     "constant_initializer": "initializers",
     "elementwise": "custom",
     "function": "compiler.function",
+    "grad": "differentiation",
+    "hessian": "differentiation",
+    "hvp": "differentiation",
+    "jacobian": "differentiation",
+    "jvp": "differentiation",
     "kernel": "custom",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",
     "random_uniform_initializer": "initializers",
+    "value_and_grad": "differentiation",
+    "vjp": "differentiation",
     "zeros_initializer": "initializers",
 }
 

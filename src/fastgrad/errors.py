@@ -149,4 +149,8 @@ class TraceError(UnimplementedError):
     """A function under ``tf.function`` did something that a replay cannot repeat; the message names it and its line."""
 
 
+class DifferentiationError(TypeError):
+    """A function that Numba compiles has no derivative; the message has file, line and reason."""
+
+
 __getattr__, __dir__ = _namespace_hooks("tf.errors", globals())

@@ -1,0 +1,9 @@
+"""Derivatives of functions that Numba compiles. docs/custom_kernels.md is the guide; README.md of this folder tells the stages."""
+
+from fastgrad.differentiation.transforms import grad as grad
+from fastgrad.differentiation.transforms import hessian as hessian
+from fastgrad.differentiation.transforms import hvp as hvp
+from fastgrad.differentiation.transforms import jacobian as jacobian
+from fastgrad.differentiation.transforms import jvp as jvp
+from fastgrad.differentiation.transforms import value_and_grad as value_and_grad
+from fastgrad.differentiation.transforms import vjp as vjp

@@ -1,0 +1,552 @@
+"""NumPy's functions of arrays, as loops over elements that are lowered and differentiated like the user's own.
+
+A rule is a function of (lowering, arguments, keyword arguments, Numba's type of the result). It returns a value, or ``NotImplemented``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+
+from fastgrad.differentiation import views as view_rules
+from fastgrad.differentiation.ir import INDEX, Constant, Operand, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.loop_sources import element_loops, loops_from_source, reduction_loops, store_loops
+from fastgrad.differentiation.scalar_rules import WITHOUT_DERIVATIVE, rule_name
+from fastgrad.differentiation.values import Items, Iterable, Method, Range, Static, type_of
+
+Rule = Callable[[Any, list[Any], dict[str, Any], types.Type], Any]
+RULES: dict[Any, Rule] = {}
+METHODS: dict[str, Rule] = {}
+
+
+def rule_of(function: Any) -> Rule | None:
+    """Returns the rule of a function, or None."""
+    try:
+        return RULES.get(function)
+    except TypeError:
+        return None
+
+
+def _rule(*functions: Any, method: str | None = None) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        RULES.update(dict.fromkeys(functions, rule))
+        if method is not None:
+            METHODS[method] = rule
+        return rule
+
+    return register
+
+
+def call_method(
+    lowering: Any, method: Method, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
+) -> Any:
+    """Lowers the call of a method of an array or a number."""
+    if not isinstance(method.owner, View) and method.name == "conjugate":
+        return method.owner
+    rule = METHODS.get(method.name)
+    result = NotImplemented if rule is None else rule(lowering, [method.owner, *arguments], keywords, result_type)
+    if result is NotImplemented:
+        raise refuse(f"the method {method.name} can't be differentiated", lowering.builder.location)
+    return result
+
+
+# ---- element by element ---------------------------------------------------------------------------------------
+
+
+def _as_arrays(lowering: Any, operands: list[Any]) -> list[Any]:
+    return [operand if isinstance(operand, View) else lowering.scalar(operand) for operand in operands]
+
+
+def _rank(value: Any) -> int:
+    return len(value.axes) if isinstance(value, View) else 0
+
+
+def element_by_element(lowering: Any, function: Any, operands: list[Any], result_type: types.Type) -> Any:
+    """Lowers a function of numbers that is applied to arrays, which broadcast."""
+    operands = _as_arrays(lowering, operands)
+    if not isinstance(result_type, types.Array):
+        raise refuse(f"{function} of arrays can't be differentiated", lowering.builder.location)
+    if rule_name(function) is None and function not in WITHOUT_DERIVATIVE and function is not _choose:
+        raise refuse(f"{function.__name__} of arrays can't be differentiated", lowering.builder.location)
+    ranks = tuple(_rank(operand) for operand in operands)
+    return lowering.inline(element_loops(ranks, function, str(result_type.dtype)), operands)
+
+
+def update(lowering: Any, function: Any, target: View, value: Any) -> View:
+    """Lowers an operator in place, such as ``target += value``; returns ``target``."""
+    value = _apart(lowering, target, value)
+    lowering.inline(store_loops((len(target.axes), _rank(value)), function), [target, *_as_arrays(lowering, [value])])
+    return target
+
+
+def assign(lowering: Any, target: View, value: Any) -> None:
+    """Lowers the assignment of a number or an array, which broadcasts, to all elements of a view."""
+    if isinstance(value, View):
+        if target.same_elements(value):
+            return
+        value = _apart(lowering, target, value)
+    elif isinstance(value, Items):
+        value = as_array(lowering, [value], {}, types.none)
+    lowering.inline(store_loops((len(target.axes), _rank(value)), None), [target, *_as_arrays(lowering, [value])])
+
+
+def _apart(lowering: Any, target: View, value: Any) -> Any:
+    """Returns ``value``, or a copy of it if it may share elements with ``target``."""
+    if not isinstance(value, View) or target.same_elements(value):
+        return value
+    first, second = target.root.memory, value.root.memory
+    may_overlap = first is second or "phi" in (first.kind, second.kind)
+    return copy(lowering, [value], {}, types.none) if may_overlap else value
+
+
+@_rule(np.copy, np.ascontiguousarray, method="copy")
+def copy(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    """Lowers a copy of an array."""
+    (array,) = arguments
+    if not isinstance(array, View):
+        return NotImplemented
+    dtype = array.root.type.dtype
+    return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
+
+
+def _choose(condition: Any, if_true: Any, if_false: Any) -> Any:
+    return if_true if condition else if_false
+
+
+@_rule(np.where)
+def _where(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) != 3 or keywords:
+        return NotImplemented
+    if not any(isinstance(argument, View) for argument in arguments):
+        return lowering.inline(numba.njit(_choose), [lowering.scalar(argument) for argument in arguments])
+    ranks = tuple(_rank(argument) for argument in arguments)
+    loops = element_loops(ranks, numba.njit(_choose), str(result_type.dtype))
+    return lowering.inline(loops, _as_arrays(lowering, arguments))
+
+
+@_rule(np.clip, method="clip")
+def _clip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    result, low, high = [*arguments, *keywords.values()][:3]
+    for bound, function in ((low, max), (high, min)):
+        if not (isinstance(bound, Static) and bound.value is None):
+            result = lowering.apply(function, [result, bound], result_type)
+    return result
+
+
+@_rule(np.maximum, np.minimum, np.fmax, np.fmin)
+def _extremes(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    return NotImplemented
+
+
+def _extreme_rule(function: Any) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        return lowering.apply(function, arguments, result_type)
+
+    return rule
+
+
+RULES.update({np.maximum: _extreme_rule(max), np.minimum: _extreme_rule(min)})
+RULES.update({np.fmax: _extreme_rule(max), np.fmin: _extreme_rule(min)})
+
+
+# ---- new arrays -------------------------------------------------------------------------------------------------
+
+
+def _dims(lowering: Any, value: Any) -> list[Operand]:
+    values = value.values if isinstance(value, Items) else [value]
+    return [lowering.scalar(item) for item in values]
+
+
+def _allocation_rule(function: str) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        shape = arguments[0] if arguments else keywords["shape"]
+        dims = [axis.size for axis in shape.axes] if isinstance(shape, View) else _dims(lowering, shape)
+        return lowering.builder.allocate(result_type.dtype, dims, function)
+
+    return rule
+
+
+RULES.update({np.zeros: _allocation_rule("zeros"), np.zeros_like: _allocation_rule("zeros")})
+RULES.update({np.empty: _allocation_rule("empty"), np.empty_like: _allocation_rule("empty")})
+
+
+def _filled(lowering: Any, shape: Any, value: Any, result_type: types.Type) -> View:
+    array = _allocation_rule("empty")(lowering, [shape], {}, result_type)
+    assign(lowering, array, value)
+    return array
+
+
+@_rule(np.ones, np.ones_like)
+def _ones(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    one = Constant(1, result_type.dtype)
+    return _filled(lowering, arguments[0] if arguments else keywords["shape"], one, result_type)
+
+
+@_rule(np.full, np.full_like)
+def _full(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    value = arguments[1] if len(arguments) > 1 else keywords["fill_value"]
+    return _filled(lowering, arguments[0], value, result_type)
+
+
+@_rule(np.array, np.asarray)
+def as_array(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    """Lowers an array of nested lists or tuples of numbers, or a copy of an array."""
+    value, builder = arguments[0], lowering.builder
+    if isinstance(value, View):
+        return copy(lowering, [value], {}, result_type)
+    if not isinstance(value, Items):
+        return NotImplemented
+    rows = value.values
+    is_nested = bool(rows) and all(isinstance(row, Items) for row in rows)
+    dims = [index_constant(len(rows)), *([index_constant(len(rows[0].values))] if is_nested else [])]
+    if isinstance(result_type, types.Array):
+        dtype = result_type.dtype
+    else:
+        numbers = [item for row in rows for item in (row.values if is_nested else [row])]
+        is_float = any(isinstance(type_of(number), types.Float) for number in numbers)
+        dtype = types.float64 if is_float else types.int64
+    array = builder.allocate(dtype, dims, "empty")
+    for number, row in enumerate(rows):
+        if is_nested:
+            for column, item in enumerate(row.values):
+                builder.store(array.root, lowering.scalar(item), [index_constant(number), index_constant(column)])
+        elif isinstance(row, View):
+            return NotImplemented
+        else:
+            builder.store(array.root, lowering.scalar(row), [index_constant(number)])
+    return array
+
+
+@_rule(np.arange)
+def _arange(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if keywords.keys() - {"dtype"} or not all(isinstance(type_of(a), types.Integer) for a in arguments):
+        return NotImplemented
+    bounds = [lowering.scalar(argument) for argument in arguments]
+    start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
+    step = bounds[2] if len(bounds) > 2 else index_constant(1)
+    return lowering.inline(
+        loops_from_source(
+            "def arange(start, stop, step):\n"
+            "    n = max(0, (stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step)\n"
+            "    out = np.empty(n, dtype)\n"
+            "    for i in range(n):\n"
+            "        out[i] = start + i * step\n"
+            "    return out\n",
+            dtype=str(result_type.dtype),
+        ),
+        [start, stop, step],
+    )
+
+
+@_rule(np.linspace)
+def _linspace(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if len(arguments) + len(keywords) != 3:
+        return NotImplemented
+    values = [*arguments, *keywords.values()]
+    return lowering.inline(
+        loops_from_source(
+            "def linspace(start, stop, n):\n"
+            "    out = np.empty(n, dtype)\n"
+            "    for i in range(n):\n"
+            "        out[i] = start + i * ((stop - start) / (n - 1)) if n > 1 else start + 0.0 * stop\n"
+            "    return out\n",
+            dtype="float64",
+        ),
+        [lowering.scalar(value) for value in values],
+    )
+
+
+# ---- other views --------------------------------------------------------------------------------------------------
+
+
+@_rule(np.transpose, method="transpose")
+def _transpose(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *axes = arguments
+    if not isinstance(array, View) or keywords:
+        return NotImplemented
+    order = axes[0].values if len(axes) == 1 and isinstance(axes[0], Items) else axes
+    numbers = [axis.value for axis in order] if order else list(range(len(array.axes)))[::-1]
+    return view_rules.transposed(array, numbers)
+
+
+def _contiguous(lowering: Any, array: View) -> View:
+    is_whole = array.is_whole() and array.root.type.layout == "C"
+    return array if is_whole else copy(lowering, [array], {}, types.none)
+
+
+@_rule(np.reshape, method="reshape")
+def _reshape(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array, *shape = arguments
+    if not isinstance(array, View) or keywords:
+        return NotImplemented
+    sizes = shape[0].values if len(shape) == 1 and isinstance(shape[0], Items) else shape
+    dims = [lowering.scalar(size) for size in sizes]
+    return view_rules.reshaped(lowering.builder, array, dims, array.root.type.layout == "C")
+
+
+@_rule(np.ravel, method="ravel")
+def _ravel(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    (array,) = arguments
+    if not isinstance(array, View):
+        return NotImplemented
+    flat = _contiguous(lowering, array)
+    return view_rules.reshaped(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
+
+
+@_rule(method="flatten")
+def _flatten(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    fresh = copy(lowering, arguments, {}, types.none)
+    return view_rules.reshaped(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
+
+
+@_rule(method="astype")
+def _astype(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array = arguments[0]
+    dtype = result_type.dtype
+    if isinstance(dtype, types.Integer) and array.root.is_real:
+        return lowering.inline(element_loops((len(array.axes),), int, str(dtype)), [array])
+    return lowering.inline(element_loops((len(array.axes),), None, str(dtype)), [array])
+
+
+@_rule(method="item")
+def _item(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    array = arguments[0]
+    return view_rules.load_element(lowering.builder, array, [index_constant(0)] * len(array.axes))
+
+
+@_rule(method="fill")
+def _fill(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    assign(lowering, arguments[0], arguments[1])
+    return Static(None)
+
+
+# ---- reductions -----------------------------------------------------------------------------------------------------
+
+
+def _reduction_rule(name: str) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        array = arguments[0]
+        axis = arguments[1] if len(arguments) > 1 else keywords.get("axis")
+        if keywords.keys() - {"axis"} or len(arguments) > 2 or not isinstance(array, View):
+            return NotImplemented
+        axis_number = None if axis is None else axis.value
+        if axis_number is not None:
+            if not isinstance(axis_number, int):
+                return NotImplemented
+            axis_number %= len(array.axes)
+        dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
+        return lowering.inline(reduction_loops(name, len(array.axes), axis_number, str(dtype)), [array])
+
+    return rule
+
+
+for _name in ("sum", "prod", "mean", "max", "min", "var", "std", "argmax", "argmin", "any", "all", "cumsum", "cumprod"):
+    METHODS[_name] = RULES[getattr(np, _name)] = _reduction_rule(_name)
+RULES.update({np.amax: METHODS["max"], np.amin: METHODS["min"]})
+
+
+def _of_tuple(lowering: Any, function: Any, arguments: list[Any], result_type: types.Type) -> Any:
+    result: Any = None
+    for item in arguments[0].values:
+        result = item if result is None else lowering.apply(function, [result, item], result_type)
+    return result
+
+
+@_rule(builtins.sum)
+def _builtin_sum(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    if isinstance(arguments[0], Items) and len(arguments) == 1:
+        return _of_tuple(lowering, operator.add, arguments, result_type)
+    return METHODS["sum"](lowering, arguments, keywords, result_type)
+
+
+def _builtin_extreme(function: Any, name: str) -> Rule:
+    def rule(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+        if len(arguments) == 1 and isinstance(arguments[0], Items):
+            return _of_tuple(lowering, function, arguments, result_type)
+        if len(arguments) == 1 and isinstance(arguments[0], View):
+            return METHODS[name](lowering, arguments, keywords, result_type)
+        return NotImplemented
+
+    return rule
+
+
+RULES.update({max: _builtin_extreme(max, "max"), min: _builtin_extreme(min, "min")})
+
+
+# ---- products -------------------------------------------------------------------------------------------------------
+
+_PRODUCTS = {
+    (1, 1): "def dot(a, b):\n    total = zero\n    for i in range(a.shape[0]):\n        total += a[i] * b[i]\n    return total\n",
+    (2, 1): (
+        "def dot(a, b):\n    out = np.zeros(a.shape[0], dtype)\n    for i in range(a.shape[0]):\n        total = zero\n"
+        "        for k in range(a.shape[1]):\n            total += a[i, k] * b[k]\n        out[i] = total\n    return out\n"
+    ),
+    (1, 2): (
+        "def dot(a, b):\n    out = np.zeros(b.shape[1], dtype)\n    for k in range(b.shape[0]):\n"
+        "        for j in range(b.shape[1]):\n            out[j] += a[k] * b[k, j]\n    return out\n"
+    ),
+    (2, 2): (
+        "def dot(a, b):\n    out = np.zeros((a.shape[0], b.shape[1]), dtype)\n    for i in range(a.shape[0]):\n"
+        "        for k in range(a.shape[1]):\n            for j in range(b.shape[1]):\n"
+        "                out[i, j] += a[i, k] * b[k, j]\n    return out\n"
+    ),
+}
+
+
+@_rule(np.dot, operator.matmul, method="dot")
+def product(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    """Lowers a product of vectors and matrices."""
+    first, second = arguments[:2]
+    ranks = (_rank(first), _rank(second))
+    if ranks not in _PRODUCTS or len(arguments) != 2:
+        return lowering.apply(operator.mul, arguments, result_type) if 0 in ranks else NotImplemented
+    dtype = result_type.dtype if isinstance(result_type, types.Array) else result_type
+    return lowering.inline(loops_from_source(_PRODUCTS[ranks], dtype=str(dtype)), [first, second])
+
+
+@_rule(np.outer)
+def _outer(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    first, second = arguments
+    if (_rank(first), _rank(second)) != (1, 1):
+        return NotImplemented
+    builder = lowering.builder
+    columns = view_rules.subview(builder, first, [view_rules.FULL_SLICE, view_rules.NEW_AXIS])
+    return lowering.apply(operator.mul, [columns, second], result_type)
+
+
+# ---- iteration ------------------------------------------------------------------------------------------------------
+
+
+@_rule(range, numba.prange)
+def _range(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    bounds = [lowering.scalar(argument) for argument in arguments]
+    start, stop = (index_constant(0), bounds[0]) if len(bounds) == 1 else bounds[:2]
+    return Range(start, stop, bounds[2] if len(bounds) == 3 else index_constant(1))
+
+
+@_rule(len)
+def _len(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    (value,) = arguments
+    if isinstance(value, Items):
+        return index_constant(len(value.values))
+    if isinstance(value, Range):
+        return lowering.iterable(value).count
+    return value.axes[0].size if isinstance(value, View) and value.axes else NotImplemented
+
+
+@_rule(enumerate)
+def _enumerate(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    items = lowering.iterable(arguments[0])
+    start = lowering.scalar(arguments[1]) if len(arguments) > 1 else index_constant(0)
+
+    def pair(k: Scalar) -> Items:
+        item = items.item(k)
+        number = lowering.builder.index("({0} + {1})", k, start)
+        return Items([number, item], types.Tuple([INDEX, type_of(item)]))
+
+    return Iterable(items.count, pair)
+
+
+@_rule(zip)
+def _zip(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    parts = [lowering.iterable(argument) for argument in arguments]
+    count = parts[0].count
+    for part in parts[1:]:
+        count = lowering.builder.index("min({0}, {1})", count, part.count, is_natural=True)
+
+    def row(k: Scalar) -> Items:
+        items = [part.item(k) for part in parts]
+        return Items(items, types.Tuple([type_of(item) for item in items]))
+
+    return Iterable(count, row)
+
+
+@_rule(np.ndindex)
+def _ndindex(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    builder = lowering.builder
+    shape = arguments[0].values if len(arguments) == 1 and isinstance(arguments[0], Items) else arguments
+    dims = [lowering.scalar(size) for size in shape]
+
+    def indices(k: Scalar) -> Items:
+        numbers: list[Any] = []
+        rest: Operand = k
+        for size in reversed(dims[1:]):
+            numbers.insert(0, builder.index("({0} % {1})", rest, size, cost=4, is_natural=True))
+            rest = builder.index("({0} // {1})", rest, size, cost=4, is_natural=True)
+        return Items([rest, *numbers], types.UniTuple(INDEX, len(dims)))
+
+    return Iterable(view_rules.product(builder, dims), indices)
+
+
+@_rule(slice)
+def _slice(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    bounds = [
+        None if isinstance(argument, Static) and argument.value is None else lowering.scalar(argument)
+        for argument in arguments
+    ]
+    start, stop = (None, bounds[0]) if len(bounds) == 1 else bounds[:2]
+    return Static(view_rules.Slice(start, stop, bounds[2] if len(bounds) == 3 else None))
+
+
+@_rule(tuple)
+def _tuple(lowering: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type) -> Any:
+    return arguments[0] if isinstance(arguments[0], Items) else NotImplemented
+
+
+# ---- selections -------------------------------------------------------------------------------------------------------
+
+
+def selected(lowering: Any, array: View, indices: list[Any], result_type: types.Type) -> Any:
+    """Lowers a read by an array of indices or a mask."""
+    if len(indices) != 1 or len(indices[0].axes) != 1:
+        raise refuse("a read by several index arrays can't be differentiated", lowering.builder.location)
+    index = indices[0]
+    rank = len(array.axes)
+    rest = "".join(f", i{number}" for number in range(1, rank))
+    is_mask = isinstance(index.root.type.dtype, types.Boolean)
+    dims = "".join(f", a.shape[{number}]" for number in range(1, rank))
+    lines = ["def take(a, index):"]
+    if is_mask:
+        lines += ["    n = 0", "    for i in range(index.shape[0]):", "        if index[i]:", "            n += 1"]
+        lines += [f"    out = np.empty((n{dims},), dtype)", "    at = 0", "    for i in range(index.shape[0]):"]
+        lines += ["        if index[i]:"]
+        depth = 3
+    else:
+        lines += [f"    out = np.empty((index.shape[0]{dims},), dtype)", "    for i in range(index.shape[0]):"]
+        depth = 2
+    for number in range(1, rank):
+        lines.append("    " * depth + f"for i{number} in range(a.shape[{number}]):")
+        depth += 1
+    where, to = ("i", "at") if is_mask else ("index[i]", "i")
+    lines.append("    " * depth + f"out[{to}{rest}] = a[{where}{rest}]")
+    if is_mask:
+        lines.append("            at += 1")
+    source = "\n".join([*lines, "    return out", ""])
+    return lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index])
+
+
+def assign_selected(lowering: Any, array: View, indices: list[Any], value: Any) -> None:
+    """Lowers an assignment to the elements that an array of indices or a mask selects."""
+    if len(indices) != 1 or len(indices[0].axes) != 1 or len(array.axes) != 1:
+        raise refuse("an assignment by several index arrays can't be differentiated", lowering.builder.location)
+    index, value = indices[0], value if isinstance(value, View) else lowering.scalar(value)
+    value = _apart(lowering, array, value)
+    is_mask = isinstance(index.root.type.dtype, types.Boolean)
+    item = ("value[at]" if is_mask else "value[i]") if isinstance(value, View) else "value"
+    lines = ["def put(a, index, value):", "    at = 0", "    for i in range(index.shape[0]):"]
+    if is_mask:
+        lines += ["        if index[i]:", f"            a[i] = {item}", "            at += 1"]
+    else:
+        lines += [f"        a[index[i]] = {item}"]
+    source = "\n".join([*lines, "    return at", ""])
+    lowering.inline(loops_from_source(source, dtype=str(array.root.type.dtype)), [array, index, value])
+
+
+_ = functools

@@ -1,0 +1,162 @@
+"""Appends statements to the blocks of a function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import types
+
+from fastgrad.differentiation import ir
+from fastgrad.differentiation.ir import Block, Constant, Location, Operand, Root, Scalar, View, index_constant, refuse
+from fastgrad.differentiation.scalar_rules import CHEAP_COST, FUNCTIONS_OF_TEXT
+
+_FOLDED = {"({0} + {1})": int.__add__, "({0} - {1})": int.__sub__, "({0} * {1})": int.__mul__}
+
+
+class Builder:
+    """Appends statements to the current block of ``function``.
+
+    Attributes:
+        function: the function that is built.
+        block: the current block.
+        location: the place in the user's source that statements come from.
+    """
+
+    def __init__(self, function: ir.Function) -> None:
+        self.function = function
+        self.location = function.location
+        self._names: dict[str, int] = {}
+        self._numbers_of_globals: dict[int, str] = {}
+        self._computed: dict[Any, Scalar] = {}
+        self.block = self.new_block()
+
+    def new_block(self) -> Block:
+        """Returns a new block, without making it the current one."""
+        block = Block(len(self.function.blocks))
+        self.function.blocks.append(block)
+        return block
+
+    def enter(self, block: Block) -> None:
+        """Makes ``block`` the current block."""
+        self.block = block
+        self._computed.clear()
+
+    def jump(self, target: Block) -> None:
+        """Ends the current block with a jump."""
+        self.block.end = ir.Jump(target)
+
+    def name(self, hint: str) -> str:
+        """Returns a variable's name that is not yet used. No name that the derivative makes of another one starts with ``v_``."""
+        hint = "".join(letter if letter.isalnum() else "_" for letter in hint.partition(".")[0]).strip("_") or "t"
+        number = self._names[hint] = self._names.get(hint, 0) + 1
+        return f"v_{hint}_{number}"
+
+    def bind(self, value: Any, hint: str) -> str:
+        """Returns the name by which the derivative's text names a global value."""
+        name = self._numbers_of_globals.get(id(value))
+        if name is None:
+            name = hint if FUNCTIONS_OF_TEXT.get(hint) is value else "g_" + self.name(hint)[2:]
+            self._numbers_of_globals[id(value)] = name
+            self.function.globals[name] = value
+        return name
+
+    def scalar(self, type: types.Type, hint: str = "t") -> Scalar:
+        """Returns a new scalar of the current block."""
+        type = types.unliteral(type)
+        if not isinstance(type, (types.Float, types.Integer, types.Boolean)):
+            raise refuse(f"a value of type {type} can't be differentiated", self.location)
+        scalar = Scalar(self.name(hint), type, self.block)
+        self.function.scalars.append(scalar)
+        return scalar
+
+    def compute(
+        self,
+        type: types.Type,
+        text: str,
+        operands: list[Operand],
+        cost: int = CHEAP_COST,
+        partials: list[str | None] | None = None,
+        hint: str = "t",
+    ) -> Scalar:
+        """Appends a ``Compute`` and returns its target."""
+        target = self.scalar(type, hint)
+        statement = ir.Compute(self.location, target, text, operands, cost, partials or [None] * len(operands))
+        target.definition = statement
+        self.block.statements.append(statement)
+        return target
+
+    def index(self, text: str, *operands: Operand, cost: int = CHEAP_COST, is_natural: bool = False) -> Operand:
+        """Returns an integer that is an expression of integers; equal ones of a block are computed once."""
+        if all(isinstance(operand, Constant) for operand in operands) and text in _FOLDED:
+            return index_constant(_FOLDED[text](*[int(operand.value) for operand in operands]))
+        if text == "({0} * {1})" and any(ir.is_constant(operand, 1) for operand in operands):
+            return operands[1] if ir.is_constant(operands[0], 1) else operands[0]
+        if text in ("({0} + {1})", "({0} - {1})") and ir.is_constant(operands[1], 0):
+            return operands[0]
+        if text == "({0} + {1})" and ir.is_constant(operands[0], 0):
+            return operands[1]
+        key = (text, *[operand.value if isinstance(operand, Constant) else operand for operand in operands])
+        target = self._computed.get(key)
+        if target is None:
+            target = self._computed[key] = self.compute(ir.INDEX, text, list(operands), cost, hint="i")
+            is_closed = text in ("({0} + {1})", "({0} * {1})") and all(map(is_natural_number, operands))
+            target.is_natural = is_natural or is_closed
+        return target
+
+    def load(self, root: Root, indices: list[Operand], hint: str = "t") -> Scalar:
+        """Appends a ``Load`` and returns the element."""
+        target = self.scalar(root.type.dtype, hint)
+        target.definition = ir.Load(self.location, target, root, indices)
+        self.block.statements.append(target.definition)
+        return target
+
+    def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
+        """Appends a ``Store``."""
+        if root.memory.kind == "global":
+            raise refuse("a global array is written", self.location)
+        if not root.is_real and isinstance(value.type, types.Float) and isinstance(value, Scalar):
+            raise refuse("a float is stored in an array of integers, where its derivative would be lost", self.location)
+        root.memory.is_written = True
+        self.block.statements.append(ir.Store(self.location, root, value, indices))
+
+    def root(self, type: types.Array, kind: str, hint: str, dims: list[Operand] | None = None) -> Root:
+        """Returns a new root of the current block. Without ``dims`` its sizes are read from the array."""
+        if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
+            raise refuse(f"an array of {type.dtype} can't be differentiated", self.location)
+        root = Root(self.name(hint), type, kind, self.block, self.location)
+        self.function.roots.append(root)
+        root.dims = dims or []
+        return root
+
+    def read_dims(self, root: Root) -> None:
+        """Appends a ``Size`` for each axis of a root."""
+        for axis in range(root.type.ndim):
+            size = self.scalar(ir.INDEX, "n")
+            size.is_natural = True
+            size.definition = ir.Size(self.location, size, root, axis)
+            self.block.statements.append(size.definition)
+            root.dims.append(size)
+
+    def allocate(self, dtype: types.Type, dims: list[Operand], function: str, hint: str = "array") -> View:
+        """Appends an ``Allocate`` and returns the array."""
+        root = self.root(types.Array(dtype, len(dims), "C"), "local", hint, dims)
+        self.block.statements.append(ir.Allocate(self.location, root, function))
+        return View.whole(root)
+
+    def constant(self, value: Any, type: types.Type | None = None) -> Constant:
+        """Returns a constant number; without ``type`` it has the type that Numba gives a Python number."""
+        if type is None:
+            is_float = isinstance(value, (float, np.floating))
+            type = types.boolean if isinstance(value, (bool, np.bool_)) else types.float64 if is_float else types.int64
+            if isinstance(value, np.float32):
+                type = types.float32
+        return Constant(value, types.unliteral(type))
+
+
+def is_natural_number(operand: Operand) -> bool:
+    """True if ``operand`` is known to be an integer of at least 0."""
+    return operand.value >= 0 if isinstance(operand, Constant) else operand.is_natural
+
+
+__all__ = ["Builder", "Location", "is_natural_number"]

@@ -1,0 +1,157 @@
+"""Forward mode: the text of a function that computes a result together with its tangent."""
+
+from __future__ import annotations
+
+from numba.core import types
+
+from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative, Emitter, zero
+from fastgrad.differentiation.ir import (
+    Allocate,
+    Block,
+    Branch,
+    Compute,
+    Constant,
+    Function,
+    Jump,
+    Load,
+    NextIteration,
+    Operand,
+    Phi,
+    Raise,
+    Reshape,
+    Return,
+    Root,
+    Scalar,
+    Statement,
+    Store,
+    View,
+)
+from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+
+
+class ForwardMode(Emitter):
+    """Writes the tangent of each active number after the number.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        positions: the numbers of the parameters that have tangents.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow, positions: tuple[int, ...]) -> None:
+        super().__init__(function, flow)
+        self.positions = positions
+        self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=True)
+
+    def derivative(self) -> Derivative:
+        """Returns the text of ``(*arguments, *tangents) -> (result, tangent of the result)``."""
+        function = self.function
+        for block in self.flow.blocks:
+            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self._block(block)
+        parameters = [f"a_{name}" for name in function.parameters]
+        parameters += [f"d_a_{function.parameters[position]}" for position in self.positions]
+        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
+        body = self.unpacked_parameters()
+        for root in function.roots:
+            if root.kind == "parameter" and root.position in self.positions and root.is_real:
+                body += [
+                    f"if d_{root.name}.shape != {root.name}.shape:",
+                    f"    raise ValueError('jvp of {function.name}: the tangent of {root.name[2:]} has another shape than the argument')",
+                ]
+        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
+        return self.result(header, body)
+
+    def _tangent(self, operand: Operand) -> str:
+        if isinstance(operand, Scalar) and operand in self.activity:
+            return f"d_{operand.name}"
+        return zero(operand.type)
+
+    def _block(self, block: Block) -> None:
+        for phi in block.phis:
+            self.write(f"{phi.target.name} = p_{phi.target.name}")
+            if phi.target in self.activity:
+                self.write(f"d_{phi.target.name} = pd_{phi.target.name}")
+        for statement in block.statements:
+            self.forward_statement(statement)
+            self._tangent_statement(statement)
+        end = block.end
+        if isinstance(end, Jump):
+            self._edge(block, end.target, 3)
+        elif isinstance(end, Branch):
+            self.write(f"if {self.operand(end.condition)}:")
+            self._edge(block, end.then, 4)
+            self._edge(block, end.otherwise, 3)
+        elif isinstance(end, Raise):
+            self.raise_(end)
+        elif isinstance(end, Return):
+            self._return(end)
+
+    def _tangent_statement(self, statement: Statement) -> None:
+        if isinstance(statement, Compute) and statement.target in self.activity:
+            operands = [self.operand(operand) for operand in statement.operands]
+            terms = [
+                partial.format(*operands, g=f"d_{operand.name}", r=statement.target.name)
+                for operand, partial in zip(statement.operands, statement.partials, strict=True)
+                if partial is not None and isinstance(operand, Scalar) and operand in self.activity
+            ]
+            self.write(f"d_{statement.target.name} = {' + '.join(terms) or zero(statement.target.type)}")
+        elif isinstance(statement, Load) and statement.target in self.activity:
+            indices = [self.operand(index) for index in statement.operands]
+            self.write(f"d_{statement.target.name} = d_{self.element(statement.root, indices)}")
+        elif isinstance(statement, Store) and statement.root in self.activity:
+            indices = [self.operand(index) for index in statement.operands[1:]]
+            self.write(f"d_{self.element(statement.root, indices)} = {self._tangent(statement.operands[0])}")
+        elif isinstance(statement, Allocate) and statement.root in self.activity:
+            root = statement.root
+            self.write(f"d_{root.name} = np.zeros({self.shape(root.dims)}, {self.dtype(root.type.dtype)})")
+        elif isinstance(statement, Reshape) and statement.root in self.activity:
+            source = statement.root.source
+            assert source is not None
+            self.write(f"d_{statement.root.name} = d_{source.name}.reshape({self.shape(statement.root.dims)})")
+        elif isinstance(statement, NextIteration):
+            pass
+
+    def _edge(self, block: Block, target: Block, indent: int) -> None:
+        for phi in target.phis:
+            self._phi_value(phi, block, indent)
+        self.jump(target.number, indent)
+
+    def _phi_value(self, phi: Phi, block: Block, indent: int) -> None:
+        value, target = phi.incoming.get(block), phi.target
+        if isinstance(target, Root):
+            assert isinstance(value, View)
+            text = self.view(value)
+            self.write(f"p_{target.name} = {text}", indent)
+            if target in self.activity:
+                is_active = value.root in self.activity
+                tangent = f"d_{text}" if is_active and not text.startswith("np.") else None
+                if is_active and tangent is None:
+                    tangent = text.replace(value.root.name, f"d_{value.root.name}", 1)
+                zeros = f"np.zeros_like({text})"
+                self.write(f"pd_{target.name} = {tangent or zeros}", indent)
+            return
+        operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, target.type)
+        self.write(f"p_{target.name} = {self.converted(operand, target.type)}", indent)
+        if target in self.activity:
+            self.write(f"pd_{target.name} = {self._tangent(operand)}", indent)
+
+    def _return(self, end: Return) -> None:
+        results, tangents = [], []
+        for value in end.values:
+            if isinstance(value, View):
+                text = self.view(value)
+                results.append(text)
+                is_active = value.root in self.activity
+                tangents.append(
+                    text.replace(value.root.name, f"d_{value.root.name}", 1) if is_active else f"np.zeros_like({text})"
+                )
+            else:
+                results.append(self.operand(value))
+                tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")
+        is_single = not isinstance(self.function.result, types.BaseTuple)
+        result = results[0] if is_single else f"({''.join(text + ', ' for text in results)})"
+        tangent = tangents[0] if is_single else f"({''.join(text + ', ' for text in tangents)})"
+        self.write(f"return {result}, {tangent}")

@@ -1,0 +1,64 @@
+"""Numba's front end: a Python function and argument types to typed SSA form."""
+
+from __future__ import annotations
+
+import functools
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from numba.core import bytecode, compiler, ir, types
+from numba.core.compiler_machinery import PassManager
+from numba.core.registry import cpu_target
+from numba.core.typed_passes import NopythonTypeInference
+from numba.core.untyped_passes import ExtractByteCode, FixupArgs
+
+from fastgrad.differentiation.jumps import DirectJumps
+
+
+class TypedFunction(NamedTuple):
+    """A function in Numba's typed SSA form."""
+
+    name: str
+    ir: ir.FunctionIR
+    types: dict[str, types.Type]
+    signatures: dict[Any, Any]
+    result: types.Type
+    location: ir.Loc
+
+
+class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
+    """Numba's passes up to type inference."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        passes = PassManager("front end")
+        passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
+        passes.add_pass_after(DirectJumps, FixupArgs)
+        passes.add_pass(NopythonTypeInference, "type inference")
+        passes.finalize()
+        return [passes]
+
+
+@functools.lru_cache(maxsize=512)
+def typed_function(function: FunctionType, argument_types: tuple[types.Type, ...]) -> TypedFunction:
+    """Returns ``function`` for arguments of ``argument_types`` in typed SSA form.
+
+    Raises:
+        numba.errors.TypingError: Numba can't compile the function for these types.
+    """
+    flags = compiler.Flags()
+    flags.nrt = True
+    flags.enable_ssa = True
+    typing, target = cpu_target.typing_context, cpu_target.target_context
+    typing.refresh()
+    target.refresh()
+    library = target.codegen().create_library("fastgrad.differentiation")
+    front_end = _FrontEnd(typing, target, library, argument_types, None, flags, {})
+    state = front_end.state
+    state.func_id = bytecode.FunctionIdentity.from_function(function)
+    ExtractByteCode().run_pass(state)
+    state.lifted, state.lifted_from = (), None
+    (passes,) = front_end.define_pipelines()
+    passes.run(state)
+    return TypedFunction(
+        function.__name__, state.func_ir, state.typemap, state.calltypes, state.return_type, state.func_ir.loc
+    )

@@ -1,0 +1,423 @@
+"""The intermediate representation that derivatives are made of: blocks of statements on scalars and array elements.
+
+Scalars are in SSA form. Views of arrays do not exist in it: each access names a root, an array with memory of its own,
+and one index for each of its axes. Calls of other functions do not exist either, apart from those with adjoints of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import ir as numba_ir
+from numba.core import types
+
+from fastgrad.errors import DifferentiationError
+
+Location = numba_ir.Loc
+
+
+def refuse(reason: str, location: Location) -> DifferentiationError:
+    """Returns the error for code that can't be differentiated, with its file and line."""
+    return DifferentiationError(f"{location.filename}:{location.line}: {reason}")
+
+
+class Constant:
+    """A number that is known."""
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, value: Any, type: types.Type) -> None:
+        self.value = value
+        self.type = type
+
+
+class Scalar:
+    """A number that one statement, phi or parameter defines.
+
+    Attributes:
+        name: its variable in the derivative's text.
+        type: its Numba type.
+        block: the block that defines it. None for parameters.
+        definition: the statement that defines it. None for parameters and phis.
+        position: the number of the parameter. None for others.
+        is_natural: whether it is known to be an integer of at least 0.
+    """
+
+    __slots__ = ("block", "definition", "is_natural", "name", "position", "type")
+
+    def __init__(self, name: str, type: types.Type, block: Block | None, position: int | None = None) -> None:
+        self.name = name
+        self.type = type
+        self.block = block
+        self.position = position
+        self.definition: Statement | None = None
+        self.is_natural = isinstance(type, types.Integer) and not type.signed
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it is a real float, which may have a derivative."""
+        return isinstance(self.type, types.Float)
+
+
+Operand = Constant | Scalar
+INDEX = types.intp
+
+
+def index_constant(value: int) -> Constant:
+    """Returns an integer constant for indices and sizes."""
+    return Constant(int(value), INDEX)
+
+
+def is_constant(operand: Operand, value: Any) -> bool:
+    """True if ``operand`` is the constant ``value``."""
+    return isinstance(operand, Constant) and operand.value == value
+
+
+def equal_operands(first: Operand, second: Operand) -> bool:
+    """True if two operands are one scalar, or equal constants."""
+    if isinstance(first, Constant) and isinstance(second, Constant):
+        return bool(first.value == second.value)
+    return first is second
+
+
+class Root:
+    """An array with memory of its own.
+
+    Attributes:
+        name: its variable in the derivative's text.
+        type: its Numba type.
+        kind: "parameter"; "global"; "local", made by an ``Allocate``; "reshaped", by a ``Reshape``; "phi", one of several arrays,
+            as the way to its block decides.
+        block: the block that defines it. None for parameters and globals.
+        position: the number of the parameter. None for others.
+        dims: its sizes, one operand for each axis.
+        source: the root whose memory a reshaped array shares.
+        is_written: whether a statement stores elements of it.
+    """
+
+    __slots__ = ("block", "dims", "is_written", "kind", "location", "name", "position", "source", "type")
+
+    def __init__(self, name: str, type: types.Array, kind: str, block: Block | None, location: Location) -> None:
+        self.name = name
+        self.type = type
+        self.kind = kind
+        self.block = block
+        self.location = location
+        self.position: int | None = None
+        self.dims: list[Operand] = []
+        self.source: Root | None = None
+        self.is_written = False
+
+    @property
+    def memory(self) -> Root:
+        """The root that owns the memory."""
+        return self if self.source is None else self.source.memory
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its elements are real floats, which may have derivatives."""
+        return isinstance(self.type.dtype, types.Float)
+
+
+class Axis:
+    """An axis of a view.
+
+    Attributes:
+        root_axis: the axis of the root that it runs along. None for an axis that repeats one element.
+        step: how far one step of it goes along the root's axis.
+        size: the number of elements.
+    """
+
+    __slots__ = ("root_axis", "size", "step")
+
+    def __init__(self, root_axis: int | None, step: Operand, size: Operand) -> None:
+        self.root_axis = root_axis
+        self.step = step
+        self.size = size
+
+
+class View:
+    """An array as the elements of a root: a start along each axis of the root, and the view's own axes."""
+
+    __slots__ = ("axes", "root", "starts")
+
+    def __init__(self, root: Root, starts: list[Operand], axes: list[Axis]) -> None:
+        self.root = root
+        self.starts = starts
+        self.axes = axes
+
+    @classmethod
+    def whole(cls, root: Root) -> View:
+        """Returns the view of all elements of a root."""
+        one = index_constant(1)
+        axes = [Axis(axis, one, size) for axis, size in enumerate(root.dims)]
+        return cls(root, [index_constant(0)] * len(axes), axes)
+
+    def is_whole(self) -> bool:
+        """True if the view has the root's elements in the root's order."""
+        return len(self.axes) == len(self.starts) and all(
+            axis.root_axis == number and is_constant(axis.step, 1) and axis.size is self.root.dims[number]
+            for number, axis in enumerate(self.axes)
+        )
+
+    def same_elements(self, other: View) -> bool:
+        """True if two views are certain to have the same elements in the same order."""
+        return (
+            self.root is other.root
+            and len(self.axes) == len(other.axes)
+            and all(map(equal_operands, self.starts, other.starts))
+            and all(
+                a.root_axis == b.root_axis and equal_operands(a.step, b.step) and equal_operands(a.size, b.size)
+                for a, b in zip(self.axes, other.axes, strict=True)
+            )
+        )
+
+
+class Counter:
+    """The state of a ``for`` loop: the number of the iteration, from 0."""
+
+    __slots__ = ("block", "count", "head", "name")
+
+    def __init__(self, name: str, count: Operand, block: Block) -> None:
+        self.name = name
+        self.count = count
+        self.block = block
+        self.head: Block | None = None
+
+
+class Statement:
+    """The base of statements. ``operands`` are the scalars and constants that it reads."""
+
+    __slots__ = ("location", "operands")
+
+    def __init__(self, location: Location, operands: list[Operand]) -> None:
+        self.location = location
+        self.operands = operands
+
+
+class Compute(Statement):
+    """A number from numbers, by an expression.
+
+    Attributes:
+        target: the result.
+        text: the expression, with ``{0}``, ``{1}`` … for the operands.
+        cost: of computing it once more, where an addition has cost 1.
+        partials: for each operand the expression of its cotangent, with ``{g}`` for the result's cotangent and ``{r}`` for the result; None
+            if it has no derivative.
+    """
+
+    __slots__ = ("cost", "partials", "target", "text")
+
+    def __init__(
+        self, location: Location, target: Scalar, text: str, operands: list[Operand], cost: int, partials: list[str | None]
+    ) -> None:
+        super().__init__(location, operands)
+        self.target = target
+        self.text = text
+        self.cost = cost
+        self.partials = partials
+
+
+class Size(Statement):
+    """The size of an array along an axis."""
+
+    __slots__ = ("axis", "root", "target")
+
+    def __init__(self, location: Location, target: Scalar, root: Root, axis: int) -> None:
+        super().__init__(location, [])
+        self.target = target
+        self.root = root
+        self.axis = axis
+
+
+class Load(Statement):
+    """Reads an element of a root; the operands are the indices."""
+
+    __slots__ = ("root", "target")
+
+    def __init__(self, location: Location, target: Scalar, root: Root, indices: list[Operand]) -> None:
+        super().__init__(location, indices)
+        self.target = target
+        self.root = root
+
+
+class Store(Statement):
+    """Writes an element of a root; the operands are the value and the indices."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, location: Location, root: Root, value: Operand, indices: list[Operand]) -> None:
+        super().__init__(location, [value, *indices])
+        self.root = root
+
+
+class Allocate(Statement):
+    """Makes an array of the sizes that are its operands; ``function`` is "zeros" or "empty"."""
+
+    __slots__ = ("function", "root")
+
+    def __init__(self, location: Location, root: Root, function: str) -> None:
+        super().__init__(location, list(root.dims))
+        self.root = root
+        self.function = function
+
+
+class Reshape(Statement):
+    """Names the elements of a contiguous root by other indices; the operands are the new sizes."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, location: Location, root: Root) -> None:
+        super().__init__(location, list(root.dims))
+        self.root = root
+
+
+class BeginLoop(Statement):
+    """Sets a loop's counter; the operand is the number of iterations."""
+
+    __slots__ = ("counter",)
+
+    def __init__(self, location: Location, counter: Counter) -> None:
+        super().__init__(location, [counter.count])
+        self.counter = counter
+
+
+class NextIteration(Statement):
+    """Steps a loop's counter: ``target`` is the number of the iteration, ``is_valid`` False after the last one."""
+
+    __slots__ = ("counter", "is_valid", "target")
+
+    def __init__(self, location: Location, counter: Counter, target: Scalar, is_valid: Scalar) -> None:
+        super().__init__(location, [])
+        self.counter = counter
+        self.target = target
+        self.is_valid = is_valid
+
+
+class Jump:
+    """The end of a block that has one successor."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Block) -> None:
+        self.target = target
+
+
+class Branch:
+    """The end of a block that has two successors."""
+
+    __slots__ = ("condition", "otherwise", "then")
+
+    def __init__(self, condition: Operand, then: Block, otherwise: Block) -> None:
+        self.condition = condition
+        self.then = then
+        self.otherwise = otherwise
+
+
+class Return:
+    """The end of the function. ``values`` are the leaves of the result: operands and views."""
+
+    __slots__ = ("location", "values")
+
+    def __init__(self, values: list[Operand | View], location: Location) -> None:
+        self.values = values
+        self.location = location
+
+
+class Raise:
+    """The end of a block that raises an exception, with constant arguments."""
+
+    __slots__ = ("arguments", "exception")
+
+    def __init__(self, exception: type[BaseException], arguments: tuple[Any, ...]) -> None:
+        self.exception = exception
+        self.arguments = arguments
+
+
+class Phi:
+    """A scalar or array that takes its value from the way to its block.
+
+    Attributes:
+        target: the scalar, or a root of kind "phi".
+        incoming: the value by the block before; views for arrays.
+    """
+
+    __slots__ = ("incoming", "location", "target")
+
+    def __init__(self, target: Scalar | Root, location: Location) -> None:
+        self.target = target
+        self.location = location
+        self.incoming: dict[Block, Operand | View] = {}
+
+
+class Block:
+    """A basic block: phis, statements, and how it ends."""
+
+    __slots__ = ("end", "number", "phis", "statements")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.phis: list[Phi] = []
+        self.statements: list[Statement] = []
+        self.end: Jump | Branch | Return | Raise | None = None
+
+    @property
+    def successors(self) -> list[Block]:
+        """The blocks that may follow, each once."""
+        if isinstance(self.end, Jump):
+            return [self.end.target]
+        if isinstance(self.end, Branch):
+            return [self.end.then] if self.end.then is self.end.otherwise else [self.end.then, self.end.otherwise]
+        return []
+
+
+class Function:
+    """A function in this representation.
+
+    Attributes:
+        name: of the user's function.
+        location: where it is defined.
+        parameters: the names of its parameters.
+        types: their Numba types.
+        blocks: in an order in which each block comes after those that dominate it.
+        scalars, roots: all of them.
+        globals: values that the text names.
+        result: the structure of the result: a Numba type.
+    """
+
+    def __init__(self, name: str, location: Location, parameters: list[str], types: tuple[types.Type, ...]) -> None:
+        self.name = name if name.isidentifier() else "function"
+        self.location = location
+        self.parameters = parameters
+        self.types = types
+        self.blocks: list[Block] = []
+        self.arguments: list[Any] = []
+        self.scalars: list[Scalar] = []
+        self.roots: list[Root] = []
+        self.counters: list[Counter] = []
+        self.globals: dict[str, Any] = {}
+        self.result: types.Type = types_none
+
+
+types_none = types.none
+
+
+def item_name(name: str, number: int) -> str:
+    """Returns the variable of an item of the tuple whose variable is ``name``."""
+    return f"item_{number}_of_{name}"
+
+
+def literal(constant: Constant) -> str:
+    """Returns the text of a constant, which Numba gives the constant's type."""
+    value = constant.value
+    if isinstance(value, (bool, np.bool_)):
+        return repr(bool(value))
+    if isinstance(constant.type, types.Float):
+        number = float(value)
+        text = repr(number) if np.isfinite(number) else "_nan" if np.isnan(number) else "_inf" if number > 0 else "-_inf"
+        text = f"({text})" if text.startswith("-") else text
+        return text if constant.type == types.float64 else f"_{constant.type}({text})"
+    text = repr(int(value))
+    text = f"({text})" if text.startswith("-") else text
+    return text if constant.type in (types.int64, types.intp) else f"_{constant.type}({text})"

@@ -1,0 +1,190 @@
+"""Source text of loops over the elements of arrays of given ranks: maps that broadcast, stores, reductions."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastgrad.kernels.codegen.generated_source import function_from_source
+
+_numbers = itertools.count()
+
+
+@numba.njit
+def broadcast_size(first, second):  # type: ignore[no-untyped-def]
+    """Returns the size of an axis along which two arrays broadcast."""
+    if first != second and first != 1 and second != 1:
+        raise ValueError("operands could not be broadcast together")
+    return second if first == 1 else first
+
+
+@numba.njit
+def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
+    """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
+    return 1 if size == result_size else 0
+
+
+@functools.lru_cache(maxsize=None)
+def loops_from_source(source: str, dtype: str, **names: Any) -> FunctionType:
+    """Returns the function of a source text in which ``dtype`` and ``zero`` are of the dtype of that name."""
+    name = source[len("def ") : source.index("(")]
+    kind = np.bool_ if dtype == "bool" else getattr(np, dtype)
+    scope = {"np": np, "dtype": kind, "zero": 0.0 if dtype == "float64" else 0 if dtype == "int64" else kind(0)}
+    scope |= {"broadcast_size": broadcast_size, "broadcast_step": broadcast_step, **names}
+    return function_from_source(name, source, f"<loops of numpy {next(_numbers)}>", scope)
+
+
+def _indices(rank: int) -> str:
+    return ", ".join(f"i{axis}" for axis in range(rank)) or "()"
+
+
+def _operand(name: str, rank: int, result_rank: int, is_broadcast: list[bool]) -> str:
+    """Returns the text of an operand's element."""
+    if rank == 0:
+        return name
+    first = result_rank - rank
+    indices = [f"i{first + axis} * {name}_s{axis}" if is_broadcast[first + axis] else f"i{first + axis}" for axis in range(rank)]
+    return f"{name}[{', '.join(indices)}]"
+
+
+def _loops(ranks: tuple[int, ...], target: str | None, result_rank: int, expression: str) -> list[str]:
+    """Returns lines that go through all elements of a result.
+
+    Args:
+        ranks: of the operands ``x0``, ``x1`` …
+        target: the array whose sizes the result has. None for a new array ``out``.
+        result_rank: the result's rank.
+        expression: with ``{0}`` for the first operand's element.
+    """
+    lines, is_broadcast = [], []
+    for axis in range(result_rank):
+        with_axis = [(number, axis - (result_rank - rank)) for number, rank in enumerate(ranks) if axis >= result_rank - rank]
+        sizes = [f"x{number}.shape[{own_axis}]" for number, own_axis in with_axis]
+        if target is not None:
+            size = f"{target}.shape[{axis}]"
+        else:
+            size = functools.reduce(lambda a, b: f"broadcast_size({a}, {b})", sizes)
+        lines.append(f"    n{axis} = {size}")
+        broadcasts = len(sizes) > 1 or target is not None
+        is_broadcast.append(broadcasts)
+        if broadcasts:
+            lines += [
+                f"    x{number}_s{own_axis} = broadcast_step({text}, n{axis})"
+                for (number, own_axis), text in zip(with_axis, sizes, strict=True)
+            ]
+    if target is None:
+        lines.append(f"    out = np.empty(({''.join(f'n{axis}, ' for axis in range(result_rank))}), dtype)")
+    for axis in range(result_rank):
+        lines.append("    " * (axis + 1) + f"for i{axis} in range(n{axis}):")
+    operands = [_operand(f"x{number}", rank, result_rank, is_broadcast) for number, rank in enumerate(ranks)]
+    place = f"{target or 'out'}[{_indices(result_rank)}]"
+    return [*lines, "    " * (result_rank + 1) + f"{place} = {expression.format(*operands, place=place)}"]
+
+
+@functools.lru_cache(maxsize=None)
+def element_loops(ranks: tuple[int, ...], function: Any, dtype: str) -> FunctionType:
+    """Returns the loops of ``function`` of the elements of arrays of ``ranks``; without a function the loops of a copy."""
+    operands = ", ".join(f"{{{number}}}" for number in range(len(ranks)))
+    lines = _loops(ranks, None, max(ranks), operands if function is None else f"function({operands})")
+    header = f"def elements({', '.join(f'x{number}' for number in range(len(ranks)))}):"
+    return loops_from_source("\n".join([header, *lines, "    return out", ""]), dtype=dtype, function=function)
+
+
+@functools.lru_cache(maxsize=None)
+def store_loops(ranks: tuple[int, int], function: Any) -> FunctionType:
+    """Returns the loops that write a number or array to all elements of an array, or combine both by ``function``."""
+    rank, value_rank = ranks
+    if value_rank > rank:
+        raise ValueError("an array of more axes is assigned to one of fewer axes")
+    expression = "{0}" if function is None else "function({place}, {0})"
+    lines = _loops((value_rank,), "target", rank, expression)
+    return loops_from_source(
+        "\n".join(["def store(target, x0):", *lines, "    return 0", ""]), dtype="float64", function=function
+    )
+
+
+_STARTS = {"sum": "zero", "prod": "zero + 1", "mean": "zero", "any": "False", "all": "True", "cumsum": "zero", "cumprod": "zero + 1"}
+_STEPS = {
+    "sum": ["total += {x}"],
+    "mean": ["total += {x}"],
+    "prod": ["total *= {x}"],
+    "any": ["if {x}:", "    total = True"],
+    "all": ["if not {x}:", "    total = False"],
+    "max": ["if {x} > total:", "    total = {x}"],
+    "min": ["if {x} < total:", "    total = {x}"],
+    "argmax": ["if {x} > best:", "    best = {x}", "    total = {i}"],
+    "argmin": ["if {x} < best:", "    best = {x}", "    total = {i}"],
+}
+
+
+@functools.lru_cache(maxsize=None)
+def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
+    """Returns the loops of a reduction of an array of ``rank`` over all elements, or along ``axis``.
+
+    Args:
+        name: of NumPy's function.
+        rank: of the array.
+        axis: the axis, None for all.
+        dtype: of the result.
+    """
+    if name in ("var", "std"):
+        return _variance_loops(name, rank, axis, dtype)
+    if name in ("cumsum", "cumprod"):
+        return _running_loops(name, rank, axis, dtype)
+    reduced = list(range(rank)) if axis is None else [axis]
+    kept = [number for number in range(rank) if number not in reduced]
+    lines = [f"def {name}(x):"]
+    depth = 1
+    if kept:
+        lines.append(f"    out = np.empty(({''.join(f'x.shape[{number}], ' for number in kept)}), dtype)")
+    for number in kept:
+        lines.append("    " * depth + f"for i{number} in range(x.shape[{number}]):")
+        depth += 1
+    element = f"x[{', '.join(f'i{number}' for number in range(rank))}]"
+    first = f"x[{', '.join('0' if number in reduced else f'i{number}' for number in range(rank))}]"
+    indent = "    " * depth
+    if name.startswith("arg"):
+        lines += [indent + f"best = {first}", indent + "total = 0"]
+    else:
+        lines.append(indent + f"total = {_STARTS.get(name, first)}")
+    for number in reduced:
+        lines.append("    " * depth + f"for i{number} in range(x.shape[{number}]):")
+        depth += 1
+    position = f"i{reduced[0]}"
+    for number in reduced[1:]:
+        position = f"({position} * x.shape[{number}] + i{number})"
+    lines += ["    " * depth + line.format(x=element, i=position) for line in _STEPS[name]]
+    result = "total"
+    if name == "mean":
+        result = f"total / ({' * '.join(f'x.shape[{number}]' for number in reduced)})"
+    lines.append(indent + (f"out[{', '.join(f'i{number}' for number in kept)}] = {result}" if kept else f"return {result}"))
+    if kept:
+        lines.append("    return out")
+    return loops_from_source("\n".join([*lines, ""]), dtype=dtype)
+
+
+def _variance_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
+    keywords = "" if axis is None else f", axis={axis}"
+    root = "np.sqrt(v)" if name == "std" else "v"
+    if axis is None:
+        lines = [f"def {name}(x):", "    d = x - np.mean(x)", f"    v = np.mean(d * d{keywords})", f"    return {root}", ""]
+    else:
+        index = ", ".join([":"] * axis + ["None"])
+        lines = [f"def {name}(x):", f"    m = np.sum(x, axis={axis}) / x.shape[{axis}]", f"    d = x - m[{index}]"]
+        lines += [f"    v = np.sum(d * d, axis={axis}) / x.shape[{axis}]", f"    return {root}", ""]
+    return loops_from_source("\n".join(lines), dtype=dtype)
+
+
+def _running_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
+    sign = "+" if name == "cumsum" else "*"
+    if rank != 1:
+        lines = [f"def {name}(x):", f"    return np.{name}(x.ravel())", ""]
+    else:
+        lines = [f"def {name}(x):", "    out = np.empty(x.shape[0], dtype)", f"    total = {_STARTS[name]}"]
+        lines += ["    for i in range(x.shape[0]):", f"        total = total {sign} x[i]", "        out[i] = total", "    return out", ""]
+    return loops_from_source("\n".join(lines), dtype=dtype)

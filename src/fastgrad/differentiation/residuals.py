@@ -1,0 +1,227 @@
+"""The plan of what a derivative keeps for its way back.
+
+A number that the way back needs is kept in its variable, if its block runs once; computed again, if that is cheap and reads no array that
+the function writes; or recorded. Contents of arrays that the function writes are never read on the way back, so overwriting them is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.ir import (
+    Block,
+    Branch,
+    Compute,
+    Counter,
+    Function,
+    Load,
+    NextIteration,
+    Operand,
+    Scalar,
+)
+
+RECOMPUTATION_LIMIT = 8
+"""A number is computed again if that costs at most this much, where an addition costs 1 and a load 2."""
+_LOAD_COST = 2
+_INFINITE = 10**9
+
+
+class Way(NamedTuple):
+    """How the way back finds the block that came before a join.
+
+    Attributes:
+        kind: "only", "condition", "counter" or "code".
+        condition: the number that decides, of kind "condition".
+        first: the blocks that came before if the condition holds, or if the loop begins.
+        second: the others.
+    """
+
+    kind: str
+    condition: Operand | None
+    first: list[Block]
+    second: list[Block]
+
+
+class Residuals:
+    """What is kept, computed again or recorded.
+
+    Attributes:
+        recorded: the scalars that are recorded.
+        kept: the scalars whose variables are read on the way back.
+        at_end: for each block the scalars that are recorded when it ends: only its own way back reads them.
+        at_start: for each block the scalars and counters whose last values are recorded when it begins again.
+        whole_loops: the counters of loops that end when their count is reached, never before: their last number is known.
+        reserved: the blocks of loops whose room on the stacks is reserved before the loop.
+        reservations: for the counter of such a loop the numbers and codes of an iteration.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow) -> None:
+        self._flow = flow
+        self.recorded: set[Scalar] = set()
+        self.kept: set[Scalar] = set()
+        self.at_end: dict[Block, list[Scalar]] = {}
+        self.at_start: dict[Block, list[Scalar | Counter]] = {}
+        self.whole_loops = {
+            counter
+            for head, counter in flow.counted.items()
+            if all(after in flow.loops[head] for block in flow.loops[head] - {head} for after in block.successors)
+        }
+        self.reserved: set[Block] = set()
+        self.reservations: dict[Counter, tuple[int, int]] = {}
+        self._order: dict[Scalar, int] = {}
+        for block in flow.blocks:
+            for phi in block.phis:
+                if isinstance(phi.target, Scalar):
+                    self._order[phi.target] = len(self._order)
+            for statement in block.statements:
+                for target in targets_of(statement):
+                    self._order[target] = len(self._order)
+        self._function = function
+
+    def is_free(self, operand: Operand) -> bool:
+        """True if the variable of ``operand`` has one value in a call."""
+        return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
+
+    def plan(self, needs_of_block: Callable[[Block], set[Scalar]]) -> None:
+        """Decides.
+
+        Args:
+            needs_of_block: returns the scalars that the way back through a block reads, directly. It may ask for the decisions so far.
+        """
+        needs: dict[Scalar, set[Block]] = {}
+        for _ in range(2):  # whether a join asks a condition again depends on what is recorded
+            needs = {}
+            for block in self._flow.blocks:
+                for scalar in needs_of_block(block):
+                    needs.setdefault(scalar, set()).add(block)
+            direct = sorted((scalar for scalar in needs if not self.is_free(scalar)), key=self._order.__getitem__)
+            self.recorded |= {scalar for scalar in direct if not self._can_be_computed_again(scalar)}
+            for scalar in direct:
+                if scalar not in self.recorded and self.recomputation_cost(scalar) > RECOMPUTATION_LIMIT:
+                    self.recorded.add(scalar)
+        readers = self._readers(needs)
+        for scalar in sorted(readers, key=self._order.__getitem__):
+            if scalar in self.recorded:
+                assert scalar.block is not None
+                if readers[scalar] == {scalar.block}:
+                    self.at_end.setdefault(scalar.block, []).append(scalar)
+                else:
+                    self.at_start.setdefault(scalar.block, []).append(scalar)
+        for counter in self._flow.counted.values():
+            if self._flow.is_in_loop(counter.block) and counter not in self.whole_loops:
+                self.at_start.setdefault(counter.block, []).append(counter)
+        self._reserve()
+
+    def _can_be_computed_again(self, scalar: Scalar) -> bool:
+        definition = scalar.definition
+        if isinstance(definition, Load):
+            return definition.root.kind in ("parameter", "global") and not definition.root.is_written
+        if isinstance(definition, NextIteration):
+            return scalar is definition.target and definition.counter.head in self._flow.counted
+        return isinstance(definition, Compute)
+
+    def recomputation_cost(self, operand: Operand, visited: dict[Operand, int] | None = None) -> int:
+        """Returns the cost of computing a number again from what is kept."""
+        if self.is_free(operand) or operand in self.recorded:
+            return 0
+        visited = {} if visited is None else visited
+        if operand in visited:
+            return visited[operand]
+        visited[operand] = _INFINITE
+        assert isinstance(operand, Scalar)
+        if self._can_be_computed_again(operand):
+            definition = operand.definition
+            own = definition.cost if isinstance(definition, Compute) else _LOAD_COST if isinstance(definition, Load) else 1
+            operands = definition.operands if definition is not None else []
+            visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
+        return visited[operand]
+
+    def _readers(self, needs: dict[Scalar, set[Block]]) -> dict[Scalar, set[Block]]:
+        """Returns the blocks whose way back reads a number, directly or to compute another one."""
+        readers: dict[Scalar, set[Block]] = {}
+        pending = [(scalar, block) for scalar, blocks in needs.items() for block in blocks]
+        while pending:
+            scalar, block = pending.pop()
+            if self.is_free(scalar):
+                self.kept.add(scalar)
+                continue
+            if block in readers.setdefault(scalar, set()):
+                continue
+            readers[scalar].add(block)
+            if scalar not in self.recorded and scalar.definition is not None:
+                pending += [(part, block) for part in scalar.definition.operands if isinstance(part, Scalar)]
+        return readers
+
+    def way_back(self, block: Block) -> Way | None:
+        """Returns how the way back leaves a block; None at the start of the function."""
+        before = self._flow.predecessors[block]
+        if not before:
+            return None
+        if len(before) == 1:
+            return Way("only", None, before, [])
+        if block in self._flow.counted:
+            body = self._flow.loops[block]
+            return Way("counter", None, [b for b in before if b not in body], [b for b in before if b in body])
+        if len(before) == 2:
+            way = self._way_by_condition(block, before)
+            if way is not None:
+                return way
+        return Way("code", None, before, [])
+
+    def _way_by_condition(self, block: Block, before: list[Block]) -> Way | None:
+        flow = self._flow
+        for dominator in flow.nearest_dominators(block):
+            end = dominator.end
+            if not isinstance(end, Branch) or end.then is end.otherwise:
+                continue
+
+            def sides(come_from: Block, dominator: Block = dominator, end: Branch = end) -> set[bool]:
+                result = set()
+                for side, target in ((True, end.then), (False, end.otherwise)):
+                    other = end.otherwise if side else end.then
+                    is_edge = come_from is dominator and target is block and other is not block
+                    is_within = target is not block and flow.predecessors[target] == [dominator] and target in flow.dominators[come_from]
+                    if is_edge or is_within:
+                        result.add(side)
+                return result
+
+            first, second = sides(before[0]), sides(before[1])
+            if len(first) == len(second) == 1 and first != second:
+                if self.recomputation_cost(end.condition) <= RECOMPUTATION_LIMIT:
+                    if_true, if_false = before if True in first else before[::-1]
+                    return Way("condition", end.condition, [if_true], [if_false])
+        return None
+
+    def writes_code(self, block: Block) -> bool:
+        """True if the way into ``block`` is recorded as a code."""
+        way = self.way_back(block)
+        if way is None or way.kind in ("only", "condition"):
+            return False
+        return way.kind == "code" or len(way.first) > 1 or len(way.second) > 1
+
+    def pushes(self, block: Block) -> list[Scalar | Counter]:
+        """Returns what a block records, in the order of the records."""
+        return [*self.at_start.get(block, []), *self.at_end.get(block, [])]
+
+    def _reserve(self) -> None:
+        """Finds the innermost counted loops that are left only when their count is reached."""
+        flow = self._flow
+        for head, counter in flow.counted.items():
+            body = flow.loops[head]
+            has_inner_loop = any(other is not head and other in body for other in flow.loops)
+            leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
+            if has_inner_loop or leaves_early or counter.block.successors != [head]:
+                continue
+            self.reserved |= body
+            self.reservations[counter] = (
+                sum(len(self.pushes(block)) for block in body),
+                sum(self.writes_code(block) for block in body),
+            )
+
+
+def targets_of(statement: object) -> list[Scalar]:
+    """Returns the scalars that a statement defines."""
+    targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
+    return [target for target in targets if isinstance(target, Scalar)]

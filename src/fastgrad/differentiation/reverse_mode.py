@@ -1,0 +1,599 @@
+"""Reverse mode: the text of a function that runs forward, then backward from the result's cotangent to those of the arguments.
+
+The blocks of the way back have the numbers of the forward blocks plus their count. Each undoes its block: statements in reverse order, then
+phis, then a jump to the way back of the block that came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numba.core import types
+
+from fastgrad.differentiation.activity import Activity
+from fastgrad.differentiation.builder import is_natural_number
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative, Emitter, scalars_of, zero
+from fastgrad.differentiation.ir import (
+    Allocate,
+    BeginLoop,
+    Block,
+    Branch,
+    Compute,
+    Constant,
+    Counter,
+    Function,
+    Jump,
+    Load,
+    NextIteration,
+    Operand,
+    Phi,
+    Raise,
+    Return,
+    Root,
+    Scalar,
+    Statement,
+    Store,
+    View,
+    equal_operands,
+    literal,
+    refuse,
+)
+from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.residuals import Residuals
+from fastgrad.differentiation.tape_memory import CODES, VALUES
+from fastgrad.differentiation.values import Items
+
+
+class ReverseMode(Emitter):
+    """Writes the way forward with its records, and the way back.
+
+    Args:
+        function: the function.
+        flow: its control flow.
+        positions: the numbers of the parameters that have cotangents.
+        seed: the number of the result's leaf whose cotangent is 1, those of others being 0. None if they are parameters.
+    """
+
+    def __init__(self, function: Function, flow: ControlFlow, positions: tuple[int, ...], seed: int | None) -> None:
+        super().__init__(function, flow)
+        self.positions = positions
+        self.seed = seed
+        self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=False, leaf=seed)
+        self._collected: set[Scalar] | None = None
+        self._recomputed: dict[Scalar, str] = {}
+        self._started: set[Scalar] = set()
+        self._users = self._blocks_of_users()
+        self._increments: set[Statement] = set()
+        self._through: dict[Statement, Scalar] = {}
+        self._find_increments()
+        self._local = {
+            scalar
+            for scalar in scalars_of(flow.blocks)
+            if scalar in self.activity and self._users.get(scalar, set()) <= {scalar.block}
+        }
+        self.residuals = Residuals(function, flow)
+        self.residuals.plan(self._needs)
+
+    # ---- analyses -------------------------------------------------------------------------------------------------
+
+    def _blocks_of_users(self) -> dict[Scalar, set[Block | None]]:
+        """Returns the blocks that use each scalar's value; None stands for edges between blocks."""
+        users: dict[Scalar, set[Block | None]] = {}
+
+        def use(value: Operand | View, block: Block | None) -> None:
+            if isinstance(value, Scalar):
+                users.setdefault(value, set()).add(block)
+
+        for block in self.flow.blocks:
+            for phi in block.phis:
+                for value in phi.incoming.values():
+                    use(value, None)
+            for statement in block.statements:
+                for operand in statement.operands:
+                    use(operand, block)
+            if isinstance(block.end, Return):
+                for value in block.end.values:
+                    use(value, block)
+        return users
+
+    def _find_increments(self) -> None:
+        """Finds ``a[i] = a[i] + e`` with nothing between: the cotangent of ``a[i]`` stays as it is."""
+        uses: dict[Scalar, int] = {}
+        for block in self.flow.blocks:
+            for statement in block.statements:
+                for operand in statement.operands:
+                    if isinstance(operand, Scalar):
+                        uses[operand] = uses.get(operand, 0) + 1
+        for block in self.flow.blocks:
+            loads: dict[Scalar, Load] = {}
+            for statement in block.statements:
+                if isinstance(statement, Load):
+                    loads[statement.target] = statement
+                elif isinstance(statement, Store):
+                    self._note_increment(statement, loads, uses, block)
+                    memory = statement.root.memory
+                    loads = {target: load for target, load in loads.items() if load.root.memory is not memory}
+
+    def _note_increment(self, store: Store, loads: dict[Scalar, Load], uses: dict[Scalar, int], block: Block) -> None:
+        value = store.operands[0]
+        definition = value.definition if isinstance(value, Scalar) else None
+        if not isinstance(definition, Compute) or definition not in block.statements:
+            return
+        if uses.get(definition.target) != 1 or self._users[definition.target] != {block}:
+            return
+        for place, partial in enumerate(definition.partials):
+            operand = definition.operands[place]
+            load = loads.get(operand) if isinstance(operand, Scalar) and partial == "{g}" else None
+            if load is None or load.root is not store.root or uses[load.target] != 1 or self._users[load.target] != {block}:
+                continue
+            if all(map(equal_operands, load.operands, store.operands[1:])):
+                self._increments |= {store, load}
+                self._through[definition] = load.target
+                return
+
+    def _needs(self, block: Block) -> set[Scalar]:
+        """Returns the scalars that the way back through a block reads directly."""
+        self._collected = set()
+        lines = self.lines
+        self.lines = []
+        self._way_back(block)
+        self.lines = lines
+        collected, self._collected = self._collected, None
+        return collected
+
+    # ---- values on the way back --------------------------------------------------------------------------------------
+
+    def use(self, operand: Operand) -> str:
+        """Returns the text of a number on the way back; writes what computes it again."""
+        if isinstance(operand, Constant):
+            return literal(operand)
+        if self._collected is not None:
+            self._collected.add(operand)
+            return operand.name
+        if self.residuals.is_free(operand) or operand in self.residuals.recorded:
+            return operand.name
+        if operand in self._recomputed:
+            return self._recomputed[operand]
+        definition, name = operand.definition, f"r_{operand.name}"
+        operands = [self.use(part) for part in definition.operands] if definition is not None else []
+        if isinstance(definition, Compute):
+            text = definition.text.format(*operands)
+        elif isinstance(definition, Load):
+            text = self.element(definition.root, operands)
+        else:
+            assert isinstance(definition, NextIteration)
+            text = definition.counter.name
+        self.write(f"{name} = {text}")
+        self._recomputed[operand] = name
+        return name
+
+    def _add(self, operand: Operand, text: str, indent: int = 3) -> None:
+        """Adds to the cotangent of a number."""
+        if not isinstance(operand, Scalar) or operand not in self.activity:
+            return
+        if operand in self._local and operand not in self._started:
+            self._started.add(operand)
+            self.write(f"d_{operand.name} = {text}", indent)
+        else:
+            self.write(f"d_{operand.name} += {text}", indent)
+
+    def _take(self, scalar: Scalar) -> str | None:
+        """Returns the text of the cotangent of a number, which is 0 after that; None if nothing was added to it."""
+        if scalar in self._local:
+            return f"d_{scalar.name}" if scalar in self._started else None
+        self.write(f"t_{scalar.name} = d_{scalar.name}")
+        self.write(f"d_{scalar.name} = {zero(scalar.type)}")
+        return f"t_{scalar.name}"
+
+    def _cotangent_element(self, root: Root, indices: list[Operand]) -> str:
+        """Returns the text of the cotangent of an element of an array, which is in a flat array in C order."""
+        sizes = [self.use(size) for size in root.dims[1:]]
+        return f"d_{root.memory.name}[{self.flat_index(['', *sizes], [self.use(index) for index in indices])}]"
+
+    # ---- the way back ---------------------------------------------------------------------------------------------------
+
+    def _way_back(self, block: Block) -> None:
+        self._recomputed, self._started = {}, set()
+        self._pop_at_end(block)
+        if isinstance(block.end, Return):
+            self._seed(block.end)
+        for statement in reversed(block.statements):
+            self._undo(statement)
+        way = self.residuals.way_back(block)
+        if way is not None and way.kind == "condition":
+            assert way.condition is not None
+            self.write(f"w = {self.use(way.condition)}")
+        phis = [phi for phi in block.phis if phi.target in self.activity]
+        for before in self.flow.predecessors[block]:
+            counter = self.flow.counted.get(before)
+            if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
+                self.use(counter.count)
+        for phi in phis:
+            self._take_phi(phi, phis)
+        if way is not None and way.kind == "counter":
+            self.write(f"w = {self.flow.counted[block].name} == 0")
+        self._pop_at_start(block)
+        if way is None:
+            self.jump(2 * len(self.flow.blocks))
+            return
+
+        def leave(before: Block, indent: int) -> None:
+            for phi in phis:
+                self._give_phi(phi, before, indent)
+            counter = self.flow.counted.get(before)
+            if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
+                self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            self.jump(len(self.flow.blocks) + before.number, indent)
+
+        def leave_to_one_of(choices: list[Block], indent: int) -> None:
+            if len(choices) > 1:
+                self.write("codes_top -= 1", indent)
+                self.write("code = pop_code(codes, codes_top)", indent)
+                for number, before in enumerate(choices[:-1]):
+                    self.write(f"if code == {number}:", indent)
+                    leave(before, indent + 1)
+            leave(choices[-1], indent)
+
+        if way.kind == "only":
+            leave(way.first[0], 3)
+        elif way.kind == "code":
+            leave_to_one_of(way.first, 3)
+        else:
+            self.write("if w:")
+            leave_to_one_of(way.first, 4)
+            if way.kind == "counter":
+                self.write(f"{self.flow.counted[block].name} -= 1")
+            leave_to_one_of(way.second, 3)
+
+    def _final_number(self, counter: Counter) -> str:
+        """Returns the text of a counter's value after its loop."""
+        count = self.use(counter.count)
+        return count if is_natural_number(counter.count) else f"max({count}, 0)"
+
+    def _pop_at_end(self, block: Block) -> None:
+        pushes = self.residuals.pushes(block)
+        if pushes:
+            self.write(f"values_top -= {len(pushes)}")
+        for offset, item in enumerate(pushes):
+            if offset >= len(self.residuals.at_start.get(block, [])):
+                self._pop(item, offset)
+
+    def _pop_at_start(self, block: Block) -> None:
+        for offset, item in enumerate(self.residuals.at_start.get(block, [])):
+            self._pop(item, offset)
+
+    def _pop(self, item: Scalar | Counter, offset: int) -> None:
+        type = item.type if isinstance(item, Scalar) else types.int64
+        position = f"values_top + {offset}" if offset else "values_top"
+        self.write(f"{item.name} = pop_{type}(values, {position})")
+
+    def _undo(self, statement: Statement) -> None:
+        if isinstance(statement, Compute) and statement.target in self.activity:
+            cotangent = self._take(statement.target)
+            if cotangent is None:
+                return
+            for operand, partial in zip(statement.operands, statement.partials, strict=True):
+                is_active = isinstance(operand, Scalar) and operand in self.activity
+                if partial is not None and is_active and self._through.get(statement) is not operand:
+                    self._add(operand, self._partial(partial, cotangent, statement))
+        elif isinstance(statement, Load) and statement.target in self.activity and statement not in self._increments:
+            cotangent = self._take(statement.target)
+            if cotangent is not None and statement.root in self.activity:
+                self.write(f"{self._cotangent_element(statement.root, statement.operands)} += {cotangent}")
+        elif isinstance(statement, Store) and statement.root in self.activity:
+            element = self._cotangent_element(statement.root, statement.operands[1:])
+            self._add(statement.operands[0], element)
+            if statement not in self._increments:
+                self.write(f"{element} = {zero(statement.root.type.dtype)}")
+        elif isinstance(statement, Allocate) and statement.root in self.activity and self._is_buffer(statement.root):
+            self._clear(statement.root)
+
+    def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
+        operands = [
+            self.use(operand) if f"{{{number}}}" in partial else "" for number, operand in enumerate(statement.operands)
+        ]
+        result = self.use(statement.target) if "{r}" in partial else ""
+        return partial.format(*operands, g=cotangent, r=result)
+
+    def _seed(self, end: Return) -> None:
+        for number, value in enumerate(end.values):
+            if self.seed is not None:
+                if number == self.seed:
+                    assert not isinstance(value, View)
+                    self._add(value, literal(Constant(1.0, value.type)))
+            elif isinstance(value, View):
+                if value.root in self.activity:
+                    self._for_each_element(value, f"c_{number}", 3)
+            else:
+                self._add(value, f"c_{number}")
+
+    def _for_each_element(self, view: View, source: str, indent: int, is_flat: bool = False) -> None:
+        """Writes the loops that add an array to the cotangent of a view."""
+        sizes = [self.use(axis.size) for axis in view.axes]
+        positions = [self.use(start) for start in view.starts]
+        for axis in view.axes:
+            self.use(axis.step)
+        for size in view.root.dims[1:]:
+            self.use(size)
+        for number, axis in enumerate(view.axes):
+            self.write(f"for q{number} in range({sizes[number]}):", indent + number)
+            if axis.root_axis is not None:
+                positions[axis.root_axis] += f" + q{number}*{self.use(axis.step)}"
+        sizes_of_root = [self.use(size) for size in view.root.dims[1:]]
+        target = f"d_{view.root.memory.name}[{self.flat_index(['', *sizes_of_root], positions)}]"
+        indices = [f"q{number}" for number in range(len(view.axes))]
+        element = f"{source}[{self.flat_index(sizes, indices) if is_flat else ', '.join(indices) or '()'}]"
+        self.write(f"{target} += {element}", indent + len(view.axes))
+
+    # ---- phis -----------------------------------------------------------------------------------------------------------
+
+    def _take_phi(self, phi: Phi, phis: list[Phi]) -> None:
+        target = phi.target
+        if isinstance(target, Scalar):
+            self.write(f"t_{target.name} = d_{target.name}")
+            self.write(f"d_{target.name} = {zero(target.type)}")
+            return
+        for size in target.dims:
+            self.use(size)
+        for value in phi.incoming.values():
+            assert isinstance(value, View)
+            for operand in [*value.starts, *[axis.step for axis in value.axes], *[axis.size for axis in value.axes]]:
+                if self._collected is not None:
+                    self.use(operand)
+            if self._collected is not None:
+                for size in value.root.dims[1:]:
+                    self.use(size)
+        count = " * ".join(self.use(size) for size in target.dims) or "1"
+        self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()")
+        self._clear(target)
+
+    def _clear(self, root: Root) -> None:
+        count = " * ".join(self.use(size) for size in root.dims) or "1"
+        self.write(f"d_{root.name}[:{count}] = {zero(root.type.dtype)}")
+
+    def _give_phi(self, phi: Phi, before: Block, indent: int) -> None:
+        value = phi.incoming.get(before)
+        if isinstance(phi.target, Scalar):
+            if isinstance(value, Scalar):
+                self._add(value, f"t_{phi.target.name}", indent)
+            return
+        assert isinstance(value, View)
+        if value.root in self.activity:
+            self._for_each_element_of_phi(value, phi.target, indent)
+
+    def _for_each_element_of_phi(self, value: View, target: Root, indent: int) -> None:
+        recomputed = dict(self._recomputed)
+        lines = self.lines
+        self.lines = []
+        self._for_each_element(value, f"t_{target.name}", indent, is_flat=True)
+        written, self.lines = self.lines, lines
+        # Numbers that are computed again here belong to this way only.
+        self._recomputed = recomputed
+        self.lines += written
+
+    # ---- the way forward ------------------------------------------------------------------------------------------------
+
+    def _is_buffer(self, root: Root) -> bool:
+        """True if an array's cotangent lives in a buffer that its site keeps: the site may run several times, or not at all."""
+        if root.kind == "parameter":
+            return False
+        returns = [block for block in self.flow.blocks if isinstance(block.end, Return)]
+        is_certain = all(root.block in self.flow.dominators[block] for block in returns)
+        return root.kind == "phi" or self.flow.is_in_loop(root.block) or not is_certain
+
+    def _forward(self, block: Block) -> None:
+        pushes = self.residuals.pushes(block)
+        if block not in self.residuals.reserved:
+            self._ensure(str(len(pushes)) if pushes else "", "", 3)
+        at_start = self.residuals.at_start.get(block, [])
+        for offset, item in enumerate(at_start):
+            self._push(item, offset)
+        for phi in block.phis:
+            self.write(f"{phi.target.name} = p_{phi.target.name}")
+            if isinstance(phi.target, Root) and phi.target in self.activity:
+                self._grow_buffer(phi.target, f"{phi.target.name}.size")
+        for statement in block.statements:
+            self.forward_statement(statement)
+            if isinstance(statement, Allocate) and statement.root in self.activity:
+                self._make_cotangent(statement.root)
+            elif isinstance(statement, BeginLoop):
+                self._reserve(statement.counter, block)
+        for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
+            self._push(item, offset)
+        if pushes:
+            self.write(f"values_top += {len(pushes)}")
+        end = block.end
+        if isinstance(end, Jump):
+            self._edge(block, end.target, 3)
+        elif isinstance(end, Branch):
+            self.write(f"if {self.operand(end.condition)}:")
+            self._edge(block, end.then, 4)
+            self._edge(block, end.otherwise, 3)
+        elif isinstance(end, Raise):
+            self._release(3)
+            self.raise_(end)
+        elif isinstance(end, Return):
+            self._save_result(end)
+            self.jump(len(self.flow.blocks) + block.number)
+
+    def _push(self, item: Scalar | Counter, offset: int) -> None:
+        position = f"values_top + {offset}" if offset else "values_top"
+        self.write(f"push_value(values, {position}, {item.name})")
+
+    def _ensure(self, values: str, codes: str, indent: int) -> None:
+        """Writes the test that the stacks have room."""
+        for count, stack, width in ((values, "values", 8), (codes, "codes", 1)):
+            if count:
+                self.write(f"if {stack}_top + {count} > {stack}_room:", indent)
+                self.write(f"{stack}_room = 2*{stack}_room + {count}", indent + 1)
+                self.write(f"{stack} = grow({stack}, {width}, {stack}_room)", indent + 1)
+
+    def _reserve(self, counter: Counter, block: Block) -> None:
+        if counter in self.residuals.reservations:
+            values, codes = self.residuals.reservations[counter]
+            count = f"(max(0, {counter.name}_count) + 1)"
+            own = len(self.residuals.pushes(block))
+            self._ensure(f"{count}*{values} + {own}" if values else "", f"{count}*{codes} + 2" if codes else "", 3)
+
+    def _make_cotangent(self, root: Root) -> None:
+        count = " * ".join(self.operand(size) for size in root.dims) or "1"
+        if self._is_buffer(root):
+            self._grow_buffer(root, count)
+        else:
+            self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})")
+
+    def _grow_buffer(self, root: Root, count: str) -> None:
+        self.write(f"if d_{root.name}.size < {count}:")
+        self.write(f"d_{root.name} = np.zeros({count}, {self.dtype(root.type.dtype)})", 4)
+
+    def _edge(self, block: Block, target: Block, indent: int) -> None:
+        for phi in target.phis:
+            value = phi.incoming.get(block)
+            if isinstance(phi.target, Root):
+                assert isinstance(value, View)
+                self.write(f"p_{phi.target.name} = {self.view(value)}", indent)
+            else:
+                operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, phi.target.type)
+                self.write(f"p_{phi.target.name} = {self.converted(operand, phi.target.type)}", indent)
+        way = self.residuals.way_back(target)
+        if way is not None and self.residuals.writes_code(target):
+            choices = way.first if block in way.first else way.second
+            if len(choices) > 1:
+                if not (target in self.residuals.reserved and block in self.residuals.reserved):
+                    self._ensure("", "1", indent)
+                self.write(f"push_code(codes, codes_top, {choices.index(block)})", indent)
+                self.write("codes_top += 1", indent)
+        self.jump(target.number, indent)
+
+    def _save_result(self, end: Return) -> None:
+        for number, value in enumerate(end.values):
+            text = self.view(value) if isinstance(value, View) else self.operand(value)
+            if isinstance(value, View) and len(end.values) and value.root.kind != "local":
+                text = f"{text}.copy()"
+            self.write(f"result_{number} = {text}")
+
+    def _release(self, indent: int) -> None:
+        self.write("release_stacks()", indent)
+
+    # ---- the whole function -------------------------------------------------------------------------------------------
+
+    def check_arrays(self) -> None:
+        """Refuses phis of arrays that are written while another name of the same memory is in use.
+
+        The cotangent of such a phi has memory of its own, which is right only if the names do not share writes.
+        """
+        live = self.flow.live_arrays()
+        for block in self.flow.blocks:
+            phis = [phi for phi in block.phis if isinstance(phi.target, Root)]
+            for phi in phis:
+                for before, value in phi.incoming.items():
+                    assert isinstance(value, View)
+                    memory = value.root.memory
+                    if memory is phi.target:
+                        continue
+                    others = [p for p in phis if p is not phi and p.incoming[before].root.memory is memory]  # type: ignore[union-attr]
+                    is_shared = memory in live[block] - {p.target for p in phis} or bool(others)
+                    if is_shared and (memory.is_written or phi.target.is_written):  # type: ignore[union-attr]
+                        raise refuse(
+                            "a variable is one of several arrays here, which are written while another variable holds the same array; "
+                            "copy the array",
+                            phi.location,
+                        )
+
+    def derivative(self, form: Callable[[str, list[str]], str]) -> Derivative:
+        """Returns the text of the derivative.
+
+        Args:
+            form: returns the text of what the derivative returns, from the texts of the result and of the cotangents of the parameters.
+        """
+        self.check_arrays()
+        function = self.function
+        for block in self.flow.blocks:
+            self.write(f"if {BLOCK_VARIABLE} == {block.number}:", 2)
+            self._forward(block)
+        for block in self.flow.blocks:
+            if isinstance(block.end, Raise):
+                continue
+            self.write(f"if {BLOCK_VARIABLE} == {len(self.flow.blocks) + block.number}:", 2)
+            self._way_back(block)
+        self.write(f"if {BLOCK_VARIABLE} == {2 * len(self.flow.blocks)}:", 2)
+        self._release(3)
+        cotangents = [self._cotangent_of(function.arguments[position]) for position in self.positions]
+        self.write(f"return {form(self._result_text(), cotangents)}")
+        parameters = [f"a_{name}" for name in function.parameters]
+        parameters += [f"c_{number}" for number in range(self._result_count())] if self.seed is None else []
+        text = "\n".join(self.lines)
+        stacks = [
+            (name, number, width)
+            for name, number, width in (("values", VALUES, 8), ("codes", CODES, 1))
+            if f"({name}, " in text
+        ]
+        body = self._head()
+        for name, number, width in stacks:
+            body += [f"{name}_top = 0", f"{name} = acquire({number}, {width})", f"{name}_room = capacity({name})"]
+        body += [f"{BLOCK_VARIABLE} = 0", "while True:"]
+        released = [f"release({number}, {name}, {width})" for name, number, width in stacks]
+        lines: list[str] = []
+        for line in self.lines:
+            if line.strip() == "release_stacks()":
+                indent = line[: len(line) - len(line.lstrip())]
+                lines += [indent + release for release in released]
+            else:
+                lines.append(line)
+        header = f"def derivative_of_{function.name}({', '.join(parameters)}):"
+        self.lines = lines
+        return self.result(header, body)
+
+    def _head(self) -> list[str]:
+        """Returns the lines before the first block: checks, and what the way back may read without having been set."""
+        function = self.function
+        lines = self.unpacked_parameters()
+        parameters = [root for root in function.roots if root.kind == "parameter"]
+        for root in parameters:
+            if root.is_written:
+                for other in parameters:
+                    if other is not root:
+                        lines.append(f"check_apart({root.name}, {other.name}, '{root.name[2:]}', '{other.name[2:]}')")
+        residuals = self.residuals
+        kept = sorted(residuals.kept | residuals.recorded, key=lambda scalar: scalar.name)
+        lines += [f"{scalar.name} = {zero(scalar.type)}" for scalar in kept if scalar.block is not None]
+        active = [scalar for scalar in [*scalars_of(self.flow.blocks), *self._parameter_scalars()] if scalar in self.activity]
+        lines += [f"d_{scalar.name} = {zero(scalar.type)}" for scalar in active if scalar not in self._local]
+        lines += [f"{counter.name} = 0" for counter in function.counters]
+        for root in function.roots:
+            if root not in self.activity or root.kind == "reshaped":
+                continue
+            dtype = self.dtype(root.type.dtype)
+            if root.kind == "parameter":
+                lines.append(f"d_{root.name} = np.zeros({root.name}.size, {dtype})")
+            elif self._is_buffer(root):
+                lines.append(f"d_{root.name} = np.zeros(0, {dtype})")
+        return lines
+
+    def _parameter_scalars(self) -> list[Scalar]:
+        return [scalar for scalar in self.function.scalars if scalar.block is None]
+
+    def _result_text(self) -> str:
+        count = self._result_count()
+        names = [f"result_{number}" for number in range(count)]
+        if isinstance(self.function.result, types.BaseTuple):
+            return f"({''.join(name + ', ' for name in names)})"
+        return names[0] if names else "None"
+
+    def _result_count(self) -> int:
+        return max((len(block.end.values) for block in self.flow.blocks if isinstance(block.end, Return)), default=0)
+
+    def _cotangent_of(self, value: object) -> str:
+        if isinstance(value, Items):
+            return f"({''.join(self._cotangent_of(item) + ', ' for item in value.values)})"
+        if isinstance(value, View):
+            root = value.root
+            if not root.is_real:
+                return "None"
+            if root in self.activity:
+                return f"d_{root.name}.reshape({root.name}.shape)"
+            return f"np.zeros({root.name}.shape, {self.dtype(root.type.dtype)})"
+        if isinstance(value, Scalar) and value.is_real:
+            return f"d_{value.name}" if value in self.activity else zero(value.type)
+        return "None"

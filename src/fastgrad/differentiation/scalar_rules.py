@@ -1,0 +1,211 @@
+"""Derivatives of scalar functions, taken from the gradient rules of the operation table.
+
+A rule is text: the cotangent of an operand in terms of ``{g}``, the cotangent of the result; ``{r}``, the result; and the operands ``{0}``, ``{1}`` …
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from fastgrad.custom.formula import FLOAT64, Formula, Term, TermPool, TermTree
+from fastgrad.custom.symbols import FUNCTIONS, Symbol, Trace, apply_function
+
+OPERATORS: dict[Any, str] = {
+    operator.add: "add",
+    operator.sub: "subtract",
+    operator.mul: "multiply",
+    operator.truediv: "divide",
+    operator.mod: "remainder",
+    operator.pow: "power",
+    operator.neg: "negative",
+    operator.pos: "positive",
+    math.pow: "power",
+    abs: "abs",
+    math.fabs: "fabs",
+    max: "maximum",
+    min: "minimum",
+    pow: "power",
+    float: "float",
+    np.float64: "float",
+    np.float32: "float",
+    np.fabs: "fabs",
+    np.conjugate: "positive",
+}
+"""The names of the rules of operators and functions whose own names differ."""
+
+WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
+    [
+        *(operator.floordiv, operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_),
+        *(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift, operator.invert, operator.is_, operator.is_not),
+        *(math.floor, math.ceil, math.trunc, math.isnan, math.isinf, math.isfinite, int, bool, round, np.round, np.around),
+        *(np.floor, np.ceil, np.trunc, np.rint, np.sign, np.isnan, np.isinf, np.isfinite, np.signbit, np.int64, np.int32, np.uint8),
+        *(np.intp, np.uint64, np.uint32, np.int8, np.int16, np.uint16, np.bool_, np.floor_divide),
+        *(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and, np.logical_or, np.logical_not),
+        *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, math.gcd, np.nextafter),
+    ]
+)
+"""The functions of numbers that are constant but for jumps."""
+
+CHEAP_COST, DIVISION_COST, FUNCTION_COST = 1, 4, 20
+_COSTS = {
+    operator.truediv: DIVISION_COST,
+    operator.mod: DIVISION_COST,
+    operator.floordiv: DIVISION_COST,
+    math.sqrt: DIVISION_COST,
+    np.sqrt: DIVISION_COST,
+    operator.pow: FUNCTION_COST,
+    math.pow: FUNCTION_COST,
+    pow: FUNCTION_COST,
+}
+
+
+def cost_of(function: Any) -> int:
+    """Returns the cost of a function of numbers, where an addition costs 1."""
+    is_operator = getattr(function, "__module__", None) in ("_operator", "builtins") or isinstance(function, type)
+    return _COSTS.get(function, CHEAP_COST if is_operator else FUNCTION_COST)
+
+
+def rule_name(function: Any) -> str | None:
+    """Returns the name of a function's rule, or None."""
+    try:
+        name = OPERATORS.get(function) or str(getattr(function, "__name__", ""))
+    except TypeError:
+        return None
+    return name if name in FUNCTIONS and (function in OPERATORS or _is_known_function(function)) else None
+
+
+def _is_known_function(function: Any) -> bool:
+    name = getattr(function, "__name__", "")
+    return function is getattr(math, name, None) or function is getattr(np, name, None)
+
+
+@functools.lru_cache(maxsize=None)
+def partials(name: str, dtypes: tuple[np.dtype | int, ...]) -> list[str | None]:
+    """Returns the text of the cotangent of each operand of a function of numbers; None if it is 0.
+
+    Args:
+        name: the function's name in ``custom.symbols.FUNCTIONS``.
+        dtypes: of the operands; an int is an operand that is that constant.
+    """
+    pool = TermPool()
+    trace = Trace(pool, (), 16)
+    operands = [
+        dtype if isinstance(dtype, int) else Symbol(pool.input(position, dtype), trace)
+        for position, dtype in enumerate(dtypes)
+    ]
+    result = apply_function(name, *operands)._term
+    inputs = tuple(FLOAT64 if isinstance(dtype, int) else dtype for dtype in dtypes)
+    formula = Formula(inputs, result, pool)
+    texts: list[str | None] = []
+    for position, dtype in enumerate(dtypes):
+        if isinstance(dtype, int) or dtype.kind != "f":
+            texts.append(None)
+            continue
+        derivative = formula.derivative(position)
+        tree = derivative.tree
+        is_zero = isinstance(tree, Term) and isinstance(tree.value, np.ndarray) and tree.value == 0
+        texts.append(None if is_zero else _text_of_tree(tree, result))
+    return texts
+
+
+def _text_of_tree(tree: TermTree, result: Term) -> str:
+    if isinstance(tree, Term):
+        return _text_of_term(tree, result)
+    condition = _text_of_term(tree.condition, result)
+    return f"({_text_of_tree(tree.then, result)} if {condition} else {_text_of_tree(tree.otherwise, result)})"
+
+
+def _text_of_term(term: Term, result: Term) -> str:
+    if isinstance(term.value, int):
+        return "{g}" if term.value == 0 else f"{{{term.value - 1}}}"
+    if term.row is None:
+        return _text_of_constant(term.value.item(), term.dtype)  # type: ignore[union-attr]
+    if _is_copy(term, result):
+        return "{r}"
+    operands = [_text_of_term(operand, result) for operand in term.operands]
+    if term.row.name == "cast":
+        return f"_{term.dtype.name}({operands[0]})"
+    code = term.row.lowering.code or f"{term.row.name}({{0}})"
+    return f"({code.format(*operands)})"
+
+
+def _text_of_constant(value: Any, dtype: np.dtype) -> str:
+    return repr(value) if dtype != np.float32 or not isinstance(value, float) else f"_float32({value!r})"
+
+
+def _is_copy(term: Term, result: Term) -> bool:
+    """True if a term of a derivative is the function's result: there the inputs are numbered from 1."""
+    if isinstance(term.value, int) or isinstance(result.value, int):
+        return isinstance(term.value, int) and isinstance(result.value, int) and term.value == result.value + 1
+    if term.row is None or result.row is None:
+        return term.row is None and result.row is None and term.value.tobytes() == result.value.tobytes()  # type: ignore[union-attr]
+    return (
+        term.row is result.row
+        and len(term.operands) == len(result.operands)
+        and all(map(_is_copy, term.operands, result.operands))
+    )
+
+
+# ---- the functions that the rules' text names --------------------------------------------------------------
+
+
+@numba.njit
+def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
+    """Returns ``if_true`` if the condition holds, else ``if_false``."""
+    return if_true if condition else if_false
+
+
+@numba.njit
+def sign(x):  # type: ignore[no-untyped-def]
+    """Returns -1, 0 or 1."""
+    return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
+
+
+@numba.njit
+def digamma(x):  # type: ignore[no-untyped-def]
+    """Returns the derivative of the logarithm of the gamma function, by recurrence and its asymptotic series (Abramowitz and Stegun 6.3)."""
+    shift = 0.0
+    if x <= 0.0:
+        if x == math.floor(x):
+            return math.nan
+        shift = -math.pi / math.tan(math.pi * x)
+        x = 1.0 - x
+    while x < 10.0:
+        shift -= 1.0 / x
+        x += 1.0
+    s = 1.0 / (x * x)
+    series = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132 - s * (691 / 32760 - s / 12))))))
+    return shift + math.log(x) - 0.5 / x - series
+
+
+FUNCTIONS_OF_TEXT: dict[str, Callable[..., Any] | type | float] = {
+    **{
+        name: getattr(math, name)
+        for name in (
+            *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+            *("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "hypot", "erf", "erfc", "lgamma", "fmod", "pow"),
+            *("isnan", "isinf", "isfinite"),
+        )
+    },
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "rint": np.rint,
+    "where": where,
+    "sign": sign,
+    "digamma": digamma,
+    "maximum": max,
+    "minimum": min,
+    "_float64": np.float64,
+    "_float32": np.float32,
+    "_int64": np.int64,
+    "_nan": math.nan,
+    "_inf": math.inf,
+}
+"""What the names in the rules' text stand for."""

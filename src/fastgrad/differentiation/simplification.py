@@ -1,0 +1,207 @@
+"""Removes blocks that are not reached, phis of one value, and statements whose results are not used."""
+
+from __future__ import annotations
+
+from fastgrad.differentiation.ir import (
+    Allocate,
+    BeginLoop,
+    Block,
+    Branch,
+    Compute,
+    Constant,
+    Function,
+    Jump,
+    Load,
+    NextIteration,
+    Operand,
+    Phi,
+    Reshape,
+    Return,
+    Root,
+    Scalar,
+    Size,
+    Statement,
+    Store,
+    View,
+)
+
+_COST_OF_EFFECTS = 10**6
+
+
+def simplify(function: Function) -> None:
+    """Simplifies a function in place."""
+    _drop_unreached(function)
+    _replace_trivial_phis(function)
+    _drop_unused(function)
+    _merge_chains(function)
+
+
+def _drop_unreached(function: Function) -> None:
+    reached: set[Block] = set()
+    pending = [function.blocks[0]]
+    while pending:
+        block = pending.pop()
+        if block not in reached:
+            reached.add(block)
+            pending += block.successors
+    function.blocks = [block for block in function.blocks if block in reached]
+    for number, block in enumerate(function.blocks):
+        block.number = number
+        for phi in block.phis:
+            phi.incoming = {before: value for before, value in phi.incoming.items() if before in reached}
+    function.counters = [counter for counter in function.counters if counter.block in reached]
+
+
+def _replace_trivial_phis(function: Function) -> None:
+    """Replaces the phis of scalars that have one value on all ways."""
+    replaced: dict[Scalar, Operand] = {}
+
+    def final(operand: Operand) -> Operand:
+        while isinstance(operand, Scalar) and operand in replaced:
+            operand = replaced[operand]
+        return operand
+
+    changed = True
+    while changed:
+        changed = False
+        for block in function.blocks:
+            for phi in list(block.phis):
+                if isinstance(phi.target, Root):
+                    continue
+                values = {final(value) for value in phi.incoming.values()} - {phi.target}  # type: ignore[arg-type]
+                if len(values) == 1:
+                    (only,) = values
+                    if isinstance(only, Scalar) and only.type == phi.target.type:
+                        replaced[phi.target] = only
+                        only.is_natural = only.is_natural or phi.target.is_natural
+                        block.phis.remove(phi)
+                        changed = True
+    if not replaced:
+        return
+    for block in function.blocks:
+        for phi in block.phis:
+            phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
+        for statement in block.statements:
+            statement.operands = [final(operand) for operand in statement.operands]
+            if isinstance(statement, BeginLoop):
+                statement.counter.count = statement.operands[0]
+        if isinstance(block.end, Branch):
+            block.end.condition = final(block.end.condition)
+        elif isinstance(block.end, Return):
+            block.end.values = [_final_value(value, final) for value in block.end.values]
+    for root in function.roots:
+        root.dims = [final(size) for size in root.dims]
+
+
+def _final_value(value, final):  # type: ignore[no-untyped-def]
+    if isinstance(value, View):
+        value.starts = [final(start) for start in value.starts]
+        for axis in value.axes:
+            axis.step, axis.size = final(axis.step), final(axis.size)
+        return value
+    return final(value)
+
+
+def _merge_chains(function: Function) -> None:
+    """Appends each block that only one block jumps to, and that has no phis, to that block."""
+    predecessors: dict[Block, list[Block]] = {block: [] for block in function.blocks}
+    for block in function.blocks:
+        for successor in block.successors:
+            predecessors[successor].append(block)
+    merged: dict[Block, Block] = {}
+    for block in function.blocks:
+        while block not in merged and isinstance(block.end, Jump):
+            after = block.end.target
+            if after is block or after.phis or predecessors[after] != [block]:
+                break
+            block.statements += after.statements
+            block.end = after.end
+            merged[after] = block
+            for successor in after.successors:
+                predecessors[successor] = [block if before is after else before for before in predecessors[successor]]
+                for phi in successor.phis:
+                    phi.incoming = {block if before is after else before: value for before, value in phi.incoming.items()}
+    function.blocks = [block for block in function.blocks if block not in merged]
+
+    def final(block: Block | None) -> Block | None:
+        while block is not None and block in merged:
+            block = merged[block]
+        return block
+
+    for part in [*function.scalars, *function.roots]:
+        part.block = final(part.block)
+    for counter in function.counters:
+        counter.block, counter.head = final(counter.block), final(counter.head)  # type: ignore[assignment]
+    for number, block in enumerate(function.blocks):
+        block.number = number
+
+
+def operands_of_view(view: View) -> list[Operand]:
+    """Returns the numbers that a view is made of."""
+    return [*view.starts, *[axis.step for axis in view.axes], *[axis.size for axis in view.axes]]
+
+
+def _drop_unused(function: Function) -> None:
+    """Drops statements and phis that nothing needs; stores, loops, branches and random draws are needed."""
+    used: set[Scalar | Root] = set()
+    definitions: dict[Scalar | Root, Statement | Phi] = {}
+    pending: list[Scalar | Root] = []
+
+    def use(value: Operand | View | Root) -> None:
+        parts = [value.root, *operands_of_view(value)] if isinstance(value, View) else [value]
+        for part in parts:
+            if not isinstance(part, Constant) and part not in used:
+                used.add(part)
+                pending.append(part)
+
+    for block in function.blocks:
+        for phi in block.phis:
+            definitions[phi.target] = phi
+        for statement in block.statements:
+            if isinstance(statement, (Compute, Load, Size)):
+                definitions[statement.target] = statement
+                is_needed = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+            elif isinstance(statement, (Allocate, Reshape)):
+                definitions[statement.root] = statement
+                is_needed = False
+            else:
+                is_needed = True
+            if is_needed:
+                for operand in statement.operands:
+                    use(operand)
+                if isinstance(statement, Store):
+                    use(statement.root)
+        if isinstance(block.end, Branch):
+            use(block.end.condition)
+        elif isinstance(block.end, Return):
+            for value in block.end.values:
+                use(value)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Root):
+            for size in part.dims:
+                use(size)
+            if part.source is not None:
+                use(part.source)
+        definition = definitions.get(part)
+        if isinstance(definition, Phi):
+            for value in definition.incoming.values():
+                use(value)
+        elif definition is not None:
+            for operand in definition.operands:
+                use(operand)
+            if isinstance(definition, (Load, Size)):
+                use(definition.root)
+    for block in function.blocks:
+        block.phis = [phi for phi in block.phis if phi.target in used]
+        block.statements = [statement for statement in block.statements if _is_kept(statement, used)]
+    function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
+
+
+def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
+    if isinstance(statement, (Compute, Load, Size)):
+        is_effect = isinstance(statement, Compute) and statement.cost >= _COST_OF_EFFECTS
+        return statement.target in used or is_effect
+    if isinstance(statement, (Allocate, Reshape)):
+        return statement.root in used
+    return isinstance(statement, (Store, BeginLoop, NextIteration))

@@ -1,0 +1,206 @@
+"""The memory in which a derivative records numbers on its way forward: two stacks of raw bytes.
+
+A finished call leaves its stacks for the next call of any derivative: fresh pages cost more than arithmetic. Stacks above
+``KEPT_BYTES`` are freed. The exchange is atomic, so two threads never get the same stack.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir as llvm_ir
+from numba.core import types
+from numba.extending import intrinsic
+
+KEPT_BYTES = 1 << 26
+"""The size above which a stack is freed when a call ends."""
+_HEADER = 16
+_FIRST_CAPACITY = 256
+_SLOTS = np.zeros(2, np.int64)
+_SLOTS_SYMBOL = "fastgrad_differentiation_tape_slots"
+llvm.add_symbol(_SLOTS_SYMBOL, _SLOTS.ctypes.data)
+
+VALUES, CODES = 0, 1
+"""The stacks: of numbers, 8 bytes each, and of the codes of ways through branches, 1 byte each."""
+
+_malloc = types.ExternalFunction("malloc", types.intp(types.intp))
+_realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
+_free = types.ExternalFunction("free", types.void(types.intp))
+
+
+def _pointer(builder: Any, address: Any, offset: Any, width: int, type: Any) -> Any:
+    """Returns the pointer to the item of ``type`` at ``offset`` items of ``width`` bytes."""
+    base = builder.inttoptr(address, llvm_ir.IntType(8 * width).as_pointer())
+    return builder.bitcast(builder.gep(base, [offset]), type.as_pointer())
+
+
+@intrinsic
+def push_value(typing: Any, stack: Any, position: Any, value: Any) -> Any:
+    """Stores a number at a position of the stack of numbers."""
+    value = types.unliteral(value)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.data_model_manager[value].as_data(builder, arguments[2])
+        builder.store(data, _pointer(builder, arguments[0], arguments[1], 8, data.type))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, value), generate
+
+
+def _make_pop(type: types.Type) -> Any:
+    @intrinsic
+    def pop(typing: Any, stack: Any, position: Any) -> Any:
+        """Reads a number at a position of the stack of numbers."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            data_type = context.get_data_type(type)
+            pointer = _pointer(builder, arguments[0], arguments[1], 8, data_type)
+            return context.data_model_manager[type].from_data(builder, builder.load(pointer))
+
+        return type(types.intp, types.intp), generate
+
+    return pop
+
+
+POPS: dict[types.Type, Any] = {
+    type: _make_pop(type)
+    for type in (
+        *(types.float64, types.float32, types.boolean, types.int8, types.int16, types.int32, types.int64),
+        *(types.uint8, types.uint16, types.uint32, types.uint64),
+    )
+}
+"""The function that reads a number of each type."""
+
+
+@intrinsic
+def push_code(typing: Any, stack: Any, position: Any, code: Any) -> Any:
+    """Stores a byte at a position of the stack of codes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = builder.trunc(arguments[2], llvm_ir.IntType(8))
+        builder.store(byte, _pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.int64), generate
+
+
+@intrinsic
+def pop_code(typing: Any, stack: Any, position: Any) -> Any:
+    """Reads a byte at a position of the stack of codes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = builder.load(_pointer(builder, arguments[0], arguments[1], 1, llvm_ir.IntType(8)))
+        return builder.zext(byte, llvm_ir.IntType(64))
+
+    return types.int64(types.intp, types.intp), generate
+
+
+@intrinsic
+def _exchange(typing: Any, stack: Any, address: Any) -> Any:
+    """Puts an address into the slot of a stack and returns what was there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        integer = llvm_ir.IntType(64)
+        module = builder.module
+        slots = module.globals.get(_SLOTS_SYMBOL)
+        if slots is None:
+            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, 2), _SLOTS_SYMBOL)
+            slots.linkage = "external"
+        pointer = builder.gep(builder.bitcast(slots, integer.as_pointer()), [arguments[0]])
+        return builder.atomic_rmw("xchg", pointer, arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def _capacity_at(typing: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def _set_capacity_at(typing: Any, address: Any, capacity: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.int64), generate
+
+
+@numba.njit
+def acquire(stack, width):  # type: ignore[no-untyped-def]
+    """Returns the address of an empty stack of items of ``width`` bytes."""
+    address = _exchange(stack, 0)
+    if address == 0:
+        address = _malloc(_HEADER + width * _FIRST_CAPACITY)
+        if address == 0:
+            raise MemoryError("no memory for a derivative's records")
+        _set_capacity_at(address, _FIRST_CAPACITY)
+    return address + _HEADER
+
+
+@numba.njit
+def capacity(address):  # type: ignore[no-untyped-def]
+    """Returns the number of items that a stack has room for."""
+    return _capacity_at(address - _HEADER)
+
+
+@numba.njit
+def grow(address, width, items):  # type: ignore[no-untyped-def]
+    """Returns the address of the stack after it got room for ``items`` items."""
+    address = _realloc(address - _HEADER, _HEADER + width * items)
+    if address == 0:
+        raise MemoryError("no memory for a derivative's records")
+    _set_capacity_at(address, items)
+    return address + _HEADER
+
+
+@numba.njit
+def release(stack, address, width):  # type: ignore[no-untyped-def]
+    """Leaves a stack for the next call, or frees it if it is large."""
+    address -= _HEADER
+    if width * _capacity_at(address) > KEPT_BYTES:
+        _free(address)
+        return
+    other = _exchange(stack, address)
+    if other != 0:
+        _free(other)
+
+
+COMPILED: dict[str, Any] = {
+    "push_value": push_value,
+    **{f"pop_{type}": pop for type, pop in POPS.items()},
+    "push_code": push_code,
+    "pop_code": pop_code,
+    "acquire": acquire,
+    "capacity": capacity,
+    "grow": grow,
+    "release": release,
+}
+"""What the names of a derivative's text stand for in compiled code."""
+
+
+def _python_push(stack: dict[int, Any], position: int, value: Any) -> None:
+    stack[position] = value
+
+
+def _python_pop(stack: dict[int, Any], position: int) -> Any:
+    return stack.pop(position)
+
+
+INTERPRETED: dict[str, Any] = {
+    "push_value": _python_push,
+    **{f"pop_{type}": _python_pop for type in POPS},
+    "push_code": _python_push,
+    "pop_code": _python_pop,
+    "acquire": lambda stack, width: {},
+    "capacity": lambda stack: 1 << 62,
+    "grow": lambda stack, width, items: stack,
+    "release": lambda stack, address, width: None,
+}
+"""What they stand for where the text runs as plain Python."""

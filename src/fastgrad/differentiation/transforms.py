@@ -1,0 +1,411 @@
+"""Derivatives of functions that Numba compiles: ``grad``, ``value_and_grad``, ``jvp``, ``vjp``, ``jacobian``, ``hessian`` and ``hvp``.
+
+The names and meanings are JAX's. What the functions return is compiled by Numba for each combination of argument types, when it is called
+first; functions that Numba compiles may call it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import dispatcher, types
+from numba.core.dispatcher import _FunctionCompiler
+from numba.core.registry import CPUDispatcher
+
+from fastgrad.differentiation.control_flow import ControlFlow
+from fastgrad.differentiation.emission import Derivative
+from fastgrad.differentiation.forward_mode import ForwardMode
+from fastgrad.differentiation.jumps import DirectJumpCompiler
+from fastgrad.differentiation.lowering import lower
+from fastgrad.differentiation.reverse_mode import ReverseMode
+from fastgrad.differentiation.simplification import simplify
+from fastgrad.differentiation.tape_memory import COMPILED
+from fastgrad.errors import DifferentiationError
+from fastgrad.kernels.codegen.generated_source import function_from_source
+
+_numbers = itertools.count()
+Types = tuple[types.Type, ...]
+
+
+@numba.njit
+def check_apart(first, second, first_name, second_name):  # type: ignore[no-untyped-def]
+    """Raises if two arguments share memory, one of which the function writes: their cotangents would have to share it, too."""
+    if first.size and second.size:
+        first_start, second_start = first.ctypes.data, second.ctypes.data
+        first_end, second_end = first_start, second_start
+        for axis in range(first.ndim):
+            extent = (first.shape[axis] - 1) * first.strides[axis]
+            first_end += max(extent, 0)
+            first_start += min(extent, 0)
+        for axis in range(second.ndim):
+            extent = (second.shape[axis] - 1) * second.strides[axis]
+            second_end += max(extent, 0)
+            second_start += min(extent, 0)
+        if first_start < second_end + second.itemsize and second_start < first_end + first.itemsize:
+            raise ValueError(
+                "the arguments " + first_name + " and " + second_name + " share memory, which the function writes: "
+                "its derivative would be wrong. Pass a copy of one of them."
+            )
+
+
+class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]  # Numba has no types
+    """Compiles a derivative, whose Python function depends on the argument types."""
+
+    def __init__(self, other: Any, derive: Callable[[Types], FunctionType]) -> None:
+        super().__init__(other.py_func, other.targetdescr, other.targetoptions, other.locals, other.pipeline_class)
+        self._derive = derive
+
+    def _get_implementation(self, args: Any, kws: Any) -> FunctionType:
+        return self._derive(tuple(args))
+
+
+def _dispatcher(stub: FunctionType, derive: Callable[[Types], FunctionType]) -> Any:
+    """Returns a dispatcher with the signature of ``stub`` whose code for argument types is that of ``derive`` of them."""
+    options = {"nopython": True, "nogil": True, "error_model": "numpy"}
+    result = CPUDispatcher(stub, targetoptions=options, pipeline_class=DirectJumpCompiler)
+    result._compiler = _DerivedFunctionCompiler(result._compiler, derive)
+    result.derive = derive
+    return result
+
+
+def _python_function(function: Any, owner: str) -> FunctionType:
+    python_function = getattr(function, "py_func", function)
+    if not isinstance(python_function, FunctionType):
+        raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
+    kinds = {parameter.kind for parameter in inspect.signature(python_function).parameters.values()}
+    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        raise TypeError(f"{owner}: {python_function.__name__} takes *args or **kwargs. Give each parameter a name.")
+    return python_function
+
+
+def _positions(argnums: int | Sequence[int], function: FunctionType, owner: str) -> tuple[int, ...]:
+    count = len(inspect.signature(function).parameters)
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not -count <= number < count:
+            raise ValueError(
+                f"{owner}: argnums is {argnums!r}, but {function.__name__} has {count} parameters: use numbers from 0 to {count - 1}."
+            )
+    numbers = tuple(int(number) % count for number in numbers)
+    if len(set(numbers)) != len(numbers) or not numbers:
+        raise ValueError(f"{owner}: argnums is {argnums!r}: use different numbers, at least one.")
+    return numbers
+
+
+def _is_differentiable(type: types.Type) -> bool:
+    type = types.unliteral(type)
+    if isinstance(type, types.BaseTuple):
+        return any(map(_is_differentiable, type))
+    return isinstance(type.dtype if isinstance(type, types.Array) else type, types.Float)
+
+
+def _check_types(function: FunctionType, argument_types: Types, positions: tuple[int, ...], owner: str) -> None:
+    names = list(inspect.signature(function).parameters)
+    for position in positions:
+        if not _is_differentiable(argument_types[position]):
+            raise DifferentiationError(
+                f"{owner}: the argument {names[position]} of {function.__name__} is of type {argument_types[position]}, which has no derivative. "
+                "Pass floats, or choose other arguments with argnums."
+            )
+
+
+def _stub(function: FunctionType, name: str, more: Sequence[str] = ()) -> FunctionType:
+    """Returns a function with the parameters of ``function``, with ``more`` after them."""
+    parameters = [*inspect.signature(function).parameters, *more]
+    source = f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError\n"
+    stub = function_from_source(name, source, f"<signature {next(_numbers)}>", {})
+    if not more:
+        stub.__defaults__ = function.__defaults__
+    stub.__doc__ = function.__doc__
+    stub.__module__ = function.__module__
+    return stub
+
+
+def _compiled_text(derivative: Derivative, what: str) -> FunctionType:
+    filename = f"<{what} {next(_numbers)}: {derivative.name}>"
+    return function_from_source(
+        derivative.name, derivative.source, filename, {**COMPILED, "check_apart": check_apart, **derivative.scope}
+    )
+
+
+def _function_types(argument_types: Types, count: int) -> Types:
+    return tuple(types.unliteral(type) for type in argument_types[:count])
+
+
+def _error_model(function: Any) -> str:
+    options = getattr(function, "targetoptions", {})
+    return str(options.get("error_model", "python"))
+
+
+def _lowered(function: Any, argument_types: Types) -> tuple[Any, ControlFlow]:
+    python_function = getattr(function, "py_func", function)
+    lowered = lower(python_function, argument_types, _error_model(function))
+    simplify(lowered)
+    return lowered, ControlFlow(lowered)
+
+
+def _check_result(result: types.Type, function: FunctionType, owner: str, has_aux: bool) -> None:
+    value = result
+    if has_aux:
+        if not isinstance(result, types.BaseTuple) or len(result) != 2:
+            raise DifferentiationError(f"{owner}: with has_aux=True {function.__name__} returns (value, aux); it returns {result}.")
+        value = result[0]
+    if not isinstance(value, types.Float):
+        raise DifferentiationError(
+            f"{owner}: {function.__name__} returns {value}; the gradient of one float is defined. For arrays use vjp, jvp or jacobian."
+        )
+
+
+def _reverse_function(
+    function: Any, positions: tuple[int, ...], owner: str, form: Callable[[str, list[str]], str], has_aux: bool = False, seed: int | None = 0
+) -> Callable[[Types], FunctionType]:
+    """Returns the function from argument types to the text of a reverse-mode derivative."""
+    python_function = _python_function(function, owner)
+    count = len(inspect.signature(python_function).parameters)
+
+    def derive(argument_types: Types) -> FunctionType:
+        function_types = _function_types(argument_types, count)
+        _check_types(python_function, function_types, positions, owner)
+        lowered, flow = _lowered(function, function_types)
+        if seed == 0:
+            _check_result(lowered.result, python_function, owner, has_aux)
+        derivative = ReverseMode(lowered, flow, positions, seed).derivative(form)
+        return _compiled_text(derivative, "gradient")
+
+    return derive
+
+
+def _forward_function(function: Any, positions: tuple[int, ...], owner: str) -> Callable[[Types], FunctionType]:
+    """Returns the function from argument types to the text of a forward-mode derivative."""
+    python_function = _python_function(function, owner)
+    count = len(inspect.signature(python_function).parameters)
+
+    def derive(argument_types: Types) -> FunctionType:
+        function_types = _function_types(argument_types, count)
+        _check_types(python_function, function_types, positions, owner)
+        lowered, flow = _lowered(function, function_types)
+        return _compiled_text(ForwardMode(lowered, flow, positions).derivative(), "tangent")
+
+    return derive
+
+
+def _grouped(texts: list[str], is_single: bool) -> str:
+    return texts[0] if is_single else f"({''.join(text + ', ' for text in texts)})"
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """Returns a compiled function that computes ``f`` and its gradient.
+
+    Args:
+        f: a function that ``numba.njit`` compiled, or that Numba can compile. It returns a float, or with ``has_aux`` a pair of a float and
+            other results.
+        argnums: the number of the argument to differentiate with respect to, or several. These are floats or arrays of floats.
+        has_aux: whether ``f`` returns other results, too.
+
+    Returns:
+        a function of the arguments of ``f`` that returns (value, gradient): of several argnums a tuple of gradients. An array's gradient has
+        its shape and dtype.
+
+    Raises:
+        ValueError: ``argnums`` are no numbers of parameters.
+        DifferentiationError: when it is called: ``f`` has a construct that can't be differentiated; the message has file and line.
+    """
+    python_function = _python_function(f, "value_and_grad")
+    positions = _positions(argnums, python_function, "value_and_grad")
+    is_single = isinstance(argnums, int)
+    derive = _reverse_function(
+        f, positions, "value_and_grad", lambda result, cotangents: f"{result}, {_grouped(cotangents, is_single)}", has_aux
+    )
+    return _dispatcher(_stub(python_function, f"value_and_grad_{_identifier(python_function)}"), derive)
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Any:
+    """Returns a compiled function that computes the gradient of ``f``. Arguments and errors are those of ``value_and_grad``.
+
+    Returns:
+        a function of the arguments of ``f`` that returns the gradient; with ``has_aux`` (gradient, aux).
+    """
+    python_function = _python_function(f, "grad")
+    positions = _positions(argnums, python_function, "grad")
+    is_single = isinstance(argnums, int)
+
+    def form(result: str, cotangents: list[str]) -> str:
+        gradient = _grouped(cotangents, is_single)
+        return f"{gradient}, {result}[1]" if has_aux else gradient
+
+    derive = _reverse_function(f, positions, "grad", form, has_aux)
+    return _dispatcher(_stub(python_function, f"grad_{_identifier(python_function)}"), derive)
+
+
+def _identifier(function: FunctionType) -> str:
+    return function.__name__ if function.__name__.isidentifier() else "function"
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any] | None = None, tangents: Sequence[Any] | None = None, *, argnums: int | Sequence[int] = 0
+) -> Any:
+    """Computes ``f`` and its directional derivative by forward mode.
+
+    Args:
+        f: as for ``value_and_grad``; it may return floats, arrays of floats and tuples of them.
+        primals: the arguments.
+        tangents: the directions, one for each argument, of its shape.
+        argnums: without ``primals``: the numbers of the arguments that have tangents.
+
+    Returns:
+        (result, tangent of the result). Without ``primals`` a compiled function of the arguments and tangents that returns them.
+    """
+    python_function = _python_function(f, "jvp")
+    if primals is not None:
+        if tangents is None or len(primals) != len(tangents):
+            raise ValueError(f"jvp: {len(primals)} primals need as many tangents.")
+        return _forward_dispatcher(f, tuple(range(len(primals))))(*primals, *tangents)
+    return _forward_dispatcher(f, _positions(argnums, python_function, "jvp"))
+
+
+@functools.lru_cache(maxsize=256)
+def _forward_dispatcher(f: Any, positions: tuple[int, ...]) -> Any:
+    python_function = _python_function(f, "jvp")
+    names = list(inspect.signature(python_function).parameters)
+    tangents = [f"tangent_of_{names[position]}" for position in positions]
+    return _dispatcher(
+        _stub(python_function, f"jvp_{_identifier(python_function)}", tangents), _forward_function(f, positions, "jvp")
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _pullback_dispatcher(f: Any, positions: tuple[int, ...], cotangents: int) -> Any:
+    """Returns the compiled function of the arguments and the cotangents of the results that returns (result, cotangents)."""
+    python_function = _python_function(f, "vjp")
+    names = [f"cotangent_{number}" for number in range(cotangents)]
+    derive = _reverse_function(
+        f, positions, "vjp", lambda result, cotangents: f"{result}, {_grouped(cotangents, False)}", seed=None
+    )
+    return _dispatcher(_stub(python_function, f"vjp_{_identifier(python_function)}", names), derive)
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
+    """Computes ``f`` and returns the function from cotangents of its result to those of its arguments.
+
+    Args:
+        f: as for ``jvp``.
+        *primals: the arguments, floats and arrays of floats.
+
+    Returns:
+        (result, pullback). ``pullback(cotangent)`` takes a cotangent with the structure of the result and returns a tuple, one cotangent for
+        each argument. It runs ``f`` once more.
+    """
+    python_function = _python_function(f, "vjp")
+    result = (f if isinstance(f, dispatcher.Dispatcher) else numba.njit(python_function))(*_copies(primals))
+    count = len(result) if isinstance(result, tuple) else 1
+    pull = _pullback_dispatcher(f, tuple(range(len(primals))), count)
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        cotangents = cotangent if isinstance(cotangent, tuple) else (cotangent,)
+        if len(cotangents) != count:
+            raise ValueError(f"vjp of {python_function.__name__}: {len(cotangents)} cotangents for {count} results.")
+        for given, value in zip(cotangents, result if isinstance(result, tuple) else (result,), strict=True):
+            if np.shape(given) != np.shape(value):
+                raise ValueError(
+                    f"vjp of {python_function.__name__}: a cotangent has the shape {np.shape(given)}, its result {np.shape(value)}."
+                )
+        gradients: tuple[Any, ...] = pull(*_copies(primals), *[_as_float(given) for given in cotangents])[1]
+        return gradients
+
+    return result, pullback
+
+
+def _as_float(value: Any) -> Any:
+    return value if isinstance(value, np.ndarray) else float(value)
+
+
+def _copies(values: Sequence[Any]) -> list[Any]:
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+
+
+def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
+    """Returns a compiled function that computes products of the Hessian matrix of ``f`` and a vector, by reverse mode over forward mode.
+
+    Args:
+        f: as for ``value_and_grad``.
+        argnums: the number of the argument.
+
+    Returns:
+        a function of the arguments of ``f`` and a vector, of the shape of the argument, that returns the product.
+    """
+    python_function = _python_function(f, "hvp")
+    (position,) = _positions(argnums, python_function, "hvp")
+    forward = _forward_function(f, (position,), "hvp")
+    count = len(inspect.signature(python_function).parameters)
+
+    def derive(argument_types: Types) -> FunctionType:
+        function_types = _function_types(argument_types, count + 1)
+        tangent = forward(function_types[:count])
+        lowered, flow = _lowered(tangent, function_types)
+        derivative = ReverseMode(lowered, flow, (position,), seed=1).derivative(lambda result, cotangents: cotangents[0])
+        return _compiled_text(derivative, "second derivative")
+
+    return _dispatcher(_stub(python_function, f"hvp_{_identifier(python_function)}", ["vector"]), derive)
+
+
+def _columns(function: Any, position: int, name: str, column: str) -> Any:
+    """Returns the compiled function that calls ``function`` with each unit vector in the place of an argument's direction."""
+    parameters = list(inspect.signature(function.py_func).parameters)[:-1]
+    argument = parameters[position]
+    source = (
+        f"def {name}({', '.join(parameters)}):\n"
+        f"    direction = np.zeros({argument}.size, {argument}.dtype)\n"
+        f"    direction[0] = 1.0\n"
+        f"    first = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}\n"
+        f"    columns = np.zeros((first.size, {argument}.size), {argument}.dtype)\n"
+        f"    for number in range({argument}.size):\n"
+        f"        direction[:] = 0.0\n"
+        f"        direction[number] = 1.0\n"
+        f"        columns[:, number] = {column.format(', '.join([*parameters, f'direction.reshape({argument}.shape)']))}.ravel()\n"
+        f"    return columns.reshape(first.shape + {argument}.shape)\n"
+    )
+    scope = {"np": np, "column": function, "as_array": _as_array}
+    return numba.njit(nogil=True)(function_from_source(name, source, f"<{name} {next(_numbers)}>", scope))
+
+
+@numba.extending.register_jitable
+def _as_array(value):  # type: ignore[no-untyped-def]
+    return np.asarray(value)
+
+
+def jacobian(f: Callable[..., Any], argnums: int = 0) -> Any:
+    """Returns a compiled function that computes the Jacobian matrix of ``f`` with respect to an array, column by column in forward mode.
+
+    Args:
+        f: as for ``jvp``; it returns a float or an array of floats.
+        argnums: the number of the argument, an array of at least one float.
+
+    Returns:
+        a function of the arguments of ``f`` that returns an array of the result's shape followed by the argument's shape.
+    """
+    python_function = _python_function(f, "jacobian")
+    (position,) = _positions(argnums, python_function, "jacobian")
+    forward = _forward_dispatcher(f, (position,))
+    return _columns(forward, position, f"jacobian_{_identifier(python_function)}", "as_array(column({})[1])")
+
+
+def hessian(f: Callable[..., Any], argnums: int = 0) -> Any:
+    """Returns a compiled function that computes the Hessian matrix of ``f`` with respect to an array, column by column by ``hvp``.
+
+    Args:
+        f: as for ``value_and_grad``.
+        argnums: the number of the argument, an array of at least one float.
+
+    Returns:
+        a function of the arguments of ``f`` that returns an array of twice the argument's shape.
+    """
+    python_function = _python_function(f, "hessian")
+    (position,) = _positions(argnums, python_function, "hessian")
+    return _columns(hvp(f, position), position, f"hessian_{_identifier(python_function)}", "column({})")

@@ -1,0 +1,226 @@
+"""Indexing: from views and indices to other views, and to indices of roots."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+from numba.core import types
+
+from fastgrad.differentiation.builder import Builder, is_natural_number
+from fastgrad.differentiation.ir import (
+    Axis,
+    Constant,
+    Operand,
+    Reshape,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    is_constant,
+    refuse,
+)
+
+
+class Slice(NamedTuple):
+    """A slice of an axis; None where the user gave none."""
+
+    start: Operand | None
+    stop: Operand | None
+    step: Operand | None
+
+
+FULL_SLICE = Slice(None, None, None)
+NEW_AXIS, ALL_AXES = object(), object()
+
+
+@numba.njit
+def slice_bound(bound, size):  # type: ignore[no-untyped-def]
+    """Returns the position of a slice's bound within an axis: negative bounds count from the end."""
+    bound = bound + size if bound < 0 else bound
+    return 0 if bound < 0 else size if bound > size else bound
+
+
+@numba.njit
+def backward_bound(bound, size):  # type: ignore[no-untyped-def]
+    """Returns the position of the bound of a slice that runs backwards: from -1 to the last element."""
+    bound = bound + size if bound < 0 else bound
+    return -1 if bound < 0 else size - 1 if bound >= size else bound
+
+
+def normalized(builder: Builder, index: Operand, size: Operand) -> Operand:
+    """Returns an index that counts from the start of an axis, as negative ones count from the end."""
+    if is_natural_number(index):
+        return index
+    if isinstance(index, Constant):
+        return builder.index("({0} + {1})", size, index, is_natural=True)
+    if not isinstance(index.type, types.Integer):
+        raise refuse("an index is no integer", builder.location)
+    return builder.index("({0} + {1} if {0} < 0 else {0})", index, size, is_natural=True)
+
+
+def subview(builder: Builder, view: View, indices: list[Any]) -> View:
+    """Returns the view of the elements that indices select: operands, slices, ``NEW_AXIS`` and ``ALL_AXES``."""
+    consumed = sum(index is not NEW_AXIS and index is not ALL_AXES for index in indices)
+    if consumed > len(view.axes):
+        raise refuse(f"{consumed} indices for an array of {len(view.axes)} axes", builder.location)
+    rest = [FULL_SLICE] * (len(view.axes) - consumed)
+    if any(index is ALL_AXES for index in indices):
+        place = next(number for number, index in enumerate(indices) if index is ALL_AXES)
+        indices = [*indices[:place], *rest, *indices[place + 1 :]]
+    else:
+        indices = [*indices, *rest]
+    starts, axes, remaining = list(view.starts), [], iter(view.axes)
+    for index in indices:
+        if index is NEW_AXIS:
+            axes.append(Axis(None, index_constant(0), index_constant(1)))
+            continue
+        axis = next(remaining)
+        if isinstance(index, Slice):
+            start, axis = _sliced_axis(builder, axis, index)
+        elif isinstance(index, (Constant, Scalar)):
+            start = _offset(builder, axis, normalized(builder, index, axis.size))
+            if start is not None and axis.root_axis is not None:
+                starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
+            continue
+        else:
+            raise refuse("this kind of index can't be differentiated", builder.location)
+        if start is not None and axis.root_axis is not None:
+            starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
+        axes.append(axis)
+    return View(view.root, starts, axes)
+
+
+def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
+    return builder.index("({0} + {1})", first, second, is_natural=True)
+
+
+def _offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
+    """Returns how far an index of a view's axis goes along the root's axis."""
+    if axis.root_axis is None:
+        return None
+    return builder.index("({0} * {1})", index, axis.step)
+
+
+def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | None, Axis]:
+    """Returns the start and the axis of a slice of an axis."""
+    step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
+    if step is None or step == 0:
+        raise refuse("a slice with a step that is no constant can't be differentiated", builder.location)
+    if step == 1:
+        if index.start is None and index.stop is None:
+            return index_constant(0), axis
+        start = _bound(builder, index.start, axis.size, index_constant(0))
+        stop = _bound(builder, index.stop, axis.size, axis.size)
+        size = stop if is_constant(start, 0) else builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
+        return _offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+    if step > 0:
+        start = _bound(builder, index.start, axis.size, index_constant(0))
+        stop = _bound(builder, index.stop, axis.size, axis.size)
+        extent = builder.index("max({1} - {0}, 0)", start, stop, is_natural=True)
+    else:
+        last = builder.index("({0} - {1})", axis.size, index_constant(1))
+        start = _backward_bound(builder, index.start, axis.size, last)
+        stop = _backward_bound(builder, index.stop, axis.size, index_constant(-1))
+        extent = builder.index("max({0} - {1}, 0)", start, stop, is_natural=True)
+    distance = index_constant(abs(step))
+    size = builder.index("(({0} + {1} - 1) // {1})", extent, distance, cost=4, is_natural=True)
+    new_step = builder.index("({0} * {1})", axis.step, index_constant(step))
+    return _offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+
+
+def _bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
+    if bound is None or is_constant(bound, 0):
+        return default if bound is None else bound
+    if bound is size:
+        return size
+    name = builder.bind(slice_bound, "slice_bound")
+    return builder.index(name + "({0}, {1})", bound, size, is_natural=True)
+
+
+def _backward_bound(builder: Builder, bound: Operand | None, size: Operand, default: Operand) -> Operand:
+    if bound is None:
+        return default
+    return builder.index(builder.bind(backward_bound, "backward_bound") + "({0}, {1})", bound, size)
+
+
+def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[Operand]:
+    """Returns the indices of the root's element that ``indices``, normalized ones of all axes of a view, select."""
+    positions = list(view.starts)
+    for axis, index in zip(view.axes, indices, strict=True):
+        offset = _offset(builder, axis, index)
+        if offset is not None and axis.root_axis is not None:
+            positions[axis.root_axis] = _sum(builder, positions[axis.root_axis], offset)
+    return positions
+
+
+def load_element(builder: Builder, view: View, indices: list[Operand], hint: str = "t") -> Scalar:
+    """Appends the read of an element of a view."""
+    indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    return builder.load(view.root, root_indices(builder, view, indices), hint)
+
+
+def store_element(builder: Builder, view: View, indices: list[Operand], value: Operand) -> None:
+    """Appends the write of an element of a view."""
+    indices = [normalized(builder, index, axis.size) for index, axis in zip(indices, view.axes, strict=True)]
+    builder.store(view.root, value, root_indices(builder, view, indices))
+
+
+def transposed(view: View, axes: list[int]) -> View:
+    """Returns the view with its axes in another order."""
+    return View(view.root, view.starts, [view.axes[axis] for axis in axes])
+
+
+def reshaped(builder: Builder, view: View, dims: list[Operand], is_contiguous: bool) -> View:
+    """Returns the elements of a contiguous view in C order with other sizes. One size may be -1.
+
+    Args:
+        builder: appends what is needed.
+        view: the array.
+        dims: the new sizes.
+        is_contiguous: whether Numba's type says that the view is contiguous in C order.
+    """
+    if not is_contiguous or not view.is_whole():
+        raise refuse("a reshape of a part of an array can't be differentiated; copy the part first", builder.location)
+    unknown = [number for number, size in enumerate(dims) if is_constant(size, -1)]
+    if unknown:
+        total = size_of(builder, view)
+        known = product(builder, [size for number, size in enumerate(dims) if number not in unknown])
+        dims = list(dims)
+        dims[unknown[0]] = builder.index("({0} // {1})", total, known, cost=4, is_natural=True)
+    source = view.root
+    root = builder.root(types.Array(source.type.dtype, len(dims), "C"), "reshaped", source.name, dims)
+    root.source = source
+    builder.block.statements.append(Reshape(builder.location, root))
+    return View.whole(root)
+
+
+def size_of(builder: Builder, view: View) -> Operand:
+    """Returns the number of elements of a view."""
+    return product(builder, [axis.size for axis in view.axes])
+
+
+def product(builder: Builder, factors: list[Operand]) -> Operand:
+    """Returns the product of integers."""
+    result: Operand = index_constant(1)
+    for factor in factors:
+        result = builder.index("({0} * {1})", result, factor)
+    return result
+
+
+__all__ = [
+    "ALL_AXES",
+    "FULL_SLICE",
+    "NEW_AXIS",
+    "Root",
+    "Slice",
+    "load_element",
+    "normalized",
+    "product",
+    "reshaped",
+    "root_indices",
+    "size_of",
+    "store_element",
+    "subview",
+    "transposed",
+]
