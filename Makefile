@@ -45,7 +45,7 @@ REST = tests/benchmarks tests/test_long_examples.py tests/conformance/test_recor
 OTHER_TARGETS = tests/cuda tests/distribute tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
 IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
-# Runs that are short draw a part of their tests: a third of the sweeps here, and one of so many of all tests there (tests/sampling.py).
+# Runs that are short draw a part of their tests: a quarter of the sweeps here, and one of so many of all tests there (tests/sampling.py).
 SAMPLED = --sampled
 ONE_OF = $(if $(SHORT),--one-of $(1))
 # A line for each twentieth of the tests, one for each failure, and one for each of the ten slowest that took more than 5 s.
@@ -69,10 +69,10 @@ test-rest: ## run the short forms of the sweeps over all operations, and the tes
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
 	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,3) tests/compiler/programs
 
-test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a quarter)
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked (SHORT=1: a sixth)
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,4) tests/kernels tests/ops tests/compiler $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,4) tests/kernels/runtime tests/compiler/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(call ONE_OF,6) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,6) tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -123,9 +123,9 @@ test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes (SHORT=1: 
 		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 # Ranks take all processors, so that tests run one by one.
-test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher
+test-distributed: ## run the tests of tf.distribute, on 2 to 4 ranks under MPI's launcher (SHORT=1: a half)
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(BRIEFLY) tests/distribute $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) $(call ONE_OF,2) tests/distribute $(ARGS)
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
@@ -196,8 +196,9 @@ bench: asv-machine ## run the asv suite on the checked-out commit; results go to
 		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr --attribute rounds=1 $(ARGS)
 	@$(PYTHON_HERE) -m benchmarks.history
 
-bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results
-	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(ARGS)'
+bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results (SHORT=1: a third of the modules)
+	@$(ENVIRONMENT) test
+	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(if $(SHORT),--bench "$(shell .venv/bin/python -m tests.sampling 3 benchmarks)") $(ARGS)'
 
 bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in environments of their own, rounds interleaved
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }

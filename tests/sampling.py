@@ -1,18 +1,22 @@
 """The seed of a run, and the samples that it draws: runs that are short meet every case in time.
 
 `FASTGRAD_RANDOM_SEED=123` repeats a run; without it the seed follows from the time. `pytest --one-of 4` runs a quarter of the tests,
-`--sampled` a third of the tests with the mark `sweep`, and all others.
+`--sampled` a quarter of the tests with the mark `sweep`, and all others. `python -m tests.sampling 3 folder` prints a pattern of a third of the modules
+in a folder, for `asv --bench`.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 import time
+from pathlib import Path
 from zlib import crc32
 
 import pytest
 
-SWEEP_PARTS = 3
+SWEEP_PARTS = 4
 VARIABLE = "FASTGRAD_RANDOM_SEED"
 
 
@@ -51,3 +55,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"one of {parts} tests was drawn" if parts > 1 else "sweeps were sampled")
     if parts > 1 or sampled or "failed" in terminalreporter.stats:
         terminalreporter.write_line(f"{VARIABLE}={run_seed()} draws the same again")
+
+
+def pattern_of_modules(parts: int, folder: str) -> str:
+    """Returns a regular expression for about one of `parts` modules with benchmarks in a folder, at least one."""
+    has_benchmark = re.compile(r"def (time|track|mem|peakmem|timeraw)_").search
+    modules = sorted(
+        path.stem for path in Path(folder).glob("[a-z]*.py") if has_benchmark(path.read_text(encoding="utf-8"))
+    )
+    drawn = [module for module in modules if once_in(parts, module)] or modules[:1]
+    return rf"^({'|'.join(drawn)})\."
+
+
+if __name__ == "__main__":
+    print(pattern_of_modules(int(sys.argv[1]), sys.argv[2]))
