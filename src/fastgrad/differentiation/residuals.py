@@ -28,6 +28,22 @@ _LOAD_COST = 2
 _INFINITE = 10**9
 
 
+class Needs(NamedTuple):
+    """The scalars that the way back through a block reads directly.
+
+    Attributes:
+        of_block: those that it reads before it undoes the block's phis: they have the values of the block's present run.
+        of_edges: those that it reads after that: they have the values of the run before.
+    """
+
+    of_block: set[Scalar]
+    of_edges: set[Scalar]
+
+
+Reader = Block | tuple[Block]
+"""The way back through a block, or after its phis are undone."""
+
+
 class Way(NamedTuple):
     """How the way back finds the block that came before a join.
 
@@ -84,18 +100,21 @@ class Residuals:
         """True if the variable of ``operand`` has one value in a call."""
         return not isinstance(operand, Scalar) or not self._flow.is_in_loop(operand.block)
 
-    def plan(self, needs_of_block: Callable[[Block], set[Scalar]]) -> None:
+    def plan(self, needs_of_block: Callable[[Block], Needs]) -> None:
         """Decides.
 
         Args:
-            needs_of_block: returns the scalars that the way back through a block reads, directly. It may ask for the decisions so far.
+            needs_of_block: returns what the way back through a block reads. It may ask for the decisions so far.
         """
-        needs: dict[Scalar, set[Block]] = {}
+        needs: dict[Scalar, set[Reader]] = {}
         for _ in range(2):  # whether a join asks a condition again depends on what is recorded
             needs = {}
             for block in self._flow.blocks:
-                for scalar in needs_of_block(block):
+                of_block, of_edges = needs_of_block(block)
+                for scalar in of_block:
                     needs.setdefault(scalar, set()).add(block)
+                for scalar in of_edges:
+                    needs.setdefault(scalar, set()).add((block,))
             direct = sorted((scalar for scalar in needs if not self.is_free(scalar)), key=self._order.__getitem__)
             self.recorded |= {scalar for scalar in direct if not self._can_be_computed_again(scalar)}
             for scalar in direct:
@@ -138,20 +157,20 @@ class Residuals:
             visited[operand] = own + sum(self.recomputation_cost(part, visited) for part in operands)
         return visited[operand]
 
-    def _readers(self, needs: dict[Scalar, set[Block]]) -> dict[Scalar, set[Block]]:
-        """Returns the blocks whose way back reads a number, directly or to compute another one."""
-        readers: dict[Scalar, set[Block]] = {}
-        pending = [(scalar, block) for scalar, blocks in needs.items() for block in blocks]
+    def _readers(self, needs: dict[Scalar, set[Reader]]) -> dict[Scalar, set[Reader]]:
+        """Returns the ways back that read a number, directly or to compute another one."""
+        readers: dict[Scalar, set[Reader]] = {}
+        pending = [(scalar, reader) for scalar, found in needs.items() for reader in found]
         while pending:
-            scalar, block = pending.pop()
+            scalar, reader = pending.pop()
             if self.is_free(scalar):
                 self.kept.add(scalar)
                 continue
-            if block in readers.setdefault(scalar, set()):
+            if reader in readers.setdefault(scalar, set()):
                 continue
-            readers[scalar].add(block)
+            readers[scalar].add(reader)
             if scalar not in self.recorded and scalar.definition is not None:
-                pending += [(part, block) for part in scalar.definition.operands if isinstance(part, Scalar)]
+                pending += [(part, reader) for part in scalar.definition.operands if isinstance(part, Scalar)]
         return readers
 
     def way_back(self, block: Block) -> Way | None:

@@ -40,7 +40,7 @@ from fastgrad.differentiation.ir import (
     refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
-from fastgrad.differentiation.residuals import Residuals
+from fastgrad.differentiation.residuals import Needs, Residuals
 from fastgrad.differentiation.tape_memory import CODES, VALUES
 from fastgrad.differentiation.values import Items
 
@@ -60,7 +60,9 @@ class ReverseMode(Emitter):
         self.positions = positions
         self.seed = seed
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=False, leaf=seed)
-        self._collected: set[Scalar] | None = None
+        self._collected: Needs | None = None
+        self._edge: Block | None = None
+        self._indent = 3
         self._recomputed: dict[Scalar, str] = {}
         self._started: set[Scalar] = set()
         self._users = self._blocks_of_users()
@@ -132,11 +134,10 @@ class ReverseMode(Emitter):
                 self._through[definition] = load.target
                 return
 
-    def _needs(self, block: Block) -> set[Scalar]:
-        """Returns the scalars that the way back through a block reads directly."""
-        self._collected = set()
-        lines = self.lines
-        self.lines = []
+    def _needs(self, block: Block) -> Needs:
+        """Returns the scalars that the way back through a block reads directly, and those that its edges read."""
+        self._collected = Needs(set(), set())
+        lines, self.lines = self.lines, []
         self._way_back(block)
         self.lines = lines
         collected, self._collected = self._collected, None
@@ -149,7 +150,7 @@ class ReverseMode(Emitter):
         if isinstance(operand, Constant):
             return literal(operand)
         if self._collected is not None:
-            self._collected.add(operand)
+            (self._collected.of_block if self._edge is None else self._collected.of_edges).add(operand)
             return operand.name
         if self.residuals.is_free(operand) or operand in self.residuals.recorded:
             return operand.name
@@ -164,7 +165,7 @@ class ReverseMode(Emitter):
         else:
             assert isinstance(definition, NextIteration)
             text = definition.counter.name
-        self.write(f"{name} = {text}")
+        self.write(f"{name} = {text}", self._indent)
         self._recomputed[operand] = name
         return name
 
@@ -205,10 +206,6 @@ class ReverseMode(Emitter):
             assert way.condition is not None
             self.write(f"w = {self.use(way.condition)}")
         phis = [phi for phi in block.phis if phi.target in self.activity]
-        for before in self.flow.predecessors[block]:
-            counter = self.flow.counted.get(before)
-            if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
-                self.use(counter.count)
         for phi in phis:
             self._take_phi(phi, phis)
         if way is not None and way.kind == "counter":
@@ -219,11 +216,14 @@ class ReverseMode(Emitter):
             return
 
         def leave(before: Block, indent: int) -> None:
+            # The numbers of this block are those of its last run now: nothing that was computed again above counts.
+            self._recomputed, self._edge, self._indent = {}, before, indent
             for phi in phis:
                 self._give_phi(phi, before, indent)
             counter = self.flow.counted.get(before)
             if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
                 self.write(f"{counter.name} = {self._final_number(counter)}", indent)
+            self._edge, self._indent = None, 3
             self.jump(len(self.flow.blocks) + before.number, indent)
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
@@ -334,16 +334,6 @@ class ReverseMode(Emitter):
             self.write(f"t_{target.name} = d_{target.name}")
             self.write(f"d_{target.name} = {zero(target.type)}")
             return
-        for size in target.dims:
-            self.use(size)
-        for value in phi.incoming.values():
-            assert isinstance(value, View)
-            for operand in [*value.starts, *[axis.step for axis in value.axes], *[axis.size for axis in value.axes]]:
-                if self._collected is not None:
-                    self.use(operand)
-            if self._collected is not None:
-                for size in value.root.dims[1:]:
-                    self.use(size)
         count = " * ".join(self.use(size) for size in target.dims) or "1"
         self.write(f"t_{target.name} = d_{target.name}[:{count}].copy()")
         self._clear(target)
@@ -360,17 +350,7 @@ class ReverseMode(Emitter):
             return
         assert isinstance(value, View)
         if value.root in self.activity:
-            self._for_each_element_of_phi(value, phi.target, indent)
-
-    def _for_each_element_of_phi(self, value: View, target: Root, indent: int) -> None:
-        recomputed = dict(self._recomputed)
-        lines = self.lines
-        self.lines = []
-        self._for_each_element(value, f"t_{target.name}", indent, is_flat=True)
-        written, self.lines = self.lines, lines
-        # Numbers that are computed again here belong to this way only.
-        self._recomputed = recomputed
-        self.lines += written
+            self._for_each_element(value, f"t_{phi.target.name}", indent, is_flat=True)
 
     # ---- the way forward ------------------------------------------------------------------------------------------------
 
