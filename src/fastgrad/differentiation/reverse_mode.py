@@ -61,7 +61,7 @@ class ReverseMode(Emitter):
         self.seed = seed
         self.activity = Activity(function, flow.blocks, frozenset(positions), is_forward=False, leaf=seed)
         self._collected: Needs | None = None
-        self._edge: Block | None = None
+        self._edge_from: Block | None = None
         self._indent = 3
         self._recomputed: dict[Scalar, str] = {}
         self._started: set[Scalar] = set()
@@ -150,7 +150,7 @@ class ReverseMode(Emitter):
         if isinstance(operand, Constant):
             return literal(operand)
         if self._collected is not None:
-            (self._collected.of_block if self._edge is None else self._collected.of_edges).add(operand)
+            (self._collected.of_block if self._edge_from is None else self._collected.of_edges).add(operand)
             return operand.name
         if self.residuals.is_free(operand) or operand in self.residuals.recorded:
             return operand.name
@@ -217,13 +217,13 @@ class ReverseMode(Emitter):
 
         def leave(before: Block, indent: int) -> None:
             # The numbers of this block are those of its last run now: nothing that was computed again above counts.
-            self._recomputed, self._edge, self._indent = {}, before, indent
+            self._recomputed, self._edge_from, self._indent = {}, before, indent
             for phi in phis:
                 self._give_phi(phi, before, indent)
             counter = self.flow.counted.get(before)
             if counter is not None and counter in self.residuals.whole_loops and block not in self.flow.loops[before]:
                 self.write(f"{counter.name} = {self._final_number(counter)}", indent)
-            self._edge, self._indent = None, 3
+            self._edge_from, self._indent = None, 3
             self.jump(len(self.flow.blocks) + before.number, indent)
 
         def leave_to_one_of(choices: list[Block], indent: int) -> None:
