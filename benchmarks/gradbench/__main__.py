@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gradbench.contestants import MANUAL, Contestant, contestant
+from benchmarks.gradbench.contestants import MANUAL, Contestant, ToolError, contestant
 from benchmarks.gradbench.problems import PROBLEMS
 from benchmarks.gradbench.report import heading, rows
 from benchmarks.gradbench.runner import measure
@@ -68,9 +68,12 @@ def main(command: Sequence[str] | None = None) -> int:
     warn_if_busy()
     limit_threads(1)  # the tools' processes inherit it
     folder = chosen.gradbench.resolve() if chosen.gradbench else None
-    tools: dict[str, Contestant] = {
-        name: contestant(name, folder, chosen.python, chosen.timeout) for name in chosen.tools
-    }
+    tools: dict[str, Contestant | str] = {}
+    for name in chosen.tools:
+        try:
+            tools[name] = contestant(name, folder, chosen.python, chosen.timeout)
+        except ToolError as error:
+            tools[name] = str(error)
     measured: list[dict[str, Any]] = []
     failed = False
     print(heading())
@@ -87,7 +90,8 @@ def main(command: Sequence[str] | None = None) -> int:
                 ]
     finally:
         for tool in tools.values():
-            tool.close()
+            if not isinstance(tool, str):
+                tool.close()
         if chosen.json:
             write_json(chosen.json, {"format": FORMAT, "facts": facts, "measured": measured})
     return int(failed)

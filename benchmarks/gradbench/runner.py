@@ -1,12 +1,12 @@
 """One size of a problem: the tools' results are compared, then the tools are timed in turn."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.gradbench.comparison import mismatches
-from benchmarks.gradbench.contestants import MANUAL, AbsentError, Answer, Contestant, FailedError
+from benchmarks.gradbench.contestants import MANUAL, Contestant, ToolError
 from benchmarks.gradbench.problem import Problem
 
 Timed = tuple[str, str]  # a tool and a function
@@ -33,63 +33,63 @@ class Measured:
         if not self.seconds.get(timed) or not self.seconds.get(base):
             return None
         pairs = zip(self.seconds[timed], self.seconds[base], strict=True)
-        return statistics.median(mine / its for mine, its in pairs)
+        return statistics.median(numerator / denominator for numerator, denominator in pairs)
 
 
 def measure(
     problem: Problem,
     size: str,
-    contestants: Mapping[str, Contestant],
+    tools: Mapping[str, Contestant | str],
     rounds: int,
     slice_seconds: float,
     progress: Callable[[str], None],
 ) -> Measured:
-    """Returns the times of all tools for one size of a problem; only results that agree are timed."""
+    """Returns the times of all tools for one size of a problem; only results that agree are timed.
+
+    Args:
+        problem: the problem.
+        size: one of its sizes.
+        tools: by name, each tool, or why it is not there.
+        rounds: slices of each function of each tool.
+        slice_seconds: the least length of a slice.
+        progress: is told what is measured now.
+    """
     results = Measured()
     fields = problem.inputs(**problem.sizes[size])
+
+    def evaluate(timed: Timed, seconds: float) -> Any:
+        tool = tools[timed[0]]
+        # The input of `hello` is a number, which has no place for limits.
+        limits = {"min_runs": 1, "min_seconds": seconds} if isinstance(fields, dict) else None
+        try:
+            if isinstance(tool, str):
+                raise ToolError(tool)
+            return tool.evaluate(problem, timed[1], fields | limits if limits else fields)
+        except ToolError as error:
+            results.problems[timed] = str(error)
+            results.seconds.pop(timed, None)
+            return None
+
     progress(f"{problem.name} {size}: comparing")
-    outputs: dict[Timed, Any] = {}
-    for name in sorted(contestants, key=lambda name: name != MANUAL):
+    references = dict.fromkeys(problem.derivatives, problem.expected) if problem.expected is not None else {}
+    for tool in sorted(tools, key=lambda name: name != MANUAL):
         for function in problem.functions:
-            answer = _evaluated((name, function), contestants, problem, _with_runs(fields, 0.0), results)
-            if answer is not None:
-                outputs[name, function] = answer.output
-    for (name, function), output in outputs.items():
-        reference = outputs.get((MANUAL, function))
-        if problem.expected is not None and function in problem.derivatives:
-            reference = problem.expected
-        wrong = next(mismatches(reference, output), None) if reference is not None else None
-        if wrong:
-            results.problems[name, function] = f"disagrees: {wrong}"
-        else:
-            results.seconds[name, function] = []
+            answer = evaluate((tool, function), 0.0)
+            if answer is None:
+                continue
+            if tool == MANUAL:
+                references.setdefault(function, answer.output)
+            wrong = next(mismatches(references.get(function, answer.output), answer.output), None)
+            if wrong:
+                results.problems[tool, function] = f"disagrees: {wrong}"
+            else:
+                results.seconds[tool, function] = []
     for round_ in range(rounds):
         progress(f"{problem.name} {size}: round {round_ + 1} of {rounds}")
-        for timed in _turned(list(results.seconds), round_):
-            answer = _evaluated(timed, contestants, problem, _with_runs(fields, slice_seconds), results)
-            if answer is None:
-                del results.seconds[timed]
-            else:
-                results.seconds[timed].append(answer.median)
+        order = list(results.seconds)
+        turn = round_ % max(1, len(order))
+        for timed in order[turn:] + order[:turn]:
+            answer = evaluate(timed, slice_seconds)
+            if answer is not None:
+                results.seconds[timed].append(answer.seconds)
     return results
-
-
-def _evaluated(
-    timed: Timed, contestants: Mapping[str, Contestant], problem: Problem, fields: Any, results: Measured
-) -> Answer | None:
-    name, function = timed
-    try:
-        return contestants[name].evaluate(problem, function, fields)
-    except (AbsentError, FailedError) as error:
-        results.problems[timed] = str(error)
-        return None
-
-
-def _with_runs(fields: Any, seconds: float) -> Any:
-    # The input of `hello` is a number, which has no place for them.
-    return fields | {"min_runs": 1, "min_seconds": seconds} if isinstance(fields, dict) else fields
-
-
-def _turned(order: Sequence[Timed], round_: int) -> list[Timed]:
-    turn = round_ % max(1, len(order))
-    return [*order[turn:], *order[:turn]]

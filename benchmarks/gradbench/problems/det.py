@@ -19,6 +19,9 @@ def minor(a, row, following):
     column = following[before]
     if row == n - 1:
         return a[row, column]
+    if row == n - 2:
+        other = following[column]
+        return a[row, column] * a[row + 1, other] - a[row, other] * a[row + 1, column]
     total = 0.0
     sign = 1.0
     for _ in range(n - row):
