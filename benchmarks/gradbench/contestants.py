@@ -99,6 +99,9 @@ class Conversation:
         except PeerError as error:
             self.close()
             raise ToolError(_last_line(error.output) or str(error)) from None
+        except ValueError as error:
+            self.close()
+            raise ToolError(f"its answer is not JSON: {error}") from None
         self._process.stop()
         return answer
 

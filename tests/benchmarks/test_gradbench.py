@@ -21,7 +21,7 @@ import fastgrad as fg
 from benchmarks.apart import ROOT
 from benchmarks.gradbench import __main__ as command_line
 from benchmarks.gradbench.comparison import mismatches
-from benchmarks.gradbench.contestants import Program, contestant
+from benchmarks.gradbench.contestants import ToolError, contestant
 from benchmarks.gradbench.derivatives import derivative
 from benchmarks.gradbench.descent import minimizer
 from benchmarks.gradbench.problems import PROBLEMS, ba, ode, particle, saddle
@@ -374,17 +374,31 @@ def test_a_tool_without_a_problem_says_what_it_lacks(copy_of_gradbench: Path) ->
     assert problems["manual", "primal"] == "no manual/bin/lse"
 
 
-def test_a_program_that_hangs_or_crashes_is_told(copy_of_gradbench: Path) -> None:
-    program = copy_of_gradbench / "tools" / "manual" / "bin" / "hello"
-    tool = contestant("manual", copy_of_gradbench, sys.executable, 0.5)
-    assert isinstance(tool, Program)
-    for text, told in (("exec sleep 5", "no answer after 0 s"), ("echo no memory >&2; exit 3", "no memory")):
-        program.write_text(f"#!/bin/sh\n{text}\n")
-        with pytest.raises(Exception, match=told):
+def test_a_python_tool_that_prints_or_ends_is_told(copy_of_gradbench: Path) -> None:
+    run = copy_of_gradbench / "python" / "gradbench" / "gradbench" / "tools" / "echo" / "run.py"
+    for text, told in (
+        ("print('hello')\ninput()", "its answer is not JSON"),
+        ("raise OSError('no disk')", "OSError: no disk"),
+    ):
+        run.write_text(text)
+        tool = contestant("echo", copy_of_gradbench, sys.executable, 60.0)
+        with pytest.raises(ToolError, match=told):
             tool.evaluate(PROBLEMS["hello"], "square", 8.0)
 
 
-def test_the_table_has_a_line_for_each_tool(copy_of_gradbench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_that_hangs_or_crashes_is_told(copy_of_gradbench: Path) -> None:
+    program = copy_of_gradbench / "tools" / "manual" / "bin" / "hello"
+    tool = contestant("manual", copy_of_gradbench, sys.executable, 0.5)
+    for text, told in (("exec sleep 5", "no answer after 0 s"), ("echo no memory >&2; exit 3", "no memory")):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        with pytest.raises(ToolError, match=told):
+            tool.evaluate(PROBLEMS["hello"], "square", 8.0)
+
+
+def test_the_table_has_a_line_for_each_tool(
+    copy_of_gradbench: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "limit_threads", lambda _: None)  # it would hold for the tests that follow
     options = "--problems hello --tools manual,echo,absent --rounds 1 --gradbench"
     assert command_line.main([*options.split(), str(copy_of_gradbench), "--python", sys.executable]) == 0
     manual, echo, absent = (line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("hello"))

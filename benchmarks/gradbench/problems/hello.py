@@ -1,4 +1,7 @@
-"""The square of a number, and its derivative: the smallest problem."""
+"""The square of a number, and its derivative: the smallest problem.
+
+Its messages ask for one run only. What is timed is a first call, which says nothing about speed.
+"""
 
 import numba
 

@@ -1,4 +1,8 @@
-"""An ordinary differential equation by Runge and Kutta's method: y₀' = x₀ and yᵢ' = xᵢ yᵢ₋₁, from y = 0 at t = 0 to t = 2."""
+"""An ordinary differential equation by Runge and Kutta's method: y₀' = x₀ and yᵢ' = xᵢ yᵢ₋₁, from y = 0 at t = 0 to t = 2.
+
+GradBench's gradient by hand is a formula for the exact solution, without steps. It agrees where all
+derivatives are far below the tolerance of the comparison, as they are for a thousand elements and more.
+"""
 
 from typing import Any
 
