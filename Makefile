@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help demo demo-distributed wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba test-distributed reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports names conformance conformance-suites \
-	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers tables dashboard performance clean
+	bench bench-quick bench-compare bench-distributed gate asv-machine peers-env peers gradbench tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -226,6 +226,10 @@ peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUIC
 	@$(ENVIRONMENT) benchmarks
 	@$(PYTHON_HERE) -m benchmarks.peers $(if $(QUICK),--quick,--minutes 70) $(ARGS)
 	@$(if $(QUICK)$(ARGS),:,$(PYTHON_HERE) -m benchmarks.peers.scaling --minutes 18)
+
+gradbench: ## compare derivatives of GradBench's problems with the tools of a copy of it: GRADBENCH=folder
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.gradbench $(if $(GRADBENCH),--gradbench '$(GRADBENCH)') $(ARGS)
 
 tables: ## measure products, eager operations, threads, first calls, memory ..., and keep what is printed
 	@$(ENVIRONMENT) benchmarks
