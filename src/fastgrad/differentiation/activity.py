@@ -6,8 +6,8 @@ Only they have cotangents. Arrays are active as a whole, with all arrays that sh
 from __future__ import annotations
 
 from fastgrad.differentiation.ir import (
-    Allocate,
     Block,
+    Call,
     Compute,
     Function,
     Load,
@@ -83,6 +83,10 @@ class Activity:
                         self._flow(operand, statement.target)
             elif isinstance(statement, Load):
                 self._flow(statement.root, statement.target)
+            elif isinstance(statement, Call):
+                for position in statement.rule.active:
+                    for result in statement.results:
+                        self._flow(statement.arguments[position], result)
             elif isinstance(statement, Store):
                 self._flow(statement.operands[0], statement.root)
         if isinstance(block.end, Return):
@@ -93,4 +97,3 @@ class Activity:
                     self._useful.add(part)
 
 
-__all__ = ["Activity", "Allocate"]

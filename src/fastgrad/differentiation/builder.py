@@ -144,6 +144,26 @@ class Builder:
         self.block.statements.append(ir.Allocate(self.location, root, function))
         return View.whole(root)
 
+    def call(self, rule: ir.CallRule, arguments: list[Operand | View], type: types.Type) -> list[Scalar | View]:
+        """Appends a ``Call`` and returns its results, the leaves of a value of ``type``."""
+        leaf_types = list(type) if isinstance(type, types.BaseTuple) else [type]
+        results: list[Scalar | Root] = []
+        statement = ir.Call(self.location, rule, arguments, results)
+        self.block.statements.append(statement)
+        values: list[Scalar | View] = []
+        for leaf_type in leaf_types:
+            if isinstance(leaf_type, types.Array):
+                root = self.root(types.Array(leaf_type.dtype, leaf_type.ndim, "C"), "local", "array")
+                results.append(root)
+                self.read_dims(root)
+                values.append(View.whole(root))
+            else:
+                scalar = self.scalar(leaf_type)
+                scalar.definition = statement
+                results.append(scalar)
+                values.append(scalar)
+        return values
+
     def constant(self, value: Any, type: types.Type | None = None) -> Constant:
         """Returns a constant number; without ``type`` it has the type that Numba gives a Python number."""
         if type is None:

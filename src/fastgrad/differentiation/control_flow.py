@@ -6,15 +6,14 @@ from fastgrad.differentiation.ir import (
     Allocate,
     Block,
     Branch,
+    Call,
     Counter,
     Function,
     Load,
-    Phi,
     Reshape,
     Return,
     Root,
     Size,
-    Statement,
     Store,
     View,
 )
@@ -116,6 +115,9 @@ class ControlFlow:
                 for statement in reversed(block.statements):
                     if isinstance(statement, Allocate):
                         alive.discard(statement.root)
+                    elif isinstance(statement, Call):
+                        alive -= {result for result in statement.results if isinstance(result, Root)}
+                        alive |= {value.root.memory for value in statement.arguments if isinstance(value, View)}
                     elif isinstance(statement, (Load, Store, Size, Reshape)):
                         alive.add(statement.root.memory)
                 if alive != live[block]:
@@ -146,9 +148,3 @@ def _loop_exit_first(block: Block) -> list[Block]:
     return [block.end.otherwise, block.end.then] if isinstance(block.end, Branch) else block.successors
 
 
-def array_phis(function_blocks: list[Block]) -> list[tuple[Block, Phi]]:
-    """Returns the phis of arrays with their blocks."""
-    return [(block, phi) for block in function_blocks for phi in block.phis if isinstance(phi.target, Root)]
-
-
-__all__ = ["ControlFlow", "Statement", "array_phis"]

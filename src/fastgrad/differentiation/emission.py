@@ -14,6 +14,7 @@ from fastgrad.differentiation.ir import (
     Allocate,
     BeginLoop,
     Block,
+    Call,
     Compute,
     Constant,
     Counter,
@@ -32,8 +33,10 @@ from fastgrad.differentiation.ir import (
     is_constant,
     item_name,
     literal,
+    refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
+from fastgrad.differentiation.residuals import targets_of
 
 
 class Derivative:
@@ -97,6 +100,8 @@ class Emitter:
         """Returns the text of a view of an array."""
         if view.is_whole():
             return view.root.name
+        if not view.is_plain():
+            raise refuse("this view of an array must be copied first to be differentiated", view.root.location)
         indices, order = [], []
         axes = {axis.root_axis: (number, axis) for number, axis in enumerate(view.axes) if axis.root_axis is not None}
         for root_axis, start in enumerate(view.starts):
@@ -139,6 +144,8 @@ class Emitter:
             source = statement.root.source
             assert source is not None
             self.write(f"{statement.root.name} = {source.name}.reshape({self.shape(statement.root.dims)})")
+        elif isinstance(statement, Call):
+            self._call(statement)
         elif isinstance(statement, BeginLoop):
             counter = statement.counter
             self.write(f"{counter.name}_count = {operands[0]}")
@@ -148,6 +155,25 @@ class Emitter:
             self.write(f"{counter.name} += 1")
             self.write(f"{statement.is_valid.name} = {counter.name} < {counter.name}_count")
             self.write(f"{statement.target.name} = {counter.name}")
+
+    def bound(self, value: Any, hint: str) -> str:
+        """Returns the name by which the text calls a function."""
+        for name, known in self.function.globals.items():
+            if known is value:
+                return name
+        name = f"g_{hint}_{len(self.function.globals)}"
+        self.function.globals[name] = value
+        return name
+
+    def argument(self, value: Operand | View) -> str:
+        """Returns the text of an argument of a call."""
+        return self.view(value) if isinstance(value, View) else self.operand(value)
+
+    def _call(self, statement: Call) -> None:
+        """Writes a call of a function with derivatives of its own."""
+        arguments = ", ".join(self.argument(value) for value in statement.arguments)
+        targets = ", ".join(result.name for result in statement.results)
+        self.write(f"{targets} = {self.bound(statement.rule.function, 'function')}({arguments})")
 
     def dtype(self, type: types.Type) -> str:
         """Returns the text of a dtype."""
@@ -192,10 +218,7 @@ def scalars_of(blocks: list[Block]) -> list[Scalar]:
     for block in blocks:
         found += [phi.target for phi in block.phis if isinstance(phi.target, Scalar)]
         for statement in block.statements:
-            for name in ("target", "is_valid"):
-                target = getattr(statement, name, None)
-                if isinstance(target, Scalar):
-                    found.append(target)
+            found += targets_of(statement)
     return found
 
 

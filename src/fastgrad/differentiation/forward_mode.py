@@ -11,12 +11,12 @@ from fastgrad.differentiation.ir import (
     Allocate,
     Block,
     Branch,
+    Call,
     Compute,
     Constant,
     Function,
     Jump,
     Load,
-    NextIteration,
     Operand,
     Phi,
     Raise,
@@ -27,6 +27,7 @@ from fastgrad.differentiation.ir import (
     Statement,
     Store,
     View,
+    refuse,
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 
@@ -111,8 +112,30 @@ class ForwardMode(Emitter):
             source = statement.root.source
             assert source is not None
             self.write(f"d_{statement.root.name} = d_{source.name}.reshape({self.shape(statement.root.dims)})")
-        elif isinstance(statement, NextIteration):
-            pass
+        elif isinstance(statement, Call) and any(result in self.activity for result in statement.results):
+            self._tangent_call(statement)
+
+    def _tangent_call(self, statement: Call) -> None:
+        rule = statement.rule
+        if rule.tangent is None:
+            raise refuse("a function with an adjoint of its own has no forward mode", statement.location)
+        tangents = []
+        for position in rule.active:
+            value = statement.arguments[position]
+            if isinstance(value, View):
+                tangents.append(self._tangent_of_view(value))
+            else:
+                tangents.append(self._tangent(value))
+        results = [result.name for result in statement.results]
+        arguments = [*tangents, *results, *[self.argument(value) for value in statement.arguments]]
+        targets = "".join(f"d_{name}, " for name in results)
+        self.write(f"{targets}= {self.bound(rule.tangent, 'tangent')}({', '.join(arguments)})")
+
+    def _tangent_of_view(self, view: View) -> str:
+        text = self.view(view)
+        if view.root in self.activity:
+            return text.replace(view.root.name, f"d_{view.root.name}", 1)
+        return f"np.zeros_like({text})"
 
     def _edge(self, block: Block, target: Block, indent: int) -> None:
         for phi in target.phis:
@@ -126,12 +149,7 @@ class ForwardMode(Emitter):
             text = self.view(value)
             self.write(f"p_{target.name} = {text}", indent)
             if target in self.activity:
-                is_active = value.root in self.activity
-                tangent = f"d_{text}" if is_active and not text.startswith("np.") else None
-                if is_active and tangent is None:
-                    tangent = text.replace(value.root.name, f"d_{value.root.name}", 1)
-                zeros = f"np.zeros_like({text})"
-                self.write(f"pd_{target.name} = {tangent or zeros}", indent)
+                self.write(f"pd_{target.name} = {self._tangent_of_view(value)}", indent)
             return
         operand = value if isinstance(value, (Constant, Scalar)) else Constant(0, target.type)
         self.write(f"p_{target.name} = {self.converted(operand, target.type)}", indent)
@@ -142,12 +160,8 @@ class ForwardMode(Emitter):
         results, tangents = [], []
         for value in end.values:
             if isinstance(value, View):
-                text = self.view(value)
-                results.append(text)
-                is_active = value.root in self.activity
-                tangents.append(
-                    text.replace(value.root.name, f"d_{value.root.name}", 1) if is_active else f"np.zeros_like({text})"
-                )
+                results.append(self.view(value))
+                tangents.append(self._tangent_of_view(value))
             else:
                 results.append(self.operand(value))
                 tangents.append(self._tangent(value) if isinstance(value.type, types.Float) else "None")

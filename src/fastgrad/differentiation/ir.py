@@ -161,6 +161,11 @@ class View:
             for number, axis in enumerate(self.axes)
         )
 
+    def is_plain(self) -> bool:
+        """True if slices of the root, and perhaps the reverse of its axes, give the view."""
+        axes = [axis.root_axis for axis in self.axes]
+        return None not in axes and (axes == sorted(axes) or axes == sorted(axes, reverse=True))  # type: ignore[type-var]
+
     def same_elements(self, other: View) -> bool:
         """True if two views are certain to have the same elements in the same order."""
         return (
@@ -271,6 +276,45 @@ class Reshape(Statement):
     def __init__(self, location: Location, root: Root) -> None:
         super().__init__(location, list(root.dims))
         self.root = root
+
+
+class Call(Statement):
+    """A call of a function that has derivatives of its own, and reads its arguments only.
+
+    Attributes:
+        rule: the function and its derivatives.
+        arguments: numbers and views.
+        results: scalars, and roots of arrays that the call makes.
+    """
+
+    __slots__ = ("arguments", "results", "rule")
+
+    def __init__(
+        self, location: Location, rule: CallRule, arguments: list[Operand | View], results: list[Scalar | Root]
+    ) -> None:
+        super().__init__(location, [argument for argument in arguments if not isinstance(argument, View)])
+        self.rule = rule
+        self.arguments = arguments
+        self.results = results
+
+
+class CallRule:
+    """A function with derivatives of its own.
+
+    Attributes:
+        function: a dispatcher of Numba, or a function that Numba knows.
+        adjoint: a dispatcher of the cotangents of the results, the results, and the arguments. It returns a tuple: the cotangent of each
+            argument. None if the function has no reverse mode.
+        tangent: a dispatcher of the tangents of the arguments, the results, and the arguments. It returns a tuple: the tangent of each
+            result. None if the function has no forward mode.
+        active: the numbers of the arguments that have derivatives; the tuples that adjoints return and tangents take have these alone.
+    """
+
+    def __init__(self, function: Any, adjoint: Any, tangent: Any, active: tuple[int, ...]) -> None:
+        self.function = function
+        self.adjoint = adjoint
+        self.tangent = tangent
+        self.active = active
 
 
 class BeginLoop(Statement):

@@ -13,6 +13,7 @@ from fastgrad.differentiation.control_flow import ControlFlow
 from fastgrad.differentiation.ir import (
     Block,
     Branch,
+    Call,
     Compute,
     Counter,
     Function,
@@ -242,5 +243,7 @@ class Residuals:
 
 def targets_of(statement: object) -> list[Scalar]:
     """Returns the scalars that a statement defines."""
+    if isinstance(statement, Call):
+        return [result for result in statement.results if isinstance(result, Scalar)]
     targets = [getattr(statement, "target", None), getattr(statement, "is_valid", None)]
     return [target for target in targets if isinstance(target, Scalar)]

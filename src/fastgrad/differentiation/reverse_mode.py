@@ -19,6 +19,7 @@ from fastgrad.differentiation.ir import (
     BeginLoop,
     Block,
     Branch,
+    Call,
     Compute,
     Constant,
     Counter,
@@ -32,6 +33,7 @@ from fastgrad.differentiation.ir import (
     Return,
     Root,
     Scalar,
+    Size,
     Statement,
     Store,
     View,
@@ -41,7 +43,7 @@ from fastgrad.differentiation.ir import (
 )
 from fastgrad.differentiation.jumps import BLOCK_VARIABLE
 from fastgrad.differentiation.residuals import Needs, Residuals
-from fastgrad.differentiation.tape_memory import CODES, VALUES
+from fastgrad.differentiation.tape_memory import ARRAYS, CODES, VALUES
 from fastgrad.differentiation.values import Items
 
 
@@ -69,6 +71,9 @@ class ReverseMode(Emitter):
         self._increments: set[Statement] = set()
         self._through: dict[Statement, Scalar] = {}
         self._find_increments()
+        self._block_of_call = {
+            statement: block for block in flow.blocks for statement in block.statements if isinstance(statement, Call)
+        }
         self._local = {
             scalar
             for scalar in scalars_of(flow.blocks)
@@ -288,6 +293,75 @@ class ReverseMode(Emitter):
                 self.write(f"{element} = {zero(statement.root.type.dtype)}")
         elif isinstance(statement, Allocate) and statement.root in self.activity and self._is_buffer(statement.root):
             self._clear(statement.root)
+        elif isinstance(statement, Call) and self._is_active_call(statement):
+            self._undo_call(statement)
+
+    # ---- calls of functions with adjoints of their own -----------------------------------------------------------------
+
+    def _is_active_call(self, statement: Call) -> bool:
+        active = [statement.arguments[position] for position in statement.rule.active]
+        parts = [value.root if isinstance(value, View) else value for value in active]
+        return any(part in self.activity for part in parts) and any(result in self.activity for result in statement.results)
+
+    def _saved_arrays(self, statement: Call) -> list[tuple[str, list[Operand], View | Root]]:
+        """Returns (variable, sizes, array) of the arrays that the way back through a call reads."""
+        arrays: list[tuple[str, list[Operand], View | Root]] = []
+        number = statement.results[0].name
+        for position, value in enumerate(statement.arguments):
+            if isinstance(value, View):
+                arrays.append((f"s_{number}_{position}", [axis.size for axis in value.axes], value))
+        for result in statement.results:
+            if isinstance(result, Root):
+                arrays.append((f"s_{result.name}", result.dims, result))
+        return arrays
+
+    def _save_arrays(self, statement: Call) -> None:
+        """Writes what keeps the contents of the arrays of a call."""
+        for name, _, array in self._saved_arrays(statement):
+            text = self.view(array) if isinstance(array, View) else array.name
+            if self.flow.is_in_loop(self._block_of_call[statement]):
+                self.write(f"arrays, arrays_top = push_array(arrays, arrays_top, {text})")
+            else:
+                self.write(f"{name} = contiguous({text})")
+
+    def _undo_call(self, statement: Call) -> None:
+        rule = statement.rule
+        if rule.adjoint is None:
+            raise refuse("this function has no reverse mode", statement.location)
+        saved = self._saved_arrays(statement)
+        for name, sizes, array in reversed(saved):
+            texts = [self.use(size) for size in sizes]
+            if self.flow.is_in_loop(self._block_of_call[statement]):
+                dtype = array.root.type.dtype if isinstance(array, View) else array.type.dtype
+                self.write(f"{name} = np.empty(({''.join(text + ', ' for text in texts)}), {self.dtype(dtype)})")
+                self.write(f"arrays_top = pop_array(arrays, arrays_top, {name})")
+        names = {id(array): name for name, _, array in saved}
+        cotangents, results = [], []
+        for result in statement.results:
+            if isinstance(result, Root):
+                sizes = [self.use(size) for size in result.dims]
+                count, shape = " * ".join(sizes) or "1", "".join(size + ", " for size in sizes)
+                is_active = result in self.activity
+                zeros = f"np.zeros(({shape}), {self.dtype(result.type.dtype)})"
+                cotangents.append(f"d_{result.name}[:{count}].reshape(({shape})).copy()" if is_active else zeros)
+                results.append(names[id(result)])
+            else:
+                cotangents.append((self._take(result) if result in self.activity else None) or zero(result.type))
+                results.append(self.use(result))
+        arguments = [names[id(value)] if isinstance(value, View) else self.use(value) for value in statement.arguments]
+        targets = [f"e_{statement.results[0].name}_{position}" for position in rule.active]
+        call = f"{self.bound(rule.adjoint, 'adjoint')}({', '.join([*cotangents, *results, *arguments])})"
+        self.write(f"{''.join(target + ', ' for target in targets)}= {call}")
+        for result in statement.results:
+            if isinstance(result, Root) and result in self.activity and self._is_buffer(result):
+                self._clear(result)
+        for position, target in zip(rule.active, targets, strict=True):
+            value = statement.arguments[position]
+            if isinstance(value, View):
+                if value.root in self.activity:
+                    self._for_each_element(value, target, 3)
+            else:
+                self._add(value, target)
 
     def _partial(self, partial: str, cotangent: str, statement: Compute) -> str:
         operands = [
@@ -377,6 +451,11 @@ class ReverseMode(Emitter):
             self.forward_statement(statement)
             if isinstance(statement, Allocate) and statement.root in self.activity:
                 self._make_cotangent(statement.root)
+            elif isinstance(statement, Size) and statement.root.kind == "local" and statement.target is statement.root.dims[-1]:
+                if statement.root in self.activity:
+                    self._make_cotangent(statement.root)
+            elif isinstance(statement, Call) and self._is_active_call(statement):
+                self._save_arrays(statement)
             elif isinstance(statement, BeginLoop):
                 self._reserve(statement.counter, block)
         for offset, item in enumerate(self.residuals.at_end.get(block, []), len(at_start)):
@@ -506,7 +585,7 @@ class ReverseMode(Emitter):
         text = "\n".join(self.lines)
         stacks = [
             (name, number, width)
-            for name, number, width in (("values", VALUES, 8), ("codes", CODES, 1))
+            for name, number, width in (("values", VALUES, 8), ("codes", CODES, 1), ("arrays", ARRAYS, 8))
             if f"({name}, " in text
         ]
         body = self._head()

@@ -7,6 +7,7 @@ from fastgrad.differentiation.ir import (
     BeginLoop,
     Block,
     Branch,
+    Call,
     Compute,
     Constant,
     Function,
@@ -83,6 +84,8 @@ def _replace_trivial_phis(function: Function) -> None:
             phi.incoming = {before: _final_value(value, final) for before, value in phi.incoming.items()}
         for statement in block.statements:
             statement.operands = [final(operand) for operand in statement.operands]
+            if isinstance(statement, Call):
+                statement.arguments = [_final_value(argument, final) for argument in statement.arguments]
             if isinstance(statement, BeginLoop):
                 statement.counter.count = statement.operands[0]
         if isinstance(block.end, Branch):
@@ -164,6 +167,9 @@ def _drop_unused(function: Function) -> None:
             elif isinstance(statement, (Allocate, Reshape)):
                 definitions[statement.root] = statement
                 is_needed = False
+            elif isinstance(statement, Call):
+                definitions |= dict.fromkeys(statement.results, statement)
+                is_needed = False
             else:
                 is_needed = True
             if is_needed:
@@ -192,6 +198,9 @@ def _drop_unused(function: Function) -> None:
                 use(operand)
             if isinstance(definition, (Load, Size)):
                 use(definition.root)
+            elif isinstance(definition, Call):
+                for value in [*definition.arguments, *definition.results]:
+                    use(value)
     for block in function.blocks:
         block.phis = [phi for phi in block.phis if phi.target in used]
         block.statements = [statement for statement in block.statements if _is_kept(statement, used)]
@@ -204,4 +213,6 @@ def _is_kept(statement: Statement, used: set[Scalar | Root]) -> bool:
         return statement.target in used or is_effect
     if isinstance(statement, (Allocate, Reshape)):
         return statement.root in used
+    if isinstance(statement, Call):
+        return any(result in used for result in statement.results)
     return isinstance(statement, (Store, BeginLoop, NextIteration))

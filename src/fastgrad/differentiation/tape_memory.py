@@ -19,12 +19,12 @@ KEPT_BYTES = 1 << 26
 """The size above which a stack is freed when a call ends."""
 _HEADER = 16
 _FIRST_CAPACITY = 256
-_SLOTS = np.zeros(2, np.int64)
+_SLOTS = np.zeros(3, np.int64)
 _SLOTS_SYMBOL = "fastgrad_differentiation_tape_slots"
 llvm.add_symbol(_SLOTS_SYMBOL, _SLOTS.ctypes.data)
 
-VALUES, CODES = 0, 1
-"""The stacks: of numbers, 8 bytes each, and of the codes of ways through branches, 1 byte each."""
+VALUES, CODES, ARRAYS = 0, 1, 2
+"""The stacks: of numbers, 8 bytes each; of the codes of ways through branches, 1 byte each; of the contents of arrays, 8 bytes an element."""
 
 _malloc = types.ExternalFunction("malloc", types.intp(types.intp))
 _realloc = types.ExternalFunction("realloc", types.intp(types.intp, types.intp))
@@ -107,7 +107,7 @@ def _exchange(typing: Any, stack: Any, address: Any) -> Any:
         module = builder.module
         slots = module.globals.get(_SLOTS_SYMBOL)
         if slots is None:
-            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, 2), _SLOTS_SYMBOL)
+            slots = llvm_ir.GlobalVariable(module, llvm_ir.ArrayType(integer, 3), _SLOTS_SYMBOL)
             slots.linkage = "external"
         pointer = builder.gep(builder.bitcast(slots, integer.as_pointer()), [arguments[0]])
         return builder.atomic_rmw("xchg", pointer, arguments[1], "seq_cst")
@@ -172,11 +172,49 @@ def release(stack, address, width):  # type: ignore[no-untyped-def]
         _free(other)
 
 
+@numba.njit
+def push_array(stack, top, array):  # type: ignore[no-untyped-def]
+    """Stores the elements of an array on the stack of arrays; returns the stack and its top."""
+    if top + array.size > _capacity_at(stack - _HEADER):
+        stack = grow(stack, 8, 2 * _capacity_at(stack - _HEADER) + array.size)
+    for element in array.flat:
+        push_value(stack, top, element)
+        top += 1
+    return stack, top
+
+
+@numba.njit
+def contiguous(array):  # type: ignore[no-untyped-def]
+    """Returns a copy of an array in C order."""
+    copy = np.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+@numba.extending.overload(_pop := lambda stack, position, array: None)
+def _overload_pop(stack, position, array):  # type: ignore[no-untyped-def]
+    pop = POPS[array.dtype]
+    return lambda stack, position, array: pop(stack, position)
+
+
+@numba.njit
+def pop_array(stack, top, array):  # type: ignore[no-untyped-def]
+    """Reads the elements of a contiguous array from the top of the stack of arrays; returns the top."""
+    flat = array.reshape(array.size)
+    top -= array.size
+    for number in range(array.size):
+        flat[number] = _pop(stack, top + number, array)
+    return top
+
+
 COMPILED: dict[str, Any] = {
     "push_value": push_value,
     **{f"pop_{type}": pop for type, pop in POPS.items()},
     "push_code": push_code,
     "pop_code": pop_code,
+    "push_array": push_array,
+    "pop_array": pop_array,
+    "contiguous": contiguous,
     "acquire": acquire,
     "capacity": capacity,
     "grow": grow,
@@ -193,11 +231,24 @@ def _python_pop(stack: dict[int, Any], position: int) -> Any:
     return stack.pop(position)
 
 
+def _python_push_array(stack: dict[int, Any], top: int, array: np.ndarray) -> tuple[dict[int, Any], int]:
+    stack[top] = array.copy()
+    return stack, top + 1
+
+
+def _python_pop_array(stack: dict[int, Any], top: int, array: np.ndarray) -> int:
+    array[...] = stack.pop(top - 1)
+    return top - 1
+
+
 INTERPRETED: dict[str, Any] = {
     "push_value": _python_push,
     **{f"pop_{type}": _python_pop for type in POPS},
     "push_code": _python_push,
     "pop_code": _python_pop,
+    "push_array": _python_push_array,
+    "pop_array": _python_pop_array,
+    "contiguous": np.array,
     "acquire": lambda stack, width: {},
     "capacity": lambda stack: 1 << 62,
     "grow": lambda stack, width, items: stack,
