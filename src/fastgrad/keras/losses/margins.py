@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import FunctionLoss, NamedLoss, as_tensor, labels_and_predictions
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
 from fastgrad.keras.masks import give_mask
 
 
@@ -105,13 +105,13 @@ class Circle(NamedLoss):
         super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
 
 
-class Hinge(FunctionLoss, function=hinge):
+class Hinge(NamedLoss, function=hinge):
     """``hinge``, reduced; arguments as in ``Loss``, also in the next classes."""
 
 
-class SquaredHinge(FunctionLoss, function=squared_hinge):
+class SquaredHinge(NamedLoss, function=squared_hinge):
     """``squared_hinge``, reduced."""
 
 
-class CategoricalHinge(FunctionLoss, function=categorical_hinge):
+class CategoricalHinge(NamedLoss, function=categorical_hinge):
     """``categorical_hinge``, reduced."""
