@@ -80,11 +80,11 @@ class FunctionOptionsMixin:
         names = order or [n for entry in cls._order for n in (options if entry == "*options" else [entry])]
 
         def body(self: Any, **arguments: Any) -> None:
-            super(cls, self).__init__(function, **arguments)
+            super(cls, self).__init__(function, **arguments)  # type: ignore[call-arg]  # of the next base
 
         cls.__init__ = constructor(cls.__module__, cls.__qualname__, [known[name] for name in names], body)  # type: ignore[method-assign]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[call-arg]  # of the function wrapper
+        super().__init__(*args, **kwargs)
         self._shown_options = {name: value for name, value in self._fn_kwargs.items() if name not in self._omitted}
         self.__dict__.update(self._shown_options)

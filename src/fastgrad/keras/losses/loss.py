@@ -258,7 +258,7 @@ class NamedLoss(FunctionOptionsMixin, LossFunctionWrapper):
     """
 
     _order = ("*options", "reduction", "name", "dtype")
-    _shared_parameters = signature(LossFunctionWrapper).parameters
+    _shared_parameters = signature(LossFunctionWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

@@ -145,7 +145,7 @@ class NamedMetric(FunctionOptionsMixin, MeanMetricWrapper):
 
     _direction = "down"
     _order = ("name", "dtype", "*options")
-    _shared_parameters = signature(MeanMetricWrapper).parameters
+    _shared_parameters = signature(MeanMetricWrapper.__init__).parameters
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
