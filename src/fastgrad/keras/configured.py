@@ -52,10 +52,10 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
 class FunctionOptionsMixin:
     """The part of built-in losses and metrics that stores the keyword options of their function.
 
-    The options are attributes and in the configuration. Class keywords describe a built-in class: in
-    ``class Huber(NamedLoss, function=huber, name="huber_loss")`` the options of ``huber`` are arguments of the constructor, and
-    ``name`` is the default name of objects, unless it is the name of the function. The keyword ``order`` lists the arguments
-    if they are in another order than ``_order``.
+    The options are attributes and in the configuration. Class keywords describe a built-in class, as in
+    ``class Huber(NamedLoss, function=huber, name="huber_loss")``: the options of ``function`` are arguments of the constructor.
+    ``order`` lists the arguments if they are in another order than ``_order``. Other keywords are defaults of arguments; the
+    default name of objects is that of the function.
 
     Attributes:
         _omitted: the options that are neither attributes nor in the configuration.
@@ -69,14 +69,16 @@ class FunctionOptionsMixin:
     _fn_kwargs: dict[str, Any]
 
     def __init_subclass__(
-        cls, function: Callable[..., Any] | None = None, name: str = "", order: tuple[str, ...] = (), **others: Any
+        cls, function: Callable[..., Any] | None = None, order: tuple[str, ...] = (), **defaults: Any
     ) -> None:
-        super().__init_subclass__(**others)
         if function is None:
+            super().__init_subclass__(**defaults)
             return
+        super().__init_subclass__()
         options = dict(list(signature(function).parameters.items())[2:])
         known = {**cls._shared_parameters, **options}
-        known["name"] = known["name"].replace(default=name or function.__name__)
+        for name, default in {"name": function.__name__, **defaults}.items():
+            known[name] = known[name].replace(default=default)
         names = order or [n for entry in cls._order for n in (options if entry == "*options" else [entry])]
 
         def body(self: Any, **arguments: Any) -> None:

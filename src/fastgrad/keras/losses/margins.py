@@ -88,21 +88,12 @@ def circle(
     return losses
 
 
-class Circle(NamedLoss):
+class Circle(
+    NamedLoss, function=circle, order=("gamma", "margin", "remove_diagonal", "reduction", "name", "dtype"), gamma=80.0
+):
     """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
 
     _keeps_integer_labels = True
-
-    def __init__(
-        self,
-        gamma: float = 80.0,
-        margin: float = 0.4,
-        remove_diagonal: bool = True,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "circle",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
 
 
 class Hinge(NamedLoss, function=hinge):

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastgrad.keras.losses import cross_entropy, margins, regression
 from fastgrad.keras.metrics.reduction import NamedMetric
 
 
-class BinaryCrossentropy(NamedMetric):
+class BinaryCrossentropy(
+    NamedMetric,
+    function=cross_entropy.binary_crossentropy,
+    order=("name", "dtype", "from_logits", "label_smoothing"),
+    label_smoothing=0,
+):
     """The mean of ``keras.losses.binary_crossentropy``; takes arguments of the loss and of ``Metric``."""
 
-    def __init__(
-        self,
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-    ) -> None:
-        super().__init__(
-            cross_entropy.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
-        )
 
-
-class CategoricalCrossentropy(NamedMetric):
+class CategoricalCrossentropy(NamedMetric, function=cross_entropy.categorical_crossentropy, label_smoothing=0):
     """The mean of ``keras.losses.categorical_crossentropy``."""
-
-    def __init__(
-        self,
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-        axis: int = -1,
-    ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(cross_entropy.categorical_crossentropy, name, dtype, **options)
 
 
 class SparseCategoricalCrossentropy(NamedMetric, function=cross_entropy.sparse_categorical_crossentropy):
