@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.spatial_layer import SpatialLayer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, weight_arguments
 from fastgrad.keras.layers.window_arguments import (
     Shape,
@@ -23,19 +23,14 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.shaping import reshape
 
 
-class ConvolutionLayer(Layer):
+class ConvolutionLayer(SpatialLayer):
     """A layer that convolves, adds a bias and applies an activation.
 
     Args:
         kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias: see ``Conv2D``.
         causal: whether padding may be ``"causal"``.
         **kwargs: as in ``Layer``.
-
-    Attributes:
-        rank: how many spatial dimensions there are.
     """
-
-    rank = 0
 
     def __init__(
         self,

@@ -104,19 +104,13 @@ class _Convolution(ConvolutionLayer):
         return self._window_output_shape(input_shape, self.filters)
 
 
-class Conv1D(_Convolution):
+class Conv1D(_Convolution, rank=1):
     """Convolution of sequences, (batch, steps, channels); the arguments are those of ``_Convolution``."""
 
-    rank = 1
 
-
-class Conv2D(_Convolution):
+class Conv2D(_Convolution, rank=2):
     """Convolution of images, (batch, height, width, channels); the arguments are those of ``_Convolution``."""
 
-    rank = 2
 
-
-class Conv3D(_Convolution):
+class Conv3D(_Convolution, rank=3):
     """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
-
-    rank = 3

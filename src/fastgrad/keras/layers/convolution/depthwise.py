@@ -151,25 +151,17 @@ class _SeparableConvolution(_PerChannelConvolution):
         return self._window_output_shape(input_shape, self.filters)
 
 
-class DepthwiseConv1D(_DepthwiseConvolution):
+class DepthwiseConv1D(_DepthwiseConvolution, rank=1):
     """Convolution of each channel of sequences (batch, steps, channels); see ``_DepthwiseConvolution``."""
 
-    rank = 1
 
-
-class DepthwiseConv2D(_DepthwiseConvolution):
+class DepthwiseConv2D(_DepthwiseConvolution, rank=2):
     """Convolution of each channel of images (batch, height, width, channels); see ``_DepthwiseConvolution``."""
 
-    rank = 2
 
-
-class SeparableConv1D(_SeparableConvolution):
+class SeparableConv1D(_SeparableConvolution, rank=1):
     """Convolution of each channel of sequences, then one of size 1 over channels; see ``_SeparableConvolution``."""
 
-    rank = 1
 
-
-class SeparableConv2D(_SeparableConvolution):
+class SeparableConv2D(_SeparableConvolution, rank=2):
     """Convolution of each channel of images, then a 1 x 1 one over channels; see ``_SeparableConvolution``."""
-
-    rank = 2

@@ -95,22 +95,16 @@ class _TransposedConvolution(ConvolutionLayer):
         return joined_shape(input_shape[0], output_sizes, self.filters, self.data_format)
 
 
-class Conv1DTranspose(_TransposedConvolution):
+class Conv1DTranspose(_TransposedConvolution, rank=1):
     """The transpose of a convolution, giving sequences, (batch, steps, channels); the arguments are those of ``_TransposedConvolution``."""
 
-    rank = 1
 
-
-class Conv2DTranspose(_TransposedConvolution):
+class Conv2DTranspose(_TransposedConvolution, rank=2):
     """The transpose of a convolution, giving images, (batch, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
 
-    rank = 2
 
-
-class Conv3DTranspose(_TransposedConvolution):
+class Conv3DTranspose(_TransposedConvolution, rank=3):
     """The transpose of a convolution, giving volumes, (batch, depth, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
-
-    rank = 3
 
     def __init__(
         self,
