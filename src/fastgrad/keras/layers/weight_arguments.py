@@ -19,20 +19,12 @@ _MODULE_OF_ARGUMENT_KIND: dict[str, Any] = {
     "constraint": constraints,
 }
 
-
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
 
 def weight_arguments(*weights: str) -> tuple[str, ...]:
     """The argument names of ``weights``: all initializers, then all regularizers, then all constraints."""
     return tuple(f"{weight}_{kind}" for kind in _MODULE_OF_ARGUMENT_KIND for weight in weights)
-
-
-def set_weight_arguments(layer: Layer, **weights: tuple[Any, Any, Any]) -> None:
-    """Sets the attributes of ``layer`` for each weight's initializer, regularizer and constraint, which ``weights`` has by its name."""
-    for weight, identifiers in weights.items():
-        for (kind, module), identifier in zip(_MODULE_OF_ARGUMENT_KIND.items(), identifiers, strict=True):
-            setattr(layer, f"{weight}_{kind}", module.get(identifier))
 
 
 def with_weight_arguments(
@@ -52,30 +44,29 @@ def with_weight_arguments(
         **initializers_by_weight: the default initializer of each weight.
     """
     weights = tuple(initializers_by_weight)
+    count = len(weights)
     names = weight_arguments(*weights)
-    defaults = [*initializers_by_weight.values(), *[None] * (2 * len(weights))]
+    modules = [module for module in _MODULE_OF_ARGUMENT_KIND.values() for _ in weights]
     shared = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation="Any")
-        for name, default in zip(names, defaults, strict=True)
+        for name, default in zip(names, [*initializers_by_weight.values(), *[None] * (2 * count)], strict=True)
     ]
     if activity_regularizer:
-        regularizer = Parameter("activity_regularizer", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any")
-        shared.insert(2 * len(weights), regularizer)
+        shared.insert(2 * count, shared[-1].replace(name="activity_regularizer"))
 
     def decorate(init: Any) -> Any:
         _, *own = signature(init).parameters.values()
         before = [parameter for parameter in own if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD]
         inner = [parameter for parameter in own if parameter.name in other_initializers]
         after = [parameter for parameter in own if parameter not in before and parameter not in inner]
-        parameters = [*before, *shared[: len(weights)], *inner, *shared[len(weights) :], *after]
 
         def body(self: Layer, **arguments: Any) -> None:
-            identifiers = {
-                weight: tuple([arguments.pop(name) for name in weight_arguments(weight)]) for weight in weights
-            }
+            identifiers = [arguments.pop(name) for name in names]
             init(self, **arguments)
-            set_weight_arguments(self, **identifiers)
+            for name, module, identifier in zip(names, modules, identifiers, strict=True):
+                setattr(self, name, module.get(identifier))
 
+        parameters = [*before, *shared[:count], *inner, *shared[count:], *after]
         return constructor(init.__module__, init.__qualname__.removesuffix(".__init__"), parameters, body)
 
     return decorate
