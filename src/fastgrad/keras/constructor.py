@@ -22,7 +22,7 @@ def constructor(module: str, class_name: str, parameters: Sequence[Parameter], b
     names = [parameter.name for parameter in parameters if parameter.kind is not Parameter.VAR_KEYWORD]
     declared, passed = [*names, *keywords], [*[f"{name}={name}" for name in names], *keywords]
     source = f"def __init__(self, {', '.join(declared)}):\n    body(self, {', '.join(passed)})\n"
-    scope = {"__name__": module, "body": body}
+    scope = {"__name__": module, "body": body, "Any": Any}  # for those who evaluate annotations
     init = function_from_source("__init__", source, f"<fastgrad constructor of {module}.{class_name}>", scope)
     init.__qualname__ = f"{class_name}.__init__"
     init.__defaults__ = tuple(parameter.default for parameter in parameters if parameter.default is not Parameter.empty)
