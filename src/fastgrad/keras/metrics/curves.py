@@ -203,7 +203,7 @@ class _BestUnderConstraint(_AllFourCounts):
         def body(self: Any, **arguments: Any) -> None:
             self._set_up(arguments.pop(argument), **arguments)
 
-        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [value.replace(name=argument), *others], body)
+        cls.__init__ = constructor(cls.__module__, cls.__qualname__, [value.replace(name=argument), *others], body)  # type: ignore[misc]
 
     def _set_up(
         self,
